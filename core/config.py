@@ -1,0 +1,210 @@
+"""What a training run is told to do: `TrainConfig`, its presets, and where runs and data live.
+
+A setting is declared once, here, with its range and its description; the form on the Train page, the command line and
+the documentation are made from these fields.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+
+from core.errors import ConfigError
+
+PROJECT_ROOT: Final = Path(__file__).resolve().parent.parent
+
+
+def default_runs_root() -> Path:
+    """Where runs are written: `FER_RUNS_ROOT`, else `runs/` of this checkout."""
+    return Path(os.environ.get("FER_RUNS_ROOT") or PROJECT_ROOT / "runs").expanduser().resolve()
+
+
+def default_data_root() -> Path:
+    """Where imported data sets are cached: `FER_DATA_ROOT`, else `data/` of this checkout (ignored by git)."""
+    return Path(os.environ.get("FER_DATA_ROOT") or PROJECT_ROOT / "data").expanduser().resolve()
+
+
+def _field(default: Any, group: str, description: str, **limits: Any) -> Any:
+    """A field with its heading in the form; pydantic checks the limits."""
+    return Field(default=default, description=description, json_schema_extra={"group": group}, **limits)
+
+
+class TrainConfig(BaseModel):
+    """All settings of one training run. Immutable; written once as `config.json` in the run folder."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
+
+    # --- what is trained on what
+    model: Literal["cnn-model-2", "cnn-model-1"] = _field(
+        "cnn-model-2", "Basics", "Network: the paper's Model 2, or its smaller Model 1 for comparison."
+    )
+    dataset: str = _field("fer2013", "Basics", "Name of an imported data set.", pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
+    epochs: int = _field(50, "Basics", "Passes over the training images.", ge=1, le=10_000)
+    batch_size: int = _field(128, "Basics", "Images per optimizer step.", ge=2, le=8192)
+    seed: int = _field(0, "Basics", "Fixes weights, order, augmentation and dropout.", ge=0, le=2**31 - 1)
+    images_per_epoch: int = _field(
+        0, "Basics", "Training images drawn per epoch, anew each time; 0 means all.", ge=0, le=10_000_000
+    )
+    drop_train_duplicates: bool = _field(
+        False, "Basics", "Leave out training images that also stand in validation or test, pixel for pixel."
+    )
+
+    # --- optimizer and schedule
+    optimizer: Literal["adam", "adamw", "sgd", "muon"] = _field(
+        "adam",
+        "Optimizer",
+        "Adam with L2 decay, AdamW, SGD with Nesterov momentum, or Muon on the convolutions with AdamW on the rest.",
+    )
+    learning_rate: float = _field(1e-3, "Optimizer", "Peak learning rate.", gt=0, le=10)
+    muon_learning_rate: float = _field(
+        0.02, "Optimizer", "Peak learning rate of the convolutions when the optimizer is muon.", gt=0, le=10
+    )
+    weight_decay: float = _field(
+        1e-4, "Optimizer", "Weight decay; with sgd, adamw and muon not on norms and biases.", ge=0, le=1
+    )
+    schedule: Literal["constant", "cosine", "one-cycle"] = _field(
+        "constant",
+        "Optimizer",
+        "Learning rate over the run: constant, warm-up then half a cosine to zero, or warm-up then a line to zero.",
+    )
+    warmup_fraction: float = _field(
+        0.0, "Optimizer", "Share of all steps over which the rate first rises from zero.", ge=0, lt=1
+    )
+    gradient_clip: float = _field(0.0, "Optimizer", "Largest norm of the gradient; 0 means no clipping.", ge=0, le=1000)
+    label_smoothing: float = _field(0.0, "Optimizer", "Share of the target spread over all classes.", ge=0, lt=1)
+    mixup_alpha: float = _field(
+        0.0, "Optimizer", "Beta distribution of mixup (Zhang et al. 2018); 0 means no mixup.", ge=0, le=10
+    )
+    ema_decay: float = _field(
+        0.0, "Optimizer", "Decay per step of the averaged weights that are evaluated; 0 means none.", ge=0, lt=1
+    )
+    early_stopping: int = _field(
+        0, "Optimizer", "Stop after so many epochs without a better validation accuracy; 0 means never.", ge=0, le=10_000
+    )
+
+    # --- augmentation, drawn anew for every image and epoch
+    flip: bool = _field(True, "Augmentation", "Mirror left and right, half of the time.")
+    rotation: float = _field(10.0, "Augmentation", "Largest turn to either side, in degrees.", ge=0, le=180)
+    shift: float = _field(0.0, "Augmentation", "Largest shift along each axis, as a share of the image.", ge=0, le=1)
+    zoom: float = _field(0.0, "Augmentation", "Largest change of size, as a share.", ge=0, lt=1)
+    brightness: float = _field(0.0, "Augmentation", "Largest change of brightness, as a share of white.", ge=0, le=1)
+    contrast: float = _field(0.0, "Augmentation", "Largest change of contrast around the mean, as a share.", ge=0, le=1)
+    erasing: float = _field(0.0, "Augmentation", "Probability that a rectangle of the image is blanked.", ge=0, le=1)
+    fade_epochs: int = _field(
+        0, "Augmentation", "Last epochs over which augmentation (but for the flip) fades to none.", ge=0, le=10_000
+    )
+
+    # --- machine
+    device: Literal["auto", "cpu", "cuda"] = _field("auto", "Machine", "auto takes a GPU where there is one.")
+    precision: Literal["auto", "float32", "bfloat16"] = _field(
+        "auto", "Machine", "auto computes in bfloat16 where the device is fast at it, else in float32."
+    )
+    compile: bool = _field(False, "Machine", "torch.compile the network; pays off on CUDA only.")
+    threads: int = _field(0, "Machine", "CPU threads; 0 means all cores this process may use.", ge=0, le=1024)
+    checkpoint_seconds: int = _field(
+        120, "Machine", "Most seconds of work that a crash can cost: how often a checkpoint is written.", ge=1, le=86_400
+    )
+
+
+def field_group(field: FieldInfo) -> str:
+    """The heading under which a field stands in the form."""
+    assert isinstance(field.json_schema_extra, dict)
+    return str(field.json_schema_extra["group"])
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named recipe: what it is, what it costs, what to expect, and the settings that differ from the defaults."""
+
+    name: str
+    title: str
+    description: str
+    cost: str
+    expect: str
+    settings: Mapping[str, Any]
+
+    @property
+    def command(self) -> str:
+        """The command line that starts it."""
+        return f"python -m core train --preset {self.name}"
+
+    @property
+    def config(self) -> TrainConfig:
+        return TrainConfig(**self.settings)
+
+
+PRESETS: Final[dict[str, Preset]] = {
+    preset.name: preset
+    for preset in (
+        Preset(
+            name="seed",
+            title="Original recipe",
+            description="Adam at a constant 0.001, weight decay 0.0001, batches of 128, flip and up to 10 degrees of turn.",
+            cost="50 epochs",
+            expect="published with this recipe: 65.95 %, the best of 50 epochs chosen on the 7,178 seed-test images",
+            settings={},
+        ),
+        Preset(
+            name="quick",
+            title="Quick look",
+            description="Four short epochs, to see that everything works before a long run.",
+            cost="4 epochs of 4,000 images",
+            expect="well above chance, far below a full run",
+            settings={
+                "epochs": 4,
+                "images_per_epoch": 4000,
+                "optimizer": "adamw",
+                "learning_rate": 1e-3,
+                "weight_decay": 0.05,
+                "schedule": "one-cycle",
+                "warmup_fraction": 0.2,
+                "batch_size": 64,
+            },
+        ),
+    )
+}
+
+
+def get_preset(name: str) -> Preset:
+    """The preset of that name.
+
+    Raises:
+        ConfigError: there is none; the message lists those there are.
+    """
+    try:
+        return PRESETS[name]
+    except KeyError:
+        raise ConfigError(f"Unknown preset {name!r}: choose one of {', '.join(PRESETS)}.") from None
+
+
+def make_config(preset: str = "seed", overrides: Mapping[str, Any] | None = None) -> TrainConfig:
+    """A preset with some fields replaced; values may be strings, as the command line gives them.
+
+    Raises:
+        ConfigError: unknown preset or field, or a value outside its range; the message names all of them.
+    """
+    return parse_config({**get_preset(preset).settings, **(overrides or {})})
+
+
+def parse_config(values: Mapping[str, Any]) -> TrainConfig:
+    """Validated settings from a mapping (a form, a file, `--set` pairs).
+
+    Raises:
+        ConfigError: one sentence that names each wrong field, its value and what is allowed.
+    """
+    try:
+        return TrainConfig(**values)
+    except ValidationError as error:
+        raise ConfigError(" ".join(_explain(problem) for problem in error.errors())) from None
+
+
+def _explain(problem: Any) -> str:
+    name = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"Unknown setting {name!r}: choose from {', '.join(TrainConfig.model_fields)}."
+    message = problem["msg"].replace("Input should be ", "").replace("String should ", "").rstrip(".")
+    return f"{name} is {problem['input']!r}, but should be {message}."

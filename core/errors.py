@@ -1,0 +1,37 @@
+"""The project's exceptions: one base class, one child per kind of failure.
+
+The message of each is a single sentence for the person at the page or the terminal: what was wrong, what is allowed,
+what to do next. Pages show it, the command line prints it and exits with `exit_code`.
+"""
+
+
+class FerError(Exception):
+    """Base of everything this project raises on purpose. `exit_code` 2 means bad input, 1 a failure on our side."""
+
+    exit_code = 2
+
+
+class ConfigError(FerError, ValueError):
+    """A training setting or a preset that does not exist or has a value outside its range."""
+
+
+class DataError(FerError, ValueError):
+    """A data set that cannot be found, read or trusted."""
+
+
+class CountsDifferError(DataError):
+    """The images are readable, but their numbers per class are not the published ones; the user may go on anyway."""
+
+
+class ImageError(FerError, ValueError):
+    """An uploaded or named picture that cannot be decoded."""
+
+
+class RunError(FerError, ValueError):
+    """A run that does not exist, is damaged, or is in the wrong state for what was asked."""
+
+
+class TrainingError(FerError):
+    """Training had to stop: a non-finite loss, no memory, a full disk."""
+
+    exit_code = 1

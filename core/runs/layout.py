@@ -1,0 +1,140 @@
+"""Every path in a run folder, and the names runs may have. Nobody else joins a path under `runs/`."""
+
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from core.errors import RunError
+
+_RUN_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+
+_ADJECTIVES: Final = (
+    "amber bold brave bright brisk calm clear cosy crisp eager early fair fleet fresh gentle glad golden green happy "
+    "keen kind light lively lucky mellow merry mild neat noble patient plain proud quick quiet rapid ready serene sharp "
+    "silver smooth snug sober soft steady still sunny swift tidy vivid warm wise"
+).split()
+_NOUNS: Final = (
+    "acorn anchor aspen badger beacon birch breeze bridge brook canyon cedar cliff cloud comet coral crane delta dune "
+    "ember falcon fern field finch fjord forest garden glade grove harbour heron hill island kite lake lark linden maple "
+    "meadow moon oak otter pebble pine pond raven reef river robin sail spruce star stone swan tern valley wave willow"
+).split()
+
+
+def new_run_id(now: datetime | None = None) -> str:
+    """A fresh id such as `20261122-134501-calm-river-3f9a`: sorts by time (UTC), is easy to say, does not collide."""
+    now = now or datetime.now(UTC)
+    words = f"{secrets.choice(_ADJECTIVES)}-{secrets.choice(_NOUNS)}"
+    return f"{now:%Y%m%d-%H%M%S}-{words}-{secrets.token_hex(2)}"
+
+
+def is_run_id(name: str) -> bool:
+    """Whether a name may be a run folder: 1 to 64 of a-z, 0-9 and -, not starting with -."""
+    return _RUN_ID.fullmatch(name) is not None
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """The files of one run. Creating this object touches nothing on disk."""
+
+    root: Path
+    """The folder that holds all runs."""
+    run_id: str
+
+    def __post_init__(self) -> None:
+        if not is_run_id(self.run_id):
+            raise RunError(f"{self.run_id!r} is not a run id: 1 to 64 of a-z, 0-9 and -.")
+
+    @property
+    def folder(self) -> Path:
+        return self.root / self.run_id
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "config.json"
+
+    @property
+    def status(self) -> Path:
+        return self.folder / "status.json"
+
+    @property
+    def alive_lock(self) -> Path:
+        return self.folder / "alive.lock"
+
+    @property
+    def stop_request(self) -> Path:
+        return self.folder / "stop.request"
+
+    @property
+    def environment(self) -> Path:
+        return self.folder / "environment.json"
+
+    @property
+    def epochs(self) -> Path:
+        return self.folder / "epochs.jsonl"
+
+    @property
+    def steps(self) -> Path:
+        return self.folder / "steps.jsonl"
+
+    @property
+    def system(self) -> Path:
+        return self.folder / "system.jsonl"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "train.log"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "checkpoint.pt"
+
+    @property
+    def weights(self) -> Path:
+        return self.folder / "fer2013_model_2.pth"
+
+    def predictions(self, split: str) -> Path:
+        return self.folder / f"predictions-{split}.parquet"
+
+    @property
+    def summary(self) -> Path:
+        return self.folder / "summary.json"
+
+    @property
+    def meta(self) -> Path:
+        return self.folder / "meta.json"
+
+    @property
+    def reviews(self) -> Path:
+        return self.folder / "reviews.jsonl"
+
+
+@dataclass(frozen=True)
+class QueuePaths:
+    """What the runner keeps beside the runs, in a folder whose name no run can have."""
+
+    root: Path
+
+    @property
+    def folder(self) -> Path:
+        return self.root / ".queue"
+
+    @property
+    def lock(self) -> Path:
+        """Held while a run changes between waiting and not waiting."""
+        return self.folder / "queue.lock"
+
+    @property
+    def runner_lock(self) -> Path:
+        """Held by the one runner of this machine for as long as it lives."""
+        return self.folder / "runner.lock"
+
+    @property
+    def runner_log(self) -> Path:
+        return self.folder / "runner.log"
+
+    def slot_lock(self, slot: str) -> Path:
+        """Held by the worker that uses this slot (`cpu`, `gpu-0`, ...) for as long as it lives."""
+        return self.folder / f"slot-{slot}.lock"

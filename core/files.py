@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 _TEMPORARY = ".tmp-"
 
 
-def write_whole(path: Path, write: Callable[[BinaryIO], None]) -> None:
+def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Replace a file whole: temporary file beside it, fsync, rename, fsync of the folder.
 
     Args:
@@ -38,7 +38,7 @@ def write_whole(path: Path, write: Callable[[BinaryIO], None]) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Replace a JSON file whole; NaN and infinity are refused, since no other JSON reader takes them."""
     text = json.dumps(value, indent=1, allow_nan=False)
-    write_whole(path, lambda file: file.write(text.encode()) and None)
+    write_whole(path, lambda file: file.write(text.encode()))
 
 
 def read_json(path: Path) -> Any:

@@ -60,7 +60,7 @@ def drop_rows_after(path: Path, key: str, last: float) -> None:
     rows, _ = read_rows(path)
     kept = [row for row in rows if row.get(key, math.inf) <= last]
     text = "".join(json.dumps(row) + "\n" for row in kept)
-    write_whole(path, lambda file: file.write(text.encode()) and None)
+    write_whole(path, lambda file: file.write(text.encode()))
 
 
 def _cut_torn_line(path: Path) -> None:

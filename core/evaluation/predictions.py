@@ -1,0 +1,58 @@
+"""`predictions-<split>.parquet`: what a network said about every image of a split."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.errors import RunError
+from core.files import write_whole
+from core.labels import LABELS
+
+PROBABILITY_COLUMNS = [f"p_{label}" for label in LABELS]
+
+
+def write_predictions(path: Path, ids: np.ndarray, labels: np.ndarray, probabilities: np.ndarray) -> None:
+    """Write one row per image, in the order of the split.
+
+    Args:
+        path: the parquet file to replace.
+        ids: (N,) image ids, strings.
+        labels: (N,) true class indices.
+        probabilities: (N, 7), rows summing to 1.
+    """
+    frame = pd.DataFrame(probabilities.astype(np.float32), columns=PROBABILITY_COLUMNS)
+    frame.insert(0, "image_id", ids.astype(str))
+    frame.insert(1, "label", labels.astype(np.int8))
+    of_label = probabilities[np.arange(len(labels)), labels]
+    frame["loss"] = -np.log(np.maximum(of_label, np.finfo(np.float32).tiny)).astype(np.float32)
+    write_whole(path, lambda file: frame.to_parquet(file, index=False))
+
+
+def read_predictions(path: Path) -> pd.DataFrame:
+    """The file's columns (`image_id`, `label`, `p_angry` ... `p_surprise`, `loss`) and, made from them, `index` (the
+    row in the split), `predicted` (class index), `confidence` (the predicted class's probability, 0..1) and `correct`.
+
+    Raises:
+        RunError: the file is missing or no such table.
+    """
+    try:
+        frame = pd.read_parquet(path)
+        probabilities = frame[PROBABILITY_COLUMNS].to_numpy()
+    except FileNotFoundError:
+        raise RunError(f"There is no {path.name} yet: it is written when the run has evaluated that split.") from None
+    except (OSError, ValueError, KeyError) as error:
+        raise RunError(f"{path.name} cannot be read: {error}.") from error
+    extra: dict[str, Any] = {
+        "index": np.arange(len(frame)),
+        "predicted": probabilities.argmax(axis=1),
+        "confidence": probabilities.max(axis=1),
+    }
+    frame = frame.assign(**extra)
+    return frame.assign(correct=frame["label"] == frame["predicted"])
+
+
+def probabilities_of(frame: pd.DataFrame) -> np.ndarray:
+    """(N, 7) probabilities out of a table of predictions."""
+    return frame[PROBABILITY_COLUMNS].to_numpy()

@@ -1,0 +1,77 @@
+"""What a run computes on: device, number format, threads. Decided once, before the first tensor, and recorded."""
+
+import contextlib
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from core.config import TrainConfig
+from core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Device and number format of one run."""
+
+    device: torch.device
+    bfloat16: bool
+    """Whether forward and backward run under bfloat16 autocast; weights stay float32."""
+    threads: int
+
+    def autocast(self) -> contextlib.AbstractContextManager[Any]:
+        """The context in which the network is called."""
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bfloat16)
+
+    @property
+    def title(self) -> str:
+        """In words, for `status.json` and the pages."""
+        if self.device.type == "cuda":
+            name = torch.cuda.get_device_name(self.device)
+        else:
+            name = f"CPU, {self.threads} threads"
+        return f"{name}, {'bfloat16' if self.bfloat16 else 'float32'}"
+
+
+def choose_compute(config: TrainConfig) -> Compute:
+    """Pick what the settings ask for and set PyTorch up for it (thread count, TensorFloat-32, cuDNN autotuning).
+
+    Raises:
+        ConfigError: CUDA was asked for and there is none.
+    """
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("device is 'cuda', but PyTorch finds no CUDA device here: choose 'auto' or 'cpu'.")
+    threads = config.threads or available_cores()
+    torch.set_num_threads(threads)
+    use_cuda = config.device != "cpu" and torch.cuda.is_available()
+    device = torch.device("cuda", 0) if use_cuda else torch.device("cpu")
+    if use_cuda:
+        torch.backends.cuda.matmul.allow_tf32 = True
+        torch.backends.cudnn.allow_tf32 = True
+        torch.backends.cudnn.benchmark = True  # all batches have one shape, so the search pays off
+    fast = torch.cuda.is_bf16_supported(including_emulation=False) if use_cuda else _cpu_has_bfloat16()
+    bfloat16 = fast if config.precision == "auto" else config.precision == "bfloat16"
+    return Compute(device, bfloat16, threads)
+
+
+def available_cores() -> int:
+    """Cores this process may use, which in a container are fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _cpu_has_bfloat16() -> bool:
+    """Whether the CPU multiplies bfloat16 in hardware; emulated, it would be slower than float32."""
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def to_device(model: nn.Module, compute: Compute) -> nn.Module:
+    """Move a network, its convolution weights stored channels-last, which is faster on CPU and GPU."""
+    return model.to(compute.device).to(memory_format=torch.channels_last)
+
+
+def tensor_on(array: Any, compute: Compute) -> Tensor:
+    """A NumPy array as a tensor on the device; copied, since a read-only memory map cannot be shared."""
+    return torch.tensor(array, device=compute.device)

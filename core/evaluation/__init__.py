@@ -1,1 +1,2 @@
-"""Scores and predictions of trained networks; numpy and scikit-learn only, so that pages never pay for torch."""
+"""Scores of trained networks. Only `inference` and `saliency` import torch, so that pages that show figures never pay
+for it."""

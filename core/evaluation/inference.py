@@ -1,0 +1,72 @@
+"""From images to class probabilities: the one forward pass of validation, evaluation and prediction."""
+
+import contextlib
+from collections.abc import Callable
+from typing import Any, Final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from core.labels import NUM_CLASSES
+from core.preprocess import to_input
+
+BATCH: Final = 256
+"""Images per forward pass. Fixed: the last digits of a convolution may depend on it."""
+
+PLAIN: Final = ((False, 0, 0),)
+FLIP: Final = ((False, 0, 0), (True, 0, 0))
+FLIP_AND_SHIFT: Final = tuple(
+    (mirror, right, down) for mirror in (False, True) for right, down in ((0, 0), (2, 0), (-2, 0), (0, 2), (0, -2))
+)
+"""Test-time augmentation: views (mirrored, pixels right, pixels down) whose probabilities are averaged."""
+
+
+@torch.no_grad()
+def class_probabilities(
+    model: nn.Module,
+    images: Tensor,
+    *,
+    views: tuple[tuple[bool, int, int], ...] = PLAIN,
+    autocast: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext,
+    keep_going: Callable[[], bool] = lambda: True,
+) -> Tensor:
+    """Probabilities of the seven classes, the mean over the views; leaves the network in evaluation mode.
+
+    Args:
+        model: on the device of the images.
+        images: uint8 (N, 48, 48).
+        views: what to average over; one plain view by default.
+        autocast: context of the forward pass; float32 by default.
+        keep_going: asked before each batch.
+
+    Returns:
+        float32 (N, 7) on the same device, rows summing to 1.
+
+    Raises:
+        InterruptedError: `keep_going` said no.
+    """
+    model.eval()
+    result = torch.zeros(len(images), NUM_CLASSES, device=images.device)
+    for start in range(0, len(images), BATCH):
+        batch = images[start : start + BATCH]
+        for view in views:
+            if not keep_going():
+                raise InterruptedError
+            x = to_input(_view(batch, *view)).contiguous(memory_format=torch.channels_last)
+            with autocast():
+                logits = model(x)
+            result[start : start + BATCH] += F.softmax(logits.float(), dim=1)
+    return result / len(views)
+
+
+def _view(images: Tensor, mirrored: bool, right: int, down: int) -> Tensor:
+    """uint8 (B, 48, 48), mirrored and shifted by whole pixels, edges replicated."""
+    if mirrored:
+        images = images.flip(2)
+    if right or down:
+        height, width = images.shape[1:]
+        rows = (torch.arange(height, device=images.device) - down).clamp(0, height - 1)
+        columns = (torch.arange(width, device=images.device) - right).clamp(0, width - 1)
+        images = images[:, rows][:, :, columns]
+    return images

@@ -1,0 +1,132 @@
+"""Figures for a split: accuracy with its interval, F1, confusion, log loss, calibration. NumPy in, plain values out."""
+
+import math
+from typing import Any, Final
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+from core.labels import LABELS, NUM_CLASSES
+
+Z_95: Final = 1.959963984540054
+_CALIBRATION_BINS: Final = 15
+
+
+def accuracy_interval(correct: int, total: int) -> tuple[float, float]:
+    """The 95 % Wilson score interval of a share (Wilson 1927).
+
+    Args:
+        correct: 0..total.
+        total: images; at 0 nothing is known and the interval is 0..1.
+
+    Returns:
+        Lower and upper end, 0..1.
+    """
+    if total == 0:
+        return 0.0, 1.0
+    share, z2 = correct / total, Z_95**2
+    centre = (share + z2 / (2 * total)) / (1 + z2 / total)
+    half = Z_95 / (1 + z2 / total) * math.sqrt(share * (1 - share) / total + z2 / (4 * total**2))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def confusion(labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """(7, 7) counts: rows are true classes, columns predicted ones.
+
+    Args:
+        labels: (N,) true class indices.
+        predicted: (N,) predicted class indices.
+    """
+    return confusion_matrix(labels, predicted, labels=np.arange(NUM_CLASSES))
+
+
+def calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Expected calibration error with 15 equal bins (Guo et al. 2017), 0..1: the mean gap between confidence and accuracy.
+
+    Args:
+        labels: (N,) true class indices.
+        probabilities: (N, 7).
+    """
+    if len(labels) == 0:
+        return 0.0
+    confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    bins = np.minimum((confidence * _CALIBRATION_BINS).astype(int), _CALIBRATION_BINS - 1)
+    gaps = np.bincount(bins, weights=confidence - correct, minlength=_CALIBRATION_BINS)
+    return float(np.abs(gaps).sum() / len(labels))
+
+
+def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """The temperature that minimises the log loss (Guo et al. 2017); above 1 where the network is too sure.
+
+    Fit it on validation only. Searched in 0.05..20.
+
+    Args:
+        labels: (N,) true class indices.
+        probabilities: (N, 7).
+    """
+    if len(labels) == 0:
+        return 1.0
+    result = minimize_scalar(
+        lambda log_t: log_loss(labels, with_temperature(probabilities, math.exp(log_t))),
+        bounds=(math.log(0.05), math.log(20.0)),
+        method="bounded",
+    )
+    return float(math.exp(result.x))
+
+
+def with_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """(N, 7) probabilities as they would be had the logits been divided by the temperature."""
+    logits = np.log(np.maximum(probabilities.astype(np.float64), 1e-12)) / temperature
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def log_loss(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Mean negative log probability of the true class, in nats."""
+    of_label = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return float(-np.log(np.maximum(of_label, 1e-12)).mean())
+
+
+def evaluate_predictions(labels: np.ndarray, probabilities: np.ndarray, temperature: float = 1.0) -> dict[str, Any]:
+    """Everything reported about one split.
+
+    Args:
+        labels: (N,) true class indices.
+        probabilities: (N, 7), as the network gives them.
+        temperature: fitted on validation; only the calibrated figures use it.
+
+    Returns:
+        Plain values for JSON: images, correct, accuracy and its interval, mean recall, macro F1, per class, confusion,
+        log loss and calibration error, the last two also after the temperature. Shares are 0..1.
+    """
+    predicted = probabilities.argmax(axis=1)
+    total, correct = len(labels), int((predicted == labels).sum())
+    precision, recall, f1, support = precision_recall_fscore_support(
+        labels, predicted, labels=np.arange(NUM_CLASSES), zero_division=0.0
+    )
+    present = support > 0
+    calibrated = with_temperature(probabilities, temperature)
+    return {
+        "images": total,
+        "correct": correct,
+        "accuracy": correct / total,
+        "interval": list(accuracy_interval(correct, total)),
+        "mean_recall": float(recall[present].mean()),
+        "macro_f1": float(f1[present].mean()),
+        "log_loss": log_loss(labels, probabilities),
+        "calibration_error": calibration_error(labels, probabilities),
+        "temperature": temperature,
+        "log_loss_calibrated": log_loss(labels, calibrated),
+        "calibration_error_calibrated": calibration_error(labels, calibrated),
+        "per_class": {
+            name: {
+                "precision": float(precision[i]),
+                "recall": float(recall[i]),
+                "f1": float(f1[i]),
+                "support": int(support[i]),
+            }
+            for i, name in enumerate(LABELS)
+        },
+        "confusion": confusion(labels, predicted).tolist(),
+    }

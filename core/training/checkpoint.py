@@ -33,6 +33,8 @@ class Progress:
     """Correct predictions in the epoch in progress."""
     best: dict[str, Any] = field(default_factory=dict)
     """The row of `epochs.jsonl` with the best validation accuracy so far."""
+    last: dict[str, Any] = field(default_factory=dict)
+    """The newest row of `epochs.jsonl`."""
 
 
 def save_checkpoint(

@@ -1,0 +1,169 @@
+"""The training loop, top to bottom: data on the device, steps, epochs, the best weights, the final figures.
+
+Randomness is a function of seed and position alone: order, augmentation and dropout are seeded anew for each epoch and
+step. So a run that is stopped at any batch and resumed ends bit-equal (on a CPU) to one that never stopped.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from core.config import TrainConfig
+from core.evaluation.inference import class_probabilities
+from core.evaluation.metrics import log_loss
+from core.evaluation.predictions import write_predictions
+from core.labels import NUM_CLASSES
+from core.models import build_model
+from core.preprocess import to_input
+from core.runs.layout import RunPaths
+from core.training.augment import Augmentation, mixup
+from core.training.checkpoint import Progress, load_checkpoint, plain_weights, save_checkpoint, save_whole
+from core.training.device import Compute, to_device
+from core.training.feed import TrainData, epoch_order, load_data, seed_step
+from core.training.optim import AveragedWeights, build_optimizers, rate_factor, set_rate
+from core.training.record import Recorder, StatusReporter, SystemMonitor
+from core.training.report import report
+
+log = logging.getLogger("train")
+
+
+class Stopped(Exception):
+    """Somebody asked the run to stop; its checkpoint is on disk."""
+
+
+def train(
+    paths: RunPaths,
+    config: TrainConfig,
+    data_root: Path,
+    compute: Compute,
+    status: StatusReporter,
+    stop_asked: Callable[[], bool],
+) -> None:
+    """Train one run from its checkpoint, or from the start, to its end.
+
+    Raises:
+        Stopped: `stop_asked` said yes; a checkpoint holds everything done so far.
+        TrainingError: the loss is no longer finite; the last checkpoint is from before.
+        DataError: the data set is missing or damaged.
+        RunError: the checkpoint is damaged or from other data.
+    """
+    data = load_data(config, data_root, compute)
+    torch.manual_seed(config.seed)
+    model = to_device(build_model(config.model), compute)
+    optimizers = build_optimizers(model, config)
+    average = AveragedWeights(model, config.ema_decay) if config.ema_decay else None
+    judged = average.model if average else model  # the weights that are evaluated and kept
+    parts = (model, optimizers, average.model if average else None, data.fingerprint)
+    progress = Progress()
+    if paths.checkpoint.exists():
+        progress = load_checkpoint(paths.checkpoint, *parts, device=compute.device)
+        log.info("resuming after %d epochs and %d batches", progress.epoch, progress.batch)
+    network = torch.compile(model) if config.compile else model
+    augment = Augmentation.from_config(config)
+    record = Recorder(paths, config, data, progress, status)
+    last_save = time.monotonic()
+
+    def save() -> None:
+        nonlocal last_save
+        record.read()  # a loss that is not finite must never reach a checkpoint
+        progress.elapsed_seconds = record.elapsed()
+        save_checkpoint(paths.checkpoint, progress, *parts)
+        last_save = time.monotonic()
+
+    with SystemMonitor(paths.system, record.elapsed):
+        while progress.epoch < config.epochs and not _should_end_early(progress, config):
+            order = epoch_order(config.seed, progress.epoch, data)  # (images per epoch,)
+            strength = _augmentation_strength(progress.epoch, config)
+            record.start_epoch()
+
+            while progress.batch < data.batches:
+                if stop_asked():
+                    save()
+                    raise Stopped
+
+                # --- one step
+                network.train()
+                seed_step(config.seed, progress.step)
+                chosen = order[progress.batch * data.batch_size :][: data.batch_size]
+                labels = targets = data.labels[chosen]  # (B,)
+                x = augment(to_input(data.images[chosen]), strength)  # (B, 1, 48, 48)
+                if config.mixup_alpha:
+                    x, targets = mixup(x, F.one_hot(labels, NUM_CLASSES).float(), config.mixup_alpha)
+                factor = rate_factor(config, progress.step, config.epochs * data.batches)
+                set_rate(optimizers, factor)
+                with compute.autocast():
+                    logits = network(x.contiguous(memory_format=torch.channels_last)).float()  # (B, 7)
+                loss = F.cross_entropy(logits, targets, label_smoothing=config.label_smoothing)
+                loss.backward()
+                if config.gradient_clip:
+                    nn.utils.clip_grad_norm_(model.parameters(), config.gradient_clip, foreach=True)
+                for optimizer in optimizers:
+                    optimizer.step()
+                    optimizer.zero_grad(set_to_none=True)
+                if average:
+                    average.update(progress.step)
+                # ---
+
+                progress.batch += 1
+                progress.step += 1
+                record.step(loss, (logits.detach().argmax(1) == labels).sum(), config.learning_rate * factor)
+                if time.monotonic() - last_save > config.checkpoint_seconds:
+                    save()
+
+            status.update(now=True, activity="validating")
+            probabilities = class_probabilities(judged, data.validation_images, autocast=compute.autocast)
+            row = record.epoch_row(_validation_figures(data, probabilities), config.learning_rate * factor)
+            if row["validation_accuracy"] > progress.best.get("validation_accuracy", -1.0):
+                progress.best = row
+                save_whole(paths.weights, plain_weights(judged))
+                write_predictions(
+                    paths.predictions("validation"),
+                    data.validation.ids,
+                    data.validation.labels,
+                    probabilities.cpu().numpy(),
+                )
+            progress.last = row
+            progress.epoch, progress.batch, progress.loss_sum, progress.correct = progress.epoch + 1, 0, 0.0, 0
+            record.end_epoch(row)
+            save()
+            log.info(
+                "epoch %(epoch)d: train loss %(train_loss).4f, accuracy %(train_accuracy).4f; "
+                "validation loss %(validation_loss).4f, accuracy %(validation_accuracy).4f; %(seconds).1f s",
+                row,
+            )
+
+        def keep_going() -> bool:
+            status.update(activity="scoring the test split", eta_seconds=None)
+            return not stop_asked()
+
+        try:
+            evaluation = report(paths, config, data_root, compute, keep_going)
+        except InterruptedError:
+            raise Stopped from None
+    record.write_summary(evaluation=evaluation)
+    record.close()
+
+
+def _validation_figures(data: TrainData, probabilities: Tensor) -> dict[str, float]:
+    labels, values = data.validation.labels, probabilities.cpu().numpy()
+    return {
+        "validation_loss": round(log_loss(labels, values), 5),
+        "validation_accuracy": round(float((values.argmax(axis=1) == labels).mean()), 5),
+    }
+
+
+def _augmentation_strength(epoch: int, config: TrainConfig) -> float:
+    """1 until the last `fade_epochs`, then in equal steps to 0 in the last epoch."""
+    if not config.fade_epochs:
+        return 1.0
+    return min(1.0, (config.epochs - 1 - epoch) / config.fade_epochs)
+
+
+def _should_end_early(progress: Progress, config: TrainConfig) -> bool:
+    patience = config.early_stopping
+    return bool(patience and progress.best and progress.epoch - progress.best["epoch"] >= patience)

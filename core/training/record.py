@@ -1,0 +1,212 @@
+"""What training tells the outside while it runs: `status.json`, the histories and `summary.json`."""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+from torch import Tensor
+
+from core.config import TrainConfig
+from core.errors import TrainingError
+from core.files import write_json
+from core.runs.history import HistoryWriter, drop_rows_after
+from core.runs.layout import RunPaths
+from core.runs.store import RunStatus, write_status
+from core.training.checkpoint import Progress
+from core.training.feed import TrainData
+
+HEARTBEAT_SECONDS = 1.0
+STEPS_PER_READ_ON_GPU = 25
+
+
+class StatusReporter:
+    """Keeps `status.json` current, at most once a second."""
+
+    def __init__(self, paths: RunPaths, status: RunStatus) -> None:
+        self.paths = paths
+        self.status = status
+        self._last_write = 0.0
+
+    def update(self, *, now: bool = False, **fields: Any) -> None:
+        """Change fields; written if the last write is a second ago, or at once with `now`."""
+        clock = time.monotonic()
+        self.status = self.status.model_copy(update={**fields, "heartbeat": clock})
+        if now or clock - self._last_write >= HEARTBEAT_SECONDS:
+            write_status(self.paths, self.status)
+            self._last_write = clock
+
+
+class Recorder:
+    """Takes each step and epoch of the loop and writes what the run folder keeps of it.
+
+    Loss and accuracy stay on the device until they are read in groups: a read makes the host wait for a GPU, once in
+    25 steps that is not felt. On a CPU every step is read at once.
+    """
+
+    def __init__(
+        self, paths: RunPaths, config: TrainConfig, data: TrainData, progress: Progress, status: StatusReporter
+    ) -> None:
+        # A crash may have written rows that are newer than the checkpoint: those steps are done again.
+        drop_rows_after(paths.steps, "step", progress.step)
+        drop_rows_after(paths.epochs, "step", progress.step)
+        drop_rows_after(paths.system, "elapsed_s", progress.elapsed_seconds)
+        self.status = status
+        self._paths, self._config, self._data, self._progress = paths, config, data, progress
+        self._steps, self._epochs = HistoryWriter(paths.steps), HistoryWriter(paths.epochs)
+        self._group = STEPS_PER_READ_ON_GPU if data.images.device.type == "cuda" else 1
+        self._pending: list[tuple[dict[str, Any], Tensor]] = []
+        self._clock_start = time.monotonic() - progress.elapsed_seconds
+        self._epoch_start, self._epoch_first_batch = self.elapsed(), progress.batch
+
+    def elapsed(self) -> float:
+        """Seconds of training over all resumes, by a monotonic clock."""
+        return time.monotonic() - self._clock_start
+
+    def start_epoch(self) -> None:
+        self._epoch_start, self._epoch_first_batch = self.elapsed(), self._progress.batch
+
+    def step(self, loss: Tensor, correct: Tensor, learning_rate: float) -> None:
+        """Note one optimizer step, already counted in the progress.
+
+        Args:
+            loss: scalar on the device, mean over the batch.
+            correct: scalar on the device, number of right predictions in the batch.
+            learning_rate: as used in this step.
+
+        Raises:
+            TrainingError: a loss was not finite.
+        """
+        progress, data, elapsed = self._progress, self._data, self.elapsed()
+        images = (progress.batch - self._epoch_first_batch) * data.batch_size
+        row = {
+            "step": progress.step,
+            "epoch": progress.epoch + 1,
+            "elapsed_s": round(elapsed, 2),
+            "learning_rate": learning_rate,
+            "images_per_second": round(images / max(elapsed - self._epoch_start, 1e-9), 1),
+        }
+        self._pending.append((row, torch.stack([loss.detach().float(), correct.float()])))
+        if len(self._pending) >= self._group or progress.batch == data.batches:
+            self.read()
+        total = self._config.epochs * data.batches
+        self.status.update(
+            activity="training",
+            epoch=progress.epoch + 1,
+            batch=progress.batch,
+            batches=data.batches,
+            progress=progress.step / total,
+            elapsed_seconds=round(elapsed, 2),
+            eta_seconds=round(elapsed / progress.step * (total - progress.step), 1),
+            images_per_second=row["images_per_second"],
+        )
+
+    def read(self) -> None:
+        """Fetch what waits on the device and append it to the history; always before a checkpoint is written.
+
+        Raises:
+            TrainingError: a loss was not finite, so the weights are lost from that step on.
+        """
+        if not self._pending:
+            return
+        values = torch.stack([value for _, value in self._pending]).tolist()
+        rows, size = [], self._data.batch_size
+        for (row, _), (loss, correct) in zip(self._pending, values, strict=True):
+            if not abs(loss) < float("inf"):
+                raise TrainingError(
+                    f"The loss became {loss} in epoch {row['epoch']}, step {row['step']}: try a lower learning rate."
+                )
+            self._progress.loss_sum += loss * size
+            self._progress.correct += int(correct)
+            rows.append({**row, "loss": round(loss, 5), "accuracy": round(correct / size, 5)})
+        self._pending.clear()
+        self._steps.append(rows)
+
+    def epoch_row(self, validation: dict[str, float], learning_rate: float) -> dict[str, Any]:
+        """The figures of the epoch that just ended, as `epochs.jsonl` has them."""
+        progress, seconds = self._progress, self.elapsed() - self._epoch_start
+        images = progress.batch * self._data.batch_size
+        fresh = (progress.batch - self._epoch_first_batch) * self._data.batch_size
+        return {
+            "epoch": progress.epoch + 1,
+            "step": progress.step,
+            "elapsed_s": round(self.elapsed(), 2),
+            "seconds": round(seconds, 2),
+            "train_loss": round(progress.loss_sum / images, 5),
+            "train_accuracy": round(progress.correct / images, 5),
+            **validation,
+            "learning_rate": learning_rate,
+            "images_per_second": round(fresh / max(seconds, 1e-9), 1),
+        }
+
+    def end_epoch(self, row: dict[str, Any]) -> None:
+        """Append the epoch's row and renew the summary."""
+        self._epochs.append([row])
+        self.write_summary()
+
+    def write_summary(self, **more: Any) -> None:
+        """Replace `summary.json` with what is known now."""
+        progress = self._progress
+        summary = {
+            "best": progress.best,
+            "last": progress.last,
+            "epochs_done": progress.epoch,
+            "train_images": len(self._data.labels),
+            "images_per_epoch": self._data.per_epoch,
+            "elapsed_seconds": round(self.elapsed(), 1),
+            "dataset_fingerprint": self._data.fingerprint,
+        }
+        write_json(self._paths.summary, {**summary, **more})
+
+    def close(self) -> None:
+        self._steps.close()
+        self._epochs.close()
+
+
+class SystemMonitor:
+    """A thread that writes CPU, memory and GPU use every few seconds."""
+
+    def __init__(self, path: Path, elapsed: Callable[[], float], seconds: float = 5.0) -> None:
+        self._path = path
+        self._elapsed = elapsed
+        self._seconds = seconds
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="system-monitor", daemon=True)
+
+    def __enter__(self) -> "SystemMonitor":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        process = psutil.Process(os.getpid())
+        process.cpu_percent()  # the first call only sets the starting point
+        with HistoryWriter(self._path) as history:
+            while not self._done.wait(self._seconds):
+                try:
+                    history.append([self._sample(process)])
+                except OSError:
+                    return  # a full disk is the loop's to report: its own writes fail, too
+
+    def _sample(self, process: psutil.Process) -> dict[str, Any]:
+        row: dict[str, Any] = {
+            "elapsed_s": round(self._elapsed(), 1),
+            "cpu_percent": process.cpu_percent(),
+            "machine_cpu_percent": psutil.cpu_percent(),
+            "memory_bytes": process.memory_info().rss,
+            "machine_memory_percent": psutil.virtual_memory().percent,
+        }
+        if torch.cuda.is_available():
+            row["gpu_memory_bytes"] = torch.cuda.memory_reserved()
+            try:
+                row["gpu_percent"] = torch.cuda.utilization()
+            except (ImportError, RuntimeError):  # needs NVIDIA's management library
+                row["gpu_percent"] = None
+        return row

@@ -1,0 +1,98 @@
+"""The figures of a trained network on every split, in float32, single view and with test-time augmentation.
+
+Called once at the end of training and again by `python -m core evaluate`: the same code, so the same figures.
+"""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from core.config import TrainConfig
+from core.data.fer2013 import Split, load_split
+from core.evaluation.inference import FLIP, PLAIN, class_probabilities
+from core.evaluation.metrics import evaluate_predictions, fit_temperature
+from core.evaluation.predictions import write_predictions
+from core.models import build_model
+from core.runs.layout import RunPaths
+from core.training.checkpoint import load_tensors
+from core.training.device import Compute, tensor_on, to_device
+from core.training.feed import shares_pixels
+
+REPORTED: Final = {"validation": ("validation",), "test": ("test",), "seed-test": ("validation", "test")}
+"""The splits figures are given for, each the union of stored ones."""
+
+
+def report(
+    paths: RunPaths,
+    config: TrainConfig,
+    data_root: Path,
+    compute: Compute,
+    keep_going: Callable[[], bool] = lambda: True,
+    splits: Iterable[str] = tuple(REPORTED),
+    *,
+    keep_predictions: bool = True,
+) -> dict[str, Any]:
+    """Score a run's best weights. Temperatures are fitted on validation.
+
+    Args:
+        paths: the run; its `fer2013_model_2.pth` is scored.
+        config: its settings.
+        data_root: where its data set is.
+        compute: where to compute; always in float32.
+        keep_going: asked before each batch.
+        splits: which of `REPORTED` to give figures for.
+        keep_predictions: write `predictions-<split>.parquet`.
+
+    Returns:
+        Per split the figures of `evaluate_predictions`; below `tta` those with test-time augmentation, below
+        `without_train_duplicates` those on the images that do not also stand in train.
+
+    Raises:
+        RunError: there are no weights, or the file is damaged.
+        DataError: the data set is missing or damaged.
+        InterruptedError: `keep_going` said no.
+    """
+    model = build_model(config.model)
+    model.load_state_dict(load_tensors(paths.weights))
+    to_device(model, compute)
+    needed = {stored for name in splits for stored in REPORTED[name]} | {"validation"}
+    data = {name: load_split(data_root, config.dataset, name) for name in sorted(needed)}
+    train = load_split(data_root, config.dataset, "train")
+    leaked = {name: shares_pixels(split.images, train.images) for name, split in data.items()}
+    by_views = {}
+    for views in (PLAIN, FLIP):
+        by_views[views] = {
+            name: class_probabilities(
+                model, tensor_on(split.images, compute), views=views, keep_going=keep_going
+            ).cpu().numpy()
+            for name, split in data.items()
+        }
+    if keep_predictions:
+        for name, split in data.items():
+            write_predictions(paths.predictions(name), split.ids, split.labels, by_views[PLAIN][name])
+    return {name: _figures(REPORTED[name], data, leaked, by_views) for name in splits}
+
+
+def _figures(
+    members: tuple[str, ...],
+    data: dict[str, Split],
+    leaked: dict[str, np.ndarray],
+    by_views: dict[Any, dict[str, np.ndarray]],
+) -> dict[str, Any]:
+    labels = np.concatenate([data[name].labels for name in members])
+    clean = ~np.concatenate([leaked[name] for name in members])
+    figures = []
+    for probabilities in by_views.values():
+        temperature = fit_temperature(data["validation"].labels, probabilities["validation"])
+        values = np.concatenate([probabilities[name] for name in members])
+        figures.append(evaluate_predictions(labels, values, temperature))
+        if clean.any():
+            kept = evaluate_predictions(labels[clean], values[clean], temperature)
+            figures[-1]["without_train_duplicates"] = {
+                key: kept[key] for key in ("images", "correct", "accuracy", "interval", "macro_f1")
+            }
+    plain, flipped = figures
+    return {**plain, "tta": flipped}

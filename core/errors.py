@@ -4,6 +4,9 @@ The message of each is a single sentence for the person at the page or the termi
 what to do next. Pages show it, the command line prints it and exits with `exit_code`.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 
 class FerError(Exception):
     """Base of everything this project raises on purpose. `exit_code` 2 means bad input, 1 a failure on our side."""
@@ -21,6 +24,11 @@ class DataError(FerError, ValueError):
 
 class CountsDifferError(DataError):
     """The images are readable, but their numbers per class are not the published ones; the user may go on anyway."""
+
+    def __init__(self, message: str, differences: Sequence[Mapping[str, Any]] = ()) -> None:
+        super().__init__(message)
+        self.differences = list(differences)
+        """One `core.data.fer2013.CountDifference` per class whose number differs: split, label, found, published."""
 
 
 class ImageError(FerError, ValueError):

@@ -1,0 +1,359 @@
+"""FER2013 as it is kept on disk: one folder per data set, arrays that open in milliseconds, and what was checked.
+
+    data_root/<name>/dataset.json          DatasetInfo
+    data_root/<name>/<split>.npy           uint8 (N, 48, 48), 0..255
+    data_root/<name>/<split>.index.npy     (N,) of (id: str, label: uint8)
+
+Images of a split are ordered by label, then id, which is the order of `torchvision.datasets.ImageFolder`. A data set
+appears, is replaced and disappears as a whole, whatever is killed meanwhile.
+"""
+
+import hashlib
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict
+from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
+
+from core.errors import DataError
+from core.files import read_json, sync_folder, write_json, write_whole
+from core.labels import LABELS, NUM_CLASSES
+
+IMAGE_SIZE: Final = 48
+"""Width and height of every image, in pixels."""
+
+SPLITS: Final = ("train", "validation", "test")
+"""The splits of the 2013 challenge: Training, PublicTest, PrivateTest."""
+
+KAGGLE_NAME: Final = "msambare/fer2013"
+KAGGLE_URL: Final = f"https://www.kaggle.com/datasets/{KAGGLE_NAME}"
+TERMS: Final = (
+    "FER2013 was collected from the web for a challenge at ICML 2013 (Goodfellow et al. 2013); "
+    "the terms of its use stand on the data set's page at Kaggle."
+)
+
+PUBLISHED_COUNTS: Final[dict[str, tuple[int, ...]]] = {
+    "train": (3995, 436, 4097, 7215, 4965, 4830, 3171),
+    "validation": (467, 56, 496, 895, 607, 653, 415),
+    "test": (491, 55, 528, 879, 626, 594, 416),
+}
+"""Images per class, in the order of `LABELS`."""
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_INCOMING: Final = ".incoming-"  # half-written or half-deleted; rubbish once nobody holds the lock
+_REPLACED: Final = ".replaced-"  # the old set while the new one takes its place; valid until the new one is there
+_LOCK: Final = ".import.lock"
+_LOCK_SECONDS: Final = 120
+
+SplitArrays = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Images uint8 (N, 48, 48), labels (N,) in 0..6, ids (N,) str."""
+
+
+class CountDifference(TypedDict):
+    """One class of one split whose number of images is not the published one."""
+
+    split: str
+    label: str
+    found: int
+    published: int
+
+
+class DatasetInfo(BaseModel):
+    """`dataset.json`: what a data set is and what was found when it was imported."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: str
+    """Name of its folder, 1 to 64 of a-z, 0-9 and -."""
+    title: str
+    kind: Literal["fer2013", "drawn", "own"]
+    source: str
+    """What it was made from: a file name without its folder."""
+    fingerprint: str
+    """SHA-256 (hex) over the labels and pixels of all splits. The images of a split enter in the order of (label,
+    SHA-256 of the pixels), so it depends neither on file names nor on the form the data came in."""
+    counts: dict[str, dict[str, int]]
+    """Split to class name to number of images."""
+    mean: float
+    """Of all training pixels, scaled to 0..1."""
+    std: float
+    created_at: datetime
+    differences: list[CountDifference] = []
+    """Where the numbers are not the published ones; always empty for kinds without published numbers."""
+
+    @property
+    def total(self) -> int:
+        """Images in all splits."""
+        return sum(self.images(split) for split in self.counts)
+
+    @property
+    def matches_published(self) -> bool:
+        """Whether this is FER2013 with exactly the published number of images in every class."""
+        return self.kind == "fer2013" and not self.differences
+
+    def images(self, split: str) -> int:
+        """Images in one split; 0 where the set does not have it."""
+        return sum(self.counts.get(split, {}).values())
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """One split of a data set, opened for reading."""
+
+    name: str
+    images: np.ndarray
+    """uint8 (N, 48, 48), 0..255, memory-mapped and read-only."""
+    labels: np.ndarray
+    """uint8 (N,), 0..6."""
+    ids: np.ndarray
+    """str (N,), unique within the split, such as `happy/Training_1206.jpg`."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def list_datasets(data_root: Path) -> list[DatasetInfo]:
+    """All imported data sets, by name; damaged ones are passed over."""
+    if not data_root.is_dir():
+        return []
+    found = []
+    for name in {entry.name.removeprefix(_REPLACED) for entry in data_root.iterdir() if entry.is_dir()}:
+        try:
+            found.append(read_info(data_root, name))
+        except DataError:
+            continue
+    return sorted(found, key=lambda info: info.name)
+
+
+def read_info(data_root: Path, name: str) -> DatasetInfo:
+    """What is known about a data set, without opening its images.
+
+    Raises:
+        DataError: it is not there, or its files are damaged.
+    """
+    folder = _find(data_root, name)
+    try:
+        info = DatasetInfo.model_validate(read_json(folder / "dataset.json"))
+        for split in info.counts:
+            if (folder / f"{split}.npy").stat().st_size < info.images(split) * IMAGE_SIZE**2:
+                raise ValueError(f"{split}.npy is too short")
+    except (OSError, ValueError) as error:
+        raise _damaged(name, error) from error
+    return info
+
+
+def load_split(data_root: Path, name: str, split: str) -> Split:
+    """Open one split: takes milliseconds, since the images stay on disk until they are used.
+
+    Raises:
+        DataError: the set or the split is not there, or its files are damaged.
+    """
+    info = read_info(data_root, name)
+    if split not in info.counts:
+        raise DataError(f"Data set {name!r} has no split {split!r}: choose one of {', '.join(info.counts)}.")
+    folder = _find(data_root, name)
+    try:
+        images = np.load(folder / f"{split}.npy", mmap_mode="r", allow_pickle=False)
+        index = np.load(folder / f"{split}.index.npy", allow_pickle=False)
+        ids, labels = index["id"], np.ascontiguousarray(index["label"])
+        if images.dtype != np.uint8 or images.shape != (len(index), IMAGE_SIZE, IMAGE_SIZE):
+            raise ValueError(f"{split}.npy holds {images.dtype} {images.shape}")
+        if labels.dtype != np.uint8 or ids.dtype.kind != "U" or _count(labels) != info.counts[split]:
+            raise ValueError(f"{split}.index.npy does not fit the counts")
+    except (OSError, ValueError, TypeError, IndexError, EOFError, SyntaxError) as error:  # np.load raises all of these
+        raise _damaged(name, error) from error
+    return Split(split, images, labels, np.ascontiguousarray(ids))
+
+
+def delete_dataset(data_root: Path, name: str) -> None:
+    """Delete a data set. Processes that have it open keep reading it until they end.
+
+    Raises:
+        DataError: it is not there, or cannot be deleted.
+    """
+    _find(data_root, name)
+    with _locked(data_root):
+        for folder in (data_root / name, data_root / f"{_REPLACED}{name}"):
+            if folder.is_dir():
+                folder.rename(data_root / f"{_INCOMING}deleted-{folder.name.removeprefix('.')}")
+        sync_folder(data_root)
+        _sweep(data_root)
+
+
+def write_dataset(
+    data_root: Path,
+    name: str,
+    *,
+    title: str,
+    kind: Literal["fer2013", "drawn", "own"],
+    source: str,
+    splits: Mapping[str, SplitArrays],
+    differences: Sequence[CountDifference] = (),
+) -> DatasetInfo:
+    """Put a data set on disk as a whole, in place of one of that name.
+
+    Args:
+        data_root: the folder that holds all data sets; created where missing.
+        name: 1 to 64 of a-z, 0-9 and -.
+        title: the name people see.
+        kind: where it comes from.
+        source: a file name; folders in front of it are dropped.
+        splits: images uint8 (N, 48, 48), labels (N,) and ids (N,), in any order.
+        differences: what `count_differences` found.
+
+    Raises:
+        DataError: the name is not allowed, or the folder cannot be written (then the old set is still there).
+    """
+    check_name(name)
+    contents = {split: _ordered(*splits[split]) for split in SPLITS if split in splits}
+    mean, std = _mean_and_std(contents["train"][0]) if "train" in contents else (0.0, 0.0)
+    info = DatasetInfo(
+        name=name,
+        title=title,
+        kind=kind,
+        source=Path(source).name,
+        fingerprint=_fingerprint(contents),
+        counts={split: _count(labels) for split, (_, labels, _) in contents.items()},
+        mean=mean,
+        std=std,
+        created_at=datetime.now(UTC),
+        differences=list(differences),
+    )
+    with _locked(data_root):
+        _sweep(data_root)
+        incoming = data_root / f"{_INCOMING}{name}"
+        try:
+            incoming.mkdir()
+            for split, arrays in contents.items():
+                _write_split(incoming, split, *arrays)
+            write_json(incoming / "dataset.json", info.model_dump(mode="json"))
+            _swap(incoming, data_root / name, data_root / f"{_REPLACED}{name}")
+        finally:
+            shutil.rmtree(incoming, ignore_errors=True)
+    return info
+
+
+def count_differences(counts: Mapping[str, Mapping[str, int]]) -> list[CountDifference]:
+    """Where the numbers per split and class name are not the published ones of FER2013; empty when all match."""
+    return [
+        CountDifference(split=split, label=label, found=found, published=published)
+        for split, per_class in PUBLISHED_COUNTS.items()
+        for label, published in zip(LABELS, per_class, strict=True)
+        if (found := counts.get(split, {}).get(label, 0)) != published
+    ]
+
+
+def check_name(name: str) -> None:
+    """Refuse what may not be the name of a data set.
+
+    Raises:
+        DataError: the message says what is allowed.
+    """
+    if not _NAME.fullmatch(name):
+        raise DataError(f"{name[:80]!r} is not a name for a data set: use 1 to 64 of a-z, 0-9 and -, not - first.")
+
+
+def _find(data_root: Path, name: str) -> Path:
+    """The folder of a data set: under its own name, or the old one where a replacement is, or was, half done."""
+    check_name(name)
+    final, replaced = data_root / name, data_root / f"{_REPLACED}{name}"
+    for folder in (final, replaced, final):  # the last look: the replacement may have ended between the first two
+        if folder.is_dir():
+            return folder
+    raise DataError(
+        f"Data set {name!r} is not imported yet: run `python -m core data import PATH` or use the Data page."
+    )
+
+
+def _damaged(name: str, error: Exception) -> DataError:
+    reason = (error.strerror if isinstance(error, OSError) else None) or (str(error).splitlines() or [""])[0]
+    return DataError(f"Data set {name!r} is damaged ({reason}): import it again.")
+
+
+def _ordered(images: np.ndarray, labels: np.ndarray, ids: np.ndarray) -> SplitArrays:
+    """Images, labels and ids by label, then id."""
+    assert images.dtype == np.uint8 and images.shape == (len(labels), IMAGE_SIZE, IMAGE_SIZE), images.shape
+    assert len(ids) == len(labels) == len(set(ids.tolist())), "ids are unique within a split"
+    assert len(labels) == 0 or 0 <= labels.min() <= labels.max() < NUM_CLASSES, "labels are class indices"
+    order = np.lexsort((ids, labels))
+    return images[order], labels[order].astype(np.uint8), ids[order].astype(np.str_)
+
+
+def _count(labels: np.ndarray) -> dict[str, int]:
+    return dict(zip(LABELS, np.bincount(labels, minlength=NUM_CLASSES).tolist(), strict=False))
+
+
+def _mean_and_std(images: np.ndarray) -> tuple[float, float]:
+    """Of all pixels in 0..1, from a histogram: exact, and without a copy eight times the size."""
+    histogram = np.zeros(256, dtype=np.int64)
+    for start in range(0, len(images), 1024):
+        histogram += np.bincount(images[start : start + 1024].ravel(), minlength=256)
+    values = np.arange(256) / 255
+    weights = histogram / max(histogram.sum(), 1)
+    mean = float(values @ weights)
+    return mean, float(np.sqrt((values - mean) ** 2 @ weights))
+
+
+def _fingerprint(contents: Mapping[str, SplitArrays]) -> str:
+    digest = hashlib.sha256()
+    for split, (images, labels, _) in contents.items():
+        rows = sorted(
+            bytes([label]) + hashlib.sha256(image.tobytes()).digest()
+            for image, label in zip(images, labels.tolist(), strict=True)
+        )
+        digest.update(f"{split} {len(rows)}\n".encode() + b"".join(rows))
+    return digest.hexdigest()
+
+
+def _write_split(folder: Path, split: str, images: np.ndarray, labels: np.ndarray, ids: np.ndarray) -> None:
+    index: np.ndarray[Any, Any] = np.empty(len(labels), dtype=[("id", ids.dtype), ("label", np.uint8)])
+    index["id"], index["label"] = ids, labels
+    write_whole(folder / f"{split}.npy", lambda file: np.save(file, images, allow_pickle=False))
+    write_whole(folder / f"{split}.index.npy", lambda file: np.save(file, index, allow_pickle=False))
+
+
+def _swap(incoming: Path, final: Path, replaced: Path) -> None:
+    """Give the new folder its name. Between the two renames readers find the old set as `replaced`."""
+    if final.is_dir():
+        final.rename(replaced)
+    try:
+        incoming.rename(final)
+    except OSError:
+        if replaced.is_dir():
+            replaced.rename(final)
+        raise
+    sync_folder(final.parent)  # before the old set goes: a power cut must not cost both
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _sweep(data_root: Path) -> None:
+    """Clear up after imports that were killed. Only under the lock: then nobody else is writing."""
+    for leftover in data_root.glob(f"{_INCOMING}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    for old in data_root.glob(f"{_REPLACED}*"):
+        final = data_root / old.name.removeprefix(_REPLACED)
+        if final.is_dir():
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            old.rename(final)
+
+
+@contextmanager
+def _locked(data_root: Path) -> Iterator[None]:
+    """Hold the lock under which data sets are written; what the system refuses becomes a DataError."""
+    try:
+        data_root.mkdir(parents=True, exist_ok=True)
+        with FileLock(data_root / _LOCK, timeout=_LOCK_SECONDS):
+            yield
+    except Timeout:  # an OSError, too
+        raise DataError("Another import is writing data sets right now: try again when it is done.") from None
+    except OSError as error:
+        raise DataError(f"Cannot write data sets under {data_root}: {error.strerror or error}.") from error

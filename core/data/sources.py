@@ -1,0 +1,354 @@
+"""Importing FER2013 from the forms people have it in. Nothing is ever unpacked to disk.
+
+A form is a function that lists the images of a path (`_zip_source`, `_folder_source`); everything after that, the
+checks, the decoding and the writing, is the same for all of them.
+"""
+
+import io
+import os
+import stat
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from PIL import Image
+
+from core.data.fer2013 import (
+    IMAGE_SIZE,
+    KAGGLE_NAME,
+    SPLITS,
+    CountDifference,
+    DatasetInfo,
+    SplitArrays,
+    check_name,
+    count_differences,
+    write_dataset,
+)
+from core.errors import CountsDifferError, DataError
+from core.labels import LABELS
+
+Progress = Callable[[int, int], None]
+"""Called with images done and images in all."""
+
+ACCEPTED: Final = (
+    f"a zip file or a folder in the layout of Kaggle's {KAGGLE_NAME} (train/<class>/*.jpg and test/<class>/*.jpg)"
+)
+
+_PREFIXES: Final = {"Training_": "train", "PublicTest_": "validation", "PrivateTest_": "test"}
+_FOLDER_SPLITS: Final = {"train": ("train",), "test": ("validation", "test")}
+
+# Real images have at most 2,483 bytes, and there are 35,887 of them; what is far beyond is no FER2013.
+_MAX_IMAGE_BYTES: Final = 1_000_000
+_MAX_TOTAL_BYTES: Final = 1_000_000_000
+_MAX_FILES: Final = 200_000
+_MAX_READ_BYTES: Final = 32_000_000
+
+_IGNORED: Final = ("__MACOSX", "Thumbs.db", "desktop.ini")
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One image of a source."""
+
+    split: str
+    label: int
+    """Class index, 0..6."""
+    id: str
+    """Class folder and file name: some file names stand in two classes."""
+    where: str
+    """Path inside the source."""
+
+
+@dataclass(frozen=True)
+class _Source:
+    """The images of a zip file or folder, and how to get the bytes of one."""
+
+    entries: list[_Entry]
+    read: Callable[[_Entry], bytes]
+
+
+class _UnusableImageError(Exception):
+    """Why one image cannot be used, in a few words."""
+
+
+def import_dataset(
+    path: Path,
+    data_root: Path,
+    *,
+    name: str = "fer2013",
+    accept_differences: bool = False,
+    progress: Progress | None = None,
+) -> DatasetInfo:
+    """Check FER2013 in a zip file or folder and keep it as arrays under `data_root`.
+
+    A process killed meanwhile leaves either nothing or the whole set; a set of that name stays until the new one is
+    complete.
+
+    Args:
+        path: zip file or folder.
+        data_root: where data sets are kept.
+        name: what the data set will be called.
+        accept_differences: go on where the numbers per class are not the published ones.
+        progress: called now and then with images done and images in all.
+
+    Raises:
+        CountsDifferError: the numbers differ, and that was not accepted.
+        DataError: the path is missing, damaged, of another form, or holds images that are not 48x48 gray.
+    """
+    check_name(name)
+    try:
+        with _open_source(path) as source:
+            differences = _check_counts(source.entries, accept_differences)
+            splits = _decode_all(source, progress)
+    except OSError as error:
+        raise DataError(f"Cannot read {_quote(path.name)}: {error.strerror or error}.") from error
+    return write_dataset(
+        data_root, name, title="FER2013", kind="fer2013", source=path.name, splits=splits, differences=differences
+    )
+
+
+def _open_source(path: Path) -> AbstractContextManager[_Source]:
+    if path.is_dir():
+        return _folder_source(path)
+    if not path.exists():
+        raise DataError(f"There is no file or folder {_quote(str(path))}: give {ACCEPTED}.")
+    if not path.is_file():
+        raise DataError(f"{_quote(path.name)} is neither a file nor a folder: give {ACCEPTED}.")
+    with path.open("rb") as file:
+        begins_as_zip = file.read(4) in (b"PK\3\4", b"PK\5\6")
+    if begins_as_zip:
+        return _zip_source(path)
+    raise DataError(f"{_quote(path.name)} cannot be imported: give {ACCEPTED}.")
+
+
+# --- forms
+
+
+@contextmanager
+def _folder_source(path: Path) -> Iterator[_Source]:
+    files: list[str] = []
+    for folder, _, names in os.walk(path):
+        files.extend(Path(folder, name).relative_to(path).as_posix() for name in names)
+        if len(files) > _MAX_FILES:
+            raise DataError(f"{_quote(path.name)} holds more than {_MAX_FILES:,} files: give {ACCEPTED}.")
+
+    def read(entry: _Entry) -> bytes:
+        file = path / entry.where
+        if not file.is_file():  # a pipe, say, would be waited for without end
+            raise _UnusableImageError("not a file")
+        with file.open("rb") as opened:
+            data = opened.read(_MAX_IMAGE_BYTES + 1)
+        if len(data) > _MAX_IMAGE_BYTES:
+            raise _UnusableImageError(f"more than {_MAX_IMAGE_BYTES:,} bytes")
+        return data
+
+    yield _Source(_entries(path.name, files), read)
+
+
+@contextmanager
+def _zip_source(path: Path) -> Iterator[_Source]:
+    damaged = DataError(f"{_quote(path.name)} is damaged or cut short: download or copy it again.")
+    # What zipfile raises on damaged archives, beside its own class.
+    errors = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError)
+    with _CappedFile(io.FileIO(path)) as file:
+        try:
+            archive = zipfile.ZipFile(file)
+        except errors as error:
+            raise damaged from error
+        members = {info.filename.replace("\\", "/"): info for info in archive.infolist() if not info.is_dir()}
+        _check_members(path.name, archive.infolist(), len(members))
+
+        def read(entry: _Entry) -> bytes:
+            info = members[entry.where]
+            try:
+                # Not archive.read(): that inflates without limit, whatever size the directory declares.
+                with archive.open(info) as member:
+                    return member.read(info.file_size)
+            except errors as error:
+                raise damaged from error
+
+        yield _Source(_entries(path.name, list(members)), read)
+
+
+class _CappedFile(io.BufferedReader):
+    """A file that refuses huge reads: zipfile reads the whole directory at once, and makes objects ten times its size."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        wanted = _MAX_READ_BYTES + 1 if size is None or size < 0 else min(size, _MAX_READ_BYTES + 1)
+        data = super().read(wanted)
+        if len(data) > _MAX_READ_BYTES:
+            raise zipfile.BadZipFile("its directory is too large")
+        return data
+
+
+def _check_members(zip_name: str, members: Sequence[zipfile.ZipInfo], distinct: int) -> None:
+    """Refuse what no honest zip of FER2013 has: foreign paths, links, passwords, bombs."""
+    zip_name = _quote(zip_name)
+    for info in members:
+        name, mode = info.filename.replace("\\", "/"), info.external_attr >> 16
+        if name.startswith("/") or name[1:2] == ":" or ".." in name.split("/"):
+            raise DataError(f"{zip_name} is refused, since its entry {_quote(name)} points outside the archive.")
+        if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
+            raise DataError(f"{zip_name} is refused, since its entry {_quote(name)} is a link or a special file.")
+        if info.flag_bits & 1:
+            raise DataError(f"{zip_name} is protected by a password: give one without.")
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise DataError(f"{zip_name} is compressed in an unusual way: pack it again as an ordinary zip file.")
+        if _is_image_path(name) and info.file_size > _MAX_IMAGE_BYTES:
+            raise DataError(
+                f"{zip_name} is refused, since its entry {_quote(name)} unpacks to {info.file_size:,} bytes, "
+                f"and an image of 48x48 has at most {_MAX_IMAGE_BYTES:,}."
+            )
+    if len(members) > _MAX_FILES or sum(info.file_size for info in members) > _MAX_TOTAL_BYTES:
+        raise DataError(
+            f"{zip_name} is refused, since it holds more than {_MAX_FILES:,} files or unpacks to more than "
+            f"{_MAX_TOTAL_BYTES // 10**6:,} MB: give {ACCEPTED}."
+        )
+    if distinct < sum(not info.is_dir() for info in members):
+        raise DataError(f"{zip_name} is refused, since it holds two entries of the same name: pack it again.")
+
+
+# --- the layout train/<class>/*.jpg, test/<class>/*.jpg
+
+
+def _entries(source_name: str, files: Sequence[str]) -> list[_Entry]:
+    """The images among the files (paths with /) of a zip or folder; other files beside train/ and test/ are ignored.
+
+    Raises:
+        DataError: the layout is another.
+    """
+    source_name = _quote(source_name)
+    files = sorted(file for file in files if not _is_clutter(file))
+    top = _common_top(files)
+    entries, foreign = [], []
+    for file in files:
+        parts = file.removeprefix(top).split("/")
+        if parts[0] not in _FOLDER_SPLITS:
+            continue
+        if len(parts) != 3 or parts[1].lower() not in LABELS:
+            foreign.append(file)
+            continue
+        label = LABELS.index(parts[1].lower())
+        entries.append(_Entry(_split_of(source_name, file, parts[0]), label, f"{LABELS[label]}/{parts[2]}", file))
+    if foreign:
+        raise DataError(
+            f"{source_name} has {len(foreign):,} files that are in no known class folder, the first being "
+            f"{_quote(foreign[0])}: the classes are {', '.join(LABELS)}."
+        )
+    missing = [split for split in SPLITS if not any(entry.split == split for entry in entries)]
+    if not entries:
+        raise DataError(f"{source_name} has no folders train/<class> and test/<class> with images: give {ACCEPTED}.")
+    if missing:
+        prefix = next(prefix for prefix, split in _PREFIXES.items() if split == missing[0])
+        raise DataError(
+            f"{source_name} has no {missing[0]} images (file names beginning with {prefix}): give {ACCEPTED}."
+        )
+    return entries
+
+
+def _split_of(source_name: str, file: str, folder: str) -> str:
+    """The split that a file name tells; the folder must agree."""
+    for prefix, split in _PREFIXES.items():
+        if file.rsplit("/", 1)[-1].startswith(prefix) and split in _FOLDER_SPLITS[folder]:
+            return split
+    prefixes = [prefix for prefix, split in _PREFIXES.items() if split in _FOLDER_SPLITS[folder]]
+    raise DataError(
+        f"{source_name} has a file {_quote(file)}, but names under {folder}/ begin with {' or '.join(prefixes)} "
+        "in FER2013: give the data set with its original file names."
+    )
+
+
+def _common_top(files: Sequence[str]) -> str:
+    """The folders that all files are in, up to train/ and test/, with a trailing slash; empty where there are none."""
+    top: list[str] = []
+    for parts in zip(*(file.split("/")[:-1] for file in files), strict=False):
+        if len(set(parts)) > 1 or parts[0] in _FOLDER_SPLITS:
+            break
+        top.append(parts[0])
+    return "".join(f"{part}/" for part in top)
+
+
+def _is_clutter(file: str) -> bool:
+    """Whether a file is what systems leave in folders, such as .DS_Store."""
+    return any(part.startswith(".") or part in _IGNORED for part in file.split("/"))
+
+
+def _is_image_path(file: str) -> bool:
+    return not _FOLDER_SPLITS.keys().isdisjoint(file.split("/")[:-1])
+
+
+# --- counts and pixels
+
+
+def _check_counts(entries: Sequence[_Entry], accept: bool) -> list[CountDifference]:
+    found = Counter((entry.split, LABELS[entry.label]) for entry in entries)
+    differences = count_differences({split: {label: found[split, label] for label in LABELS} for split in SPLITS})
+    if differences and not accept:
+        first = differences[0]
+        raise CountsDifferError(
+            f"{len(differences)} of the 21 numbers of images are not the published ones, the first being "
+            f"{first['split']}/{first['label']} with {first['found']:,} instead of {first['published']:,}: "
+            "check the source, or go on anyway with `--accept-differences` or the tick box on the Data page.",
+            differences,
+        )
+    return differences
+
+
+def _decode_all(source: _Source, progress: Progress | None) -> dict[str, SplitArrays]:
+    """Images, labels and ids of each split.
+
+    Raises:
+        DataError: some images cannot be used; the message counts them and names the first.
+    """
+    total = len(source.entries)
+    images = np.empty((total, IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
+    unusable: list[str] = []
+    for done, entry in enumerate(source.entries):
+        if progress and done % 250 == 0:
+            progress(done, total)
+        try:
+            images[done] = _decode(source.read(entry))
+        except _UnusableImageError as error:
+            unusable.append(f"{_quote(entry.where)} ({error})")
+    if progress:
+        progress(total, total)
+    if unusable:
+        raise DataError(
+            f"{len(unusable):,} of {total:,} images cannot be used, the first being {unusable[0]}: "
+            "FER2013 has 48x48 gray JPEG images only, so get the data set again."
+        )
+    splits = np.array([entry.split for entry in source.entries])
+    labels = np.array([entry.label for entry in source.entries], dtype=np.uint8)
+    ids = np.array([entry.id for entry in source.entries])
+    return {split: (images[splits == split], labels[splits == split], ids[splits == split]) for split in SPLITS}
+
+
+def _decode(data: bytes) -> np.ndarray:
+    """uint8 (48, 48) from the bytes of a JPEG or PNG file, with the gray values exactly as stored."""
+    try:
+        image: Image.Image = Image.open(io.BytesIO(data), formats=("JPEG", "PNG"))
+        if image.size != (IMAGE_SIZE, IMAGE_SIZE):  # before load(), which takes memory as the header says
+            raise _UnusableImageError(f"{image.width}x{image.height} pixels")
+        if image.mode in ("1", "P"):
+            image = image.convert("RGB")
+        pixels = np.asarray(image)
+    except _UnusableImageError:
+        raise
+    except Exception as error:  # Pillow raises nearly anything on damaged files
+        raise _UnusableImageError("not a readable JPEG or PNG image") from error
+    if image.mode == "RGB" and (pixels == pixels[..., :1]).all():
+        pixels = pixels[..., 0]
+    if pixels.shape != (IMAGE_SIZE, IMAGE_SIZE) or pixels.dtype != np.uint8:
+        raise _UnusableImageError("not 8-bit gray")
+    return pixels
+
+
+def _quote(text: str) -> str:
+    """A name from outside, safe and short enough for a message."""
+    return repr(text if len(text) <= 100 else f"{text[:50]}...{text[-45:]}")

@@ -4,11 +4,15 @@ Network Model", for 48x48 gray images and seven classes.
 Input of both: float tensor (B, 1, 48, 48) in 0..1. Output: logits (B, num_classes).
 """
 
-from typing import Final
+import zipfile
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 
+from core.errors import RunError
 from core.labels import NUM_CLASSES
 
 
@@ -104,3 +108,40 @@ def build_model(name: str) -> CnnModel1 | CnnModel2:
     PyTorch's default initialisation draws from the global random generator: seed it first.
     """
     return MODELS[name]()  # type: ignore[return-value]
+
+
+def load_weights(path: Path, name: str) -> CnnModel1 | CnnModel2:
+    """A network with the weights of a state-dict file, in evaluation mode on the CPU.
+
+    Args:
+        path: a run's `fer2013_model_2.pth`, or one of the original project.
+        name: which of `MODELS` it holds.
+
+    Raises:
+        RunError: the file is missing, damaged, or holds other weights.
+    """
+    model = build_model(name)
+    state = load_tensors(path)
+    try:
+        model.load_state_dict(state)
+    except (RuntimeError, TypeError, AttributeError):
+        raise RunError(f"{path.name} holds other weights than those of {name}: choose a file made by that model.") from None
+    return model.eval()
+
+
+def load_tensors(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """Read a file of tensors and plain values, never running code from it.
+
+    Raises:
+        RunError: it is missing, damaged or holds anything else.
+    """
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+    except FileNotFoundError:
+        raise RunError(f"There is no {path.name} in {path.parent.name}: it is written after the first epoch.") from None
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, UnpicklingError, zipfile.BadZipFile) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise RunError(f"{path.name} is damaged or no file of weights: {reason[:200]}") from error
+    if not isinstance(state, dict):
+        raise RunError(f"{path.name} holds no named weights: choose a file of a state dict.")
+    return state

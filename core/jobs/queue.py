@@ -1,6 +1,7 @@
 """The waiting line: which run is next, and the steps into and out of waiting. All under one lock, so that a run that is
 stopped while the runner reaches for it either starts or stops, never both."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -10,8 +11,8 @@ from time import time
 from filelock import FileLock
 
 from core.errors import RunError
-from core.runs.layout import QueuePaths, RunPaths
-from core.runs.store import Run, RunState, list_runs, read_run, read_status, write_status
+from core.runs.layout import QueuePaths, RunPaths, is_run_id
+from core.runs.store import Run, RunState, read_run, read_status, write_status
 
 
 @contextmanager
@@ -25,8 +26,24 @@ def queue_lock(runs_root: Path) -> Iterator[None]:
 
 def waiting_runs(runs_root: Path) -> list[Run]:
     """Queued runs, the next to start first."""
-    queued = [run for run in list_runs(runs_root) if run.state is RunState.QUEUED]
-    return sorted(queued, key=lambda run: (run.status.queue_position, run.id))
+    queued = [read_run(runs_root, name) for name in _names(runs_root) if _says_queued(RunPaths(runs_root, name))]
+    waiting = [run for run in queued if run.state is RunState.QUEUED]
+    return sorted(waiting, key=lambda run: (run.status.queue_position, run.id))
+
+
+def _names(runs_root: Path) -> list[str]:
+    try:
+        return [name for name in os.listdir(runs_root) if is_run_id(name)]
+    except FileNotFoundError:
+        return []
+
+
+def _says_queued(paths: RunPaths) -> bool:
+    """A cheap first look, since the runner asks twice a second and nearly all runs have ended."""
+    try:
+        return b'"queued"' in paths.status.read_bytes()
+    except OSError:
+        return False
 
 
 def cancel_waiting(paths: RunPaths) -> bool:

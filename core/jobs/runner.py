@@ -15,6 +15,7 @@ from types import FrameType
 
 from filelock import FileLock, Timeout
 
+from core.errors import RunError
 from core.files import lock_is_held, sweep_leftovers
 from core.jobs.local import spawn_module
 from core.jobs.queue import queue_lock, waiting_runs
@@ -22,7 +23,7 @@ from core.jobs.slots import Slot, list_slots
 from core.runs.layout import QueuePaths, RunPaths
 from core.runs.store import read_status, write_status
 
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.5
 
 log = logging.getLogger("runner")
 
@@ -94,9 +95,11 @@ class Runner:
     def _fail_if_never_started(self, paths: RunPaths, code: int) -> None:
         """A worker that died before it took its run would be started again for ever."""
         with queue_lock(self.runs_root):
-            if not paths.folder.is_dir():
+            try:
+                status = read_status(paths)
+            except RunError as error:  # deleted or damaged meanwhile: one run's trouble is not the queue's
+                log.warning("%s", error)
                 return
-            status = read_status(paths)
             if status.state == "queued" and not lock_is_held(paths.alive_lock):
                 error = f"The training process could not start (exit code {code}); its log says why."
                 now = datetime.now(UTC)

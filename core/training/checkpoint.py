@@ -1,10 +1,8 @@
 """Checkpoints: everything a resume needs, in one file that loads with `weights_only=True`."""
 
 import io
-import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, Final
 
 import torch
@@ -12,6 +10,7 @@ from torch import Tensor, nn
 
 from core.errors import RunError
 from core.files import write_whole
+from core.models import load_tensors
 
 FORMAT: Final = 1
 
@@ -92,24 +91,6 @@ def save_whole(path: Path, state: dict[str, Any]) -> None:
     buffer = io.BytesIO()
     torch.save(state, buffer)  # in memory first: written straight to a full disk, torch raises a bare RuntimeError
     write_whole(path, lambda file: file.write(buffer.getbuffer()))
-
-
-def load_tensors(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """Read a file of tensors and plain values, never running code from it.
-
-    Raises:
-        RunError: it is missing, damaged or holds anything else.
-    """
-    try:
-        state = torch.load(path, map_location=device, weights_only=True)
-    except FileNotFoundError:
-        raise RunError(f"There is no {path.name} at {path.parent}.") from None
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, UnpicklingError, zipfile.BadZipFile) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise RunError(f"{path.name} is damaged or no file of weights: {reason[:200]}") from error
-    if not isinstance(state, dict):
-        raise RunError(f"{path.name} holds no named weights.")
-    return state
 
 
 def plain_weights(model: nn.Module) -> dict[str, Tensor]:

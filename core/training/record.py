@@ -128,19 +128,18 @@ class Recorder:
 
     def epoch_row(self, validation: dict[str, float], learning_rate: float) -> dict[str, Any]:
         """The figures of the epoch that just ended, as `epochs.jsonl` has them."""
-        progress, seconds = self._progress, self.elapsed() - self._epoch_start
+        progress, elapsed = self._progress, self.elapsed()
         images = progress.batch * self._data.batch_size
-        fresh = (progress.batch - self._epoch_first_batch) * self._data.batch_size
         return {
             "epoch": progress.epoch + 1,
             "step": progress.step,
-            "elapsed_s": round(self.elapsed(), 2),
-            "seconds": round(seconds, 2),
+            "elapsed_s": round(elapsed, 2),
+            "seconds": round(elapsed - progress.last.get("elapsed_s", 0.0), 2),
             "train_loss": round(progress.loss_sum / images, 5),
             "train_accuracy": round(progress.correct / images, 5),
             **validation,
             "learning_rate": learning_rate,
-            "images_per_second": round(fresh / max(seconds, 1e-9), 1),
+            "images_per_second": self.status.status.images_per_second,
         }
 
     def end_epoch(self, row: dict[str, Any]) -> None:

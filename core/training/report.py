@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import torch
 
 from core.config import TrainConfig
 from core.data.fer2013 import Split, load_split
 from core.evaluation.inference import FLIP, PLAIN, class_probabilities
 from core.evaluation.metrics import evaluate_predictions, fit_temperature
 from core.evaluation.predictions import write_predictions
-from core.models import build_model
+from core.models import load_weights
 from core.runs.layout import RunPaths
-from core.training.checkpoint import load_tensors
 from core.training.device import Compute, tensor_on, to_device
 from core.training.feed import shares_pixels
 
@@ -55,9 +53,7 @@ def report(
         DataError: the data set is missing or damaged.
         InterruptedError: `keep_going` said no.
     """
-    model = build_model(config.model)
-    model.load_state_dict(load_tensors(paths.weights))
-    to_device(model, compute)
+    model = to_device(load_weights(paths.weights, config.model), compute)
     needed = {stored for name in splits for stored in REPORTED[name]} | {"validation"}
     data = {name: load_split(data_root, config.dataset, name) for name in sorted(needed)}
     train = load_split(data_root, config.dataset, "train")

@@ -1,0 +1,370 @@
+"""The command line: `python -m core`. The same engine as the pages.
+
+Exit code 0 on success; 2 on bad input, with one line that says what to do; 1 on a failure.
+"""
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from core.config import PRESETS, TrainConfig, default_data_root, default_runs_root, make_config
+from core.errors import ConfigError, FerError
+from core.labels import LABELS
+
+app = typer.Typer(
+    help="Facial expression recognition: data, training, runs, evaluation, prediction.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+data_app = typer.Typer(help="Import data sets and look at them.", no_args_is_help=True, rich_markup_mode=None)
+runs_app = typer.Typer(help="List, show, stop and resume runs.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(data_app, name="data")
+app.add_typer(runs_app, name="runs")
+
+RunsRoot = Annotated[Path, typer.Option("--runs-root", help="Folder of the runs.", default_factory=default_runs_root)]
+DataRoot = Annotated[Path, typer.Option("--data-root", help="Folder of imported data.", default_factory=default_data_root)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="Run id, its unambiguous beginning, or the run's folder.")]
+
+
+class Split(StrEnum):
+    """The splits that figures are given for."""
+
+    VALIDATION = "validation"
+    TEST = "test"
+    SEED_TEST = "seed-test"
+
+
+# --- data
+
+
+@data_app.command("import")
+def data_import(
+    path: Annotated[Path, typer.Argument(help="FER2013 as a zip file or an unpacked folder.")],
+    data_root: DataRoot,
+    name: Annotated[str, typer.Option(help="Name of the set.")] = "fer2013",
+    accept_differences: Annotated[bool, typer.Option(help="Go on if the counts are not the published ones.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Read, verify and cache a data set; all or nothing."""
+    from core.data.sources import import_dataset
+
+    def show(done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            print(f"\r{done:,} of {total:,} images", end="\n" if done == total else "", file=sys.stderr, flush=True)
+
+    info = import_dataset(path, data_root, name=name, accept_differences=accept_differences, progress=show)
+    _print_dataset(info, as_json)
+
+
+@data_app.command("demo")
+def data_demo(data_root: DataRoot, seed: int = 0, as_json: AsJson = False) -> None:
+    """Make the demo set: faces drawn by this program, to try everything without FER2013."""
+    from core.data.demo import import_demo
+
+    _print_dataset(import_demo(data_root, seed=seed), as_json)
+
+
+@data_app.command("status")
+def data_status(data_root: DataRoot, as_json: AsJson = False) -> None:
+    """The imported data sets with their counts."""
+    from core.data.fer2013 import list_datasets
+
+    infos = list_datasets(data_root)
+    if as_json:
+        _print_json([info.model_dump(mode="json") for info in infos])
+    elif not infos:
+        print("No data set is imported yet: run `python -m core data import PATH`, or `python -m core data demo`.")
+    else:
+        for info in infos:
+            _print_dataset(info, False)
+
+
+def _print_dataset(info: Any, as_json: bool) -> None:
+    if as_json:
+        _print_json(info.model_dump(mode="json"))
+        return
+    print(f"{info.name}: {info.title}, from {info.source}, fingerprint {info.fingerprint[:12]}")
+    print(f"{'':12}" + "".join(f"{label:>10}" for label in LABELS) + f"{'total':>10}")
+    for split, counts in info.counts.items():
+        print(f"{split:12}" + "".join(f"{counts[label]:>10,}" for label in LABELS) + f"{sum(counts.values()):>10,}")
+    if info.kind == "fer2013":
+        agree = "All counts are the published ones." if info.matches_published else "Some counts are not the published ones."
+        print(agree)
+
+
+# --- training
+
+
+@app.command()
+def train(
+    runs_root: RunsRoot,
+    data_root: DataRoot,
+    preset: Annotated[str, typer.Option(help=f"One of: {', '.join(PRESETS)}.")] = "seed",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change one setting; may be repeated.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="Display name of the run.")] = "",
+    author: Annotated[str, typer.Option(help="Who starts it.")] = "",
+    wait: Annotated[bool, typer.Option(help="Show the progress and return when the run has ended.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Start a training run in the background and print its id."""
+    from core.data.fer2013 import read_info
+    from core.jobs.local import start
+
+    config = make_config(preset, dict(_pair(text) for text in settings or []))
+    read_info(data_root, config.dataset)  # a missing data set is better said now than in the run's log
+    run_id = start(runs_root, data_root, config, name=name, author=author)
+    if not as_json or wait:
+        print(run_id, file=sys.stderr if as_json else sys.stdout)
+    if wait:
+        _follow(runs_root, run_id)
+    if as_json:
+        _print_json(_run_as_json(runs_root, run_id))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    field, separator, value = text.partition("=")
+    if not separator:
+        raise ConfigError(f"--set {text!r} has no value: write --set field=value, for instance --set epochs=5.")
+    return field.strip(), value.strip()
+
+
+def _follow(runs_root: Path, run_id: str) -> None:
+    """Show a run's progress until it ends; Ctrl-C asks it to stop, a second one leaves it running.
+
+    Raises:
+        FerError: the run failed; with exit code 1.
+    """
+    import time
+
+    from core.errors import TrainingError
+    from core.jobs.local import stop
+    from core.runs.store import read_run
+
+    asked = False
+    while True:
+        run = read_run(runs_root, run_id)
+        status = run.status
+        left = f", {status.eta_seconds / 60:.1f} min left" if status.eta_seconds else ""
+        line = f"{run.state}: epoch {status.epoch}/{status.epochs}, batch {status.batch}/{status.batches}{left}"
+        if sys.stderr.isatty():
+            print(f"\r{line:<78}", end="", file=sys.stderr, flush=True)
+        if not run.state.is_live:
+            print(f"\r{run.state}{f': {run.problem}' if run.problem else ''}".ljust(78), file=sys.stderr)
+            break
+        try:
+            time.sleep(0.5)  # how often the line is drawn anew
+        except KeyboardInterrupt:
+            if asked:
+                print(f"\nThe run goes on without you; stop it with: python -m core runs stop {run_id}", file=sys.stderr)
+                return
+            asked = True
+            stop(runs_root, run_id)
+            print("\nStopping at the next batch, with a checkpoint; Ctrl-C again to leave at once.", file=sys.stderr)
+    if run.state not in ("finished", "stopped"):
+        raise TrainingError(run.problem or f"Run {run_id} {run.state}.")
+
+
+# --- runs
+
+
+@runs_app.command("list")
+def runs_list(runs_root: RunsRoot, as_json: AsJson = False) -> None:
+    """All runs, newest first."""
+    from core.runs.store import list_runs
+
+    runs = list_runs(runs_root)
+    if as_json:
+        _print_json([_as_json(run) for run in runs])
+        return
+    if not runs:
+        print("No runs yet: start one with `python -m core train --preset quick`.")
+        return
+    print(f"{'run':34} {'state':9} {'epochs':>8} {'validation':>11} {'test':>15}")
+    for run in runs:
+        print(
+            f"{run.id:34} {run.state:9} {run.summary.get('epochs_done', 0):>3}/{run.status.epochs:<4} "
+            f"{_percent(run.summary.get('best', {}).get('validation_accuracy')):>11} {_test_figure(run):>15}"
+        )
+
+
+@runs_app.command("show")
+def runs_show(run: RunName, runs_root: RunsRoot, as_json: AsJson = False) -> None:
+    """One run: state, progress, settings, figures."""
+    from core.runs.store import find_run
+
+    found = find_run(runs_root, run)
+    if as_json:
+        _print_json(_as_json(found))
+        return
+    print(f"{found.id}  {found.state}" + (f": {found.problem}" if found.problem else ""))
+    print(f"epochs      {found.summary.get('epochs_done', 0)} of {found.status.epochs}")
+    best = found.summary.get("best", {})
+    if best:
+        print(f"validation  {_percent(best['validation_accuracy'])} in epoch {best['epoch']}, the best")
+    for split, figures in found.summary.get("evaluation", {}).items():
+        print(f"{split:11} {_figure(figures)} on {figures['images']:,} images; with flip {_figure(figures['tta'])}")
+    if found.config:
+        print("settings    " + " ".join(f"{key}={value}" for key, value in found.config.model_dump().items()))
+
+
+@runs_app.command("stop")
+def runs_stop(run: RunName, runs_root: RunsRoot) -> None:
+    """Stop a run at its next batch, with a checkpoint; or take it out of the queue."""
+    from core.jobs.local import stop
+    from core.runs.store import find_run
+
+    found = find_run(runs_root, run)
+    stop(runs_root, found.id)
+    print(f"{found.id}: asked to stop." if found.state.is_live else f"{found.id} is {found.state} already.")
+
+
+@runs_app.command("resume")
+def runs_resume(run: RunName, runs_root: RunsRoot, data_root: DataRoot) -> None:
+    """Put a stopped, failed or crashed run back in the queue; it goes on from its checkpoint."""
+    from core.jobs.local import resume
+    from core.runs.store import find_run
+
+    found = find_run(runs_root, run)
+    resume(runs_root, data_root, found.id)
+    print(f"{found.id}: queued again.")
+
+
+def _run_as_json(runs_root: Path, run_id: str) -> dict[str, Any]:
+    from core.runs.store import read_run
+
+    return _as_json(read_run(runs_root, run_id))
+
+
+def _as_json(run: Any) -> dict[str, Any]:
+    return {
+        "id": run.id,
+        "name": run.name,
+        "state": str(run.state),
+        "problem": run.problem,
+        "status": run.status.model_dump(mode="json"),
+        "meta": run.meta.model_dump(mode="json"),
+        "config": run.config and run.config.model_dump(mode="json"),
+        "summary": run.summary,
+    }
+
+
+# --- evaluation and prediction
+
+
+@app.command()
+def evaluate(
+    run: RunName,
+    runs_root: RunsRoot,
+    data_root: DataRoot,
+    split: Annotated[Split, typer.Option(help="Which images to score.")] = Split.TEST,
+    tta: Annotated[bool, typer.Option("--tta", help="Average over the image and its mirror image.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Score a run's best weights again."""
+    from core.runs.store import find_run
+
+    found = find_run(runs_root, run)
+    config = _config_of(found)
+    from core.training.device import choose_compute
+    from core.training.report import report
+
+    figures = report(found.paths, config, data_root, choose_compute(config), splits=[split], keep_predictions=False)[split]
+    if tta:
+        figures = figures["tta"]
+    if as_json:
+        _print_json({"run": found.id, "split": split, "tta": tta, **figures})
+        return
+    print(f"{found.id}, {split}{' with flip' if tta else ''}: {_figure(figures)} on {figures['images']:,} images")
+    print(f"{'':10} {'precision':>10} {'recall':>10} {'F1':>10} {'images':>8}")
+    for label, row in figures["per_class"].items():
+        values = "".join(f"{_percent(row[key]):>11}" for key in ("precision", "recall", "f1"))
+        print(f"{label:10}{values} {row['support']:>8,}")
+
+
+@app.command()
+def predict(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Picture files.")],
+    runs_root: RunsRoot,
+    run: Annotated[str, typer.Option(help="Which run's weights; the best run by default.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Predict the expression on pictures. A picture that cannot be read is reported; the others go on."""
+    from core.errors import RunError
+    from core.runs.store import best_run, find_run, list_runs
+
+    chosen = find_run(runs_root, run) if run else best_run(list_runs(runs_root))
+    if chosen is None:
+        raise RunError("There is no trained run yet: start one with `python -m core train --preset quick`.")
+    config = _config_of(chosen)
+    from core.prediction.predictor import Predictor
+
+    predictor = Predictor.load(chosen.paths.weights, config.model)
+    unreadable = 0
+    for path in images:
+        try:
+            faces = predictor.predict_file(path)
+        except FerError as error:
+            unreadable += 1
+            print(error, file=sys.stderr)
+            continue
+        if as_json:
+            print(json.dumps({"file": str(path), "faces": [face.as_json() for face in faces]}))
+        else:
+            for face in faces:
+                print(f"{path}: {face.label} {_percent(float(face.probabilities.max()))}")
+    if unreadable:
+        raise typer.Exit(2)
+
+
+def _config_of(run: Any) -> TrainConfig:
+    from core.errors import RunError
+
+    if run.config is None:
+        raise RunError(f"Run {run.id} cannot be used: {run.problem}")
+    return run.config  # type: ignore[no-any-return]
+
+
+# --- printing
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=1))
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.2f} %"
+
+
+def _figure(figures: dict[str, Any]) -> str:
+    low, high = figures["interval"]
+    return f"{100 * figures['accuracy']:.2f} % ± {50 * (high - low):.1f}"
+
+
+def _test_figure(run: Any) -> str:
+    figures = run.summary.get("evaluation", {}).get("test")
+    return _figure(figures) if figures else "-"
+
+
+def main() -> None:
+    """Run the command line; a `FerError` becomes one line and an exit code."""
+    try:
+        app()
+    except FerError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:  # the reader, say `head`, has seen enough
+        sys.stderr.close()
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""Expressions on pictures: a loaded network, and what it says about a file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from core.errors import ImageError
+from core.evaluation.inference import class_probabilities
+from core.labels import LABELS
+from core.models import load_weights
+from core.prediction.uploads import MAX_BYTES, decode_image, to_face
+
+
+@dataclass(frozen=True)
+class FacePrediction:
+    """What the network says about one face."""
+
+    box: tuple[int, int, int, int]
+    """Left, top, width and height in the picture, in pixels."""
+    crop: np.ndarray
+    """uint8 (48, 48): exactly what the network saw."""
+    probabilities: np.ndarray
+    """(7,) in the order of `LABELS`, summing to 1."""
+
+    @property
+    def label(self) -> str:
+        return LABELS[int(self.probabilities.argmax())]
+
+    def as_json(self) -> dict[str, Any]:
+        """Box, label and named probabilities, as `python -m core predict --json` prints them."""
+        probabilities = dict(zip(LABELS, map(float, self.probabilities), strict=True))
+        return {"box": list(self.box), "label": self.label, "probabilities": probabilities}
+
+
+class Predictor:
+    """A network ready to predict, in float32."""
+
+    def __init__(self, model: torch.nn.Module, device: torch.device | str = "cpu") -> None:
+        self.device = torch.device(device)
+        self.model = model.to(self.device).to(memory_format=torch.channels_last).eval()
+
+    @classmethod
+    def load(cls, weights: Path, model: str = "cnn-model-2") -> "Predictor":
+        """From a run's `fer2013_model_2.pth`, on the GPU where there is one.
+
+        Raises:
+            RunError: the file is missing, damaged, or holds other weights.
+        """
+        return cls(load_weights(weights, model), "cuda" if torch.cuda.is_available() else "cpu")
+
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        """Class probabilities of gray crops.
+
+        Args:
+            images: uint8 (N, 48, 48).
+
+        Returns:
+            float32 (N, 7), rows summing to 1.
+        """
+        return class_probabilities(self.model, torch.tensor(images, device=self.device)).cpu().numpy()
+
+    def predict(self, image: Image.Image) -> list[FacePrediction]:
+        """The expression on a decoded picture, taken as a whole as one face."""
+        crop = to_face(image)
+        return [FacePrediction((0, 0, *image.size), crop, self.probabilities(crop[None])[0])]
+
+    def predict_file(self, path: Path) -> list[FacePrediction]:
+        """The expression on a picture file.
+
+        Raises:
+            ImageError: it cannot be read or decoded.
+        """
+        try:
+            with path.open("rb") as file:
+                data = file.read(MAX_BYTES + 1)  # one more than allowed, so that the decoder refuses what is too large
+        except OSError as error:
+            raise ImageError(f"Cannot read {path.name}: {error.strerror or error}.") from None
+        return self.predict(decode_image(data, path.name))

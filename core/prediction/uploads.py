@@ -1,0 +1,202 @@
+"""Pictures from outside: the one safe way from any bytes to pixels, and from pixels to what the network sees.
+
+Photos come turned, transparent, 16 bits deep or in printers' colours, and Pillow turns several of these into wrong
+pixels without a word; an 89-byte file may ask for gigabytes. So everything is checked, and converted in a fixed order.
+"""
+
+import io
+import unicodedata
+import warnings
+from typing import Final
+
+import numpy as np
+from PIL import Image
+
+from core.data.fer2013 import IMAGE_SIZE
+from core.errors import ImageError
+
+MAX_BYTES: Final = 20_000_000
+MAX_PIXELS: Final = 50_000_000
+FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+
+_GROUND: Final = 128
+"""What shows through transparent pixels: neutral gray, since black or white would be an edge to the network."""
+
+_NAME_LENGTH: Final = 60
+
+_TURNS: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""EXIF orientation to what undoes it."""
+
+_ORIENTATION_TAG: Final = 0x0112
+
+_FOREIGN: Final = (
+    (0, b"%PDF", "a PDF document"),
+    (0, b"II*\0", "a TIFF or raw camera image"),
+    (0, b"MM\0*", "a TIFF or raw camera image"),
+    (0, b"8BPS", "a Photoshop document"),
+    (0, b"\0\0\0\x0cJXL ", "a JPEG XL image"),
+    (0, b"\0\0\0\x0cjP  ", "a JPEG 2000 image"),
+    (0, b"\0\0\1\0", "an icon file"),
+    (0, b"PK\3\4", "a zip file"),
+    (0, b"\x1f\x8b", "a gzip file"),
+    (0, b"\x1aE\xdf\xa3", "a video"),
+    (4, b"ftypavi", "an AVIF image"),
+    (4, b"ftyphei", "a HEIC photo"),
+    (4, b"ftyphev", "a HEIC photo"),
+    (4, b"ftypmif1", "a HEIC photo"),
+    (4, b"ftypmsf1", "a HEIC photo"),
+    (4, b"ftyp", "a video"),
+)
+"""Offset, signature and name of what people try, but the decoder does not read."""
+
+
+def decode_image(data: bytes, name: str = "image") -> Image.Image:
+    """Decode a picture from a source that is not trusted.
+
+    In this order: size in bytes, format, size in pixels, first frame, EXIF rotation, transparency over gray, 16 to 8
+    bits, colours to gray or RGB.
+
+    Args:
+        data: the content of a JPEG, PNG, WebP, BMP or GIF file of at most `MAX_BYTES`.
+        name: what the user calls it, for the message; may be anything.
+
+    Returns:
+        A picture of mode "L" where the file is gray, else "RGB", upright, without metadata.
+
+    Raises:
+        ImageError: it cannot be decoded; one sentence says why and what to do.
+    """
+    shown = f"'{display_name(name)}'"
+    if not data:
+        raise ImageError(f"{shown} is empty: choose a JPEG, PNG, WebP, BMP or GIF picture.")
+    if len(data) > MAX_BYTES:
+        raise ImageError(f"{shown} has more than {MAX_BYTES // 10**6} MB: save it smaller and try again.")
+    try:
+        with _open(data, shown) as image:
+            _check_pixels(*image.size, shown)
+            image.load()
+            return _upright(_gray_or_rgb(image), _orientation(image))
+    except ImageError:
+        raise
+    except Exception as error:  # a decoder may raise nearly anything on hostile bytes, and no page may fall over it
+        raise ImageError(
+            f"{shown} is damaged or incomplete: open it, save it again as JPEG or PNG and retry."
+        ) from error
+
+
+def to_face(image: Image.Image) -> np.ndarray:
+    """The whole picture as the network sees it: uint8 (48, 48), 0..255.
+
+    Does what torchvision's `Grayscale` and `Resize((48, 48))` do to a PIL image, so the original project's weights get
+    what they were trained on; a gray picture of 48x48 comes out unchanged.
+    """
+    return np.asarray(image.convert("L").resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BILINEAR))
+
+
+def display_name(name: str) -> str:
+    """A file name that is safe to show: without folders, control and direction characters, at most 60 long."""
+    base = name.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+    # Category C holds control, direction-changing, surrogate and unassigned characters.
+    kept = "".join(char if unicodedata.category(char)[0] != "C" else " " for char in base)
+    text = " ".join(kept.split())
+    if len(text) > _NAME_LENGTH:
+        text = f"{text[: _NAME_LENGTH - 15]}...{text[-12:]}"
+    return text or "image"
+
+
+def _open(data: bytes, shown: str) -> Image.Image:
+    """The header read, no pixel decoded."""
+    if canvas := _webp_canvas(data):  # its decoder takes memory for the whole canvas when it is opened
+        _check_pixels(*canvas, shown)
+    try:
+        with warnings.catch_warnings():
+            return Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.UnidentifiedImageError:
+        foreign = _foreign_format(data)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise ImageError(f"{shown} has {_TOO_MANY_PIXELS}") from None
+    if foreign:
+        raise ImageError(f"{shown} is {foreign}, which cannot be read here: save it as JPEG or PNG and try again.")
+    raise ImageError(f"{shown} is not a picture that can be read: choose a JPEG, PNG, WebP, BMP or GIF file.")
+
+
+_TOO_MANY_PIXELS: Final = f"more than {MAX_PIXELS // 10**6} megapixels: save it smaller and try again."
+
+
+def _check_pixels(width: int, height: int, shown: str) -> None:
+    if width * height > MAX_PIXELS:
+        raise ImageError(f"{shown} has {_TOO_MANY_PIXELS}")
+
+
+def _webp_canvas(data: bytes) -> tuple[int, int] | None:
+    """Width and height in the header of an extended (animated, transparent) WebP file; None for anything else."""
+    if data[:4] != b"RIFF" or data[8:16] != b"WEBPVP8X" or len(data) < 30:
+        return None
+    return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
+
+
+def _foreign_format(data: bytes) -> str | None:
+    """What a file is that is not one of `FORMATS`, in words; None where nothing is recognised."""
+    for offset, signature, title in _FOREIGN:
+        if data.startswith(signature, offset):
+            return title
+    start = data[:2000].lower()
+    if b"<svg" in start:
+        return "an SVG drawing"
+    if b"<html" in start or b"<!doctype html" in start:
+        return "a web page"
+    return None
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF orientation, 1 to 8. Damaged EXIF data count as upright: the pixels are fine."""
+    try:
+        return int(image.getexif().get(_ORIENTATION_TAG, 1))
+    except Exception:  # the EXIF parser, too, raises nearly anything
+        return 1
+
+
+def _upright(image: Image.Image, orientation: int) -> Image.Image:
+    turn = _TURNS.get(orientation)
+    return image if turn is None else image.transpose(turn)
+
+
+def _gray_or_rgb(image: Image.Image) -> Image.Image:
+    """A new picture of mode L or RGB with no metadata, whatever mode the file has."""
+    if image.mode.startswith("I"):
+        plain = _from_16_bit(image)
+    elif image.has_transparency_data:
+        plain = _over_ground(image)
+    else:
+        plain = image.convert("L" if image.mode in ("1", "L") else "RGB")
+    # convert() may return a picture that still carries EXIF data, colour profile and text.
+    clean = Image.new(plain.mode, plain.size)
+    clean.paste(plain)
+    return clean
+
+
+def _from_16_bit(image: Image.Image) -> Image.Image:
+    """Gray of 0..65535 to 0..255; convert("L") would cut off everything above 255."""
+    values = np.asarray(image).astype(np.int64).clip(0, 65535)
+    gray = ((values + 128) // 257).astype(np.uint8)
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        gray[values == transparent] = _GROUND
+    return Image.fromarray(gray)
+
+
+def _over_ground(image: Image.Image) -> Image.Image:
+    gray = image.mode in ("1", "L", "LA")
+    layered = image.convert("LA" if gray else "RGBA")
+    mode = "L" if gray else "RGB"
+    ground = Image.new(mode, image.size, _GROUND if gray else (_GROUND,) * 3)
+    ground.paste(layered.convert(mode), mask=layered.getchannel("A"))
+    return ground

@@ -1,0 +1,169 @@
+"""One training process: `python -m core.worker RUN_DIR --data-root DIR --slot NAME`. The runner starts it.
+
+It takes the run's `alive.lock` first and holds it to the end, so that the lock tells everybody whether it lives. How it
+ends, it writes into `status.json`: one line for people; the traceback goes to `train.log`.
+"""
+
+import argparse
+import logging
+import os
+import re
+import signal
+import socket
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+from filelock import FileLock, Timeout
+
+from core.errors import FerError
+from core.files import read_json, sweep_leftovers, write_json
+from core.runs.environment import describe_environment
+from core.runs.layout import QueuePaths, RunPaths
+from core.runs.store import RunStatus, boot_id, read_run, read_status, write_status
+
+log = logging.getLogger("train")
+
+LOCK_SECONDS = 20
+
+
+class StopFlag:
+    """Whether somebody asked this process to end: by a signal, or by a file in the run folder."""
+
+    def __init__(self, paths: RunPaths) -> None:
+        self._file = paths.stop_request
+        self._signalled = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a closed terminal is no reason to stop
+
+    def _on_signal(self, signum: int, frame: Any) -> None:
+        self._signalled = True
+
+    def __call__(self) -> bool:
+        return self._signalled or self._file.exists()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m core.worker", description=__doc__)
+    parser.add_argument("run_dir", type=Path)
+    parser.add_argument("--data-root", type=Path, required=True)
+    parser.add_argument("--slot", default="cpu")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
+    folder = arguments.run_dir.resolve()
+    paths = RunPaths(folder.parent, folder.name)
+    slot_lock = FileLock(QueuePaths(paths.root).slot_lock(arguments.slot))
+    alive_lock = FileLock(paths.alive_lock)
+    try:
+        slot_lock.acquire(timeout=LOCK_SECONDS)
+        alive_lock.acquire(timeout=LOCK_SECONDS)
+    except Timeout as busy:
+        log.info("%s is held by another worker: nothing to do here", Path(busy.lock_file).name)
+        return 0
+    try:
+        return work(paths, arguments.data_root, arguments.slot)
+    finally:
+        alive_lock.release()
+        slot_lock.release()
+
+
+def work(paths: RunPaths, data_root: Path, slot: str) -> int:
+    """Train the run if it waits for it, and write down how it ended; the exit code."""
+    status = read_status(paths)
+    if status.state != "queued":
+        log.info("run %s is %s, not queued: nothing to do", paths.run_id, status.state)
+        return 0
+    sweep_leftovers(paths.folder)
+    stop_asked = StopFlag(paths)
+    status = status.model_copy(update=_identity(slot) | {"state": "running", "activity": "starting", "error": None})
+    write_status(paths, status)
+    try:
+        final = _train(paths, data_root, status, stop_asked)
+    except Exception as error:  # whatever it is, the run must not stay "running"
+        log.exception("training failed")
+        final = {"state": "failed", "error": explain(error)}
+    paths.stop_request.unlink(missing_ok=True)
+    status = _newest_status(paths, status)
+    ended = {"ended_at": datetime.now(UTC), "eta_seconds": None, "activity": ""}
+    write_status(paths, status.model_copy(update=ended | final))
+    log.info("run %s %s", paths.run_id, final["state"])
+    return 1 if final["state"] == "failed" else 0
+
+
+def _train(paths: RunPaths, data_root: Path, status: RunStatus, stop_asked: StopFlag) -> dict[str, Any]:
+    config = read_run(paths.root, paths.run_id).config
+    if config is None:
+        raise FerError("config.json is missing, damaged or from another version: start a new run.")
+    # torch takes seconds to import: the lock and the state must not wait for it
+    from core.data.fer2013 import read_info
+    from core.training.device import choose_compute
+    from core.training.loop import Stopped, train
+    from core.training.record import StatusReporter
+
+    compute = choose_compute(config)
+    info = read_info(data_root, config.dataset)
+    environment = describe_environment(
+        device=compute.title,
+        threads=compute.threads,
+        precision="bfloat16" if compute.bfloat16 else "float32",
+        dataset={"name": info.name, "fingerprint": info.fingerprint, "kind": info.kind},
+    )
+    record_environment(paths, environment)
+    reporter = StatusReporter(paths, status)
+    reporter.update(now=True, device=compute.title, activity="loading data")
+    log.info("training %s on %s", config.model, compute.title)
+    try:
+        train(paths, config, data_root, compute, reporter, stop_asked)
+    except Stopped:
+        return {"state": "stopped"}
+    return {"state": "finished", "progress": 1.0}
+
+
+def record_environment(paths: RunPaths, environment: dict[str, Any]) -> None:
+    """Write `environment.json`; a resume adds to it under `resumes` only what has changed since the start."""
+    if not paths.environment.exists():
+        write_json(paths.environment, environment)
+        return
+    first = read_json(paths.environment)
+    changed = {key: value for key, value in environment.items() if value != first.get(key)}
+    first.setdefault("resumes", []).append(changed)
+    write_json(paths.environment, first)
+
+
+def _identity(slot: str) -> dict[str, Any]:
+    return {
+        "slot": slot,
+        "host": socket.gethostname(),
+        "boot_id": boot_id(),
+        "pid": os.getpid(),
+        "process_start": psutil.Process().create_time(),
+        "started_at": datetime.now(UTC),
+        "heartbeat": time.monotonic(),
+    }
+
+
+def _newest_status(paths: RunPaths, fallback: RunStatus) -> RunStatus:
+    try:
+        return read_status(paths)
+    except FerError:
+        return fallback
+
+
+def explain(error: Exception) -> str:
+    """One line for people."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, FerError):
+        return text
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"The system refused a file operation: {error.strerror}. The last checkpoint is kept."
+    if re.search(r"out of memory|can't allocate memory", text, re.IGNORECASE):
+        return "Memory ran out: try half the batch size."
+    return f"{type(error).__name__}: {text[:300]}. The log has the details."
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+"""Fixtures that several test modules share."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(PROJECT_ROOT))
+
+REAL_ZIP = Path(os.environ.get("FER2013_ZIP") or PROJECT_ROOT.parent / "shared" / "data" / "fer2013.zip")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what this machine cannot run, and say why."""
+    import torch
+
+    for item in items:
+        if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+            item.add_marker(pytest.mark.skip(reason="no CUDA device on this machine"))
+        if item.get_closest_marker("real_data") and not REAL_ZIP.exists():
+            item.add_marker(pytest.mark.skip(reason="the real FER2013 is not here; point FER2013_ZIP to fer2013.zip"))
+
+
+@pytest.fixture(scope="session")
+def demo_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data root with a small drawn set named `demo`; read-only for tests."""
+    from core.data.demo import import_demo
+
+    root = tmp_path_factory.mktemp("data")
+    import_demo(root, train_per_class=24, validation_per_class=6, test_per_class=6)
+    return root
+
+
+@pytest.fixture
+def runs_root(tmp_path: Path) -> Iterator[Path]:
+    """An empty folder for runs; what still trains in it at the end of the test is killed."""
+    root = tmp_path / "runs"
+    root.mkdir()
+    yield root
+    kill_processes_of(root)
+
+
+def kill_processes_of(root: Path) -> None:
+    """Kill runners and workers whose command line names this folder."""
+    for process in psutil.process_iter(["cmdline"]):
+        command = process.info["cmdline"] or []
+        if any(str(root) in part for part in command) and any(part.startswith("core.") for part in command):
+            process.kill()
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60, what: str = "the condition") -> None:
+    """Look every 50 ms until a condition holds; fail the test when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not come true within {seconds} s"
+        time.sleep(0.05)

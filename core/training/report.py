@@ -11,7 +11,7 @@ import numpy as np
 
 from core.config import TrainConfig
 from core.data.fer2013 import Split, load_split
-from core.evaluation.inference import FLIP, PLAIN, class_probabilities
+from core.evaluation.inference import FLIP, class_probabilities
 from core.evaluation.metrics import evaluate_predictions, fit_temperature
 from core.evaluation.predictions import write_predictions
 from core.models import load_weights
@@ -58,37 +58,44 @@ def report(
     data = {name: load_split(data_root, config.dataset, name) for name in sorted(needed)}
     train = load_split(data_root, config.dataset, "train")
     leaked = {name: shares_pixels(split.images, train.images) for name, split in data.items()}
-    by_views = {}
-    for views in (PLAIN, FLIP):
-        by_views[views] = {
-            name: class_probabilities(
-                model, tensor_on(split.images, compute), views=views, keep_going=keep_going
-            ).cpu().numpy()
-            for name, split in data.items()
-        }
+    by_view = {
+        name: [
+            class_probabilities(model, tensor_on(split.images, compute), views=(view,), keep_going=keep_going)
+            .cpu()
+            .numpy()
+            for view in FLIP
+        ]
+        for name, split in data.items()
+    }
+    plain = {name: views[0] for name, views in by_view.items()}
+    averaged = {name: np.mean(views, axis=0) for name, views in by_view.items()}
     if keep_predictions:
         for name, split in data.items():
-            write_predictions(paths.predictions(name), split.ids, split.labels, by_views[PLAIN][name])
-    return {name: _figures(REPORTED[name], data, leaked, by_views) for name in splits}
+            write_predictions(paths.predictions(name), split.ids, split.labels, plain[name])
+    return {
+        name: {
+            **_figures(REPORTED[name], data, leaked, plain),
+            "tta": _figures(REPORTED[name], data, leaked, averaged),
+        }
+        for name in splits
+    }
 
 
 def _figures(
     members: tuple[str, ...],
     data: dict[str, Split],
     leaked: dict[str, np.ndarray],
-    by_views: dict[Any, dict[str, np.ndarray]],
+    probabilities: dict[str, np.ndarray],
 ) -> dict[str, Any]:
+    """Figures for the union of stored splits, all of them and those images that do not stand in train."""
     labels = np.concatenate([data[name].labels for name in members])
+    values = np.concatenate([probabilities[name] for name in members])
     clean = ~np.concatenate([leaked[name] for name in members])
-    figures = []
-    for probabilities in by_views.values():
-        temperature = fit_temperature(data["validation"].labels, probabilities["validation"])
-        values = np.concatenate([probabilities[name] for name in members])
-        figures.append(evaluate_predictions(labels, values, temperature))
-        if clean.any():
-            kept = evaluate_predictions(labels[clean], values[clean], temperature)
-            figures[-1]["without_train_duplicates"] = {
-                key: kept[key] for key in ("images", "correct", "accuracy", "interval", "macro_f1")
-            }
-    plain, flipped = figures
-    return {**plain, "tta": flipped}
+    temperature = fit_temperature(data["validation"].labels, probabilities["validation"])
+    figures = evaluate_predictions(labels, values, temperature)
+    if clean.any():
+        kept = evaluate_predictions(labels[clean], values[clean], temperature)
+        figures["without_train_duplicates"] = {
+            key: kept[key] for key in ("images", "correct", "accuracy", "interval", "macro_f1")
+        }
+    return figures

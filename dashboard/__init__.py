@@ -1,0 +1,1 @@
+"""The pages. They draw; `core` knows."""

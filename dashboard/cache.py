@@ -1,0 +1,132 @@
+"""Everything that is kept between page loads. Keys are (path, mtime_ns, size), so that a changed file is read anew."""
+
+import os
+import re
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from core.data.fer2013 import Split, load_split
+from core.errors import RunError
+from core.evaluation.predictions import read_predictions
+from core.runs.history import read_rows
+from dashboard.background import Importer
+
+if TYPE_CHECKING:
+    from core.prediction.predictor import Predictor
+
+FileKey = tuple[str, int, int]
+
+_LOG_BYTES = 64 * 1024
+_TERMINAL_CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def file_key(path: Path) -> FileKey:
+    """What identifies the present content of a file; a missing file has size -1."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return str(path), 0, -1
+    return str(path), stat.st_mtime_ns, stat.st_size
+
+
+class History:
+    """One history file as a table, read once for all viewers: each look reads only what was appended since the last."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._frame = pd.DataFrame()
+        self._offset = 0
+        self._inode = 0
+
+    def frame(self) -> pd.DataFrame:
+        """All rows there are now. Callers must not change the table."""
+        with self._lock:
+            inode = _inode(self._path)
+            if inode != self._inode:  # a resume rewrote the file, or it is new
+                self._frame, self._offset, self._inode = pd.DataFrame(), 0, inode
+            rows, offset = read_rows(self._path, self._offset)
+            if offset < self._offset:
+                self._frame = pd.DataFrame()
+            self._offset = offset
+            if rows:
+                self._frame = pd.concat([self._frame, pd.DataFrame(rows)], ignore_index=True)
+            return self._frame
+
+
+def _inode(path: Path) -> int:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return 0
+
+
+def history(path: Path) -> pd.DataFrame:
+    """The rows of `epochs.jsonl` or `steps.jsonl`; empty while there are none."""
+    return _history(str(path)).frame()
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _history(path: str) -> History:
+    return History(Path(path))
+
+
+def predictions(path: Path) -> pd.DataFrame | None:
+    """The table of `core.evaluation.predictions.read_predictions`, or None while the file is not there."""
+    return _predictions(file_key(path)) if path.exists() else None
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _predictions(key: FileKey) -> pd.DataFrame:
+    return read_predictions(Path(key[0]))
+
+
+def split(data_root: Path, name: str, split_name: str, fingerprint: str) -> Split:
+    """The images of a split, by memory map."""
+    return _split(str(data_root), name, split_name, fingerprint)
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def _split(data_root: str, name: str, split_name: str, fingerprint: str) -> Split:
+    return load_split(Path(data_root), name, split_name)
+
+
+def predictor(weights: Path, model: str) -> "Predictor":
+    """A network ready to predict. The first one of a server imports torch, which takes seconds."""
+    return _predictor(file_key(weights), model)
+
+
+@st.cache_resource(max_entries=3, show_spinner=False)
+def _predictor(key: FileKey, model: str) -> "Predictor":
+    from core.prediction.predictor import Predictor
+
+    return Predictor.load(Path(key[0]), model)
+
+
+@st.cache_resource(show_spinner=False)
+def importer() -> Importer:
+    """The one importer of this server."""
+    return Importer()
+
+
+def log_tail(path: Path, lines: int = 300) -> str:
+    """The last lines of a log, as plain text; empty while there is none."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _LOG_BYTES))
+            data = file.read()
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise RunError(f"{path.name} cannot be read: {error.strerror}.") from error
+    text = _TERMINAL_CODES.sub("", data.decode(errors="replace"))
+    # A progress bar rewrites its line with carriage returns: only what it ended with is of interest.
+    shown = [line.rstrip("\r").rsplit("\r", 1)[-1] for line in text.split("\n")]
+    if size > len(data):
+        shown = shown[1:]  # the first one was cut
+    return "\n".join(shown[-lines:]).rstrip("\n")

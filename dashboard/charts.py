@@ -1,0 +1,192 @@
+"""Figures: data in, figure out. No reading of files, no Streamlit.
+
+Backgrounds are transparent and text takes its colour from the theme, so that each figure works on light and dark.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from core.labels import COLOURS, LABELS
+
+TRAIN_COLOUR: Final = "#8d93a1"
+VALIDATION_COLOUR: Final = "#4f74e3"
+MAX_POINTS: Final = 1500
+"""More points than pixels only slow the browser down."""
+
+Axis = Literal["step", "epoch", "time"]
+_AXIS_TITLES: Final = {"step": "step", "epoch": "epoch", "time": "training time (minutes)"}
+
+
+def curves(
+    epochs: pd.DataFrame,
+    steps: pd.DataFrame,
+    quantity: Literal["loss", "accuracy"],
+    axis: Axis = "epoch",
+    smoothing: float = 0.9,
+    batches: int = 0,
+) -> go.Figure:
+    """Training and validation over time: the raw training curve faintly behind its smoothed one.
+
+    Args:
+        epochs: rows of `epochs.jsonl`.
+        steps: rows of `steps.jsonl`.
+        quantity: which of the two figures.
+        axis: what runs to the right.
+        smoothing: weight of the past in the moving average, 0 (none) to below 1.
+        batches: steps per epoch; 0 if not known.
+    """
+    scale = 100 if quantity == "accuracy" else 1
+    unit = " %" if quantity == "accuracy" else ""
+    number = ".1f" if quantity == "accuracy" else ".3f"
+    figure = go.Figure()
+    if quantity in steps:
+        raw = steps[quantity].astype(float) * scale
+        smooth = smoothed(raw, smoothing)
+        x = _positions(steps, axis, batches)
+        few = thin(len(steps))
+        line = {"color": TRAIN_COLOUR, "width": 1}
+        if smoothing > 0:
+            figure.add_scatter(
+                x=x.iloc[few], y=raw.iloc[few], line=line, opacity=0.3, showlegend=False, hoverinfo="skip"
+            )
+        figure.add_scatter(
+            x=x.iloc[few],
+            y=smooth.iloc[few],
+            name="train, while learning",
+            line={"color": TRAIN_COLOUR, "width": 2},
+            hovertemplate=f"train %{{y:{number}}}{unit}<extra></extra>",
+        )
+    if f"validation_{quantity}" in epochs:
+        figure.add_scatter(
+            x=_positions(epochs, axis, batches),
+            y=epochs[f"validation_{quantity}"].astype(float) * scale,
+            name="validation, after each epoch",
+            mode="lines+markers",
+            line={"color": VALIDATION_COLOUR, "width": 2.5},
+            marker={"size": 6},
+            hovertemplate=f"validation %{{y:{number}}}{unit}<extra></extra>",
+        )
+    for trace in figure.data:
+        trace.mode = trace.mode or "lines"
+    _style(figure, quantity.capitalize(), height=340)
+    figure.update_xaxes(title=_AXIS_TITLES[axis], rangemode="tozero")
+    figure.update_yaxes(title="accuracy (%)" if quantity == "accuracy" else "cross-entropy (nats)")
+    figure.update_layout(hovermode="x unified", uirevision=axis)  # keeps the zoom while new points arrive
+    return figure
+
+
+def smoothed(values: pd.Series, weight: float) -> pd.Series:
+    """Exponential moving average without the pull towards zero at the beginning."""
+    return values.ewm(alpha=1 - weight, adjust=True).mean() if weight > 0 else values
+
+
+def thin(count: int, limit: int = MAX_POINTS) -> np.ndarray:
+    """Evenly spaced positions, at most `limit`, always with the last one."""
+    return np.unique(np.linspace(0, count - 1, min(count, limit)).astype(int)) if count else np.empty(0, int)
+
+
+def _positions(frame: pd.DataFrame, axis: Axis, batches: int) -> pd.Series:
+    if axis == "time":
+        return frame["elapsed_s"] / 60
+    if axis == "epoch":
+        # Steps spread evenly over their epoch; without its length they stand where it begins.
+        return frame["step"] / batches if batches else frame["epoch"]
+    return frame["step"]
+
+
+def confusion(matrix: np.ndarray) -> go.Figure:
+    """True classes down, predicted across; shade and figure are the share of the row, in per cent.
+
+    Args:
+        matrix: (7, 7) counts, row = true class.
+    """
+    total = matrix.sum(axis=1, keepdims=True)
+    share = np.divide(matrix * 100.0, total, out=np.zeros(matrix.shape), where=total > 0)
+    figure = go.Figure(
+        go.Heatmap(
+            z=share,
+            x=LABELS,
+            y=LABELS,
+            customdata=matrix,
+            # From nothing to a half covering accent: both light and dark text stay readable on it.
+            colorscale=[[0, "rgba(79,116,227,0)"], [1, "rgba(79,116,227,0.6)"]],
+            zmin=0,
+            zmax=100,
+            showscale=False,
+            xgap=2,
+            ygap=2,
+            hovertemplate="true %{y}, predicted %{x}<br>%{customdata} images, %{z:.1f} % of true %{y}<extra></extra>",
+        )
+    )
+    # Text as a trace of its own: the heatmap would choose black or white by the shade alone and miss the theme.
+    rows, columns = np.indices(share.shape)
+    figure.add_scatter(
+        x=[LABELS[i] for i in columns.ravel()],
+        y=[LABELS[i] for i in rows.ravel()],
+        text=[f"{value:.0f}" for value in share.ravel()],
+        mode="text",
+        hoverinfo="skip",
+        showlegend=False,
+    )
+    _style(figure, "Confusion, % of each true class", height=400)
+    figure.update_xaxes(title="predicted", showgrid=False)
+    figure.update_yaxes(title="true", autorange="reversed", showgrid=False)
+    return figure
+
+
+def class_balance(counts: Mapping[str, int], split: str) -> go.Figure:
+    """Images per class of one split."""
+    figure = go.Figure(
+        go.Bar(
+            x=list(LABELS),
+            y=[counts.get(label, 0) for label in LABELS],
+            text=[f"{counts.get(label, 0):,}" for label in LABELS],
+            textposition="outside",
+            cliponaxis=False,
+            marker_color=[COLOURS[label] for label in LABELS],
+            hovertemplate="%{x}: %{y:,} images<extra></extra>",
+        )
+    )
+    _style(figure, f"Class balance, {split} split", height=300)
+    figure.update_yaxes(title="images", rangemode="tozero")
+    return figure
+
+
+def probability_bars(probabilities: Sequence[float]) -> go.Figure:
+    """The seven probabilities in class order, the first class on top."""
+    shares = [100 * value for value in probabilities]
+    figure = go.Figure(
+        go.Bar(
+            x=shares,
+            y=list(LABELS),
+            orientation="h",
+            text=[f"{share:.1f} %" for share in shares],
+            textposition="outside",
+            cliponaxis=False,
+            marker_color=[COLOURS[label] for label in LABELS],
+            hovertemplate="%{y}: %{x:.2f} %<extra></extra>",
+        )
+    )
+    _style(figure, "Probability of each expression", height=290)
+    figure.update_xaxes(range=[0, 112], tickvals=[0, 25, 50, 75, 100], ticksuffix=" %")
+    figure.update_yaxes(autorange="reversed")
+    return figure
+
+
+def _style(figure: go.Figure, title: str, height: int) -> None:
+    figure.update_layout(
+        title={"text": title, "font": {"size": 15}, "x": 0, "xanchor": "left", "y": 0.98, "yanchor": "top"},
+        height=height,
+        margin={"l": 8, "r": 16, "t": 62, "b": 8},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
+        font={"size": 13},
+        bargap=0.3,
+    )
+    figure.update_xaxes(automargin=True)
+    figure.update_yaxes(automargin=True)

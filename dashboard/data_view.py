@@ -1,0 +1,97 @@
+"""What the Data page shows of a data set."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core.data.fer2013 import SPLITS, DatasetInfo, delete_dataset
+from core.labels import LABELS
+from dashboard import cache, charts, widgets
+from dashboard.widgets import escape
+
+FACES_PER_CLASS = 10
+
+
+def show(datasets: Sequence[DatasetInfo]) -> None:
+    """One data set; with several, a choice first."""
+    by_name = {info.name: info for info in datasets}
+    name = datasets[0].name
+    if len(datasets) > 1:
+        chosen = st.segmented_control(
+            "Data set", list(by_name), default=name, required=True, key="set", bind="query-params"
+        )
+        name = chosen or name
+    info = by_name[name]
+    heading(info)
+    figures(info)
+    table, chart = st.columns([1, 1], gap="medium")
+    with table:
+        counts(info)
+    chart.plotly_chart(charts.class_balance(info.counts["train"], "train"), config=widgets.CHART_CONFIG, key="balance")
+    samples(info)
+
+
+def heading(info: DatasetInfo) -> None:
+    title, action = st.columns([4, 1], vertical_alignment="center")
+    with title, st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader(escape(info.title), anchor=False, width="content")
+        if info.kind == "drawn":
+            st.badge("drawn by a program, no photographs", icon=":material/draw:", color="orange")
+        elif info.matches_published:
+            st.badge("counts as published", icon=":material/verified:", color="green")
+        elif info.kind == "fer2013":
+            st.badge(f"{len(info.differences)} counts differ from the published ones", icon=":material/difference:", color="orange")
+    with action.container(horizontal=True, horizontal_alignment="right"), st.popover("Delete", icon=":material/delete:"):
+        st.write(f"Delete **{escape(info.name)}** from this server?")
+        st.caption("Its runs stay, but their sample images cannot be shown until it is imported again.")
+        if st.button("Delete it", type="primary", icon=":material/delete:", key=f"delete-{info.name}"):
+            delete_dataset(widgets.data_root(), info.name)
+            cache.importer().forget()
+            st.toast(f"Deleted {escape(info.name)}.")
+            st.rerun()
+
+
+def figures(info: DatasetInfo) -> None:
+    row = st.grid(4, min_column_width=190)
+    row.metric("Images", f"{info.total:,}", border=True, help="In all splits together.")
+    row.metric("Mean of train", f"{info.mean:.4f}", border=True, help="Of all training pixels, scaled to 0 to 1.")
+    row.metric("Standard deviation", f"{info.std:.4f}", border=True, help="Of all training pixels, scaled to 0 to 1.")
+    row.metric(
+        "Fingerprint",
+        info.fingerprint[:10],
+        border=True,
+        help=f"SHA-256 over the labels and pixels of all splits: {info.fingerprint}",
+    )
+    st.caption(
+        f"Made from {escape(info.source)}, {widgets.ago(info.created_at)}.", help=widgets.exact(info.created_at)
+    )
+
+
+def counts(info: DatasetInfo) -> None:
+    """Images per class and split."""
+    splits = [split for split in SPLITS if split in info.counts]
+    table = pd.DataFrame({split: [info.counts[split].get(label, 0) for label in LABELS] for split in splits}, index=LABELS)
+    table.loc["total"] = table.sum()
+    table.index.name = "class"
+    numbers = {split: st.column_config.NumberColumn(split, format="localized") for split in splits}
+    st.dataframe(table, column_config=numbers, key="counts")
+
+
+def samples(info: DatasetInfo) -> None:
+    """A strip of faces per class, every pixel a square."""
+    split = cache.split(widgets.data_root(), info.name, "train", info.fingerprint)
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.subheader("Sample faces", anchor=False, width="content")
+        if st.button("Others", icon=":material/shuffle:", key="others"):
+            st.session_state["faces-seed"] = st.session_state.get("faces-seed", 0) + 1
+    chance = np.random.default_rng(st.session_state.get("faces-seed", 0))
+    for index, label in enumerate(LABELS):
+        members = np.flatnonzero(split.labels == index)
+        if not len(members):
+            continue
+        chosen = chance.choice(members, min(FACES_PER_CLASS, len(members)), replace=False)
+        name, strip = st.columns([1, 9], vertical_alignment="center", wrap=True)
+        name.markdown(widgets.class_chip(label))
+        strip.image(widgets.strip(split.images[np.sort(chosen)]), output_format="PNG", alt=f"training images of class {label}")

@@ -1,0 +1,145 @@
+"""Run: one run, live while it trains."""
+
+import streamlit as st
+
+from core.errors import RunError
+from core.jobs import local
+from core.runs.store import Run, RunState, list_runs, read_run
+from dashboard import cache, run_tabs, widgets
+from dashboard.widgets import duration, escape
+
+POLL_SECONDS = 2
+
+
+def main() -> None:
+    wanted = st.query_params.get("run")
+    try:
+        run = read_run(widgets.runs_root(), wanted) if wanted else None
+    except RunError as error:
+        st.error(escape(str(error)), icon=":material/error:")
+        run = None
+    if run is None:
+        choose()
+        return
+    live = run.state.is_live
+    widgets.live(body, seconds=POLL_SECONDS if live else None, run_id=run.id, watched=live)
+
+
+def choose() -> None:
+    """No run in the address: all runs, newest first."""
+    widgets.page_title("Run", "Choose a run to see its curves, samples, log and files.")
+    runs = list_runs(widgets.runs_root())
+    if runs:
+        widgets.run_table(runs, "choose", ["state", "name", "validation", "epochs", "author", "created"])
+    else:
+        widgets.empty_state(
+            "No runs yet",
+            "A run's curves, samples, log and files will be here, live while it trains.",
+            widgets.TRAIN,
+            "Start your first run",
+            ":material/play_arrow:",
+        )
+
+
+def body(run_id: str, watched: bool) -> None:
+    """The page of one run; drawn again by itself every few seconds for as long as it is `watched`."""
+    run = read_run(widgets.runs_root(), run_id)
+    if watched != run.state.is_live:
+        st.rerun()  # it has ended, or goes on again: one more drawing of the page ends or begins the polling
+    header(run)
+    widgets.problem(run)
+    metrics(run)
+    progress(run)
+    tabs = st.tabs(list(run_tabs.TABS), key="tab", bind="query-params")
+    for tab, draw in zip(tabs, run_tabs.TABS.values(), strict=True):
+        if tab.open:
+            with tab, widgets.guarded():
+                draw(run)
+
+
+def header(run: Run) -> None:
+    """Name, state, and what can be done about it."""
+    with widgets.page_title(escape(run.name)):
+        actions(run)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        widgets.state_chip(run.state)
+        status = run.status
+        by = f" by {escape(run.meta.author)}" if run.meta.author else ""
+        device = f" · {escape(status.device)}" if status.device else ""
+        st.caption(
+            f"{escape(run.id)} · created {widgets.ago(status.created_at)}{by}{device}",
+            help=f"Created {widgets.exact(status.created_at)}",
+        )
+
+
+def actions(run: Run) -> None:
+    """Stop or resume."""
+    if run.state.is_live:
+        asked = run.paths.stop_request.exists()
+        if st.button("Stopping …" if asked else "Stop", icon=":material/stop:", disabled=asked, key="stop"):
+            local.stop(widgets.runs_root(), run.id)
+            st.rerun(scope="app")
+    elif run.state in (RunState.STOPPED, RunState.FAILED, RunState.CRASHED):
+        if st.button("Resume", icon=":material/resume:", type="primary", key="resume"):
+            local.resume(widgets.runs_root(), widgets.data_root(), run.id)
+            st.rerun(scope="app")
+    if run.has_weights:
+        st.page_link(widgets.ERRORS, label="Errors", icon=":material/grid_view:", query_params={"run": run.id})
+        st.page_link(widgets.PREDICT, label="Predict", icon=":material/add_reaction:", query_params={"run": run.id})
+
+
+def metrics(run: Run) -> None:
+    """The figures of the run, each with its split."""
+    epochs, steps = cache.history(run.paths.epochs), cache.history(run.paths.steps)
+    status = run.status
+    best = run.summary.get("best", {})
+    row = st.grid(5, min_column_width=190)
+    quiet = {"border": True, "delta_color": "off", "delta_arrow": "off", "height": "stretch"}
+    row.metric(
+        "Validation accuracy, best",
+        widgets.percent(widgets.accuracy_of(run)),
+        f"epoch {best['epoch']}" if best.get("epoch") else "after the first epoch",
+        chart_data=trend(epochs, "validation_accuracy"),
+        **quiet,
+    )
+    test = widgets.evaluation_of(run, "test")
+    row.metric(
+        "Test accuracy",
+        widgets.with_interval(test),
+        f"{test['images']:,} images, 95 % interval" if test and test.get("images") else "scored once, at the end",
+        **quiet,
+    )
+    loss = float(steps["loss"].tail(50).mean()) if len(steps) else None
+    row.metric(
+        "Training loss",
+        "–" if loss is None else f"{loss:.3f}",
+        "mean of the last 50 steps",
+        chart_data=trend(steps, "loss"),
+        **quiet,
+    )
+    speed = status.images_per_second
+    row.metric("Speed", f"{speed:,.0f} images/s" if speed else "–", escape(status.device or ""), **quiet)
+    if run.state.is_live:
+        row.metric("Time left", duration(status.eta_seconds), f"{duration(status.elapsed_seconds)} so far", **quiet)
+    else:
+        row.metric("Time trained", duration(status.elapsed_seconds or None), widgets.ago(status.ended_at), **quiet)
+
+
+def trend(frame, column: str) -> list[float] | None:  # type: ignore[no-untyped-def]
+    """A few points of a column for a sparkline; None as long as there is no line to draw."""
+    values = frame[column].dropna().tolist() if column in frame else []
+    return values[:: max(1, len(values) // 40)] if len(values) > 1 else None
+
+
+def progress(run: Run) -> None:
+    """How far it is, in epochs and batches."""
+    status = run.status
+    if run.state is RunState.QUEUED:
+        st.progress(0.0, "waiting in the queue")
+    elif run.state.is_live or status.progress < 1:
+        batch = f", batch {status.batch:,}/{status.batches:,}" if status.batches else ""
+        activity = f" · {escape(status.activity)}" if status.activity and run.state.is_live else ""
+        st.progress(status.progress, f"epoch {status.epoch}/{status.epochs}{batch}{activity}")
+
+
+main()

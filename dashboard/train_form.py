@@ -1,0 +1,73 @@
+"""The form of the Train page, made from the fields of `TrainConfig`, and the command that does the same."""
+
+import math
+import shlex
+from collections.abc import Sequence
+from typing import Any, Literal, get_args, get_origin
+
+import streamlit as st
+from pydantic.fields import FieldInfo
+
+from core.config import PRESETS, Preset, TrainConfig
+
+_UPPER = {"ema_decay": "EMA decay"}
+
+
+def fill(preset: Preset) -> None:
+    """Put a preset's values into the form when it was chosen just now, or at the first visit."""
+    fresh = st.session_state.get("filled-with") != preset.name
+    st.session_state["filled-with"] = preset.name
+    for name, value in preset.config.model_dump().items():
+        if name != "dataset" and (fresh or _key(name) not in st.session_state):
+            st.session_state[_key(name)] = value
+
+
+def widget(name: str, field: FieldInfo, options: Sequence[str] | None = None) -> Any:
+    """The input of one field: its kind from the type, its limits from the metadata, its help from the description."""
+    label, key = _UPPER.get(name, name.replace("_", " ").capitalize()), _key(name)
+    common: dict[str, Any] = {"key": key, "help": field.description, "persist_state": "session"}
+    if get_origin(field.annotation) is Literal:
+        options = get_args(field.annotation)
+    if options:
+        if st.session_state.get(key) not in options:
+            st.session_state[key] = field.default if field.default in options else options[0]
+        return st.selectbox(label, options, **common)
+    if field.annotation is bool:
+        return st.toggle(label, **common)
+    if field.annotation is str:
+        return st.text_input(label, **common)
+    low, high = _limits(field)
+    if field.annotation is int:
+        return st.number_input(label, int(low), int(high), step=1, **common)
+    return st.number_input(label, float(low), float(high), step=_step(field.default), format="%g", **common)
+
+
+def command(preset: str, config: TrainConfig, name: str, author: str) -> str:
+    """The command line that starts the same run."""
+    base = PRESETS[preset].config
+    parts = ["python -m core train", f"--preset {preset}"]
+    parts += [
+        f"--set {field}={shlex.quote(str(getattr(config, field)))}"
+        for field in TrainConfig.model_fields
+        if getattr(config, field) != getattr(base, field)
+    ]
+    parts += [f"--{option} {shlex.quote(text.strip())}" for option, text in (("name", name), ("author", author)) if text]
+    return " ".join(parts)
+
+
+def _key(name: str) -> str:
+    return f"field-{name}"
+
+
+def _limits(field: FieldInfo) -> tuple[float, float]:
+    """Smallest and largest value of the input. An open limit is let through: `parse_config` explains it in words."""
+    low, high = 0.0, 1e9
+    for limit in field.metadata:
+        low = getattr(limit, "ge", getattr(limit, "gt", low))
+        high = getattr(limit, "le", getattr(limit, "lt", high))
+    return low, high
+
+
+def _step(value: float) -> float:
+    """A tenth of the default's magnitude; hundredths where the default is zero."""
+    return 10.0 ** (math.floor(math.log10(value)) - 1) if value else 0.01

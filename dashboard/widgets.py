@@ -1,0 +1,366 @@
+"""What several pages draw: state chips, figures with their unit, face galleries, empty states."""
+
+import logging
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core.config import default_data_root, default_runs_root
+from core.data.fer2013 import DatasetInfo, list_datasets
+from core.errors import FerError
+from core.labels import COLOURS, LABELS
+from core.runs.store import Run, RunState
+from dashboard import cache
+
+log = logging.getLogger(__name__)
+
+OVERVIEW: Final = "pages/overview.py"
+DATA: Final = "pages/data.py"
+TRAIN: Final = "pages/train.py"
+RUNS: Final = "pages/runs.py"
+RUN: Final = "pages/run.py"
+ERRORS: Final = "pages/errors.py"
+PREDICT: Final = "pages/predict.py"
+
+CHART_CONFIG: Final = {"displayModeBar": False, "scrollZoom": False}
+
+Colour = Literal["gray", "blue", "green", "orange", "red", "violet"]
+
+
+class Look(NamedTuple):
+    """How a state is shown: colour, icon of the icon font, and a character for table cells."""
+
+    colour: Colour
+    icon: str
+    sign: str
+    hex: str
+
+
+LOOKS: Final[dict[RunState, Look]] = {
+    RunState.QUEUED: Look("gray", ":material/schedule:", "○", "#8d93a1"),
+    RunState.RUNNING: Look("blue", ":material/play_circle:", "▸", "#3b7ddd"),
+    RunState.FINISHED: Look("green", ":material/check_circle:", "✓", "#1f9d61"),
+    RunState.STOPPED: Look("orange", ":material/stop_circle:", "■", "#d08700"),
+    RunState.FAILED: Look("red", ":material/error:", "✕", "#d64545"),
+    RunState.CRASHED: Look("red", ":material/bolt:", "✕", "#d64545"),
+    RunState.STALLED: Look("violet", ":material/hourglass_bottom:", "…", "#8a5cd6"),
+    RunState.DAMAGED: Look("red", ":material/broken_image:", "✕", "#d64545"),
+}
+
+
+# --- where things are, and what happens when something is wrong
+
+
+def runs_root() -> Path:
+    """Where this server keeps its runs."""
+    return default_runs_root()
+
+
+def data_root() -> Path:
+    """Where this server keeps its data sets."""
+    return default_data_root()
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Show what goes wrong inside as one sentence; what nobody foresaw also goes to the server's log."""
+    try:
+        yield
+    except FerError as error:
+        st.error(escape(str(error)), icon=":material/error:")
+    except Exception:
+        log.exception("A page failed.")
+        st.error("This part of the page failed unexpectedly; the server's log says why.", icon=":material/error:")
+
+
+# --- text
+
+_PUNCTUATION: Final = re.compile(r"([!-/:-@\[-`{-~])")
+_JOINER: Final = "\u2060"
+"""A character of no width. Backslashes stop Markdown, but emoji codes, icons and bare web addresses are looked for in
+the finished text: this breaks their pattern without being seen."""
+
+
+def escape(text: str) -> str:
+    """User text for an element that renders Markdown: shows exactly the same characters, on one line."""
+    flat = " ".join(text.split())
+    flat = _PUNCTUATION.sub(r"\\\1", flat)
+    return re.sub(r"(\\[:@.<>~=-])", rf"\1{_JOINER}", flat)
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """`0.7041` as `70.4 %`."""
+    return "–" if share is None else f"{100 * share:.{digits}f} %"
+
+
+def with_interval(result: dict[str, Any] | None) -> str:
+    """Accuracy and half of its 95 % interval, as in `70.4 % ± 1.5`."""
+    if not result or result.get("accuracy") is None:
+        return "–"
+    low, high = result.get("interval") or (None, None)
+    half = "" if low is None or high is None else f" ± {100 * (high - low) / 2:.1f}"
+    return percent(result["accuracy"]) + half
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds in the two largest units that matter."""
+    if seconds is None:
+        return "–"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s" if whole < 600 else f"{round(whole / 60)} min"
+    if whole < 86_400:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
+
+
+def ago(moment: datetime | None) -> str:
+    """A time relative to now."""
+    if moment is None:
+        return "–"
+    seconds = (datetime.now(UTC) - moment).total_seconds()
+    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds // length:.0f} {unit} ago"
+    return "just now"
+
+
+def exact(moment: datetime | None) -> str:
+    """The same time in full, for a tooltip."""
+    return "" if moment is None else f"{moment.astimezone():%Y-%m-%d %H:%M:%S %Z}"
+
+
+def class_chip(label: str) -> str:
+    """A class name on its colour, as Markdown; dark text, which reads on all seven."""
+    text = "#ffffff" if label == "sad" else "#15181e"
+    return f':color[ {label} ]{{foreground="{text}" background="{COLOURS[label]}"}}'
+
+
+# --- parts
+
+
+def page_title(title: str, sentence: str = "") -> Any:
+    """The heading of a page. Returns the container at its right, for the primary action."""
+    left, right = st.columns([3, 1], vertical_alignment="center")
+    with left:
+        st.title(title, anchor=False)
+    if sentence:
+        st.caption(sentence)
+    return right.container(horizontal=True, horizontal_alignment="right")
+
+
+def empty_state(title: str, text: str, page: str | None = None, label: str = "", icon: str = "") -> None:
+    """What will be here, and the one action that fills it."""
+    with st.container(border=True):
+        st.subheader(title, anchor=False)
+        st.write(text)
+        if page and st.button(label, icon=icon or None, type="primary", key=f"empty-{page}"):
+            st.switch_page(page)
+
+
+def state_chip(state: RunState) -> None:
+    """Icon, word and colour of a state."""
+    look = LOOKS[state]
+    st.badge(state.value, icon=look.icon, color=look.colour)
+
+
+def problem(run: Run) -> None:
+    """Why a run is not well, if it is not."""
+    if run.problem:
+        show = st.warning if run.state in (RunState.STALLED, RunState.STOPPED) else st.error
+        show(escape(run.problem), icon=LOOKS[run.state].icon)
+
+
+def faces(
+    images: Sequence[np.ndarray], captions: Sequence[str], *, size: int = 112, names: Sequence[str] | None = None
+) -> None:
+    """A wall of faces, every pixel a square, each with a line of our own Markdown beneath."""
+    wall = st.grid("auto", min_column_width=size + 16, gap="xsmall")
+    for position, (image, caption) in enumerate(zip(images, captions, strict=True)):
+        with wall.cell():
+            st.image(enlarged(image), width=size, output_format="PNG", alt=names[position] if names else "face")
+            st.markdown(f":small[{caption}]")
+
+
+def strip(images: np.ndarray, gap: int = 2) -> np.ndarray:
+    """Faces (N, 48, 48) side by side, enlarged, as one image whose gaps are transparent."""
+    pixels = np.zeros((48, len(images) * (48 + gap) - gap, 4), np.uint8)
+    for position, image in enumerate(images):
+        left = position * (48 + gap)
+        pixels[:, left : left + 48, :3] = image[..., None]
+        pixels[:, left : left + 48, 3] = 255
+    return enlarged(pixels, 2)
+
+
+def enlarged(face: np.ndarray, factor: int = 4) -> np.ndarray:
+    """A face with every pixel repeated, so that the browser shows squares instead of a blur."""
+    return face.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def predicted_faces(images: np.ndarray, rows: pd.DataFrame) -> None:
+    """Faces of some rows of a table of predictions: the class, or true → predicted, and the confidence."""
+    captions, names = [], []
+    for true, predicted, confidence in zip(rows["label"], rows["predicted"], rows["confidence"], strict=True):
+        said = f"{class_chip(LABELS[predicted])} {percent(confidence, 0)}"
+        captions.append(f"{said} :green[:material/check:]" if true == predicted else f"{class_chip(LABELS[true])} → {said}")
+        names.append(f"true {LABELS[true]}, predicted {LABELS[predicted]}")
+    faces([images[index] for index in rows["index"]], captions, names=names)
+
+
+# --- runs
+
+
+def accuracy_of(run: Run) -> float | None:
+    """Best validation accuracy so far."""
+    value = run.summary.get("best", {}).get("validation_accuracy")
+    return float(value) if value is not None else None
+
+
+def evaluation_of(run: Run, split: str) -> dict[str, Any] | None:
+    """What the summary says about a split, once it has been scored."""
+    value = run.summary.get("evaluation", {}).get(split)
+    return value if isinstance(value, dict) else None
+
+
+def run_table(runs: Sequence[Run], key: str, columns: Sequence[str]) -> None:
+    """A table of runs; the button at the left of each row opens its page."""
+    frame = pd.DataFrame([_row(run) for run in runs])
+    config = {
+        "open": st.column_config.ButtonColumn("", width=48, type="tertiary", key=f"{key}-open", help="Open this run"),
+        "state": st.column_config.MultiselectColumn(
+            "State",
+            width=112,
+            options=[_state_cell(state) for state in RunState],
+            color=[LOOKS[state].hex for state in RunState],
+        ),
+        "name": st.column_config.TextColumn("Name", width="medium"),
+        "validation": st.column_config.ProgressColumn(
+            "Validation (best)", format="%.1f %%", min_value=0, max_value=100, help="Best accuracy on validation, in %"
+        ),
+        "test": st.column_config.TextColumn("Test ± 95 %", help="Accuracy on test with half its 95 % interval"),
+        "epochs": st.column_config.TextColumn("Epochs", width="small"),
+        "duration": st.column_config.TextColumn("Duration", width="small"),
+        "device": st.column_config.TextColumn("Device"),
+        "author": st.column_config.TextColumn("Author", width="small"),
+        "created": st.column_config.DatetimeColumn("Created", format="distance"),
+        "error": st.column_config.TextColumn("Error", width="medium"),
+    }
+    st.dataframe(
+        frame,
+        column_order=["open", *columns],
+        column_config=config,
+        hide_index=True,
+        placeholder="",
+        key=key,
+        height="content" if len(runs) <= 15 else 560,
+    )
+    click = st.session_state.get(f"{key}-open")
+    if click is not None:
+        open_run(runs[click["row"]].id)
+
+
+def _row(run: Run) -> dict[str, Any]:
+    best = accuracy_of(run)
+    done = run.summary.get("epochs_done", max(0, run.status.epoch - 1))
+    return {
+        "open": ":material/open_in_new:",
+        "state": [_state_cell(run.state)],
+        "name": run.name,
+        "validation": None if best is None else 100 * best,
+        "test": with_interval(evaluation_of(run, "test")),
+        "epochs": f"{done}/{run.status.epochs}" if run.status.epochs else "–",
+        "duration": duration(run.status.elapsed_seconds or None),
+        "device": run.status.device or "–",
+        "author": run.meta.author,
+        "created": run.status.created_at,
+        "error": run.problem or "",
+    }
+
+
+def _state_cell(state: RunState) -> str:
+    return f"{LOOKS[state].sign} {state.value}"
+
+
+def open_run(run_id: str) -> None:
+    """Go to the page of a run."""
+    st.switch_page(RUN, query_params={"run": run_id})
+
+
+def choose_run(runs: Sequence[Run], default: Run | None = None, label: str = "Run") -> Run:
+    """A select box of runs whose choice stands in the address as `run`, so that a link brings back the same view."""
+    by_id = {run.id: run for run in runs}
+    wanted = st.query_params.get("run")
+    preset = wanted if wanted in by_id else (default or runs[0]).id
+
+    def describe(run_id: str) -> str:
+        run = by_id[run_id]
+        accuracy = accuracy_of(run)
+        figures = "" if accuracy is None else f" · validation {percent(accuracy)}"
+        return f"{run.name} · {run.state}{figures}"
+
+    # The key holds the address's run: after a click on a link the box must follow the address, not its own memory.
+    chosen = st.selectbox(label, list(by_id), list(by_id).index(preset), describe, key=f"run-of-{preset}")
+    if chosen != preset:
+        st.query_params["run"] = chosen
+        st.rerun()
+    if wanted not in (None, preset):
+        st.warning(f"There is no run {escape(wanted)} to show here; this is another one.")
+    return by_id[chosen]
+
+
+def dataset_of(run: Run) -> DatasetInfo | None:
+    """The data set a run was trained on, if this machine still has it."""
+    if run.config is None:
+        return None
+    return next((info for info in list_datasets(data_root()) if info.name == run.config.dataset), None)
+
+
+def live(draw: Callable[..., None], *, seconds: float | None, **arguments: Any) -> None:
+    """Draw something, and again every so many seconds (None: once); what goes wrong stays inside."""
+
+    def once() -> None:
+        with guarded():
+            draw(**arguments)
+
+    st.fragment(once, run_every=seconds)()
+
+
+def images_of(run: Run, split: str, expected: int) -> np.ndarray | None:
+    """The images a run's predictions are about; None, with an explanation shown, if they are not at hand."""
+    info = dataset_of(run)
+    name = run.config.dataset if run.config else "of this run"
+    if info is None:
+        st.info(f"The images are not shown: the data set {escape(name)} is not on this machine.", icon=":material/database:")
+        st.page_link(DATA, label="Import it on the Data page", icon=":material/arrow_forward:")
+        return None
+    images = cache.split(data_root(), info.name, split, info.fingerprint).images
+    if len(images) != expected:
+        st.info(
+            f"The images are not shown: the data set {escape(name)} has changed since this run.",
+            icon=":material/database:",
+        )
+        return None
+    return images
+
+
+def download_file(run: Run, path: Path, label: str, primary: bool = False) -> None:
+    """A button that hands out one file of a run, read when it is clicked."""
+    st.download_button(
+        f"{label}: {path.name} ({path.stat().st_size / 1e6:,.1f} MB)",
+        path.read_bytes,
+        file_name=path.name,
+        mime="application/octet-stream",
+        icon=":material/download:",
+        type="primary" if primary else "secondary",
+        on_click="ignore",
+        key=f"download-{path.name}-{run.id}",
+    )

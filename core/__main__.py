@@ -28,7 +28,9 @@ app.add_typer(data_app, name="data")
 app.add_typer(runs_app, name="runs")
 
 RunsRoot = Annotated[Path, typer.Option("--runs-root", help="Folder of the runs.", default_factory=default_runs_root)]
-DataRoot = Annotated[Path, typer.Option("--data-root", help="Folder of imported data.", default_factory=default_data_root)]
+DataRoot = Annotated[
+    Path, typer.Option("--data-root", help="Folder of imported data.", default_factory=default_data_root)
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="Run id, its unambiguous beginning, or the run's folder.")]
 
@@ -95,7 +97,11 @@ def _print_dataset(info: Any, as_json: bool) -> None:
     for split, counts in info.counts.items():
         print(f"{split:12}" + "".join(f"{counts[label]:>10,}" for label in LABELS) + f"{sum(counts.values()):>10,}")
     if info.kind == "fer2013":
-        agree = "All counts are the published ones." if info.matches_published else "Some counts are not the published ones."
+        agree = (
+            "All counts are the published ones."
+            if info.matches_published
+            else "Some counts are not the published ones."
+        )
         print(agree)
 
 
@@ -164,7 +170,9 @@ def _follow(runs_root: Path, run_id: str) -> None:
             time.sleep(0.5)  # how often the line is drawn anew
         except KeyboardInterrupt:
             if asked:
-                print(f"\nThe run goes on without you; stop it with: python -m core runs stop {run_id}", file=sys.stderr)
+                print(
+                    f"\nThe run goes on without you; stop it with: python -m core runs stop {run_id}", file=sys.stderr
+                )
                 return
             asked = True
             stop(runs_root, run_id)
@@ -277,7 +285,9 @@ def evaluate(
     from core.training.device import choose_compute
     from core.training.report import report
 
-    figures = report(found.paths, config, data_root, choose_compute(config), splits=[split], keep_predictions=False)[split]
+    figures = report(found.paths, config, data_root, choose_compute(config), splits=[split], keep_predictions=False)[
+        split
+    ]
     if tta:
         figures = figures["tta"]
     if as_json:

@@ -83,7 +83,11 @@ class TrainConfig(BaseModel):
         0.0, "Optimizer", "Decay per step of the averaged weights that are evaluated; 0 means none.", ge=0, lt=1
     )
     early_stopping: int = _field(
-        0, "Optimizer", "Stop after so many epochs without a better validation accuracy; 0 means never.", ge=0, le=10_000
+        0,
+        "Optimizer",
+        "Stop after so many epochs without a better validation accuracy; 0 means never.",
+        ge=0,
+        le=10_000,
     )
 
     # --- augmentation, drawn anew for every image and epoch
@@ -106,7 +110,11 @@ class TrainConfig(BaseModel):
     compile: bool = _field(False, "Machine", "torch.compile the network; pays off on CUDA only.")
     threads: int = _field(0, "Machine", "CPU threads; 0 means all cores this process may use.", ge=0, le=1024)
     checkpoint_seconds: int = _field(
-        120, "Machine", "Most seconds of work that a crash can cost: how often a checkpoint is written.", ge=1, le=86_400
+        120,
+        "Machine",
+        "Most seconds of work that a crash can cost: how often a checkpoint is written.",
+        ge=1,
+        le=86_400,
     )
 
 
@@ -143,7 +151,7 @@ PRESETS: Final[dict[str, Preset]] = {
         Preset(
             name="seed",
             title="Original recipe",
-            description="Adam at a constant 0.001, weight decay 0.0001, batches of 128, flip and up to 10 degrees of turn.",
+            description="Adam at a constant 0.001, weight decay 0.0001, batches of 128, mirror, turn up to 10 degrees.",
             cost="50 epochs",
             expect="published with this recipe: 65.95 %, the best of 50 epochs chosen on the 7,178 seed-test images",
             settings={},

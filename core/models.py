@@ -125,7 +125,9 @@ def load_weights(path: Path, name: str) -> CnnModel1 | CnnModel2:
     try:
         model.load_state_dict(state)
     except (RuntimeError, TypeError, AttributeError):
-        raise RunError(f"{path.name} holds other weights than those of {name}: choose a file made by that model.") from None
+        raise RunError(
+            f"{path.name} holds other weights than those of {name}: choose a file made by that model."
+        ) from None
     return model.eval()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+
 from core.config import TrainConfig
 from core.errors import DataError, RunError, TrainingError
 from core.evaluation.predictions import read_predictions
@@ -144,6 +145,21 @@ def test_rows_newer_than_the_checkpoint_are_done_again_once(tmp_path: Path, demo
         train_on(paths, config, demo_root, stop_after=7)
     with paths.steps.open("a") as file:
         file.write('{"step": 8, "epoch": 2, "loss": 99}\n{"step": 9, "epo')
+    train_on(paths, config, demo_root)
+    assert_bit_equal(whole, paths)
+
+
+def test_a_crash_between_the_last_batch_and_the_validation_is_resumed(
+    tmp_path: Path, demo_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run_training(tmp_path / "whole", demo_root, TINY)
+    config = TrainConfig(**TINY)
+    paths = create_run(tmp_path / "killed", config, run_id="run")
+    with monkeypatch.context() as patch:
+        patch.setattr("core.training.loop.class_probabilities", lambda *a, **k: 1 / 0)
+        always_saving = config.model_copy(update={"checkpoint_seconds": -1})
+        with pytest.raises(ZeroDivisionError):
+            train_on(paths, always_saving, demo_root)
     train_on(paths, config, demo_root)
     assert_bit_equal(whole, paths)
 

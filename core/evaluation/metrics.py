@@ -38,11 +38,11 @@ def confusion(labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         labels: (N,) true class indices.
         predicted: (N,) predicted class indices.
     """
-    return confusion_matrix(labels, predicted, labels=np.arange(NUM_CLASSES))
+    return np.asarray(confusion_matrix(labels, predicted, labels=np.arange(NUM_CLASSES)))
 
 
 def calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
-    """Expected calibration error with 15 equal bins (Guo et al. 2017), 0..1: the mean gap between confidence and accuracy.
+    """Expected calibration error, 15 equal bins (Guo et al. 2017), 0..1: mean gap of confidence and accuracy.
 
     Args:
         labels: (N,) true class indices.
@@ -79,7 +79,7 @@ def with_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarra
     """(N, 7) probabilities as they would be had the logits been divided by the temperature."""
     logits = np.log(np.maximum(probabilities.astype(np.float64), 1e-12)) / temperature
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
 def log_loss(labels: np.ndarray, probabilities: np.ndarray) -> float:

@@ -77,7 +77,9 @@ def load_checkpoint(
     if state.get("format") != FORMAT:
         raise RunError(f"{path.name} has format {state.get('format')}, this version reads {FORMAT}: start a new run.")
     if state["fingerprint"] != fingerprint:
-        raise RunError(f"{path.name} was trained on other data than are imported now: import the old set or start anew.")
+        raise RunError(
+            f"{path.name} was trained on other data than are imported now: import the old set or start anew."
+        )
     model.load_state_dict(state["model"])
     for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
         optimizer.load_state_dict(saved)

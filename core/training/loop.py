@@ -66,6 +66,7 @@ def train(
     network = torch.compile(model) if config.compile else model
     augment = Augmentation.from_config(config)
     record = Recorder(paths, config, data, progress, status)
+    total_steps = config.epochs * data.batches
     last_save = time.monotonic()
 
     def save() -> None:
@@ -87,14 +88,14 @@ def train(
                     raise Stopped
 
                 # --- one step
-                network.train()
+                model.train()
                 seed_step(config.seed, progress.step)
                 chosen = order[progress.batch * data.batch_size :][: data.batch_size]
                 labels = targets = data.labels[chosen]  # (B,)
                 x = augment(to_input(data.images[chosen]), strength)  # (B, 1, 48, 48)
                 if config.mixup_alpha:
                     x, targets = mixup(x, F.one_hot(labels, NUM_CLASSES).float(), config.mixup_alpha)
-                factor = rate_factor(config, progress.step, config.epochs * data.batches)
+                factor = rate_factor(config, progress.step, total_steps)
                 set_rate(optimizers, factor)
                 with compute.autocast():
                     logits = network(x.contiguous(memory_format=torch.channels_last)).float()  # (B, 7)
@@ -117,7 +118,8 @@ def train(
 
             status.update(now=True, activity="validating")
             probabilities = class_probabilities(judged, data.validation_images, autocast=compute.autocast)
-            row = record.epoch_row(_validation_figures(data, probabilities), config.learning_rate * factor)
+            rate = config.learning_rate * rate_factor(config, progress.step - 1, total_steps)
+            row = record.epoch_row(_validation_figures(data, probabilities), rate)
             if row["validation_accuracy"] > progress.best.get("validation_accuracy", -1.0):
                 progress.best = row
                 save_whole(paths.weights, plain_weights(judged))

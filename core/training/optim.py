@@ -15,7 +15,7 @@ class Muon(torch.optim.Optimizer):
     """Momentum orthogonalised by a Newton-Schulz iteration, for convolution weights.
 
     Jordan et al. 2024 (https://kellerjordan.github.io/posts/muon/), as cifar10-airbench uses it: a weight of shape
-    (out, in, 3, 3) is taken as a matrix (out, in * 9), its norm kept at sqrt(out). `torch.optim.Muon` takes matrices only.
+    (out, in, 3, 3) is taken as a matrix (out, in * 9). `torch.optim.Muon` takes matrices only.
     """
 
     def __init__(self, parameters: Iterable[Tensor], lr: float, momentum: float = 0.95, weight_decay: float = 0.0):

@@ -11,12 +11,12 @@ appears, is replaced and disappears as a whole, whatever is killed meanwhile.
 import hashlib
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -52,6 +52,8 @@ _INCOMING: Final = ".incoming-"  # half-written or half-deleted; rubbish once no
 _REPLACED: Final = ".replaced-"  # the old set while the new one takes its place; valid until the new one is there
 _LOCK: Final = ".import.lock"
 _LOCK_SECONDS: Final = 120
+
+_T = TypeVar("_T")
 
 SplitArrays = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Images uint8 (N, 48, 48), labels (N,) in 0..6, ids (N,) str."""
@@ -139,15 +141,7 @@ def read_info(data_root: Path, name: str) -> DatasetInfo:
     Raises:
         DataError: it is not there, or its files are damaged.
     """
-    folder = _find(data_root, name)
-    try:
-        info = DatasetInfo.model_validate(read_json(folder / "dataset.json"))
-        for split in info.counts:
-            if (folder / f"{split}.npy").stat().st_size < info.images(split) * IMAGE_SIZE**2:
-                raise ValueError(f"{split}.npy is too short")
-    except (OSError, ValueError) as error:
-        raise _damaged(name, error) from error
-    return info
+    return _read_whole(data_root, name, _read_info)
 
 
 def load_split(data_root: Path, name: str, split: str) -> Split:
@@ -156,21 +150,7 @@ def load_split(data_root: Path, name: str, split: str) -> Split:
     Raises:
         DataError: the set or the split is not there, or its files are damaged.
     """
-    info = read_info(data_root, name)
-    if split not in info.counts:
-        raise DataError(f"Data set {name!r} has no split {split!r}: choose one of {', '.join(info.counts)}.")
-    folder = _find(data_root, name)
-    try:
-        images = np.load(folder / f"{split}.npy", mmap_mode="r", allow_pickle=False)
-        index = np.load(folder / f"{split}.index.npy", allow_pickle=False)
-        ids, labels = index["id"], np.ascontiguousarray(index["label"])
-        if images.dtype != np.uint8 or images.shape != (len(index), IMAGE_SIZE, IMAGE_SIZE):
-            raise ValueError(f"{split}.npy holds {images.dtype} {images.shape}")
-        if labels.dtype != np.uint8 or ids.dtype.kind != "U" or _count(labels) != info.counts[split]:
-            raise ValueError(f"{split}.index.npy does not fit the counts")
-    except (OSError, ValueError, TypeError, IndexError, EOFError, SyntaxError) as error:  # np.load raises all of these
-        raise _damaged(name, error) from error
-    return Split(split, images, labels, np.ascontiguousarray(ids))
+    return _read_whole(data_root, name, lambda folder: _read_split(folder, split))
 
 
 def delete_dataset(data_root: Path, name: str) -> None:
@@ -273,6 +253,54 @@ def _find(data_root: Path, name: str) -> Path:
     )
 
 
+def _read_whole(data_root: Path, name: str, read: Callable[[Path], _T]) -> _T:
+    """Read several files of a data set; where it is replaced meanwhile, start over, so as not to mix old and new."""
+    while True:
+        folder = _find(data_root, name)
+        before = _identity(folder)
+        try:
+            result = read(folder)
+        except DataError:
+            raise
+        except (OSError, ValueError, TypeError, IndexError, EOFError, SyntaxError) as error:  # np.load raises these
+            if before and _identity(folder) == before:
+                raise _damaged(name, error) from error
+        else:
+            if _identity(folder) == before:
+                return result
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """Tells a folder from a later one of the same name."""
+    try:
+        status = folder.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+def _read_info(folder: Path) -> DatasetInfo:
+    info = DatasetInfo.model_validate(read_json(folder / "dataset.json"))
+    for split in info.counts:
+        if (folder / f"{split}.npy").stat().st_size < info.images(split) * IMAGE_SIZE**2:
+            raise ValueError(f"{split}.npy is too short")
+    return info
+
+
+def _read_split(folder: Path, split: str) -> Split:
+    info = _read_info(folder)
+    if split not in info.counts:
+        raise DataError(f"Data set {info.name!r} has no split {split!r}: choose one of {', '.join(info.counts)}.")
+    images = np.load(folder / f"{split}.npy", mmap_mode="r", allow_pickle=False)
+    index = np.load(folder / f"{split}.index.npy", allow_pickle=False)
+    ids, labels = np.ascontiguousarray(index["id"]), np.ascontiguousarray(index["label"])
+    if images.dtype != np.uint8 or images.shape != (len(index), IMAGE_SIZE, IMAGE_SIZE):
+        raise ValueError(f"{split}.npy holds {images.dtype} {images.shape}")
+    if labels.dtype != np.uint8 or ids.dtype.kind != "U" or _count(labels) != info.counts[split]:
+        raise ValueError(f"{split}.index.npy does not fit the counts")
+    return Split(split, images, labels, ids)
+
+
 def _damaged(name: str, error: Exception) -> DataError:
     reason = (error.strerror if isinstance(error, OSError) else None) or (str(error).splitlines() or [""])[0]
     return DataError(f"Data set {name!r} is damaged ({reason}): import it again.")
@@ -280,7 +308,8 @@ def _damaged(name: str, error: Exception) -> DataError:
 
 def _ordered(images: np.ndarray, labels: np.ndarray, ids: np.ndarray) -> SplitArrays:
     """Images, labels and ids by label, then id."""
-    assert images.dtype == np.uint8 and images.shape == (len(labels), IMAGE_SIZE, IMAGE_SIZE), images.shape
+    assert images.dtype == np.uint8, images.dtype
+    assert images.shape == (len(labels), IMAGE_SIZE, IMAGE_SIZE), images.shape
     assert len(ids) == len(labels) == len(set(ids.tolist())), "ids are unique within a split"
     assert len(labels) == 0 or 0 <= labels.min() <= labels.max() < NUM_CLASSES, "labels are class indices"
     order = np.lexsort((ids, labels))

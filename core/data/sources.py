@@ -177,7 +177,7 @@ def _zip_source(path: Path) -> Iterator[_Source]:
 
 
 class _CappedFile(io.BufferedReader):
-    """A file that refuses huge reads: zipfile reads the whole directory at once, and makes objects ten times its size."""
+    """A file that refuses huge reads: zipfile reads a directory at once, then makes objects ten times its size."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         wanted = _MAX_READ_BYTES + 1 if size is None or size < 0 else min(size, _MAX_READ_BYTES + 1)

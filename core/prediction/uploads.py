@@ -6,11 +6,10 @@ pixels without a word; an 89-byte file may ask for gigabytes. So everything is c
 
 import io
 import unicodedata
-import warnings
 from typing import Final
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from core.data.fer2013 import IMAGE_SIZE
 from core.errors import ImageError
@@ -18,6 +17,8 @@ from core.errors import ImageError
 MAX_BYTES: Final = 20_000_000
 MAX_PIXELS: Final = 50_000_000
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+
+_TOO_MANY_PIXELS: Final = f"more than {MAX_PIXELS // 10**6} megapixels: save it smaller and try again."
 
 _GROUND: Final = 128
 """What shows through transparent pixels: neutral gray, since black or white would be an edge to the network."""
@@ -36,6 +37,8 @@ _TURNS: Final = {
 """EXIF orientation to what undoes it."""
 
 _ORIENTATION_TAG: Final = 0x0112
+
+_SIGNATURES: Final = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8")
 
 _FOREIGN: Final = (
     (0, b"%PDF", "a PDF document"),
@@ -81,15 +84,17 @@ def decode_image(data: bytes, name: str = "image") -> Image.Image:
         raise ImageError(f"{shown} has more than {MAX_BYTES // 10**6} MB: save it smaller and try again.")
     try:
         with _open(data, shown) as image:
-            _check_pixels(*image.size, shown)
+            if image.width * image.height > MAX_PIXELS:
+                raise ImageError(f"{shown} has {_TOO_MANY_PIXELS}")
             image.load()
-            return _upright(_gray_or_rgb(image), _orientation(image))
+            plain = _gray_or_rgb(_upright(image))
+            plain = plain.copy() if plain is image else plain  # no longer tied to the file
     except ImageError:
         raise
-    except Exception as error:  # a decoder may raise nearly anything on hostile bytes, and no page may fall over it
-        raise ImageError(
-            f"{shown} is damaged or incomplete: open it, save it again as JPEG or PNG and retry."
-        ) from error
+    except Exception as error:  # a decoder may raise nearly anything on hostile bytes; no page may fall over it
+        raise ImageError(f"{shown} is damaged or incomplete: save it again as JPEG or PNG and retry.") from error
+    plain.info = {}
+    return plain
 
 
 def to_face(image: Image.Image) -> np.ndarray:
@@ -98,7 +103,7 @@ def to_face(image: Image.Image) -> np.ndarray:
     Does what torchvision's `Grayscale` and `Resize((48, 48))` do to a PIL image, so the original project's weights get
     what they were trained on; a gray picture of 48x48 comes out unchanged.
     """
-    return np.asarray(image.convert("L").resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BILINEAR))
+    return np.array(image.convert("L").resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BILINEAR))
 
 
 def display_name(name: str) -> str:
@@ -114,33 +119,17 @@ def display_name(name: str) -> str:
 
 def _open(data: bytes, shown: str) -> Image.Image:
     """The header read, no pixel decoded."""
-    if canvas := _webp_canvas(data):  # its decoder takes memory for the whole canvas when it is opened
-        _check_pixels(*canvas, shown)
     try:
-        with warnings.catch_warnings():
-            return Image.open(io.BytesIO(data), formats=FORMATS)
-    except Image.UnidentifiedImageError:
+        return Image.open(io.BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError:
+        if data.startswith(_SIGNATURES):
+            raise  # one of ours, but its header is broken
         foreign = _foreign_format(data)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ImageError(f"{shown} has {_TOO_MANY_PIXELS}") from None
     if foreign:
         raise ImageError(f"{shown} is {foreign}, which cannot be read here: save it as JPEG or PNG and try again.")
     raise ImageError(f"{shown} is not a picture that can be read: choose a JPEG, PNG, WebP, BMP or GIF file.")
-
-
-_TOO_MANY_PIXELS: Final = f"more than {MAX_PIXELS // 10**6} megapixels: save it smaller and try again."
-
-
-def _check_pixels(width: int, height: int, shown: str) -> None:
-    if width * height > MAX_PIXELS:
-        raise ImageError(f"{shown} has {_TOO_MANY_PIXELS}")
-
-
-def _webp_canvas(data: bytes) -> tuple[int, int] | None:
-    """Width and height in the header of an extended (animated, transparent) WebP file; None for anything else."""
-    if data[:4] != b"RIFF" or data[8:16] != b"WEBPVP8X" or len(data) < 30:
-        return None
-    return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
 
 
 def _foreign_format(data: bytes) -> str | None:
@@ -156,31 +145,23 @@ def _foreign_format(data: bytes) -> str | None:
     return None
 
 
-def _orientation(image: Image.Image) -> int:
-    """EXIF orientation, 1 to 8. Damaged EXIF data count as upright: the pixels are fine."""
+def _upright(image: Image.Image) -> Image.Image:
+    """The picture turned as its EXIF data say. Damaged EXIF data count as upright: the pixels are fine."""
     try:
-        return int(image.getexif().get(_ORIENTATION_TAG, 1))
+        turn = _TURNS.get(image.getexif().get(_ORIENTATION_TAG, 1))
     except Exception:  # the EXIF parser, too, raises nearly anything
-        return 1
-
-
-def _upright(image: Image.Image, orientation: int) -> Image.Image:
-    turn = _TURNS.get(orientation)
+        turn = None
     return image if turn is None else image.transpose(turn)
 
 
 def _gray_or_rgb(image: Image.Image) -> Image.Image:
-    """A new picture of mode L or RGB with no metadata, whatever mode the file has."""
+    """A picture of mode L or RGB, whatever mode the file has; the same object where nothing is to be done."""
     if image.mode.startswith("I"):
-        plain = _from_16_bit(image)
-    elif image.has_transparency_data:
-        plain = _over_ground(image)
-    else:
-        plain = image.convert("L" if image.mode in ("1", "L") else "RGB")
-    # convert() may return a picture that still carries EXIF data, colour profile and text.
-    clean = Image.new(plain.mode, plain.size)
-    clean.paste(plain)
-    return clean
+        return _from_16_bit(image)
+    if image.has_transparency_data:
+        return _over_ground(image)
+    mode = "L" if image.mode in ("1", "L") else "RGB"
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _from_16_bit(image: Image.Image) -> Image.Image:

@@ -107,6 +107,7 @@ def _train(paths: RunPaths, data_root: Path, status: RunStatus, stop_asked: Stop
     compute = choose_compute(config)
     info = read_info(data_root, config.dataset)
     environment = describe_environment(
+        command=f"python -m core.worker {paths.run_id}",  # no path: folders are shared and shipped
         device=compute.title,
         threads=compute.threads,
         precision="bfloat16" if compute.bfloat16 else "float32",

@@ -4,7 +4,6 @@ import os
 import platform
 import socket
 import subprocess
-import sys
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
@@ -13,14 +12,13 @@ from core.config import PROJECT_ROOT
 
 
 def describe_environment(**more: Any) -> dict[str, Any]:
-    """Python, operating system, packages, code version, time and command; `more` adds device and data."""
+    """Python, operating system, packages, code version and time; `more` adds command, device and data."""
     return {
         "time": datetime.now(UTC).isoformat(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "host": socket.gethostname(),
         "cpu_count": os.cpu_count(),
-        "command": ["python", "-m", "core.worker", *sys.argv[1:]],
         "git": git_state(),
         "packages": {dist.metadata["Name"]: dist.version for dist in metadata.distributions() if dist.metadata["Name"]},
         **more,
@@ -36,7 +34,8 @@ def git_state() -> dict[str, Any] | None:
     if commit is None:
         return None
     changes = _git("diff", "HEAD", "--", "core") or ""
-    return {"commit": commit.strip(), "dirty": bool((_git("status", "--porcelain") or "").strip()), "diff": changes[:200_000]}
+    dirty = bool((_git("status", "--porcelain") or "").strip())
+    return {"commit": commit.strip(), "dirty": dirty, "diff": changes[:200_000]}
 
 
 def _git(*arguments: str) -> str | None:

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from core.data.fer2013 import IMAGE_SIZE, DatasetInfo, SplitArrays, write_dataset
+from core.data.fer2013 import IMAGE_SIZE, DatasetInfo, SplitArrays, check_name, write_dataset
 from core.data.sources import Progress
 from core.labels import LABELS
 
@@ -99,6 +99,7 @@ def import_demo(
     Raises:
         DataError: the name is not allowed, or the folder cannot be written.
     """
+    check_name(name)
     sizes = {"train": train_per_class, "validation": validation_per_class, "test": test_per_class}
     total = sum(sizes.values()) * len(LABELS)
     splits: dict[str, SplitArrays] = {}

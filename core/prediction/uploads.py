@@ -72,7 +72,7 @@ def decode_image(data: bytes, name: str = "image") -> Image.Image:
         name: what the user calls it, for the message; may be anything.
 
     Returns:
-        A picture of mode "L" where the file is gray, else "RGB", upright, without metadata.
+        A picture of mode "L" where the file stores gray values, else "RGB" (palettes, too), upright, without metadata.
 
     Raises:
         ImageError: it cannot be decoded; one sentence says why and what to do.

@@ -1,0 +1,467 @@
+"""Importing FER2013 from a zip file or folder, honest and otherwise."""
+
+import io
+import os
+import resource
+import shutil
+import signal
+import stat
+import struct
+import subprocess
+import sys
+import time
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.data import sources
+from core.data.fer2013 import PUBLISHED_COUNTS, SPLITS, DatasetInfo, list_datasets, load_split, read_info
+from core.data.sources import import_dataset
+from core.errors import CountsDifferError, DataError
+from core.labels import LABELS
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+REAL_ZIP = Path(os.environ.get("FER2013_ZIP") or PROJECT_ROOT.parent / "shared" / "data" / "fer2013.zip")
+needs_real_zip = pytest.mark.skipif(not REAL_ZIP.exists(), reason="the real FER2013 is not here: set FER2013_ZIP")
+
+
+@pytest.fixture(autouse=True)
+def no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No power cut is tested here; waiting for the disk would take most of the time."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
+def picture(
+    value: int | np.ndarray = 100, size: tuple[int, int] = (48, 48), mode: str = "L", kind: str = "JPEG"
+) -> bytes:
+    image = Image.new("L", size, value) if isinstance(value, int) else Image.fromarray(value)
+    buffer = io.BytesIO()
+    image.convert(mode).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def small_files() -> dict[str, bytes]:
+    """Path to content: two training and one validation and test image per class, each with its own gray."""
+    files = {}
+    for index, label in enumerate(LABELS):
+        for copy in range(2):
+            files[f"train/{label}/Training_{index}{copy}.jpg"] = picture(10 + 10 * index + copy)
+        files[f"test/{label}/PublicTest_{index}.jpg"] = picture(100 + index)
+        files[f"test/{label}/PrivateTest_{index}.jpg"] = picture(200 + index)
+    return files
+
+
+def make_zip(path: Path, files: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> Path:
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return path
+
+
+def make_folder(path: Path, files: dict[str, bytes]) -> Path:
+    for name, data in files.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(data)
+    return path
+
+
+@pytest.fixture
+def data_root(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+def refused(path: Path, data_root: Path, *parts: str) -> None:
+    """Importing fails with one sentence that contains these parts, and leaves nothing."""
+    with pytest.raises(DataError) as caught:
+        import_dataset(path, data_root, accept_differences=True)
+    message = str(caught.value)
+    assert all(part in message for part in parts), message
+    assert "\n" not in message
+    assert message.endswith(".")
+    assert len(message) < 400
+    assert list_datasets(data_root) == []
+
+
+# --- the real data set
+
+
+@pytest.fixture(scope="session")
+def real_import(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, DatasetInfo, float]]:
+    root = tmp_path_factory.mktemp("real")
+    start = time.monotonic()
+    info = import_dataset(REAL_ZIP, root)
+    yield root, info, time.monotonic() - start
+    shutil.rmtree(root)
+
+
+@needs_real_zip
+def test_real_set_has_the_published_numbers(real_import: tuple[Path, DatasetInfo, float]) -> None:
+    root, info, seconds = real_import
+    assert info.total == 35_887
+    assert info.matches_published
+    assert info.counts == {split: dict(zip(LABELS, PUBLISHED_COUNTS[split], strict=True)) for split in SPLITS}
+    assert (round(info.mean, 5), round(info.std, 5)) == (0.50774, 0.25508)
+    assert info.source == "fer2013.zip"
+    assert list_datasets(root) == [info]
+    assert seconds < 60
+
+
+@needs_real_zip
+def test_real_set_opens_at_once(real_import: tuple[Path, DatasetInfo, float]) -> None:
+    root, _, _ = real_import
+    start = time.monotonic()
+    splits = [load_split(root, "fer2013", split) for split in SPLITS]
+    assert time.monotonic() - start < 0.5
+    assert [len(split) for split in splits] == [28_709, 3_589, 3_589]
+
+
+@needs_real_zip
+def test_real_pixels_and_order_are_those_of_the_files(real_import: tuple[Path, DatasetInfo, float]) -> None:
+    root, _, _ = real_import
+    train = load_split(root, "fer2013", "train")
+    with zipfile.ZipFile(REAL_ZIP) as archive:
+        names = sorted(name for name in archive.namelist() if name.startswith("train/"))
+        assert train.ids.tolist() == [name.removeprefix("train/") for name in names]
+        assert train.labels.tolist() == [LABELS.index(name.split("/")[1]) for name in names]
+        for index in range(0, len(train), 997):
+            pixels = np.asarray(Image.open(archive.open(names[index])))
+            np.testing.assert_array_equal(train.images[index], pixels)
+
+
+@needs_real_zip
+def test_real_duplicates_are_as_measured(real_import: tuple[Path, DatasetInfo, float]) -> None:
+    root, _, _ = real_import
+    unique = {image.tobytes() for split in SPLITS for image in load_split(root, "fer2013", split).images}
+    assert len(unique) == 34_034
+
+
+@needs_real_zip
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.999999])
+def test_real_zip_cut_short_is_refused(tmp_path: Path, data_root: Path, share: float) -> None:
+    cut = tmp_path / "cut.zip"
+    with REAL_ZIP.open("rb") as whole:
+        cut.write_bytes(whole.read(int(REAL_ZIP.stat().st_size * share)))
+    refused(cut, data_root, "'cut.zip' is damaged or cut short")
+
+
+# --- forms and layouts
+
+
+@pytest.mark.parametrize("top", ["", "fer2013/", "archive/FER 2013/"])
+@pytest.mark.parametrize("form", ["zip", "folder"])
+def test_zip_and_folder_give_the_same_set(tmp_path: Path, data_root: Path, top: str, form: str) -> None:
+    make = {"zip": make_zip, "folder": make_folder}[form]
+    path = make(tmp_path / f"set.{form}", {f"{top}{name}": data for name, data in small_files().items()})
+    info = import_dataset(path, data_root, accept_differences=True)
+    assert info.kind == "fer2013"
+    assert info.counts == {
+        "train": dict.fromkeys(LABELS, 2),
+        "validation": dict.fromkeys(LABELS, 1),
+        "test": dict.fromkeys(LABELS, 1),
+    }
+    validation = load_split(data_root, "fer2013", "validation")
+    assert validation.ids.tolist() == [f"{label}/PublicTest_{i}.jpg" for i, label in enumerate(LABELS)]
+    assert validation.images.mean(axis=(1, 2)).tolist() == [100 + i for i in range(7)]
+    reference = import_dataset(
+        make_zip(tmp_path / "r.zip", small_files()), data_root, name="r", accept_differences=True
+    )
+    assert info.fingerprint == reference.fingerprint
+
+
+def test_what_systems_leave_in_folders_is_ignored(tmp_path: Path, data_root: Path) -> None:
+    clutter = {
+        "__MACOSX/train/happy/._Training_1.jpg": b"x",
+        "train/.DS_Store": b"x",
+        "train/happy/Thumbs.db": b"x",
+        "train/happy/._Training_00.jpg": b"x",
+        "README.md": b"hello",
+        "examples/a.jpg": b"x",
+    }
+    info = import_dataset(make_zip(tmp_path / "a.zip", small_files() | clutter), data_root, accept_differences=True)
+    assert info.total == 28
+
+
+def test_class_folders_may_be_capitalised_and_windows_paths_work(tmp_path: Path, data_root: Path) -> None:
+    files = {name.replace("happy", "Happy").replace("/", "\\"): data for name, data in small_files().items()}
+    info = import_dataset(make_zip(tmp_path / "a.zip", files), data_root, accept_differences=True)
+    assert info.total == 28
+    assert "happy/Training_30.jpg" in load_split(data_root, "fer2013", "train").ids
+
+
+def test_png_palette_and_gray_stored_as_rgb_keep_their_values(tmp_path: Path, data_root: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (48, 48), dtype=np.uint8)
+    files = small_files()
+    files["train/angry/Training_0.png"] = picture(pixels, kind="PNG")
+    files["train/angry/Training_1.png"] = picture(pixels, mode="RGB", kind="PNG")
+    files["train/angry/Training_2.png"] = picture(pixels, mode="P", kind="PNG")
+    import_dataset(make_zip(tmp_path / "a.zip", files), data_root, accept_differences=True)
+    train = load_split(data_root, "fer2013", "train")
+    for name in ("0", "1", "2"):
+        index = train.ids.tolist().index(f"angry/Training_{name}.png")
+        np.testing.assert_array_equal(train.images[index], pixels)
+
+
+def test_progress_runs_from_nothing_to_all(tmp_path: Path, data_root: Path) -> None:
+    calls: list[tuple[int, int]] = []
+    path = make_zip(tmp_path / "a.zip", small_files())
+    import_dataset(path, data_root, accept_differences=True, progress=lambda done, total: calls.append((done, total)))
+    assert calls[0] == (0, 28)
+    assert calls[-1] == (28, 28)
+
+
+# --- numbers
+
+
+def test_other_numbers_must_be_accepted(tmp_path: Path, data_root: Path) -> None:
+    path = make_zip(tmp_path / "a.zip", small_files())
+    with pytest.raises(CountsDifferError) as caught:
+        import_dataset(path, data_root)
+    assert str(caught.value) == (
+        "21 of the 21 numbers of images are not the published ones, the first being train/angry with 2 instead of "
+        "3,995: check the source, or go on anyway with `--accept-differences` or the tick box on the Data page."
+    )
+    assert caught.value.differences[0] == {"split": "train", "label": "angry", "found": 2, "published": 3995}
+    assert not data_root.exists()
+    info = import_dataset(path, data_root, accept_differences=True)
+    assert info.differences == caught.value.differences
+    assert not info.matches_published
+    assert read_info(data_root, "fer2013") == info
+
+
+# --- refusals
+
+
+def test_missing_path(tmp_path: Path, data_root: Path) -> None:
+    refused(tmp_path / "none.zip", data_root, "There is no file or folder", "none.zip", "msambare/fer2013")
+
+
+@pytest.mark.parametrize("content", [b"", b"P", b"PK", b"emotion,pixels,Usage\n0,1 2 3,Training\n", b"\x1f\x8b\x08"])
+def test_other_forms_are_told_what_is_accepted(tmp_path: Path, data_root: Path, content: bytes) -> None:
+    path = tmp_path / "fer2013.csv"
+    path.write_bytes(content)
+    refused(path, data_root, "'fer2013.csv' cannot be imported", "train/<class>/*.jpg")
+
+
+def test_pipe_is_not_waited_for(tmp_path: Path, data_root: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    refused(tmp_path / "pipe", data_root, "'pipe' is neither a file nor a folder")
+    folder = make_folder(tmp_path / "set", small_files())
+    os.mkfifo(folder / "train/happy/Training_x.jpg")
+    refused(folder, data_root, "Training_x.jpg' (not a file)")
+
+
+def test_zip_cut_at_every_length_is_refused(tmp_path: Path, data_root: Path) -> None:
+    whole = make_zip(tmp_path / "whole.zip", small_files()).read_bytes()
+    cut = tmp_path / "cut.zip"
+    for length in [*range(4, len(whole), 211), *range(len(whole) - 30, len(whole))]:
+        cut.write_bytes(whole[:length])
+        refused(cut, data_root, "'cut.zip' is damaged or cut short: download or copy it again.")
+
+
+def test_zip_with_any_byte_changed_is_refused_or_right(tmp_path: Path, data_root: Path) -> None:
+    whole = make_zip(tmp_path / "whole.zip", small_files()).read_bytes()
+    fingerprint = import_dataset(tmp_path / "whole.zip", data_root, accept_differences=True).fingerprint
+    rng = np.random.default_rng(0)
+    outcomes = set()
+    for position in rng.integers(0, len(whole), 250).tolist():
+        changed = bytearray(whole)
+        changed[position] ^= 1 << int(rng.integers(8))
+        (tmp_path / "changed.zip").write_bytes(changed)
+        try:
+            info = import_dataset(tmp_path / "changed.zip", data_root, name="c", accept_differences=True)
+            outcomes.add(info.fingerprint == fingerprint)
+        except DataError:
+            outcomes.add("refused")
+    assert outcomes >= {"refused", True}
+    # A changed digit in a file name or class is seen by no checksum; but then the numbers differ, which users confirm.
+
+
+@pytest.mark.parametrize("form", ["zip", "folder"])
+@pytest.mark.parametrize("files", [{}, {"happy/Training_1.jpg": b"x"}, {"fer2013.csv": b"emotion,pixels,Usage"}])
+def test_no_class_folders(tmp_path: Path, data_root: Path, files: dict[str, bytes], form: str) -> None:
+    (tmp_path / "a").mkdir()
+    path = make_zip(tmp_path / "a.zip", files) if form == "zip" else make_folder(tmp_path / "a", files)
+    refused(path, data_root, "has no folders train/<class> and test/<class> with images")
+
+
+@pytest.mark.parametrize(
+    ("prefix", "text"),
+    [
+        ("Training_", "no train images (file names beginning with Training_)"),
+        ("PublicTest_", "no validation images (file names beginning with PublicTest_)"),
+        ("PrivateTest_", "no test images (file names beginning with PrivateTest_)"),
+    ],
+)
+def test_missing_split(tmp_path: Path, data_root: Path, prefix: str, text: str) -> None:
+    files = {name: data for name, data in small_files().items() if prefix not in name}
+    refused(make_zip(tmp_path / "a.zip", files), data_root, text)
+
+
+@pytest.mark.parametrize(
+    "name", ["train/contempt/Training_1.jpg", "train/Training_1.jpg", "test/happy/x/PublicTest_1.jpg"]
+)
+def test_unknown_class_folder(tmp_path: Path, data_root: Path, name: str) -> None:
+    path = make_zip(tmp_path / "a.zip", small_files() | {name: picture()})
+    refused(path, data_root, "1 files that are in no known class folder", repr(name), "angry, disgust, fear")
+
+
+@pytest.mark.parametrize("name", ["train/happy/photo.jpg", "test/happy/Training_1.jpg", "train/happy/PublicTest_1.jpg"])
+def test_file_name_without_its_prefix(tmp_path: Path, data_root: Path, name: str) -> None:
+    refused(make_zip(tmp_path / "a.zip", small_files() | {name: picture()}), data_root, repr(name), "begin with")
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "not a readable JPEG or PNG image"),
+        (b"this is text", "not a readable JPEG or PNG image"),
+        (picture(kind="GIF"), "not a readable JPEG or PNG image"),
+        (picture(np.arange(2304, dtype=np.uint8).reshape(48, 48))[:700], "not a readable JPEG or PNG image"),
+        (picture(size=(48, 47)), "48x47 pixels"),
+        (picture(size=(480, 480)), "480x480 pixels"),
+        (picture(mode="RGBA", kind="PNG"), "not 8-bit gray"),
+        (picture(mode="LA", kind="PNG"), "not 8-bit gray"),
+        (picture(mode="I;16", kind="PNG"), "not 8-bit gray"),
+        (picture(mode="CMYK"), "not 8-bit gray"),
+    ],
+)
+@pytest.mark.parametrize("form", ["zip", "folder"])
+def test_unusable_images_are_counted_and_the_first_is_named(
+    tmp_path: Path, data_root: Path, data: bytes, reason: str, form: str
+) -> None:
+    make = {"zip": make_zip, "folder": make_folder}[form]
+    extra = {"train/happy/Training_8.jpg": data, "train/sad/Training_9.jpg": data}
+    path = make(tmp_path / "set", small_files() | extra)
+    refused(path, data_root, f"2 of 30 images cannot be used, the first being 'train/happy/Training_8.jpg' ({reason})")
+
+
+def test_colour_image_is_not_gray(tmp_path: Path, data_root: Path) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (48, 48), "red").save(buffer, "JPEG")
+    path = make_zip(tmp_path / "a.zip", small_files() | {"train/happy/Training_8.jpg": buffer.getvalue()})
+    refused(path, data_root, "not 8-bit gray")
+
+
+def test_picture_that_claims_to_be_huge_takes_no_memory(tmp_path: Path, data_root: Path) -> None:
+    header = struct.pack(">IIBBBBB", 12_000, 12_000, 8, 0, 0, 0, 0)
+    chunk = b"IHDR" + header
+    png = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    path = make_zip(tmp_path / "a.zip", small_files() | {"train/happy/Training_8.jpg": png})
+    refused(path, data_root, "Training_8.jpg' (")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KiB
+
+
+# --- hostile zips
+
+
+@pytest.mark.parametrize(
+    "name", ["../evil.jpg", "train/../../evil.jpg", "/etc/evil.jpg", "..\\evil.jpg", "C:\\evil.jpg", "train/happy/.."]
+)
+def test_names_that_point_outside_are_refused(tmp_path: Path, data_root: Path, name: str) -> None:
+    path = make_zip(tmp_path / "a.zip", small_files() | {name: picture()})
+    refused(path, data_root, "points outside the archive")
+    assert not list(tmp_path.rglob("evil*"))
+
+
+def test_links_are_refused(tmp_path: Path, data_root: Path) -> None:
+    path = make_zip(tmp_path / "a.zip", small_files())
+    link = zipfile.ZipInfo("train/happy/Training_8.jpg")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(link, "/etc/passwd")
+    refused(path, data_root, "Training_8.jpg' is a link or a special file")
+
+
+def test_same_name_twice_is_refused(tmp_path: Path, data_root: Path) -> None:
+    path = make_zip(tmp_path / "a.zip", small_files())
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("train/happy/Training_30.jpg", picture())
+    refused(path, data_root, "two entries of the same name")
+
+
+def test_password_and_unusual_compression_are_refused(tmp_path: Path, data_root: Path) -> None:
+    refused(make_zip(tmp_path / "a.zip", small_files(), zipfile.ZIP_LZMA), data_root, "compressed in an unusual way")
+    content = bytearray(make_zip(tmp_path / "b.zip", small_files()).read_bytes())
+    content[content.index(b"PK\1\2") + 8] |= 1
+    (tmp_path / "b.zip").write_bytes(content)
+    refused(tmp_path / "b.zip", data_root, "protected by a password")
+
+
+def test_entry_that_unpacks_to_much_is_refused(tmp_path: Path, data_root: Path) -> None:
+    path = make_zip(tmp_path / "a.zip", small_files() | {"train/happy/Training_8.jpg": bytes(5_000_000)})
+    refused(path, data_root, "Training_8.jpg' unpacks to 5,000,000 bytes")
+
+
+def test_entry_that_lies_about_its_size_takes_no_memory(tmp_path: Path, data_root: Path) -> None:
+    name = "train/happy/Training_8.jpg"
+    path = make_zip(tmp_path / "a.zip", small_files() | {name: bytes(300_000_000)})
+    content = bytearray(path.read_bytes())
+    directory = content.rindex(b"PK\1\2", 0, content.rindex(name.encode()))
+    content[directory + 24 : directory + 28] = struct.pack("<I", 2000)
+    path.write_bytes(content)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    refused(path, data_root, "damaged")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KiB
+
+
+def test_too_many_files_and_too_many_bytes_are_refused(
+    tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_zip(tmp_path / "a.zip", small_files())
+    folder = make_folder(tmp_path / "a", small_files())
+    with monkeypatch.context() as patch:
+        patch.setattr(sources, "_MAX_FILES", 20)
+        refused(path, data_root, "more than 20 files")
+        refused(folder, data_root, "more than 20 files")
+    with monkeypatch.context() as patch:
+        patch.setattr(sources, "_MAX_TOTAL_BYTES", 10_000)
+        refused(path, data_root, "is refused, since it holds more than")
+    with monkeypatch.context() as patch:
+        patch.setattr(sources, "_MAX_READ_BYTES", 1000)
+        refused(path, data_root, "damaged")
+
+
+def test_control_characters_do_not_reach_the_message(tmp_path: Path, data_root: Path) -> None:
+    path = make_zip(tmp_path / "a.zip", small_files() | {"train/happy/a\n\x1b[31m.jpg": picture()})
+    refused(path, data_root, r"\n\x1b[31m")
+    path = make_zip(tmp_path / "b.zip", small_files() | {f"train/happy/{'x' * 5000}.jpg": picture()})
+    refused(path, data_root, "xxx...xxx")
+
+
+# --- killed
+
+
+def test_import_killed_at_any_moment_leaves_nothing_or_the_whole_set(tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "a.zip", small_files())
+    script = (
+        "import sys, time; from pathlib import Path; from core.data.sources import import_dataset\n"
+        "def progress(done, total): print(done, flush=True); time.sleep(float(sys.argv[3]))\n"
+        "import_dataset(Path(sys.argv[1]), Path(sys.argv[2]), accept_differences=True, progress=progress)"
+    )
+    for seconds in (0, 60):  # killed while writing, or nearly so, and killed while decoding
+        data_root = tmp_path / f"data-{seconds}"
+        command = [sys.executable, "-c", script, str(path), str(data_root), str(seconds)]
+        with subprocess.Popen(command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout
+            assert process.stdout.readline() == "0\n"
+            if not seconds:
+                process.stdout.readline()
+            process.send_signal(signal.SIGKILL)
+        for info in list_datasets(data_root):
+            assert [len(load_split(data_root, info.name, split)) for split in SPLITS] == [14, 7, 7]
+        import_dataset(path, data_root, accept_differences=True)
+        assert sorted(os.listdir(data_root)) == [".import.lock", "fer2013"]
+
+
+def test_failed_import_keeps_the_old_set(tmp_path: Path, data_root: Path) -> None:
+    old = import_dataset(make_zip(tmp_path / "a.zip", small_files()), data_root, accept_differences=True)
+    bad = make_zip(tmp_path / "b.zip", small_files() | {"train/happy/Training_8.jpg": b"text"})
+    with pytest.raises(DataError):
+        import_dataset(bad, data_root, accept_differences=True)
+    assert list_datasets(data_root) == [old]

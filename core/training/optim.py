@@ -40,8 +40,8 @@ class Muon(torch.optim.Optimizer):
                 parameter.add_(update, alpha=-group["lr"] * scale)
 
 
-def orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
-    """The nearest semi-orthogonal matrix, roughly: singular values end between about 0.7 and 1.2.
+def orthogonalise(matrix: Tensor, steps: int = 3) -> Tensor:
+    """The nearest semi-orthogonal matrix, roughly; three steps are enough for training, as cifar10-airbench found.
 
     Newton-Schulz iteration of degree five with the coefficients of Jordan et al. 2024, in bfloat16.
 
@@ -58,7 +58,8 @@ def orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
     x = x / (x.norm() + 1e-7)
     for _ in range(steps):
         gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        polynomial = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+        x = torch.addmm(x, polynomial, x, beta=a)
     if matrix.shape[0] > matrix.shape[1]:
         x = x.mT
     return x.to(matrix.dtype)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import streamlit as st
 
+ICON = Path(__file__).with_name("icon.svg")
+
 # `streamlit run` puts this file's folder on the path; the pages import `core` and `dashboard` from the one above.
 ROOT = str(Path(__file__).resolve().parent.parent)
 if ROOT not in sys.path:
@@ -12,23 +14,20 @@ if ROOT not in sys.path:
 
 from dashboard import widgets  # noqa: E402
 
-st.set_page_config(page_title="FER Dashboard", page_icon=":material/sentiment_satisfied:", layout="wide")
+st.set_page_config(page_title="FER Dashboard", page_icon=str(ICON), layout="wide")
 
-PAGES = {
-    "": [st.Page(widgets.OVERVIEW, title="Overview", icon=":material/dashboard:", url_path="overview", default=True)],
-    "Train": [
+st.logo(str(ICON), size="large")
+page = st.navigation(
+    [
+        st.Page(widgets.OVERVIEW, title="Overview", icon=":material/dashboard:", url_path="overview", default=True),
         st.Page(widgets.DATA, title="Data", icon=":material/database:", url_path="data"),
         st.Page(widgets.TRAIN, title="Train", icon=":material/model_training:", url_path="train"),
-    ],
-    "Review": [
         st.Page(widgets.RUNS, title="Runs", icon=":material/table_rows:", url_path="runs"),
         st.Page(widgets.RUN, title="Run", icon=":material/show_chart:", url_path="run"),
         st.Page(widgets.ERRORS, title="Errors", icon=":material/grid_view:", url_path="errors"),
-    ],
-    "Use": [st.Page(widgets.PREDICT, title="Predict", icon=":material/add_reaction:", url_path="predict")],
-}
-
-page = st.navigation(PAGES, expanded=True)
+        st.Page(widgets.PREDICT, title="Predict", icon=":material/add_reaction:", url_path="predict"),
+    ]
+)
 # Lines of text and charts wider than this are hard to read on a large screen.
 with st.container(horizontal_alignment="center"), st.container(width=1400), widgets.guarded():
     page.run()

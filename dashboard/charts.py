@@ -56,7 +56,7 @@ def curves(
         figure.add_scatter(
             x=x.iloc[few],
             y=smooth.iloc[few],
-            name="train, while learning",
+            name="train",
             line={"color": TRAIN_COLOUR, "width": 2},
             hovertemplate=f"train %{{y:{number}}}{unit}<extra></extra>",
         )
@@ -64,7 +64,7 @@ def curves(
         figure.add_scatter(
             x=_positions(epochs, axis, batches),
             y=epochs[f"validation_{quantity}"].astype(float) * scale,
-            name="validation, after each epoch",
+            name="validation",
             mode="lines+markers",
             line={"color": VALIDATION_COLOUR, "width": 2.5},
             marker={"size": 6},
@@ -129,6 +129,7 @@ def confusion(matrix: np.ndarray) -> go.Figure:
         y=[LABELS[i] for i in rows.ravel()],
         text=[f"{value:.0f}" for value in share.ravel()],
         mode="text",
+        textfont={"size": 13, "weight": 600},
         hoverinfo="skip",
         showlegend=False,
     )

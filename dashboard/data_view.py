@@ -54,7 +54,7 @@ def heading(info: DatasetInfo) -> None:
 
 
 def figures(info: DatasetInfo) -> None:
-    row = st.grid(4, min_column_width=190)
+    row = st.grid(4, min_column_width=150)
     row.metric("Images", f"{info.total:,}", border=True, help="In all splits together.")
     row.metric("Mean of train", f"{info.mean:.4f}", border=True, help="Of all training pixels, scaled to 0 to 1.")
     row.metric("Standard deviation", f"{info.std:.4f}", border=True, help="Of all training pixels, scaled to 0 to 1.")
@@ -65,7 +65,7 @@ def figures(info: DatasetInfo) -> None:
         help=f"SHA-256 over the labels and pixels of all splits: {info.fingerprint}",
     )
     st.caption(
-        f"Made from {escape(info.source)}, {widgets.ago(info.created_at)}.", help=widgets.exact(info.created_at)
+        f"Source: {escape(info.source)}; imported {widgets.ago(info.created_at)}.", help=widgets.exact(info.created_at)
     )
 
 

@@ -113,7 +113,7 @@ def files(run: Run) -> None:
     present = sorted((path for path in run.paths.folder.iterdir() if path.is_file()), key=lambda path: path.name)
     rows = [{"file": path.name, "size": path.stat().st_size} for path in present]
     config = {"file": "File", "size": st.column_config.NumberColumn("Size", format="bytes")}
-    st.dataframe(pd.DataFrame(rows), hide_index=True, column_config=config, height=420, key="files")
+    st.dataframe(pd.DataFrame(rows), hide_index=True, column_config=config, width=560, key="files")
 
 
 TABS: Final[dict[str, Callable[[Run], None]]] = {

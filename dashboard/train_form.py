@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from core.config import PRESETS, Preset, TrainConfig
 
-_UPPER = {"ema_decay": "EMA decay"}
+_LABELS = {"ema_decay": "EMA decay", "dataset": "Data set"}
 
 
 def fill(preset: Preset) -> None:
@@ -24,7 +24,7 @@ def fill(preset: Preset) -> None:
 
 def widget(name: str, field: FieldInfo, options: Sequence[str] | None = None) -> Any:
     """The input of one field: its kind from the type, its limits from the metadata, its help from the description."""
-    label, key = _UPPER.get(name, name.replace("_", " ").capitalize()), _key(name)
+    label, key = _LABELS.get(name, name.replace("_", " ").capitalize()), _key(name)
     common: dict[str, Any] = {"key": key, "help": field.description, "persist_state": "session"}
     if get_origin(field.annotation) is Literal:
         options = get_args(field.annotation)

@@ -21,13 +21,13 @@ from dashboard import cache
 
 log = logging.getLogger(__name__)
 
-OVERVIEW: Final = "pages/overview.py"
-DATA: Final = "pages/data.py"
-TRAIN: Final = "pages/train.py"
-RUNS: Final = "pages/runs.py"
-RUN: Final = "pages/run.py"
-ERRORS: Final = "pages/errors.py"
-PREDICT: Final = "pages/predict.py"
+OVERVIEW: Final = "views/overview.py"
+DATA: Final = "views/data.py"
+TRAIN: Final = "views/train.py"
+RUNS: Final = "views/runs.py"
+RUN: Final = "views/run.py"
+ERRORS: Final = "views/errors.py"
+PREDICT: Final = "views/predict.py"
 
 CHART_CONFIG: Final = {"displayModeBar": False, "scrollZoom": False}
 
@@ -96,8 +96,8 @@ def escape(text: str) -> str:
 
 
 def percent(share: float | None, digits: int = 1) -> str:
-    """`0.7041` as `70.4 %`."""
-    return "–" if share is None else f"{100 * share:.{digits}f} %"
+    """`0.7041` as `70.4 %`, with a space that does not break."""
+    return "–" if share is None else f"{100 * share:.{digits}f}\u00a0%"
 
 
 def with_interval(result: dict[str, Any] | None) -> str:
@@ -114,13 +114,12 @@ def duration(seconds: float | None) -> str:
     if seconds is None:
         return "–"
     whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s" if whole < 600 else f"{round(whole / 60)} min"
-    if whole < 86_400:
-        return f"{whole // 3600} h {whole % 3600 // 60} min"
-    return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
+    for unit, length, part, smaller in (("d", 86_400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
+        if whole >= length:
+            rest = whole % length // smaller
+            exactly = rest and (unit != "min" or whole < 600)  # nobody needs the seconds of 40 minutes
+            return f"{whole // length} {unit} {rest} {part}" if exactly else f"{whole // length} {unit}"
+    return f"{whole} s"
 
 
 def ago(moment: datetime | None) -> str:
@@ -142,7 +141,7 @@ def exact(moment: datetime | None) -> str:
 def class_chip(label: str) -> str:
     """A class name on its colour, as Markdown; dark text, which reads on all seven."""
     text = "#ffffff" if label == "sad" else "#15181e"
-    return f':color[ {label} ]{{foreground="{text}" background="{COLOURS[label]}"}}'
+    return f':color[\u00a0{label}\u00a0]{{foreground="{text}" background="{COLOURS[label]}"}}'
 
 
 # --- parts
@@ -150,12 +149,12 @@ def class_chip(label: str) -> str:
 
 def page_title(title: str, sentence: str = "") -> Any:
     """The heading of a page. Returns the container at its right, for the primary action."""
-    left, right = st.columns([3, 1], vertical_alignment="center")
-    with left:
-        st.title(title, anchor=False)
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom", gap="medium"):
+        st.title(title, anchor=False, width="content")
+        actions = st.container(horizontal=True, vertical_alignment="center", width="content")
     if sentence:
         st.caption(sentence)
-    return right.container(horizontal=True, horizontal_alignment="right")
+    return actions
 
 
 def empty_state(title: str, text: str, page: str | None = None, label: str = "", icon: str = "") -> None:
@@ -181,7 +180,7 @@ def problem(run: Run) -> None:
 
 
 def faces(
-    images: Sequence[np.ndarray], captions: Sequence[str], *, size: int = 112, names: Sequence[str] | None = None
+    images: Sequence[np.ndarray], captions: Sequence[str], *, size: int = 144, names: Sequence[str] | None = None
 ) -> None:
     """A wall of faces, every pixel a square, each with a line of our own Markdown beneath."""
     wall = st.grid("auto", min_column_width=size + 16, gap="xsmall")

@@ -5,7 +5,7 @@ import streamlit as st
 from core.runs.store import RunState, list_runs
 from dashboard import widgets
 
-COLUMNS = ["state", "name", "validation", "test", "epochs", "duration", "device", "author", "created", "error"]
+COLUMNS = ["state", "name", "validation", "test", "epochs", "duration", "created", "author", "error", "device"]
 
 
 def main() -> None:
@@ -22,12 +22,12 @@ def main() -> None:
             ":material/play_arrow:",
         )
         return
-    search, states = st.columns([2, 3], vertical_alignment="bottom")
+    search, states = st.columns([2, 5], vertical_alignment="bottom", gap="medium")
     text = search.text_input(
         "Search", placeholder="name, author, id or error", icon=":material/search:", key="q", bind="query-params"
     )
     present = [state.value for state in RunState if any(run.state is state for run in runs)]
-    wanted = states.pills("State", present, selection_mode="multi", key="state", bind="query-params")
+    wanted = states.pills("State", present, selection_mode="multi", key="state", bind="query-params", wrap=True)
     needle = (text or "").strip().lower()
     shown = [
         run

@@ -28,7 +28,7 @@ def main() -> None:
         return
     run = widgets.choose_run(runs, best_run(runs), "Network")
     uploads = st.file_uploader(
-        f"Photos, up to {MAX_BYTES / 1e6:.0f} MB each", TYPES, accept_multiple_files=True, key="photos"
+        f"Photos, up to {MAX_BYTES / 1e6:.0f} MB each", TYPES, accept_multiple_files=True, key="photos", max_upload_size=MAX_BYTES // 10**6
     )
     st.info(
         "The whole photo is shrunk to 48x48 gray pixels, so give a close crop of one face: "

@@ -48,8 +48,9 @@ def body(run_id: str, watched: bool) -> None:
         st.rerun()  # it has ended, or goes on again: one more drawing of the page ends or begins the polling
     header(run)
     widgets.problem(run)
-    metrics(run)
-    progress(run)
+    if run.state is not RunState.DAMAGED:
+        metrics(run)
+        progress(run)
     tabs = st.tabs(list(run_tabs.TABS), key="tab", bind="query-params")
     for tab, draw in zip(tabs, run_tabs.TABS.values(), strict=True):
         if tab.open:
@@ -93,32 +94,32 @@ def metrics(run: Run) -> None:
     epochs, steps = cache.history(run.paths.epochs), cache.history(run.paths.steps)
     status = run.status
     best = run.summary.get("best", {})
-    row = st.grid(5, min_column_width=190)
+    row = st.grid(5, min_column_width=150)
     quiet = {"border": True, "delta_color": "off", "delta_arrow": "off", "height": "stretch"}
     row.metric(
-        "Validation accuracy, best",
+        "Best validation",
         widgets.percent(widgets.accuracy_of(run)),
-        f"epoch {best['epoch']}" if best.get("epoch") else "after the first epoch",
+        f"epoch {best['epoch']}" if best.get("epoch") else "after epoch 1",
         chart_data=trend(epochs, "validation_accuracy"),
         **quiet,
     )
     test = widgets.evaluation_of(run, "test")
     row.metric(
-        "Test accuracy",
+        "Test ± 95 %",
         widgets.with_interval(test),
-        f"{test['images']:,} images, 95 % interval" if test and test.get("images") else "scored once, at the end",
+        f"{test['images']:,} images" if test and test.get("images") else "once, at the end",
         **quiet,
     )
     loss = float(steps["loss"].tail(50).mean()) if len(steps) else None
     row.metric(
         "Training loss",
         "–" if loss is None else f"{loss:.3f}",
-        "mean of the last 50 steps",
+        "last 50 steps",
         chart_data=trend(steps, "loss"),
         **quiet,
     )
     speed = status.images_per_second
-    row.metric("Speed", f"{speed:,.0f} images/s" if speed else "–", escape(status.device or ""), **quiet)
+    row.metric("Images per second", f"{speed:,.0f}" if speed else "–", **quiet)
     if run.state.is_live:
         row.metric("Time left", duration(status.eta_seconds), f"{duration(status.elapsed_seconds)} so far", **quiet)
     else:

@@ -16,7 +16,7 @@ def main() -> None:
         "FER Dashboard",
         "Train, compare and try networks that read seven facial expressions from FER2013's 48x48 images.",
     ):
-        if st.button("Start training", icon=":material/play_arrow:", type="primary", disabled=not datasets):
+        if datasets and st.button("Start training", icon=":material/play_arrow:", type="primary"):
             st.switch_page(widgets.TRAIN)
     if not any(run.state is RunState.FINISHED for run in runs):
         first_steps(runs, datasets)
@@ -46,7 +46,7 @@ def first_steps(runs: list[Run], datasets: list[DatasetInfo]) -> None:
             widgets.DATA,
             "Open Data",
         ),
-        ("Start your first run", "Choose a recipe and a data set.", bool(runs), widgets.TRAIN, "Open Train"),
+        ("Start your first run", "Choose a recipe and a data set, then watch the curves grow while it trains.", bool(runs), widgets.TRAIN, "Open Train"),
         (
             "Look at its errors, try a prediction",
             "See what the network gets wrong, then give it a photo.",
@@ -94,7 +94,7 @@ def now(watched: bool, datasets: list[DatasetInfo]) -> None:
                 card(run)
 
 
-PLAIN = {"border": True, "delta_color": "off", "delta_arrow": "off"}
+PLAIN = {"border": True, "delta_color": "off", "delta_arrow": "off", "height": "stretch"}
 
 
 def card(run: Run) -> None:

@@ -9,6 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+# One thread per test process: on two cores, threads that wait for each other cost more than they bring.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT_ROOT))
 

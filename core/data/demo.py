@@ -124,8 +124,8 @@ def _act(label: str, rng: np.random.Generator) -> _Expression:
     """An expression as one person shows it: some strongly, some hardly, none exactly."""
     variants = _EXPRESSIONS[label]
     ideal = variants[rng.integers(len(variants))]
-    strength = 0.3 + 0.85 * rng.beta(2.5, 1.6)
-    shown = {part.name: strength * getattr(ideal, part.name) + rng.normal(0, 0.13) for part in fields(ideal)}
+    strength = 0.12 + 0.95 * rng.beta(1.9, 1.6)
+    shown = {part.name: strength * getattr(ideal, part.name) + rng.normal(0, 0.16) for part in fields(ideal)}
     # A closed mouth stays closed and a smooth nose smooth; what varies there is noise that nobody has.
     for name in ("jaw", "nose", "cheek", "lip"):
         shown[name] = max(0.0, shown[name] - 0.1) if getattr(ideal, name) == 0 else max(0.0, shown[name])

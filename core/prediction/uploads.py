@@ -176,7 +176,8 @@ def _from_16_bit(image: Image.Image) -> Image.Image:
 
 def _over_ground(image: Image.Image) -> Image.Image:
     gray = image.mode in ("1", "L", "LA")
-    layered = image.convert("LA" if gray else "RGBA")
+    with_alpha = "LA" if gray else "RGBA"
+    layered = image if image.mode == with_alpha else image.convert(with_alpha)
     mode = "L" if gray else "RGB"
     ground = Image.new(mode, image.size, _GROUND if gray else (_GROUND,) * 3)
     ground.paste(layered.convert(mode), mask=layered.getchannel("A"))

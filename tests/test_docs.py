@@ -1,0 +1,95 @@
+"""What the README says is run."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from core.models import CnnModel2
+from core.prediction.predictor import Predictor
+from tests.conftest import PROJECT_ROOT
+
+README = (PROJECT_ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_few_lines_that_load_the_weights_work_and_agree_with_predict(tmp_path: Path) -> None:
+    [script] = [block for block in blocks("python") if "fer2013_model_2.pth" in block]
+    torch.manual_seed(3)
+    torch.save(CnnModel2().state_dict(), tmp_path / "fer2013_model_2.pth")
+    gradient = Image.radial_gradient("L").resize((120, 90))
+    Image.merge("RGB", [gradient, gradient.rotate(90), gradient.rotate(180)]).save(tmp_path / "face.jpg")
+    (tmp_path / "script.py").write_text(script)
+    result = subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(PROJECT_ROOT), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    label, probability = result.stdout.split()
+    [face] = Predictor.load(tmp_path / "fer2013_model_2.pth").predict_file(tmp_path / "face.jpg")
+    assert face.label == label
+    assert float(face.probabilities.max()) == pytest.approx(float(probability), abs=1e-6)
+
+
+def test_exactly_two_commands_open_the_readme_and_ci_runs_the_second() -> None:
+    opening = README.split("\n## ")[0]
+    commands = re.findall(r"```sh\n(.*?)\n```", opening, re.DOTALL)
+    assert len(commands) == 2
+    assert all("\n" not in command for command in commands)
+    assert commands[0].endswith("streamlit run dashboard/Home.py")
+    assert f"\n{commands[1]}\n" in (PROJECT_ROOT / ".ci" / "run").read_text()
+
+
+def test_every_command_line_in_the_readme_is_understood() -> None:
+    """Each `python -m core ...` names a command and options that exist."""
+    lines = re.findall(r"python -m core ([^`\n]*)", README)
+    assert len(lines) > 8
+    known: dict[str, str] = {}
+    for line in lines:
+        words = line.split()
+        command = " ".join(words[: 2 if words[0] in ("data", "runs") else 1])
+        if command not in known:
+            result = subprocess.run(
+                [sys.executable, "-m", "core", *command.split(), "--help"],
+                cwd=PROJECT_ROOT,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            assert result.returncode == 0, f"{command}: {result.stderr}"
+            known[command] = result.stdout
+        for option in re.findall(r"--[a-z-]+", line):
+            assert option in known[command], f"{command} has no {option}"
+
+
+@pytest.mark.parametrize("document", ["README.md", "core/README.md", "runs/README.md", "tests/README.md"])
+def test_links_and_pictures_are_there(document: str) -> None:
+    path = PROJECT_ROOT / document
+    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text()):
+        if not target.startswith("http"):
+            assert (path.parent / target).exists(), f"{document} links to {target}"
+
+
+def test_presets_in_the_readme_are_those_there_are() -> None:
+    from core.config import PRESETS
+
+    section = README.split("| preset |")[1].split("\n\n")[0]
+    assert set(re.findall(r"^\| `([a-z-]+)`", section, re.MULTILINE)) == set(PRESETS)
+
+
+def test_ci_script_is_executable() -> None:
+    assert shutil.which(str(PROJECT_ROOT / ".ci" / "run"))

@@ -11,12 +11,13 @@ from typing import Any, BinaryIO
 _TEMPORARY = ".tmp-"
 
 
-def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
+def write_whole(path: Path, write: Callable[[BinaryIO], object], *, lasting: bool = True) -> None:
     """Replace a file whole: temporary file beside it, fsync, rename, fsync of the folder.
 
     Args:
         path: the file to replace or create; its folder must exist.
         write: gets the open temporary file. What it raises passes through, and the old file stays as it was.
+        lasting: False leaves out the last step, half of the cost: a power cut may then bring the old file back, whole.
 
     Raises:
         OSError: the disk is full or the folder is not writable.
@@ -32,13 +33,19 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    if lasting:
+        sync_folder(path.parent)
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Replace a JSON file whole; NaN and infinity are refused, since no other JSON reader takes them."""
+def write_json(path: Path, value: Any, *, lasting: bool = True) -> None:
+    """Replace a JSON file whole, as `write_whole` does.
+
+    Raises:
+        OSError: the disk is full or the folder is not writable.
+        ValueError: NaN or infinity, which no other JSON reader takes.
+    """
     text = json.dumps(value, indent=1, allow_nan=False)
-    write_whole(path, lambda file: file.write(text.encode()))
+    write_whole(path, lambda file: file.write(text.encode()), lasting=lasting)
 
 
 def read_json(path: Path) -> Any:
@@ -46,9 +53,12 @@ def read_json(path: Path) -> Any:
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is not JSON.
+        ValueError: it is not JSON, or nested too deeply to be ours.
     """
-    return json.loads(path.read_bytes())
+    try:
+        return json.loads(path.read_bytes())
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def sync_folder(folder: Path) -> None:
@@ -70,7 +80,11 @@ def lock_is_held(path: Path) -> bool:
     """Whether some living process holds this lock file (taken with `filelock.FileLock`), on this machine or, where
     the file system passes locks on, another. The kernel frees the lock of a process however it dies.
 
-    Asks with a shared lock, so that two askers never take each other for the holder; a missing file is not held.
+    Asks with a shared lock, so that two askers never take each other for the holder; a missing file is not held. For
+    the moment of asking nobody can take the lock: who wants it should try for longer than that.
+
+    Raises:
+        OSError: the file cannot be opened, or its file system has no locks.
     """
     try:
         handle = os.open(path, os.O_RDONLY)

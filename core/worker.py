@@ -2,9 +2,13 @@
 
 It takes the run's `alive.lock` first and holds it to the end, so that the lock tells everybody whether it lives. How it
 ends, it writes into `status.json`: one line for people; the traceback goes to `train.log`.
+
+Exit code: 0 when the run finished or stopped, or was not waiting; 1 when it failed; 75 (try again) when another worker
+has held the slot or the run for too long.
 """
 
 import argparse
+import errno
 import logging
 import os
 import re
@@ -19,11 +23,13 @@ from typing import Any
 import psutil
 from filelock import FileLock, Timeout
 
+from core.data.fer2013 import read_info
 from core.errors import FerError
-from core.files import read_json, sweep_leftovers, write_json
+from core.files import read_json, write_json
+from core.jobs.queue import take_waiting
 from core.runs.environment import describe_environment
 from core.runs.layout import QueuePaths, RunPaths
-from core.runs.store import RunStatus, boot_id, read_run, read_status, write_status
+from core.runs.store import RunStatus, boot_id, read_run, read_status, sweep_run, write_status
 
 log = logging.getLogger("train")
 
@@ -56,56 +62,64 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
     folder = arguments.run_dir.resolve()
     paths = RunPaths(folder.parent, folder.name)
+    stop_asked = StopFlag(paths)
     slot_lock = FileLock(QueuePaths(paths.root).slot_lock(arguments.slot))
     alive_lock = FileLock(paths.alive_lock)
     try:
         slot_lock.acquire(timeout=LOCK_SECONDS)
         alive_lock.acquire(timeout=LOCK_SECONDS)
     except Timeout as busy:
-        log.info("%s is held by another worker: nothing to do here", Path(busy.lock_file).name)
-        return 0
+        log.info("%s is held by another worker", Path(busy.lock_file).name)
+        slot_lock.release()
+        return os.EX_TEMPFAIL
     try:
-        return work(paths, arguments.data_root, arguments.slot)
+        return work(paths, arguments.data_root, arguments.slot, stop_asked)
     finally:
         alive_lock.release()
         slot_lock.release()
 
 
-def work(paths: RunPaths, data_root: Path, slot: str) -> int:
+def work(paths: RunPaths, data_root: Path, slot: str, stop_asked: StopFlag) -> int:
     """Train the run if it waits for it, and write down how it ended; the exit code."""
-    status = read_status(paths)
-    if status.state != "queued":
-        log.info("run %s is %s, not queued: nothing to do", paths.run_id, status.state)
+    status = take_waiting(paths, {**_identity(slot), "activity": "starting"})
+    if status is None:
+        log.info("run %s is not waiting: nothing to do", paths.run_id)
         return 0
-    sweep_leftovers(paths.folder)
-    stop_asked = StopFlag(paths)
-    status = status.model_copy(update=_identity(slot) | {"state": "running", "activity": "starting", "error": None})
-    write_status(paths, status)
     try:
+        sweep_run(paths)
         final = _train(paths, data_root, status, stop_asked)
     except Exception as error:  # whatever it is, the run must not stay "running"
         log.exception("training failed")
         final = {"state": "failed", "error": explain(error)}
     paths.stop_request.unlink(missing_ok=True)
-    status = _newest_status(paths, status)
     ended = {"ended_at": datetime.now(UTC), "eta_seconds": None, "activity": ""}
-    write_status(paths, status.model_copy(update=ended | final))
+    _write_end(paths, _newest_status(paths, status).model_copy(update=ended | final))
     log.info("run %s %s", paths.run_id, final["state"])
     return 1 if final["state"] == "failed" else 0
+
+
+def _write_end(paths: RunPaths, status: RunStatus) -> None:
+    """Write the last status, also on a disk that is too full for another file: then over the old one, in its place."""
+    try:
+        write_status(paths, status)
+    except OSError as error:
+        log.warning("status.json is written in place: %s", error)
+        with paths.status.open("r+b") as file:
+            file.write(status.model_dump_json(indent=1).encode())
+            file.truncate()
 
 
 def _train(paths: RunPaths, data_root: Path, status: RunStatus, stop_asked: StopFlag) -> dict[str, Any]:
     config = read_run(paths.root, paths.run_id).config
     if config is None:
         raise FerError("config.json is missing, damaged or from another version: start a new run.")
-    # torch takes seconds to import: the lock and the state must not wait for it
-    from core.data.fer2013 import read_info
+    info = read_info(data_root, config.dataset)
+    # torch takes seconds to import: the lock, the state and the easy mistakes must not wait for it
     from core.training.device import choose_compute
     from core.training.loop import Stopped, train
     from core.training.record import StatusReporter
 
     compute = choose_compute(config)
-    info = read_info(data_root, config.dataset)
     environment = describe_environment(
         command=f"python -m core.worker {paths.run_id}",  # no path: folders are shared and shipped
         device=compute.title,
@@ -126,12 +140,16 @@ def _train(paths: RunPaths, data_root: Path, status: RunStatus, stop_asked: Stop
 
 def record_environment(paths: RunPaths, environment: dict[str, Any]) -> None:
     """Write `environment.json`; a resume adds to it under `resumes` only what has changed since the start."""
-    if not paths.environment.exists():
-        write_json(paths.environment, environment)
-        return
-    first = read_json(paths.environment)
-    changed = {key: value for key, value in environment.items() if value != first.get(key)}
-    first.setdefault("resumes", []).append(changed)
+    try:
+        first = read_json(paths.environment)
+        first.setdefault("resumes", []).append(
+            {key: value for key, value in environment.items() if value != first.get(key)}
+        )
+    except FileNotFoundError:
+        first = environment
+    except (ValueError, AttributeError) as error:  # not ours to repair, but no reason to lose the training
+        log.warning("environment.json was damaged (%s) and is written anew", error)
+        first = environment
     write_json(paths.environment, first)
 
 
@@ -159,11 +177,13 @@ def explain(error: Exception) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, FerError):
         return text
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "The disk is full: free some space, then resume the run from its last checkpoint."
     if isinstance(error, OSError) and error.errno is not None:
-        return f"The system refused a file operation: {error.strerror}. The last checkpoint is kept."
+        return f"The system refused a file operation: {error.strerror}; the last checkpoint is kept."
     if re.search(r"out of memory|can't allocate memory", text, re.IGNORECASE):
         return "Memory ran out: try half the batch size."
-    return f"{type(error).__name__}: {text[:300]}. The log has the details."
+    return f"{type(error).__name__}: {text[:300]} (the log has the details)."
 
 
 if __name__ == "__main__":

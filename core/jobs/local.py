@@ -6,12 +6,13 @@ The runner and its workers are in sessions of their own, so that they outlive th
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 from core.config import PROJECT_ROOT, TrainConfig
 from core.errors import RunError
 from core.files import lock_is_held
-from core.jobs.queue import cancel_waiting, queue_lock, requeue
+from core.jobs.queue import cancel_waiting, end_of_line, queue_lock, requeue
 from core.runs.layout import QueuePaths
 from core.runs.store import RunState, create_run, read_run
 
@@ -30,8 +31,16 @@ def start(
     Raises:
         RunError: the run folder cannot be written.
     """
-    with queue_lock(runs_root):  # the runner must not leave between the two
-        paths = create_run(runs_root, config, name=name, author=author, parent=parent)
+    with queue_lock(runs_root):
+        paths = create_run(
+            runs_root,
+            config,
+            name=name,
+            author=author,
+            parent=parent,
+            queue_position=end_of_line(runs_root),
+            data_root=data_root.resolve(),
+        )
     ensure_runner(runs_root, data_root)
     return paths.run_id
 
@@ -42,11 +51,14 @@ def stop(runs_root: Path, run_id: str) -> None:
     Harmless when said twice or too late.
 
     Raises:
-        RunError: there is no such run.
+        RunError: there is no such run, or its folder cannot be written.
     """
     run = read_run(runs_root, run_id)
     if run.state in (RunState.QUEUED, RunState.RUNNING, RunState.STALLED) and not cancel_waiting(run.paths):
-        run.paths.stop_request.touch()
+        try:
+            run.paths.stop_request.touch()
+        except OSError as error:
+            raise RunError(f"Cannot ask run {run_id} to stop: {error.strerror}.") from error
 
 
 def resume(runs_root: Path, data_root: Path, run_id: str) -> None:
@@ -58,24 +70,38 @@ def resume(runs_root: Path, data_root: Path, run_id: str) -> None:
     run = read_run(runs_root, run_id)
     if run.config is None:
         raise RunError(f"Run {run_id} cannot be resumed: {run.problem}")
-    requeue(run.paths)
+    requeue(run.paths, data_root.resolve())
     ensure_runner(runs_root, data_root)
 
 
 def ensure_runner(runs_root: Path, data_root: Path) -> None:
-    """Start this machine's runner unless one is up. Two at once are harmless: the second leaves by itself."""
-    queue = QueuePaths(runs_root)
-    queue.folder.mkdir(parents=True, exist_ok=True)
-    if lock_is_held(queue.runner_lock):
-        return
-    command = ["core.jobs.runner", "--runs-root", str(runs_root), "--data-root", str(data_root)]
-    spawn_module(command, queue.runner_log)
+    """Start this machine's runner unless one is up. Two at once are harmless: the second leaves by itself.
+
+    A runner leaves only under the `queue_lock`, after a look at the line: what was put in line before this call is seen
+    by the runner found here, or by the one started here.
+
+    Raises:
+        RunError: no process can be started.
+    """
+    queue = QueuePaths(runs_root.resolve())  # the runner has another working directory
+    try:
+        queue.folder.mkdir(parents=True, exist_ok=True)
+        if lock_is_held(queue.runner_lock):
+            return
+        roots = ["--runs-root", str(queue.root), "--data-root", str(data_root.resolve())]
+        runner = spawn_module(["core.jobs.runner", *roots], queue.runner_log)
+    except OSError as error:
+        raise RunError(f"Cannot start a runner for {runs_root}: {error.strerror or error}.") from error
+    # When it leaves, it must not stay behind as a zombie for as long as this server lives.
+    threading.Thread(target=runner.wait, name="wait-for-runner", daemon=True).start()
 
 
-def spawn_module(
-    arguments: list[str], log: Path, environment: dict[str, str] | None = None
-) -> subprocess.Popen[bytes]:
-    """`python -m ARGUMENTS` in a session of its own, its output appended to a log file."""
+def spawn_module(arguments: list[str], log: Path, environment: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
+    """`python -m ARGUMENTS` in a session of its own, its output appended to a log file.
+
+    Raises:
+        OSError: the log cannot be opened, or the system has no room for another process.
+    """
     path = os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH", "")]))
     with log.open("ab") as output:
         return subprocess.Popen(

@@ -1,40 +1,61 @@
 """The waiting line: which run is next, and the steps into and out of waiting. All under one lock, so that a run that is
-stopped while the runner reaches for it either starts or stops, never both."""
+stopped while a worker reaches for it either starts or stops, never both."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from time import time
+from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from core.errors import RunError
 from core.runs.layout import QueuePaths, RunPaths, is_run_id
-from core.runs.store import Run, RunState, read_run, read_status, write_status
+from core.runs.store import Run, RunState, RunStatus, read_run, read_status, write_status
 
 
 @contextmanager
 def queue_lock(runs_root: Path) -> Iterator[None]:
-    """Held for milliseconds around each change of the waiting line."""
+    """Held for milliseconds around each change of the waiting line.
+
+    Raises:
+        RunError: the folder cannot be written, or somebody has held the lock for half a minute.
+    """
     queue = QueuePaths(runs_root)
-    queue.folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(queue.lock, timeout=30):
+    lock = FileLock(queue.lock, timeout=30)
+    try:
+        queue.folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise RunError("The queue of runs is busy: try again in a moment.") from None
+    except OSError as error:
+        raise RunError(f"Cannot write the queue under {runs_root}: {error.strerror or error}.") from error
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def waiting_runs(runs_root: Path) -> list[Run]:
-    """Queued runs, the next to start first."""
-    queued = [read_run(runs_root, name) for name in _names(runs_root) if _says_queued(RunPaths(runs_root, name))]
-    waiting = [run for run in queued if run.state is RunState.QUEUED]
+    """Queued runs, the next to start first. What cannot be read is passed over: it is not the queue's trouble."""
+    waiting = []
+    for name in _names(runs_root):
+        if _says_queued(RunPaths(runs_root, name)):
+            try:
+                run = read_run(runs_root, name)
+            except RunError:  # deleted between the two looks
+                continue
+            if run.state is RunState.QUEUED:
+                waiting.append(run)
     return sorted(waiting, key=lambda run: (run.status.queue_position, run.id))
 
 
 def _names(runs_root: Path) -> list[str]:
     try:
         return [name for name in os.listdir(runs_root) if is_run_id(name)]
-    except FileNotFoundError:
+    except OSError:
         return []
 
 
@@ -46,18 +67,49 @@ def _says_queued(paths: RunPaths) -> bool:
         return False
 
 
+def end_of_line(runs_root: Path) -> float:
+    """A position behind all waiting runs, even if the clock was set back; ask under the `queue_lock`."""
+    return max([time(), *(run.status.queue_position + 0.001 for run in waiting_runs(runs_root))])
+
+
+def take_waiting(paths: RunPaths, changes: Mapping[str, Any]) -> RunStatus | None:
+    """A worker's step out of the line: the run is `running` from now on, with these fields of its status changed.
+    None if the run is not waiting (any more).
+
+    Raises:
+        RunError: its status cannot be read.
+    """
+    with queue_lock(paths.root):
+        return _leave_line(paths, {**changes, "state": "running", "data_root": None, "error": None})
+
+
 def cancel_waiting(paths: RunPaths) -> bool:
     """Take a run out of the line; False if it is not waiting (any more)."""
     with queue_lock(paths.root):
-        status = read_status(paths)
-        if status.state != "queued":
-            return False
-        now = datetime.now(UTC)
-        write_status(paths, status.model_copy(update={"state": "stopped", "ended_at": now, "activity": ""}))
-        return True
+        return _leave_line(paths, {"state": "stopped", "ended_at": datetime.now(UTC), "activity": ""}) is not None
 
 
-def requeue(paths: RunPaths) -> None:
+def fail_waiting(paths: RunPaths, since: datetime | None, error: str) -> None:
+    """Take a run out of the line that could not be started, unless this is no longer the wait that began then; call it
+    under the `queue_lock`.
+
+    Raises:
+        RunError: its status cannot be read.
+    """
+    if read_status(paths).queued_at == since:
+        _leave_line(paths, {"state": "failed", "ended_at": datetime.now(UTC), "activity": "", "error": error})
+
+
+def _leave_line(paths: RunPaths, changes: Mapping[str, Any]) -> RunStatus | None:
+    status = read_status(paths)
+    if status.state != "queued":
+        return None
+    status = status.model_copy(update=changes)
+    write_status(paths, status)
+    return status
+
+
+def requeue(paths: RunPaths, data_root: Path | None = None) -> None:
     """Put a run that ended early, or whose process is gone, at the end of the line, to go on from its checkpoint.
 
     Raises:
@@ -71,7 +123,8 @@ def requeue(paths: RunPaths) -> None:
         update = {
             "state": "queued",
             "queued_at": datetime.now(UTC),
-            "queue_position": time(),
+            "queue_position": end_of_line(paths.root),
+            "data_root": str(data_root) if data_root else None,
             "activity": "waiting",
             "ended_at": None,
             "error": None,

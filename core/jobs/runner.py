@@ -6,26 +6,42 @@ It keeps nothing in memory that matters: killed at any moment, the next runner s
 
 import argparse
 import logging
+import os
 import signal
 import subprocess
 import time
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import FrameType
+from typing import Final
 
 from filelock import FileLock, Timeout
 
 from core.errors import RunError
-from core.files import lock_is_held, sweep_leftovers
+from core.files import lock_is_held
 from core.jobs.local import spawn_module
-from core.jobs.queue import queue_lock, waiting_runs
+from core.jobs.queue import fail_waiting, queue_lock, waiting_runs
 from core.jobs.slots import Slot, list_slots
 from core.runs.layout import QueuePaths, RunPaths
-from core.runs.store import read_status, write_status
+from core.runs.store import Run, sweep_drafts
 
-POLL_SECONDS = 0.5
+POLL_SECONDS: Final = 0.5
+TROUBLE_SECONDS: Final = 10
+LOG_BYTES: Final = 1_000_000
+"""A log longer than this starts anew with the next runner; a run leaves about 150 bytes in it."""
 
 log = logging.getLogger("runner")
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A training process that this runner started."""
+
+    paths: RunPaths
+    queued_at: datetime | None
+    """Which wait of the run it was started for: a run can be resumed before its last worker is noticed to be gone."""
+    process: subprocess.Popen[bytes]
 
 
 class Runner:
@@ -36,7 +52,8 @@ class Runner:
         self.data_root = data_root
         self.slots = slots
         self.queue = QueuePaths(runs_root)
-        self.workers: dict[str, tuple[RunPaths, subprocess.Popen[bytes]]] = {}
+        self.workers: dict[str, Worker] = {}
+        """By slot name."""
         self.asked_to_leave = False
 
     def run(self) -> None:
@@ -46,64 +63,77 @@ class Runner:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         lock = FileLock(self.queue.runner_lock)
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=1)  # longer than somebody who only asks whether it is held
         except Timeout:
             return  # another runner is up and will see what we were started for
-        sweep_leftovers(self.queue.folder)
+        self._tidy()
         log.info("runner up with slots %s", ", ".join(slot.name for slot in self.slots))
         while not self.asked_to_leave:
-            self._reap()
-            with queue_lock(self.runs_root):
-                busy = self._fill_slots()
-                if not busy:
-                    # Under the queue lock: a start made after this finds no runner and brings up its own.
-                    lock.release()
-                    break
+            try:
+                with queue_lock(self.runs_root):
+                    if not self._serve():
+                        # Under the queue lock: a start made after this finds no runner and brings up its own.
+                        lock.release()
+                        break
+            except (RunError, OSError) as error:  # somebody sleeps on the lock, say: the queue must outlive that
+                log.warning("%s", error)
+                time.sleep(TROUBLE_SECONDS)
             time.sleep(POLL_SECONDS)
         lock.release()
         log.info("runner leaves")
 
-    def _fill_slots(self) -> bool:
-        """Start what can be started; whether there is anything to stay for."""
+    def _serve(self) -> bool:
+        """Look after the workers there are and start what can be started; whether there is anything to stay for."""
+        gone = [name for name, worker in self.workers.items() if worker.process.poll() is not None]
+        ended = [(name, self.workers.pop(name)) for name in gone]
+        for name, worker in ended:
+            self._note_end(name, worker)
+        free = [slot for slot in self.slots if slot.name not in self.workers]
+        if not free:
+            return True  # the line need not be read while nobody can start
         waiting = waiting_runs(self.runs_root)
-        started = {paths.run_id for paths, _ in self.workers.values()}
-        next_runs = iter([run for run in waiting if run.id not in started])
-        for slot in self.slots:
-            if slot.name in self.workers or lock_is_held(self.queue.slot_lock(slot.name)):
-                continue
+        at_work = {worker.paths.run_id for worker in self.workers.values()}
+        next_runs = iter([run for run in waiting if run.id not in at_work])
+        for slot in free:
+            if lock_is_held(self.queue.slot_lock(slot.name)):
+                continue  # by a worker of a runner that was killed
             run = next(next_runs, None)
             if run is None:
                 break
-            self._start_worker(slot, run.paths)
+            self._start_worker(slot, run)
         return bool(waiting or self.workers)
 
-    def _start_worker(self, slot: Slot, paths: RunPaths) -> None:
-        arguments = ["core.worker", str(paths.folder), "--data-root", str(self.data_root), "--slot", slot.name]
+    def _start_worker(self, slot: Slot, run: Run) -> None:
+        data_root = run.status.data_root or str(self.data_root)
+        arguments = ["core.worker", str(run.paths.folder), "--data-root", data_root, "--slot", slot.name]
         environment = {"CUDA_VISIBLE_DEVICES": slot.cuda_visible_devices}
-        self.workers[slot.name] = (paths, spawn_module(arguments, paths.log, environment))
-        log.info("%s starts on %s", paths.run_id, slot.name)
+        try:
+            process = spawn_module(arguments, run.paths.log, environment)
+        except OSError as error:
+            log.warning("%s cannot be started: %s", run.id, error)
+            self._fail(run.paths, run.status.queued_at, f"No process could be started: {error.strerror}.")
+            return
+        self.workers[slot.name] = Worker(run.paths, run.status.queued_at, process)
+        log.info("%s starts on %s", run.id, slot.name)
 
-    def _reap(self) -> None:
-        for name, (paths, process) in list(self.workers.items()):
-            code = process.poll()
-            if code is None:
-                continue
-            del self.workers[name]
-            log.info("%s left %s with code %s", paths.run_id, name, code)
-            self._fail_if_never_started(paths, code)
-
-    def _fail_if_never_started(self, paths: RunPaths, code: int) -> None:
+    def _note_end(self, slot: str, worker: Worker) -> None:
         """A worker that died before it took its run would be started again for ever."""
-        with queue_lock(self.runs_root):
-            try:
-                status = read_status(paths)
-            except RunError as error:  # deleted or damaged meanwhile: one run's trouble is not the queue's
-                log.warning("%s", error)
-                return
-            if status.state == "queued" and not lock_is_held(paths.alive_lock):
-                error = f"The training process could not start (exit code {code}); its log says why."
-                now = datetime.now(UTC)
-                write_status(paths, status.model_copy(update={"state": "failed", "ended_at": now, "error": error}))
+        code = worker.process.returncode
+        log.info("%s left %s with code %s", worker.paths.run_id, slot, code)
+        if code != os.EX_TEMPFAIL:
+            error = f"The training process could not start (exit code {code}); its log says why."
+            self._fail(worker.paths, worker.queued_at, error)
+
+    def _fail(self, paths: RunPaths, since: datetime | None, error: str) -> None:
+        try:
+            fail_waiting(paths, since, error)
+        except (RunError, OSError) as trouble:  # deleted or damaged meanwhile: one run's trouble is not the queue's
+            log.warning("%s", trouble)
+
+    def _tidy(self) -> None:
+        sweep_drafts(self.runs_root)
+        if self.queue.runner_log.exists() and self.queue.runner_log.stat().st_size > LOG_BYTES:
+            os.truncate(self.queue.runner_log, 0)
 
     def _leave(self, signum: int, frame: FrameType | None) -> None:
         """Workers go on without us; the next runner finds their locks."""
@@ -113,10 +143,10 @@ class Runner:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m core.jobs.runner", description=__doc__)
     parser.add_argument("--runs-root", type=Path, required=True)
-    parser.add_argument("--data-root", type=Path, required=True)
+    parser.add_argument("--data-root", type=Path, required=True, help="for runs that do not say where their data is")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    Runner(arguments.runs_root, arguments.data_root, list_slots()).run()
+    Runner(arguments.runs_root.resolve(), arguments.data_root.resolve(), list_slots()).run()
 
 
 if __name__ == "__main__":

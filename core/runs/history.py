@@ -19,10 +19,14 @@ class HistoryWriter:
         self._file = path.open("ab", buffering=0)
 
     def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Write rows in one call to the system. NaN and infinity become null, which every JSON reader takes."""
+        """Write rows in one call to the system. NaN and infinity become null, which every JSON reader takes.
+
+        Raises:
+            OSError: the disk is full; the last line may be torn then, and the next writer cuts it off.
+        """
         lines = b"".join(json.dumps(_finite(row), allow_nan=False).encode() + b"\n" for row in rows)
-        if lines:
-            self._file.write(lines)
+        while lines:  # a disk that is nearly full takes a part, and says no to the rest
+            lines = lines[self._file.write(lines) :]
 
     def close(self) -> None:
         self._file.close()
@@ -39,7 +43,7 @@ def read_rows(path: Path, offset: int = 0) -> tuple[list[Row], int]:
 
     Reads only what was appended since; ignores what follows the last newline; skips lines that are no JSON object. A
     missing file has no rows. A file shorter than the offset was rewritten (a resume dropped rows) and is read anew:
-    callers see it by the returned offset being smaller than the one they gave.
+    callers see it by the returned offset being smaller than the one they gave, or by the file's new inode.
     """
     try:
         with path.open("rb") as file:
@@ -54,13 +58,15 @@ def read_rows(path: Path, offset: int = 0) -> tuple[list[Row], int]:
 
 
 def drop_rows_after(path: Path, key: str, last: float) -> None:
-    """Keep only the rows whose `key` is at most `last`; a resume calls this so that no step stands twice."""
-    if not path.exists():
-        return
+    """Keep only the rows whose `key` is a number up to `last`; a resume calls this so that no step stands twice.
+
+    The file stays untouched when there is nothing to drop, so that readers need not start over.
+    """
     rows, _ = read_rows(path)
-    kept = [row for row in rows if row.get(key, math.inf) <= last]
-    text = "".join(json.dumps(row) + "\n" for row in kept)
-    write_whole(path, lambda file: file.write(text.encode()))
+    kept = [row for row in rows if isinstance(value := row.get(key), int | float) and value <= last]
+    if len(kept) < len(rows):
+        text = "".join(json.dumps(row) + "\n" for row in kept)
+        write_whole(path, lambda file: file.write(text.encode()))
 
 
 def _cut_torn_line(path: Path) -> None:
@@ -80,7 +86,7 @@ def _parse(whole: bytes) -> list[Row]:
         rows = json.loads(b"[" + b",".join(lines) + b"]")
         if len(rows) == len(lines):
             return [row for row in rows if isinstance(row, dict)]
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     return [row for row in map(_parse_line, lines) if row is not None]
 
@@ -88,7 +94,7 @@ def _parse(whole: bytes) -> list[Row]:
 def _parse_line(line: bytes) -> Row | None:
     try:
         row = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return row if isinstance(row, dict) else None
 

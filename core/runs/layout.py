@@ -13,13 +13,14 @@ _RUN_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 _ADJECTIVES: Final = (
     "amber bold brave bright brisk calm clear cosy crisp eager early fair fleet fresh gentle glad golden green happy "
-    "keen kind light lively lucky mellow merry mild neat noble patient plain proud quick quiet rapid ready serene sharp "
-    "silver smooth snug sober soft steady still sunny swift tidy vivid warm wise"
+    "keen kind light lively lucky mellow merry mild neat noble patient plain proud quick quiet rapid ready serene "
+    "sharp silver smooth snug sober soft steady still sunny swift tidy vivid warm wise"
 ).split()
 _NOUNS: Final = (
     "acorn anchor aspen badger beacon birch breeze bridge brook canyon cedar cliff cloud comet coral crane delta dune "
-    "ember falcon fern field finch fjord forest garden glade grove harbour heron hill island kite lake lark linden maple "
-    "meadow moon oak otter pebble pine pond raven reef river robin sail spruce star stone swan tern valley wave willow"
+    "ember falcon fern field finch fjord forest garden glade grove harbour heron hill island kite lake lark linden "
+    "maple meadow moon oak otter pebble pine pond raven reef river robin sail spruce star stone swan tern valley wave "
+    "willow"
 ).split()
 
 
@@ -107,6 +108,11 @@ class RunPaths:
         return self.folder / "meta.json"
 
     @property
+    def meta_lock(self) -> Path:
+        """Held for milliseconds around each change of `meta.json`."""
+        return self.folder / "meta.lock"
+
+    @property
     def reviews(self) -> Path:
         return self.folder / "reviews.jsonl"
 
@@ -120,6 +126,11 @@ class QueuePaths:
     @property
     def folder(self) -> Path:
         return self.root / ".queue"
+
+    @property
+    def drafts(self) -> Path:
+        """Where new run folders are filled before they get their name."""
+        return self.folder / "drafts"
 
     @property
     def lock(self) -> Path:

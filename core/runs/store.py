@@ -1,23 +1,30 @@
 """Creating, listing and reading runs. State is read from disk alone; nothing here needs the process that trains."""
 
 import os
+import shutil
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
-from filelock import FileLock
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from filelock import FileLock, Timeout
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
 
 from core.config import TrainConfig
 from core.errors import RunError
-from core.files import lock_is_held, read_json, write_json
-from core.runs.layout import RunPaths, is_run_id, new_run_id
+from core.files import lock_is_held, sweep_leftovers, sync_folder, write_json
+from core.runs.layout import QueuePaths, RunPaths, is_run_id, new_run_id
 
 STALLED_AFTER_SECONDS: Final = 120
+ABANDONED_AFTER_SECONDS: Final = 3600
+"""Age at which a half-made run folder counts as left behind by a process that was killed."""
 
 
 class RunState(StrEnum):
@@ -41,15 +48,19 @@ class RunState(StrEnum):
 class RunStatus(BaseModel):
     """`status.json`: what the run is doing and how far it is. Written by the queue until a worker takes the run."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
 
     state: Literal["queued", "running", "finished", "failed", "stopped"] = "queued"
-    created_at: datetime
-    queued_at: datetime | None = None
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
+    created_at: AwareDatetime
+    queued_at: AwareDatetime | None = None
+    """When it last began to wait; tells one wait from the next."""
+    started_at: AwareDatetime | None = None
+    """When it last began to run."""
+    ended_at: AwareDatetime | None = None
     queue_position: float = 0.0
     """Waiting runs start in ascending order of this."""
+    data_root: str | None = None
+    """While it waits: the folder of data sets it was started with; None means the runner's."""
     launcher: str = "local"
     slot: str | None = None
     host: str | None = None
@@ -93,6 +104,27 @@ class RunMeta(BaseModel):
     """The run this one was cloned from."""
 
 
+class _EpochFigures(BaseModel):
+    epoch: int
+    validation_accuracy: float
+
+
+class _SplitFigures(BaseModel):
+    images: int
+    accuracy: float
+    interval: tuple[float, float]
+
+
+class _Summary(BaseModel):
+    """What everybody who shows a summary relies on; the file holds more."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    epochs_done: int = 0
+    best: _EpochFigures | Annotated[dict[str, Any], Field(max_length=0)] = Field(default_factory=dict)
+    evaluation: dict[str, _SplitFigures] = {}
+
+
 @dataclass(frozen=True)
 class Run:
     """One run as read from its folder at one moment."""
@@ -105,7 +137,7 @@ class Run:
     """None when the file is damaged or from a version with other settings; `problem` says so."""
     summary: dict[str, Any] = field(default_factory=dict)
     problem: str | None = None
-    """Why the state is crashed, stalled or damaged, in one sentence."""
+    """Why the run failed, crashed, stalled or is damaged, or which of its files cannot be used, in one sentence."""
 
     @property
     def id(self) -> str:
@@ -118,7 +150,7 @@ class Run:
 
     @property
     def has_weights(self) -> bool:
-        return self.paths.weights.exists()
+        return os.path.isfile(self.paths.weights)  # Path.exists raises where the folder may not be entered
 
 
 def create_run(
@@ -129,8 +161,10 @@ def create_run(
     author: str = "",
     parent: str | None = None,
     run_id: str | None = None,
+    queue_position: float | None = None,
+    data_root: Path | None = None,
 ) -> RunPaths:
-    """Make the folder of a new run, waiting at the end of the queue.
+    """Make the folder of a new run, waiting in the queue; by default at its end, as far as the clock tells.
 
     The folder appears under its name only when it is complete: nobody ever lists half a run.
 
@@ -140,31 +174,58 @@ def create_run(
     paths = RunPaths(runs_root, run_id or new_run_id())
     now = datetime.now(UTC)
     status = RunStatus(
-        created_at=now, queued_at=now, queue_position=time.time(), epochs=config.epochs, activity="waiting"
+        created_at=now,
+        queued_at=now,
+        queue_position=time.time() if queue_position is None else queue_position,
+        data_root=str(data_root) if data_root else None,
+        epochs=config.epochs,
+        activity="waiting",
     )
-    draft = RunPaths(runs_root / ".queue" / f"new-{os.getpid()}-{time.monotonic_ns()}", paths.run_id)
+    drafts = QueuePaths(runs_root).drafts
     try:
-        draft.folder.mkdir(parents=True)
-        write_json(draft.config, config.model_dump(mode="json"))
-        write_json(draft.status, status.model_dump(mode="json"))
-        write_json(draft.meta, RunMeta(name=name, author=author, parent=parent).model_dump(mode="json"))
-        if paths.folder.exists():
-            raise RunError(f"There is already a run {paths.run_id!r}: choose another name.")
-        draft.folder.rename(paths.folder)
-        draft.root.rmdir()
+        drafts.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=drafts, ignore_cleanup_errors=True) as own:
+            draft = RunPaths(Path(own), paths.run_id)
+            draft.folder.mkdir()
+            write_json(draft.config, config.model_dump(mode="json"))
+            write_json(draft.status, status.model_dump(mode="json"))
+            write_json(draft.meta, RunMeta(name=name, author=author, parent=parent).model_dump(mode="json"))
+            if os.path.lexists(paths.folder):
+                raise RunError(f"There is already a run {paths.run_id!r}: choose another name.")
+            draft.folder.rename(paths.folder)
+        sync_folder(runs_root)
     except OSError as error:
         raise RunError(f"Cannot write a run folder under {runs_root}: {error.strerror or error}.") from error
     return paths
 
 
+def sweep_drafts(runs_root: Path) -> None:
+    """Delete half-made run folders whose makers were killed long ago."""
+    for draft in QueuePaths(runs_root).drafts.glob("*"):
+        if _changed_at(draft).timestamp() < time.time() - ABANDONED_AFTER_SECONDS:
+            shutil.rmtree(draft, ignore_errors=True)
+
+
+def sweep_run(paths: RunPaths) -> None:
+    """Delete half-written files in a run folder. Only for the worker that has taken the run: the rest is its alone."""
+    with _meta_lock(paths):
+        sweep_leftovers(paths.folder)
+
+
 def list_runs(runs_root: Path) -> list[Run]:
-    """All runs, newest first by creation. Folders that are no runs are passed over, damaged ones are included."""
+    """All runs, newest first by creation. Folders that are no runs are passed over, damaged ones are included.
+
+    Raises:
+        RunError: the folder of all runs cannot be read.
+    """
     try:
-        names = [entry.name for entry in os.scandir(runs_root) if is_run_id(entry.name) and entry.is_dir()]
+        entries = [entry for entry in os.scandir(runs_root) if is_run_id(entry.name)]
     except FileNotFoundError:
         return []
-    runs = [_read(RunPaths(runs_root, name)) for name in names]
-    return sorted(runs, key=lambda run: run.status.created_at, reverse=True)
+    except OSError as error:
+        raise RunError(f"Cannot read the runs under {runs_root}: {error.strerror}.") from error
+    runs = [_read(RunPaths(runs_root, entry.name)) for entry in entries if entry.is_dir() or entry.is_symlink()]
+    return sorted(runs, key=lambda run: (run.status.created_at, run.id), reverse=True)
 
 
 def read_run(runs_root: Path, run_id: str) -> Run:
@@ -174,7 +235,7 @@ def read_run(runs_root: Path, run_id: str) -> Run:
         RunError: there is none of that id.
     """
     paths = RunPaths(runs_root, run_id)
-    if not paths.folder.is_dir():
+    if not os.path.isdir(paths.folder) and not os.path.islink(paths.folder):
         raise RunError(f"There is no run {run_id!r} under {runs_root}: see `python -m core runs list`.")
     return _read(paths)
 
@@ -185,15 +246,14 @@ def find_run(runs_root: Path, text: str) -> Run:
     Raises:
         RunError: none or several match.
     """
-    path = Path(text).expanduser()
-    if path.is_dir() and is_run_id(path.resolve().name) and "/" in text:
-        return read_run(path.resolve().parent, path.resolve().name)
-    if is_run_id(text) and not (runs_root / text).is_dir():
+    if "/" in text and os.path.isdir(folder := os.path.expanduser(text)):
+        path = Path(folder).resolve()
+        return read_run(path.parent, path.name)
+    if is_run_id(text) and not os.path.lexists(runs_root / text):
         matches = [run.id for run in list_runs(runs_root) if run.id.startswith(text)]
-        if len(matches) == 1:
-            return read_run(runs_root, matches[0])
-        if matches:
+        if len(matches) > 1:
             raise RunError(f"{text!r} fits {len(matches)} runs: give more of the id.")
+        text = matches[0] if matches else text
     return read_run(runs_root, text)
 
 
@@ -204,82 +264,125 @@ def read_status(paths: RunPaths) -> RunStatus:
         RunError: it cannot be read.
     """
     try:
-        return RunStatus(**read_json(paths.status))
-    except (OSError, ValueError, TypeError) as error:
+        return RunStatus.model_validate_json(paths.status.read_bytes())
+    except (OSError, ValueError) as error:
         raise RunError(f"Run {paths.run_id!r} has no readable status.json: {_reason(error)}.") from None
 
 
-def write_status(paths: RunPaths, status: RunStatus) -> None:
-    """Replace `status.json` whole."""
-    write_json(paths.status, status.model_dump(mode="json"))
+def write_status(paths: RunPaths, status: RunStatus, *, lasting: bool = True) -> None:
+    """Replace `status.json` whole; `lasting=False` for the many small changes while a run trains."""
+    write_json(paths.status, status.model_dump(mode="json"), lasting=lasting)
 
 
 def write_meta(paths: RunPaths, change: Callable[[RunMeta], RunMeta]) -> RunMeta:
-    """Change what people say about a run; two people changing different things at once both get theirs."""
-    with FileLock(paths.folder / "meta.lock", timeout=10):
-        meta = RunMeta.model_validate(change(_read_model(paths.meta, RunMeta) or RunMeta()).model_dump())
-        write_json(paths.meta, meta.model_dump(mode="json"))
-    return meta
+    """Change what people say about a run; two people changing different things at once both get theirs.
+
+    Raises:
+        RunError: the new values are not allowed, or the file is damaged or cannot be written; it stays as it was.
+    """
+    try:
+        with _meta_lock(paths):
+            try:
+                old = RunMeta.model_validate_json(paths.meta.read_bytes())
+            except FileNotFoundError:
+                old = RunMeta()
+            new = RunMeta.model_validate(change(old).model_dump())
+            write_json(paths.meta, new.model_dump(mode="json"))
+    except (OSError, ValidationError) as error:
+        raise RunError(f"Cannot change meta.json of run {paths.run_id!r}: {_reason(error)}.") from error
+    return new
 
 
 def best_run(runs: list[Run]) -> Run | None:
-    """The run that predictions use by default: approved before others, then by best validation accuracy."""
-    candidates = [run for run in runs if run.has_weights and not run.meta.archived and run.meta.review != "rejected"]
+    """The run that predictions use by default: approved before others, then by best validation accuracy.
+
+    Runs that are archived, rejected, without weights or with unreadable settings are left out.
+    """
+    candidates = [run for run in runs if run.config and not run.meta.archived and run.meta.review != "rejected"]
     return max(
-        candidates,
-        key=lambda run: (run.meta.review == "approved", run.summary.get("best", {}).get("validation_accuracy") or 0.0),
+        (run for run in candidates if run.has_weights),
+        key=lambda run: (run.meta.review == "approved", run.summary.get("best", {}).get("validation_accuracy", 0.0)),
         default=None,
     )
 
 
-_Model = TypeVar("_Model", bound=BaseModel)
+@contextmanager
+def _meta_lock(paths: RunPaths) -> Iterator[None]:
+    with FileLock(paths.meta_lock, timeout=10):
+        yield
 
 
-def _read_model(path: Path, model: type[_Model]) -> _Model | None:
-    try:
-        return model.model_validate(read_json(path))
-    except (OSError, ValueError):  # pydantic's ValidationError is a ValueError
-        return None
+_T = TypeVar("_T")
 
 
 def _read(paths: RunPaths) -> Run:
-    meta = _read_model(paths.meta, RunMeta) or RunMeta()
-    config = _read_model(paths.config, TrainConfig)
-    try:
-        status = read_status(paths)
-    except RunError as error:
-        changed = datetime.fromtimestamp(paths.folder.stat().st_mtime, UTC)
-        return Run(paths, RunState.DAMAGED, RunStatus(created_at=changed), meta, config, problem=str(error))
-    state, problem = _derive_state(paths, status)
-    if config is None and problem is None:
-        problem = "Its config.json is missing, damaged or from another version."
-    try:
-        summary = read_json(paths.summary)
-    except (OSError, ValueError):
-        summary = {}
-    return Run(paths, state, status, meta, config, summary if isinstance(summary, dict) else {}, problem)
+    """A run as it is now. Whatever is wrong with its files is told in `problem`, never raised."""
+    problems: list[str] = []
 
-
-def _derive_state(paths: RunPaths, status: RunStatus) -> tuple[RunState, str | None]:
-    state = RunState(status.state)
-    if state is not RunState.RUNNING:
-        return state, status.error
-    if not lock_is_held(paths.alive_lock):
-        # The worker may have ended properly between the two looks: then the file now says how.
+    def load(path: Path, parse: Callable[[bytes], _T], *, may_miss: bool = True) -> _T | None:
         try:
-            status = read_status(paths)
-        except RunError as error:
-            return RunState.DAMAGED, str(error)
-        if status.state != "running":
-            return RunState(status.state), status.error
-        return RunState.CRASHED, "The training process ended without a word; resume it from its last checkpoint."
-    if status.heartbeat is not None and status.boot_id == boot_id():
+            return parse(path.read_bytes())
+        except (OSError, ValueError) as error:  # pydantic's ValidationError is a ValueError
+            if not (may_miss and isinstance(error, FileNotFoundError)):
+                problems.append(f"Its {path.name} cannot be used: {_reason(error)}.")
+            return None
+
+    try:
+        status, state, problem = _settle(paths)
+    except RunError as error:
+        status, state, problem = RunStatus(created_at=_changed_at(paths.folder)), RunState.DAMAGED, str(error)
+    meta = load(paths.meta, RunMeta.model_validate_json) or RunMeta()
+    config = load(paths.config, TrainConfig.model_validate_json, may_miss=False)
+    summary = load(paths.summary, _parse_summary) or {}
+    return Run(paths, state, status, meta, config, summary, problem or " ".join(problems) or None)
+
+
+def _parse_summary(data: bytes) -> dict[str, Any]:
+    summary = from_json(data, allow_inf_nan=False)  # three times as fast as the json module
+    _Summary.model_validate(summary)
+    assert isinstance(summary, dict)
+    return summary
+
+
+def _settle(paths: RunPaths) -> tuple[RunStatus, RunState, str | None]:
+    """The status, the state it means, and what is wrong.
+
+    Raises:
+        RunError: it cannot be told, since a file is unreadable.
+    """
+    if os.path.islink(paths.folder):
+        raise RunError(f"Run {paths.run_id!r} is a symbolic link: a run is a folder, move it here.")
+    status = read_status(paths)
+    while status.state == "running" and not _is_alive(paths):
+        again = read_status(paths)  # its worker may have ended properly between the two looks
+        if again == status:
+            problem = "The training process ended without a word; resume it from its last checkpoint."
+            return status, RunState.CRASHED, problem
+        status = again
+    if status.state == "running" and status.heartbeat is not None and status.boot_id == boot_id():
         silence = time.monotonic() - status.heartbeat
         if silence > STALLED_AFTER_SECONDS:
-            return RunState.STALLED, f"No progress for {silence / 60:.0f} minutes, though its process is alive."
-    return state, None
+            problem = f"No progress for {silence / 60:.0f} minutes, though its process is alive."
+            return status, RunState.STALLED, problem
+    return status, RunState(status.state), status.error
 
 
+def _is_alive(paths: RunPaths) -> bool:
+    try:
+        return lock_is_held(paths.alive_lock)
+    except OSError as error:
+        raise RunError(f"Run {paths.run_id!r} has no readable alive.lock: {_reason(error)}.") from error
+
+
+def _changed_at(folder: Path) -> datetime:
+    """When a folder last changed; the beginning of time for one that is gone."""
+    try:
+        return datetime.fromtimestamp(folder.lstat().st_mtime, UTC)
+    except OSError:
+        return datetime.fromtimestamp(0, UTC)
+
+
+@cache
 def boot_id() -> str:
     """A name for the time since this machine last started: monotonic clocks compare only within it."""
     try:
@@ -293,7 +396,9 @@ def boot_id() -> str:
 def _reason(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        return ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"]]))
+    if isinstance(error, Timeout):
+        return "somebody else is changing it for too long"
     if isinstance(error, OSError):
         return error.strerror or str(error)
     return str(error)

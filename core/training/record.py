@@ -37,7 +37,7 @@ class StatusReporter:
         clock = time.monotonic()
         self.status = self.status.model_copy(update={**fields, "heartbeat": clock})
         if now or clock - self._last_write >= HEARTBEAT_SECONDS:
-            write_status(self.paths, self.status)
+            write_status(self.paths, self.status, lasting=now)
             self._last_write = clock
 
 

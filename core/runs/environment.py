@@ -6,7 +6,6 @@ import socket
 import subprocess
 from datetime import UTC, datetime
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 from core.config import PROJECT_ROOT
@@ -24,12 +23,6 @@ def describe_environment(**more: Any) -> dict[str, Any]:
         "packages": {dist.metadata["Name"]: dist.version for dist in metadata.distributions() if dist.metadata["Name"]},
         **more,
     }
-
-
-def _portable(argument: str) -> str:
-    """A path inside this checkout relative to it: a run folder that is shared tells nothing of its first home."""
-    path = Path(argument)
-    return str(path.relative_to(PROJECT_ROOT)) if path.is_relative_to(PROJECT_ROOT) else argument
 
 
 def git_state() -> dict[str, Any] | None:

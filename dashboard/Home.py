@@ -1,3 +1,4 @@
+# ruff: noqa: N999 - the name is the one in the command that everybody types
 """The dashboard: `streamlit run dashboard/Home.py`. Page config and navigation; the pages do the rest."""
 
 import sys

@@ -3,10 +3,11 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from core.data.fer2013 import CountDifference, DatasetInfo
+from core.data.fer2013 import DatasetInfo
 from core.errors import CountsDifferError, DataError, FerError
 
 log = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ class Snapshot:
     seconds: float = 0.0
     result: DatasetInfo | None = None
     error: str = ""
-    differences: tuple[CountDifference, ...] = ()
+    differences: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def seconds_left(self) -> float | None:

@@ -1,6 +1,7 @@
 """What the Data page shows of a data set."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,8 +43,15 @@ def heading(info: DatasetInfo) -> None:
         elif info.matches_published:
             st.badge("counts as published", icon=":material/verified:", color="green")
         elif info.kind == "fer2013":
-            st.badge(f"{len(info.differences)} counts differ from the published ones", icon=":material/difference:", color="orange")
-    with action.container(horizontal=True, horizontal_alignment="right"), st.popover("Delete", icon=":material/delete:"):
+            st.badge(
+                f"{len(info.differences)} counts differ from the published ones",
+                icon=":material/difference:",
+                color="orange",
+            )
+    with (
+        action.container(horizontal=True, horizontal_alignment="right"),
+        st.popover("Delete", icon=":material/delete:"),
+    ):
         st.write(f"Delete **{escape(info.name)}** from this server?")
         st.caption("Its runs stay, but their sample images cannot be shown until it is imported again.")
         if st.button("Delete it", type="primary", icon=":material/delete:", key=f"delete-{info.name}"):
@@ -72,10 +80,12 @@ def figures(info: DatasetInfo) -> None:
 def counts(info: DatasetInfo) -> None:
     """Images per class and split."""
     splits = [split for split in SPLITS if split in info.counts]
-    table = pd.DataFrame({split: [info.counts[split].get(label, 0) for label in LABELS] for split in splits}, index=LABELS)
+    table = pd.DataFrame(
+        {split: [info.counts[split].get(label, 0) for label in LABELS] for split in splits}, index=LABELS
+    )
     table.loc["total"] = table.sum()
     table.index.name = "class"
-    numbers = {split: st.column_config.NumberColumn(split, format="localized") for split in splits}
+    numbers: dict[str, Any] = {str(split): st.column_config.NumberColumn(split, format="localized") for split in splits}
     st.dataframe(table, column_config=numbers, key="counts")
 
 
@@ -94,4 +104,6 @@ def samples(info: DatasetInfo) -> None:
         chosen = chance.choice(members, min(FACES_PER_CLASS, len(members)), replace=False)
         name, strip = st.columns([1, 9], vertical_alignment="center", wrap=True)
         name.markdown(widgets.class_chip(label))
-        strip.image(widgets.strip(split.images[np.sort(chosen)]), output_format="PNG", alt=f"training images of class {label}")
+        strip.image(
+            widgets.strip(split.images[np.sort(chosen)]), output_format="PNG", alt=f"training images of class {label}"
+        )

@@ -51,7 +51,9 @@ def command(preset: str, config: TrainConfig, name: str, author: str) -> str:
         for field in TrainConfig.model_fields
         if getattr(config, field) != getattr(base, field)
     ]
-    parts += [f"--{option} {shlex.quote(text.strip())}" for option, text in (("name", name), ("author", author)) if text]
+    parts += [
+        f"--{option} {shlex.quote(text.strip())}" for option, text in (("name", name), ("author", author)) if text
+    ]
     return " ".join(parts)
 
 

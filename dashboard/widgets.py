@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.config import default_data_root, default_runs_root
 from core.data.fer2013 import DatasetInfo, list_datasets
@@ -147,7 +148,7 @@ def class_chip(label: str) -> str:
 # --- parts
 
 
-def page_title(title: str, sentence: str = "") -> Any:
+def page_title(title: str, sentence: str = "") -> DeltaGenerator:
     """The heading of a page. Returns the container at its right, for the primary action."""
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom", gap="medium"):
         st.title(title, anchor=False, width="content")
@@ -177,6 +178,29 @@ def problem(run: Run) -> None:
     if run.problem:
         show = st.warning if run.state in (RunState.STALLED, RunState.STOPPED) else st.error
         show(escape(run.problem), icon=LOOKS[run.state].icon)
+
+
+def figure(
+    where: DeltaGenerator,
+    label: str,
+    value: str,
+    note: str = "",
+    *,
+    trend: list[float] | None = None,
+    help: str | None = None,
+) -> None:
+    """A number in a frame, with what it is about beneath, and its course."""
+    where.metric(
+        label,
+        value,
+        note or None,
+        delta_color="off",
+        delta_arrow="off",
+        border=True,
+        height="stretch",
+        chart_data=trend,
+        help=help,
+    )
 
 
 def faces(
@@ -210,7 +234,8 @@ def predicted_faces(images: np.ndarray, rows: pd.DataFrame) -> None:
     captions, names = [], []
     for true, predicted, confidence in zip(rows["label"], rows["predicted"], rows["confidence"], strict=True):
         said = f"{class_chip(LABELS[predicted])} {percent(confidence, 0)}"
-        captions.append(f"{said} :green[:material/check:]" if true == predicted else f"{class_chip(LABELS[true])} → {said}")
+        right = true == predicted
+        captions.append(f"{said} :green[:material/check:]" if right else f"{class_chip(LABELS[true])} → {said}")
         names.append(f"true {LABELS[true]}, predicted {LABELS[predicted]}")
     faces([images[index] for index in rows["index"]], captions, names=names)
 
@@ -233,7 +258,7 @@ def evaluation_of(run: Run, split: str) -> dict[str, Any] | None:
 def run_table(runs: Sequence[Run], key: str, columns: Sequence[str]) -> None:
     """A table of runs; the button at the left of each row opens its page."""
     frame = pd.DataFrame([_row(run) for run in runs])
-    config = {
+    config: dict[str, Any] = {
         "open": st.column_config.ButtonColumn("", width=48, type="tertiary", key=f"{key}-open", help="Open this run"),
         "state": st.column_config.MultiselectColumn(
             "State",
@@ -338,7 +363,9 @@ def images_of(run: Run, split: str, expected: int) -> np.ndarray | None:
     info = dataset_of(run)
     name = run.config.dataset if run.config else "of this run"
     if info is None:
-        st.info(f"The images are not shown: the data set {escape(name)} is not on this machine.", icon=":material/database:")
+        st.info(
+            f"The images are not shown: the data set {escape(name)} is not on this machine.", icon=":material/database:"
+        )
         st.page_link(DATA, label="Import it on the Data page", icon=":material/arrow_forward:")
         return None
     images = cache.split(data_root(), info.name, split, info.fingerprint).images

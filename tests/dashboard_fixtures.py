@@ -110,7 +110,9 @@ def write_run(
         run.add_epoch(epoch, seed)
     if done:
         _score(run, data_root, dataset, done, seed, finished=state == "finished")
-    run.paths.log.write_text("".join(f"epoch {n}/{epochs}  validation {60 + n / 10:.1f} %\n" for n in range(1, done + 1)))
+    run.paths.log.write_text(
+        "".join(f"epoch {n}/{epochs}  validation {60 + n / 10:.1f} %\n" for n in range(1, done + 1))
+    )
     alive = state in ("running", "stalled", "crashed")
     error = "Loss is not a number at epoch 6, step 412: try a lower learning rate." if state == "failed" else None
     status = RunStatus(

@@ -89,12 +89,16 @@ def show_progress() -> None:
 def outcome(state: Snapshot) -> None:
     """How the last import ended."""
     if state.result:
-        st.success(f"{escape(state.result.title)} is ready: {state.result.total:,} images.", icon=":material/check_circle:")
+        st.success(
+            f"{escape(state.result.title)} is ready: {state.result.total:,} images.", icon=":material/check_circle:"
+        )
         if st.button("Start training on it", icon=":material/play_arrow:"):
             cache.importer().forget()
             st.switch_page(widgets.TRAIN)
     elif state.differences:
-        st.warning("The images are readable, but their numbers are not the published ones:", icon=":material/difference:")
+        st.warning(
+            "The images are readable, but their numbers are not the published ones:", icon=":material/difference:"
+        )
         table = pd.DataFrame(state.differences)
         table["difference"] = table["found"] - table["published"]
         st.dataframe(table, hide_index=True, width="content", key="differences")

@@ -1,5 +1,6 @@
 """Errors: what a run got wrong, image by image."""
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -65,17 +66,21 @@ def summary(table: pd.DataFrame, split: str) -> None:
             delta_arrow="off",
             help="With half of the 95 % interval.",
         )
-        pairs = [
-            {"true": LABELS[i], "taken for": LABELS[j], "images": int(matrix[i, j]), "share": 100 * matrix[i, j] / matrix[i].sum()}
-            for i in range(len(LABELS))
-            for j in range(len(LABELS))
-            if i != j and matrix[i, j]
-        ]
-        if pairs:
+        mistakes = frequent_mistakes(matrix)
+        if len(mistakes):
             st.caption("Most frequent mistakes")
-            top = pd.DataFrame(pairs).nlargest(6, "images")
             share = st.column_config.NumberColumn("of true class", format="%.0f %%")
-            st.dataframe(top, hide_index=True, column_config={"share": share}, key="pairs")
+            st.dataframe(mistakes, hide_index=True, column_config={"share": share}, key="pairs")
+
+
+def frequent_mistakes(matrix: np.ndarray) -> pd.DataFrame:
+    """The pairs of classes most often confused."""
+    rows = [
+        {"true": LABELS[i], "taken for": LABELS[j], "images": count, "share": 100 * count / matrix[i].sum()}
+        for (i, j), count in np.ndenumerate(matrix)
+        if i != j and count
+    ]
+    return pd.DataFrame(rows).nlargest(6, "images") if rows else pd.DataFrame()
 
 
 def gallery(run: Run, split: str, table: pd.DataFrame) -> None:
@@ -101,7 +106,10 @@ def gallery(run: Run, split: str, table: pd.DataFrame) -> None:
         return
     pages = -(-len(wrong) // PAGE)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.caption(f"{len(wrong):,} images: true class → predicted class, with the confidence of the prediction", width="content")
+        st.caption(
+            f"{len(wrong):,} images: true class → predicted class, with the confidence of the prediction",
+            width="content",
+        )
         page = st.pagination(pages, key=f"page-of-{pages}") if pages > 1 else 1
     widgets.predicted_faces(images, wrong.iloc[(page - 1) * PAGE : page * PAGE])
 

@@ -46,7 +46,13 @@ def first_steps(runs: list[Run], datasets: list[DatasetInfo]) -> None:
             widgets.DATA,
             "Open Data",
         ),
-        ("Start your first run", "Choose a recipe and a data set, then watch the curves grow while it trains.", bool(runs), widgets.TRAIN, "Open Train"),
+        (
+            "Start your first run",
+            "Choose a recipe and a data set, then watch the curves grow while it trains.",
+            bool(runs),
+            widgets.TRAIN,
+            "Open Train",
+        ),
         (
             "Look at its errors, try a prediction",
             "See what the network gets wrong, then give it a photo.",
@@ -65,8 +71,7 @@ def first_steps(runs: list[Run], datasets: list[DatasetInfo]) -> None:
             else:
                 st.badge(f"step {index + 1}", color="blue" if index == current else "gray")
             st.markdown(f"**{title}**  \n{text}")
-            kind = "primary" if index == current else "secondary"
-            if st.button(label, key=f"step-{index}", type=kind):
+            if st.button(label, key=f"step-{index}", type="primary" if index == current else "secondary"):
                 st.switch_page(page)
 
 
@@ -81,20 +86,17 @@ def now(watched: bool, datasets: list[DatasetInfo]) -> None:
     row = st.grid(3, min_column_width=260)
     images = sum(info.total for info in datasets)
     names = ", ".join(escape(info.title) for info in datasets)
-    row.metric("Data", f"{images:,} images" if datasets else "none yet", names, **PLAIN)
+    widgets.figure(row, "Data", f"{images:,} images" if datasets else "none yet", names)
     device = slots[0].title if len(slots) == 1 else f"{len(slots)} x {slots[0].title}"
-    row.metric("Device", "busy" if running else "idle", escape(device), **PLAIN)
+    widgets.figure(row, "Device", "busy" if running else "idle", escape(device))
     following = f"next: {escape(waiting[-1].name)}" if waiting else "nothing waiting"
-    row.metric("Queue", f"{len(running)} running, {len(waiting)} waiting", following, **PLAIN)
+    widgets.figure(row, "Queue", f"{len(running)} running, {len(waiting)} waiting", following)
     if running:
         st.subheader("Running now", anchor=False)
         cards = st.grid(3, min_column_width=340, border=True)
         for run in running:
             with cards.cell():
                 card(run)
-
-
-PLAIN = {"border": True, "delta_color": "off", "delta_arrow": "off", "height": "stretch"}
 
 
 def card(run: Run) -> None:
@@ -132,9 +134,7 @@ def show_best(run: Run) -> None:
         with links:
             st.page_link(widgets.RUN, label="Curves", icon=":material/show_chart:", query_params={"run": run.id})
             st.page_link(widgets.ERRORS, label="Errors", icon=":material/grid_view:", query_params={"run": run.id})
-            st.page_link(
-                widgets.PREDICT, label="Predict", icon=":material/add_reaction:", query_params={"run": run.id}
-            )
+            st.page_link(widgets.PREDICT, label="Predict", icon=":material/add_reaction:", query_params={"run": run.id})
 
 
 main()

@@ -15,7 +15,9 @@ TYPES = ["jpg", "jpeg", "png", "webp", "bmp", "gif"]
 
 
 def main() -> None:
-    widgets.page_title("Predict", "Upload a photo and see which of the seven expressions a trained network reads in it.")
+    widgets.page_title(
+        "Predict", "Upload a photo and see which of the seven expressions a trained network reads in it."
+    )
     runs = [run for run in list_runs(widgets.runs_root()) if run.has_weights and not run.meta.archived]
     if not runs:
         widgets.empty_state(
@@ -27,9 +29,8 @@ def main() -> None:
         )
         return
     run = widgets.choose_run(runs, best_run(runs), "Network")
-    uploads = st.file_uploader(
-        f"Photos, up to {MAX_BYTES / 1e6:.0f} MB each", TYPES, accept_multiple_files=True, key="photos", max_upload_size=MAX_BYTES // 10**6
-    )
+    megabytes = MAX_BYTES // 10**6
+    uploads = st.file_uploader("Photos", TYPES, accept_multiple_files=True, key="photos", max_upload_size=megabytes)
     st.info(
         "The whole photo is shrunk to 48x48 gray pixels, so give a close crop of one face: "
         "forehead to chin, upright, little background.",

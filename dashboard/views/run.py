@@ -5,10 +5,11 @@ import streamlit as st
 from core.errors import RunError
 from core.jobs import local
 from core.runs.store import Run, RunState, list_runs, read_run
-from dashboard import cache, run_tabs, widgets
-from dashboard.widgets import duration, escape
+from dashboard import run_view, widgets
+from dashboard.widgets import escape
 
 POLL_SECONDS = 2
+RESUMABLE = (RunState.STOPPED, RunState.FAILED, RunState.CRASHED)
 
 
 def main() -> None:
@@ -49,10 +50,10 @@ def body(run_id: str, watched: bool) -> None:
     header(run)
     widgets.problem(run)
     if run.state is not RunState.DAMAGED:
-        metrics(run)
-        progress(run)
-    tabs = st.tabs(list(run_tabs.TABS), key="tab", bind="query-params")
-    for tab, draw in zip(tabs, run_tabs.TABS.values(), strict=True):
+        run_view.metrics(run)
+        run_view.progress(run)
+    tabs = st.tabs(list(run_view.TABS), key="tab", bind="query-params")
+    for tab, draw in zip(tabs, run_view.TABS.values(), strict=True):
         if tab.open:
             with tab, widgets.guarded():
                 draw(run)
@@ -80,67 +81,12 @@ def actions(run: Run) -> None:
         if st.button("Stopping …" if asked else "Stop", icon=":material/stop:", disabled=asked, key="stop"):
             local.stop(widgets.runs_root(), run.id)
             st.rerun(scope="app")
-    elif run.state in (RunState.STOPPED, RunState.FAILED, RunState.CRASHED):
-        if st.button("Resume", icon=":material/resume:", type="primary", key="resume"):
-            local.resume(widgets.runs_root(), widgets.data_root(), run.id)
-            st.rerun(scope="app")
+    elif run.state in RESUMABLE and st.button("Resume", icon=":material/resume:", type="primary", key="resume"):
+        local.resume(widgets.runs_root(), widgets.data_root(), run.id)
+        st.rerun(scope="app")
     if run.has_weights:
         st.page_link(widgets.ERRORS, label="Errors", icon=":material/grid_view:", query_params={"run": run.id})
         st.page_link(widgets.PREDICT, label="Predict", icon=":material/add_reaction:", query_params={"run": run.id})
-
-
-def metrics(run: Run) -> None:
-    """The figures of the run, each with its split."""
-    epochs, steps = cache.history(run.paths.epochs), cache.history(run.paths.steps)
-    status = run.status
-    best = run.summary.get("best", {})
-    row = st.grid(5, min_column_width=150)
-    quiet = {"border": True, "delta_color": "off", "delta_arrow": "off", "height": "stretch"}
-    row.metric(
-        "Best validation",
-        widgets.percent(widgets.accuracy_of(run)),
-        f"epoch {best['epoch']}" if best.get("epoch") else "after epoch 1",
-        chart_data=trend(epochs, "validation_accuracy"),
-        **quiet,
-    )
-    test = widgets.evaluation_of(run, "test")
-    row.metric(
-        "Test ± 95 %",
-        widgets.with_interval(test),
-        f"{test['images']:,} images" if test and test.get("images") else "once, at the end",
-        **quiet,
-    )
-    loss = float(steps["loss"].tail(50).mean()) if len(steps) else None
-    row.metric(
-        "Training loss",
-        "–" if loss is None else f"{loss:.3f}",
-        "last 50 steps",
-        chart_data=trend(steps, "loss"),
-        **quiet,
-    )
-    speed = status.images_per_second
-    row.metric("Images per second", f"{speed:,.0f}" if speed else "–", **quiet)
-    if run.state.is_live:
-        row.metric("Time left", duration(status.eta_seconds), f"{duration(status.elapsed_seconds)} so far", **quiet)
-    else:
-        row.metric("Time trained", duration(status.elapsed_seconds or None), widgets.ago(status.ended_at), **quiet)
-
-
-def trend(frame, column: str) -> list[float] | None:  # type: ignore[no-untyped-def]
-    """A few points of a column for a sparkline; None as long as there is no line to draw."""
-    values = frame[column].dropna().tolist() if column in frame else []
-    return values[:: max(1, len(values) // 40)] if len(values) > 1 else None
-
-
-def progress(run: Run) -> None:
-    """How far it is, in epochs and batches."""
-    status = run.status
-    if run.state is RunState.QUEUED:
-        st.progress(0.0, "waiting in the queue")
-    elif run.state.is_live or status.progress < 1:
-        batch = f", batch {status.batch:,}/{status.batches:,}" if status.batches else ""
-        activity = f" · {escape(status.activity)}" if status.activity and run.state.is_live else ""
-        st.progress(status.progress, f"epoch {status.epoch}/{status.epochs}{batch}{activity}")
 
 
 main()

@@ -1,7 +1,9 @@
-"""What the tabs of the Run page show."""
+"""What the Run page shows: the figures of a run, and its tabs."""
 
 from collections.abc import Callable
-from typing import Final
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -9,11 +11,63 @@ import streamlit as st
 
 from core.config import TrainConfig
 from core.files import read_json
-from core.runs.store import Run
+from core.runs.store import Run, RunState
 from dashboard import cache, charts, widgets
+from dashboard.widgets import duration, escape
 
 SAMPLES: Final = 32
-AXES: Final = ("epoch", "step", "time")
+AXES: Final[tuple[charts.Axis, ...]] = ("epoch", "step", "time")
+
+
+def metrics(run: Run) -> None:
+    """The figures of the run, each with its split."""
+    epochs, steps = cache.history(run.paths.epochs), cache.history(run.paths.steps)
+    status = run.status
+    best, test = run.summary.get("best", {}), widgets.evaluation_of(run, "test")
+    loss = float(steps["loss"].tail(50).mean()) if len(steps) else None
+    row = st.grid(5, min_column_width=150)
+    widgets.figure(
+        row,
+        "Best validation",
+        widgets.percent(widgets.accuracy_of(run)),
+        f"epoch {best['epoch']}" if best.get("epoch") else "after epoch 1",
+        trend=points(epochs, "validation_accuracy"),
+        help="Accuracy on the validation images at the best epoch so far.",
+    )
+    widgets.figure(
+        row,
+        "Test ± 95 %",
+        widgets.with_interval(test),
+        f"{test['images']:,} images" if test and test.get("images") else "once, at the end",
+        help="Accuracy on the test images with half of its 95 % interval; scored once, never used to choose.",
+    )
+    widgets.figure(
+        row, "Training loss", "–" if loss is None else f"{loss:.3f}", "last 50 steps", trend=points(steps, "loss")
+    )
+    speed = status.images_per_second
+    widgets.figure(row, "Images per second", f"{speed:,.0f}" if speed else "–")
+    if run.state.is_live:
+        widgets.figure(row, "Time left", duration(status.eta_seconds), f"{duration(status.elapsed_seconds)} so far")
+    else:
+        ended = f"ended {widgets.ago(status.ended_at)}" if status.ended_at else ""
+        widgets.figure(row, "Time trained", duration(status.elapsed_seconds or None), ended)
+
+
+def points(frame: pd.DataFrame, column: str) -> list[float] | None:
+    """A few values of a column for a sparkline; None as long as there is no line to draw."""
+    values = frame[column].dropna().tolist() if column in frame else []
+    return values[:: max(1, len(values) // 40)] if len(values) > 1 else None
+
+
+def progress(run: Run) -> None:
+    """How far it is, in epochs and batches."""
+    status = run.status
+    if run.state is RunState.QUEUED:
+        st.progress(0.0, "waiting in the queue")
+    elif run.state.is_live or status.progress < 1:
+        batch = f", batch {status.batch:,}/{status.batches:,}" if status.batches else ""
+        activity = f" · {escape(status.activity)}" if status.activity and run.state.is_live else ""
+        st.progress(status.progress, f"epoch {status.epoch}/{status.epochs}{batch}{activity}")
 
 
 def curves(run: Run) -> None:
@@ -52,7 +106,8 @@ def samples(run: Run) -> None:
     chosen = table.iloc[np.random.default_rng(0).permutation(len(table))[:SAMPLES]]
     right = int(chosen["correct"].sum())
     st.caption(
-        f"{len(chosen)} validation images at the best epoch so far, {right} of them right: true class, or true → predicted."
+        f"{len(chosen)} validation images at the best epoch so far, {right} of them right. "
+        "Beneath each: its class, or true → predicted, and the confidence."
     )
     widgets.predicted_faces(images, chosen)
 
@@ -103,7 +158,7 @@ def files(run: Run) -> None:
             if path.exists():
                 st.download_button(
                     f"Curves per {name[:-1]} (CSV)",
-                    lambda path=path: cache.history(path).to_csv(index=False),
+                    partial(as_csv, path),
                     file_name=f"{run.id}-{name}.csv",
                     mime="text/csv",
                     icon=":material/download:",
@@ -112,8 +167,13 @@ def files(run: Run) -> None:
                 )
     present = sorted((path for path in run.paths.folder.iterdir() if path.is_file()), key=lambda path: path.name)
     rows = [{"file": path.name, "size": path.stat().st_size} for path in present]
-    config = {"file": "File", "size": st.column_config.NumberColumn("Size", format="bytes")}
+    config: dict[str, Any] = {"file": "File", "size": st.column_config.NumberColumn("Size", format="bytes")}
     st.dataframe(pd.DataFrame(rows), hide_index=True, column_config=config, width=560, key="files")
+
+
+def as_csv(path: Path) -> str:
+    """All rows of a history."""
+    return cache.history(path).to_csv(index=False)
 
 
 TABS: Final[dict[str, Callable[[Run], None]]] = {

@@ -1,0 +1,400 @@
+"""Every page in every state, run by Streamlit itself but without a browser."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.config import make_config
+from core.errors import RunError
+from core.jobs import local
+from core.labels import LABELS
+from core.runs.estimate import ROUGH_IMAGES_PER_SECOND, estimate_duration
+from core.runs.store import RunState, list_runs, read_run
+from dashboard import cache, charts, widgets
+from dashboard.background import Importer
+from tests.conftest import PROJECT_ROOT, wait_for
+from tests.dashboard_fixtures import FakeRun, end_run, write_run
+
+HOME = PROJECT_ROOT / "dashboard" / "Home.py"
+PAGES = ["overview", "data", "train", "runs", "run", "errors", "predict"]
+STATES = ["queued", "running", "finished", "failed", "stopped", "crashed", "stalled", "damaged"]
+HOSTILE = "![x](http://evil.test/x.png) [l](http://evil.test) :red[r] $a^2$ <b>b</b> **s** `c` :smile: www.evil.test"
+
+Opener = Callable[..., AppTest]
+Writer = Callable[..., FakeRun]
+
+
+@pytest.fixture
+def open_page(runs_root: Path, demo_root: Path, monkeypatch: pytest.MonkeyPatch) -> Opener:
+    """Open a page as a new visitor would."""
+    monkeypatch.setenv("FER_RUNS_ROOT", str(runs_root))
+    monkeypatch.setenv("FER_DATA_ROOT", str(demo_root))
+    cache.importer.clear()
+
+    def opener(page: str, data_root: Path | None = None, **query: str) -> AppTest:
+        if data_root:
+            monkeypatch.setenv("FER_DATA_ROOT", str(data_root))
+        app = AppTest.from_file(str(HOME), default_timeout=30).run()
+        if page != "overview":
+            app.switch_page(f"views/{page}.py")
+        for key, value in query.items():
+            app.query_params[key] = value
+        app.run()
+        assert not app.exception, app.exception
+        return app
+
+    return opener
+
+
+@pytest.fixture
+def write(runs_root: Path, demo_root: Path) -> Iterator[Writer]:
+    """Write fake runs; those alive let go of their lock at the end."""
+    written: list[FakeRun] = []
+
+    def writer(state: str, **options: object) -> FakeRun:
+        written.append(write_run(runs_root, demo_root, state, **options))  # type: ignore[arg-type]
+        return written[-1]
+
+    yield writer
+    for run in written:
+        run.close()
+
+
+def words(app: AppTest) -> str:
+    """Everything that stands on a page, with the invisible characters of escaped text left out."""
+    kinds = (
+        "title header subheader markdown caption text metric error warning info success button code progress".split()
+    )
+    parts = [str(getattr(element, "label", "")) for kind in kinds for element in app.get(kind)]
+    parts += [str(getattr(element, "value", "")) for kind in kinds for element in app.get(kind)]
+    parts += [element.proto.delta for element in app.get("metric")]
+    parts += [element.proto.text for element in app.get("progress") if hasattr(element.proto, "text")]
+    parts += [element.value.to_string() for element in app.dataframe]
+    return "\n".join(parts).replace(widgets._JOINER, "").replace("\\", "").replace("\u00a0", " ")
+
+
+# --- every page, every state
+
+
+@pytest.mark.parametrize(
+    ("page", "says"),
+    [
+        ("overview", "Where to start"),
+        ("data", "Make the drawn demo set"),
+        ("train", "Nothing to train on yet"),
+        ("runs", "No runs yet"),
+        ("run", "No runs yet"),
+        ("errors", "No predictions yet"),
+        ("predict", "No trained network yet"),
+    ],
+)
+def test_an_empty_page_says_what_will_be_there(open_page: Opener, tmp_path: Path, page: str, says: str) -> None:
+    app = open_page(page, data_root=tmp_path / "no-data")
+    assert says in words(app)
+    assert not app.error
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_pages_show_a_run_in_every_state(open_page: Opener, write: Writer, state: str) -> None:
+    run = write(state, name="my run", author="Mara", done=2, epochs=3)
+    assert read_run(run.paths.root, run.id).state == state
+    for page in ("overview", "runs"):
+        text = words(open_page(page))
+        assert "my run" in text and state in text
+    app = open_page("run", run=run.id)
+    assert app.title[0].value == "my run"
+    text = words(app)
+    assert state in text
+    if state == "failed":
+        assert "Loss is not a number at epoch 6" in text
+    if state in ("failed", "stopped", "crashed"):
+        assert "Resume" in text
+    if state in ("running", "queued", "stalled"):
+        assert "Stop" in text
+    if state == "finished":
+        assert "±" in text and "epoch 3" in text
+    if state not in ("queued", "damaged"):
+        assert len(app.get("plotly_chart")) == 2
+
+
+@pytest.mark.parametrize("tab", ["Curves", "Samples", "Log", "Settings", "Files"])
+@pytest.mark.parametrize("state", ["queued", "finished", "damaged"])
+def test_each_tab_of_a_run(open_page: Opener, write: Writer, state: str, tab: str) -> None:
+    run = write(state, done=1, epochs=2)
+    app = open_page("run", run=run.id, tab=tab)
+    assert not any("unexpectedly" in error.value for error in app.error)
+    if state == "finished":
+        expected = {
+            "Samples": "32 validation images",
+            "Log": "epoch 2/2",
+            "Settings": "learning_rate",
+            "Files": "train.log",
+        }
+        assert expected.get(tab, "") in words(app)
+
+
+def test_errors_and_predict_work_on_a_finished_run(open_page: Opener, write: Writer) -> None:
+    run = write("finished", name="my run", epochs=2)
+    for split in ("validation", "test"):
+        app = open_page("errors", run=run.id, split=split)
+        assert f"Accuracy on {split}" in words(app)
+        assert "Misclassified images" in words(app)
+        assert len(app.image) > 5
+    app = open_page("predict")
+    assert "close crop of one face" in words(app)
+    assert app.selectbox[0].value == run.id
+
+
+def test_errors_can_be_filtered(open_page: Opener, write: Writer) -> None:
+    run = write("running", done=1)
+    table = cache.predictions(run.paths.predictions("validation"))
+    assert table is not None
+    wrong = table[~table["correct"]]
+    label = wrong["label"].iloc[0]
+    app = open_page("errors", run=run.id)
+    assert len(app.image) == len(wrong)
+    app.selectbox(key="true").set_value(LABELS[label]).run()
+    assert len(app.image) == (wrong["label"] == label).sum()
+    app.slider(key="confidence").set_value(100).run()
+    assert "No misclassified image passes these filters" in words(app)
+
+
+def test_errors_without_the_images(open_page: Opener, write: Writer, tmp_path: Path) -> None:
+    run = write("finished", epochs=1)
+    app = open_page("errors", data_root=tmp_path / "no-data", run=run.id)
+    assert "is not on this machine" in words(app)
+
+
+def test_an_unknown_run_is_said_so(open_page: Opener, write: Writer) -> None:
+    write("finished", epochs=1)
+    assert "There is no run 'nope'" in words(open_page("run", run="nope"))
+    assert "is not a run id" in words(open_page("run", run="../x"))
+    assert "There is no run nope" in words(open_page("errors", run="nope"))
+
+
+def test_a_run_that_ends_is_drawn_once_more_without_polling(open_page: Opener, write: Writer) -> None:
+    run = write("running", done=1)
+    app = open_page("run", run=run.id)
+    assert "running" in words(app)
+    end_run(run)
+    app.run()
+    assert "finished" in words(app) and "Stop" not in words(app)
+
+
+def test_the_first_visit_shows_three_steps(open_page: Opener, write: Writer) -> None:
+    assert "Start your first run" in words(open_page("overview"))
+    write("finished", epochs=1)
+    assert "Where to start" not in words(open_page("overview"))
+
+
+def test_runs_can_be_searched(open_page: Opener, write: Writer) -> None:
+    write("finished", name="alpha", epochs=1)
+    write("failed", name="beta", done=0)
+    assert "alpha" not in words(open_page("runs", q="beta"))
+    app = open_page("runs", state="finished")
+    assert "alpha" in words(app) and "beta" not in words(app)
+    assert "No run matches" in words(open_page("runs", q="gamma"))
+
+
+# --- training
+
+
+def test_train_starts_one_run_for_a_double_click(
+    open_page: Opener, runs_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "ensure_runner", lambda *_: None)
+    app = open_page("train")
+    assert "about" in words(app) and "python -m core train --preset seed --set dataset=demo" in words(app)
+    app.number_input(key="field-epochs").set_value(2).run()
+    app.text_input(key="run-name").set_value("a 'quoted' name").run()
+    assert "--set epochs=2" in words(app)
+    app.button(key="start").click().run()
+    (run,) = list_runs(runs_root)
+    assert run.config is not None and run.config.epochs == 2 and run.name == "a 'quoted' name"
+    assert app.query_params["run"] == run.id
+
+    app.switch_page("views/train.py").run()
+    app.button(key="start").click().run()
+    assert len(list_runs(runs_root)) == 1
+
+
+def test_a_preset_fills_the_form(open_page: Opener) -> None:
+    app = open_page("train")
+    assert app.number_input(key="field-epochs").value == 50
+    app.radio(key="preset").set_value("quick").run()
+    assert app.number_input(key="field-epochs").value == 4
+    assert app.selectbox(key="field-schedule").value == "one-cycle"
+
+
+def test_a_wrong_setting_is_explained_and_cannot_be_started(open_page: Opener) -> None:
+    app = open_page("train")
+    app.number_input(key="field-learning_rate").set_value(0.0).run()
+    assert "learning_rate is 0.0, but should be greater than 0" in words(app)
+    assert all(button.disabled for button in app.button if button.label == "Start training")
+
+
+def test_estimates_say_what_they_are_based_on(write: Writer, runs_root: Path) -> None:
+    config = make_config("quick", {"epochs": 2, "images_per_epoch": 0})
+    rough = estimate_duration(config, 1400, [])
+    assert rough.seconds == pytest.approx(2 * 1400 / ROUGH_IMAGES_PER_SECOND, rel=0.1)
+    assert "rough" in rough.basis
+    write("finished", epochs=1)
+    write("failed", done=0)
+    measured = estimate_duration(config, 1400, list_runs(runs_root))
+    assert measured.images_per_second == 142 and "1 finished run" in measured.basis
+    other = estimate_duration(make_config("quick", {"model": "cnn-model-1"}), 1400, list_runs(runs_root))
+    assert "rough" in other.basis
+
+
+# --- data
+
+
+def test_the_demo_set_is_made_and_shown(open_page: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from core.data import demo
+
+    small = demo.import_demo
+    monkeypatch.setattr(demo, "import_demo", lambda root, **kw: small(root, train_per_class=4, **kw))
+    app = open_page("data", data_root=tmp_path / "data")
+    app.button(key="import-demo").click().run()
+    wait_for(lambda: not cache.importer().look().running, what="the import")
+    app.run()
+    assert "is ready" in words(app) and "drawn by a program" in words(app)
+    assert len(app.image) == 7
+
+
+def test_a_path_that_is_no_data_set_is_refused(open_page: Opener, tmp_path: Path) -> None:
+    app = open_page("data", data_root=tmp_path / "data")
+    app.text_input(key="path").set_value(str(tmp_path / "none.zip")).run()
+    app.button(key="import-path").click().run()
+    wait_for(lambda: not cache.importer().look().running, what="the import")
+    app.run()
+    assert "There is no file or folder" in words(app)
+    assert not list(tmp_path.glob("data/*"))
+
+
+def test_one_import_at_a_time() -> None:
+    importer = Importer()
+
+    def fail(progress: Callable[[int, int], None]) -> None:
+        progress(1, 4)
+        wait_for(lambda: False, seconds=0.3)
+
+    importer.start(fail)  # type: ignore[arg-type]
+    with pytest.raises(Exception, match="Another import is running"):
+        importer.start(fail)  # type: ignore[arg-type]
+    wait_for(lambda: not importer.look().running, what="the import")
+    assert "unexpectedly" in importer.look().error
+
+
+# --- what people type is never rendered
+
+
+@pytest.mark.parametrize("page", ["overview", "run", "errors", "predict", "train"])
+def test_user_text_is_inert(open_page: Opener, write: Writer, page: str) -> None:
+    run = write("running", name=HOSTILE, author=HOSTILE, done=1)
+    app = open_page(page, **({"run": run.id} if page == "run" else {}))
+    rendered = [element.value for kind in ("title", "markdown", "caption", "subheader") for element in app.get(kind)]
+    rendered += [element.proto.body for element in app.get("metric")] + [e.proto.delta for e in app.get("metric")]
+    for text in rendered:
+        for active in ("![x]", "[l](", ":red[", "<b>", "**s", " `c`", " $a", ":smile:", "http://evil", "www.evil"):
+            assert active not in text, text
+
+
+def test_escape_shows_the_same_characters() -> None:
+    shown = widgets.escape(HOSTILE + "\nsecond line")
+    assert shown.replace("\\", "").replace(widgets._JOINER, "") == HOSTILE + " second line"
+
+
+# --- figures and words
+
+
+def test_durations_and_times_are_short() -> None:
+    given = [0, 59, 60, 184, 640, 3600, 5400, 90_000, None]
+    assert [widgets.duration(s) for s in given] == [
+        "0 s", "59 s", "1 min", "3 min 4 s", "10 min", "1 h", "1 h 30 min", "1 d 1 h", "–"
+    ]  # fmt: skip
+    assert (
+        widgets.with_interval({"accuracy": 0.7041, "interval": [0.689, 0.719]}).replace("\u00a0", " ") == "70.4 % ± 1.5"
+    )
+    assert widgets.with_interval(None) == "–"
+
+
+def test_curves_stay_small_and_end_at_the_last_point(write: Writer) -> None:
+    run = write("running", done=40, epochs=50, age=timedelta(hours=1))
+    epochs, steps = cache.history(run.paths.epochs), cache.history(run.paths.steps)
+    figure = charts.curves(epochs, steps, "loss", "step", 0.9, 80)
+    assert all(len(trace.x) <= charts.MAX_POINTS for trace in figure.data)
+    assert all(trace.x[-1] == 3200 for trace in figure.data)
+    assert charts.curves(epochs, steps, "accuracy", "epoch", 0.0, 80).data[0].x[-1] == 40
+
+
+def test_a_history_is_read_on_from_where_it_was(write: Writer) -> None:
+    run = write("running", done=1)
+    assert len(cache.history(run.paths.steps)) == 80
+    run.add_epoch(2)
+    assert cache.history(run.paths.steps)["step"].tolist() == list(range(1, 161))
+    kept = run.paths.steps.read_bytes().splitlines(keepends=True)[:100]
+    replacement = run.paths.folder / "new"
+    replacement.write_bytes(b"".join(kept))
+    replacement.replace(run.paths.steps)  # what a resume does
+    assert len(cache.history(run.paths.steps)) == 100
+
+
+def test_a_log_is_shown_without_terminal_codes(tmp_path: Path) -> None:
+    log = tmp_path / "train.log"
+    assert cache.log_tail(log) == ""
+    log.write_bytes(b"x" * 100_000 + b"\nstart\n 10 %\r 50 %\r100 %\r\n\x1b[31mred\x1b[0m\n")
+    assert cache.log_tail(log) == "start\n100 %\nred"
+
+
+# --- what must not creep in
+
+
+def test_no_folder_named_pages() -> None:
+    """Streamlit takes such a folder for its own: the first link to a page of a fresh server would bypass Home.py."""
+    assert not (HOME.parent / "pages").exists()
+
+
+def test_drawing_curves_imports_no_torch() -> None:
+    imports = "core.jobs.local, core.runs.estimate, core.data.sources, core.data.demo, core.prediction.uploads"
+    code = f"import dashboard.run_view, dashboard.data_view, dashboard.train_form, {imports}"
+    code += "; import sys; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PROJECT_ROOT)
+    assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("file", sorted((HOME.parent / "views").glob("*.py")), ids=lambda file: file.stem)
+def test_page_scripts_never_import_torch_or_write_html(file: Path) -> None:
+    source = file.read_text()
+    names = [ast.unparse(node) for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert not any("torch" in name or "predictor" in name for name in names)
+    assert "unsafe_allow_html" not in source and "st.html" not in source
+
+
+def test_stop_and_resume_speak_through_the_job_module(
+    open_page: Opener, write: Writer, runs_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "ensure_runner", lambda *_: None)
+    run = write("running", done=1)
+    app = open_page("run", run=run.id)
+    app.button(key="stop").click().run()
+    assert run.paths.stop_request.exists()
+    waiting = write("queued")
+    app = open_page("run", run=waiting.id)
+    app.button(key="stop").click().run()
+    assert read_run(runs_root, waiting.id).state is RunState.STOPPED
+    app.button(key="resume").click().run()
+    assert read_run(runs_root, waiting.id).state is RunState.QUEUED
+
+    def refuse(*_: object) -> None:
+        raise RunError("It cannot be stopped today.")
+
+    monkeypatch.setattr(local, "stop", refuse)
+    app.button(key="stop").click().run()
+    assert "It cannot be stopped today." in words(app)

@@ -1,0 +1,156 @@
+"""Settings: every field documented, bounded and explained when it is wrong."""
+
+import json
+import typing
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic.fields import FieldInfo
+
+from core.config import PRESETS, TrainConfig, field_group, get_preset, make_config, parse_config
+from core.errors import ConfigError
+
+FIELDS = TrainConfig.model_fields
+NUMBERS = [name for name, field in FIELDS.items() if field.annotation in (int, float)]
+
+
+def limits(field: FieldInfo) -> dict[str, Any]:
+    """The bounds of a number: some of ge, gt, le, lt."""
+    return {
+        bound: getattr(entry, bound)
+        for entry in field.metadata
+        for bound in ("ge", "gt", "le", "lt")
+        if getattr(entry, bound, None) is not None
+    }
+
+
+def values_of(name: str) -> st.SearchStrategy[Any]:
+    """All allowed values of a field."""
+    field = FIELDS[name]
+    bounds = limits(field)
+    if field.annotation is bool:
+        return st.booleans()
+    if field.annotation is int:
+        return st.integers(bounds["ge"], bounds["le"])
+    if field.annotation is float:
+        return st.floats(
+            bounds.get("ge", bounds.get("gt")),
+            bounds.get("le", bounds.get("lt")),
+            exclude_min="gt" in bounds,
+            exclude_max="lt" in bounds,
+        )
+    if field.annotation is str:
+        return st.from_regex(r"[a-z0-9][a-z0-9-]{0,63}", fullmatch=True)
+    return st.sampled_from(typing.get_args(field.annotation))
+
+
+ANY_SETTINGS = st.fixed_dictionaries({}, optional={name: values_of(name) for name in FIELDS})
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_every_field_has_a_heading_and_a_description_that_ends_as_a_sentence(name: str) -> None:
+    field = FIELDS[name]
+    assert field.description is not None
+    assert field.description.endswith(".")
+    assert field_group(field) in {"Basics", "Optimizer", "Augmentation", "Machine"}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_every_number_is_bounded_below_and_above(name: str) -> None:
+    assert limits(FIELDS[name]).keys() & {"ge", "gt"}
+    assert limits(FIELDS[name]).keys() & {"le", "lt"}
+
+
+def out_of_range() -> list[tuple[str, Any]]:
+    step = {"ge": -1, "gt": 0, "le": 1, "lt": 0}
+    numbers = [(name, value + step[bound]) for name in NUMBERS for bound, value in limits(FIELDS[name]).items()]
+    not_finite = [(name, value) for name in NUMBERS for value in (float("nan"), float("inf"))]
+    choices = [(name, "nonsense") for name, field in FIELDS.items() if typing.get_args(field.annotation)]
+    switches = [(name, "perhaps") for name, field in FIELDS.items() if field.annotation is bool]
+    return [
+        *numbers,
+        *not_finite,
+        *choices,
+        *switches,
+        ("epochs", "many"),
+        ("epochs", 1.5),
+        ("learning_rate", None),
+        ("dataset", "../etc"),
+        ("dataset", "A"),
+        ("dataset", ""),
+        ("dataset", "a" * 65),
+    ]
+
+
+@pytest.mark.parametrize(("name", "value"), out_of_range())
+def test_a_value_out_of_range_is_refused_in_one_sentence_with_field_and_value(name: str, value: Any) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config({name: value})
+    message = str(caught.value)
+    assert message.startswith(f"{name} is {value!r}, but should be ")
+    assert message.endswith(".")
+    assert "\n" not in message
+    assert message.count(". ") == 0
+
+
+def test_the_message_says_what_is_allowed() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config({"learning_rate": -1})
+    assert str(caught.value) == "learning_rate is -1, but should be greater than 0."
+    with pytest.raises(ConfigError) as caught:
+        parse_config({"optimizer": "rmsprop"})
+    assert str(caught.value) == "optimizer is 'rmsprop', but should be 'adam', 'adamw', 'sgd' or 'muon'."
+
+
+def test_all_wrong_fields_are_named_at_once() -> None:
+    with pytest.raises(ConfigError, match=r"epochs is 0, .*\. batch_size is 1, .*\."):
+        parse_config({"epochs": 0, "batch_size": 1})
+
+
+def test_an_unknown_field_is_refused_with_those_there_are() -> None:
+    with pytest.raises(ConfigError, match=r"Unknown setting 'learningrate': choose from .*learning_rate.*\."):
+        parse_config({"learningrate": 0.1})
+
+
+def test_an_unknown_preset_is_refused_with_those_there_are() -> None:
+    with pytest.raises(ConfigError, match=f"Unknown preset 'sed': choose one of {', '.join(PRESETS)}."):
+        make_config("sed")
+
+
+def test_a_config_error_is_bad_input() -> None:
+    assert ConfigError.exit_code == 2
+    assert issubclass(ConfigError, ValueError)
+
+
+@given(ANY_SETTINGS)
+def test_strings_from_the_command_line_mean_what_they_say(settings: dict[str, Any]) -> None:
+    assert make_config("seed", {name: str(value) for name, value in settings.items()}) == parse_config(settings)
+
+
+@given(ANY_SETTINGS)
+def test_a_config_survives_its_file(settings: dict[str, Any]) -> None:
+    config = parse_config(settings)
+    assert parse_config(json.loads(json.dumps(config.model_dump(mode="json"), allow_nan=False))) == config
+    assert TrainConfig.model_validate_json(config.model_dump_json()) == config
+
+
+def test_a_config_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        TrainConfig().epochs = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
+def test_presets_are_valid_and_say_what_they_are(preset: Any) -> None:
+    assert get_preset(preset.name) is preset
+    assert make_config(preset.name) == preset.config
+    assert preset.title
+    assert preset.description
+    assert preset.cost
+    assert preset.expect
+    assert preset.command.split() == ["python", "-m", "core", "train", "--preset", preset.name]
+
+
+def test_overrides_replace_the_settings_of_the_preset() -> None:
+    assert make_config("quick", {"epochs": 7}) == make_config("quick").model_copy(update={"epochs": 7})

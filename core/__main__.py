@@ -24,8 +24,10 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Import data sets and look at them.", no_args_is_help=True, rich_markup_mode=None)
 runs_app = typer.Typer(help="List, show, stop and resume runs.", no_args_is_help=True, rich_markup_mode=None)
+bench_app = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
 app.add_typer(runs_app, name="runs")
+app.add_typer(bench_app, name="bench")
 
 RunsRoot = Annotated[Path, typer.Option("--runs-root", help="Folder of the runs.", default_factory=default_runs_root)]
 DataRoot = Annotated[
@@ -340,7 +342,34 @@ def _config_of(run: Any) -> TrainConfig:
 
     if run.config is None:
         raise RunError(f"Run {run.id} cannot be used: {run.problem}")
-    return run.config  # type: ignore[no-any-return]
+    config: TrainConfig = run.config
+    return config
+
+
+# --- speed
+
+
+@bench_app.command("train")
+def bench_train(
+    data_root: DataRoot,
+    dataset: Annotated[str, typer.Option(help="Name of an imported data set.")] = "fer2013",
+    batch_size: Annotated[int, typer.Option(min=2)] = 128,
+    steps: Annotated[int, typer.Option(min=2, help="Timed steps per turn.")] = 8,
+    rounds: Annotated[int, typer.Option(min=1, help="Turns of each.")] = 3,
+    as_json: AsJson = False,
+) -> None:
+    """Images per second of the usual script and of the engine, in turns."""
+    from core.training import bench
+
+    figures = bench.bench_train(data_root, dataset, batch_size=batch_size, steps=steps, rounds=rounds)
+    if as_json:
+        _print_json(figures)
+        return
+    print(f"{figures['device']}, batches of {batch_size}")
+    for name, rate in figures["images_per_second"].items():
+        ratio = figures["ratio"].get(name, 1.0)
+        print(f"{name.replace('_', ' '):16} {rate:>9,.1f} images/s   {ratio:.2f} times the usual script")
+    print(f"The engine reaches {_percent(figures['share_of_peak'])} of this device's matrix-multiply peak.")
 
 
 # --- printing

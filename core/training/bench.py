@@ -1,0 +1,174 @@
+"""How fast the engine trains beside the usual script: `python -m core bench train`.
+
+Both train the same network on the same images with the same batch size, optimizer and kind of augmentation, in turns in
+one process, so that the ratio holds on a machine whose speed drifts.
+"""
+
+import contextlib
+import re
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import psutil
+import torch
+from PIL import Image
+from torch import nn
+from torch.utils.data import DataLoader
+from torchvision import transforms
+from torchvision.datasets import ImageFolder
+
+from core.config import TrainConfig, make_config
+from core.data.fer2013 import load_split
+from core.labels import LABELS
+from core.models import build_model
+from core.runs.history import read_rows
+from core.runs.store import RunStatus, create_run
+from core.training.device import choose_compute
+from core.training.loop import Stopped, train
+from core.training.record import StatusReporter
+
+FLOP_PER_IMAGE: Final = {"cnn-model-2": 2.058e9}
+"""Training: three times the multiply-adds of a forward pass, two operations each."""
+
+
+def bench_train(
+    data_root: Path, dataset: str, *, batch_size: int = 128, steps: int = 8, rounds: int = 3
+) -> dict[str, Any]:
+    """Images per second of the usual script and of the engine, and their ratios.
+
+    Args:
+        data_root: where the data set is cached.
+        dataset: its name.
+        batch_size: images per step, for all.
+        steps: timed steps per turn, after one that is not timed.
+        rounds: turns of each; the medians are reported.
+
+    Returns:
+        Plain values for JSON.
+
+    Raises:
+        DataError: the data set is not imported.
+    """
+    base = make_config("seed", {"dataset": dataset, "batch_size": batch_size})
+    automatic, plain = base, base.model_copy(update={"precision": "float32"})
+    compute = choose_compute(base)
+    with tempfile.TemporaryDirectory(prefix="fer-bench-") as folder:
+        images = Path(folder, "images")
+        _write_image_folder(images, data_root, dataset, (steps + 1) * batch_size)
+        contenders: dict[str, Callable[[int], float]] = {
+            "script": lambda _: _usual_script(images, batch_size, steps, compute.device),
+            "engine": lambda turn: _engine(Path(folder, f"a{turn}"), automatic, data_root, steps),
+            "engine_float32": lambda turn: _engine(Path(folder, f"b{turn}"), plain, data_root, steps),
+        }
+        rates: dict[str, list[float]] = {name: [] for name in contenders}
+        memory: dict[str, int | None] = {}
+        for turn in range(rounds):
+            for name, contender in contenders.items():
+                _reset_peak_memory()
+                rates[name].append(contender(turn))
+                memory[name] = _peak_memory()
+    peak = matmul_peak(compute.device, torch.bfloat16 if compute.bfloat16 else torch.float32)
+    medians = {name: statistics.median(values) for name, values in rates.items()}
+    ratios = {
+        name: statistics.median(a / b for a, b in zip(rates[name], rates["script"], strict=True))
+        for name in ("engine", "engine_float32")
+    }
+    train_images = len(load_split(data_root, dataset, "train"))
+    return {
+        "device": compute.title,
+        "batch_size": batch_size,
+        "images_per_second": {name: round(value, 1) for name, value in medians.items()},
+        "ratio": {name: round(value, 2) for name, value in ratios.items()},
+        "seconds_per_epoch": {name: round(train_images / value, 1) for name, value in medians.items()},
+        "matmul_peak_gflops": round(peak / 1e9, 1),
+        "share_of_peak": round(medians["engine"] * FLOP_PER_IMAGE[base.model] / peak, 3),
+        "peak_memory_bytes": memory,
+        "rounds": {name: [round(value, 1) for value in values] for name, values in rates.items()},
+    }
+
+
+def _usual_script(images: Path, batch_size: int, steps: int, device: torch.device) -> float:
+    """Images per second of what tutorials do: ImageFolder, DataLoader, float32, Adam, a read of the loss each step."""
+    transform = transforms.Compose(
+        [
+            transforms.Grayscale(num_output_channels=1),
+            transforms.RandomHorizontalFlip(),
+            transforms.RandomRotation(10),
+            transforms.ToTensor(),
+        ]
+    )
+    loader = DataLoader(ImageFolder(str(images), transform), batch_size=batch_size, shuffle=True, num_workers=2)
+    model = build_model("cnn-model-2").to(device)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, weight_decay=1e-4)
+    criterion = nn.CrossEntropyLoss()
+    model.train()
+    started, done, total = time.monotonic(), 0, 0.0
+    for number, (x, y) in enumerate(loader):
+        optimizer.zero_grad()
+        loss = criterion(model(x.to(device)), y.to(device))
+        loss.backward()
+        optimizer.step()
+        total += loss.item()
+        if number == 0:
+            started = time.monotonic()  # the first step also starts the loader's processes
+        else:
+            done += len(y)
+        if number == steps:
+            break
+    return done / (time.monotonic() - started)
+
+
+def _engine(folder: Path, config: TrainConfig, data_root: Path, steps: int) -> float:
+    """Images per second of `train` itself, from its own history, without its first step."""
+    config = config.model_copy(update={"epochs": 1, "images_per_epoch": (steps + 2) * config.batch_size})
+    paths = create_run(folder, config)
+    reporter = StatusReporter(paths, RunStatus(created_at=datetime.now(UTC)))
+    asked = iter(range(steps + 2))  # one question before each batch
+    with contextlib.suppress(Stopped):
+        train(paths, config, data_root, choose_compute(config), reporter, lambda: next(asked) > steps)
+    rows, _ = read_rows(paths.steps)
+    return (len(rows) - 1) * config.batch_size / (rows[-1]["elapsed_s"] - rows[0]["elapsed_s"])
+
+
+def matmul_peak(device: torch.device, dtype: torch.dtype, size: int = 2048) -> float:
+    """Floating-point operations per second of a large square matrix product: what the device can do at best."""
+    a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+    best = 0.0
+    for _ in range(8):
+        started = time.monotonic()
+        for _ in range(4):
+            a @ b
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        best = max(best, 4 * 2 * size**3 / (time.monotonic() - started))
+    return best
+
+
+def _write_image_folder(folder: Path, data_root: Path, dataset: str, count: int) -> None:
+    """JPEG files in class folders, as the data set comes."""
+    split = load_split(data_root, dataset, "train")
+    chosen = np.random.default_rng(0).integers(0, len(split), count)
+    for label in LABELS:
+        (folder / label).mkdir(parents=True)
+    for number, index in enumerate(chosen):
+        Image.fromarray(np.asarray(split.images[index])).save(folder / LABELS[split.labels[index]] / f"{number}.jpg")
+
+
+def _reset_peak_memory() -> None:
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")  # Linux: start the high-water mark anew
+
+
+def _peak_memory() -> int | None:
+    """Bytes of memory at most since the last reset; the process's present use where the system does not tell."""
+    try:
+        match = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    except OSError:
+        match = None
+    return int(match[1]) * 1024 if match else int(psutil.Process().memory_info().rss)

@@ -1,0 +1,110 @@
+"""What a newcomer does: get data, train, watch, look at mistakes, predict. In real Chromium, with real processes."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from core.data.fer2013 import load_split
+from core.labels import LABELS
+from core.runs.store import list_runs
+from tests.browser.conftest import App
+from tests.conftest import wait_for
+
+
+def settle(page: Any) -> None:
+    """Wait until the page's script has ended."""
+    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
+
+
+def open_page(page: Any, app: App, name: str) -> None:
+    page.goto(f"{app.url}/{name}")
+    settle(page)
+
+
+def choose_setting(page: Any, label: str, value: str) -> None:
+    box = page.get_by_label(label, exact=True)
+    box.fill(value)
+    box.press("Enter")
+    settle(page)
+
+
+def points(page: Any, chart: int, trace: str) -> int:
+    """How many points a named line of a Plotly chart has."""
+    return int(
+        page.evaluate(
+            """([chart, name]) => {
+                const plot = document.querySelectorAll('.js-plotly-plot')[chart];
+                if (!plot || !plot.data) return 0;
+                const counts = plot.data.filter(t => (t.name || '').includes(name) && t.y).map(t => t.y.length ?? 0);
+                return counts.length ? Math.max(...counts) : 0;
+            }""",
+            [chart, trace],
+        )
+    )
+
+
+def test_from_nothing_to_a_prediction(app: App, page: Any, tmp_path: Path) -> None:
+    # --- a first visit says what to do
+    page.goto(app.url)
+    settle(page)
+    page.get_by_role("heading", name="Overview").wait_for()
+
+    # --- the drawn demo set
+    open_page(page, app, "data")
+    page.get_by_role("tab", name="Drawn demo set").click()
+    page.get_by_role("button", name="Make the drawn demo set").click()
+    page.get_by_text("is ready").wait_for()
+    assert load_split(app.data_root, "demo", "train").images.shape[1:] == (48, 48)
+
+    # --- start a run
+    open_page(page, app, "train")
+    page.get_by_text("Quick look", exact=True).click()
+    settle(page)
+    choose_setting(page, "Epochs", "3")
+    choose_setting(page, "Images per epoch", "960")
+    choose_setting(page, "Batch size", "32")
+    page.get_by_role("button", name="Start training").click()
+    page.wait_for_url(re.compile(r"/run\?.*run="))
+    [run] = list_runs(app.runs_root)
+    assert run.id in page.url
+
+    # --- the curve grows by itself while it runs
+    wait_for(lambda: points(page, 0, "train") >= 2, 90, "the first points of the curve")
+    first = points(page, 0, "train")
+    wait_for(lambda: points(page, 0, "train") > first, 60, "more points of the curve")
+    page.get_by_text("finished").first.wait_for(timeout=180_000)
+    [run] = list_runs(app.runs_root)
+    assert run.state == "finished"
+    assert [row["epoch"] for row in run_rows(run)] == [1, 2, 3]
+
+    # --- what it got wrong
+    open_page(page, app, f"errors?run={run.id}")
+    wait_for(lambda: page.locator('[data-testid="stImage"] img').count() > 0, 30, "a misclassified image")
+    assert page.get_by_text("→").count() > 0
+
+    # --- a prediction on an upload
+    image = load_split(app.data_root, "demo", "test").images[0]
+    upload = tmp_path / "my photo.png"
+    Image.fromarray(image).save(upload)
+    (tmp_path / "broken.jpg").write_text("no picture")
+    open_page(page, app, "predict")
+    page.set_input_files('input[type="file"]', [str(upload), str(tmp_path / "broken.jpg")])
+    settle(page)
+    page.get_by_text("my photo.png").first.wait_for()
+    wait_for(lambda: page.locator(".js-plotly-plot").count() > 0, 60, "the seven bars")
+    bars = page.evaluate("() => document.querySelector('.js-plotly-plot').data.flatMap(t => t.y ?? [])")
+    shown = page.evaluate(
+        "() => document.querySelector('.js-plotly-plot').data.flatMap(t => [...(t.x ?? []), ...(t.y ?? [])])"
+    )
+    assert set(LABELS) <= {str(value) for value in shown}, bars
+    page.get_by_text("broken.jpg").first.wait_for()
+    assert page.locator('[data-testid="stException"]').count() == 0
+    assert "Traceback" not in app.log.read_text()
+
+
+def run_rows(run: Any) -> list[dict[str, Any]]:
+    from core.runs.history import read_rows
+
+    return read_rows(run.paths.epochs)[0]

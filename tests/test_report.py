@@ -1,0 +1,91 @@
+"""The figures at the end of a run: repeatable, consistent with each other, and honest about leaked images."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.config import TrainConfig
+from core.data.fer2013 import load_split, write_dataset
+from core.errors import RunError
+from core.evaluation.metrics import accuracy_interval
+from core.evaluation.predictions import probabilities_of, read_predictions
+from core.runs.layout import RunPaths
+from core.runs.store import create_run
+from core.training.device import choose_compute
+from core.training.feed import load_data, shares_pixels
+from core.training.report import report
+from tests.test_training import TINY, run_training
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, demo_root: Path) -> RunPaths:
+    return run_training(tmp_path_factory.mktemp("runs"), demo_root, {**TINY, "epochs": 1})
+
+
+@pytest.fixture(scope="module")
+def leaky_root(tmp_path_factory: pytest.TempPathFactory, demo_root: Path) -> Path:
+    """The demo set, with five validation and three test images copied from train."""
+    root = tmp_path_factory.mktemp("leaky")
+    splits = {}
+    for name in ("train", "validation", "test"):
+        split = load_split(demo_root, "demo", name)
+        splits[name] = (np.array(split.images), np.array(split.labels), np.array(split.ids))
+    splits["validation"][0][:5] = splits["train"][0][:5]
+    splits["test"][0][:3] = splits["train"][0][10:13]
+    write_dataset(root, "demo", title="Demo", kind="drawn", source="test", splits=splits, differences=[])
+    return root
+
+
+def test_evaluating_again_gives_the_summarys_figures_to_the_last_digit(finished: RunPaths, demo_root: Path) -> None:
+    config = TrainConfig(**TINY)
+    again = report(finished, config, demo_root, choose_compute(config), keep_predictions=False)
+    assert json.loads(json.dumps(again)) == json.loads(finished.summary.read_text())["evaluation"]
+
+
+def test_seed_test_is_validation_and_test_together(finished: RunPaths) -> None:
+    evaluation = json.loads(finished.summary.read_text())["evaluation"]
+    parts = [evaluation["validation"], evaluation["test"]]
+    assert evaluation["seed-test"]["correct"] == sum(part["correct"] for part in parts)
+    summed = np.sum([part["confusion"] for part in parts], axis=0)
+    assert np.array_equal(evaluation["seed-test"]["confusion"], summed)
+    for figures in evaluation.values():
+        assert figures["interval"] == list(accuracy_interval(figures["correct"], figures["images"]))
+        assert figures["temperature"] == evaluation["validation"]["temperature"]  # fitted on validation alone
+
+
+def test_predictions_are_those_the_figures_are_made_from(finished: RunPaths, demo_root: Path) -> None:
+    evaluation = json.loads(finished.summary.read_text())["evaluation"]
+    for name in ("validation", "test"):
+        frame = read_predictions(finished.predictions(name))
+        split = load_split(demo_root, "demo", name)
+        assert list(frame["image_id"]) == list(split.ids)
+        assert np.array_equal(frame["label"], split.labels)
+        assert int(frame["correct"].sum()) == evaluation[name]["correct"]
+        of_label = probabilities_of(frame)[np.arange(len(frame)), frame["label"]]
+        assert np.allclose(frame["loss"], -np.log(of_label), atol=1e-5)
+
+
+def test_images_that_stand_in_train_are_counted_out(tmp_path: Path, leaky_root: Path) -> None:
+    paths = run_training(tmp_path, leaky_root, {**TINY, "epochs": 1})
+    evaluation = json.loads(paths.summary.read_text())["evaluation"]
+    assert evaluation["validation"]["without_train_duplicates"]["images"] == 42 - 5
+    assert evaluation["test"]["without_train_duplicates"]["images"] == 42 - 3
+    assert evaluation["seed-test"]["tta"]["without_train_duplicates"]["images"] == 84 - 8
+
+
+def test_they_can_be_left_out_of_train(leaky_root: Path) -> None:
+    compute = choose_compute(TrainConfig(**TINY))
+    everything = load_data(TrainConfig(**TINY), leaky_root, compute)
+    cleaned = load_data(TrainConfig(**TINY, drop_train_duplicates=True), leaky_root, compute)
+    assert len(everything.labels) - len(cleaned.labels) == 8
+    test = load_split(leaky_root, "demo", "test")
+    assert not shares_pixels(cleaned.images.numpy(), test.images).any()
+
+
+def test_a_run_without_weights_says_so(tmp_path: Path, demo_root: Path) -> None:
+    config = TrainConfig(**TINY)
+    paths = create_run(tmp_path, config, run_id="run")
+    with pytest.raises(RunError, match=r"There is no fer2013_model_2\.pth in run: it is written after the first"):
+        report(paths, config, demo_root, choose_compute(config))

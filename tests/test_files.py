@@ -1,0 +1,133 @@
+"""Whole files or none, and locks that die with their holder."""
+
+import errno
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+from filelock import FileLock
+
+from core.files import lock_is_held, read_json, sweep_leftovers, write_json, write_whole
+from tests.conftest import PROJECT_ROOT, wait_for
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_is_created_and_replaced(tmp_path: Path) -> None:
+    for content in (b"first", b"second, longer", b""):
+        write_whole(tmp_path / "x", lambda file, content=content: file.write(content))
+        assert (tmp_path / "x").read_bytes() == content
+        assert names(tmp_path) == ["x"]
+
+
+@pytest.mark.parametrize("lasting", [True, False])
+def test_a_writer_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path, lasting: bool) -> None:
+    write_whole(tmp_path / "x", lambda file: file.write(b"old"))
+
+    def fail(file: BinaryIO) -> None:
+        file.write(b"half of the n")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(tmp_path / "x", fail, lasting=lasting)
+    assert (tmp_path / "x").read_bytes() == b"old"
+    assert names(tmp_path) == ["x"]
+
+
+def test_readers_meet_only_whole_files_while_a_writer_writes(tmp_path: Path) -> None:
+    """The writer is a process of its own and is killed in the middle, which leaves at most leftovers to sweep."""
+    code = (
+        "import sys, itertools, pathlib; from core.files import write_json\n"
+        "for number in itertools.count():\n"
+        "    write_json(pathlib.Path(sys.argv[1]), {'numbers': [number] * 20_000})\n"
+    )
+    path = tmp_path / "x.json"
+    writer = subprocess.Popen([sys.executable, "-c", code, str(path)], cwd=PROJECT_ROOT)
+    try:
+        wait_for(path.exists)
+        seen = set()
+        while len(seen) < 8:
+            numbers = read_json(path)["numbers"]
+            assert len(numbers) == 20_000
+            assert len(set(numbers)) == 1
+            seen.add(numbers[0])
+    finally:
+        writer.kill()
+        writer.wait()
+    assert len(set(read_json(path)["numbers"])) == 1
+    sweep_leftovers(tmp_path)
+    assert names(tmp_path) == ["x.json"]
+
+
+def test_a_file_can_be_read_by_the_team(tmp_path: Path) -> None:
+    write_json(tmp_path / "x.json", {})
+    assert stat.S_IMODE((tmp_path / "x.json").stat().st_mode) == 0o644
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), {"x": [float("-inf")]}])
+def test_json_that_others_cannot_read_is_not_written(tmp_path: Path, value: object) -> None:
+    with pytest.raises(ValueError, match="Out of range float"):
+        write_json(tmp_path / "x.json", value)
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[" * 100_000], ids=["empty", "half", "binary", "deep"])
+def test_what_is_no_json_is_a_value_error(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.json").write_bytes(content)
+    with pytest.raises(ValueError, match=r"."):
+        read_json(tmp_path / "x.json")
+
+
+def test_json_comes_back(tmp_path: Path) -> None:
+    value = {"text": "größer ☺", "list": [1, 2.5, None, True]}
+    write_json(tmp_path / "x.json", value)
+    assert read_json(tmp_path / "x.json") == value
+    assert json.loads((tmp_path / "x.json").read_text()) == value
+
+
+def test_sweeping_takes_leftovers_only(tmp_path: Path) -> None:
+    for name in (".tmp-status.json-abc", "status.json", ".hidden", "tmp-x"):
+        (tmp_path / name).touch()
+    sweep_leftovers(tmp_path)
+    assert names(tmp_path) == [".hidden", "status.json", "tmp-x"]
+
+
+def test_a_lock_is_held_by_nobody_where_there_is_no_file(tmp_path: Path) -> None:
+    assert not lock_is_held(tmp_path / "x.lock")
+    assert names(tmp_path) == []
+
+
+def test_a_lock_is_held_until_it_is_released(tmp_path: Path) -> None:
+    with FileLock(tmp_path / "x.lock"):
+        assert lock_is_held(tmp_path / "x.lock")
+        assert lock_is_held(tmp_path / "x.lock"), "asking changes nothing"
+    assert not lock_is_held(tmp_path / "x.lock")
+    FileLock(tmp_path / "x.lock").acquire(timeout=0)
+
+
+def test_a_lock_is_free_as_soon_as_its_holder_is_dead_even_unburied(tmp_path: Path) -> None:
+    code = (
+        "import sys, time, subprocess; from filelock import FileLock\n"
+        "lock = FileLock(sys.argv[1]); lock.acquire()\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "print(child.pid, flush=True); time.sleep(60)\n"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "x.lock")], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    child = int(holder.stdout.readline())
+    try:
+        assert lock_is_held(tmp_path / "x.lock")
+        holder.kill()  # not waited for: a zombie, and with a child that lives on
+        wait_for(lambda: not lock_is_held(tmp_path / "x.lock"), 10)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        holder.wait()
+        holder.stdout.close()

@@ -62,6 +62,8 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
     folder = arguments.run_dir.resolve()
     paths = RunPaths(folder.parent, folder.name)
+    if not paths.status.exists():
+        parser.error(f"{folder} is not the folder of a run")
     stop_asked = StopFlag(paths)
     slot_lock = FileLock(QueuePaths(paths.root).slot_lock(arguments.slot))
     alive_lock = FileLock(paths.alive_lock)

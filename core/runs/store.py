@@ -23,6 +23,7 @@ from core.files import lock_is_held, sweep_leftovers, sync_folder, write_json
 from core.runs.layout import QueuePaths, RunPaths, is_run_id, new_run_id
 
 STALLED_AFTER_SECONDS: Final = 120
+META_LOCK_SECONDS: Final = 10.0
 ABANDONED_AFTER_SECONDS: Final = 3600
 """Age at which a half-made run folder counts as left behind by a process that was killed."""
 
@@ -207,7 +208,8 @@ def sweep_drafts(runs_root: Path) -> None:
 
 
 def sweep_run(paths: RunPaths) -> None:
-    """Delete half-written files in a run folder. Only for the worker that has taken the run: the rest is its alone."""
+    """Delete half-written files in a run folder. Only for the worker that has taken the run: nobody else writes there
+    then, but for people who change `meta.json`."""
     with _meta_lock(paths):
         sweep_leftovers(paths.folder)
 
@@ -248,6 +250,8 @@ def find_run(runs_root: Path, text: str) -> Run:
     """
     if "/" in text and os.path.isdir(folder := os.path.expanduser(text)):
         path = Path(folder).resolve()
+        if not os.path.lexists(RunPaths(path.parent, path.name).status):
+            raise RunError(f"{text} is not the folder of a run: it has no status.json.")
         return read_run(path.parent, path.name)
     if is_run_id(text) and not os.path.lexists(runs_root / text):
         matches = [run.id for run in list_runs(runs_root) if run.id.startswith(text)]
@@ -296,11 +300,11 @@ def write_meta(paths: RunPaths, change: Callable[[RunMeta], RunMeta]) -> RunMeta
 def best_run(runs: list[Run]) -> Run | None:
     """The run that predictions use by default: approved before others, then by best validation accuracy.
 
-    Runs that are archived, rejected, without weights or with unreadable settings are left out.
+    Runs that are archived, rejected, damaged or without weights are left out.
     """
-    candidates = [run for run in runs if run.config and not run.meta.archived and run.meta.review != "rejected"]
+    sound = [run for run in runs if run.config and run.state is not RunState.DAMAGED and run.has_weights]
     return max(
-        (run for run in candidates if run.has_weights),
+        (run for run in sound if not run.meta.archived and run.meta.review != "rejected"),
         key=lambda run: (run.meta.review == "approved", run.summary.get("best", {}).get("validation_accuracy", 0.0)),
         default=None,
     )
@@ -308,7 +312,8 @@ def best_run(runs: list[Run]) -> Run | None:
 
 @contextmanager
 def _meta_lock(paths: RunPaths) -> Iterator[None]:
-    with FileLock(paths.meta_lock, timeout=10):
+    paths.folder.stat()  # the lock would make the folder of a run that was deleted anew
+    with FileLock(paths.meta_lock, timeout=META_LOCK_SECONDS):
         yield
 
 

@@ -183,7 +183,7 @@ def explain(error: Exception) -> str:
         return "The disk is full: free some space, then resume the run from its last checkpoint."
     if isinstance(error, OSError) and error.errno is not None:
         return f"The system refused a file operation: {error.strerror}; the last checkpoint is kept."
-    if re.search(r"out of memory|can't allocate memory", text, re.IGNORECASE):
+    if isinstance(error, MemoryError) or re.search(r"out of memory|can't allocate memory", text, re.IGNORECASE):
         return "Memory ran out: try half the batch size."
     return f"{type(error).__name__}: {text[:300]} (the log has the details)."
 

@@ -44,7 +44,9 @@ def _gpu_slots() -> tuple[Slot, ...]:
     wanted = None if visible is None else [part.strip() for part in visible.split(",")]
     slots = []
     for line in listing.splitlines():
-        index, uuid, name = (part.strip() for part in line.split(",", 2))
+        index, uuid, name = (part.strip() for part in f"{line},,".split(",")[:3])
+        if not index.isdecimal():
+            continue  # it says in words that there is none
         if wanted is None or index in wanted or any(uuid.startswith(part) for part in wanted if part[:4] == "GPU-"):
             slots.append(Slot(f"gpu-{index}", name, uuid))
     return tuple(slots)

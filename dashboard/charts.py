@@ -72,7 +72,7 @@ def curves(
         )
     for trace in figure.data:
         trace.mode = trace.mode or "lines"
-    _style(figure, quantity.capitalize(), height=340)
+    _style(figure, quantity.capitalize(), height=340, legend=True)
     figure.update_xaxes(title=_AXIS_TITLES[axis], rangemode="tozero")
     figure.update_yaxes(title="accuracy (%)" if quantity == "accuracy" else "cross-entropy (nats)")
     figure.update_layout(hovermode="x unified", uirevision=axis)  # keeps the zoom while new points arrive
@@ -98,11 +98,13 @@ def _positions(frame: pd.DataFrame, axis: Axis, batches: int) -> pd.Series:
     return frame["step"]
 
 
-def confusion(matrix: np.ndarray) -> go.Figure:
+def confusion(matrix: np.ndarray, title: str = "Confusion, % of each true class", height: int = 400) -> go.Figure:
     """True classes down, predicted across; shade and figure are the share of the row, in per cent.
 
     Args:
         matrix: (7, 7) counts, row = true class.
+        title: what stands above it.
+        height: in pixels.
     """
     total = matrix.sum(axis=1, keepdims=True)
     share = np.divide(matrix * 100.0, total, out=np.zeros(matrix.shape), where=total > 0)
@@ -133,7 +135,7 @@ def confusion(matrix: np.ndarray) -> go.Figure:
         hoverinfo="skip",
         showlegend=False,
     )
-    _style(figure, "Confusion, % of each true class", height=400)
+    _style(figure, title, height)
     figure.update_xaxes(title="predicted", showgrid=False)
     figure.update_yaxes(title="true", autorange="reversed", showgrid=False)
     return figure
@@ -172,17 +174,17 @@ def probability_bars(probabilities: Sequence[float]) -> go.Figure:
             hovertemplate="%{y}: %{x:.2f} %<extra></extra>",
         )
     )
-    _style(figure, "Probability of each expression", height=290)
+    _style(figure, "Probability of each expression", height=250)
     figure.update_xaxes(range=[0, 112], tickvals=[0, 25, 50, 75, 100], ticksuffix=" %")
     figure.update_yaxes(autorange="reversed")
     return figure
 
 
-def _style(figure: go.Figure, title: str, height: int) -> None:
+def _style(figure: go.Figure, title: str, height: int, legend: bool = False) -> None:
     figure.update_layout(
         title={"text": title, "font": {"size": 15}, "x": 0, "xanchor": "left", "y": 0.98, "yanchor": "top"},
         height=height,
-        margin={"l": 8, "r": 16, "t": 62, "b": 8},
+        margin={"l": 8, "r": 16, "t": 64 if legend else 36, "b": 8},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},

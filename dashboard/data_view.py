@@ -18,7 +18,7 @@ FACES_PER_CLASS = 10
 def show(datasets: Sequence[DatasetInfo]) -> None:
     """One data set; with several, a choice first."""
     by_name = {info.name: info for info in datasets}
-    name = datasets[0].name
+    name = next((info for info in datasets if info.kind == "fer2013"), datasets[0]).name
     if len(datasets) > 1:
         chosen = st.segmented_control(
             "Data set", list(by_name), default=name, required=True, key="set", bind="query-params"

@@ -25,7 +25,7 @@ def metrics(run: Run) -> None:
     status = run.status
     best, test = run.summary.get("best", {}), widgets.evaluation_of(run, "test")
     loss = float(steps["loss"].tail(50).mean()) if len(steps) else None
-    row = st.grid(5, min_column_width=150)
+    row = st.grid(5, min_column_width=150, row_height=190)  # fixed: nothing jumps when the first trend appears
     widgets.figure(
         row,
         "Best validation",
@@ -45,7 +45,13 @@ def metrics(run: Run) -> None:
         row, "Training loss", "–" if loss is None else f"{loss:.3f}", "last 50 steps", trend=points(steps, "loss")
     )
     speed = status.images_per_second
-    widgets.figure(row, "Images per second", f"{speed:,.0f}" if speed else "–")
+    widgets.figure(
+        row,
+        "Images per second",
+        f"{speed:,.0f}" if speed else "–",
+        "in training",
+        trend=points(steps, "images_per_second"),
+    )
     if run.state.is_live:
         widgets.figure(row, "Time left", duration(status.eta_seconds), f"{duration(status.elapsed_seconds)} so far")
     else:
@@ -56,7 +62,7 @@ def metrics(run: Run) -> None:
 def points(frame: pd.DataFrame, column: str) -> list[float] | None:
     """A few values of a column for a sparkline; None as long as there is no line to draw."""
     values = frame[column].dropna().tolist() if column in frame else []
-    return values[:: max(1, len(values) // 40)] if len(values) > 1 else None
+    return values[:: max(1, len(values) // 40)] if len(values) > 2 else None
 
 
 def progress(run: Run) -> None:

@@ -85,15 +85,17 @@ def guarded() -> Iterator[None]:
 
 _PUNCTUATION: Final = re.compile(r"([!-/:-@\[-`{-~])")
 _JOINER: Final = "\u2060"
-"""A character of no width. Backslashes stop Markdown, but emoji codes, icons and bare web addresses are looked for in
-the finished text: this breaks their pattern without being seen."""
+"""A character of no width."""
+_PATTERNS: Final = re.compile(r":(?=[\w+/-])|www(?=\.)|@|[-<>~](?=[-=>])", re.IGNORECASE)
+"""Backslashes stop Markdown, but emoji and icon codes, bare addresses and arrows are looked for in the finished text:
+the joiner breaks them without being seen. Run ids and most names hold none of these and can be copied as they are."""
 
 
 def escape(text: str) -> str:
     """User text for an element that renders Markdown: shows exactly the same characters, on one line."""
     flat = " ".join(text.split())
-    flat = _PUNCTUATION.sub(r"\\\1", flat)
-    return re.sub(r"(\\[:@.<>~=-])", rf"\1{_JOINER}", flat)
+    broken = _PATTERNS.sub(lambda match: match.group() + _JOINER, flat)
+    return _PUNCTUATION.sub(r"\\\1", broken)
 
 
 def percent(share: float | None, digits: int = 1) -> str:
@@ -114,7 +116,7 @@ def duration(seconds: float | None) -> str:
     """Seconds in the two largest units that matter."""
     if seconds is None:
         return "–"
-    whole = round(seconds)
+    whole = max(0, round(seconds))
     for unit, length, part, smaller in (("d", 86_400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
         if whole >= length:
             rest = whole % length // smaller

@@ -20,11 +20,12 @@ def main() -> None:
     importer = cache.importer()
     state = importer.look()
     datasets = list_datasets(widgets.data_root())
-    with st.expander("Get data", expanded=not datasets or state != Snapshot(), icon=":material/add:", key="get"):
+    outcome(state)
+    unfinished = state.running or bool(state.error)
+    with st.expander("Get data", expanded=unfinished or not datasets, icon=":material/add:"):
         if state.running:
             widgets.live(show_progress, seconds=0.5)
         else:
-            outcome(state)
             choices(state)
     if datasets:
         data_view.show(datasets)
@@ -89,12 +90,15 @@ def show_progress() -> None:
 def outcome(state: Snapshot) -> None:
     """How the last import ended."""
     if state.result:
-        st.success(
-            f"{escape(state.result.title)} is ready: {state.result.total:,} images.", icon=":material/check_circle:"
-        )
-        if st.button("Start training on it", icon=":material/play_arrow:"):
-            cache.importer().forget()
-            st.switch_page(widgets.TRAIN)
+        ready = f"{escape(state.result.title)} is ready: {state.result.total:,} images."
+        st.success(ready, icon=":material/check_circle:")
+        with st.container(horizontal=True):
+            if st.button("Start training on it", icon=":material/play_arrow:", type="primary"):
+                cache.importer().forget()
+                st.switch_page(widgets.TRAIN)
+            if st.button("Close", icon=":material/close:"):
+                cache.importer().forget()
+                st.rerun()
     elif state.differences:
         st.warning(
             "The images are readable, but their numbers are not the published ones:", icon=":material/difference:"

@@ -36,6 +36,10 @@ def main() -> None:
         "forehead to chin, upright, little background.",
         icon=":material/crop:",
     )
+    info = widgets.dataset_of(run)
+    if info and info.kind == "drawn":
+        drawn = "This network has only seen drawn faces: what it says about photographs means little."
+        st.warning(drawn, icon=":material/draw:")
     for number, upload in enumerate(uploads):
         with st.container(border=True):
             predict(run, upload, number)
@@ -56,7 +60,7 @@ def predict(run: Run, upload: Any, number: int) -> None:
         st.image(photo, width=240, alt="the uploaded photo")
     with middle:
         st.caption("What the network saw, 48x48")
-        st.image(widgets.enlarged(face), width=192, output_format="PNG", alt="the face as the network saw it")
+        st.image(widgets.enlarged(face, 5), width=240, output_format="PNG", alt="the face as the network saw it")
     with right:
         with st.spinner("Loading the network; the first time takes some seconds …"):
             network = cache.predictor(run.paths.weights, run.config.model if run.config else "cnn-model-2")

@@ -28,12 +28,18 @@ def main() -> None:
     )
     present = [state.value for state in RunState if any(run.state is state for run in runs)]
     wanted = states.pills("State", present, selection_mode="multi", key="state", bind="query-params", wrap=True)
-    needle = (text or "").strip().lower()
+    active = any(run.state.is_live for run in runs)
+    widgets.live(table, seconds=5 if active else None, text=(text or "").strip().lower(), wanted=wanted)
+
+
+def table(text: str, wanted: list[str]) -> None:
+    """The runs that the filters leave; drawn again by itself while one is live."""
+    runs = [run for run in list_runs(widgets.runs_root()) if not run.meta.archived]
     shown = [
         run
         for run in runs
         if (not wanted or run.state.value in wanted)
-        and needle in " ".join((run.name, run.id, run.meta.author, run.problem or "")).lower()
+        and text in " ".join((run.name, run.id, run.meta.author, run.problem or "")).lower()
     ]
     st.caption(f"{len(shown)} of {len(runs)} runs, newest first")
     if shown:

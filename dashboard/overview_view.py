@@ -1,0 +1,116 @@
+"""What the Overview shows: where to start, what is going on, the best run."""
+
+import numpy as np
+import streamlit as st
+
+from core.data.fer2013 import DatasetInfo
+from core.jobs.slots import list_slots
+from core.runs.store import Run, RunState
+from dashboard import cache, charts, widgets
+from dashboard.widgets import escape
+
+
+def first_steps(runs: list[Run], datasets: list[DatasetInfo]) -> None:
+    """What a newcomer does, with a tick at what is done."""
+    steps = [
+        (
+            "Get data",
+            "Import FER2013, or make the drawn demo set in seconds.",
+            bool(datasets),
+            widgets.DATA,
+            "Open Data",
+        ),
+        (
+            "Start your first run",
+            "Choose a recipe and a data set, then watch the curves grow while it trains.",
+            bool(runs),
+            widgets.TRAIN,
+            "Open Train",
+        ),
+        (
+            "Look at its errors, try a prediction",
+            "See what the network gets wrong, then give it a photo.",
+            any(run.state is RunState.FINISHED for run in runs),
+            widgets.PREDICT,
+            "Open Predict",
+        ),
+    ]
+    st.subheader("Where to start", anchor=False)
+    grid = st.grid(3, min_column_width=260, border=True)
+    current = next((index for index, step in enumerate(steps) if not step[2]), len(steps))
+    for index, (title, text, done, page, label) in enumerate(steps):
+        with grid.cell():
+            if done:
+                st.badge("done", icon=":material/check_circle:", color="green")
+            else:
+                st.badge(f"step {index + 1}", color="blue" if index == current else "gray")
+            st.markdown(f"**{title}**  \n{text}")
+            if st.button(label, key=f"step-{index}", type="primary" if index == current else "secondary"):
+                st.switch_page(page)
+
+
+def now(runs: list[Run], datasets: list[DatasetInfo]) -> None:
+    """Data, device, queue, and what is running."""
+    running = [run for run in runs if run.state in (RunState.RUNNING, RunState.STALLED)]
+    waiting = [run for run in runs if run.state is RunState.QUEUED]
+    slots = list_slots()
+    row = st.grid(3, min_column_width=260)
+    images = sum(info.total for info in datasets)
+    names = ", ".join(escape(info.title) for info in datasets)
+    widgets.figure(row, "Data", f"{images:,} images" if datasets else "none yet", names)
+    device = slots[0].title if len(slots) == 1 else f"{len(slots)} x {slots[0].title}"
+    widgets.figure(row, "Device", "busy" if running else "idle", escape(device))
+    following = f"next: {escape(waiting[-1].name)}" if waiting else "nothing waiting"
+    widgets.figure(row, "Queue", f"{len(running)} running, {len(waiting)} waiting", following)
+    if running:
+        st.subheader("Running now", anchor=False)
+        cards = st.grid(3, min_column_width=340, border=True)
+        for run in running:
+            with cards.cell():
+                card(run)
+
+
+def card(run: Run) -> None:
+    """One run that is training."""
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(f"**{escape(run.name)}**")
+        widgets.state_chip(run.state)
+    status = run.status
+    epochs = cache.history(run.paths.epochs)
+    trend = (100 * epochs["validation_accuracy"]).tolist() if len(epochs) else []
+    st.metric(
+        "Best validation accuracy",
+        widgets.percent(widgets.accuracy_of(run)),
+        chart_data=trend if len(trend) > 1 else None,
+        height=140,
+    )
+    left = f", {widgets.duration(status.eta_seconds)} left" if status.eta_seconds is not None else ""
+    st.progress(status.progress, f"epoch {status.epoch}/{status.epochs}{left}")
+    st.page_link(widgets.RUN, label="Open", icon=":material/show_chart:", query_params={"run": run.id})
+
+
+def best(run: Run) -> None:
+    """The run that Predict uses by default."""
+    st.subheader("Best run", anchor=False)
+    scored = next((split for split in ("test", "validation") if widgets.evaluation_of(run, split)), None)
+    with st.container(border=True):
+        left, right = st.columns([5, 4], gap="large", vertical_alignment="center")
+        with left:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.markdown(f"**{escape(run.name)}**", width="content")
+                widgets.state_chip(run.state)
+            figures = st.grid(2, min_column_width=140)
+            epoch = run.summary.get("best", {}).get("epoch")
+            label = f"Validation, epoch {epoch}" if epoch else "Validation"
+            figures.metric(label, widgets.percent(widgets.accuracy_of(run)))
+            figures.metric("Test ± 95 %", widgets.with_interval(widgets.evaluation_of(run, "test")))
+            with st.container(horizontal=True):
+                query = {"run": run.id}
+                st.page_link(widgets.RUN, label="Curves", icon=":material/show_chart:", query_params=query)
+                st.page_link(widgets.ERRORS, label="Errors", icon=":material/grid_view:", query_params=query)
+                st.page_link(widgets.PREDICT, label="Predict", icon=":material/add_reaction:", query_params=query)
+        matrix = (widgets.evaluation_of(run, scored) or {}).get("confusion") if scored else None
+        if matrix:
+            title = f"Confusion on {scored}, % of each true class"
+            figure = charts.confusion(np.array(matrix), title, height=270)
+            right.plotly_chart(figure, key="best-confusion", config=widgets.CHART_CONFIG)

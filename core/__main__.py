@@ -233,7 +233,7 @@ def runs_stop(run: RunName, runs_root: RunsRoot) -> None:
     from core.runs.store import find_run
 
     found = find_run(runs_root, run)
-    stop(runs_root, found.id)
+    stop(found.paths.root, found.id)
     print(f"{found.id}: asked to stop." if found.state.is_live else f"{found.id} is {found.state} already.")
 
 
@@ -244,7 +244,7 @@ def runs_resume(run: RunName, runs_root: RunsRoot, data_root: DataRoot) -> None:
     from core.runs.store import find_run
 
     found = find_run(runs_root, run)
-    resume(runs_root, data_root, found.id)
+    resume(found.paths.root, data_root, found.id)
     print(f"{found.id}: queued again.")
 
 

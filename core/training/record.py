@@ -159,7 +159,7 @@ class Recorder:
             "elapsed_seconds": round(self.elapsed(), 1),
             "dataset_fingerprint": self._data.fingerprint,
         }
-        write_json(self._paths.summary, {**summary, **more})
+        write_json(self._paths.summary, {**summary, **more}, indent=None)
 
     def close(self) -> None:
         self._steps.close()

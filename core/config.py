@@ -159,7 +159,7 @@ PRESETS: Final[dict[str, Preset]] = {
         Preset(
             name="best",
             title="Best recipe",
-            description="Muon on the convolutions, AdamW on the head, one-cycle, averaged weights, stronger augmentation.",
+            description="Muon on the convolutions, AdamW on the head, one-cycle, averaged weights, more augmentation.",
             cost="45 epochs",
             expect="not measured yet",
             settings={

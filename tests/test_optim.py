@@ -1,5 +1,6 @@
 """Optimizers, schedule and averaged weights."""
 
+import itertools
 import math
 
 import pytest
@@ -61,8 +62,8 @@ def test_schedules_rise_to_one_and_fall_towards_zero(schedule: str) -> None:
     assert factors[0] == pytest.approx(1 / 101)
     assert max(factors) == pytest.approx(1.0)
     assert factors.index(max(factors)) == 100
-    assert all(b >= a for a, b in zip(factors[:100], factors[1:101], strict=True))
-    assert all(b <= a for a, b in zip(factors[100:], factors[101:], strict=False))
+    assert all(b >= a for a, b in itertools.pairwise(factors[:101]))
+    assert all(b <= a for a, b in itertools.pairwise(factors[100:]))
     assert 0 < factors[-1] < 0.002
 
 

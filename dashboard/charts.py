@@ -1,10 +1,12 @@
 """Figures: data in, figure out. No reading of files, no Streamlit.
 
-Backgrounds are transparent and text takes its colour from the theme, so that each figure works on light and dark.
+Curves that grow are ECharts options, since Streamlit keeps such a chart and gives it the new points, while it builds a
+Plotly figure anew, with a flicker, whenever its data change. Backgrounds are transparent and text takes its colour from
+the theme, so that each figure works on light and dark.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -28,7 +30,7 @@ def curves(
     axis: Axis = "epoch",
     smoothing: float = 0.9,
     batches: int = 0,
-) -> go.Figure:
+) -> dict[str, Any]:
     """Training and validation over time: the raw training curve faintly behind its smoothed one.
 
     Args:
@@ -38,45 +40,64 @@ def curves(
         axis: what runs to the right.
         smoothing: weight of the past in the moving average, 0 (none) to below 1.
         batches: steps per epoch; 0 if not known.
+
+    Returns:
+        An ECharts option.
     """
     scale = 100 if quantity == "accuracy" else 1
-    unit = " %" if quantity == "accuracy" else ""
-    number = ".1f" if quantity == "accuracy" else ".3f"
-    figure = go.Figure()
+    datasets, series = [], []
     if quantity in steps:
         raw = steps[quantity].astype(float) * scale
-        smooth = smoothed(raw, smoothing)
-        x = _positions(steps, axis, batches)
-        few = thin(len(steps))
-        line = {"color": TRAIN_COLOUR, "width": 1}
+        columns = {axis: _positions(steps, axis, batches), "train": smoothed(raw, smoothing), "train, each step": raw}
+        datasets.append({"source": pd.DataFrame(columns).iloc[thin(len(steps))]})
         if smoothing > 0:
-            figure.add_scatter(
-                x=x.iloc[few], y=raw.iloc[few], line=line, opacity=0.3, showlegend=False, hoverinfo="skip"
-            )
-        figure.add_scatter(
-            x=x.iloc[few],
-            y=smooth.iloc[few],
-            name="train",
-            line={"color": TRAIN_COLOUR, "width": 2},
-            hovertemplate=f"train %{{y:{number}}}{unit}<extra></extra>",
-        )
+            series.append(_line("train, each step", axis, 0, TRAIN_COLOUR, width=1, opacity=0.3, silent=True))
+        series.append(_line("train", axis, 0, TRAIN_COLOUR))
     if f"validation_{quantity}" in epochs:
-        figure.add_scatter(
-            x=_positions(epochs, axis, batches),
-            y=epochs[f"validation_{quantity}"].astype(float) * scale,
-            name="validation",
-            mode="lines+markers",
-            line={"color": VALIDATION_COLOUR, "width": 2.5},
-            marker={"size": 6},
-            hovertemplate=f"validation %{{y:{number}}}{unit}<extra></extra>",
-        )
-    for trace in figure.data:
-        trace.mode = trace.mode or "lines"
-    _style(figure, quantity.capitalize(), height=340, legend=True)
-    figure.update_xaxes(title=_AXIS_TITLES[axis], rangemode="tozero")
-    figure.update_yaxes(title="accuracy (%)" if quantity == "accuracy" else "cross-entropy (nats)")
-    figure.update_layout(hovermode="x unified", uirevision=axis)  # keeps the zoom while new points arrive
-    return figure
+        values = epochs[f"validation_{quantity}"].astype(float) * scale
+        datasets.append({"source": pd.DataFrame({axis: _positions(epochs, axis, batches), "validation": values})})
+        series.append(_line("validation", axis, len(datasets) - 1, VALIDATION_COLOUR, symbols=True))
+    return {
+        "animation": False,
+        "title": {"text": quantity.capitalize(), "left": 0, "top": 0, "textStyle": {"fontSize": 15, "fontWeight": 600}},
+        "legend": {"top": 28, "left": 0, "data": ["train", "validation"]},
+        "grid": {"left": 12, "right": 16, "top": 66, "bottom": 12},
+        "tooltip": {"trigger": "axis", "valueFormatter": "%.1f %%" if quantity == "accuracy" else "%.3f"},
+        "xAxis": _axis(_AXIS_TITLES[axis], gap=28, min=0),
+        "yAxis": _axis("accuracy (%)" if quantity == "accuracy" else "cross-entropy (nats)", gap=38, scale=True),
+        "dataset": datasets,
+        "series": series,
+    }
+
+
+def _line(
+    name: str,
+    axis: Axis,
+    dataset: int,
+    colour: str,
+    *,
+    width: float = 2,
+    opacity: float = 1.0,
+    symbols: bool = False,
+    silent: bool = False,
+) -> dict[str, Any]:
+    return {
+        "type": "line",
+        "name": name,
+        "datasetIndex": dataset,
+        "encode": {"x": axis, "y": name, "tooltip": [] if silent else [name]},
+        "showSymbol": symbols,
+        "symbol": "circle" if symbols else "none",
+        "symbolSize": 6,
+        "silent": silent,
+        "color": colour,
+        "lineStyle": {"width": width, "opacity": opacity},
+        **({"tooltip": {"show": False}} if silent else {}),
+    }
+
+
+def _axis(name: str, gap: int, **more: Any) -> dict[str, Any]:
+    return {"type": "value", "name": name, "nameLocation": "middle", "nameGap": gap, **more}
 
 
 def smoothed(values: pd.Series, weight: float) -> pd.Series:
@@ -98,13 +119,16 @@ def _positions(frame: pd.DataFrame, axis: Axis, batches: int) -> pd.Series:
     return frame["step"]
 
 
-def confusion(matrix: np.ndarray, title: str = "Confusion, % of each true class", height: int = 400) -> go.Figure:
+def confusion(
+    matrix: np.ndarray, title: str = "Confusion, % of each true class", height: int = 400, dark: bool = False
+) -> go.Figure:
     """True classes down, predicted across; shade and figure are the share of the row, in per cent.
 
     Args:
         matrix: (7, 7) counts, row = true class.
         title: what stands above it.
         height: in pixels.
+        dark: whether the page is; the theme's own gray is too faint on the shades.
     """
     total = matrix.sum(axis=1, keepdims=True)
     share = np.divide(matrix * 100.0, total, out=np.zeros(matrix.shape), where=total > 0)
@@ -131,7 +155,7 @@ def confusion(matrix: np.ndarray, title: str = "Confusion, % of each true class"
         y=[LABELS[i] for i in rows.ravel()],
         text=[f"{value:.0f}" for value in share.ravel()],
         mode="text",
-        textfont={"size": 13, "weight": 600},
+        textfont={"size": 13, "weight": 600, "color": "#eceff6" if dark else "#1f2530"},
         hoverinfo="skip",
         showlegend=False,
     )
@@ -180,14 +204,13 @@ def probability_bars(probabilities: Sequence[float]) -> go.Figure:
     return figure
 
 
-def _style(figure: go.Figure, title: str, height: int, legend: bool = False) -> None:
+def _style(figure: go.Figure, title: str, height: int) -> None:
     figure.update_layout(
         title={"text": title, "font": {"size": 15}, "x": 0, "xanchor": "left", "y": 0.98, "yanchor": "top"},
         height=height,
-        margin={"l": 8, "r": 16, "t": 64 if legend else 36, "b": 8},
+        margin={"l": 8, "r": 16, "t": 36, "b": 8},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
         font={"size": 13},
         bargap=0.3,
     )

@@ -112,5 +112,5 @@ def best(run: Run) -> None:
         matrix = (widgets.evaluation_of(run, scored) or {}).get("confusion") if scored else None
         if matrix:
             title = f"Confusion on {scored}, % of each true class"
-            figure = charts.confusion(np.array(matrix), title, height=270)
+            figure = charts.confusion(np.array(matrix), title, 270, widgets.is_dark())
             right.plotly_chart(figure, key="best-confusion", config=widgets.CHART_CONFIG)

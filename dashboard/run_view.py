@@ -16,6 +16,7 @@ from dashboard import cache, charts, widgets
 from dashboard.widgets import duration, escape
 
 SAMPLES: Final = 32
+CURVE_HEIGHT: Final = 340
 AXES: Final[tuple[charts.Axis, ...]] = ("epoch", "step", "time")
 
 
@@ -76,24 +77,28 @@ def progress(run: Run) -> None:
         st.progress(status.progress, f"epoch {status.epoch}/{status.epochs}{batch}{activity}")
 
 
-def curves(run: Run) -> None:
-    """Loss and accuracy over the run."""
-    axis_box, smoothing_box = st.columns([2, 3], vertical_alignment="center")
-    axis = axis_box.segmented_control(
+def curve_controls() -> None:
+    """Axis and smoothing. Drawn even while another tab is open: what is not drawn falls out of the address."""
+    axis, smoothing = st.columns([2, 3], vertical_alignment="center")
+    axis.segmented_control(
         "Axis", AXES, default="epoch", required=True, key="axis", bind="query-params", label_visibility="collapsed"
     )
-    smoothing = smoothing_box.slider(
-        "Smoothing of the training curve", 0.0, 0.99, 0.9, 0.01, key="smoothing", bind="query-params"
-    )
+    smoothing.slider("Smoothing of the training curve", 0.0, 0.99, 0.9, 0.01, key="smoothing", bind="query-params")
+
+
+def curves(run: Run) -> None:
+    """Loss and accuracy over the run."""
     epochs, steps = cache.history(run.paths.epochs), cache.history(run.paths.steps)
     if not len(steps) and not len(epochs):
-        with st.container(border=True, height=356, horizontal_alignment="center", vertical_alignment="center"):
-            st.caption("The curves begin with the first steps.")
+        with st.container(border=True, height=CURVE_HEIGHT, horizontal_alignment="center", vertical_alignment="center"):
+            st.caption("The curves begin with the first steps.", width="content")
         return
+    axis: charts.Axis = st.session_state["axis"]
+    smoothing: float = st.session_state["smoothing"]
     pair = st.grid(2, min_column_width=380)
     for quantity in ("loss", "accuracy"):
-        figure = charts.curves(epochs, steps, quantity, axis or "epoch", smoothing, run.status.batches)
-        pair.plotly_chart(figure, key=f"curve-{quantity}", config=widgets.CHART_CONFIG)
+        figure = charts.curves(epochs, steps, quantity, axis, smoothing, run.status.batches)
+        pair.echarts_chart(figure, height=CURVE_HEIGHT, key=f"curve-{quantity}", alt=f"{quantity} of this run")
     st.caption(
         "Training is measured on augmented images while the network learns, validation on untouched ones "
         "after each epoch: at first validation often lies above training."

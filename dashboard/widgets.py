@@ -226,6 +226,11 @@ def strip(images: np.ndarray, gap: int = 2) -> np.ndarray:
     return enlarged(pixels, 2)
 
 
+def is_dark() -> bool:
+    """Whether this viewer sees the dark theme."""
+    return st.context.theme.type == "dark"
+
+
 def enlarged(face: np.ndarray, factor: int = 4) -> np.ndarray:
     """A face with every pixel repeated, so that the browser shows squares instead of a blur."""
     return face.repeat(factor, axis=0).repeat(factor, axis=1)

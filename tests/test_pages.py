@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from core.config import make_config
@@ -120,7 +121,7 @@ def test_pages_show_a_run_in_every_state(open_page: Opener, write: Writer, state
     if state == "finished":
         assert "±" in text and "epoch 3" in text
     if state not in ("queued", "damaged"):
-        assert len(app.get("plotly_chart")) == 2
+        assert len(app.get("echarts_chart")) == 2
 
 
 @pytest.mark.parametrize("tab", ["Curves", "Samples", "Log", "Settings", "Files"])
@@ -278,6 +279,28 @@ def test_a_path_that_is_no_data_set_is_refused(open_page: Opener, tmp_path: Path
     assert not list(tmp_path.glob("data/*"))
 
 
+def test_other_numbers_of_images_are_shown_and_may_be_accepted(open_page: Opener, tmp_path: Path) -> None:
+    for folder, prefix in (("train", "Training"), ("test", "PublicTest"), ("test", "PrivateTest")):
+        for label in LABELS:
+            file = tmp_path / "few" / folder / label / f"{prefix}_1.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("L", (48, 48), 90).save(file)
+    app = open_page("data", data_root=tmp_path / "data")
+    app.text_input(key="path").set_value(str(tmp_path / "few")).run()
+    app.button(key="import-path").click().run()
+    wait_for(lambda: not cache.importer().look().running, what="the import")
+    app.run()
+    assert "their numbers are not the published ones" in words(app)
+    assert len(app.dataframe[0].value) == 21
+    app.checkbox(key="accept").check().run()
+    app.button(key="import-path").click().run()
+    wait_for(lambda: not cache.importer().look().running, what="the import")
+    app.run()
+    assert "FER2013 is ready: 21 images" in words(app) and "21 counts differ" in words(app)
+    app.button(key="delete-fer2013").click().run()
+    assert "counts differ" not in words(app)
+
+
 def test_one_import_at_a_time() -> None:
     importer = Importer()
 
@@ -328,10 +351,11 @@ def test_durations_and_times_are_short() -> None:
 def test_curves_stay_small_and_end_at_the_last_point(write: Writer) -> None:
     run = write("running", done=40, epochs=50, age=timedelta(hours=1))
     epochs, steps = cache.history(run.paths.epochs), cache.history(run.paths.steps)
-    figure = charts.curves(epochs, steps, "loss", "step", 0.9, 80)
-    assert all(len(trace.x) <= charts.MAX_POINTS for trace in figure.data)
-    assert all(trace.x[-1] == 3200 for trace in figure.data)
-    assert charts.curves(epochs, steps, "accuracy", "epoch", 0.0, 80).data[0].x[-1] == 40
+    train, validation = (part["source"] for part in charts.curves(epochs, steps, "loss", "step", 0.9, 80)["dataset"])
+    assert len(train) <= charts.MAX_POINTS and train["step"].iloc[-1] == validation["step"].iloc[-1] == 3200
+    assert train["train"].std() < train["train, each step"].std()
+    train, _ = (part["source"] for part in charts.curves(epochs, steps, "accuracy", "epoch", 0.0, 80)["dataset"])
+    assert train["epoch"].iloc[-1] == 40 and train["train"].equals(train["train, each step"])
 
 
 def test_a_history_is_read_on_from_where_it_was(write: Writer) -> None:

@@ -55,7 +55,7 @@ def summary(table: pd.DataFrame, split: str) -> None:
     matrix = confusion(table["label"].to_numpy(), table["predicted"].to_numpy())
     right, total = int(table["correct"].sum()), len(table)
     left, side = st.columns([3, 2], gap="medium")
-    left.plotly_chart(charts.confusion(matrix), key="confusion", config=widgets.CHART_CONFIG)
+    left.plotly_chart(charts.confusion(matrix, dark=widgets.is_dark()), key="confusion", config=widgets.CHART_CONFIG)
     with side:
         result = {"accuracy": right / total if total else None, "interval": accuracy_interval(right, total)}
         st.metric(

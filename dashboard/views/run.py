@@ -53,6 +53,8 @@ def body(run_id: str, watched: bool) -> None:
         run_view.metrics(run)
         run_view.progress(run)
     tabs = st.tabs(list(run_view.TABS), key="tab", bind="query-params")
+    with tabs[0]:
+        run_view.curve_controls()
     for tab, draw in zip(tabs, run_view.TABS.values(), strict=True):
         if tab.open:
             with tab, widgets.guarded():

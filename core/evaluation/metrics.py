@@ -4,8 +4,6 @@ import math
 from typing import Any, Final
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from core.labels import LABELS, NUM_CLASSES
 
@@ -38,7 +36,8 @@ def confusion(labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         labels: (N,) true class indices.
         predicted: (N,) predicted class indices.
     """
-    return np.asarray(confusion_matrix(labels, predicted, labels=np.arange(NUM_CLASSES)))
+    cells = labels.astype(int) * NUM_CLASSES + predicted.astype(int)
+    return np.bincount(cells, minlength=NUM_CLASSES**2).reshape(NUM_CLASSES, NUM_CLASSES)
 
 
 def calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
@@ -65,6 +64,8 @@ def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:
         labels: (N,) true class indices.
         probabilities: (N, 7).
     """
+    from scipy.optimize import minimize_scalar
+
     if len(labels) == 0:
         return 1.0
     result = minimize_scalar(
@@ -100,6 +101,9 @@ def evaluate_predictions(labels: np.ndarray, probabilities: np.ndarray, temperat
         Plain values for JSON: images, correct, accuracy and its interval, mean recall, macro F1, per class, confusion,
         log loss and calibration error, the last two also after the temperature. Shares are 0..1.
     """
+    # SciPy and scikit-learn take a second or two to import, which pages that only count should not pay for
+    from sklearn.metrics import precision_recall_fscore_support
+
     predicted = probabilities.argmax(axis=1)
     total, correct = len(labels), int((predicted == labels).sum())
     precision, recall, f1, support = precision_recall_fscore_support(

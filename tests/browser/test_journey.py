@@ -30,18 +30,10 @@ def choose_setting(page: Any, label: str, value: str) -> None:
     settle(page)
 
 
-def points(page: Any, chart: int, trace: str) -> int:
-    """How many points a named line of a Plotly chart has."""
-    return int(
-        page.evaluate(
-            """([chart, name]) => {
-                const plot = document.querySelectorAll('.js-plotly-plot')[chart];
-                const drawn = (plot?.calcdata ?? []).filter(points => points[0]?.trace?.name === name);
-                return Math.max(0, ...drawn.map(points => points.length));
-            }""",
-            [chart, trace],
-        )
-    )
+def curve(page: Any) -> bytes:
+    """How the first curve looks now."""
+    chart = page.get_by_test_id("stEChartsChart").first
+    return bytes(chart.screenshot())
 
 
 def test_from_nothing_to_a_prediction(app: App, page: Any, tmp_path: Path) -> None:
@@ -70,9 +62,11 @@ def test_from_nothing_to_a_prediction(app: App, page: Any, tmp_path: Path) -> No
     assert run.id in page.url
 
     # --- the curve grows by itself while it runs
-    wait_for(lambda: points(page, 0, "train") >= 2, 90, "the first points of the curve")
-    first = points(page, 0, "train")
-    wait_for(lambda: points(page, 0, "train") > first, 60, "more points of the curve")
+    page.get_by_test_id("stEChartsChart").first.wait_for()
+    for _ in range(3):  # it moves again and again, not once
+        before = curve(page)
+        wait_for(lambda before=before: curve(page) != before, 60, "a change of the curve")
+    assert list_runs(app.runs_root)[0].state == "running"  # so it moved while the run was going on
     page.get_by_text("finished").first.wait_for(timeout=180_000)
     [run] = list_runs(app.runs_root)
     assert run.state == "finished"

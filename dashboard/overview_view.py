@@ -80,7 +80,7 @@ def card(run: Run) -> None:
     trend = (100 * epochs["validation_accuracy"]).tolist() if len(epochs) else []
     st.metric(
         "Best validation accuracy",
-        widgets.percent(widgets.accuracy_of(run)),
+        widgets.best_with_interval(run),
         chart_data=trend if len(trend) > 1 else None,
         height=140,
     )
@@ -102,7 +102,7 @@ def best(run: Run) -> None:
             figures = st.grid(2, min_column_width=140)
             epoch = run.summary.get("best", {}).get("epoch")
             label = f"Validation, epoch {epoch}" if epoch else "Validation"
-            figures.metric(label, widgets.percent(widgets.accuracy_of(run)))
+            figures.metric(label, widgets.best_with_interval(run))
             figures.metric("Test ± 95 %", widgets.with_interval(widgets.evaluation_of(run, "test")))
             with st.container(horizontal=True):
                 query = {"run": run.id}

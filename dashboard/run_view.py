@@ -30,7 +30,7 @@ def metrics(run: Run) -> None:
     widgets.figure(
         row,
         "Best validation",
-        widgets.percent(widgets.accuracy_of(run)),
+        widgets.best_with_interval(run),
         f"epoch {best['epoch']}" if best.get("epoch") else "after epoch 1",
         trend=points(epochs, "validation_accuracy"),
         help="Accuracy on the validation images at the best epoch so far.",

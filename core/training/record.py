@@ -156,6 +156,7 @@ class Recorder:
             "epochs_done": progress.epoch,
             "train_images": len(self._data.labels),
             "images_per_epoch": self._data.per_epoch,
+            "validation_images": len(self._data.validation),
             "elapsed_seconds": round(self.elapsed(), 1),
             "dataset_fingerprint": self._data.fingerprint,
         }

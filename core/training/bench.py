@@ -1,21 +1,23 @@
 """How fast the engine trains beside the usual script: `python -m core bench train`.
 
-Both train the same network on the same images with the same batch size, optimizer and kind of augmentation, in turns in
-one process, so that the ratio holds on a machine whose speed drifts.
+Both train the same network on the same images with the same batch size, optimizer and kind of augmentation, in turns,
+so that the ratio holds on a machine whose speed drifts.
 """
 
 import contextlib
-import re
+import multiprocessing
+import resource
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import psutil
 import torch
 from PIL import Image
 from torch import nn
@@ -61,18 +63,21 @@ def bench_train(
     with tempfile.TemporaryDirectory(prefix="fer-bench-") as folder:
         images = Path(folder, "images")
         _write_image_folder(images, data_root, dataset, (steps + 1) * batch_size)
-        contenders: dict[str, Callable[[int], float]] = {
-            "script": lambda _: _usual_script(images, batch_size, steps, compute.device),
-            "engine": lambda turn: _engine(Path(folder, f"a{turn}"), automatic, data_root, steps),
-            "engine_float32": lambda turn: _engine(Path(folder, f"b{turn}"), plain, data_root, steps),
+        contenders: dict[str, tuple[Callable[..., float], tuple[Any, ...]]] = {
+            "script": (_usual_script, (images, batch_size, steps, compute.device)),
+            "engine": (_engine, (Path(folder, "a"), automatic, data_root, steps)),
+            "engine_float32": (_engine, (Path(folder, "b"), plain, data_root, steps)),
         }
         rates: dict[str, list[float]] = {name: [] for name in contenders}
-        memory: dict[str, int | None] = {}
-        for turn in range(rounds):
-            for name, contender in contenders.items():
-                _reset_peak_memory()
-                rates[name].append(contender(turn))
-                memory[name] = _peak_memory()
+        memory: dict[str, int] = {}
+        with contextlib.ExitStack() as stack:
+            # A process for each: the engine sets up the memory of its own, which must not help the script.
+            spawn = multiprocessing.get_context("spawn")
+            pools = {name: stack.enter_context(ProcessPoolExecutor(1, spawn)) for name in contenders}
+            for _ in range(rounds):
+                for name, (contender, arguments) in contenders.items():
+                    rates[name].append(pools[name].submit(contender, *arguments).result())
+                    memory[name] = pools[name].submit(_peak_memory).result()
     peak = matmul_peak(compute.device, torch.bfloat16 if compute.bfloat16 else torch.float32)
     medians = {name: statistics.median(values) for name, values in rates.items()}
     ratios = {
@@ -160,15 +165,7 @@ def _write_image_folder(folder: Path, data_root: Path, dataset: str, count: int)
         Image.fromarray(np.asarray(split.images[index])).save(folder / LABELS[split.labels[index]] / f"{number}.jpg")
 
 
-def _reset_peak_memory() -> None:
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")  # Linux: start the high-water mark anew
-
-
-def _peak_memory() -> int | None:
-    """Bytes of memory at most since the last reset; the process's present use where the system does not tell."""
-    try:
-        match = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    except OSError:
-        match = None
-    return int(match[1]) * 1024 if match else int(psutil.Process().memory_info().rss)
+def _peak_memory() -> int:
+    """Most bytes of memory this process has used."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -367,8 +367,10 @@ def bench_train(
         return
     print(f"{figures['device']}, batches of {batch_size}")
     for name, rate in figures["images_per_second"].items():
-        ratio = figures["ratio"].get(name, 1.0)
-        print(f"{name.replace('_', ' '):16} {rate:>9,.1f} images/s   {ratio:.2f} times the usual script")
+        ratio = figures["ratio"].get(name)
+        compared = f"   {ratio:.2f} times the usual script" if ratio else ""
+        print(f"{name.replace('_', ' '):16} {rate:>9,.1f} images/s{compared}")
+    print(f"Augmentation, logging, averages and validation add {_percent(figures['overhead_of_best'])} to an epoch.")
     print(f"The engine reaches {_percent(figures['share_of_peak'])} of this device's matrix-multiply peak.")
 
 

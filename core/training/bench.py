@@ -27,13 +27,17 @@ from torchvision.datasets import ImageFolder
 
 from core.config import TrainConfig, make_config
 from core.data.fer2013 import load_split
+from core.evaluation.inference import class_probabilities
 from core.labels import LABELS
 from core.models import build_model
 from core.runs.history import read_rows
 from core.runs.store import RunStatus, create_run
-from core.training.device import choose_compute
+from core.training.device import choose_compute, tensor_on, to_device
 from core.training.loop import Stopped, train
+from core.training.optim import build_optimizers
 from core.training.record import StatusReporter
+
+TRAINERS: Final = ("script", "engine", "engine_float32", "best")
 
 FLOP_PER_IMAGE: Final = {"cnn-model-2": 2.058e9}
 """Training: three times the multiply-adds of a forward pass, two operations each."""
@@ -52,13 +56,15 @@ def bench_train(
         rounds: turns of each; the medians are reported.
 
     Returns:
-        Plain values for JSON.
+        Plain values for JSON. `overhead_of_best` is what augmentation, logging, averaged weights and validation add to
+        an epoch of the preset `best`, as a share of the bare steps: forward, backward and optimizer on one batch.
 
     Raises:
         DataError: the data set is not imported.
     """
     base = make_config("seed", {"dataset": dataset, "batch_size": batch_size})
     automatic, plain = base, base.model_copy(update={"precision": "float32"})
+    best = make_config("best", {"dataset": dataset, "batch_size": batch_size})
     compute = choose_compute(base)
     with tempfile.TemporaryDirectory(prefix="fer-bench-") as folder:
         images = Path(folder, "images")
@@ -67,6 +73,9 @@ def bench_train(
             "script": (_usual_script, (images, batch_size, steps, compute.device)),
             "engine": (_engine, (Path(folder, "a"), automatic, data_root, steps)),
             "engine_float32": (_engine, (Path(folder, "b"), plain, data_root, steps)),
+            "best": (_engine, (Path(folder, "c"), best, data_root, steps)),
+            "best_bare_step": (_bare_step, (best, steps)),
+            "validation": (_validation, (best, data_root)),
         }
         rates: dict[str, list[float]] = {name: [] for name in contenders}
         memory: dict[str, int] = {}
@@ -82,15 +91,18 @@ def bench_train(
     medians = {name: statistics.median(values) for name, values in rates.items()}
     ratios = {
         name: statistics.median(a / b for a, b in zip(rates[name], rates["script"], strict=True))
-        for name in ("engine", "engine_float32")
+        for name in TRAINERS[1:]
     }
-    train_images = len(load_split(data_root, dataset, "train"))
+    train_images, validation_images = (len(load_split(data_root, dataset, split)) for split in ("train", "validation"))
+    bare_epoch = train_images / medians["best_bare_step"]
+    whole_epoch = train_images / medians["best"] + validation_images / medians["validation"]
     return {
         "device": compute.title,
         "batch_size": batch_size,
         "images_per_second": {name: round(value, 1) for name, value in medians.items()},
         "ratio": {name: round(value, 2) for name, value in ratios.items()},
-        "seconds_per_epoch": {name: round(train_images / value, 1) for name, value in medians.items()},
+        "seconds_per_epoch": {name: round(train_images / medians[name], 1) for name in TRAINERS},
+        "overhead_of_best": round(whole_epoch / bare_epoch - 1, 3),
         "matmul_peak_gflops": round(peak / 1e9, 1),
         "share_of_peak": round(medians["engine"] * FLOP_PER_IMAGE[base.model] / peak, 3),
         "peak_memory_bytes": memory,
@@ -141,6 +153,43 @@ def _engine(folder: Path, config: TrainConfig, data_root: Path, steps: int) -> f
     return (len(rows) - 1) * config.batch_size / (rows[-1]["elapsed_s"] - rows[0]["elapsed_s"])
 
 
+def _bare_step(config: TrainConfig, steps: int) -> float:
+    """Images per second of forward, backward and optimizer alone, on one batch of noise."""
+    compute = choose_compute(config)
+    model = to_device(build_model(config.model), compute).train()
+    optimizers = build_optimizers(model, config)
+    x = torch.rand(config.batch_size, 1, 48, 48, device=compute.device).contiguous(memory_format=torch.channels_last)
+    y = torch.randint(0, 7, (config.batch_size,), device=compute.device)
+    started = time.monotonic()
+    for number in range(steps + 1):
+        with compute.autocast():
+            logits = model(x).float()
+        nn.functional.cross_entropy(logits, y, label_smoothing=config.label_smoothing).backward()
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        if number == 0:
+            _wait_for(compute.device)
+            started = time.monotonic()
+    _wait_for(compute.device)
+    return steps * config.batch_size / (time.monotonic() - started)
+
+
+def _validation(config: TrainConfig, data_root: Path) -> float:
+    """Images per second of the scoring after each epoch, on all validation images."""
+    compute = choose_compute(config)
+    model = to_device(build_model(config.model), compute)
+    images = tensor_on(load_split(data_root, config.dataset, "validation").images, compute)
+    started = time.monotonic()
+    class_probabilities(model, images, autocast=compute.autocast).cpu()
+    return len(images) / (time.monotonic() - started)
+
+
+def _wait_for(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
 def matmul_peak(device: torch.device, dtype: torch.dtype, size: int = 2048) -> float:
     """Floating-point operations per second of a large square matrix product: what the device can do at best."""
     a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
@@ -149,8 +198,7 @@ def matmul_peak(device: torch.device, dtype: torch.dtype, size: int = 2048) -> f
         started = time.monotonic()
         for _ in range(4):
             a @ b
-        if device.type == "cuda":
-            torch.cuda.synchronize()
+        _wait_for(device)
         best = max(best, 4 * 2 * size**3 / (time.monotonic() - started))
     return best
 

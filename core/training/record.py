@@ -62,6 +62,7 @@ class Recorder:
         self._pending: list[tuple[dict[str, Any], Tensor]] = []
         self._clock_start = time.monotonic() - progress.elapsed_seconds
         self._epoch_start, self._epoch_first_batch = self.elapsed(), progress.batch
+        self._since = (progress.elapsed_seconds, progress.step)  # of this process: the estimate is made from it
 
     def elapsed(self) -> float:
         """Seconds of training over all resumes, by a monotonic clock."""
@@ -101,7 +102,9 @@ class Recorder:
             batches=data.batches,
             progress=progress.step / total,
             elapsed_seconds=round(elapsed, 2),
-            eta_seconds=round(elapsed / progress.step * (total - progress.step), 1),
+            eta_seconds=round(
+                (elapsed - self._since[0]) / (progress.step - self._since[1]) * (total - progress.step), 1
+            ),
             images_per_second=row["images_per_second"],
         )
 

@@ -37,6 +37,20 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="Run id, its unambiguous beginning, or the run's folder.")]
 
 
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change one setting; may be repeated.")
+]
+
+
+class Place(StrEnum):
+    """Where in the line."""
+
+    FIRST = "first"
+    EARLIER = "earlier"
+    LATER = "later"
+    LAST = "last"
+
+
 class Split(StrEnum):
     """The splits that figures are given for."""
 
@@ -115,9 +129,7 @@ def train(
     runs_root: RunsRoot,
     data_root: DataRoot,
     preset: Annotated[str, typer.Option(help=f"One of: {', '.join(PRESETS)}.")] = "seed",
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change one setting; may be repeated.")
-    ] = None,
+    settings: Settings = None,
     name: Annotated[str, typer.Option(help="Display name of the run.")] = "",
     author: Annotated[str, typer.Option(help="Who starts it.")] = "",
     wait: Annotated[bool, typer.Option(help="Show the progress and return when the run has ended.")] = False,
@@ -127,7 +139,7 @@ def train(
     from core.data.fer2013 import read_info
     from core.jobs.local import start
 
-    config = make_config(preset, dict(_pair(text) for text in settings or []))
+    config = make_config(preset, _pairs(settings))
     read_info(data_root, config.dataset)  # a missing data set is better said now than in the run's log
     run_id = start(runs_root, data_root, config, name=name, author=author)
     if not as_json or wait:
@@ -138,49 +150,27 @@ def train(
         _print_json(_run_as_json(runs_root, run_id))
 
 
-def _pair(text: str) -> tuple[str, str]:
-    field, separator, value = text.partition("=")
-    if not separator:
-        raise ConfigError(f"--set {text!r} has no value: write --set field=value, for instance --set epochs=5.")
-    return field.strip(), value.strip()
-
-
 def _follow(runs_root: Path, run_id: str) -> None:
-    """Show a run's progress until it ends; Ctrl-C asks it to stop, a second one leaves it running.
+    """Show the progress until the run has ended.
 
     Raises:
-        FerError: the run failed; with exit code 1.
+        TrainingError: it ended badly.
     """
-    import time
-
     from core.errors import TrainingError
-    from core.jobs.local import stop
-    from core.runs.store import read_run
+    from core.jobs.follow import follow
 
-    asked = False
-    while True:
-        run = read_run(runs_root, run_id)
-        status = run.status
-        left = f", {status.eta_seconds / 60:.1f} min left" if status.eta_seconds else ""
-        line = f"{run.state}: epoch {status.epoch}/{status.epochs}, batch {status.batch}/{status.batches}{left}"
-        if sys.stderr.isatty():
-            print(f"\r{line:<78}", end="", file=sys.stderr, flush=True)
-        if not run.state.is_live:
-            print(f"\r{run.state}{f': {run.problem}' if run.problem else ''}".ljust(78), file=sys.stderr)
-            break
-        try:
-            time.sleep(0.5)  # how often the line is drawn anew
-        except KeyboardInterrupt:
-            if asked:
-                print(
-                    f"\nThe run goes on without you; stop it with: python -m core runs stop {run_id}", file=sys.stderr
-                )
-                return
-            asked = True
-            stop(runs_root, run_id)
-            print("\nStopping at the next batch, with a checkpoint; Ctrl-C again to leave at once.", file=sys.stderr)
-    if run.state not in ("finished", "stopped"):
+    run = follow(runs_root, run_id)
+    print(f"{run.state}{f': {run.problem}' if run.problem else ''}", file=sys.stderr)
+    if run.state in ("failed", "crashed", "damaged"):
         raise TrainingError(run.problem or f"Run {run_id} {run.state}.")
+
+
+def _pairs(settings: list[str] | None) -> dict[str, str]:
+    pairs = [text.partition("=") for text in settings or []]
+    for field, separator, _ in pairs:
+        if not separator:
+            raise ConfigError(f"--set {field!r} has no value: write --set field=value, for instance --set epochs=5.")
+    return {field.strip(): value.strip() for field, _, value in pairs}
 
 
 # --- runs
@@ -227,14 +217,21 @@ def runs_show(run: RunName, runs_root: RunsRoot, as_json: AsJson = False) -> Non
 
 
 @runs_app.command("stop")
-def runs_stop(run: RunName, runs_root: RunsRoot) -> None:
+def runs_stop(
+    run: RunName,
+    runs_root: RunsRoot,
+    now: Annotated[bool, typer.Option("--now", help="Kill it; work since its last checkpoint is lost.")] = False,
+) -> None:
     """Stop a run at its next batch, with a checkpoint; or take it out of the queue."""
-    from core.jobs.local import stop
+    from core.jobs.local import stop, stop_now
     from core.runs.store import find_run
 
     found = find_run(runs_root, run)
-    stop(found.paths.root, found.id)
-    print(f"{found.id}: asked to stop." if found.state.is_live else f"{found.id} is {found.state} already.")
+    (stop_now if now else stop)(found.paths.root, found.id)
+    if found.state.is_live:
+        print(f"{found.id}: {'stopped' if now else 'asked to stop'}.")
+    else:
+        print(f"{found.id} is {found.state} already.")
 
 
 @runs_app.command("resume")
@@ -246,6 +243,62 @@ def runs_resume(run: RunName, runs_root: RunsRoot, data_root: DataRoot) -> None:
     found = find_run(runs_root, run)
     resume(found.paths.root, data_root, found.id)
     print(f"{found.id}: queued again.")
+
+
+@runs_app.command("retry")
+def runs_retry(run: RunName, runs_root: RunsRoot, data_root: DataRoot) -> None:
+    """Start a new run with the settings of another, and print its id."""
+    from core.jobs.local import retry
+    from core.runs.store import find_run
+
+    found = find_run(runs_root, run)
+    print(retry(found.paths.root, data_root, found.id))
+
+
+@runs_app.command("clone")
+def runs_clone(
+    run: RunName,
+    runs_root: RunsRoot,
+    data_root: DataRoot,
+    settings: Settings = None,
+    name: Annotated[str, typer.Option(help="Display name of the new run.")] = "",
+    author: Annotated[str, typer.Option(help="Who starts it.")] = "",
+) -> None:
+    """Start a new run with the settings of another, some of them changed, and print its id."""
+    from core.config import parse_config
+    from core.jobs.local import start
+    from core.runs.store import find_run
+
+    found = find_run(runs_root, run)
+    config = parse_config({**_config_of(found).model_dump(), **_pairs(settings)})
+    print(start(found.paths.root, data_root, config, name=name, author=author, parent=found.id))
+
+
+@runs_app.command("move")
+def runs_move(
+    run: RunName,
+    runs_root: RunsRoot,
+    place: Annotated[Place, typer.Option("--to", help="Its new place among the waiting runs.")],
+) -> None:
+    """Change the place of a waiting run in the line."""
+    from core.jobs.queue import move_waiting
+    from core.runs.store import find_run
+
+    found = find_run(runs_root, run)
+    move_waiting(found.paths, place.value)
+    print(f"{found.id}: moved.")
+
+
+@runs_app.command("recover")
+def runs_recover(runs_root: RunsRoot, data_root: DataRoot) -> None:
+    """After a restart of the machine: put interrupted runs back in line, and serve the line."""
+    from core.jobs.local import recover
+
+    recovered = recover(runs_root, data_root)
+    for run_id in recovered:
+        print(f"{run_id}: queued again.")
+    if not recovered:
+        print("No interrupted run.")
 
 
 def _run_as_json(runs_root: Path, run_id: str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from typing import Any
 import psutil
 from filelock import FileLock, Timeout
 
+from core.config import TrainConfig
 from core.data.fer2013 import read_info
 from core.errors import FerError
 from core.files import read_json, write_json
@@ -92,7 +93,7 @@ def work(paths: RunPaths, data_root: Path, slot: str, stop_asked: StopFlag) -> i
         final = _train(paths, data_root, status, stop_asked)
     except Exception as error:  # whatever it is, the run must not stay "running"
         log.exception("training failed")
-        final = {"state": "failed", "error": explain(error)}
+        final = {"state": "failed", "error": explain(error, read_run(paths.root, paths.run_id).config)}
     paths.stop_request.unlink(missing_ok=True)
     ended = {"ended_at": datetime.now(UTC), "eta_seconds": None, "activity": ""}
     _write_end(paths, _newest_status(paths, status).model_copy(update=ended | final))
@@ -174,7 +175,7 @@ def _newest_status(paths: RunPaths, fallback: RunStatus) -> RunStatus:
         return fallback
 
 
-def explain(error: Exception) -> str:
+def explain(error: Exception, config: TrainConfig | None = None) -> str:
     """One line for people."""
     text = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, FerError):
@@ -184,7 +185,8 @@ def explain(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno is not None:
         return f"The system refused a file operation: {error.strerror}; the last checkpoint is kept."
     if isinstance(error, MemoryError) or re.search(r"out of memory|can't allocate memory", text, re.IGNORECASE):
-        return "Memory ran out: try half the batch size."
+        smaller = f"a batch size of {max(2, config.batch_size // 2)}" if config else "a smaller batch size"
+        return f"Memory ran out: try {smaller}."
     return f"{type(error).__name__}: {text[:300]} (the log has the details)."
 
 

@@ -647,15 +647,19 @@ def test_without_a_usable_gpu_there_is_one_slot_for_the_cpu(
             OSError(13, "Permission denied"),
             "The system refused a file operation: Permission denied; the last checkpoint is kept.",
         ),
-        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "Memory ran out: try half the batch size."),
-        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "Memory ran out: try half the batch size."),
-        (MemoryError(), "Memory ran out: try half the batch size."),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "Memory ran out: try a smaller batch size."),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "Memory ran out: try a smaller batch size."),
+        (MemoryError(), "Memory ran out: try a smaller batch size."),
         (KeyError("x"), "KeyError: 'x' (the log has the details)."),
         (ValueError(), "ValueError: ValueError (the log has the details)."),
     ],
 )
 def test_every_failure_is_one_line_for_people(error: Exception, line: str) -> None:
     assert worker.explain(error) == line
+
+
+def test_out_of_memory_says_which_batch_size_to_try() -> None:
+    assert worker.explain(MemoryError(), TINY) == "Memory ran out: try a batch size of 8."
 
 
 def test_the_last_word_is_written_on_a_full_disk_too(runs_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ The runner and its workers are in sessions of their own, so that they outlive th
 """
 
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -12,9 +13,10 @@ from pathlib import Path
 from core.config import PROJECT_ROOT, TrainConfig
 from core.errors import RunError
 from core.files import lock_is_held
-from core.jobs.queue import cancel_waiting, end_of_line, queue_lock, requeue
+from core.jobs.liveness import kill_worker
+from core.jobs.queue import cancel_waiting, end_of_line, note_killed, queue_lock, requeue, waiting_runs
 from core.runs.layout import QueuePaths
-from core.runs.store import RunState, create_run, read_run
+from core.runs.store import RunState, create_run, list_runs, read_run
 
 
 def start(
@@ -61,6 +63,25 @@ def stop(runs_root: Path, run_id: str) -> None:
             raise RunError(f"Cannot ask run {run_id} to stop: {error.strerror}.") from error
 
 
+def stop_now(runs_root: Path, run_id: str) -> None:
+    """Kill the training process of a run that does not stop by itself; work since its last checkpoint is lost.
+
+    Raises:
+        RunError: there is no such run, or its process is not on this machine or not certain to be ours.
+    """
+    stop(runs_root, run_id)
+    run = read_run(runs_root, run_id)
+    if run.state not in (RunState.RUNNING, RunState.STALLED):
+        return
+    if not kill_worker(run.status) or not note_killed(run.paths):
+        again = read_run(runs_root, run_id)
+        if again.state.is_live:
+            raise RunError(
+                f"Run {run_id} cannot be killed from here: its process {run.status.pid} on {run.status.host} "
+                "is elsewhere or not certain to be ours."
+            )
+
+
 def resume(runs_root: Path, data_root: Path, run_id: str) -> None:
     """Put a stopped, failed or crashed run back in the queue; it goes on from its last checkpoint.
 
@@ -72,6 +93,40 @@ def resume(runs_root: Path, data_root: Path, run_id: str) -> None:
         raise RunError(f"Run {run_id} cannot be resumed: {run.problem}")
     requeue(run.paths, data_root.resolve())
     ensure_runner(runs_root, data_root)
+
+
+def retry(runs_root: Path, data_root: Path, run_id: str) -> str:
+    """Start a new run with the settings of another; its id.
+
+    Raises:
+        RunError: there is no such run, or its settings cannot be read.
+    """
+    run = read_run(runs_root, run_id)
+    if run.config is None:
+        raise RunError(f"Run {run_id} cannot be started again: {run.problem}")
+    return start(runs_root, data_root, run.config, name=run.meta.name, author=run.meta.author, parent=run.id)
+
+
+def recover(runs_root: Path, data_root: Path) -> list[str]:
+    """After a restart of the machine: put runs whose process is gone back in line, and have the line served.
+
+    Only runs of this machine: what another one does is not to be seen from here.
+
+    Returns:
+        The ids that were put back in line; runs that waited before only get their runner back.
+
+    Raises:
+        RunError: no process can be started.
+    """
+    here = socket.gethostname()
+    recovered = []
+    for run in reversed(list_runs(runs_root)):  # the oldest first, as they stood in line
+        if run.state is RunState.CRASHED and run.config is not None and run.status.host in (here, None):
+            requeue(run.paths, data_root.resolve())
+            recovered.append(run.id)
+    if waiting_runs(runs_root):
+        ensure_runner(runs_root, data_root)
+    return recovered
 
 
 def ensure_runner(runs_root: Path, data_root: Path) -> None:

@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from time import time
-from typing import Any
+from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
 from core.errors import RunError
+from core.files import lock_is_held
 from core.runs.layout import QueuePaths, RunPaths, is_run_id
 from core.runs.store import Run, RunState, RunStatus, read_run, read_status, write_status
 
@@ -107,6 +108,43 @@ def _leave_line(paths: RunPaths, changes: Mapping[str, Any]) -> RunStatus | None
     status = status.model_copy(update=changes)
     write_status(paths, status)
     return status
+
+
+Place = Literal["first", "earlier", "later", "last"]
+
+
+def move_waiting(paths: RunPaths, place: Place) -> None:
+    """Change the order of the line.
+
+    Raises:
+        RunError: the run is not waiting (any more).
+    """
+    with queue_lock(paths.root):
+        line = waiting_runs(paths.root)
+        index = next((i for i, run in enumerate(line) if run.id == paths.run_id), None)
+        if index is None:
+            raise RunError(f"Run {paths.run_id} is not waiting, so it has no place in the line.")
+        target = {"first": 0, "earlier": max(0, index - 1), "later": index + 1, "last": len(line)}[place]
+        line.insert(target, line.pop(index))
+        # The positions there are, dealt out anew: each run's file changes only if its place does.
+        positions = sorted(run.status.queue_position for run in line)
+        for run, position in zip(line, positions, strict=True):
+            if run.status.queue_position != position:
+                write_status(run.paths, run.status.model_copy(update={"queue_position": position}))
+
+
+def note_killed(paths: RunPaths) -> bool:
+    """After its process was killed on request: the run is `stopped`, not crashed; False if something else has become of
+    it meanwhile."""
+    with queue_lock(paths.root):
+        status = read_status(paths)
+        if status.state != "running" or lock_is_held(paths.alive_lock):
+            return False
+        paths.stop_request.unlink(missing_ok=True)
+        error = "Killed on request; resume goes on from the last checkpoint."
+        ended = {"state": "stopped", "ended_at": datetime.now(UTC), "activity": "", "eta_seconds": None, "error": error}
+        write_status(paths, status.model_copy(update=ended))
+        return True
 
 
 def requeue(paths: RunPaths, data_root: Path | None = None) -> None:

@@ -1,4 +1,5 @@
-"""The runner: one process per machine that starts waiting runs in order, one per slot, and leaves when idle.
+"""The runner: one process per machine that starts waiting runs in order, one per slot, and leaves when idle, unless it
+was told to stay.
 
 `python -m core.jobs.runner --runs-root DIR --data-root DIR`; pages and the command line start it by themselves.
 It keeps nothing in memory that matters: killed at any moment, the next runner sees the same queue and the same locks.
@@ -47,10 +48,12 @@ class Worker:
 class Runner:
     """Fills free slots with waiting runs."""
 
-    def __init__(self, runs_root: Path, data_root: Path, slots: tuple[Slot, ...]) -> None:
+    def __init__(self, runs_root: Path, data_root: Path, slots: tuple[Slot, ...], *, stay: bool = False) -> None:
         self.runs_root = runs_root
         self.data_root = data_root
         self.slots = slots
+        self.stay = stay
+        """Whether to wait for work when there is none, as a service does."""
         self.queue = QueuePaths(runs_root)
         self.workers: dict[str, Worker] = {}
         """By slot name."""
@@ -71,7 +74,7 @@ class Runner:
         while not self.asked_to_leave:
             try:
                 with queue_lock(self.runs_root):
-                    if not self._serve():
+                    if not self._serve() and not self.stay:
                         # Under the queue lock: a start made after this finds no runner and brings up its own.
                         lock.release()
                         break
@@ -144,9 +147,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m core.jobs.runner", description=__doc__)
     parser.add_argument("--runs-root", type=Path, required=True)
     parser.add_argument("--data-root", type=Path, required=True, help="for runs that do not say where their data is")
+    parser.add_argument("--stay", action="store_true", help="wait for work when there is none, as a service does")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    Runner(arguments.runs_root.resolve(), arguments.data_root.resolve(), list_slots()).run()
+    roots = arguments.runs_root.resolve(), arguments.data_root.resolve()
+    Runner(*roots, list_slots(), stay=arguments.stay).run()
 
 
 if __name__ == "__main__":

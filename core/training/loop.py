@@ -117,7 +117,13 @@ def train(
                     save()
 
             status.update(now=True, activity="validating")
-            probabilities = class_probabilities(judged, data.validation_images, autocast=compute.autocast)
+            try:
+                probabilities = class_probabilities(
+                    judged, data.validation_images, autocast=compute.autocast, keep_going=lambda: not stop_asked()
+                )
+            except InterruptedError:
+                save()
+                raise Stopped from None
             rate = config.learning_rate * rate_factor(config, progress.step - 1, total_steps)
             row = record.epoch_row(_validation_figures(data, probabilities), rate)
             if row["validation_accuracy"] > progress.best.get("validation_accuracy", -1.0):

@@ -24,7 +24,7 @@ FLIP_AND_SHIFT: Final = tuple(
 
 @contextlib.contextmanager
 def exact_float32() -> Iterator[None]:
-    """No TensorFloat-32: its ten bits of mantissa would give a GPU other figures than a CPU. Costs nothing elsewhere."""
+    """No TensorFloat-32: its ten bits of mantissa would give a GPU other figures than a CPU."""
     matmul, cudnn = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     try:

@@ -104,6 +104,37 @@ def data_status(data_root: DataRoot, as_json: AsJson = False) -> None:
             _print_dataset(info, False)
 
 
+@data_app.command("audit")
+def data_audit(
+    data_root: DataRoot,
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Name of the set.")] = "fer2013",
+    as_json: AsJson = False,
+) -> None:
+    """Find repeated, mislabelled, leaked and empty images. Kept with the set: later calls are instant."""
+    from core.data.audit import audit_dataset
+
+    audit = audit_dataset(data_root, name)
+    if as_json:
+        _print_json({"figures": audit.figures(), **audit.model_dump(mode="json")})
+        return
+    print(f"{audit.name}: {audit.images:,} images, {audit.unique:,} different ones, {audit.repeats:,} repeats")
+    others = [split for split in audit.sizes if split != "train"]
+    lines = [
+        (len(audit.duplicates), "groups of exact copies"),
+        (len(audit.conflicts), "of them with different labels"),
+        (len(audit.leaks), "different images that are in train and outside it"),
+        (len(audit.leak_conflicts), "of them with different labels"),
+        *((len(audit.shared_with_train(split)), f"images of {split} that are in train") for split in others),
+        (len(audit.near), "groups of near-duplicates"),
+        (len(audit.near_conflicts), "of them with different labels"),
+        (len(audit.near_leaks), "of them in train and outside it"),
+        (len(audit.flat), "images of one single gray"),
+        (len(audit.nearly_flat), "images whose pixels deviate by less than 5 gray levels"),
+    ]
+    for count, text in lines:
+        print(f"{count:>8,}  {text}")
+
+
 def _print_dataset(info: Any, as_json: bool) -> None:
     if as_json:
         _print_json(info.model_dump(mode="json"))
@@ -360,6 +391,9 @@ def predict(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Picture files.")],
     runs_root: RunsRoot,
     run: Annotated[str, typer.Option(help="Which run's weights; the best run by default.")] = "",
+    faces: Annotated[
+        bool, typer.Option("--faces/--no-faces", help="Look for faces, or take each picture whole.")
+    ] = True,
     as_json: AsJson = False,
 ) -> None:
     """Predict the expression on pictures. A picture that cannot be read is reported; the others go on."""
@@ -370,21 +404,23 @@ def predict(
     if chosen is None:
         raise RunError("There is no trained run yet: start one with `python -m core train --preset quick`.")
     config = _config_of(chosen)
-    from core.prediction.predictor import Predictor
+    from core.prediction.predictor import Predictor, Taken
 
     predictor = Predictor.load(chosen.paths.weights, config.model)
     unreadable = 0
     for path in images:
         try:
-            faces = predictor.predict_file(path)
+            photo = predictor.predict_file(path, whole=not faces)
         except FerError as error:
             unreadable += 1
             print(error, file=sys.stderr)
             continue
+        if photo.taken is Taken.WHOLE_WITHOUT_A_FACE:
+            print(f"{path.name}: no face found, so the whole picture was taken as one.", file=sys.stderr)
         if as_json:
-            print(json.dumps({"file": str(path), "faces": [face.as_json() for face in faces]}))
+            print(json.dumps({"file": str(path), "faces": [face.as_json() for face in photo.faces]}))
         else:
-            for face in faces:
+            for face in photo.faces:
                 print(f"{path}: {face.label} {_percent(float(face.probabilities.max()))}")
     if unreadable:
         raise typer.Exit(2)

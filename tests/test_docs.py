@@ -39,7 +39,7 @@ def test_the_few_lines_that_load_the_weights_work_and_agree_with_predict(tmp_pat
     )
     assert result.returncode == 0, result.stderr
     label, probability = result.stdout.split()
-    [face] = Predictor.load(tmp_path / "fer2013_model_2.pth").predict_file(tmp_path / "face.jpg")
+    [face] = Predictor.load(tmp_path / "fer2013_model_2.pth").predict_file(tmp_path / "face.jpg", whole=True).faces
     assert face.label == label
     assert float(face.probabilities.max()) == pytest.approx(float(probability), abs=1e-6)
 

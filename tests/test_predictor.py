@@ -48,7 +48,7 @@ def test_a_batch_and_single_images_agree(predictor: Predictor) -> None:
 def test_a_fer2013_image_goes_through_unchanged(predictor: Predictor, tmp_path: Path) -> None:
     crop = images(1)[0]
     Image.fromarray(crop).save(tmp_path / "face.png")
-    [face] = predictor.predict_file(tmp_path / "face.png")
+    [face] = predictor.predict_file(tmp_path / "face.png").faces
     assert np.array_equal(face.crop, crop)
     assert face.box == (0, 0, 48, 48)
     assert np.allclose(face.probabilities, predictor.probabilities(crop[None])[0])

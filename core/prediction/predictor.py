@@ -1,6 +1,7 @@
 """Expressions on pictures: a loaded network, and what it says about a file."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from core.errors import ImageError
 from core.evaluation.inference import class_probabilities
 from core.labels import LABELS
 from core.models import load_weights
+from core.prediction.faces import cut_out, find_faces, is_face_crop
 from core.prediction.uploads import MAX_BYTES, decode_image, to_face
 
 
@@ -20,7 +22,7 @@ class FacePrediction:
     """What the network says about one face."""
 
     box: tuple[int, int, int, int]
-    """Left, top, width and height in the picture, in pixels."""
+    """Left, top, width and height in the picture, in pixels; may reach over its edges."""
     crop: np.ndarray
     """uint8 (48, 48): exactly what the network saw."""
     probabilities: np.ndarray
@@ -34,6 +36,24 @@ class FacePrediction:
         """Box, label and named probabilities, as `python -m core predict --json` prints them."""
         probabilities = dict(zip(LABELS, map(float, self.probabilities), strict=True))
         return {"box": list(self.box), "label": self.label, "probabilities": probabilities}
+
+
+class Taken(StrEnum):
+    """What of a picture the network was shown."""
+
+    FACES = "faces"
+    WHOLE_AS_A_CROP = "already a face crop"
+    WHOLE_WITHOUT_A_FACE = "no face found"
+    WHOLE_AS_ASKED = "whole picture"
+
+
+@dataclass(frozen=True)
+class PhotoPrediction:
+    """What the network says about one picture."""
+
+    taken: Taken
+    faces: list[FacePrediction]
+    """The largest first; a single one with the picture as its box where the whole was taken."""
 
 
 class Predictor:
@@ -63,13 +83,32 @@ class Predictor:
         """
         return class_probabilities(self.model, torch.tensor(images, device=self.device)).cpu().numpy()
 
-    def predict(self, image: Image.Image) -> list[FacePrediction]:
-        """The expression on a decoded picture, taken as a whole as one face."""
-        crop = to_face(image)
-        return [FacePrediction((0, 0, *image.size), crop, self.probabilities(crop[None])[0])]
+    def predict(self, image: Image.Image, *, whole: bool = False, margin: float = 1.0) -> PhotoPrediction:
+        """The expressions on a decoded picture: of each face on it, or of the picture as a whole.
 
-    def predict_file(self, path: Path) -> list[FacePrediction]:
-        """The expression on a picture file.
+        Args:
+            image: upright, mode "L" or "RGB", as `decode_image` gives it.
+            whole: do not look for faces.
+            margin: how wide to cut; 1 is FER2013's framing.
+        """
+        faces = [] if whole else find_faces(image)
+        if whole:
+            taken = Taken.WHOLE_AS_ASKED
+        elif is_face_crop(image, faces):
+            taken = Taken.WHOLE_AS_A_CROP
+        elif not faces:
+            taken = Taken.WHOLE_WITHOUT_A_FACE
+        else:
+            taken = Taken.FACES
+        boxes = [face.square(margin) for face in faces] if taken is Taken.FACES else [(0, 0, *image.size)]
+        crops = np.stack([to_face(cut_out(image, box)) for box in boxes])
+        probabilities = self.probabilities(crops)
+        return PhotoPrediction(
+            taken, [FacePrediction(*parts) for parts in zip(boxes, crops, probabilities, strict=True)]
+        )
+
+    def predict_file(self, path: Path, *, whole: bool = False) -> PhotoPrediction:
+        """The expressions on a picture file, as `predict` finds them.
 
         Raises:
             ImageError: it cannot be read or decoded.
@@ -79,4 +118,4 @@ class Predictor:
                 data = file.read(MAX_BYTES + 1)  # one more than allowed, so that the decoder refuses what is too large
         except OSError as error:
             raise ImageError(f"Cannot read {path.name}: {error.strerror or error}.") from None
-        return self.predict(decode_image(data, path.name))
+        return self.predict(decode_image(data, path.name), whole=whole)

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.data.fer2013 import SPLITS, DatasetInfo, delete_dataset
 from core.labels import LABELS
-from dashboard import cache, charts, widgets
+from dashboard import audit_view, cache, charts, widgets
 from dashboard.widgets import escape
 
 FACES_PER_CLASS = 10
@@ -32,6 +32,7 @@ def show(datasets: Sequence[DatasetInfo]) -> None:
         counts(info)
     chart.plotly_chart(charts.class_balance(info.counts["train"], "train"), config=widgets.CHART_CONFIG, key="balance")
     samples(info)
+    widgets.live(audit_view.show, seconds=None, info=info)
 
 
 def heading(info: DatasetInfo) -> None:

@@ -113,6 +113,11 @@ class RunPaths:
         return self.folder / "meta.lock"
 
     @property
+    def changes(self) -> Path:
+        """Who changed what in `meta.json`, and when; append-only, under `meta_lock`."""
+        return self.folder / "changes.jsonl"
+
+    @property
     def reviews(self) -> Path:
         return self.folder / "reviews.jsonl"
 

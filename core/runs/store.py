@@ -99,6 +99,8 @@ class RunMeta(BaseModel):
     notes: str = ""
     tags: list[str] = []
     review: Literal["unreviewed", "in review", "approved", "rejected"] = "unreviewed"
+    reviewer: str = ""
+    """Who gave it this review state."""
     starred: bool = False
     archived: bool = False
     parent: str | None = None

@@ -1,0 +1,146 @@
+"""Runs beside each other: settings that differ, reseedings of one recipe, figures against a baseline."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from core.config import TrainConfig
+from core.errors import RunError
+from core.evaluation.significance import Comparison, compare_predictions, holm, mean_and_spread
+from core.runs.store import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SPLITS: Final = ("validation", "test")
+"""Those whose predictions a run keeps."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run of a comparison on one split."""
+
+    run: Run
+    figures: dict[str, Any]
+    """As `summary.json` has them for the split; empty while it has not been scored."""
+    is_baseline: bool
+    reseeded: bool
+    """Differs from the baseline in nothing but the seed."""
+    comparison: Comparison | None = None
+    adjusted_p: float | None = None
+    """The p-value, adjusted for how many runs are compared (Holm)."""
+    problem: str = ""
+    """Why there is no comparison, in one sentence."""
+
+    @property
+    def accuracy(self) -> float | None:
+        return self.figures.get("accuracy")
+
+    @property
+    def words(self) -> str:
+        """What the data say about this run beside the baseline."""
+        if self.is_baseline:
+            return "baseline"
+        if self.comparison is None:
+            return self.problem
+        return self.comparison.in_words(p_value=self.adjusted_p, reseeded=self.reseeded)
+
+
+@dataclass(frozen=True)
+class SeedGroup:
+    """Runs of one recipe on the same data, with different seeds."""
+
+    runs: tuple[Run, ...]
+    accuracies: tuple[float, ...]
+    """Of those that have been scored."""
+
+    @property
+    def mean_and_spread(self) -> tuple[float, float | None] | None:
+        """Mean accuracy and its sample standard deviation over seeds; None while nothing has been scored."""
+        return mean_and_spread(self.accuracies) if self.accuracies else None
+
+
+def read_table(path: Path) -> "pd.DataFrame":
+    """As `read_predictions`, which takes a second to import."""
+    from core.evaluation.predictions import read_predictions
+
+    return read_predictions(path)
+
+
+def against_baseline(
+    runs: Sequence[Run],
+    baseline: Run,
+    split: str,
+    read: Callable[[Path], "pd.DataFrame"] = read_table,
+) -> list[Row]:
+    """Each run beside the baseline on the images of a split, in the order given.
+
+    Args:
+        runs: with or without the baseline.
+        baseline: what the others are compared to.
+        split: one of `SPLITS`.
+        read: gives the table of a predictions file; pages pass one that remembers.
+
+    Raises:
+        RunError: there is no such split.
+    """
+    if split not in SPLITS:
+        raise RunError(f"Runs keep no predictions for {split!r}: choose from {', '.join(SPLITS)}.")
+    results: dict[str, Comparison | str] = {}
+    for run in runs:
+        if run.id != baseline.id:
+            try:
+                tables = [read(each.paths.predictions(split)) for each in (baseline, run)]
+                results[run.id] = compare_predictions(*tables)
+            except RunError as error:
+                results[run.id] = str(error)
+    found = {run_id: result for run_id, result in results.items() if isinstance(result, Comparison)}
+    adjusted = dict(zip(found, holm([each.p_value for each in found.values()]), strict=True))
+    own = recipe(baseline)
+    return [
+        Row(
+            run,
+            run.summary.get("evaluation", {}).get(split) or {},
+            is_baseline=run.id == baseline.id,
+            reseeded=run.id != baseline.id and own is not None and recipe(run) == own,
+            comparison=found.get(run.id),
+            adjusted_p=adjusted.get(run.id),
+            problem=text if isinstance(text := results.get(run.id, ""), str) else "",
+        )
+        for run in runs
+    ]
+
+
+def setting_differences(runs: Sequence[Run]) -> dict[str, list[Any]]:
+    """Settings in which the runs differ: field to one value per run, None where the settings cannot be read."""
+    configs = [run.config.model_dump(mode="json") if run.config else None for run in runs]
+    different = {}
+    for field in TrainConfig.model_fields:
+        values = [config[field] if config else None for config in configs]
+        if len({repr(value) for value, config in zip(values, configs, strict=True) if config}) > 1:
+            different[field] = values
+    return different
+
+
+def recipe(run: Run) -> str | None:
+    """What makes two runs reseedings of each other when it is equal: all settings but the seed, and the data."""
+    if run.config is None:
+        return None
+    return f"{run.summary.get('dataset_fingerprint')} {run.config.model_dump_json(exclude={'seed'})}"
+
+
+def seed_groups(runs: Sequence[Run], split: str) -> list[SeedGroup]:
+    """Recipes that were run with two or more seeds, in the order of their first run."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        key = recipe(run)
+        if key is not None:
+            groups.setdefault(key, []).append(run)
+    found = []
+    for members in groups.values():
+        if len({run.config.seed for run in members if run.config}) > 1:
+            figures = [run.summary.get("evaluation", {}).get(split) or {} for run in members]
+            scored = tuple(float(each["accuracy"]) for each in figures if each.get("accuracy") is not None)
+            found.append(SeedGroup(tuple(members), scored))
+    return found

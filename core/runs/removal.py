@@ -1,0 +1,62 @@
+"""Deleting a run for good."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from filelock import FileLock, Timeout
+
+from core.errors import RunError
+from core.files import sync_folder
+from core.runs.layout import QueuePaths
+from core.runs.store import Run, RunState, read_run
+
+LOCK_SECONDS: Final = 10.0
+
+
+def what_is_lost(run: Run) -> str:
+    """In words, what a deletion takes away: files, size, and what people have put into it."""
+    paths = run.paths
+    try:
+        sizes = [path.stat().st_size for path in paths.folder.iterdir() if path.is_file()]
+    except OSError:
+        sizes = []
+    parts = [f"{len(sizes)} files ({sum(sizes) / 1e6:,.1f} MB)"]
+    epochs = run.summary.get("epochs_done", 0)
+    if epochs:
+        parts.append(f"the curves of {epochs} epoch{'' if epochs == 1 else 's'}")
+    if run.has_weights:
+        parts.append("the trained weights")
+    if run.meta.notes:
+        parts.append("notes")
+    if run.meta.review in ("approved", "rejected"):
+        parts.append(f"the verdict {run.meta.review!r}")
+    return ", ".join(parts)
+
+
+def delete_run(runs_root: Path, run_id: str) -> None:
+    """Delete a run's folder. It leaves the list in one step; nobody ever sees half of it.
+
+    Raises:
+        RunError: it waits or trains, there is none of that id, or the folder cannot be moved.
+    """
+    run = read_run(runs_root, run_id)
+    queue = QueuePaths(runs_root)
+    try:
+        queue.drafts.mkdir(parents=True, exist_ok=True)
+        # Under the queue's lock a run can neither be put in line nor be taken by a worker meanwhile.
+        with FileLock(queue.lock, timeout=LOCK_SECONDS):
+            run = read_run(runs_root, run_id)
+            if run.state.is_live:
+                raise RunError(f"Run {run_id} is {run.state}: stop it before you delete it.")
+            if run.state is RunState.DAMAGED and run.paths.folder.is_symlink():
+                raise RunError(f"Run {run_id} is a symbolic link: remove it by hand.")
+            trash = Path(tempfile.mkdtemp(prefix="deleted-", dir=queue.drafts))
+            run.paths.folder.rename(trash / run_id)
+        sync_folder(runs_root)
+    except Timeout:
+        raise RunError("The queue of runs is busy: try again in a moment.") from None
+    except OSError as error:
+        raise RunError(f"Run {run_id} cannot be deleted: {error.strerror or error}.") from error
+    shutil.rmtree(trash, ignore_errors=True)  # what cannot be deleted now, the runner sweeps later

@@ -1,0 +1,188 @@
+"""What a team says about a run: name, notes, tags, verdict; with a history of who said what and when.
+
+The present state is `meta.json`; the history is `changes.jsonl`, which only grows. Both change under one lock. Who
+changes a field says what it was when they read it: if somebody else has changed it since, nothing is written and they
+are told both texts. Different fields, and different tags, never get into each other's way.
+"""
+
+import getpass
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, get_args
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from core.errors import RunError
+from core.runs.history import HistoryWriter, read_rows
+from core.runs.layout import RunPaths
+from core.runs.store import RunMeta, write_meta
+
+ReviewState = Literal["unreviewed", "in review", "approved", "rejected"]
+REVIEW_STATES: Final[tuple[ReviewState, ...]] = get_args(ReviewState)
+VERDICTS: Final = ("approved", "rejected")
+
+LONGEST: Final = {"name": 120, "notes": 20_000, "comment": 5_000}
+"""Characters."""
+LONGEST_TAG: Final = 40
+MOST_TAGS: Final = 30
+_FIELDS: Final = ("name", "notes", "review", "starred", "archived")
+
+
+class Change(BaseModel):
+    """One line of `changes.jsonl`."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    time: AwareDatetime
+    by: str
+    field: str
+    """`name`, `notes`, `tags`, `review`, `starred`, `archived`, or `comment`, which is no field of `meta.json`."""
+    old: Any = None
+    new: Any = None
+
+    def in_words(self) -> str:
+        """What was done, without who and when."""
+        match self.field:
+            case "review":
+                return f"{self.old} → {self.new}"
+            case "tags":
+                added = [f"+{tag}" for tag in self.new or [] if tag not in (self.old or [])]
+                return "tags " + " ".join(added + [f"-{tag}" for tag in self.old or [] if tag not in (self.new or [])])
+            case "starred" | "archived":
+                return self.field if self.new else f"not {self.field} any more"
+            case "comment":
+                return str(self.new)
+            case _:
+                return f"{self.field}: {self.new}" if self.new else f"{self.field} emptied"
+
+
+class EditConflictError(RunError):
+    """Somebody else has changed the same field since it was read. Nothing was written."""
+
+    def __init__(self, field: str, theirs: Any, yours: Any, by: str) -> None:
+        self.field, self.theirs, self.yours, self.by = field, theirs, yours, by
+        super().__init__(
+            f"{by or 'Somebody'} has changed the {field} meanwhile to {_quoted(theirs)}; yours, {_quoted(yours)}, is "
+            "not saved yet: put the two together and save again."
+        )
+
+
+def annotate(
+    paths: RunPaths,
+    by: str,
+    changes: Mapping[str, Any] | None = None,
+    *,
+    seen: Mapping[str, Any] | None = None,
+    tag: Iterable[str] = (),
+    untag: Iterable[str] = (),
+    comment: str = "",
+) -> RunMeta:
+    """Change what is said about a run, all or nothing, and write down who did.
+
+    Args:
+        paths: the run.
+        by: who says so, not empty.
+        changes: new values of `name`, `notes`, `review`, `starred`, `archived`.
+        seen: what the fields in `changes` were when their author read them; what is left out is overwritten.
+        tag: words to add; those that are there already are left alone.
+        untag: words to take away.
+        comment: something to say that stands in the history only.
+
+    Returns:
+        What is said about the run now.
+
+    Raises:
+        EditConflictError: a field is neither what its author saw nor what they want it to be.
+        RunError: a value is not allowed, or the run is gone, damaged, or cannot be written.
+    """
+    by = " ".join(by.split())[:60]
+    if not by:
+        raise RunError("Say who you are first: every change is kept with a name.")
+    wanted = {field: _clean(field, value) for field, value in (changes or {}).items()}
+    comment = _clean("comment", comment)
+    added, removed = [_clean_tag(word) for word in tag], {word.strip() for word in untag}
+
+    def change(old: RunMeta) -> RunMeta:
+        for field, value in wanted.items():
+            now = getattr(old, field)
+            if seen is not None and field in seen and now not in (seen[field], value):
+                raise EditConflictError(field, now, value, _last_author(paths, field))
+        tags = list(dict.fromkeys([word for word in old.tags if word not in removed] + added))
+        if len(tags) > MOST_TAGS:
+            raise RunError(f"A run can have {MOST_TAGS} tags, not {len(tags)}: take some away.")
+        update = {**wanted, "tags": tags}
+        if "review" in wanted and wanted["review"] != old.review:
+            update["reviewer"] = by if wanted["review"] != "unreviewed" else ""
+        new = RunMeta.model_validate({**old.model_dump(), **update})
+        time = datetime.now(UTC)
+        rows = [
+            Change(time=time, by=by, field=field, old=getattr(old, field), new=getattr(new, field))
+            for field in (*_FIELDS, "tags")
+            if getattr(old, field) != getattr(new, field)
+        ]
+        if comment:
+            rows.append(Change(time=time, by=by, field="comment", new=comment))
+        if rows:
+            # Before meta.json: should the power fail in between, what somebody wrote is at least in the history.
+            with HistoryWriter(paths.changes) as history:
+                history.append([row.model_dump(mode="json") for row in rows])
+        return new
+
+    return write_meta(paths, change)
+
+
+def read_changes(paths: RunPaths) -> list[Change]:
+    """The history, oldest first. Lines that make no sense are passed over.
+
+    Raises:
+        RunError: the file cannot be read.
+    """
+    try:
+        rows, _ = read_rows(paths.changes)
+    except OSError as error:
+        raise RunError(f"{paths.changes.name} cannot be read: {error.strerror or error}.") from error
+    changes = []
+    for row in rows:
+        try:
+            changes.append(Change.model_validate(row))
+        except ValidationError:
+            continue
+    return changes
+
+
+def local_user() -> str:
+    """The name under which somebody is logged in to this machine, for the command line."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container may run under a number that has no name
+        return "somebody"
+
+
+def _clean(field: str, value: Any) -> Any:
+    if field not in (*_FIELDS, "comment"):
+        raise RunError(f"There is no {field!r} to change: choose from {', '.join(_FIELDS)}.")
+    if field == "review" and value not in REVIEW_STATES:
+        raise RunError(f"{value!r} is no review state: choose from {', '.join(REVIEW_STATES)}.")
+    if field not in LONGEST:
+        return value
+    text = str(value).strip()
+    text = " ".join(text.split()) if field == "name" else text
+    if len(text) > LONGEST[field]:
+        raise RunError(f"The {field} has {len(text):,} characters: at most {LONGEST[field]:,} are kept.")
+    return text
+
+
+def _clean_tag(word: str) -> str:
+    word = " ".join(word.split())
+    if not word or len(word) > LONGEST_TAG or "," in word:
+        raise RunError(f"{word!r} cannot be a tag: 1 to {LONGEST_TAG} characters, without commas.")
+    return word
+
+
+def _last_author(paths: RunPaths, field: str) -> str:
+    return next((change.by for change in reversed(read_changes(paths)) if change.field == field), "")
+
+
+def _quoted(value: Any) -> str:
+    text = " ".join(str(value).split())
+    return repr(text if len(text) <= 200 else f"{text[:200]} …")

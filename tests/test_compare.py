@@ -1,0 +1,90 @@
+"""Runs beside each other: only what differs, seeds grouped, and the baseline told from the rest."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.config import make_config
+from core.errors import RunError
+from core.evaluation.metrics import evaluate_predictions
+from core.evaluation.predictions import write_predictions
+from core.files import write_json
+from core.runs.compare import against_baseline, seed_groups, setting_differences
+from core.runs.store import Run, create_run, read_run
+
+IMAGES = 600
+LABELS = np.random.default_rng(0).integers(0, 7, IMAGES)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "runs"
+
+
+def scored(root: Path, name: str, wrong: range, labels: np.ndarray = LABELS, **settings: object) -> Run:
+    """A run that is wrong about these images and right about the others."""
+    paths = create_run(root, make_config("quick", settings), run_id=name)
+    predicted = labels.copy()
+    predicted[list(wrong)] = (predicted[list(wrong)] + 1) % 7
+    probabilities = np.full((IMAGES, 7), 0.02)
+    probabilities[np.arange(IMAGES), predicted] = 0.88
+    ids = np.array([f"image-{i}" for i in range(IMAGES)])
+    write_predictions(paths.predictions("validation"), ids, labels, probabilities)
+    evaluation = {"validation": evaluate_predictions(labels, probabilities)}
+    write_json(paths.summary, {"epochs_done": 1, "dataset_fingerprint": "f", "evaluation": evaluation})
+    return read_run(root, name)
+
+
+def test_a_better_run_is_called_better_and_its_reseeding_is_not(root: Path) -> None:
+    base = scored(root, "base", range(200), seed=1)
+    better = scored(root, "better", range(150), learning_rate=0.002)
+    reseeded = scored(root, "reseeded", range(150), seed=2)
+    near = scored(root, "near", range(5, 202), epochs=3)
+    rows = against_baseline([base, better, reseeded, near], base, "validation")
+    assert [row.accuracy for row in rows] == pytest.approx([400 / 600, 450 / 600, 450 / 600, 403 / 600])
+    assert rows[0].words == "baseline" and rows[0].comparison is None
+    assert rows[1].words.startswith("better by 8.3 points (95 % ")
+    assert rows[2].reseeded and rows[2].words.startswith("only the seed differs")
+    assert rows[3].words == "no evidence of a difference: p = 0.45"
+
+
+def test_several_comparisons_are_judged_more_strictly(root: Path) -> None:
+    base = scored(root, "base", range(100, 200))
+    close = scored(root, "close", range(109, 201), epochs=3)  # 9 against 1: p = 0.02
+    alone = against_baseline([base, close], base, "validation")[1]
+    assert alone.words.startswith("better by")
+    others = [scored(root, f"other-{i}", range(100 + i, 200 + i), epochs=5 + i) for i in range(4)]
+    row = against_baseline([close, *others], base, "validation")[0]
+    assert row.comparison == alone.comparison
+    assert row.words.startswith("no evidence of a difference")
+
+
+def test_what_cannot_be_compared_says_why(root: Path) -> None:
+    base = scored(root, "base", range(10))
+    other = scored(root, "other", range(10), labels=(LABELS + 1) % 7)
+    waiting = read_run(root, create_run(root, make_config("quick"), run_id="waiting").run_id)
+    rows = against_baseline([other, waiting], base, "validation")
+    assert "different labels" in rows[0].words
+    assert "There is no predictions-validation.parquet yet" in rows[1].words and rows[1].accuracy is None
+    with pytest.raises(RunError, match="choose from validation, test"):
+        against_baseline([other], base, "train")
+
+
+def test_only_settings_that_differ_are_told(root: Path) -> None:
+    runs = [scored(root, f"run-{i}", range(10), epochs=2 + i // 2, seed=i) for i in range(3)]
+    (root / "run-2" / "config.json").write_text("{")
+    runs[2] = read_run(root, "run-2")
+    assert setting_differences(runs) == {"seed": [0, 1, None]}
+    assert setting_differences(runs[:1]) == {}
+
+
+def test_seeds_of_one_recipe_are_one_group(root: Path) -> None:
+    runs = [scored(root, f"run-{i}", range(100 * (i + 1)), seed=i) for i in range(3)]
+    runs.append(scored(root, "again", range(5), seed=9, epochs=1))
+    (group,) = seed_groups(runs, "validation")
+    assert [run.id for run in group.runs] == ["run-0", "run-1", "run-2"]
+    mean, spread = group.mean_and_spread or (0, 0)
+    assert (mean, spread) == (pytest.approx(2 / 3), pytest.approx(1 / 6))
+    assert seed_groups(runs, "test")[0].mean_and_spread is None
+    assert seed_groups(runs[2:], "validation") == []

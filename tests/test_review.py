@@ -1,0 +1,177 @@
+"""What people say about runs: nothing is lost when two say it at once, and it stays known who said what."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from core.config import TrainConfig
+from core.errors import RunError
+from core.files import write_json
+from core.runs.layout import QueuePaths, RunPaths
+from core.runs.removal import delete_run, what_is_lost
+from core.runs.review import MOST_TAGS, EditConflictError, annotate, local_user, read_changes
+from core.runs.store import RunMeta, create_run, list_runs, read_run, read_status, write_status
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def paths(root: Path) -> RunPaths:
+    return create_run(root, TrainConfig(dataset="demo", epochs=2), run_id="a-run")
+
+
+def meta(paths: RunPaths) -> RunMeta:
+    return read_run(paths.root, paths.run_id).meta
+
+
+def test_each_change_is_kept_with_name_and_time(paths: RunPaths) -> None:
+    annotate(paths, "Ada", {"notes": "looks good", "review": "in review"}, tag=["paper"])
+    annotate(paths, "Ben", {"review": "approved"}, comment="Agreed.")
+    annotate(paths, "Ben", {"starred": True}, untag=["paper", "never there"])
+    assert [(each.by, each.field, each.in_words()) for each in read_changes(paths)] == [
+        ("Ada", "notes", "notes: looks good"),
+        ("Ada", "review", "unreviewed → in review"),
+        ("Ada", "tags", "tags +paper"),
+        ("Ben", "review", "in review → approved"),
+        ("Ben", "comment", "Agreed."),
+        ("Ben", "starred", "starred"),
+        ("Ben", "tags", "tags -paper"),
+    ]
+    assert meta(paths) == RunMeta(notes="looks good", review="approved", reviewer="Ben", starred=True)
+    times = [each.time for each in read_changes(paths)]
+    assert times == sorted(times)
+
+
+def test_saying_the_same_again_changes_nothing(paths: RunPaths) -> None:
+    annotate(paths, "Ada", {"notes": "x", "review": "approved"}, tag=["a"])
+    before = paths.changes.read_bytes()
+    annotate(paths, "Ben", {"notes": "x", "review": "approved"}, tag=["a"])
+    assert paths.changes.read_bytes() == before
+    assert meta(paths).reviewer == "Ada"
+
+
+def test_the_second_of_two_who_change_one_field_is_told_both_texts(paths: RunPaths) -> None:
+    annotate(paths, "Ada", {"notes": "Ada's words"}, seen={"notes": ""})
+    with pytest.raises(EditConflictError) as caught:
+        annotate(paths, "Ben", {"notes": "Ben's words", "name": "other"}, seen={"notes": "", "name": ""}, tag=["t"])
+    error = caught.value
+    assert (error.field, error.theirs, error.yours, error.by) == ("notes", "Ada's words", "Ben's words", "Ada")
+    assert "Ada has changed the notes" in str(error) and "Ben's words" in str(error) and "Ada's words" in str(error)
+    assert meta(paths).notes == "Ada's words" and meta(paths).name == "" and meta(paths).tags == []
+    annotate(paths, "Ben", {"notes": "both"}, seen={"notes": "Ada's words"})
+    assert meta(paths).notes == "both"
+    annotate(paths, "Ada", {"notes": "both"}, seen={"notes": "Ada's words"})  # both want the same: no conflict
+
+
+def test_different_fields_and_tags_merge(paths: RunPaths) -> None:
+    annotate(paths, "Ada", {"notes": "n"}, seen={"notes": ""}, tag=["a"])
+    annotate(paths, "Ben", {"name": "m"}, seen={"name": "", "notes": ""}, tag=["b"], untag=["c"])
+    assert (meta(paths).notes, meta(paths).name, meta(paths).tags) == ("n", "m", ["a", "b"])
+
+
+def test_many_at_once_lose_nothing(paths: RunPaths) -> None:
+    def work(number: int) -> None:
+        for step in range(5):
+            annotate(paths, f"p{number}", tag=[f"t{number}-{step}"], comment=f"c{number}-{step}")
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    everything = {f"{n}-{s}" for n in range(4) for s in range(5)}
+    assert {tag[1:] for tag in meta(paths).tags} == everything
+    assert {each.new[1:] for each in read_changes(paths) if each.field == "comment"} == everything
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"review": "fine"}, "no review state"),
+        ({"parent": "x"}, "no 'parent' to change"),
+        ({"notes": "x" * 20_001}, "20,001 characters"),
+        ({"starred": "perhaps"}, "Cannot change meta.json"),
+    ],
+)
+def test_what_is_not_allowed_is_refused_and_leaves_no_trace(paths: RunPaths, changes: dict, says: str) -> None:
+    with pytest.raises(RunError, match=says):
+        annotate(paths, "Ada", changes)
+    assert meta(paths) == RunMeta() and not paths.changes.exists()
+
+
+def test_tags_and_names_have_limits(paths: RunPaths) -> None:
+    for bad in ("", "a,b", "x" * 41):
+        with pytest.raises(RunError, match="cannot be a tag"):
+            annotate(paths, "Ada", tag=[bad])
+    with pytest.raises(RunError, match="take some away"):
+        annotate(paths, "Ada", tag=[str(i) for i in range(MOST_TAGS + 1)])
+    with pytest.raises(RunError, match="who you are"):
+        annotate(paths, "  ", {"notes": "x"})
+    assert local_user()
+
+
+def test_a_damaged_history_shows_what_can_be_read(paths: RunPaths) -> None:
+    annotate(paths, "Ada", comment="one")
+    with paths.changes.open("a") as file:
+        file.write('{"by": 3}\nnonsense\n{"time": "2026-01-01T00:00:00Z", "by": "torn')
+    annotate(paths, "Ben", comment="two")
+    assert [each.new for each in read_changes(paths)] == ["one", "two"]
+
+
+def test_a_deleted_run_cannot_be_talked_about(root: Path, paths: RunPaths) -> None:
+    write_status(paths, read_status(paths).model_copy(update={"state": "finished"}))
+    delete_run(root, paths.run_id)
+    with pytest.raises(RunError):
+        annotate(paths, "Ada", comment="hello")
+    assert not paths.folder.exists()
+
+
+# --- deleting
+
+
+@pytest.fixture
+def alive(paths: RunPaths) -> Iterator[RunPaths]:
+    write_status(paths, read_status(paths).model_copy(update={"state": "running"}))
+    with FileLock(paths.alive_lock):
+        yield paths
+
+
+def test_a_live_run_is_not_deleted(root: Path, alive: RunPaths) -> None:
+    with pytest.raises(RunError, match="is running: stop it before"):
+        delete_run(root, alive.run_id)
+    assert alive.status.exists()
+
+
+def test_a_waiting_run_is_not_deleted(root: Path, paths: RunPaths) -> None:
+    with pytest.raises(RunError, match="is queued: stop it before"):
+        delete_run(root, paths.run_id)
+
+
+def test_a_deletion_says_what_is_lost_and_leaves_nothing(root: Path, paths: RunPaths) -> None:
+    write_status(paths, read_status(paths).model_copy(update={"state": "finished"}))
+    write_json(paths.summary, {"epochs_done": 2, "best": {}})
+    paths.weights.write_bytes(b"0" * 1_500_000)
+    annotate(paths, "Ada", {"notes": "n", "review": "approved"})
+    said = what_is_lost(read_run(root, paths.run_id))
+    for part in ("1.5 MB", "the curves of 2 epochs", "the trained weights", "notes", "the verdict 'approved'"):
+        assert part in said
+    delete_run(root, paths.run_id)
+    assert list_runs(root) == [] and not list(QueuePaths(root).drafts.iterdir())
+    with pytest.raises(RunError, match="There is no run"):
+        delete_run(root, paths.run_id)
+
+
+def test_a_damaged_run_can_be_deleted_but_not_through_a_link(root: Path, paths: RunPaths, tmp_path: Path) -> None:
+    paths.status.write_text("{")
+    delete_run(root, paths.run_id)
+    (tmp_path / "elsewhere").mkdir()
+    (root / "link").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RunError, match="symbolic link"):
+        delete_run(root, "link")
+    assert (tmp_path / "elsewhere").exists()

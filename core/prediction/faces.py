@@ -21,6 +21,9 @@ _OVERLAP: Final = 0.3
 _SIDES: Final = (1280, 640)
 """Longest sides the photo is searched at: small faces are found on the larger, large ones on the smaller."""
 
+_SMALLEST_FACE: Final = 16
+"""Pixels; smaller ones are not found."""
+
 _CROP_SIDE: Final = 64
 """A picture up to this size is a face already cut out."""
 _CROP_SHARE: Final = 0.55
@@ -62,6 +65,8 @@ def find_faces(photo: Image.Image) -> list[Face]:
     Returns:
         None, one or several faces.
     """
+    if min(photo.size) < _SMALLEST_FACE:
+        return []  # on slivers the detector reports faces that are not there
     pixels = cv2.cvtColor(np.asarray(photo.convert("RGB")), cv2.COLOR_RGB2BGR)
     longest = max(photo.size)
     scales = {min(1.0, side / longest) for side in _SIDES}

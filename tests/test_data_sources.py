@@ -240,7 +240,7 @@ def test_missing_path(tmp_path: Path, data_root: Path) -> None:
     refused(tmp_path / "none.zip", data_root, "There is no file or folder", "none.zip", "msambare/fer2013")
 
 
-@pytest.mark.parametrize("content", [b"", b"P", b"PK", b"emotion,pixels,Usage\n0,1 2 3,Training\n", b"\x1f\x8b\x08"])
+@pytest.mark.parametrize("content", [b"", b"P", b"PK", b"a,b\n1,2\n"])
 def test_other_forms_are_told_what_is_accepted(tmp_path: Path, data_root: Path, content: bytes) -> None:
     path = tmp_path / "fer2013.csv"
     path.write_bytes(content)

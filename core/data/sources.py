@@ -1,7 +1,7 @@
 """Importing FER2013 from the forms people have it in. Nothing is ever unpacked to disk.
 
-A form is a function that lists the images of a path (`_zip_source`, `_folder_source`); everything after that, the
-checks, the decoding and the writing, is the same for all of them.
+A form with image files is a function that lists the images of a path (`_zip_source`, `_folder_source`); `tables.py`
+reads the tables. The check of the counts and the writing are the same for all of them.
 """
 
 import io
@@ -10,7 +10,7 @@ import stat
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ from core.data.fer2013 import (
     count_differences,
     write_dataset,
 )
+from core.data.tables import looks_like_table, read_table
 from core.errors import CountsDifferError, DataError
 from core.labels import LABELS
 
@@ -37,7 +38,8 @@ Progress = Callable[[int, int], None]
 """Called with images done and images in all."""
 
 ACCEPTED: Final = (
-    f"a zip file or a folder in the layout of Kaggle's {KAGGLE_NAME} (train/<class>/*.jpg and test/<class>/*.jpg)"
+    f"a zip file or a folder in the layout of Kaggle's {KAGGLE_NAME} (train/<class>/*.jpg and test/<class>/*.jpg), "
+    "or fer2013.csv, icml_face_data.csv or fer2013.tar.gz"
 )
 
 _PREFIXES: Final = {"Training_": "train", "PublicTest_": "validation", "PrivateTest_": "test"}
@@ -85,13 +87,13 @@ def import_dataset(
     accept_differences: bool = False,
     progress: Progress | None = None,
 ) -> DatasetInfo:
-    """Check FER2013 in a zip file or folder and keep it as arrays under `data_root`.
+    """Check FER2013 in any of its forms and keep it as arrays under `data_root`.
 
     A process killed meanwhile leaves either nothing or the whole set; a set of that name stays until the new one is
     complete.
 
     Args:
-        path: zip file or folder.
+        path: zip file, folder, CSV table, or tar archive of one.
         data_root: where data sets are kept.
         name: what the data set will be called.
         accept_differences: go on where the numbers per class are not the published ones.
@@ -103,9 +105,15 @@ def import_dataset(
     """
     check_name(name)
     try:
-        with _open_source(path) as source:
-            differences = _check_counts(source.entries, accept_differences)
-            splits = _decode_all(source, progress)
+        if path.is_file() and not _begins_as_zip(path) and looks_like_table(path):
+            splits = read_table(path, progress)
+            found = Counter((split, LABELS[label]) for split in SPLITS for label in splits[split][1].tolist())
+            differences = _check_counts(found, accept_differences)
+        else:
+            with _open_source(path) as source:
+                found = Counter((entry.split, LABELS[entry.label]) for entry in source.entries)
+                differences = _check_counts(found, accept_differences)
+                splits = _decode_all(source, progress)
     except OSError as error:
         raise DataError(f"Cannot read {_quote(path.name)}: {error.strerror or error}.") from error
     return write_dataset(
@@ -120,11 +128,14 @@ def _open_source(path: Path) -> AbstractContextManager[_Source]:
         raise DataError(f"There is no file or folder {_quote(str(path))}: give {ACCEPTED}.")
     if not path.is_file():
         raise DataError(f"{_quote(path.name)} is neither a file nor a folder: give {ACCEPTED}.")
-    with path.open("rb") as file:
-        begins_as_zip = file.read(4) in (b"PK\3\4", b"PK\5\6")
-    if begins_as_zip:
+    if _begins_as_zip(path):
         return _zip_source(path)
     raise DataError(f"{_quote(path.name)} cannot be imported: give {ACCEPTED}.")
+
+
+def _begins_as_zip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) in (b"PK\3\4", b"PK\5\6")
 
 
 # --- forms
@@ -286,9 +297,15 @@ def _is_image_path(file: str) -> bool:
 # --- counts and pixels
 
 
-def _check_counts(entries: Sequence[_Entry], accept: bool) -> list[CountDifference]:
-    found = Counter((entry.split, LABELS[entry.label]) for entry in entries)
-    differences = count_differences({split: {label: found[split, label] for label in LABELS} for split in SPLITS})
+def _check_counts(found: Mapping[tuple[str, str], int], accept: bool) -> list[CountDifference]:
+    """Where the numbers per split and class name are not the published ones.
+
+    Raises:
+        CountsDifferError: there are such, and they are not accepted.
+    """
+    differences = count_differences(
+        {split: {label: found.get((split, label), 0) for label in LABELS} for split in SPLITS}
+    )
     if differences and not accept:
         first = differences[0]
         raise CountsDifferError(

@@ -1,0 +1,268 @@
+"""FER2013 as a table: `fer2013.csv`, `icml_face_data.csv`, and the `fer2013.tar.gz` that holds the first.
+
+A table is read line by line and an archive as a stream: nothing is unpacked to disk, and beside the finished images
+(83 MB) memory does not grow with the size of the file.
+"""
+
+import csv
+import gzip
+import io
+import re
+import tarfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Final
+
+import numpy as np
+
+from core.data.fer2013 import IMAGE_SIZE, SPLITS, SplitArrays
+from core.errors import DataError
+from core.labels import LABELS
+
+TABLE_LABELS: Final = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+"""What the numbers 0..6 of the column `emotion` mean; ours are in another order."""
+
+_COLUMNS: Final = ("emotion", "pixels", "usage")
+_USAGES: Final = {"training": "train", "publictest": "validation", "privatetest": "test"}
+_PIXELS: Final = IMAGE_SIZE**2
+
+_NUMBERS: Final = re.compile(r"[0-9 ]*")
+
+_MAX_LINE_BYTES: Final = 64_000  # a row has at most 2304 * 4 + 20
+_MAX_ROWS: Final = 200_000
+_MAX_BYTES: Final = 1_000_000_000  # unpacked; fer2013.csv has 301 MB
+_MAX_BYTES_BEFORE: Final = 64_000_000  # what an archive may hold before its table
+_BLOCK: Final = 4096
+
+Progress = Callable[[int, int], None]
+
+
+def looks_like_table(path: Path) -> bool:
+    """Whether a file begins as one of the tables, or as an archive of one, does."""
+    with path.open("rb") as file:
+        start = file.read(2000)
+    if start.startswith(b"\x1f\x8b") or start[257:262] == b"ustar":
+        return True
+    header = start.split(b"\n")[0].lower()
+    return b"emotion" in header or b"pixels" in header
+
+
+def read_table(path: Path, progress: Progress | None = None) -> dict[str, SplitArrays]:
+    """The splits of a table: a CSV file, one packed with gzip, or a tar archive that holds one, packed or not.
+
+    Args:
+        path: the file.
+        progress: called now and then with rows done and rows in all, which is an estimate until the end.
+
+    Raises:
+        DataError: it is damaged, cut short, no table of FER2013, or some rows cannot be used.
+        OSError: it cannot be read.
+    """
+    name = _quote(path.name)
+    size = path.stat().st_size
+    damaged = f"{name} is damaged or cut short: download or copy it again."
+    with path.open("rb") as file:
+
+        def show(rows: int, ended: bool = False) -> None:
+            if progress:
+                share = 1.0 if ended else max(file.tell() / max(size, 1), 1e-6)
+                progress(rows, max(rows, round(rows / share)) if rows else 1)
+
+        try:
+            with _table_stream(file, name) as stream:
+                return _read_rows(stream, name, show)
+        except DataError:
+            raise
+        except (EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError, ValueError, OverflowError) as error:
+            raise DataError(damaged) from error
+
+
+# --- from a file to the lines of the table
+
+
+class _Bounded(io.RawIOBase):
+    """A stream that ends with an error when more than `limit` bytes have been read: a small archive may unpack to
+    anything."""
+
+    def __init__(self, source: BinaryIO, name: str, limit: int) -> None:
+        super().__init__()
+        self.source, self.name, self.limit, self.done = source, name, limit, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        data = self.source.read(len(buffer))
+        self.done += len(data)
+        if self.done > self.limit:
+            raise DataError(
+                f"{self.name} is refused, since it unpacks to more than {self.limit // 10**6:,} MB without an end: "
+                "give fer2013.csv or fer2013.tar.gz as they were published."
+            )
+        buffer[: len(data)] = data
+        return len(data)
+
+
+@contextmanager
+def _table_stream(file: BinaryIO, name: str) -> Iterator[BinaryIO]:
+    """The table inside a file, as bytes to be read once."""
+    packed = file.read(2) == b"\x1f\x8b"
+    file.seek(0)
+    unpacked: BinaryIO = gzip.GzipFile(fileobj=file) if packed else file  # type: ignore[assignment]
+    bounded = _Bounded(unpacked, name, _MAX_BYTES)
+    buffered = io.BufferedReader(bounded, 1 << 16)
+    if buffered.peek(512)[257:262] != b"ustar":
+        yield buffered
+        return
+    bounded.limit = _MAX_BYTES_BEFORE
+    with tarfile.open(fileobj=buffered, mode="r|") as archive:
+        for count, member in enumerate(archive, 1):
+            _check_member(member, name, count)
+            if member.isfile() and PurePosixPath(member.name).name.lower() in ("fer2013.csv", "icml_face_data.csv"):
+                bounded.limit = _MAX_BYTES
+                table = archive.extractfile(member)
+                assert table is not None
+                yield table  # type: ignore[misc]
+                while buffered.read(1 << 16):  # to the end, where the checksum stands
+                    pass
+                return
+    raise DataError(f"{name} holds no fer2013.csv: give fer2013.tar.gz of the competition, or the table itself.")
+
+
+def _check_member(member: tarfile.TarInfo, name: str, count: int) -> None:
+    shown = _quote(member.name)
+    if count > 1000:
+        raise DataError(f"{name} is refused, since it holds more than 1,000 entries before a fer2013.csv.")
+    if not (member.isfile() or member.isdir()):
+        raise DataError(f"{name} is refused, since its entry {shown} is a link or a special file.")
+    if member.name.startswith("/") or ".." in member.name.split("/"):
+        raise DataError(f"{name} is refused, since its entry {shown} points outside the archive.")
+    if member.size > _MAX_BYTES:
+        raise DataError(f"{name} is refused, since its entry {shown} unpacks to {member.size:,} bytes.")
+
+
+# --- from lines to images
+
+
+@dataclass
+class _Rows:
+    """The usable rows so far."""
+
+    blocks: list[np.ndarray] = field(default_factory=list)
+    """uint8 (4096, 2304) each."""
+    labels: list[int] = field(default_factory=list)
+    splits: list[int] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+
+    def add(self, number: int, label: int, split: int, pixels: np.ndarray) -> None:
+        place = len(self.labels) % _BLOCK
+        if place == 0:
+            self.blocks.append(np.empty((_BLOCK, _PIXELS), np.uint8))
+        self.blocks[-1][place] = pixels
+        self.labels.append(label)
+        self.splits.append(split)
+        self.numbers.append(number)
+
+
+class _BadRowError(Exception):
+    """Why one row cannot be used, in a few words."""
+
+
+def _read_rows(stream: BinaryIO, name: str, show: Callable[..., None]) -> dict[str, SplitArrays]:
+    reader = csv.reader(_lines(stream, name))
+    rows, number, bad, first_bad = _Rows(), 0, 0, ""
+    try:
+        columns = _columns(next(reader, []), name)
+        show(0)
+        for cells in reader:
+            if not cells:
+                continue
+            number += 1
+            if number > _MAX_ROWS:
+                raise DataError(f"{name} is refused, since it has more than {_MAX_ROWS:,} rows; FER2013 has 35,887.")
+            try:
+                rows.add(number, *_parse(cells, columns))
+            except _BadRowError as error:
+                bad += 1
+                first_bad = first_bad or f"on line {reader.line_num:,} ({error})"
+            if number % 500 == 0:
+                show(number)
+    except csv.Error as error:
+        raise DataError(f"{name} is no table that can be read: line {reader.line_num:,}, {error}.") from error
+    show(number, True)
+    if not number:
+        raise DataError(f"{name} has no rows: give fer2013.csv with its 35,887 images.")
+    if bad:
+        raise DataError(
+            f"{bad:,} of {number:,} rows of {name} cannot be used, the first {first_bad}: get the table again."
+        )
+    return _splits(rows, name)
+
+
+def _lines(stream: BinaryIO, name: str) -> Iterator[str]:
+    number = 0
+    while line := stream.readline(_MAX_LINE_BYTES):
+        number += 1
+        if len(line) == _MAX_LINE_BYTES:
+            raise DataError(f"{name} is no table of FER2013, since its line {number:,} is longer than any image.")
+        yield line.decode("utf-8-sig" if number == 1 else "utf-8", "replace")
+
+
+def _columns(header: list[str], name: str) -> tuple[int, int, int]:
+    """Where emotion, pixels and usage stand; `icml_face_data.csv` has them in another order, with spaces in front."""
+    found = [cell.strip().lower() for cell in header]
+    missing = [column for column in _COLUMNS if column not in found]
+    if missing:
+        has = ", ".join(_quote(cell) for cell in header[:8]) or "none"
+        raise DataError(
+            f"{name} lacks {len(missing)} of the columns emotion, pixels and Usage on line 1 ({', '.join(missing)}); "
+            f"it has {has}: give fer2013.csv or icml_face_data.csv."
+        )
+    return found.index("emotion"), found.index("pixels"), found.index("usage")
+
+
+def _parse(cells: list[str], columns: tuple[int, int, int]) -> tuple[int, int, np.ndarray]:
+    """Label (ours), number of the split, and uint8 (2304,) of one row."""
+    if len(cells) <= max(columns):
+        raise _BadRowError(f"{len(cells)} columns")
+    emotion, pixels, usage = (cells[column].strip() for column in columns)
+    if emotion not in ("0", "1", "2", "3", "4", "5", "6"):
+        raise _BadRowError(f"emotion {_quote(emotion)} instead of 0 to 6")
+    split = _USAGES.get(usage.lower())
+    if split is None:
+        raise _BadRowError(f"Usage {_quote(usage)} instead of Training, PublicTest or PrivateTest")
+    if not _NUMBERS.fullmatch(pixels):
+        wrong = next(word for word in pixels.split(" ") if not _NUMBERS.fullmatch(word))
+        raise _BadRowError(f"pixel {_quote(wrong)} instead of 0 to 255")
+    values = np.fromstring(pixels, np.int64, sep=" ") if pixels else np.zeros(0, np.int64)
+    if len(values) != _PIXELS:
+        raise _BadRowError(f"{len(values):,} pixels instead of {_PIXELS:,}")
+    if values.max() > 255 or values.min() < 0:  # below zero where a number overflows
+        wrong = next(word for word in pixels.split() if int(word[-20:]) > 255 or len(word.lstrip("0")) > 3)
+        raise _BadRowError(f"pixel {_quote(wrong)} instead of 0 to 255")
+    return LABELS.index(TABLE_LABELS[int(emotion)]), SPLITS.index(split), values.astype(np.uint8)
+
+
+def _splits(rows: _Rows, name: str) -> dict[str, SplitArrays]:
+    labels, splits = np.array(rows.labels, np.uint8), np.array(rows.splits)
+    missing = [split for index, split in enumerate(SPLITS) if not (splits == index).any()]
+    if missing:
+        usage = next(usage for usage in ("Training", "PublicTest", "PrivateTest") if _USAGES[usage.lower()] in missing)
+        raise DataError(f"{name} has no {missing[0]} images (Usage {usage}): give the whole table.")
+    ids = np.array([f"csv/{number:06d}" for number in rows.numbers])
+    result = {}
+    for index, split in enumerate(SPLITS):
+        mine = np.flatnonzero(splits == index)
+        images = np.empty((len(mine), IMAGE_SIZE, IMAGE_SIZE), np.uint8)
+        for place, row in enumerate(mine.tolist()):
+            images[place] = rows.blocks[row // _BLOCK][row % _BLOCK].reshape(IMAGE_SIZE, IMAGE_SIZE)
+        result[split] = (images, labels[mine], ids[mine])
+    return result
+
+
+def _quote(text: str) -> str:
+    """A name from outside, safe and short enough for a message."""
+    return repr(text if len(text) <= 60 else f"{text[:30]}...{text[-25:]}")

@@ -5,14 +5,28 @@ Exit code 0 on success; 2 on bad input, with one line that says what to do; 1 on
 
 import json
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from core.config import PRESETS, TrainConfig, default_data_root, default_runs_root, make_config
-from core.errors import ConfigError, FerError
+from core.cli import (
+    AsJson,
+    DataRoot,
+    RunName,
+    RunsRoot,
+    Settings,
+    Split,
+    config_of,
+    figure,
+    pairs,
+    percent,
+    print_json,
+    run_as_json,
+)
+from core.commands_runs import runs_app
+from core.config import PRESETS, make_config
+from core.errors import FerError
 from core.labels import LABELS
 
 app = typer.Typer(
@@ -23,40 +37,10 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 data_app = typer.Typer(help="Import data sets and look at them.", no_args_is_help=True, rich_markup_mode=None)
-runs_app = typer.Typer(help="List, show, stop and resume runs.", no_args_is_help=True, rich_markup_mode=None)
 bench_app = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
 app.add_typer(runs_app, name="runs")
 app.add_typer(bench_app, name="bench")
-
-RunsRoot = Annotated[Path, typer.Option("--runs-root", help="Folder of the runs.", default_factory=default_runs_root)]
-DataRoot = Annotated[
-    Path, typer.Option("--data-root", help="Folder of imported data.", default_factory=default_data_root)
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-RunName = Annotated[str, typer.Argument(metavar="RUN", help="Run id, its unambiguous beginning, or the run's folder.")]
-
-
-Settings = Annotated[
-    list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change one setting; may be repeated.")
-]
-
-
-class Place(StrEnum):
-    """Where in the line."""
-
-    FIRST = "first"
-    EARLIER = "earlier"
-    LATER = "later"
-    LAST = "last"
-
-
-class Split(StrEnum):
-    """The splits that figures are given for."""
-
-    VALIDATION = "validation"
-    TEST = "test"
-    SEED_TEST = "seed-test"
 
 
 # --- data
@@ -96,7 +80,7 @@ def data_status(data_root: DataRoot, as_json: AsJson = False) -> None:
 
     infos = list_datasets(data_root)
     if as_json:
-        _print_json([info.model_dump(mode="json") for info in infos])
+        print_json([info.model_dump(mode="json") for info in infos])
     elif not infos:
         print("No data set is imported yet: run `python -m core data import PATH`, or `python -m core data demo`.")
     else:
@@ -115,7 +99,7 @@ def data_audit(
 
     audit = audit_dataset(data_root, name)
     if as_json:
-        _print_json({"figures": audit.figures(), **audit.model_dump(mode="json")})
+        print_json({"figures": audit.figures(), **audit.model_dump(mode="json")})
         return
     print(f"{audit.name}: {audit.images:,} images, {audit.unique:,} different ones, {audit.repeats:,} repeats")
     others = [split for split in audit.sizes if split != "train"]
@@ -137,7 +121,7 @@ def data_audit(
 
 def _print_dataset(info: Any, as_json: bool) -> None:
     if as_json:
-        _print_json(info.model_dump(mode="json"))
+        print_json(info.model_dump(mode="json"))
         return
     print(f"{info.name}: {info.title}, from {info.source}, fingerprint {info.fingerprint[:12]}")
     print(f"{'':12}" + "".join(f"{label:>10}" for label in LABELS) + f"{'total':>10}")
@@ -169,8 +153,9 @@ def train(
     """Start a training run in the background and print its id."""
     from core.data.fer2013 import read_info
     from core.jobs.local import start
+    from core.runs.store import read_run
 
-    config = make_config(preset, _pairs(settings))
+    config = make_config(preset, pairs(settings))
     read_info(data_root, config.dataset)  # a missing data set is better said now than in the run's log
     run_id = start(runs_root, data_root, config, name=name, author=author)
     if not as_json or wait:
@@ -178,7 +163,7 @@ def train(
     if wait:
         _follow(runs_root, run_id)
     if as_json:
-        _print_json(_run_as_json(runs_root, run_id))
+        print_json(run_as_json(read_run(runs_root, run_id)))
 
 
 def _follow(runs_root: Path, run_id: str) -> None:
@@ -194,161 +179,6 @@ def _follow(runs_root: Path, run_id: str) -> None:
     print(f"{run.state}{f': {run.problem}' if run.problem else ''}", file=sys.stderr)
     if run.state in ("failed", "crashed", "damaged"):
         raise TrainingError(run.problem or f"Run {run_id} {run.state}.")
-
-
-def _pairs(settings: list[str] | None) -> dict[str, str]:
-    pairs = [text.partition("=") for text in settings or []]
-    for field, separator, _ in pairs:
-        if not separator:
-            raise ConfigError(f"--set {field!r} has no value: write --set field=value, for instance --set epochs=5.")
-    return {field.strip(): value.strip() for field, _, value in pairs}
-
-
-# --- runs
-
-
-@runs_app.command("list")
-def runs_list(runs_root: RunsRoot, as_json: AsJson = False) -> None:
-    """All runs, newest first."""
-    from core.runs.store import list_runs
-
-    runs = list_runs(runs_root)
-    if as_json:
-        _print_json([_as_json(run) for run in runs])
-        return
-    if not runs:
-        print("No runs yet: start one with `python -m core train --preset quick`.")
-        return
-    print(f"{'run':34} {'state':9} {'epochs':>8} {'validation':>11} {'test':>15}")
-    for run in runs:
-        print(
-            f"{run.id:34} {run.state:9} {run.summary.get('epochs_done', 0):>3}/{run.status.epochs:<4} "
-            f"{_percent(run.summary.get('best', {}).get('validation_accuracy')):>11} {_test_figure(run):>15}"
-        )
-
-
-@runs_app.command("show")
-def runs_show(run: RunName, runs_root: RunsRoot, as_json: AsJson = False) -> None:
-    """One run: state, progress, settings, figures."""
-    from core.runs.store import find_run
-
-    found = find_run(runs_root, run)
-    if as_json:
-        _print_json(_as_json(found))
-        return
-    print(f"{found.id}  {found.state}" + (f": {found.problem}" if found.problem else ""))
-    print(f"epochs      {found.summary.get('epochs_done', 0)} of {found.status.epochs}")
-    best = found.summary.get("best", {})
-    if best:
-        print(f"validation  {_percent(best['validation_accuracy'])} in epoch {best['epoch']}, the best")
-    for split, figures in found.summary.get("evaluation", {}).items():
-        print(f"{split:11} {_figure(figures)} on {figures['images']:,} images; with flip {_figure(figures['tta'])}")
-    if found.config:
-        print("settings    " + " ".join(f"{key}={value}" for key, value in found.config.model_dump().items()))
-
-
-@runs_app.command("stop")
-def runs_stop(
-    run: RunName,
-    runs_root: RunsRoot,
-    now: Annotated[bool, typer.Option("--now", help="Kill it; work since its last checkpoint is lost.")] = False,
-) -> None:
-    """Stop a run at its next batch, with a checkpoint; or take it out of the queue."""
-    from core.jobs.local import stop, stop_now
-    from core.runs.store import find_run
-
-    found = find_run(runs_root, run)
-    (stop_now if now else stop)(found.paths.root, found.id)
-    if found.state.is_live:
-        print(f"{found.id}: {'stopped' if now else 'asked to stop'}.")
-    else:
-        print(f"{found.id} is {found.state} already.")
-
-
-@runs_app.command("resume")
-def runs_resume(run: RunName, runs_root: RunsRoot, data_root: DataRoot) -> None:
-    """Put a stopped, failed or crashed run back in the queue; it goes on from its checkpoint."""
-    from core.jobs.local import resume
-    from core.runs.store import find_run
-
-    found = find_run(runs_root, run)
-    resume(found.paths.root, data_root, found.id)
-    print(f"{found.id}: queued again.")
-
-
-@runs_app.command("retry")
-def runs_retry(run: RunName, runs_root: RunsRoot, data_root: DataRoot) -> None:
-    """Start a new run with the settings of another, and print its id."""
-    from core.jobs.local import retry
-    from core.runs.store import find_run
-
-    found = find_run(runs_root, run)
-    print(retry(found.paths.root, data_root, found.id))
-
-
-@runs_app.command("clone")
-def runs_clone(
-    run: RunName,
-    runs_root: RunsRoot,
-    data_root: DataRoot,
-    settings: Settings = None,
-    name: Annotated[str, typer.Option(help="Display name of the new run.")] = "",
-    author: Annotated[str, typer.Option(help="Who starts it.")] = "",
-) -> None:
-    """Start a new run with the settings of another, some of them changed, and print its id."""
-    from core.config import parse_config
-    from core.jobs.local import start
-    from core.runs.store import find_run
-
-    found = find_run(runs_root, run)
-    config = parse_config({**_config_of(found).model_dump(), **_pairs(settings)})
-    print(start(found.paths.root, data_root, config, name=name, author=author, parent=found.id))
-
-
-@runs_app.command("move")
-def runs_move(
-    run: RunName,
-    runs_root: RunsRoot,
-    place: Annotated[Place, typer.Option("--to", help="Its new place among the waiting runs.")],
-) -> None:
-    """Change the place of a waiting run in the line."""
-    from core.jobs.queue import move_waiting
-    from core.runs.store import find_run
-
-    found = find_run(runs_root, run)
-    move_waiting(found.paths, place.value)
-    print(f"{found.id}: moved.")
-
-
-@runs_app.command("recover")
-def runs_recover(runs_root: RunsRoot, data_root: DataRoot) -> None:
-    """After a restart of the machine: put interrupted runs back in line, and serve the line."""
-    from core.jobs.local import recover
-
-    recovered = recover(runs_root, data_root)
-    for run_id in recovered:
-        print(f"{run_id}: queued again.")
-    if not recovered:
-        print("No interrupted run.")
-
-
-def _run_as_json(runs_root: Path, run_id: str) -> dict[str, Any]:
-    from core.runs.store import read_run
-
-    return _as_json(read_run(runs_root, run_id))
-
-
-def _as_json(run: Any) -> dict[str, Any]:
-    return {
-        "id": run.id,
-        "name": run.name,
-        "state": str(run.state),
-        "problem": run.problem,
-        "status": run.status.model_dump(mode="json"),
-        "meta": run.meta.model_dump(mode="json"),
-        "config": run.config and run.config.model_dump(mode="json"),
-        "summary": run.summary,
-    }
 
 
 # --- evaluation and prediction
@@ -367,7 +197,7 @@ def evaluate(
     from core.runs.store import find_run
 
     found = find_run(runs_root, run)
-    config = _config_of(found)
+    config = config_of(found)
     from core.training.device import choose_compute
     from core.training.report import report
 
@@ -377,12 +207,12 @@ def evaluate(
     if tta:
         figures = figures["tta"]
     if as_json:
-        _print_json({"run": found.id, "split": split, "tta": tta, **figures})
+        print_json({"run": found.id, "split": split, "tta": tta, **figures})
         return
-    print(f"{found.id}, {split}{' with flip' if tta else ''}: {_figure(figures)} on {figures['images']:,} images")
+    print(f"{found.id}, {split}{' with flip' if tta else ''}: {figure(figures)} on {figures['images']:,} images")
     print(f"{'':10} {'precision':>10} {'recall':>10} {'F1':>10} {'images':>8}")
     for label, row in figures["per_class"].items():
-        values = "".join(f"{_percent(row[key]):>11}" for key in ("precision", "recall", "f1"))
+        values = "".join(f"{percent(row[key]):>11}" for key in ("precision", "recall", "f1"))
         print(f"{label:10}{values} {row['support']:>8,}")
 
 
@@ -403,7 +233,7 @@ def predict(
     chosen = find_run(runs_root, run) if run else best_run(list_runs(runs_root))
     if chosen is None:
         raise RunError("There is no trained run yet: start one with `python -m core train --preset quick`.")
-    config = _config_of(chosen)
+    config = config_of(chosen)
     from core.prediction.predictor import Predictor, Taken
 
     predictor = Predictor.load(chosen.paths.weights, config.model)
@@ -421,18 +251,9 @@ def predict(
             print(json.dumps({"file": str(path), "faces": [face.as_json() for face in photo.faces]}))
         else:
             for face in photo.faces:
-                print(f"{path}: {face.label} {_percent(float(face.probabilities.max()))}")
+                print(f"{path}: {face.label} {percent(float(face.probabilities.max()))}")
     if unreadable:
         raise typer.Exit(2)
-
-
-def _config_of(run: Any) -> TrainConfig:
-    from core.errors import RunError
-
-    if run.config is None:
-        raise RunError(f"Run {run.id} cannot be used: {run.problem}")
-    config: TrainConfig = run.config
-    return config
 
 
 # --- speed
@@ -452,36 +273,15 @@ def bench_train(
 
     figures = bench.bench_train(data_root, dataset, batch_size=batch_size, steps=steps, rounds=rounds)
     if as_json:
-        _print_json(figures)
+        print_json(figures)
         return
     print(f"{figures['device']}, batches of {batch_size}")
     for name, rate in figures["images_per_second"].items():
         ratio = figures["ratio"].get(name)
         compared = f"   {ratio:.2f} times the usual script" if ratio else ""
         print(f"{name.replace('_', ' '):16} {rate:>9,.1f} images/s{compared}")
-    print(f"Augmentation, logging, averages and validation add {_percent(figures['overhead_of_best'])} to an epoch.")
-    print(f"The engine reaches {_percent(figures['share_of_peak'])} of this device's matrix-multiply peak.")
-
-
-# --- printing
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=1))
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.2f} %"
-
-
-def _figure(figures: dict[str, Any]) -> str:
-    low, high = figures["interval"]
-    return f"{100 * figures['accuracy']:.2f} % ± {50 * (high - low):.1f}"
-
-
-def _test_figure(run: Any) -> str:
-    figures = run.summary.get("evaluation", {}).get("test")
-    return _figure(figures) if figures else "-"
+    print(f"Augmentation, logging, averages and validation add {percent(figures['overhead_of_best'])} to an epoch.")
+    print(f"The engine reaches {percent(figures['share_of_peak'])} of this device's matrix-multiply peak.")
 
 
 def main() -> None:

@@ -1,0 +1,90 @@
+"""What the commands share: options, and how results are printed."""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from core.config import TrainConfig, default_data_root, default_runs_root
+from core.errors import ConfigError, RunError
+
+RunsRoot = Annotated[Path, typer.Option("--runs-root", help="Folder of the runs.", default_factory=default_runs_root)]
+DataRoot = Annotated[
+    Path, typer.Option("--data-root", help="Folder of imported data.", default_factory=default_data_root)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="Run id, its unambiguous beginning, or the run's folder.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change one setting; may be repeated.")
+]
+
+
+class Split(StrEnum):
+    """The splits that figures are given for."""
+
+    VALIDATION = "validation"
+    TEST = "test"
+    SEED_TEST = "seed-test"
+
+
+def pairs(settings: list[str] | None) -> dict[str, str]:
+    """What `--set FIELD=VALUE` said.
+
+    Raises:
+        ConfigError: one has no value.
+    """
+    parts = [text.partition("=") for text in settings or []]
+    for field, separator, _ in parts:
+        if not separator:
+            raise ConfigError(f"--set {field!r} has no value: write --set field=value, for instance --set epochs=5.")
+    return {field.strip(): value.strip() for field, _, value in parts}
+
+
+def config_of(run: Any) -> TrainConfig:
+    """The settings of a run.
+
+    Raises:
+        RunError: they cannot be read.
+    """
+    if run.config is None:
+        raise RunError(f"Run {run.id} cannot be used: {run.problem}")
+    config: TrainConfig = run.config
+    return config
+
+
+def run_as_json(run: Any) -> dict[str, Any]:
+    """Everything about a run, as `--json` prints it."""
+    return {
+        "id": run.id,
+        "name": run.name,
+        "state": str(run.state),
+        "problem": run.problem,
+        "status": run.status.model_dump(mode="json"),
+        "meta": run.meta.model_dump(mode="json"),
+        "config": run.config and run.config.model_dump(mode="json"),
+        "summary": run.summary,
+    }
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON."""
+    print(json.dumps(value, indent=1))
+
+
+def percent(share: float | None) -> str:
+    """A share with two digits."""
+    return "-" if share is None else f"{100 * share:.2f} %"
+
+
+def figure(figures: dict[str, Any]) -> str:
+    """An accuracy with half of its 95 % interval."""
+    low, high = figures["interval"]
+    return f"{100 * figures['accuracy']:.2f} % ± {50 * (high - low):.1f}"
+
+
+def figure_on_test(run: Any) -> str:
+    """A run's accuracy on test, or a dash."""
+    figures = run.summary.get("evaluation", {}).get("test")
+    return figure(figures) if figures else "-"

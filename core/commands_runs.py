@@ -1,0 +1,311 @@
+"""`python -m core runs ...`: what can be done with the runs there are."""
+
+import csv
+import sys
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from core.cli import (
+    AsJson,
+    DataRoot,
+    RunName,
+    RunsRoot,
+    Settings,
+    config_of,
+    figure,
+    figure_on_test,
+    pairs,
+    percent,
+    print_json,
+    run_as_json,
+)
+from core.errors import RunError
+
+runs_app = typer.Typer(
+    help="List, show, compare, annotate, stop and resume runs.", no_args_is_help=True, rich_markup_mode=None
+)
+
+AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+
+
+class ComparedSplit(StrEnum):
+    """The splits whose predictions a run keeps."""
+
+    VALIDATION = "validation"
+    TEST = "test"
+
+
+class Place(StrEnum):
+    """Where in the line."""
+
+    FIRST = "first"
+    EARLIER = "earlier"
+    LATER = "later"
+    LAST = "last"
+
+
+@runs_app.command("list")
+def runs_list(
+    runs_root: RunsRoot,
+    archived: Annotated[bool, typer.Option("--archived", help="Archived ones, too.")] = False,
+    tag: Annotated[list[str] | None, typer.Option("--tag", help="Only with this tag; may be repeated.")] = None,
+    as_csv: AsCsv = False,
+    as_json: AsJson = False,
+) -> None:
+    """All runs, newest first."""
+    from core.runs.store import list_runs
+    from core.runs.table import as_rows
+
+    everything = list_runs(runs_root)
+    runs = [run for run in everything if (archived or not run.meta.archived) and set(tag or ()) <= set(run.meta.tags)]
+    if as_json:
+        print_json([run_as_json(run) for run in runs])
+        return
+    if as_csv:
+        _print_csv(as_rows(runs))
+        return
+    if not runs:
+        none = "No run has that tag." if tag else "All runs are archived: see them with --archived."
+        print(none if everything else "No runs yet: start one with `python -m core train --preset quick`.")
+        return
+    print(f"{'run':34} {'state':9} {'epochs':>8} {'validation':>11} {'test':>15}  review")
+    for run in runs:
+        review = "" if run.meta.review == "unreviewed" else run.meta.review
+        line = (
+            f"{run.id:34} {run.state:9} {run.summary.get('epochs_done', 0):>3}/{run.status.epochs:<4} "
+            f"{percent(run.summary.get('best', {}).get('validation_accuracy')):>11} {figure_on_test(run):>15}  {review}"
+        )
+        print(line.rstrip())
+
+
+@runs_app.command("compare")
+def runs_compare(
+    runs: Annotated[list[str], typer.Argument(metavar="BASELINE RUN...", help="The baseline first, then the others.")],
+    runs_root: RunsRoot,
+    split: Annotated[ComparedSplit, typer.Option(help="On which images.")] = ComparedSplit.VALIDATION,
+    as_csv: AsCsv = False,
+    as_json: AsJson = False,
+) -> None:
+    """Runs beside a baseline on the same images, and whether the differences are more than chance."""
+    from core.runs.compare import against_baseline, seed_groups, setting_differences
+    from core.runs.store import find_run
+    from core.runs.table import compared_rows
+
+    found = list({run.id: run for run in (find_run(runs_root, text) for text in runs)}.values())
+    if len(found) < 2:
+        raise RunError("Give two or more different runs to compare: the baseline first, then the others.")
+    rows = against_baseline(found, found[0], split.value)
+    if as_csv:
+        _print_csv(compared_rows(rows, split.value))
+        return
+    differences, groups = setting_differences(found), seed_groups(found, split.value)
+    if as_json:
+        print_json(
+            {
+                "split": split.value,
+                "baseline": found[0].id,
+                "runs": compared_rows(rows, split.value),
+                "settings": {field: dict(zip([run.id for run in found], values, strict=True))
+                             for field, values in differences.items()},
+                "seed_groups": [
+                    {"runs": [run.id for run in group.runs], "accuracies": list(group.accuracies),
+                     "mean_and_spread": group.mean_and_spread}
+                    for group in groups
+                ],
+            }
+        )  # fmt: skip
+        return
+    for row in rows:
+        print(f"{row.run.id:34} {split.value} {figure(row.figures) if row.figures else '-':>15}  {row.words}")
+    for group in groups:
+        mean, spread = group.mean_and_spread or (None, None)
+        if spread is not None:
+            count = f"{len(group.accuracies)} seeds of {group.runs[0].id}"
+            print(f"{count}: mean {percent(mean)}, standard deviation {100 * spread:.2f} points")
+    for field, values in differences.items():
+        print(f"{field:20} " + "  ".join("?" if value is None else str(value) for value in values))
+
+
+@runs_app.command("annotate")
+def runs_annotate(
+    run: RunName,
+    runs_root: RunsRoot,
+    name: Annotated[str | None, typer.Option(help="Display name.")] = None,
+    note: Annotated[str | None, typer.Option(help="The notes, replaced.")] = None,
+    comment: Annotated[str, typer.Option(help="Something to say, kept in the history.")] = "",
+    tag: Annotated[list[str] | None, typer.Option("--tag", help="Add a tag; may be repeated.")] = None,
+    untag: Annotated[list[str] | None, typer.Option("--untag", help="Take a tag away; may be repeated.")] = None,
+    star: Annotated[bool | None, typer.Option("--star/--unstar", help="Star it, or no more.")] = None,
+    review: Annotated[str | None, typer.Option(help="unreviewed, in review, approved or rejected.")] = None,
+    by: Annotated[str, typer.Option(help="Who says so; who is logged in, by default.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Say something about a run: name, notes, tags, verdict."""
+    from core.runs.review import annotate, local_user
+    from core.runs.store import find_run
+
+    found = find_run(runs_root, run)
+    wanted = {"name": name, "notes": note, "starred": star, "review": review}
+    changes = {field: value for field, value in wanted.items() if value is not None}
+    if not (changes or tag or untag or comment):
+        raise RunError("Nothing to change: give --name, --note, --comment, --tag, --untag, --star or --review.")
+    meta = annotate(found.paths, by or local_user(), changes, tag=tag or (), untag=untag or (), comment=comment)
+    if as_json:
+        print_json(meta.model_dump(mode="json"))
+    else:
+        said = f", tags {', '.join(meta.tags)}" if meta.tags else ""
+        print(f"{found.id}: {meta.review}{' by ' + meta.reviewer if meta.reviewer else ''}{said}.")
+
+
+@runs_app.command("archive")
+def runs_archive(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...")],
+    runs_root: RunsRoot,
+    undo: Annotated[bool, typer.Option("--undo", help="Show them in lists again.")] = False,
+) -> None:
+    """Hide runs from lists; nothing is deleted."""
+    from core.runs.review import annotate, local_user
+    from core.runs.store import find_run
+
+    for found in [find_run(runs_root, text) for text in runs]:
+        annotate(found.paths, local_user(), {"archived": not undo})
+        print(f"{found.id}: {'shown again' if undo else 'archived'}.")
+
+
+@runs_app.command("delete")
+def runs_delete(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...")],
+    runs_root: RunsRoot,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete runs for good, after saying what is lost and asking. A run that waits or trains is refused."""
+    from core.runs.removal import delete_run, what_is_lost
+    from core.runs.store import find_run
+
+    found = [find_run(runs_root, text) for text in runs]
+    for run in found:
+        if run.state.is_live:
+            raise RunError(f"Run {run.id} is {run.state}: stop it before you delete it.")
+    for run in found:
+        if not yes:
+            print(f"{run.id} ({run.name}): {what_is_lost(run)} will be gone for good.", file=sys.stderr)
+            if not sys.stdin.isatty():
+                raise RunError("Nothing was deleted: add --yes where nobody can be asked.")
+            if input("Type yes to delete: ").strip().lower() != "yes":
+                print("Kept.")
+                continue
+        delete_run(run.paths.root, run.id)
+        print(f"{run.id}: deleted.")
+
+
+def _print_csv(rows: list[dict[str, Any]]) -> None:
+    writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+
+
+@runs_app.command("show")
+def runs_show(run: RunName, runs_root: RunsRoot, as_json: AsJson = False) -> None:
+    """One run: state, progress, settings, figures."""
+    from core.runs.store import find_run
+
+    found = find_run(runs_root, run)
+    if as_json:
+        print_json(run_as_json(found))
+        return
+    print(f"{found.id}  {found.state}" + (f": {found.problem}" if found.problem else ""))
+    print(f"epochs      {found.summary.get('epochs_done', 0)} of {found.status.epochs}")
+    best = found.summary.get("best", {})
+    if best:
+        print(f"validation  {percent(best['validation_accuracy'])} in epoch {best['epoch']}, the best")
+    for split, figures in found.summary.get("evaluation", {}).items():
+        print(f"{split:11} {figure(figures)} on {figures['images']:,} images; with flip {figure(figures['tta'])}")
+    if found.config:
+        print("settings    " + " ".join(f"{key}={value}" for key, value in found.config.model_dump().items()))
+
+
+@runs_app.command("stop")
+def runs_stop(
+    run: RunName,
+    runs_root: RunsRoot,
+    now: Annotated[bool, typer.Option("--now", help="Kill it; work since its last checkpoint is lost.")] = False,
+) -> None:
+    """Stop a run at its next batch, with a checkpoint; or take it out of the queue."""
+    from core.jobs.local import stop, stop_now
+    from core.runs.store import find_run
+
+    found = find_run(runs_root, run)
+    (stop_now if now else stop)(found.paths.root, found.id)
+    if found.state.is_live:
+        print(f"{found.id}: {'stopped' if now else 'asked to stop'}.")
+    else:
+        print(f"{found.id} is {found.state} already.")
+
+
+@runs_app.command("resume")
+def runs_resume(run: RunName, runs_root: RunsRoot, data_root: DataRoot) -> None:
+    """Put a stopped, failed or crashed run back in the queue; it goes on from its checkpoint."""
+    from core.jobs.local import resume
+    from core.runs.store import find_run
+
+    found = find_run(runs_root, run)
+    resume(found.paths.root, data_root, found.id)
+    print(f"{found.id}: queued again.")
+
+
+@runs_app.command("retry")
+def runs_retry(run: RunName, runs_root: RunsRoot, data_root: DataRoot) -> None:
+    """Start a new run with the settings of another, and print its id."""
+    from core.jobs.local import retry
+    from core.runs.store import find_run
+
+    found = find_run(runs_root, run)
+    print(retry(found.paths.root, data_root, found.id))
+
+
+@runs_app.command("clone")
+def runs_clone(
+    run: RunName,
+    runs_root: RunsRoot,
+    data_root: DataRoot,
+    settings: Settings = None,
+    name: Annotated[str, typer.Option(help="Display name of the new run.")] = "",
+    author: Annotated[str, typer.Option(help="Who starts it.")] = "",
+) -> None:
+    """Start a new run with the settings of another, some of them changed, and print its id."""
+    from core.config import parse_config
+    from core.jobs.local import start
+    from core.runs.store import find_run
+
+    found = find_run(runs_root, run)
+    config = parse_config({**config_of(found).model_dump(), **pairs(settings)})
+    print(start(found.paths.root, data_root, config, name=name, author=author, parent=found.id))
+
+
+@runs_app.command("move")
+def runs_move(
+    run: RunName,
+    runs_root: RunsRoot,
+    place: Annotated[Place, typer.Option("--to", help="Its new place among the waiting runs.")],
+) -> None:
+    """Change the place of a waiting run in the line."""
+    from core.jobs.queue import move_waiting
+    from core.runs.store import find_run
+
+    found = find_run(runs_root, run)
+    move_waiting(found.paths, place.value)
+    print(f"{found.id}: moved.")
+
+
+@runs_app.command("recover")
+def runs_recover(runs_root: RunsRoot, data_root: DataRoot) -> None:
+    """After a restart of the machine: put interrupted runs back in line, and serve the line."""
+    from core.jobs.local import recover
+
+    recovered = recover(runs_root, data_root)
+    for run_id in recovered:
+        print(f"{run_id}: queued again.")
+    if not recovered:
+        print("No interrupted run.")

@@ -1,0 +1,73 @@
+"""Runs as flat rows, for CSV and tables elsewhere."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from core.runs.compare import Row
+from core.runs.store import Run
+
+
+def as_rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """One flat row per run: what it is, its figures (shares 0..1), what people say, every setting."""
+    fields = sorted({field for run in runs if run.config for field in type(run.config).model_fields})
+    return [_row(run) | {field: getattr(run.config, field) if run.config else "" for field in fields} for run in runs]
+
+
+def _row(run: Run) -> dict[str, Any]:
+    best, test = run.summary.get("best", {}), run.summary.get("evaluation", {}).get("test") or {}
+    low, high = test.get("interval") or ("", "")
+    return {
+        "run": run.id,
+        "name": spreadsheet_safe(run.meta.name),
+        "state": str(run.state),
+        "created_at": run.status.created_at.isoformat(),
+        "author": spreadsheet_safe(run.meta.author),
+        "epochs_done": run.summary.get("epochs_done", 0),
+        "best_epoch": best.get("epoch", ""),
+        "validation_accuracy": best.get("validation_accuracy", ""),
+        "validation_loss": best.get("validation_loss", ""),
+        "test_accuracy": test.get("accuracy", ""),
+        "test_low": low,
+        "test_high": high,
+        "elapsed_seconds": run.status.elapsed_seconds,
+        "device": run.status.device or "",
+        "review": run.meta.review,
+        "reviewer": spreadsheet_safe(run.meta.reviewer),
+        "tags": spreadsheet_safe(", ".join(run.meta.tags)),
+        "starred": run.meta.starred,
+        "archived": run.meta.archived,
+        "notes": spreadsheet_safe(run.meta.notes),
+        "problem": run.problem or "",
+    }
+
+
+def compared_rows(rows: Sequence[Row], split: str) -> list[dict[str, Any]]:
+    """One flat row per compared run; differences and interval ends are shares, -1..1, None where there are none."""
+    flat = []
+    for row in rows:
+        found, (low, high) = row.comparison, row.figures.get("interval") or (None, None)
+        flat.append(
+            {
+                "run": row.run.id,
+                "name": spreadsheet_safe(row.run.meta.name),
+                "split": split,
+                "images": row.figures.get("images"),
+                "accuracy": row.accuracy,
+                "low": low,
+                "high": high,
+                "difference": found.difference if found else None,
+                "difference_low": found.interval[0] if found else None,
+                "difference_high": found.interval[1] if found else None,
+                "only_baseline_right": found.only_baseline if found else None,
+                "only_run_right": found.only_run if found else None,
+                "p_value": found.p_value if found else None,
+                "p_adjusted": row.adjusted_p,
+                "says": row.words,
+            }
+        )
+    return flat
+
+
+def spreadsheet_safe(text: str) -> str:
+    """Text that a spreadsheet does not take for a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

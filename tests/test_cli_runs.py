@@ -1,0 +1,103 @@
+"""`python -m core runs ...`: lists, comparisons, what people say, and deleting."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from core.__main__ import app
+from core.runs.removal import what_is_lost
+from core.runs.review import read_changes
+from core.runs.store import list_runs, read_run
+from core.runs.table import spreadsheet_safe
+from tests.dashboard_fixtures import FakeRun, write_run
+
+
+@pytest.fixture
+def runs(runs_root: Path, demo_root: Path) -> list[FakeRun]:
+    """Three finished runs of one recipe with different seeds, one of another."""
+    made = [write_run(runs_root, demo_root, "finished", epochs=1, seed=seed) for seed in range(3)]
+    return [*made, write_run(runs_root, demo_root, "finished", epochs=2, seed=0, name="=1+1")]
+
+
+def fer(root: Path, *arguments: str, code: int = 0) -> str:
+    """What `python -m core runs ARGUMENTS` prints; for `code` 2 the error."""
+    result = CliRunner().invoke(app, ["runs", *arguments, "--runs-root", str(root)])
+    if code:
+        assert result.exception is not None and getattr(result.exception, "exit_code", None) == code, result.output
+        return str(result.exception)
+    assert result.exception is None, (result.exception, result.output)
+    return result.stdout
+
+
+def table(text: str) -> list[dict[str, Any]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_compare_says_what_the_data_say(runs_root: Path, runs: list[FakeRun]) -> None:
+    ids = [run.id for run in runs]
+    lines = fer(runs_root, "compare", *ids).splitlines()
+    assert lines[0].startswith(ids[0]) and lines[0].endswith("baseline")
+    assert "p = " in lines[1] or "p < " in lines[1]
+    assert any(line.startswith(f"3 seeds of {ids[0]}: mean") for line in lines)
+    assert any(line.split()[:3] == ["epochs", "1", "1"] for line in lines)
+    found = json.loads(fer(runs_root, "compare", *ids, "--split", "test", "--json"))
+    assert found["baseline"] == ids[0] and found["split"] == "test"
+    assert set(found["settings"]) == {"epochs", "seed"} and found["settings"]["seed"][ids[2]] == 2
+    assert found["seed_groups"][0]["runs"] == ids[:3]
+    rows = table(fer(runs_root, "compare", *ids, "--csv"))
+    assert [row["run"] for row in rows] == ids and rows[0]["difference"] == "" and rows[0]["says"] == "baseline"
+    assert rows[3]["difference"] == "0.0" and rows[3]["p_value"] == "1.0" and "no evidence" in rows[3]["says"]
+
+
+def test_compare_needs_two_runs(runs_root: Path, runs: list[FakeRun]) -> None:
+    assert "two or more different runs" in fer(runs_root, "compare", runs[0].id, runs[0].id, code=2)
+    assert "There is no run" in fer(runs_root, "compare", runs[0].id, "nope", code=2)
+
+
+def test_annotate_changes_what_is_said_and_the_list_can_be_asked_for_it(runs_root: Path, runs: list[FakeRun]) -> None:
+    run = runs[0]
+    said = fer(
+        runs_root, "annotate", run.id, "--name", "n", "--note", "fine", "--tag", "a", "--tag", "b", "--by", "Ada"
+    )
+    assert said == f"{run.id}: unreviewed, tags a, b.\n"
+    said = fer(runs_root, "annotate", run.id, "--untag", "b", "--star", "--review", "approved", "--by", "Ben", "--json")
+    assert json.loads(said)["reviewer"] == "Ben" and json.loads(said)["tags"] == ["a"]
+    assert [change.by for change in read_changes(run.paths)] == ["Ada"] * 3 + ["Ben"] * 3
+    assert [row["id"] for row in json.loads(fer(runs_root, "list", "--tag", "a", "--json"))] == [run.id]
+    assert "approved" in fer(runs_root, "list")
+    assert "Nothing to change" in fer(runs_root, "annotate", run.id, code=2)
+    assert "no review state" in fer(runs_root, "annotate", run.id, "--review", "good", code=2)
+
+
+def test_archived_runs_are_left_out_until_asked_for(runs_root: Path, runs: list[FakeRun]) -> None:
+    fer(runs_root, "archive", runs[0].id, runs[1].id)
+    assert len(table(fer(runs_root, "list", "--csv"))) == 2
+    assert len(table(fer(runs_root, "list", "--csv", "--archived"))) == 4
+    fer(runs_root, "archive", "--undo", runs[0].id)
+    assert len(json.loads(fer(runs_root, "list", "--json"))) == 3
+
+
+def test_the_csv_has_figures_settings_and_no_formulas(runs_root: Path, runs: list[FakeRun]) -> None:
+    rows = table(fer(runs_root, "list", "--csv"))
+    by_id = {row["run"]: row for row in rows}
+    assert by_id[runs[3].id]["name"] == "'=1+1"
+    assert by_id[runs[1].id]["seed"] == "1" and 0 < float(by_id[runs[1].id]["test_accuracy"]) < 1
+    assert [spreadsheet_safe(text) for text in ("@x", "x", "")] == ["'@x", "x", ""]
+    fer(runs_root, "archive", *[run.id for run in runs])
+    assert table(fer(runs_root, "list", "--csv")) == []
+    assert "archived" in fer(runs_root, "list") and "No run has that tag" in fer(runs_root, "list", "--tag", "x")
+
+
+def test_delete_asks_and_refuses_live_runs(runs_root: Path, demo_root: Path, runs: list[FakeRun]) -> None:
+    waiting = write_run(runs_root, demo_root, "queued")
+    assert "is queued: stop it" in fer(runs_root, "delete", runs[0].id, waiting.id, "--yes", code=2)
+    assert "add --yes" in fer(runs_root, "delete", runs[0].id, code=2)
+    assert len(list_runs(runs_root)) == 5
+    assert "the trained weights" in what_is_lost(read_run(runs_root, runs[0].id))
+    assert fer(runs_root, "delete", runs[0].id, "--yes") == f"{runs[0].id}: deleted.\n"
+    assert len(list_runs(runs_root)) == 4

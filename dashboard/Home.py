@@ -25,6 +25,7 @@ page = st.navigation(
         st.Page(widgets.TRAIN, title="Train", icon=":material/model_training:", url_path="train"),
         st.Page(widgets.RUNS, title="Runs", icon=":material/table_rows:", url_path="runs"),
         st.Page(widgets.RUN, title="Run", icon=":material/show_chart:", url_path="run"),
+        st.Page(widgets.COMPARE, title="Compare", icon=":material/compare_arrows:", url_path="compare"),
         st.Page(widgets.ERRORS, title="Errors", icon=":material/grid_view:", url_path="errors"),
         st.Page(widgets.PREDICT, title="Predict", icon=":material/add_reaction:", url_path="predict"),
     ]

@@ -29,6 +29,7 @@ DATA: Final = "views/data.py"
 TRAIN: Final = "views/train.py"
 RUNS: Final = "views/runs.py"
 RUN: Final = "views/run.py"
+COMPARE: Final = "views/compare.py"
 ERRORS: Final = "views/errors.py"
 PREDICT: Final = "views/predict.py"
 

@@ -1,0 +1,81 @@
+"""Compare: several runs over each other, and whether one is really better."""
+
+import streamlit as st
+
+from core.runs.compare import SPLITS
+from core.runs.store import Run, list_runs
+from dashboard import compare_view, widgets
+from dashboard.widgets import escape
+
+
+def main() -> None:
+    with widgets.page_title(
+        "Compare", "Curves over each other, only the settings that differ, and whether one run is really better."
+    ):
+        st.page_link(widgets.RUNS, label="All runs", icon=":material/table_rows:")
+    runs = [run for run in list_runs(widgets.runs_root()) if run.config]
+    if len(runs) < 2:
+        widgets.empty_state(
+            "Nothing to compare yet",
+            "As soon as there are two runs, their curves, settings and scores are shown beside each other here.",
+            widgets.TRAIN,
+            "Start a run",
+            ":material/play_arrow:",
+        )
+        return
+    by_id = {run.id: run for run in runs}
+    chosen = choose(by_id)
+    if len(chosen) < 2:
+        st.info("Choose two or more runs; the first is the baseline until you pin another.", icon=":material/compare:")
+        return
+    left, right = st.columns([3, 2], vertical_alignment="bottom", gap="medium")
+    with left:
+        baseline = pin(chosen, by_id)
+    with right:
+        split = st.segmented_control("Figures on", SPLITS, default=SPLITS[0], key="split", bind="query-params")
+    live = any(by_id[run_id].state.is_live for run_id in chosen)
+    widgets.live(
+        compare_view.comparison,
+        seconds=5 if live else None,
+        run_ids=chosen,
+        baseline_id=baseline,
+        split=split or SPLITS[0],
+    )
+
+
+def choose(by_id: dict[str, Run]) -> list[str]:
+    """The runs of the address, `runs=a,b,c`, and a box that changes it."""
+    wanted = list(dict.fromkeys(filter(None, st.query_params.get("runs", "").split(","))))
+    known = [run_id for run_id in wanted if run_id in by_id]
+    if len(known) < len(wanted):
+        missing = ", ".join(run_id for run_id in wanted if run_id not in by_id)
+        st.warning(f"Not there, or without readable settings: {escape(missing)}.", icon=":material/link_off:")
+    st.session_state["compared"] = known
+    labels = compare_view.labels_of(list(by_id.values()))
+
+    def describe(run_id: str) -> str:
+        return f"{labels[run_id]} · {widgets.percent(widgets.accuracy_of(by_id[run_id]))}"
+
+    def keep() -> None:
+        st.query_params["runs"] = ",".join(st.session_state["compared"])
+
+    st.multiselect(
+        "Runs", list(by_id), key="compared", format_func=describe, on_change=keep, placeholder="Choose runs by name"
+    )
+    return known
+
+
+def pin(chosen: list[str], by_id: dict[str, Run]) -> str:
+    """The baseline of the address, else the first run."""
+    wanted = st.query_params.get("baseline")
+    st.session_state["pinned"] = wanted if wanted in chosen else chosen[0]
+    labels = compare_view.labels_of([by_id[run_id] for run_id in chosen])
+
+    def keep() -> None:
+        st.query_params["baseline"] = st.session_state["pinned"]
+
+    st.selectbox("Baseline", chosen, key="pinned", format_func=lambda run_id: labels[run_id], on_change=keep)
+    return str(st.session_state["pinned"])
+
+
+main()

@@ -1,0 +1,83 @@
+"""The Compare page: restored from its address, honest beside every difference, calm where there is nothing."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from dashboard import compare_charts
+from tests.dashboard_fixtures import FakeRun
+from tests.test_pages import HOSTILE, Opener, Writer, open_page, words, write
+
+__all__ = ["open_page", "write"]
+
+
+@pytest.fixture
+def runs(write: Writer) -> list[FakeRun]:
+    """Two seeds of one recipe, and another recipe."""
+    return [
+        write("finished", name="alpha", epochs=2, seed=0),
+        write("finished", name="beta", epochs=2, seed=1),
+        write("finished", name="gamma", epochs=3, seed=0),
+    ]
+
+
+def test_nothing_to_compare_is_said(open_page: Opener, write: Writer) -> None:
+    assert "Nothing to compare yet" in words(open_page("compare"))
+    write("finished", epochs=1)
+    assert "Nothing to compare yet" in words(open_page("compare"))
+    write("finished", epochs=1)
+    assert "Choose two or more runs" in words(open_page("compare"))
+
+
+def test_the_address_restores_the_view(open_page: Opener, runs: list[FakeRun]) -> None:
+    ids = [run.id for run in runs]
+    app = open_page("compare", runs=",".join(ids), baseline=ids[1], split="test")
+    assert app.multiselect(key="compared").value == ids
+    assert app.selectbox(key="pinned").value == ids[1]
+    assert "Figures on test" in words(app) and not app.error
+    assert len(app.get("echarts_chart")) == 2
+    figures, seeds, settings = (frame.value for frame in app.dataframe)
+    assert figures["says"].tolist()[1] == "baseline"
+    assert all("p = " in text or "p < " in text for text in figures["says"].drop(1))
+    assert seeds["seeds"].tolist() == ["0, 1"] and seeds["scored"].tolist() == [2]
+    assert settings["setting"].tolist() == ["epochs", "seed"]
+    assert settings["gamma"].tolist() == ["3", "0"]
+
+
+def test_a_choice_goes_into_the_address(open_page: Opener, runs: list[FakeRun]) -> None:
+    ids = [run.id for run in runs]
+    app = open_page("compare", runs=f"{ids[0]},{ids[1]}")
+    app.multiselect(key="compared").select(ids[2]).run()
+    assert app.query_params["runs"] == [",".join(ids)] or app.query_params["runs"] == ",".join(ids)
+    app.selectbox(key="pinned").select(ids[2]).run()
+    assert ids[2] in app.query_params["baseline"]
+    assert app.dataframe[0].value["says"].tolist()[2] == "baseline"
+
+
+def test_unknown_runs_and_runs_without_figures_are_explained(
+    open_page: Opener, write: Writer, runs: list[FakeRun]
+) -> None:
+    waiting = write("queued", name="waiting")
+    app = open_page("compare", runs=f"{runs[0].id},nope,{waiting.id}")
+    assert "Not there, or without readable settings: nope" in words(app)
+    assert app.dataframe[0].value["says"].tolist() == ["baseline", "not scored on validation yet"]
+
+
+def test_hostile_names_stay_text(open_page: Opener, write: Writer) -> None:
+    ids = [write("finished", name=HOSTILE, epochs=1, seed=seed).id for seed in range(2)]
+    app = open_page("compare", runs=",".join(ids))
+    rendered = [element.value for element in app.markdown] + [element.value for element in app.caption]
+    assert rendered
+    for text in rendered:
+        for active in ("![x]", "[l](", ":red[", "<b>", ":smile:", "http://evil", "www.evil"):
+            assert active not in text
+
+
+def test_overlaid_curves_keep_the_colours_of_their_runs(tmp_path: Path) -> None:
+    epochs = pd.DataFrame({"epoch": [1, 2], "validation_accuracy": [0.5, 0.6], "validation_loss": [1.2, 1.1]})
+    option = compare_charts.overlay([("a", pd.DataFrame()), ("b", epochs), ("c", epochs)], "accuracy", baseline=2)
+    assert [line["name"] for line in option["series"]] == ["b", "c"]
+    assert [line["color"] for line in option["series"]] == [compare_charts.colour_of(1), compare_charts.colour_of(2)]
+    assert option["series"][1]["lineStyle"]["width"] > option["series"][0]["lineStyle"]["width"]
+    assert option["dataset"][0]["source"]["value"].tolist() == [50, 60]

@@ -5,6 +5,7 @@ the documentation are made from these fields.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,18 @@ def default_runs_root() -> Path:
 def default_data_root() -> Path:
     """Where imported data sets are cached: `FER_DATA_ROOT`, else `data/` of this checkout (ignored by git)."""
     return Path(os.environ.get("FER_DATA_ROOT") or PROJECT_ROOT / "data").expanduser().resolve()
+
+
+def cpu_slots() -> int:
+    """How many runs a machine without a GPU trains at once: `FER_CPU_SLOTS`, else one.
+
+    Raises:
+        ConfigError: it is no number from 1 to 64.
+    """
+    text = os.environ.get("FER_CPU_SLOTS") or "1"
+    if not re.fullmatch(r"[0-9]{1,2}", text) or not 1 <= int(text) <= 64:
+        raise ConfigError(f"FER_CPU_SLOTS is {text!r}: it must be a number from 1 to 64.")
+    return int(text)
 
 
 def _field(default: Any, group: str, description: str, **limits: Any) -> Any:
@@ -108,7 +121,9 @@ class TrainConfig(BaseModel):
         "auto", "Machine", "auto computes in bfloat16 where the device is fast at it, else in float32."
     )
     compile: bool = _field(False, "Machine", "torch.compile the network; pays off on CUDA only.")
-    threads: int = _field(0, "Machine", "CPU threads; 0 means all cores this process may use.", ge=0, le=1024)
+    threads: int = _field(
+        0, "Machine", "CPU threads; 0 means all cores, shared out if several runs train on the CPU.", ge=0, le=1024
+    )
     checkpoint_seconds: int = _field(
         120,
         "Machine",

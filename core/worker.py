@@ -16,6 +16,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,6 @@ import psutil
 from filelock import FileLock, Timeout
 
 from core.config import TrainConfig
-from core.data.fer2013 import read_info
 from core.errors import FerError
 from core.files import read_json, write_json
 from core.jobs.queue import take_waiting
@@ -54,7 +54,16 @@ class StopFlag:
         return self._signalled or self._file.exists()
 
 
-def main() -> int:
+Train = Callable[[RunPaths, Path, RunStatus, StopFlag], dict[str, Any]]
+"""Trains a run that this process has taken; returns the fields of its last status."""
+
+
+def main(train: Train | None = None) -> int:
+    """Take a run and its slot, train it, and let go; the exit code.
+
+    Args:
+        train: what to do with the run; tests have something that takes less than training.
+    """
     parser = argparse.ArgumentParser(prog="python -m core.worker", description=__doc__)
     parser.add_argument("run_dir", type=Path)
     parser.add_argument("--data-root", type=Path, required=True)
@@ -76,13 +85,13 @@ def main() -> int:
         slot_lock.release()
         return os.EX_TEMPFAIL
     try:
-        return work(paths, arguments.data_root, arguments.slot, stop_asked)
+        return work(paths, arguments.data_root, arguments.slot, stop_asked, train or _train)
     finally:
         alive_lock.release()
         slot_lock.release()
 
 
-def work(paths: RunPaths, data_root: Path, slot: str, stop_asked: StopFlag) -> int:
+def work(paths: RunPaths, data_root: Path, slot: str, stop_asked: StopFlag, train: Train) -> int:
     """Train the run if it waits for it, and write down how it ended; the exit code."""
     status = take_waiting(paths, {**_identity(slot), "activity": "starting"})
     if status is None:
@@ -90,7 +99,7 @@ def work(paths: RunPaths, data_root: Path, slot: str, stop_asked: StopFlag) -> i
         return 0
     try:
         sweep_run(paths)
-        final = _train(paths, data_root, status, stop_asked)
+        final = train(paths, data_root, status, stop_asked)
     except Exception as error:  # whatever it is, the run must not stay "running"
         log.exception("training failed")
         final = {"state": "failed", "error": explain(error, read_run(paths.root, paths.run_id).config)}
@@ -116,8 +125,10 @@ def _train(paths: RunPaths, data_root: Path, status: RunStatus, stop_asked: Stop
     config = read_run(paths.root, paths.run_id).config
     if config is None:
         raise FerError("config.json is missing, damaged or from another version: start a new run.")
+    # NumPy takes a moment to import and torch seconds: the lock, the state and the easy mistakes must not wait for them.
+    from core.data.fer2013 import read_info
+
     info = read_info(data_root, config.dataset)
-    # torch takes seconds to import: the lock, the state and the easy mistakes must not wait for it
     from core.training.device import choose_compute
     from core.training.loop import Stopped, train
     from core.training.record import StatusReporter

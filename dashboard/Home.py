@@ -13,10 +13,11 @@ ROOT = str(Path(__file__).resolve().parent.parent)
 if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
 
-from dashboard import widgets  # noqa: E402
+from dashboard import cache, widgets  # noqa: E402
 
 st.set_page_config(page_title="FER Dashboard", page_icon=str(ICON), layout="wide")
 
+cache.take_over(widgets.runs_root(), widgets.data_root())
 st.logo(str(ICON), size="large")
 page = st.navigation(
     [

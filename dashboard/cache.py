@@ -1,5 +1,6 @@
 """Everything that is kept between page loads. Keys are (path, mtime_ns, size), so that a changed file is read anew."""
 
+import logging
 import os
 import re
 import threading
@@ -10,13 +11,16 @@ import pandas as pd
 import streamlit as st
 
 from core.data.fer2013 import Split, load_split
-from core.errors import RunError
+from core.errors import FerError, RunError
 from core.evaluation.predictions import read_predictions
+from core.jobs import local
 from core.runs.history import read_rows
 from dashboard.background import Importer
 
 if TYPE_CHECKING:
     from core.prediction.predictor import Predictor
+
+log = logging.getLogger(__name__)
 
 FileKey = tuple[str, int, int]
 
@@ -111,6 +115,25 @@ def _predictor(key: FileKey, model: str) -> "Predictor":
 def importer() -> Importer:
     """The one importer of this server."""
     return Importer()
+
+
+def take_over(runs_root: Path, data_root: Path) -> None:
+    """Once in a server's life: see that what waited when the machine or the server went down goes on."""
+    _take_over(str(runs_root), str(data_root))
+
+
+@st.cache_resource(show_spinner=False)
+def _take_over(runs_root: str, data_root: str) -> None:
+    roots = Path(runs_root), Path(data_root)
+    act = local.recover if os.environ.get("FER_AUTO_RECOVER") == "1" else local.serve_waiting
+
+    def quietly() -> None:
+        try:
+            act(*roots)
+        except FerError:
+            log.exception("Runs that wait or were interrupted could not be taken over.")
+
+    threading.Thread(target=quietly, name="take-over", daemon=True).start()  # the first page does not wait for it
 
 
 def log_tail(path: Path, lines: int = 300) -> str:

@@ -2,24 +2,50 @@
 
 import math
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin
 
 import streamlit as st
 from pydantic.fields import FieldInfo
 
-from core.config import PRESETS, Preset, TrainConfig
+from core.config import PRESETS, Preset, TrainConfig, field_group
+from core.runs.store import Run
 
 _LABELS = {"ema_decay": "EMA decay", "dataset": "Data set"}
 
 
 def fill(preset: Preset) -> None:
     """Put a preset's values into the form when it was chosen just now, or at the first visit."""
-    fresh = st.session_state.get("filled-with") != preset.name
-    st.session_state["filled-with"] = preset.name
-    for name, value in preset.config.model_dump().items():
-        if name != "dataset" and (fresh or _key(name) not in st.session_state):
+    _fill(preset.name, preset.config.model_dump(exclude={"dataset"}))
+
+
+def fill_from(run: Run) -> None:
+    """Put a run's settings into the form when its clone was asked for just now."""
+    if run.config:
+        _fill(run.id, run.config.model_dump())
+
+
+def _fill(source: str, values: Mapping[str, Any]) -> None:
+    fresh = st.session_state.get("filled-with") != source
+    st.session_state["filled-with"] = source
+    for name, value in values.items():
+        if fresh or _key(name) not in st.session_state:
             st.session_state[_key(name)] = value
+
+
+def settings(datasets: Sequence[str]) -> dict[str, Any]:
+    """The form, made from the fields of `TrainConfig`; what stands in it."""
+    fields = TrainConfig.model_fields
+    groups = list(dict.fromkeys(field_group(field) for field in fields.values()))
+    values: dict[str, Any] = {}
+    for group, tab in zip(groups, st.tabs(groups), strict=True):
+        with tab:
+            grid = st.grid(3, min_column_width=190, vertical_alignment="bottom")
+            for name, field in fields.items():
+                if field_group(field) == group:
+                    with grid.cell():
+                        values[name] = widget(name, field, datasets if name == "dataset" else None)
+    return values
 
 
 def widget(name: str, field: FieldInfo, options: Sequence[str] | None = None) -> Any:
@@ -42,10 +68,12 @@ def widget(name: str, field: FieldInfo, options: Sequence[str] | None = None) ->
     return st.number_input(label, float(low), float(high), step=_step(field.default), format="%g", **common)
 
 
-def command(preset: str, config: TrainConfig, name: str, author: str) -> str:
-    """The command line that starts the same run."""
-    base = PRESETS[preset].config
-    parts = ["python -m core train", f"--preset {preset}"]
+def command(source: str | Run, config: TrainConfig, name: str, author: str) -> str:
+    """The command line that starts the same run, from a preset of that name or as the clone of a run."""
+    if isinstance(source, Run):
+        base, parts = source.config, [f"python -m core runs clone {source.id}"]
+    else:
+        base, parts = PRESETS[source].config, ["python -m core train", f"--preset {source}"]
     parts += [
         f"--set {field}={shlex.quote(str(getattr(config, field)))}"
         for field in TrainConfig.model_fields

@@ -19,7 +19,7 @@ from filelock import FileLock
 
 from core import worker
 from core.config import TrainConfig
-from core.errors import DataError, RunError
+from core.errors import ConfigError, DataError, RunError
 from core.files import lock_is_held
 from core.jobs import local, queue
 from core.jobs.queue import end_of_line, fail_waiting, queue_lock, requeue, take_waiting, waiting_runs
@@ -28,6 +28,7 @@ from core.jobs.slots import Slot, _gpu_slots, cpu_count, list_slots
 from core.runs.history import read_rows
 from core.runs.layout import QueuePaths, RunPaths
 from core.runs.store import Run, RunState, create_run, list_runs, read_run, read_status, write_status
+from core.training.device import choose_compute
 from tests.conftest import PROJECT_ROOT, kill_processes_of, wait_for
 
 TINY = TrainConfig(
@@ -630,6 +631,41 @@ def test_without_a_usable_gpu_there_is_one_slot_for_the_cpu(
     assert slot.name == "cpu"
     assert slot.cuda_visible_devices == ""
     assert f"{cpu_count()} core" in slot.title
+
+
+@pytest.mark.parametrize(("setting", "names"), [("", ["cpu"]), ("1", ["cpu"]), ("3", ["cpu-0", "cpu-1", "cpu-2"])])
+def test_the_cpu_can_be_shared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, setting: str, names: list[str]) -> None:
+    fake_nvidia_smi(monkeypatch, tmp_path, "exit 9")
+    monkeypatch.setenv("FER_CPU_SLOTS", setting)
+    monkeypatch.setattr("core.jobs.slots.cpu_count", lambda: 8)
+    slots = list_slots.__wrapped__()
+    assert [slot.name for slot in slots] == names
+    assert {slot.threads for slot in slots} == {0 if len(names) == 1 else 8 // len(names)}
+
+
+@pytest.mark.parametrize("setting", ["0", "65", "-1", "two", "1.5"])
+def test_a_senseless_number_of_slots_is_told_to_who_starts(
+    monkeypatch: pytest.MonkeyPatch, runs_root: Path, setting: str
+) -> None:
+    monkeypatch.setenv("FER_CPU_SLOTS", setting)
+    with pytest.raises(ConfigError, match="must be a number from 1 to 64"):
+        local.start(runs_root, runs_root, TINY)
+
+
+def test_runs_that_share_the_cpu_share_its_cores(runs_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[dict[str, str]] = []
+    monkeypatch.setattr("core.jobs.runner.spawn_module", lambda _, __, environment: told.append(environment))
+    create_run(runs_root, TINY.model_copy(update={"threads": 0}), run_id="a", queue_position=1)
+    create_run(runs_root, TINY, run_id="b", queue_position=2)
+    Runner(runs_root, runs_root, (Slot("cpu-0", "", "", 4), Slot("cpu-1", "", "", 4)))._serve()
+    assert [environment.get("OMP_NUM_THREADS") for environment in told] == ["4", None]
+
+    monkeypatch.setattr("core.training.device.available_cores", lambda: 3)
+    monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
+    for slots, threads in (("1", 3), ("2", 1), ("8", 1)):
+        monkeypatch.setenv("FER_CPU_SLOTS", slots)
+        assert choose_compute(TINY.model_copy(update={"threads": 0})).threads == threads
+        assert choose_compute(TINY.model_copy(update={"threads": 2})).threads == 2
 
 
 # --- how a worker tells what went wrong

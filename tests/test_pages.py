@@ -1,8 +1,10 @@
 """Every page in every state, run by Streamlit itself but without a browser."""
 
 import ast
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 from core.config import make_config
 from core.errors import RunError
 from core.jobs import local
+from core.jobs.queue import waiting_runs
 from core.labels import LABELS
 from core.runs.estimate import ROUGH_IMAGES_PER_SECOND, estimate_duration
 from core.runs.store import RunState, list_runs, read_run
@@ -423,3 +426,114 @@ def test_stop_and_resume_speak_through_the_job_module(
     monkeypatch.setattr(local, "stop", refuse)
     app.button(key="stop").click().run()
     assert "It cannot be stopped today." in words(app)
+
+
+def test_a_run_that_does_not_stop_can_be_killed(
+    open_page: Opener, write: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed: list[str] = []
+    monkeypatch.setattr(local, "stop_now", lambda _, run_id: killed.append(run_id))
+    run = write("stalled", done=1)
+    run.paths.stop_request.touch()
+    app = open_page("run", run=run.id)
+    assert "Stopping …" in words(app) and "Kill it" not in words(app)
+    long_ago = time.time() - 40
+    os.utime(run.paths.stop_request, (long_ago, long_ago))
+    app = open_page("run", run=run.id)
+    assert "Work since its last checkpoint is lost" in words(app)
+    app.button(key="kill").click().run()
+    assert killed == [run.id]
+
+
+@pytest.mark.parametrize("state", ["finished", "failed", "crashed"])
+def test_retry_opens_a_new_run_with_the_same_settings(
+    open_page: Opener, write: Writer, runs_root: Path, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    monkeypatch.setattr(local, "ensure_runner", lambda *_: None)
+    run = write(state, name="First *try*", done=1, epochs=2)
+    app = open_page("run", run=run.id)
+    app.button(key="retry").click().run()
+    [again] = [each for each in list_runs(runs_root) if each.id != run.id]
+    assert (again.meta.parent, again.config) == (run.id, read_run(runs_root, run.id).config)
+    app = open_page("run", run=again.id)
+    assert app.get("page_link")[0].proto.label.replace("\\", "") == "Cloned from First *try*"
+
+
+def test_a_clone_fills_the_form_and_remembers_its_parent(
+    open_page: Opener, write: Writer, runs_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "ensure_runner", lambda *_: None)
+    run = write("finished", name="The [parent]", epochs=3, seed=77)
+    app = open_page("train", **{"from": run.id})
+    assert "Cloned from **The [parent]**" in words(app)
+    assert app.number_input(key="field-seed").value == 77
+    assert f"python -m core runs clone {run.id}" in words(app)
+    app.number_input(key="field-epochs").set_value(5).run()
+    app.button(key="start").click().run()
+    [child] = [each for each in list_runs(runs_root) if each.id != run.id]
+    assert child.config is not None
+    assert (child.meta.parent, child.config.seed, child.config.epochs) == (run.id, 77, 5)
+    app = open_page("train", **{"from": run.id})
+    app.button(key="no-clone").click().run()
+    assert "Cloned from" not in words(app)
+    assert app.number_input(key="field-seed").value == 0
+
+
+def test_a_clone_of_what_is_gone_or_damaged_says_so(open_page: Opener, write: Writer) -> None:
+    assert "There is no run 'gone'" in words(open_page("train", **{"from": "gone"}))
+    run = write("finished", epochs=2)
+    run.paths.config.write_text("{")
+    app = open_page("train", **{"from": run.id})
+    assert "cannot be used" in words(app)
+    assert app.radio(key="preset")
+
+
+def test_the_line_can_be_changed(
+    open_page: Opener, write: Writer, runs_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "ensure_runner", lambda *_: None)
+    first, second, third = (write("queued", name=name) for name in ("one", "two", "three"))
+    app = open_page("overview")
+    assert app.button(key=f"earlier-{first.id}").disabled and app.button(key=f"later-{third.id}").disabled
+    app.button(key=f"earlier-{third.id}").click().run()
+    app.button(key=f"later-{first.id}").click().run()
+    assert [run.id for run in waiting_runs(runs_root)] == [third.id, first.id, second.id]
+    app.button(key=f"remove-{third.id}").click().run()
+    assert [run.id for run in waiting_runs(runs_root)] == [first.id, second.id]
+    assert read_run(runs_root, third.id).state is RunState.STOPPED
+
+
+def test_interrupted_runs_are_put_back_in_line(
+    open_page: Opener, write: Writer, runs_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted: list[Path] = []
+    monkeypatch.setattr(local, "ensure_runner", lambda root, _: wanted.append(root))
+    assert "interrupted" not in words(open_page("overview"))
+    runs = [write("crashed", done=1, epochs=2) for _ in range(2)]
+    app = open_page("overview")
+    assert "2 runs were interrupted." in words(app)
+    app.button(key="recover").click().run()
+    assert {run.id for run in waiting_runs(runs_root)} == {run.id for run in runs}
+    assert wanted == [runs_root]
+    assert "interrupted" not in words(app)
+
+
+@pytest.mark.parametrize(("setting", "expected"), [("", ["waiting"]), ("1", ["waiting", "crashed"])])
+def test_a_server_takes_over_what_waits_and_if_told_so_what_was_interrupted(
+    write: Writer,
+    runs_root: Path,
+    demo_root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    setting: str,
+    expected: list[str],
+) -> None:
+    wanted: list[Path] = []
+    monkeypatch.setattr(local, "ensure_runner", lambda root, _: wanted.append(root))
+    monkeypatch.setenv("FER_AUTO_RECOVER", setting)
+    write("queued", name="waiting")
+    write("crashed", name="crashed", done=1, epochs=2)
+    for _ in range(2):  # every page load
+        cache.take_over(runs_root, demo_root)
+    wait_for(lambda: len(wanted) > 0, 20, "a runner being asked for")
+    assert [run.name for run in waiting_runs(runs_root)] == expected
+    assert wanted == [runs_root]

@@ -8,15 +8,16 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
-from core.config import PROJECT_ROOT, TrainConfig
+from core.config import PROJECT_ROOT, TrainConfig, cpu_slots
 from core.errors import RunError
 from core.files import lock_is_held
 from core.jobs.liveness import kill_worker
 from core.jobs.queue import cancel_waiting, end_of_line, note_killed, queue_lock, requeue, waiting_runs
 from core.runs.layout import QueuePaths
-from core.runs.store import RunState, create_run, list_runs, read_run
+from core.runs.store import Run, RunState, create_run, list_runs, read_run
 
 
 def start(
@@ -118,15 +119,35 @@ def recover(runs_root: Path, data_root: Path) -> list[str]:
     Raises:
         RunError: no process can be started.
     """
+    recovered = interrupted_runs(list_runs(runs_root))
+    for run in recovered:
+        requeue(run.paths, data_root.resolve())
+    serve_waiting(runs_root, data_root)
+    return [run.id for run in recovered]
+
+
+def interrupted_runs(runs: Sequence[Run]) -> list[Run]:
+    """Those whose process on this machine is gone and that can go on, the oldest first, as they stood in line; of runs
+    listed newest first. What was archived is not missed by anybody."""
     here = socket.gethostname()
-    recovered = []
-    for run in reversed(list_runs(runs_root)):  # the oldest first, as they stood in line
-        if run.state is RunState.CRASHED and run.config is not None and run.status.host in (here, None):
-            requeue(run.paths, data_root.resolve())
-            recovered.append(run.id)
+    return [
+        run
+        for run in reversed(runs)
+        if run.state is RunState.CRASHED
+        and run.config is not None
+        and run.status.host in (here, None)
+        and not run.meta.archived
+    ]
+
+
+def serve_waiting(runs_root: Path, data_root: Path) -> None:
+    """Bring up a runner if runs wait and there is none, as after a restart of the machine.
+
+    Raises:
+        RunError: no process can be started.
+    """
     if waiting_runs(runs_root):
         ensure_runner(runs_root, data_root)
-    return recovered
 
 
 def ensure_runner(runs_root: Path, data_root: Path) -> None:
@@ -137,7 +158,9 @@ def ensure_runner(runs_root: Path, data_root: Path) -> None:
 
     Raises:
         RunError: no process can be started.
+        ConfigError: `FER_CPU_SLOTS` makes no sense; the runner itself could tell nobody.
     """
+    cpu_slots()
     queue = QueuePaths(runs_root.resolve())  # the runner has another working directory
     try:
         queue.folder.mkdir(parents=True, exist_ok=True)

@@ -27,6 +27,7 @@ from core.jobs.slots import Slot, list_slots
 from core.runs.layout import QueuePaths, RunPaths
 from core.runs.store import Run, sweep_drafts
 
+WORKER: Final = "core.worker"
 POLL_SECONDS: Final = 0.5
 TROUBLE_SECONDS: Final = 10
 LOG_BYTES: Final = 1_000_000
@@ -48,12 +49,16 @@ class Worker:
 class Runner:
     """Fills free slots with waiting runs."""
 
-    def __init__(self, runs_root: Path, data_root: Path, slots: tuple[Slot, ...], *, stay: bool = False) -> None:
+    def __init__(
+        self, runs_root: Path, data_root: Path, slots: tuple[Slot, ...], *, stay: bool = False, worker: str = WORKER
+    ) -> None:
         self.runs_root = runs_root
         self.data_root = data_root
         self.slots = slots
         self.stay = stay
         """Whether to wait for work when there is none, as a service does."""
+        self.worker = worker
+        """The module that trains one run; tests of the queue have one that is quick to start."""
         self.queue = QueuePaths(runs_root)
         self.workers: dict[str, Worker] = {}
         """By slot name."""
@@ -108,8 +113,10 @@ class Runner:
 
     def _start_worker(self, slot: Slot, run: Run) -> None:
         data_root = run.status.data_root or str(self.data_root)
-        arguments = ["core.worker", str(run.paths.folder), "--data-root", data_root, "--slot", slot.name]
+        arguments = [self.worker, str(run.paths.folder), "--data-root", data_root, "--slot", slot.name]
         environment = {"CUDA_VISIBLE_DEVICES": slot.cuda_visible_devices}
+        if slot.threads and run.config and not run.config.threads:
+            environment["OMP_NUM_THREADS"] = str(slot.threads)
         try:
             process = spawn_module(arguments, run.paths.log, environment)
         except OSError as error:
@@ -148,10 +155,11 @@ def main() -> None:
     parser.add_argument("--runs-root", type=Path, required=True)
     parser.add_argument("--data-root", type=Path, required=True, help="for runs that do not say where their data is")
     parser.add_argument("--stay", action="store_true", help="wait for work when there is none, as a service does")
+    parser.add_argument("--worker", default=WORKER, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     roots = arguments.runs_root.resolve(), arguments.data_root.resolve()
-    Runner(*roots, list_slots(), stay=arguments.stay).run()
+    Runner(*roots, list_slots(), stay=arguments.stay, worker=arguments.worker).run()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""What this machine can train on at once: one slot per GPU, or one for the CPU."""
+"""What this machine can train on at once: one slot per GPU; without a GPU one for the CPU, or as many as
+`FER_CPU_SLOTS` says."""
 
 import os
 import platform
@@ -7,24 +8,41 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from core.config import cpu_slots
+
 
 @dataclass(frozen=True)
 class Slot:
     """One place for one run at a time."""
 
     name: str
-    """`cpu` or `gpu-<index>`; also names its lock file."""
+    """`gpu-<index>`, or `cpu`, or `cpu-<index>` where the CPU is shared; also names its lock file."""
     title: str
     """What it is, in words."""
     cuda_visible_devices: str
     """What the worker's `CUDA_VISIBLE_DEVICES` is set to; empty for the CPU."""
+    threads: int = 0
+    """CPU threads for a run that does not ask for a number; 0 leaves it to the worker."""
 
 
 @cache
 def list_slots() -> tuple[Slot, ...]:
     """The slots of this machine. Asks `nvidia-smi`, since torch takes seconds to import; honours
-    `CUDA_VISIBLE_DEVICES` if it is set."""
-    return _gpu_slots() or (Slot("cpu", f"CPU, {cpu_count()} cores: {_cpu_name()}", ""),)
+    `CUDA_VISIBLE_DEVICES` if it is set.
+
+    Raises:
+        ConfigError: `FER_CPU_SLOTS` makes no sense.
+    """
+    return _gpu_slots() or _cpu_slots(cpu_slots())
+
+
+def _cpu_slots(number: int) -> tuple[Slot, ...]:
+    cores = cpu_count()
+    if number == 1:
+        return (Slot("cpu", f"CPU, {cores} cores: {_cpu_name()}", ""),)
+    threads = max(1, cores // number)
+    title = f"CPU, {threads} of {cores} cores: {_cpu_name()}"
+    return tuple(Slot(f"cpu-{index}", title, "", threads) for index in range(number))
 
 
 def cpu_count() -> int:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from core.config import TrainConfig
+from core.config import TrainConfig, cpu_slots
 from core.errors import ConfigError
 
 
@@ -41,14 +41,15 @@ def choose_compute(config: TrainConfig) -> Compute:
     """Pick what the settings ask for and set the process up for it: threads, memory, TensorFloat-32, cuDNN autotuning.
 
     Raises:
-        ConfigError: CUDA was asked for and there is none.
+        ConfigError: CUDA was asked for and there is none, or `FER_CPU_SLOTS` makes no sense.
     """
     if config.device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("device is 'cuda', but PyTorch finds no CUDA device here: choose 'auto' or 'cpu'.")
-    threads = config.threads or available_cores()
+    use_cuda = config.device != "cpu" and torch.cuda.is_available()
+    # Runs that share the CPU share its cores, too: threads that wait for each other cost more than they bring.
+    threads = config.threads or max(1, available_cores() // (1 if use_cuda else cpu_slots()))
     torch.set_num_threads(threads)
     _keep_freed_memory()
-    use_cuda = config.device != "cpu" and torch.cuda.is_available()
     device = torch.device("cuda", 0) if use_cuda else torch.device("cpu")
     if use_cuda:
         torch.backends.cuda.matmul.allow_tf32 = True

@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.data.fer2013 import list_datasets
 from core.runs.store import RunState, best_run, list_runs
-from dashboard import overview_view, widgets
+from dashboard import overview_view, run_actions, widgets
 
 COLUMNS = ["state", "name", "validation", "test", "epochs", "duration", "author", "created"]
 
@@ -28,7 +28,9 @@ def page(watched: bool) -> None:
             st.switch_page(widgets.TRAIN)
     if not any(run.state is RunState.FINISHED for run in runs):
         overview_view.first_steps(runs, datasets)
+    run_actions.interrupted(runs)
     overview_view.now(runs, datasets)
+    run_actions.waiting_line(runs)
     best = best_run(runs)
     if best:
         overview_view.best(best)

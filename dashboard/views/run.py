@@ -3,13 +3,11 @@
 import streamlit as st
 
 from core.errors import RunError
-from core.jobs import local
 from core.runs.store import Run, RunState, list_runs, read_run
-from dashboard import run_view, widgets
+from dashboard import run_actions, run_view, widgets
 from dashboard.widgets import escape
 
 POLL_SECONDS = 2
-RESUMABLE = (RunState.STOPPED, RunState.FAILED, RunState.CRASHED)
 
 
 def main() -> None:
@@ -64,7 +62,7 @@ def body(run_id: str, watched: bool) -> None:
 def header(run: Run) -> None:
     """Name, state, and what can be done about it."""
     with widgets.page_title(escape(run.name)):
-        actions(run)
+        run_actions.actions(run)
     with st.container(horizontal=True, vertical_alignment="center"):
         widgets.state_chip(run.state)
         status = run.status
@@ -74,21 +72,20 @@ def header(run: Run) -> None:
             f"{escape(run.id)} · created {widgets.ago(status.created_at)}{by}{device}",
             help=f"Created {widgets.exact(status.created_at)}",
         )
+    origin(run)
 
 
-def actions(run: Run) -> None:
-    """Stop or resume."""
-    if run.state.is_live:
-        asked = run.paths.stop_request.exists()
-        if st.button("Stopping …" if asked else "Stop", icon=":material/stop:", disabled=asked, key="stop"):
-            local.stop(widgets.runs_root(), run.id)
-            st.rerun(scope="app")
-    elif run.state in RESUMABLE and st.button("Resume", icon=":material/resume:", type="primary", key="resume"):
-        local.resume(widgets.runs_root(), widgets.data_root(), run.id)
-        st.rerun(scope="app")
-    if run.has_weights:
-        st.page_link(widgets.ERRORS, label="Errors", icon=":material/grid_view:", query_params={"run": run.id})
-        st.page_link(widgets.PREDICT, label="Predict", icon=":material/add_reaction:", query_params={"run": run.id})
+def origin(run: Run) -> None:
+    """Where its settings are from, if it was cloned or started again."""
+    if not run.meta.parent:
+        return
+    try:
+        parent = read_run(widgets.runs_root(), run.meta.parent)
+    except RunError:
+        st.caption(f"Cloned from {escape(run.meta.parent)}, which is gone.")
+        return
+    label = f"Cloned from {escape(parent.name)}"
+    st.page_link(widgets.RUN, label=label, icon=":material/content_copy:", query_params={"run": parent.id})
 
 
 main()

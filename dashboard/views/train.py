@@ -1,20 +1,17 @@
 """Train: choose what to train, see what it will cost, start it."""
 
-import time
 from typing import Any
 
 import streamlit as st
 
-from core.config import PRESETS, TrainConfig, field_group, parse_config
+from core.config import PRESETS, TrainConfig, parse_config
 from core.data.fer2013 import DatasetInfo, list_datasets
-from core.errors import ConfigError
+from core.errors import ConfigError, RunError
 from core.jobs import local
 from core.runs.estimate import estimate_duration
-from core.runs.store import Run, list_runs
-from dashboard import train_form, widgets
+from core.runs.store import Run, list_runs, read_run
+from dashboard import run_actions, train_form, widgets
 from dashboard.widgets import escape
-
-DOUBLE_CLICK_SECONDS = 3
 
 
 def main() -> None:
@@ -32,10 +29,32 @@ def main() -> None:
     runs = list_runs(widgets.runs_root())
     form, summary = st.columns([5, 3], gap="medium")
     with form:
-        preset = choose_preset()
-        values = settings(preset, datasets)
+        source = cloned_run() or choose_preset()
+        values = train_form.settings([info.name for info in datasets])
     with summary, st.container(border=True):
-        review(preset, values, datasets, runs)
+        review(source, values, datasets, runs)
+
+
+def cloned_run() -> Run | None:
+    """The run in the address whose settings shall be used again; it fills the form."""
+    wanted = st.query_params.get("from")
+    if not wanted:
+        return None
+    try:
+        run = read_run(widgets.runs_root(), wanted)
+        if run.config is None:
+            raise RunError(f"The settings of {run.name} cannot be used: {run.problem}")
+    except RunError as error:
+        st.error(escape(str(error)), icon=":material/error:")
+        return None
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f":material/content_copy: Cloned from **{escape(run.name)}**", width="content")
+        st.page_link(widgets.RUN, label="Open it", icon=":material/show_chart:", query_params={"run": run.id})
+        if st.button("Use a recipe instead", type="tertiary", key="no-clone"):
+            del st.query_params["from"]
+            st.rerun()
+    train_form.fill_from(run)
+    return run
 
 
 def choose_preset() -> str:
@@ -54,23 +73,7 @@ def choose_preset() -> str:
     return str(name)
 
 
-def settings(preset: str, datasets: list[DatasetInfo]) -> dict[str, Any]:
-    """The form, made from the fields of `TrainConfig`."""
-    fields = TrainConfig.model_fields
-    groups = list(dict.fromkeys(field_group(field) for field in fields.values()))
-    values: dict[str, Any] = {}
-    for group, tab in zip(groups, st.tabs(groups), strict=True):
-        with tab:
-            grid = st.grid(3, min_column_width=190, vertical_alignment="bottom")
-            for name, field in fields.items():
-                if field_group(field) == group:
-                    with grid.cell():
-                        options = [info.name for info in datasets] if name == "dataset" else None
-                        values[name] = train_form.widget(name, field, options)
-    return values
-
-
-def review(preset: str, values: dict[str, Any], datasets: list[DatasetInfo], runs: list[Run]) -> None:
+def review(source: str | Run, values: dict[str, Any], datasets: list[DatasetInfo], runs: list[Run]) -> None:
     """What will be started, what it costs, and the button."""
     st.subheader("This run", anchor=False)
     name = st.text_input("Name", max_chars=80, placeholder="made up if empty", key="run-name", persist_state="session")
@@ -94,20 +97,17 @@ def review(preset: str, values: dict[str, Any], datasets: list[DatasetInfo], run
     if waiting:
         st.caption(f":gray[:material/schedule:] {waiting} before it in the queue.")
     if st.button("Start training", type="primary", icon=":material/play_arrow:", width="stretch", key="start"):
-        widgets.open_run(start_once(config, (name or "").strip(), (author or "").strip()))
+        parent = source.id if isinstance(source, Run) else None
+        widgets.open_run(start_once(config, (name or "").strip(), (author or "").strip(), parent))
     st.caption("The same from a terminal")
-    st.code(train_form.command(preset, config, name or "", author or ""), language="bash", wrap_lines=True)
+    st.code(train_form.command(source, config, name or "", author or ""), language="bash", wrap_lines=True)
 
 
-def start_once(config: TrainConfig, name: str, author: str) -> str:
-    """Start the run; a second click while the first one is still being answered gives the same run."""
-    wish = (config, name, author)
-    last = st.session_state.get("last-start")
-    if last and last[0] == wish and time.monotonic() - last[2] < DOUBLE_CLICK_SECONDS:
-        return str(last[1])
-    run_id = local.start(widgets.runs_root(), widgets.data_root(), config, name=name, author=author)
-    st.session_state["last-start"] = (wish, run_id, time.monotonic())
-    return run_id
+def start_once(config: TrainConfig, name: str, author: str, parent: str | None) -> str:
+    """Start the run, once for a double click."""
+    roots = widgets.runs_root(), widgets.data_root()
+    wish = (config, name, author, parent)
+    return run_actions.once(wish, lambda: local.start(*roots, config, name=name, author=author, parent=parent))
 
 
 def usual_author(runs: list[Run]) -> str:

@@ -1,0 +1,129 @@
+"""What can be done about a run: stop, kill, resume, start again, clone; and the order of those that wait."""
+
+import time
+from collections.abc import Callable, Hashable, Sequence
+
+import streamlit as st
+
+from core.jobs import local
+from core.jobs.queue import move_waiting
+from core.runs.store import Run, RunState
+from dashboard import widgets
+from dashboard.widgets import escape
+
+RESUMABLE = (RunState.STOPPED, RunState.FAILED, RunState.CRASHED)
+DOUBLE_CLICK_SECONDS = 3
+PATIENCE_SECONDS = 30
+"""A run that was asked to stop and goes on for longer than this may be killed."""
+LINE_LENGTH = 10
+
+
+def once(wish: Hashable, start: Callable[[], str]) -> str:
+    """Start a run; a second click while the first one is still being answered gives the same run."""
+    last = st.session_state.get("last-start")
+    if last and last[0] == wish and time.monotonic() - last[2] < DOUBLE_CLICK_SECONDS:
+        return str(last[1])
+    run_id = start()
+    st.session_state["last-start"] = (wish, run_id, time.monotonic())
+    return run_id
+
+
+def actions(run: Run) -> None:
+    """The buttons at the top of a run's page: the likely one first, the others in a menu."""
+    if run.state.is_live:
+        asked = stop_asked_seconds(run)
+        label = "Stop" if asked is None else "Stopping …"
+        if st.button(label, icon=":material/stop:", disabled=asked is not None, key="stop"):
+            local.stop(widgets.runs_root(), run.id)
+            st.rerun(scope="app")
+        if asked is not None and asked > PATIENCE_SECONDS:
+            kill(run)
+    elif (
+        run.state in RESUMABLE
+        and run.config
+        and st.button(
+            "Resume", icon=":material/resume:", type="primary", key="resume", help="Go on from its last checkpoint"
+        )
+    ):
+        local.resume(widgets.runs_root(), widgets.data_root(), run.id)
+        st.rerun(scope="app")
+    if run.has_weights:
+        st.page_link(widgets.ERRORS, label="Errors", icon=":material/grid_view:", query_params={"run": run.id})
+        st.page_link(widgets.PREDICT, label="Predict", icon=":material/add_reaction:", query_params={"run": run.id})
+    if run.config:
+        with st.popover("More", icon=":material/more_horiz:"):
+            more(run)
+
+
+def stop_asked_seconds(run: Run) -> float | None:
+    """How long ago somebody asked the run to stop; None if nobody did."""
+    try:
+        return max(0.0, time.time() - run.paths.stop_request.stat().st_mtime)
+    except OSError:
+        return None
+
+
+def kill(run: Run) -> None:
+    """For a run that was asked to stop and does not."""
+    with st.popover("Kill now", icon=":material/dangerous:"):
+        st.write("Work since its last checkpoint is lost. Resume goes on from there.")
+        if st.button("Kill it", type="primary", key="kill"):
+            local.stop_now(widgets.runs_root(), run.id)
+            st.rerun(scope="app")
+
+
+def more(run: Run) -> None:
+    """Start again, or something like it."""
+    if st.button("Clone", icon=":material/content_copy:", key="clone", help="A new run with settings changed"):
+        st.switch_page(widgets.TRAIN, query_params={"from": run.id})
+    if run.state.is_live:
+        return
+    if st.button("Retry", icon=":material/replay:", key="retry", help="A new run with the same settings"):
+        roots = widgets.runs_root(), widgets.data_root()
+        widgets.open_run(once(("retry", run.id), lambda: local.retry(*roots, run.id)))
+
+
+def waiting_line(runs: Sequence[Run]) -> None:
+    """Runs that wait, the next first, each with what changes its place."""
+    line = sorted(
+        (run for run in runs if run.state is RunState.QUEUED), key=lambda run: (run.status.queue_position, run.id)
+    )
+    if not line:
+        return
+    st.subheader("Waiting", anchor=False)
+    with st.container(border=True, gap="xsmall"):
+        for place, run in enumerate(line[:LINE_LENGTH]):
+            with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+                author = f" by {escape(run.meta.author)}" if run.meta.author else ""
+                st.markdown(f"{place + 1}\\. **{escape(run.name)}** :gray[{author}]", width="stretch")
+                with st.container(horizontal=True, width="content", gap="xsmall"):
+                    place_buttons(run, first=place == 0, last=place == len(line) - 1)
+        if len(line) > LINE_LENGTH:
+            st.caption(f"and {len(line) - LINE_LENGTH} more")
+
+
+def place_buttons(run: Run, *, first: bool, last: bool) -> None:
+    """Earlier, later, out of the line."""
+    if st.button("", icon=":material/arrow_upward:", help="Earlier", key=f"earlier-{run.id}", disabled=first):
+        move_waiting(run.paths, "earlier")
+        st.rerun(scope="app")
+    if st.button("", icon=":material/arrow_downward:", help="Later", key=f"later-{run.id}", disabled=last):
+        move_waiting(run.paths, "later")
+        st.rerun(scope="app")
+    if st.button("", icon=":material/close:", help="Take it out of the line", key=f"remove-{run.id}"):
+        local.stop(widgets.runs_root(), run.id)
+        st.rerun(scope="app")
+
+
+def interrupted(runs: Sequence[Run]) -> None:
+    """After a restart of the machine: runs that were training then."""
+    count = len(local.interrupted_runs(runs))
+    if not count:
+        return
+    with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        said = "1 run was" if count == 1 else f"{count} runs were"
+        st.markdown(f":red[:material/bolt:] {said} interrupted.", width="content")
+        label = "Put it back in line" if count == 1 else "Put them back in line"
+        if st.button(label, icon=":material/resume:", key="recover", help="Each goes on from its last checkpoint"):
+            local.recover(widgets.runs_root(), widgets.data_root())
+            st.rerun(scope="app")

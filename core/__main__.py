@@ -48,20 +48,36 @@ app.add_typer(bench_app, name="bench")
 
 @data_app.command("import")
 def data_import(
-    path: Annotated[Path, typer.Argument(help="FER2013 as a zip file or an unpacked folder.")],
+    path: Annotated[
+        Path, typer.Argument(help="FER2013 as zip, folder, CSV or tar.gz; or class folders of your own pictures.")
+    ],
     data_root: DataRoot,
     name: Annotated[str, typer.Option(help="Name of the set.")] = "fer2013",
     accept_differences: Annotated[bool, typer.Option(help="Go on if the counts are not the published ones.")] = False,
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FOLDER=CLASS", help="Own pictures: a folder's class, or - to leave it out; repeatable."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Own pictures: decides the split where no folder does.")] = 0,
+    skip_unreadable: Annotated[bool, typer.Option(help="Own pictures: leave out what cannot be read.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Read, verify and cache a data set; all or nothing."""
+    """Read, verify and cache a data set; all or nothing. With another --name than fer2013, folders and zip files whose
+    file names are not those of FER2013 are your own pictures."""
+    from core.data.own import import_own, is_own, parse_mapping
     from core.data.sources import import_dataset
 
     def show(done: int, total: int) -> None:
         if sys.stderr.isatty():
             print(f"\r{done:,} of {total:,} images", end="\n" if done == total else "", file=sys.stderr, flush=True)
 
-    info = import_dataset(path, data_root, name=name, accept_differences=accept_differences, progress=show)
+    if mapping or (name != "fer2013" and is_own(path)):
+        mapped = parse_mapping(mapping or [])
+        info = import_own(
+            path, data_root, name=name, mapping=mapped, seed=seed, skip_unreadable=skip_unreadable, progress=show
+        )
+    else:
+        info = import_dataset(path, data_root, name=name, accept_differences=accept_differences, progress=show)
     _print_dataset(info, as_json)
 
 
@@ -134,6 +150,8 @@ def _print_dataset(info: Any, as_json: bool) -> None:
             else "Some counts are not the published ones."
         )
         print(agree)
+    if info.skipped:
+        print(f"{info.skipped:,} pictures could not be read and were left out.")
 
 
 # --- training

@@ -90,6 +90,8 @@ class DatasetInfo(BaseModel):
     created_at: datetime
     differences: list[CountDifference] = []
     """Where the numbers are not the published ones; always empty for kinds without published numbers."""
+    skipped: int = 0
+    """Pictures that could not be read and were left out, as was asked for."""
 
     @property
     def total(self) -> int:
@@ -177,6 +179,7 @@ def write_dataset(
     source: str,
     splits: Mapping[str, SplitArrays],
     differences: Sequence[CountDifference] = (),
+    skipped: int = 0,
 ) -> DatasetInfo:
     """Put a data set on disk as a whole, in place of one of that name.
 
@@ -188,6 +191,7 @@ def write_dataset(
         source: a file name; folders in front of it are dropped.
         splits: images uint8 (N, 48, 48), labels (N,) and ids (N,), in any order.
         differences: what `count_differences` found.
+        skipped: how many pictures were left out.
 
     Raises:
         DataError: the name is not allowed, or the folder cannot be written (then the old set is still there).
@@ -206,6 +210,7 @@ def write_dataset(
         std=std,
         created_at=datetime.now(UTC),
         differences=list(differences),
+        skipped=skipped,
     )
     with _locked(data_root):
         _sweep(data_root)

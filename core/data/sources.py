@@ -1,7 +1,7 @@
 """Importing FER2013 from the forms people have it in. Nothing is ever unpacked to disk.
 
-A form with image files is a function that lists the images of a path (`_zip_source`, `_folder_source`); `tables.py`
-reads the tables. The check of the counts and the writing are the same for all of them.
+Zip files and folders look the same from here (`open_files`); `tables.py` reads tables, and `own.py` pictures that are
+not FER2013. The check of the counts and the writing are the same for all of them.
 """
 
 import io
@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -67,15 +67,7 @@ class _Entry:
     """Path inside the source."""
 
 
-@dataclass(frozen=True)
-class _Source:
-    """The images of a zip file or folder, and how to get the bytes of one."""
-
-    entries: list[_Entry]
-    read: Callable[[_Entry], bytes]
-
-
-class _UnusableImageError(Exception):
+class UnusableImageError(Exception):
     """Why one image cannot be used, in a few words."""
 
 
@@ -105,66 +97,88 @@ def import_dataset(
     """
     check_name(name)
     try:
-        if path.is_file() and not _begins_as_zip(path) and looks_like_table(path):
+        if path.is_file() and not begins_as_zip(path) and looks_like_table(path):
             splits = read_table(path, progress)
             found = Counter((split, LABELS[label]) for split in SPLITS for label in splits[split][1].tolist())
             differences = _check_counts(found, accept_differences)
         else:
-            with _open_source(path) as source:
-                found = Counter((entry.split, LABELS[entry.label]) for entry in source.entries)
+            with open_files(path, _MAX_IMAGE_BYTES) as files:
+                entries = _entries(path.name, files.names)
+                found = Counter((entry.split, LABELS[entry.label]) for entry in entries)
                 differences = _check_counts(found, accept_differences)
-                splits = _decode_all(source, progress)
+                splits = _decode_all(entries, files, progress)
     except OSError as error:
-        raise DataError(f"Cannot read {_quote(path.name)}: {error.strerror or error}.") from error
+        raise DataError(f"Cannot read {quote(path.name)}: {error.strerror or error}.") from error
     return write_dataset(
         data_root, name, title="FER2013", kind="fer2013", source=path.name, splits=splits, differences=differences
     )
 
 
-def _open_source(path: Path) -> AbstractContextManager[_Source]:
+# --- forms
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of a zip file or folder, by their paths inside it, and how to get the content of one."""
+
+    names: list[str]
+    read: Callable[[str], bytes]
+
+
+@contextmanager
+def open_files(path: Path, max_bytes: int) -> Iterator[Files]:
+    """The files of a folder or zip file; what no honest one has is refused.
+
+    Args:
+        path: the folder or zip file.
+        max_bytes: reading a larger file raises `UnusableImageError`.
+
+    Raises:
+        DataError: the path is missing, neither of the two, damaged, or holds far too much.
+        OSError: it cannot be read.
+    """
     if path.is_dir():
-        return _folder_source(path)
+        yield _folder_files(path, max_bytes)
+        return
     if not path.exists():
-        raise DataError(f"There is no file or folder {_quote(str(path))}: give {ACCEPTED}.")
+        raise DataError(f"There is no file or folder {quote(str(path))}: give {ACCEPTED}.")
     if not path.is_file():
-        raise DataError(f"{_quote(path.name)} is neither a file nor a folder: give {ACCEPTED}.")
-    if _begins_as_zip(path):
-        return _zip_source(path)
-    raise DataError(f"{_quote(path.name)} cannot be imported: give {ACCEPTED}.")
+        raise DataError(f"{quote(path.name)} is neither a file nor a folder: give {ACCEPTED}.")
+    if not begins_as_zip(path):
+        raise DataError(f"{quote(path.name)} cannot be imported: give {ACCEPTED}.")
+    with _zip_files(path, max_bytes) as files:
+        yield files
 
 
-def _begins_as_zip(path: Path) -> bool:
+def begins_as_zip(path: Path) -> bool:
+    """Whether a file begins as zip files do."""
     with path.open("rb") as file:
         return file.read(4) in (b"PK\3\4", b"PK\5\6")
 
 
-# --- forms
+def _folder_files(path: Path, max_bytes: int) -> Files:
+    names: list[str] = []
+    for folder, _, inside in os.walk(path):
+        names.extend(Path(folder, name).relative_to(path).as_posix() for name in inside)
+        if len(names) > _MAX_FILES:
+            raise DataError(f"{quote(path.name)} holds more than {_MAX_FILES:,} files: give {ACCEPTED}.")
 
-
-@contextmanager
-def _folder_source(path: Path) -> Iterator[_Source]:
-    files: list[str] = []
-    for folder, _, names in os.walk(path):
-        files.extend(Path(folder, name).relative_to(path).as_posix() for name in names)
-        if len(files) > _MAX_FILES:
-            raise DataError(f"{_quote(path.name)} holds more than {_MAX_FILES:,} files: give {ACCEPTED}.")
-
-    def read(entry: _Entry) -> bytes:
-        file = path / entry.where
+    def read(name: str) -> bytes:
+        file = path / name
         if not file.is_file():  # a pipe, say, would be waited for without end
-            raise _UnusableImageError("not a file")
+            raise UnusableImageError("not a file")
         with file.open("rb") as opened:
-            data = opened.read(_MAX_IMAGE_BYTES + 1)
-        if len(data) > _MAX_IMAGE_BYTES:
-            raise _UnusableImageError(f"more than {_MAX_IMAGE_BYTES:,} bytes")
+            data = opened.read(max_bytes + 1)
+        if len(data) > max_bytes:
+            raise UnusableImageError(f"more than {max_bytes:,} bytes")
         return data
 
-    yield _Source(_entries(path.name, files), read)
+    return Files(names, read)
 
 
 @contextmanager
-def _zip_source(path: Path) -> Iterator[_Source]:
-    damaged = DataError(f"{_quote(path.name)} is damaged or cut short: download or copy it again.")
+def _zip_files(path: Path, max_bytes: int) -> Iterator[Files]:
+    damaged = DataError(f"{quote(path.name)} is damaged or cut short: download or copy it again.")
     # What zipfile raises on damaged archives, beside its own class.
     errors = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError)
     with _CappedFile(io.FileIO(path)) as file:
@@ -175,8 +189,10 @@ def _zip_source(path: Path) -> Iterator[_Source]:
         members = {info.filename.replace("\\", "/"): info for info in archive.infolist() if not info.is_dir()}
         _check_members(path.name, archive.infolist(), len(members))
 
-        def read(entry: _Entry) -> bytes:
-            info = members[entry.where]
+        def read(name: str) -> bytes:
+            info = members[name]
+            if info.file_size > max_bytes:
+                raise UnusableImageError(f"more than {max_bytes:,} bytes")
             try:
                 # Not archive.read(): that inflates without limit, whatever size the directory declares.
                 with archive.open(info) as member:
@@ -184,7 +200,7 @@ def _zip_source(path: Path) -> Iterator[_Source]:
             except errors as error:
                 raise damaged from error
 
-        yield _Source(_entries(path.name, list(members)), read)
+        yield Files(list(members), read)
 
 
 class _CappedFile(io.BufferedReader):
@@ -200,20 +216,20 @@ class _CappedFile(io.BufferedReader):
 
 def _check_members(zip_name: str, members: Sequence[zipfile.ZipInfo], distinct: int) -> None:
     """Refuse what no honest zip of FER2013 has: foreign paths, links, passwords, bombs."""
-    zip_name = _quote(zip_name)
+    zip_name = quote(zip_name)
     for info in members:
         name, mode = info.filename.replace("\\", "/"), info.external_attr >> 16
         if name.startswith("/") or name[1:2] == ":" or ".." in name.split("/"):
-            raise DataError(f"{zip_name} is refused, since its entry {_quote(name)} points outside the archive.")
+            raise DataError(f"{zip_name} is refused, since its entry {quote(name)} points outside the archive.")
         if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise DataError(f"{zip_name} is refused, since its entry {_quote(name)} is a link or a special file.")
+            raise DataError(f"{zip_name} is refused, since its entry {quote(name)} is a link or a special file.")
         if info.flag_bits & 1:
             raise DataError(f"{zip_name} is protected by a password: give one without.")
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise DataError(f"{zip_name} is compressed in an unusual way: pack it again as an ordinary zip file.")
         if _is_image_path(name) and info.file_size > _MAX_IMAGE_BYTES:
             raise DataError(
-                f"{zip_name} is refused, since its entry {_quote(name)} unpacks to {info.file_size:,} bytes, "
+                f"{zip_name} is refused, since its entry {quote(name)} unpacks to {info.file_size:,} bytes, "
                 f"and an image of 48x48 has at most {_MAX_IMAGE_BYTES:,}."
             )
     if len(members) > _MAX_FILES or sum(info.file_size for info in members) > _MAX_TOTAL_BYTES:
@@ -234,8 +250,8 @@ def _entries(source_name: str, files: Sequence[str]) -> list[_Entry]:
     Raises:
         DataError: the layout is another.
     """
-    source_name = _quote(source_name)
-    files = sorted(file for file in files if not _is_clutter(file))
+    source_name = quote(source_name)
+    files = sorted(file for file in files if not is_clutter(file))
     top = _common_top(files)
     entries, foreign = [], []
     for file in files:
@@ -250,11 +266,14 @@ def _entries(source_name: str, files: Sequence[str]) -> list[_Entry]:
     if foreign:
         raise DataError(
             f"{source_name} has {len(foreign):,} files that are in no known class folder, the first being "
-            f"{_quote(foreign[0])}: the classes are {', '.join(LABELS)}."
+            f"{quote(foreign[0])}: the classes are {', '.join(LABELS)}."
         )
     missing = [split for split in SPLITS if not any(entry.split == split for entry in entries)]
     if not entries:
-        raise DataError(f"{source_name} has no folders train/<class> and test/<class> with images: give {ACCEPTED}.")
+        raise DataError(
+            f"{source_name} has no folders train/<class> and test/<class> with images: give {ACCEPTED}, "
+            "or your own pictures under another name than fer2013."
+        )
     if missing:
         prefix = next(prefix for prefix, split in _PREFIXES.items() if split == missing[0])
         raise DataError(
@@ -270,7 +289,7 @@ def _split_of(source_name: str, file: str, folder: str) -> str:
             return split
     prefixes = [prefix for prefix, split in _PREFIXES.items() if split in _FOLDER_SPLITS[folder]]
     raise DataError(
-        f"{source_name} has a file {_quote(file)}, but names under {folder}/ begin with {' or '.join(prefixes)} "
+        f"{source_name} has a file {quote(file)}, but names under {folder}/ begin with {' or '.join(prefixes)} "
         "in FER2013: give the data set with its original file names."
     )
 
@@ -285,7 +304,7 @@ def _common_top(files: Sequence[str]) -> str:
     return "".join(f"{part}/" for part in top)
 
 
-def _is_clutter(file: str) -> bool:
+def is_clutter(file: str) -> bool:
     """Whether a file is what systems leave in folders, such as .DS_Store."""
     return any(part.startswith(".") or part in _IGNORED for part in file.split("/"))
 
@@ -317,22 +336,22 @@ def _check_counts(found: Mapping[tuple[str, str], int], accept: bool) -> list[Co
     return differences
 
 
-def _decode_all(source: _Source, progress: Progress | None) -> dict[str, SplitArrays]:
+def _decode_all(entries: Sequence[_Entry], files: Files, progress: Progress | None) -> dict[str, SplitArrays]:
     """Images, labels and ids of each split.
 
     Raises:
         DataError: some images cannot be used; the message counts them and names the first.
     """
-    total = len(source.entries)
+    total = len(entries)
     images = np.empty((total, IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
     unusable: list[str] = []
-    for done, entry in enumerate(source.entries):
+    for done, entry in enumerate(entries):
         if progress and done % 250 == 0:
             progress(done, total)
         try:
-            images[done] = _decode(source.read(entry))
-        except _UnusableImageError as error:
-            unusable.append(f"{_quote(entry.where)} ({error})")
+            images[done] = _decode(files.read(entry.where))
+        except UnusableImageError as error:
+            unusable.append(f"{quote(entry.where)} ({error})")
     if progress:
         progress(total, total)
     if unusable:
@@ -340,9 +359,9 @@ def _decode_all(source: _Source, progress: Progress | None) -> dict[str, SplitAr
             f"{len(unusable):,} of {total:,} images cannot be used, the first being {unusable[0]}: "
             "FER2013 has 48x48 gray JPEG images only, so get the data set again."
         )
-    splits = np.array([entry.split for entry in source.entries])
-    labels = np.array([entry.label for entry in source.entries], dtype=np.uint8)
-    ids = np.array([entry.id for entry in source.entries])
+    splits = np.array([entry.split for entry in entries])
+    labels = np.array([entry.label for entry in entries], dtype=np.uint8)
+    ids = np.array([entry.id for entry in entries])
     return {split: (images[splits == split], labels[splits == split], ids[splits == split]) for split in SPLITS}
 
 
@@ -351,21 +370,21 @@ def _decode(data: bytes) -> np.ndarray:
     try:
         image: Image.Image = Image.open(io.BytesIO(data), formats=("JPEG", "PNG"))
         if image.size != (IMAGE_SIZE, IMAGE_SIZE):  # before load(), which takes memory as the header says
-            raise _UnusableImageError(f"{image.width}x{image.height} pixels")
+            raise UnusableImageError(f"{image.width}x{image.height} pixels")
         if image.mode in ("1", "P"):
             image = image.convert("RGB")
         pixels = np.asarray(image)
-    except _UnusableImageError:
+    except UnusableImageError:
         raise
     except Exception as error:  # Pillow raises nearly anything on damaged files
-        raise _UnusableImageError("not a readable JPEG or PNG image") from error
+        raise UnusableImageError("not a readable JPEG or PNG image") from error
     if image.mode == "RGB" and (pixels == pixels[..., :1]).all():
         pixels = pixels[..., 0]
     if pixels.shape != (IMAGE_SIZE, IMAGE_SIZE) or pixels.dtype != np.uint8:
-        raise _UnusableImageError("not 8-bit gray")
+        raise UnusableImageError("not 8-bit gray")
     return pixels
 
 
-def _quote(text: str) -> str:
+def quote(text: str) -> str:
     """A name from outside, safe and short enough for a message."""
     return repr(text if len(text) <= 100 else f"{text[:50]}...{text[-45:]}")

@@ -1,0 +1,193 @@
+"""A team's own pictures: any size and format, divided the same way every time, refused with counts."""
+
+import io
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.data.audit import audit_dataset
+from core.data.demo import draw_face
+from core.data.fer2013 import SPLITS, list_datasets, load_split
+from core.data.own import import_own, is_own, parse_mapping
+from core.errors import DataError
+from core.labels import LABELS
+
+KINDS = ("JPEG", "PNG", "WEBP", "BMP")
+
+
+@pytest.fixture(autouse=True)
+def no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
+def photo(label: int, seed: int) -> bytes:
+    """A drawn face as a photo of some size, colour and format."""
+    rng = np.random.default_rng([label, seed])
+    face = Image.fromarray(draw_face(label, rng)).resize((int(rng.integers(40, 400)), int(rng.integers(40, 400))))
+    kind = KINDS[seed % len(KINDS)]
+    buffer = io.BytesIO()
+    face.convert("RGB" if seed % 2 else "L").save(buffer, kind)
+    return buffer.getvalue()
+
+
+def photos(per_class: int = 10, prefix: str = "") -> dict[str, bytes]:
+    return {
+        f"{prefix}{name}/{number}.img": photo(label, number)
+        for label, name in enumerate(LABELS)
+        for number in range(per_class)
+    }
+
+
+def folder(path: Path, files: dict[str, bytes]) -> Path:
+    for name, data in files.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(data)
+    return path
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+def refused(path: Path, root: Path, *parts: str, **options: object) -> None:
+    with pytest.raises(DataError) as caught:
+        import_own(path, root, name="mine", **options)  # type: ignore[arg-type]
+    message = str(caught.value)
+    assert all(part in message for part in parts), message
+    assert "\n" not in message and message.endswith(".") and len(message) < 500
+    assert list_datasets(root) == []
+
+
+def test_photos_of_any_size_are_divided_by_class(tmp_path: Path, root: Path) -> None:
+    calls: list[tuple[int, int]] = []
+    path = folder(tmp_path / "faces", photos(43))
+    info = import_own(path, root, name="mine", progress=lambda *call: calls.append(call))
+    assert (info.kind, info.title, info.source, info.skipped) == ("own", "mine", "faces", 0)
+    assert info.counts == {
+        "train": dict.fromkeys(LABELS, 35),
+        "validation": dict.fromkeys(LABELS, 4),
+        "test": dict.fromkeys(LABELS, 4),
+    }
+    assert (calls[0], calls[-1]) == ((0, 301), (301, 301))
+    ids = [id for split in SPLITS for id in load_split(root, "mine", split).ids]
+    assert sorted(ids) == sorted(photos(43))
+    for split in SPLITS:
+        data = load_split(root, "mine", split)
+        assert [LABELS[label] for label in data.labels] == [id.split("/")[0] for id in data.ids]
+
+
+def test_the_seed_decides_and_names_do_not(tmp_path: Path, root: Path) -> None:
+    files = photos(20)
+    path = folder(tmp_path / "a", files)
+    first = import_own(path, root, name="a")
+    assert import_own(path, root, name="b").fingerprint == first.fingerprint
+    assert import_own(path, root, name="c", seed=1).fingerprint != first.fingerprint
+    renamed = {f"{name.split('/')[0]}/x{hash(data) % 10**9}.jpg": data for name, data in files.items()}
+    assert import_own(folder(tmp_path / "d", renamed), root, name="d").fingerprint == first.fingerprint
+
+
+@pytest.mark.parametrize("form", ["folder", "zip"])
+@pytest.mark.parametrize("top", ["", "team/faces/"])
+def test_folders_of_splits_are_kept(tmp_path: Path, root: Path, form: str, top: str) -> None:
+    files = photos(3, "Train/") | photos(2, "val/") | photos(1, "test/")
+    files = {f"{top}{name}": data for name, data in files.items()} | {f"{top}README.txt": b"hi", ".DS_Store": b""}
+    path = tmp_path / "set"
+    if form == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, data in files.items():
+                archive.writestr(name, data)
+    else:
+        folder(path, files)
+    assert is_own(path)
+    info = import_own(path, root, name="mine")
+    assert [info.images(split) for split in SPLITS] == [21, 14, 7]
+    assert load_split(root, "mine", "validation").ids[0] == "val/angry/0.img"
+
+
+def test_only_what_no_folder_names_is_taken_from_train(tmp_path: Path, root: Path) -> None:
+    info = import_own(folder(tmp_path / "set", photos(20, "train/") | photos(3, "test/")), root, name="mine")
+    assert [info.images(split) for split in SPLITS] == [7 * 18, 7 * 2, 7 * 3]
+
+
+def test_names_in_capitals_and_mapped_names(tmp_path: Path, root: Path) -> None:
+    files = photos(5)
+    renamed = {name.replace("happy/", "Happiness/").replace("sad/", "SAD/"): data for name, data in files.items()}
+    renamed |= {"contempt/1.jpg": b"not even a picture"}
+    path = folder(tmp_path / "set", renamed)
+    refused(path, root, "2 folders that are no class", "'Happiness' (5)", "'contempt' (1)", "'Happiness=happy'")
+    refused(path, root, "'sat', which is no class", mapping={"happiness": "sat"})
+    info = import_own(path, root, name="mine", mapping=parse_mapping(["happiness=happy", "Contempt = -"]))
+    assert info.total == 35
+
+
+def test_copies_never_stand_on_both_sides(tmp_path: Path, root: Path) -> None:
+    files = photos(12)
+    for name, data in list(files.items()):
+        files[name.replace(".img", "-copy.img")] = data
+    files["fear/again.img"] = files["happy/3.img"]
+    for seed in range(3):
+        import_own(folder(tmp_path / "set", files), root, name=f"set-{seed}", seed=seed)
+        audit = audit_dataset(root, f"set-{seed}")
+        assert len(audit.duplicates) == 84
+        assert audit.leaks == []
+        assert len(audit.conflicts) == 1
+
+
+def test_unreadable_pictures_are_counted_or_left_out(tmp_path: Path, root: Path) -> None:
+    files = photos(5) | {
+        "happy/notes.txt": b"hello",
+        "happy/x.heic": b"\0\0\0\x18ftypheic",
+        "sad/cut.png": photo(5, 1)[:99],
+    }
+    path = folder(tmp_path / "set", files)
+    refused(path, root, "3 of 38 pictures in 'set' cannot be read, the first being 'happy/notes.txt' (is not a picture")
+    assert import_own(path, root, name="mine", skip_unreadable=True).skipped == 3
+    assert list_datasets(root)[0].total == 35
+    os.mkfifo(path / "happy" / "pipe.jpg")
+    assert import_own(path, root, name="mine", skip_unreadable=True).skipped == 4
+
+
+@pytest.mark.parametrize(
+    ("files", "parts"),
+    [
+        ({}, ["no class folders", "(0 other files)", "angry, disgust"]),
+        ({"a.jpg": b"x"}, ["no class folders", "(1 other files)"]),
+        (
+            {name: data for name, data in photos(4).items() if name[:3] in ("ang", "hap")},
+            ["5 of the seven classes, disgust, fear, neutral, sad, surprise (found: angry 4, happy 4)"],
+        ),
+        (photos(2), ["too few different pictures in 7 classes (angry 2,", "at least 3 in each"]),
+        (photos(4) | {"train/sad/x.jpg": b"x"}, ["1 pictures below train, validation or test and 28 beside"]),
+        (
+            photos(3, "test/") | {n: d for n, d in photos(3, "train/").items() if "/fear/" not in n},
+            ["1 of the seven classes, fear"],
+        ),
+        ({name: photo(0, 0) for name in photos(5)}, ["too few different pictures in 7 classes"]),
+    ],
+)
+def test_what_is_refused(tmp_path: Path, root: Path, files: dict[str, bytes], parts: list[str]) -> None:
+    (tmp_path / "set").mkdir()
+    refused(folder(tmp_path / "set", files), root, *parts)
+
+
+def test_names_and_paths_that_are_refused(tmp_path: Path, root: Path) -> None:
+    path = folder(tmp_path / "set", photos(4))
+    for name, part in (("fer2013", "is the name of FER2013 itself"), ("../x", "is not a name for a data set")):
+        with pytest.raises(DataError, match=part):
+            import_own(path, root, name=name)
+    refused(tmp_path / "none", root, "There is no file or folder")
+    refused(path / "happy" / "0.img", root, "cannot be imported")
+    with pytest.raises(DataError, match="'happy' maps nothing: write folder=class"):
+        parse_mapping(["happy"])
+
+
+def test_fer2013_is_not_own(tmp_path: Path) -> None:
+    assert not is_own(folder(tmp_path / "fer", {"train/happy/Training_1.jpg": b"x"}))
+    assert not is_own(folder(tmp_path / "csv", {"a.csv": b"emotion,pixels,Usage"}) / "a.csv")
+    assert not is_own(tmp_path / "none")
+    assert is_own(folder(tmp_path / "own", {"happy/1.jpg": b"x"}))

@@ -125,7 +125,7 @@ def _train(paths: RunPaths, data_root: Path, status: RunStatus, stop_asked: Stop
     config = read_run(paths.root, paths.run_id).config
     if config is None:
         raise FerError("config.json is missing, damaged or from another version: start a new run.")
-    # NumPy takes a moment to import and torch seconds: the lock, the state and the easy mistakes must not wait for them.
+    # NumPy takes a moment to import, torch seconds: the lock, the state and the easy mistakes must not wait for them
     from core.data.fer2013 import read_info
 
     info = read_info(data_root, config.dataset)

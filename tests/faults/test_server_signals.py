@@ -1,0 +1,92 @@
+"""A real Streamlit server that started a training is killed in every way; the training goes on, and the next server
+shows it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from websockets.sync.client import connect
+
+from core.jobs import local
+from core.runs.history import read_rows
+from core.runs.layout import RunPaths
+from core.runs.store import RunState, create_run, read_run
+from tests.browser.conftest import free_port
+from tests.conftest import PROJECT_ROOT, wait_for
+from tests.test_jobs import ENDLESS
+
+SIGNALS = [signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGKILL]
+
+
+@contextmanager
+def server(runs_root: Path, data_root: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """`streamlit run` in a session of its own, as a terminal gives it; and its port."""
+    port = free_port()
+    options = ["--server.port", str(port), "--server.headless", "true"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", "dashboard/Home.py", *options],
+        cwd=PROJECT_ROOT,
+        env={**os.environ, "FER_RUNS_ROOT": str(runs_root), "FER_DATA_ROOT": str(data_root)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        wait_for(lambda: is_up(port), 60, "the server")
+        yield process, port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def is_up(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+def page_shows(port: int, awaited: bytes) -> bool:
+    """Open the Overview as a browser does; whether these bytes come in within 40 s."""
+    begin = BackMsg()
+    begin.rerun_script.query_string = ""
+    deadline = time.monotonic() + 40
+    with connect(f"ws://127.0.0.1:{port}/_stcore/stream", max_size=None) as connection:
+        connection.send(begin.SerializeToString())
+        while time.monotonic() < deadline:
+            message = connection.recv(timeout=40)
+            if isinstance(message, bytes) and awaited in message:
+                return True
+    return False
+
+
+def test_training_outlives_every_end_of_the_server(runs_root: Path, demo_root: Path) -> None:
+    paths: RunPaths = create_run(runs_root, ENDLESS, name="outlives the server")
+
+    def steps() -> int:
+        return len(read_rows(paths.steps)[0])
+
+    pids = set()
+    for number in SIGNALS:
+        with server(runs_root, demo_root) as (process, port):
+            # The first server finds a waiting run without a runner, and starts one; the others only look on.
+            assert page_shows(port, b"outlives the server"), "the page attaches again"
+            wait_for(lambda: steps() > 0, 90, "the first step")
+            os.killpg(process.pid, number)  # the whole group, as Ctrl-C and a closed terminal do
+            process.wait(30)
+        seen = steps()
+        wait_for(lambda seen=seen: steps() > seen, 30, f"training going on after {number.name}")
+        run = read_run(runs_root, paths.run_id)
+        assert run.state is RunState.RUNNING
+        pids.add(run.status.pid)
+    assert len(pids) == 1, "one process from beginning to end"
+    local.stop_now(runs_root, paths.run_id)

@@ -95,7 +95,7 @@ def galleries(audit: Audit, splits: dict[str, Split], kinds: dict[str, list[list
     groups = kinds[kind]
     pages = -(-len(groups) // PER_PAGE)
     page = st.pagination(pages, key=f"audit-page-{kind}-{pages}") if pages > 1 else 1
-    wall = st.grid("auto", min_column_width=210, gap="small", border=True)
+    wall = st.grid("auto", min_column_width=160, gap="small", border=True)
     for group in groups[(page - 1) * PER_PAGE : page * PER_PAGE]:
         with wall.cell():
             show_group(audit, splits, group)
@@ -111,7 +111,7 @@ def show_group(audit: Audit, splits: dict[str, Split], group: Sequence[int]) -> 
         mine = [index for name, index in places if name == split]
         counts = label_counts(mine, labels.labels)
         if counts:
-            chips = " ".join(f"{n} × {widgets.class_chip(LABELS[label])}" for label, n in counts)
+            chips = " ".join(f"{n}\u00a0×\u00a0{widgets.class_chip(LABELS[label])}" for label, n in counts)
             lines.append(f":small[{split} {chips}]")
     st.image(widgets.strip(np.stack(shown)), output_format="PNG", alt=f"{len(group)} images of one group")
     st.markdown("  \n".join(lines))

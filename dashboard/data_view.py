@@ -41,6 +41,8 @@ def heading(info: DatasetInfo) -> None:
         st.subheader(escape(info.title), anchor=False, width="content")
         if info.kind == "drawn":
             st.badge("drawn by a program, no photographs", icon=":material/draw:", color="orange")
+        elif info.kind == "own":
+            st.badge("own pictures", icon=":material/folder_open:", color="blue")
         elif info.matches_published:
             st.badge("counts as published", icon=":material/verified:", color="green")
         elif info.kind == "fer2013":

@@ -34,7 +34,7 @@ def choices(state: Snapshot) -> None:
         if st.button("Import", type="primary", icon=":material/download:", disabled=not text, key="import-path"):
             begin(partial(from_path, Path(str(text)).expanduser(), accept))
     with upload_tab:
-        st.caption("The same files from your own computer: the zip has about 62 MB, fer2013.tar.gz about 96 MB.")
+        st.caption("The same files from your own computer: the zip has about 62 MB; give fer2013.csv packed, as .gz.")
         upload = st.file_uploader("File", type=["zip", "csv", "gz"], key="zip", label_visibility="collapsed")
         if st.button("Import", type="primary", icon=":material/upload:", disabled=upload is None, key="import-zip"):
             assert upload is not None

@@ -12,7 +12,7 @@ import streamlit as st
 from core.config import TrainConfig
 from core.files import read_json
 from core.runs.store import Run, RunState
-from dashboard import cache, charts, widgets
+from dashboard import cache, charts, review_view, widgets
 from dashboard.widgets import duration, escape
 
 SAMPLES: Final = 32
@@ -193,4 +193,5 @@ TABS: Final[dict[str, Callable[[Run], None]]] = {
     "Log": log,
     "Settings": settings,
     "Files": files,
+    "Review": review_view.review,
 }

@@ -1,0 +1,187 @@
+"""The Review tab of the Run page: verdict, notes, tags, and the history of who said what."""
+
+from typing import Any, Final
+
+import streamlit as st
+
+from core.errors import FerError
+from core.runs.review import LONGEST, REVIEW_STATES, EditConflictError, annotate, read_changes
+from core.runs.store import Run
+from dashboard import widgets
+from dashboard.widgets import escape
+
+ICONS: Final = {
+    "unreviewed": ":material/radio_button_unchecked:",
+    "in review": ":material/rate_review:",
+    "approved": ":material/verified:",
+    "rejected": ":material/block:",
+}
+COLOURS: Final[dict[str, widgets.Colour]] = {
+    "unreviewed": "gray",
+    "in review": "blue",
+    "approved": "green",
+    "rejected": "red",
+}
+ACTIONS: Final = {
+    "in review": "Start review",
+    "approved": "Approve",
+    "rejected": "Reject",
+    "unreviewed": "Take back",
+}
+HISTORY_LENGTH: Final = 100
+
+
+def who(*, ask: bool = True) -> str:
+    """Who looks at this: the one who has logged in, else a name asked for once and kept for the visit."""
+    if getattr(st.user, "is_logged_in", False):
+        return str(st.user.get("name") or st.user.get("email") or "")
+    if ask:
+        st.text_input(
+            "Your name", key="who", max_chars=60, persist_state="session", placeholder="stands beside what you say"
+        )
+    return str(st.session_state.get("who") or "").strip()
+
+
+def review(run: Run) -> None:
+    """The tab."""
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        name = who()
+        if not name:
+            st.caption("Say who you are, and the buttons work.")
+        verdict(run, name)
+        text(run, name, "name")
+        text(run, name, "notes")
+        tags(run, name)
+    with right:
+        history(run, name)
+
+
+def say(run: Run, by: str, **arguments: Any) -> bool:
+    """Write something down; False, with a sentence for the next drawing, if it was not."""
+    try:
+        annotate(run.paths, by, **arguments)
+    except FerError as error:
+        st.session_state[f"refused-{run.id}"] = str(error)
+        return False
+    return True
+
+
+def verdict(run: Run, name: str) -> None:
+    """The review state, and the steps to another one."""
+    state = run.meta.review
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.badge(state, icon=ICONS[state], color=COLOURS[state])
+        if run.meta.reviewer:
+            st.caption(f"by {escape(run.meta.reviewer)}")
+    if refused := st.session_state.pop(f"refused-{run.id}", None):
+        st.warning(escape(refused), icon=":material/group:")
+    with st.container(horizontal=True):
+        for other in (each for each in REVIEW_STATES[1:] + REVIEW_STATES[:1] if each != state):
+            st.button(
+                ACTIONS[other],
+                icon=ICONS[other],
+                disabled=not name,
+                key=f"review-{other}",
+                on_click=judge,
+                args=(run, name, other),
+            )
+    if state == "approved":
+        st.caption("Approved: predictions use this run by default; of several approved ones, the best on validation.")
+
+
+def judge(run: Run, name: str, state: str) -> None:
+    """Change the review state, unless somebody else has since this page was drawn."""
+    say(run, name, changes={"review": state}, seen={"review": run.meta.review})
+
+
+def text(run: Run, name: str, field: str) -> None:
+    """A field of free text with its own Save. What somebody types is only ever replaced when they say so."""
+    key, seen_key = f"{field}-{run.id}", f"seen-{field}-{run.id}"
+    theirs = getattr(run.meta, field)
+    if seen_key not in st.session_state or key not in st.session_state:
+        st.session_state[seen_key] = st.session_state[key] = theirs
+    label = "Notes" if field == "notes" else "Display name"
+    draw = st.text_area if field == "notes" else st.text_input
+    more: dict[str, Any] = {"height": 180} if field == "notes" else {"placeholder": run.id}
+    draw(label, key=key, max_chars=LONGEST[field], persist_state="session", **more)
+    if theirs not in (st.session_state[seen_key], st.session_state[key]):
+        conflict(run, name, field)
+    elif st.button(f"Save {field}", icon=":material/save:", disabled=not name, key=f"save-{field}"):
+        save(run, name, field)
+
+
+def save(run: Run, name: str, field: str) -> None:
+    """Save one text if nobody else has changed it since it was read."""
+    key, seen_key = f"{field}-{run.id}", f"seen-{field}-{run.id}"
+    try:
+        meta = annotate(run.paths, name, {field: st.session_state[key]}, seen={field: st.session_state[seen_key]})
+    except EditConflictError as error:
+        st.session_state[f"refused-{run.id}"] = str(error)
+        st.rerun(scope="app")
+    st.session_state[seen_key] = getattr(meta, field)
+    st.toast(f"Saved the {field}.", icon=":material/check:")
+    st.rerun(scope="app")
+
+
+def conflict(run: Run, name: str, field: str) -> None:
+    """Somebody else has saved another text: show both, let this person choose."""
+    key, seen_key = f"{field}-{run.id}", f"seen-{field}-{run.id}"
+    theirs = getattr(run.meta, field)
+
+    def settle(choice: str) -> None:
+        st.session_state[seen_key] = theirs
+        if choice == "theirs":
+            st.session_state[key] = theirs
+        elif choice == "both":
+            st.session_state[key] = f"{theirs}\n\n{st.session_state[key]}"
+
+    with st.container(border=True):
+        st.warning(f"Somebody else has saved another text for the {field} since you opened this page:")
+        st.code(theirs or "(empty)", language=None, wrap_lines=True)
+        with st.container(horizontal=True):
+            st.button("Take theirs", key=f"theirs-{field}", on_click=settle, args=("theirs",))
+            if field == "notes":
+                st.button("Put mine below", key=f"both-{field}", on_click=settle, args=("both",))
+            st.button("Keep mine, to save over theirs", key=f"mine-{field}", on_click=settle, args=("mine",))
+        st.caption("Nothing is lost: every saved text stays in the history.")
+
+
+def tags(run: Run, name: str) -> None:
+    """Words to find the run by; adding and taking away never gets into anybody's way."""
+    # The key follows the tags: when somebody else has changed them, the box starts from theirs.
+    key = f"tags-{run.id}-{'|'.join(run.meta.tags)}"
+
+    def change() -> None:
+        chosen = set(st.session_state[key])
+        say(run, name, tag=sorted(chosen - set(run.meta.tags)), untag=sorted(set(run.meta.tags) - chosen))
+
+    st.multiselect(
+        "Tags",
+        run.meta.tags,
+        run.meta.tags,
+        key=key,
+        accept_new_options=True,
+        placeholder="type a word and press Enter",
+        disabled=not name,
+        on_change=change,
+    )
+
+
+def history(run: Run, name: str) -> None:
+    """Who said what and when, the newest first, and a line to add."""
+    st.markdown("**History**")
+    with st.form(f"comment-{run.id}", clear_on_submit=True, border=False):
+        comment = st.text_area("Say something", height=80, max_chars=LONGEST["comment"], key=f"comment-text-{run.id}")
+        if st.form_submit_button("Say it", icon=":material/send:", disabled=not name) and comment.strip():
+            say(run, name, comment=comment)
+            st.rerun(scope="app")
+    changes = read_changes(run.paths)
+    for change in changes[: -HISTORY_LENGTH - 1 : -1]:
+        with st.container(border=True, gap="xxsmall"):
+            st.caption(f"{escape(change.by)} · {widgets.ago(change.time)}", help=widgets.exact(change.time))
+            st.text(change.in_words())
+    started = f" by {escape(run.meta.author)}" if run.meta.author else ""
+    st.caption(f"Started{started} {widgets.ago(run.status.created_at)}", help=widgets.exact(run.status.created_at))
+    if len(changes) > HISTORY_LENGTH:
+        st.caption(f"{len(changes) - HISTORY_LENGTH} older ones are in {run.paths.changes.name}.")

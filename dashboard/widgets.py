@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
@@ -292,8 +293,10 @@ def evaluation_of(run: Run, split: str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def run_table(runs: Sequence[Run], key: str, columns: Sequence[str]) -> None:
-    """A table of runs; the button at the left of each row opens its page."""
+def run_table(runs: Sequence[Run], key: str, columns: Sequence[str], *, select: bool = False) -> list[Run]:
+    """A table of runs; the button at the left of each row opens its page. Returns the selected runs."""
+    if select:  # rows are selected by position: when other runs stand there, the selection starts anew
+        key = f"{key}-{crc32(' '.join(run.id for run in runs).encode()):08x}"
     frame = pd.DataFrame([_row(run) for run in runs])
     config: dict[str, Any] = {
         "open": st.column_config.ButtonColumn("", width=48, type="tertiary", key=f"{key}-open", help="Open this run"),
@@ -314,8 +317,11 @@ def run_table(runs: Sequence[Run], key: str, columns: Sequence[str]) -> None:
         "author": st.column_config.TextColumn("Author", width="small"),
         "created": st.column_config.DatetimeColumn("Created", format="distance"),
         "error": st.column_config.TextColumn("Error", width="medium"),
+        "review": st.column_config.TextColumn("Review", width="small"),
+        "tags": st.column_config.ListColumn("Tags", width="small"),
     }
-    st.dataframe(
+    more: dict[str, Any] = {"on_select": "rerun", "selection_mode": "multi-row"} if select else {}
+    event = st.dataframe(
         frame,
         column_order=["open", *columns],
         column_config=config,
@@ -323,10 +329,12 @@ def run_table(runs: Sequence[Run], key: str, columns: Sequence[str]) -> None:
         placeholder="",
         key=key,
         height="content" if len(runs) <= 15 else 560,
+        **more,
     )
     click = st.session_state.get(f"{key}-open")
     if click is not None:
         open_run(runs[click["row"]].id)
+    return [runs[row] for row in event["selection"]["rows"]] if select else []
 
 
 def _row(run: Run) -> dict[str, Any]:
@@ -344,6 +352,8 @@ def _row(run: Run) -> dict[str, Any]:
         "author": run.meta.author,
         "created": run.status.created_at,
         "error": run.problem or "",
+        "review": "" if run.meta.review == "unreviewed" else run.meta.review,
+        "tags": run.meta.tags,
     }
 
 

@@ -1,11 +1,30 @@
 """Runs: all of them in one table."""
 
+import csv
+import io
+
 import streamlit as st
 
-from core.runs.store import RunState, list_runs
-from dashboard import widgets
+from core.runs.removal import delete_run, what_is_lost
+from core.runs.review import annotate
+from core.runs.store import Run, RunState, list_runs
+from core.runs.table import as_rows
+from dashboard import review_view, widgets
 
-COLUMNS = ["state", "name", "validation", "test", "epochs", "duration", "created", "author", "error", "device"]
+COLUMNS = [
+    "state",
+    "name",
+    "validation",
+    "test",
+    "review",
+    "tags",
+    "epochs",
+    "duration",
+    "created",
+    "author",
+    "error",
+    "device",
+]
 
 
 def main() -> None:
@@ -43,9 +62,46 @@ def table(text: str, wanted: list[str]) -> None:
     ]
     st.caption(f"{len(shown)} of {len(runs)} runs, newest first")
     if shown:
-        widgets.run_table(shown, "runs", COLUMNS)
+        bar = st.container(horizontal=True, vertical_alignment="bottom")
+        selected = widgets.run_table(shown, "runs", COLUMNS, select=True)
+        with bar:
+            actions(selected, shown)
     else:
         st.info("No run matches: change the search or the states.", icon=":material/filter_alt_off:")
+
+
+def actions(selected: list[Run], shown: list[Run]) -> None:
+    """What can be done with the selected runs."""
+    ids = [run.id for run in selected]
+    if st.button(f"Compare {len(ids)}" if ids else "Compare", icon=":material/compare_arrows:", disabled=len(ids) < 2):
+        st.switch_page(widgets.COMPARE, query_params={"runs": ",".join(ids)})
+    st.download_button(
+        "CSV", lambda: as_csv(selected or shown), "runs.csv", "text/csv", icon=":material/download:", on_click="ignore"
+    )
+    if not selected:
+        return
+    name = review_view.who()
+    if st.button("Archive", icon=":material/archive:", disabled=not name):
+        for run in selected:
+            annotate(run.paths, name, {"archived": True})
+        st.rerun(scope="app")
+    with st.popover("Delete", icon=":material/delete:", disabled=any(run.state.is_live for run in selected)):
+        st.write("Gone for good:")
+        for run in selected:
+            st.text(f"{run.name}: {what_is_lost(run)}")
+        if st.button(f"Delete {len(ids)} for good", type="primary", key="delete"):
+            for run in selected:
+                delete_run(run.paths.root, run.id)
+            st.rerun(scope="app")
+
+
+def as_csv(runs: list[Run]) -> str:
+    """All figures and settings of these runs."""
+    rows, text = as_rows(runs), io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 main()

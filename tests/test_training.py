@@ -170,7 +170,7 @@ def test_a_loss_that_explodes_fails_and_keeps_the_last_good_checkpoint(
     config = TrainConfig(**{**TINY, "optimizer": "sgd"})
     paths = create_run(tmp_path, config, run_id="run")
     with pytest.raises(Stopped):
-        train_on(paths, config, demo_root, stop_after=6)
+        train_on(paths, config, demo_root, stop_after=7)
     good = paths.checkpoint.read_bytes()
     real = torch.nn.functional.cross_entropy
     monkeypatch.setattr("core.training.loop.F.cross_entropy", lambda *a, **k: real(*a, **k) * float("nan"))

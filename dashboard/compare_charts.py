@@ -58,10 +58,10 @@ def overlay(runs: Sequence[tuple[str, pd.DataFrame]], quantity: Quantity, baseli
         "title": {
             "text": f"Validation {quantity}",
             "left": 0,
-            "top": 0,
+            "top": 10,
             "textStyle": {"fontSize": 15, "fontWeight": 600},
         },
-        "grid": {"left": 12, "right": 16, "top": 40, "bottom": 12},
+        "grid": {"left": 12, "right": 16, "top": 50, "bottom": 12},
         "tooltip": {"trigger": "axis", "valueFormatter": "%.1f %%" if quantity == "accuracy" else "%.3f"},
         "xAxis": {"type": "value", "name": "epoch", "nameLocation": "middle", "nameGap": 28, "min": 0},
         "yAxis": {"type": "value", "name": unit, "nameLocation": "middle", "nameGap": 38, "scale": True},

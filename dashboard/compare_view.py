@@ -99,7 +99,7 @@ def figures(rows: Sequence[Row], baseline: Run, labels: dict[str, str], split: s
         "says": st.column_config.TextColumn("What the data say", width="large"),
         **{key: st.column_config.TextColumn(title, help=text) for key, title, _, _, text in METRICS},
     }
-    st.dataframe(pd.DataFrame(table), hide_index=True, column_config=config, key="figures")
+    st.dataframe(pd.DataFrame(table), hide_index=True, column_config=config, placeholder="", key="figures")
     compared = sum(row.comparison is not None for row in rows)
     several = f" With {compared} comparisons the p-values are adjusted for that (Holm)." if compared > 1 else ""
     chosen = (

@@ -41,6 +41,11 @@ def cpu_slots() -> int:
     return int(text)
 
 
+def available_cores() -> int:
+    """Cores this process may use, which in a container are fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _field(default: Any, group: str, description: str, **limits: Any) -> Any:
     """A field with its heading in the form; pydantic checks the limits."""
     return Field(default=default, description=description, json_schema_extra={"group": group}, **limits)

@@ -18,13 +18,13 @@ import torch
 from filelock import FileLock
 
 from core import worker
-from core.config import TrainConfig
+from core.config import TrainConfig, available_cores
 from core.errors import ConfigError, DataError, RunError
 from core.files import lock_is_held
 from core.jobs import local, queue
 from core.jobs.queue import end_of_line, fail_waiting, queue_lock, requeue, take_waiting, waiting_runs
 from core.jobs.runner import LOG_BYTES, Runner
-from core.jobs.slots import Slot, _gpu_slots, cpu_count, list_slots
+from core.jobs.slots import Slot, _gpu_slots, list_slots
 from core.runs.history import read_rows
 from core.runs.layout import QueuePaths, RunPaths
 from core.runs.store import Run, RunState, create_run, list_runs, read_run, read_status, write_status
@@ -630,14 +630,14 @@ def test_without_a_usable_gpu_there_is_one_slot_for_the_cpu(
         list_slots.cache_clear()
     assert slot.name == "cpu"
     assert slot.cuda_visible_devices == ""
-    assert f"{cpu_count()} core" in slot.title
+    assert f"{available_cores()} core" in slot.title
 
 
 @pytest.mark.parametrize(("setting", "names"), [("", ["cpu"]), ("1", ["cpu"]), ("3", ["cpu-0", "cpu-1", "cpu-2"])])
 def test_the_cpu_can_be_shared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, setting: str, names: list[str]) -> None:
     fake_nvidia_smi(monkeypatch, tmp_path, "exit 9")
     monkeypatch.setenv("FER_CPU_SLOTS", setting)
-    monkeypatch.setattr("core.jobs.slots.cpu_count", lambda: 8)
+    monkeypatch.setattr("core.jobs.slots.available_cores", lambda: 8)
     slots = list_slots.__wrapped__()
     assert [slot.name for slot in slots] == names
     assert {slot.threads for slot in slots} == {0 if len(names) == 1 else 8 // len(names)}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from core.config import cpu_slots
+from core.config import available_cores, cpu_slots
 
 
 @dataclass(frozen=True)
@@ -37,17 +37,12 @@ def list_slots() -> tuple[Slot, ...]:
 
 
 def _cpu_slots(number: int) -> tuple[Slot, ...]:
-    cores = cpu_count()
+    cores = available_cores()
     if number == 1:
         return (Slot("cpu", f"CPU, {cores} cores: {_cpu_name()}", ""),)
     threads = max(1, cores // number)
     title = f"CPU, {threads} of {cores} cores: {_cpu_name()}"
     return tuple(Slot(f"cpu-{index}", title, "", threads) for index in range(number))
-
-
-def cpu_count() -> int:
-    """Cores this process may use, which in a container are fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _gpu_slots() -> tuple[Slot, ...]:

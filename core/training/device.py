@@ -2,7 +2,6 @@
 
 import contextlib
 import ctypes
-import os
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from core.config import TrainConfig, cpu_slots
+from core.config import TrainConfig, available_cores, cpu_slots
 from core.errors import ConfigError
 
 
@@ -58,11 +57,6 @@ def choose_compute(config: TrainConfig) -> Compute:
     fast = torch.cuda.is_bf16_supported(including_emulation=False) if use_cuda else _cpu_has_bfloat16()
     bfloat16 = fast if config.precision == "auto" else config.precision == "bfloat16"
     return Compute(device, bfloat16, threads)
-
-
-def available_cores() -> int:
-    """Cores this process may use, which in a container are fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _keep_freed_memory() -> None:

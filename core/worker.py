@@ -21,7 +21,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
 from filelock import FileLock, Timeout
 
 from core.config import TrainConfig
@@ -173,7 +172,6 @@ def _identity(slot: str) -> dict[str, Any]:
         "host": socket.gethostname(),
         "boot_id": boot_id(),
         "pid": os.getpid(),
-        "process_start": psutil.Process().create_time(),
         "started_at": datetime.now(UTC),
         "heartbeat": time.monotonic(),
     }

@@ -68,19 +68,20 @@ def test_a_worker_that_hangs_is_killed_and_nothing_else_is(demo_root: Path, runs
     paths = RunPaths(runs_root, run_id)
     wait_until_training(paths)
     status = read_status(paths)
-    process = worker_process(status)
+    process = worker_process(paths, status)
     assert process is not None
     assert process.pid == status.pid
     for change in (
         {"host": "another"},
         {"boot_id": "before the restart"},
-        {"process_start": (status.process_start or 0) - 60},  # the pid was used again
-        {"pid": os.getpid(), "process_start": None},
+        {"pid": os.getpid()},  # used again, by something else
         {"pid": None},
         {"pid": 2**22 + 1},
     ):
-        assert worker_process(status.model_copy(update=change)) is None
-        assert not kill_worker(status.model_copy(update=change))
+        assert worker_process(paths, status.model_copy(update=change)) is None
+        assert not kill_worker(paths, status.model_copy(update=change))
+    another = RunPaths(runs_root, "another-run")
+    assert worker_process(another, status) is None, "the pid was used again, by the worker of another run"
     assert process.is_running()
     process.send_signal(signal.SIGSTOP)  # it hangs: a polite stop would wait for ever
     local.stop_now(runs_root, run_id)

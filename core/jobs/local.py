@@ -74,7 +74,7 @@ def stop_now(runs_root: Path, run_id: str) -> None:
     run = read_run(runs_root, run_id)
     if run.state not in (RunState.RUNNING, RunState.STALLED):
         return
-    if not kill_worker(run.status) or not note_killed(run.paths):
+    if not kill_worker(run.paths, run.status) or not note_killed(run.paths):
         again = read_run(runs_root, run_id)
         if again.state.is_live:
             raise RunError(

@@ -67,8 +67,6 @@ class RunStatus(BaseModel):
     host: str | None = None
     boot_id: str | None = None
     pid: int | None = None
-    process_start: float | None = None
-    """Seconds since the epoch, as psutil gives it; tells a process from a later one with the same pid."""
     heartbeat: float | None = None
     """The machine's monotonic clock, in seconds, when training last moved."""
     activity: str = ""

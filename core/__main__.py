@@ -24,6 +24,7 @@ from core.cli import (
     print_json,
     run_as_json,
 )
+from core.commands_export import export
 from core.commands_runs import runs_app
 from core.config import PRESETS, make_config
 from core.errors import FerError
@@ -41,6 +42,7 @@ bench_app = typer.Typer(help="Measure speed on this machine.", no_args_is_help=T
 app.add_typer(data_app, name="data")
 app.add_typer(runs_app, name="runs")
 app.add_typer(bench_app, name="bench")
+app.command()(export)
 
 
 # --- data

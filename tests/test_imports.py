@@ -18,6 +18,7 @@ FLOORS = {
     "core.worker": 5,
     "core.__main__": 6,
     "core.commands_runs": 5,
+    "core.commands_export": 5,
     "core.training": 4,
     "core.jobs": 4,
     "core.prediction": 4,

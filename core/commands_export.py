@@ -1,0 +1,74 @@
+"""`python -m core export RUN --format ...`: a run in another form. A further form is a function here and a line in
+`FORMATS`."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from core.cli import RunName, RunsRoot
+from core.errors import RunError
+
+if TYPE_CHECKING:
+    from core.runs.store import Run
+
+
+class Format(StrEnum):
+    """What a run can be exported as."""
+
+    CSV = "csv"
+    ZIP = "zip"
+
+
+def export(
+    run: RunName,
+    runs_root: RunsRoot,
+    form: Annotated[
+        Format, typer.Option("--format", help="csv: curves with every point. zip: the run's folder, no checkpoint.")
+    ],
+    output: Annotated[Path, typer.Option("--output", help="Folder to write into.")] = Path(),
+) -> None:
+    """Write a run in another form, and print the files."""
+    from core.runs.store import find_run
+
+    found = find_run(runs_root, run)
+    if not output.is_dir():
+        raise RunError(f"There is no folder {output}: make it first, or name another with --output.")
+    try:
+        written = FORMATS[form](found, output)
+    except OSError as error:
+        raise RunError(f"Run {found.id} cannot be exported: {error.strerror or error}.") from error
+    for path in written:
+        print(path)
+
+
+def _as_csv(run: "Run", folder: Path) -> list[Path]:
+    from core.runs.export import HISTORIES, write_curves
+
+    histories = {name: path for name in HISTORIES if (path := getattr(run.paths, name)).exists()}
+    if not histories:
+        raise RunError(f"Run {run.id} has no curves yet: they begin with its first steps.")
+    written = []
+    for name, path in histories.items():
+        target = folder / f"{run.id}-{name}.csv"
+        with target.open("w", newline="") as text:
+            write_curves(path, text)
+        written.append(target)
+    return written
+
+
+def _as_zip(run: "Run", folder: Path) -> list[Path]:
+    from core.files import write_whole
+    from core.runs.export import write_zip
+
+    target = folder / f"{run.id}.zip"
+    write_whole(target, lambda file: write_zip(run.paths, file))
+    return [target]
+
+
+FORMATS: Final[dict[Format, Callable[["Run", Path], list[Path]]]] = {
+    Format.CSV: _as_csv,
+    Format.ZIP: _as_zip,
+}

@@ -1,0 +1,89 @@
+"""Taking a run away: its curves as CSV with every point, or its folder as a zip."""
+
+import csv
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, Final
+
+from core.errors import RunError
+from core.runs.layout import RunPaths
+
+HISTORIES: Final = ("epochs", "steps", "system")
+"""What is kept over time: one row per epoch, per optimizer step, and every few seconds of the machine."""
+
+
+def write_curves(path: Path, text: IO[str]) -> int:
+    """A history as CSV, a row at a time, so that memory does not grow with it; the number of rows.
+
+    Args:
+        path: `epochs.jsonl`, `steps.jsonl` or `system.jsonl`.
+        text: where the CSV goes; open it with `newline=""`.
+
+    Raises:
+        OSError: the history cannot be read.
+    """
+    # Later rows may have fields that earlier ones have not: a first pass finds all of them, in the order they come.
+    fields = {field: None for row in _rows(path) for field in row}
+    writer = csv.DictWriter(text, list(fields), restval="", lineterminator="\n")
+    writer.writeheader()
+    count = 0
+    for row in _rows(path):
+        writer.writerow(row)
+        count += 1
+    return count
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    """As `core.runs.history.read_rows`, but never the whole file at once."""
+    with path.open("rb") as file:
+        for line in file:
+            if not line.endswith(b"\n"):
+                return  # still being written
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(row, dict):
+                yield row
+
+
+def files_of(paths: RunPaths, *, checkpoint: bool = False) -> list[Path]:
+    """The files of a run that are worth taking away: no locks, nothing half-written, no links out of the folder.
+
+    Raises:
+        RunError: the folder cannot be read.
+    """
+    left_out = {paths.stop_request.name} | (set() if checkpoint else {paths.checkpoint.name})
+    try:
+        return sorted(
+            path
+            for path in paths.folder.iterdir()
+            if path.is_file()
+            and not path.is_symlink()
+            and path.suffix != ".lock"
+            and not path.name.startswith(".")
+            and path.name not in left_out
+        )
+    except OSError as error:
+        raise RunError(f"Run {paths.run_id} cannot be read: {error.strerror or error}.") from error
+
+
+def write_zip(paths: RunPaths, file: IO[bytes], *, checkpoint: bool = False) -> None:
+    """The run's folder as a zip, a piece at a time; unpacked among other runs it is a run again.
+
+    Args:
+        paths: the run.
+        file: where the zip goes.
+        checkpoint: also what a resume needs, about three times the size of all the rest.
+
+    Raises:
+        RunError: the folder cannot be read.
+        OSError: a file in it cannot be read, or the disk is full.
+    """
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        for path in files_of(paths, checkpoint=checkpoint):
+            # Weights and parquet do not get smaller, only slower.
+            kind = zipfile.ZIP_STORED if path.suffix in (".pth", ".pt", ".parquet") else zipfile.ZIP_DEFLATED
+            archive.write(path, f"{paths.run_id}/{path.name}", compress_type=kind)

@@ -25,9 +25,9 @@ from filelock import FileLock, Timeout
 
 from core.config import TrainConfig
 from core.errors import FerError
-from core.files import read_json, write_json
+from core.files import read_json, write_json, write_whole
 from core.jobs.queue import take_waiting
-from core.runs.environment import describe_environment
+from core.runs.environment import describe_environment, uncommitted_changes
 from core.runs.layout import QueuePaths, RunPaths
 from core.runs.store import RunStatus, boot_id, read_run, read_status, sweep_run, write_status
 
@@ -131,7 +131,9 @@ def _train(paths: RunPaths, data_root: Path, status: RunStatus, stop_asked: Stop
     from core.training.device import choose_compute
     from core.training.loop import Stopped, train
     from core.training.record import StatusReporter
+    from core.training.report import corrections_of
 
+    listed = corrections_of(paths, config)
     compute = choose_compute(config)
     environment = describe_environment(
         command=f"python -m core.worker {paths.run_id}",  # no path: folders are shared and shipped
@@ -139,6 +141,7 @@ def _train(paths: RunPaths, data_root: Path, status: RunStatus, stop_asked: Stop
         threads=compute.threads,
         precision="bfloat16" if compute.bfloat16 else "float32",
         dataset={"name": info.name, "fingerprint": info.fingerprint, "kind": info.kind},
+        **({"corrections": {"name": listed.name, "fingerprint": listed.fingerprint}} if listed else {}),
     )
     record_environment(paths, environment)
     reporter = StatusReporter(paths, status)
@@ -152,7 +155,8 @@ def _train(paths: RunPaths, data_root: Path, status: RunStatus, stop_asked: Stop
 
 
 def record_environment(paths: RunPaths, environment: dict[str, Any]) -> None:
-    """Write `environment.json`; a resume adds to it under `resumes` only what has changed since the start."""
+    """Write `environment.json`, and as a patch what is not committed of the code; a resume adds to the first under
+    `resumes` only what has changed since the start, and a patch only if the code has."""
     try:
         first = read_json(paths.environment)
         first.setdefault("resumes", []).append(
@@ -164,6 +168,11 @@ def record_environment(paths: RunPaths, environment: dict[str, Any]) -> None:
         log.warning("environment.json was damaged (%s) and is written anew", error)
         first = environment
     write_json(paths.environment, first)
+    resumes = first.get("resumes", [])
+    if not resumes or {"git", "code"} & resumes[-1].keys():
+        patch = uncommitted_changes().encode(errors="replace")
+        if patch:
+            write_whole(paths.uncommitted(len(resumes)), lambda file: file.write(patch))
 
 
 def _identity(slot: str) -> dict[str, Any]:

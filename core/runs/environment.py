@@ -1,14 +1,22 @@
 """`environment.json`: what a run was made with, so that it can be made again."""
 
+import hashlib
 import os
 import platform
 import socket
 import subprocess
 from datetime import UTC, datetime
 from importlib import metadata
-from typing import Any
+from typing import Any, Final
 
 from core.config import PROJECT_ROOT
+from core.files import read_json
+from core.runs.layout import RunPaths
+
+LONGEST_PATCH: Final = 1_000_000
+"""Characters."""
+MOST_NEW: Final = 200
+"""New files in a patch."""
 
 
 def describe_environment(**more: Any) -> dict[str, Any]:
@@ -20,29 +28,58 @@ def describe_environment(**more: Any) -> dict[str, Any]:
         "host": socket.gethostname(),
         "cpu_count": os.cpu_count(),
         "git": git_state(),
+        "code": code_files(),
         "packages": {dist.metadata["Name"]: dist.version for dist in metadata.distributions() if dist.metadata["Name"]},
         **more,
     }
 
 
-def git_state() -> dict[str, Any] | None:
-    """Commit and uncommitted changes of this checkout; None where it is none.
+def code_files() -> dict[str, str]:
+    """Each file of the engine with the beginning of its SHA-256: says which code it was, with or without git."""
+    files = sorted((PROJECT_ROOT / "core").rglob("*.py"))
+    return {
+        path.relative_to(PROJECT_ROOT).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()[:12] for path in files
+    }
 
-    The changes are kept as a patch, cut at 200 kB; a number can only be repeated if its code is known.
-    """
+
+def git_state() -> dict[str, Any] | None:
+    """Commit of this checkout, and whether anything was changed since; None where it is none."""
     commit = _git("rev-parse", "HEAD")
     if commit is None:
         return None
-    changes = _git("diff", "HEAD", "--", "core") or ""
-    dirty = bool((_git("status", "--porcelain") or "").strip())
-    return {"commit": commit.strip(), "dirty": dirty, "diff": changes[:200_000]}
+    return {"commit": commit.strip(), "dirty": bool((_git("status", "--porcelain") or "").strip())}
 
 
-def _git(*arguments: str) -> str | None:
+def uncommitted_changes() -> str:
+    """What was changed in this checkout since its commit, as a patch: all tracked files, and new ones of the engine.
+
+    Empty where nothing was, or without git. Cut at `LONGEST_PATCH`, with a last line that says so.
+    """
+    patch = _git("diff", "HEAD") or ""
+    for name in (_git("ls-files", "--others", "--exclude-standard", "--", "core/*.py") or "").splitlines()[:MOST_NEW]:
+        patch += _git("diff", "--no-index", "--", os.devnull, name, differs=1) or ""
+        if len(patch) > LONGEST_PATCH:
+            break
+    return patch if len(patch) <= LONGEST_PATCH else f"{patch[:LONGEST_PATCH]}\n# cut at {LONGEST_PATCH:,} characters\n"
+
+
+def read_uncommitted_changes(paths: RunPaths) -> str:
+    """The patch a run was recorded with; empty if there is none. Older folders keep it inside `environment.json`."""
+    try:
+        return paths.uncommitted().read_text(errors="replace")
+    except OSError:
+        pass
+    try:
+        return str((read_json(paths.environment).get("git") or {}).get("diff") or "")
+    except (OSError, ValueError, AttributeError):
+        return ""
+
+
+def _git(*arguments: str, differs: int = 0) -> str | None:
     try:
         result = subprocess.run(
-            ["git", *arguments], cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=10, check=True
+            ["git", *arguments], cwd=PROJECT_ROOT, capture_output=True, encoding="utf-8", errors="replace", timeout=10
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return result.stdout
+    return result.stdout if result.returncode in (0, differs) else None

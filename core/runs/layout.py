@@ -72,6 +72,15 @@ class RunPaths:
     def environment(self) -> Path:
         return self.folder / "environment.json"
 
+    def uncommitted(self, resumes: int = 0) -> Path:
+        """What was changed in the code since its commit, as a patch: at the start, or at the n-th resume."""
+        return self.folder / (f"uncommitted-resume-{resumes}.diff" if resumes else "uncommitted.diff")
+
+    @property
+    def reproduction(self) -> Path:
+        """What came of training another run again."""
+        return self.folder / "reproduction.json"
+
     @property
     def epochs(self) -> Path:
         return self.folder / "epochs.jsonl"
@@ -109,7 +118,7 @@ class RunPaths:
 
     @property
     def meta_lock(self) -> Path:
-        """Held for milliseconds around each change of `meta.json`."""
+        """Held for milliseconds around each change of `meta.json`, and around each verdict."""
         return self.folder / "meta.lock"
 
     @property
@@ -119,7 +128,13 @@ class RunPaths:
 
     @property
     def reviews(self) -> Path:
+        """Verdicts on single images; append-only, under `meta_lock`."""
         return self.folder / "reviews.jsonl"
+
+    @property
+    def corrections(self) -> Path:
+        """The list of corrected labels it is trained with; there only if it has one."""
+        return self.folder / "corrections.json"
 
 
 @dataclass(frozen=True)
@@ -154,3 +169,23 @@ class QueuePaths:
     def slot_lock(self, slot: str) -> Path:
         """Held by the worker that uses this slot (`cpu`, `gpu-0`, ...) for as long as it lives."""
         return self.folder / f"slot-{slot}.lock"
+
+
+@dataclass(frozen=True)
+class CorrectionPaths:
+    """Lists of corrected labels, which runs share, in a folder whose name no run can have."""
+
+    root: Path
+
+    @property
+    def folder(self) -> Path:
+        return self.root / "_corrections"
+
+    @property
+    def lock(self) -> Path:
+        """Held while a list is written."""
+        return self.folder / ".lock"
+
+    def file(self, name: str) -> Path:
+        """The list of that name, which must be one that `CORRECTIONS_NAME` allows."""
+        return self.folder / f"{name}.json"

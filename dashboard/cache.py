@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -18,6 +19,7 @@ from core.runs.history import read_rows
 from dashboard.background import Importer
 
 if TYPE_CHECKING:
+    from core.evaluation.nearest import Mistakes
     from core.prediction.predictor import Predictor
 
 log = logging.getLogger(__name__)
@@ -109,6 +111,31 @@ def _predictor(key: FileKey, model: str) -> "Predictor":
     from core.prediction.predictor import Predictor
 
     return Predictor.load(Path(key[0]), model)
+
+
+def mistakes(
+    weights: Path, model: str, predictions: Path, data_root: Path, name: str, split_name: str, fingerprint: str
+) -> "Mistakes":
+    """What a run's network gets wrong of a split, to be searched for what is most like a face.
+
+    Args:
+        weights: of the run.
+        model: its `TrainConfig.model`.
+        predictions: its table about this split, of as many images.
+        data_root, name, split_name, fingerprint: the images, as for `split`.
+    """
+    return _mistakes(file_key(weights), model, file_key(predictions), str(data_root), name, split_name, fingerprint)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _mistakes(
+    weights: FileKey, model: str, predictions: FileKey, data_root: str, name: str, split_name: str, fingerprint: str
+) -> "Mistakes":
+    from core.evaluation.nearest import Mistakes
+
+    wrong = np.flatnonzero(~_predictions(predictions)["correct"].to_numpy())
+    images = _split(data_root, name, split_name, fingerprint).images
+    return Mistakes.find(_predictor(weights, model).model, images, wrong)
 
 
 @st.cache_resource(show_spinner=False)

@@ -12,7 +12,7 @@ from PIL import Image
 from core.errors import ImageError
 from core.evaluation.inference import class_probabilities
 from core.labels import LABELS
-from core.models import load_weights
+from core.models import CnnModel1, CnnModel2, load_weights
 from core.prediction.faces import cut_out, find_faces, is_face_crop
 from core.prediction.uploads import MAX_BYTES, decode_image, to_face
 
@@ -59,9 +59,10 @@ class PhotoPrediction:
 class Predictor:
     """A network ready to predict, in float32."""
 
-    def __init__(self, model: torch.nn.Module, device: torch.device | str = "cpu") -> None:
+    def __init__(self, model: CnnModel1 | CnnModel2, device: torch.device | str = "cpu") -> None:
         self.device = torch.device(device)
-        self.model = model.to(self.device).to(memory_format=torch.channels_last).eval()
+        model.to(self.device).to(memory_format=torch.channels_last)
+        self.model = model.eval()
 
     @classmethod
     def load(cls, weights: Path, model: str = "cnn-model-2") -> "Predictor":

@@ -1,0 +1,84 @@
+"""The mistakes most like an image: what the network got wrong and sees as nearly the same thing."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+
+from core.evaluation.inference import BATCH, exact_float32
+from core.models import CnnModel1, CnnModel2
+from core.preprocess import to_input
+
+WIDTH: Final = 128
+"""Units of the last hidden layer, in both networks."""
+
+MOST: Final = 10_000
+"""Mistakes that are kept at most; at `WIDTH` float32 each that is 5 MB. FER2013's validation gives about 1,200."""
+
+
+@torch.no_grad()
+def features(model: CnnModel1 | CnnModel2, images: np.ndarray) -> np.ndarray:
+    """What the last hidden layer says about images: the seven logits are linear in it.
+
+    Args:
+        model: on any device, in evaluation mode.
+        images: uint8 (N, 48, 48).
+
+    Returns:
+        float32 (N, 128), not negative.
+    """
+    assert not model.training
+    device = next(model.parameters()).device
+    result = np.empty((len(images), WIDTH), np.float32)
+    for start in range(0, len(images), BATCH):
+        part = slice(start, start + BATCH)
+        x = to_input(torch.tensor(images[part], device=device)).contiguous(memory_format=torch.channels_last)
+        with exact_float32():
+            result[part] = model.classifier[:-1](model.features(x)).cpu().numpy()
+    return result
+
+
+@dataclass(frozen=True)
+class Mistakes:
+    """The images of a split that a network gets wrong, ready to be searched."""
+
+    rows: np.ndarray
+    """(M,) their rows in the split."""
+    directions: np.ndarray
+    """float32 (M, 128), their features scaled to length 1."""
+
+    @classmethod
+    def find(cls, model: CnnModel1 | CnnModel2, images: np.ndarray, wrong: np.ndarray) -> "Mistakes":
+        """Compute the features of a network's mistakes: about a second for FER2013's validation on two cores.
+
+        Args:
+            model: in evaluation mode.
+            images: uint8 (N, 48, 48), the split.
+            wrong: rows of the images it gets wrong; beyond `MOST` the rest is left out.
+        """
+        rows = np.asarray(wrong)[:MOST]
+        return cls(rows, _directions(features(model, images[rows])))
+
+    def nearest(self, query: np.ndarray, count: int, without: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """The mistakes most like an image, the most similar first.
+
+        By the cosine between features: their length mostly says how sure the network is. On a reference network's 1,259
+        mistakes, 35 % of the six nearest were the same confusion of the same two classes; by Euclidean distance, 32 %.
+
+        Args:
+            query: float32 (128,), the image's `features`.
+            count: at most so many.
+            without: a row to leave out, where the image is one of them itself.
+
+        Returns:
+            (K,) rows in the split and (K,) cosines, 0..1.
+        """
+        cosines = self.directions @ _directions(query[None])[0]
+        order = np.argsort(-cosines, kind="stable")
+        order = order[self.rows[order] != without][:count] if without is not None else order[:count]
+        return self.rows[order], cosines[order]
+
+
+def _directions(values: np.ndarray) -> np.ndarray:
+    return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), np.finfo(np.float32).tiny)

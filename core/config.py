@@ -16,6 +16,9 @@ from pydantic.fields import FieldInfo
 
 from core.errors import ConfigError
 
+CORRECTIONS_NAME: Final = r"[a-z0-9][a-z0-9-]{0,63}"
+"""What a list of corrected labels may be called, as a regular expression."""
+
 PROJECT_ROOT: Final = Path(__file__).resolve().parent.parent
 
 
@@ -69,6 +72,18 @@ class TrainConfig(BaseModel):
     )
     drop_train_duplicates: bool = _field(
         False, "Basics", "Leave out training images that also stand in validation or test, pixel for pixel."
+    )
+
+    corrections: str = _field(
+        "", "Basics", "Name of a list of corrected labels; empty for none.", pattern=rf"^({CORRECTIONS_NAME})?$"
+    )
+    hold_out: Literal[
+        "", "1/2", "2/2", "1/3", "2/3", "3/3", "1/4", "2/4", "3/4", "4/4", "1/5", "2/5", "3/5", "4/5", "5/5"
+    ] = _field(
+        "",
+        "Basics",
+        "Fold of the training images to leave out and to predict at the end, such as 2/5, the second of five; empty "
+        "for none.",
     )
 
     # --- optimizer and schedule

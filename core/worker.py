@@ -151,7 +151,21 @@ def _train(paths: RunPaths, data_root: Path, status: RunStatus, stop_asked: Stop
         train(paths, config, data_root, compute, reporter, stop_asked)
     except Stopped:
         return {"state": "stopped"}
+    compare_with_original(paths)
     return {"state": "finished", "progress": 1.0}
+
+
+def compare_with_original(paths: RunPaths) -> None:
+    """If the run reproduces another: write the verdict. Whatever hinders that, the training has succeeded."""
+    from core.runs.reproduce import write_reproduction
+
+    try:
+        verdict = write_reproduction(paths.root, paths.run_id)
+    except (FerError, OSError) as error:
+        log.warning("no verdict on the reproduction: %s", error)
+        return
+    if verdict:
+        log.info("reproduces %s: %s", verdict.reproduces, verdict.words)
 
 
 def record_environment(paths: RunPaths, environment: dict[str, Any]) -> None:

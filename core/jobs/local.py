@@ -16,6 +16,7 @@ from core.errors import RunError
 from core.files import lock_is_held
 from core.jobs.liveness import kill_worker
 from core.jobs.queue import cancel_waiting, end_of_line, note_killed, queue_lock, requeue, waiting_runs
+from core.runs.corrections import check_fits, load_corrections
 from core.runs.layout import QueuePaths
 from core.runs.store import Run, RunState, create_run, list_runs, read_run
 
@@ -28,12 +29,17 @@ def start(
     name: str = "",
     author: str = "",
     parent: str | None = None,
+    reproduces: str | None = None,
 ) -> str:
     """Put a new run in the queue and make sure that a runner is up. Returns its id at once, without waiting.
 
     Raises:
-        RunError: the run folder cannot be written.
+        RunError: the run folder cannot be written, or the list of corrections is missing or does not fit the data.
+        DataError: there is a list of corrections, but no data set it could be for.
     """
+    corrections = load_corrections(runs_root, config.corrections) if config.corrections else None
+    if corrections:
+        check_fits(corrections, data_root, config.dataset)
     with queue_lock(runs_root):
         paths = create_run(
             runs_root,
@@ -43,6 +49,8 @@ def start(
             parent=parent,
             queue_position=end_of_line(runs_root),
             data_root=data_root.resolve(),
+            corrections=corrections,
+            reproduces=reproduces,
         )
     ensure_runner(runs_root, data_root)
     return paths.run_id
@@ -106,6 +114,22 @@ def retry(runs_root: Path, data_root: Path, run_id: str) -> str:
     if run.config is None:
         raise RunError(f"Run {run_id} cannot be started again: {run.problem}")
     return start(runs_root, data_root, run.config, name=run.meta.name, author=run.meta.author, parent=run.id)
+
+
+def reproduce(runs_root: Path, data_root: Path, run_id: str, *, author: str = "") -> str:
+    """Train a finished run again from what it recorded; the id of the new run, which ends with a verdict.
+
+    Raises:
+        RunError: there is no such run, it has not finished, or its settings cannot be read.
+        DataError: its data set is not here.
+    """
+    from core.runs.reproduce import check_reproducible
+
+    run = read_run(runs_root, run_id)
+    check_reproducible(run, data_root)
+    assert run.config is not None
+    name = f"{run.name}, again"[:120]
+    return start(runs_root, data_root, run.config, name=name, author=author, parent=run.id, reproduces=run.id)
 
 
 def recover(runs_root: Path, data_root: Path) -> list[str]:

@@ -95,9 +95,7 @@ def annotate(
         EditConflictError: a field is neither what its author saw nor what they want it to be.
         RunError: a value is not allowed, or the run is gone, damaged, or cannot be written.
     """
-    by = " ".join(by.split())[:60]
-    if not by:
-        raise RunError("Say who you are first: every change is kept with a name.")
+    by = clean_author(by)
     wanted = {field: _clean(field, value) for field, value in (changes or {}).items()}
     comment = _clean("comment", comment)
     added, removed = [_clean_tag(word) for word in tag], {word.strip() for word in untag}
@@ -148,6 +146,18 @@ def read_changes(paths: RunPaths) -> list[Change]:
         except ValidationError:
             continue
     return changes
+
+
+def clean_author(name: str) -> str:
+    """A name to keep beside what somebody says: one line, cut at 60 characters.
+
+    Raises:
+        RunError: it is empty.
+    """
+    name = " ".join(name.split())[:60]
+    if not name:
+        raise RunError("Say who you are first: every change is kept with a name.")
+    return name
 
 
 def local_user() -> str:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 
 from filelock import FileLock, Timeout
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
@@ -103,6 +103,8 @@ class RunMeta(BaseModel):
     archived: bool = False
     parent: str | None = None
     """The run this one was cloned from."""
+    reproduces: str | None = None
+    """The run that this one trains again, to see whether the same comes out."""
 
 
 class _EpochFigures(BaseModel):
@@ -164,10 +166,13 @@ def create_run(
     run_id: str | None = None,
     queue_position: float | None = None,
     data_root: Path | None = None,
+    corrections: BaseModel | None = None,
+    reproduces: str | None = None,
 ) -> RunPaths:
     """Make the folder of a new run, waiting in the queue; by default at its end, as far as the clock tells.
 
-    The folder appears under its name only when it is complete: nobody ever lists half a run.
+    The folder appears under its name only when it is complete: nobody ever lists half a run. The list of `corrections`
+    that its settings name is copied into it.
 
     Raises:
         RunError: a run of that id is there already, or the folder cannot be written.
@@ -182,6 +187,7 @@ def create_run(
         epochs=config.epochs,
         activity="waiting",
     )
+    meta = RunMeta(name=name, author=author, parent=parent, reproduces=reproduces)
     drafts = QueuePaths(runs_root).drafts
     try:
         drafts.mkdir(parents=True, exist_ok=True)
@@ -190,7 +196,9 @@ def create_run(
             draft.folder.mkdir()
             write_json(draft.config, config.model_dump(mode="json"))
             write_json(draft.status, status.model_dump(mode="json"))
-            write_json(draft.meta, RunMeta(name=name, author=author, parent=parent).model_dump(mode="json"))
+            write_json(draft.meta, meta.model_dump(mode="json"))
+            if corrections is not None:
+                write_json(draft.corrections, corrections.model_dump(mode="json"))
             if os.path.lexists(paths.folder):
                 raise RunError(f"There is already a run {paths.run_id!r}: choose another name.")
             draft.folder.rename(paths.folder)
@@ -210,24 +218,59 @@ def sweep_drafts(runs_root: Path) -> None:
 def sweep_run(paths: RunPaths) -> None:
     """Delete half-written files in a run folder. Only for the worker that has taken the run: nobody else writes there
     then, but for people who change `meta.json`."""
-    with _meta_lock(paths):
+    with meta_lock(paths):
         sweep_leftovers(paths.folder)
 
 
+class RunReader:
+    """Reads runs again and again, but only those of their files that have changed since the last look.
+
+    What a state means is derived anew at each look: a process can die without a trace in any file. The runs share what
+    was read, so nobody may change it. Several threads may look at once.
+    """
+
+    def __init__(self, runs_root: Path) -> None:
+        self._root = runs_root
+        self._folders: dict[str, _Folder] = {}
+
+    def list(self) -> list[Run]:
+        """All runs, newest first by creation. Folders that are no runs are passed over, damaged ones are included.
+
+        Raises:
+            RunError: the folder of all runs cannot be read.
+        """
+        try:
+            entries = [entry for entry in os.scandir(self._root) if is_run_id(entry.name)]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise RunError(f"Cannot read the runs under {self._root}: {error.strerror}.") from error
+        names = [entry.name for entry in entries if entry.is_dir() or entry.is_symlink()]
+        known = self._folders
+        folders = {name: known.get(name) or _Folder(RunPaths(self._root, name)) for name in names}
+        self._folders = folders  # what has been deleted is forgotten
+        runs = [folder.read() for folder in folders.values()]
+        return sorted(runs, key=lambda run: (run.status.created_at, run.id), reverse=True)
+
+    def read(self, run_id: str) -> Run:
+        """One run.
+
+        Raises:
+            RunError: there is none of that id.
+        """
+        paths = RunPaths(self._root, run_id)
+        if not os.path.isdir(paths.folder) and not os.path.islink(paths.folder):
+            raise RunError(f"There is no run {run_id!r} under {self._root}: see `python -m core runs list`.")
+        return self._folders.setdefault(run_id, _Folder(paths)).read()
+
+
 def list_runs(runs_root: Path) -> list[Run]:
-    """All runs, newest first by creation. Folders that are no runs are passed over, damaged ones are included.
+    """All runs, once; who asks again and again keeps a `RunReader`.
 
     Raises:
         RunError: the folder of all runs cannot be read.
     """
-    try:
-        entries = [entry for entry in os.scandir(runs_root) if is_run_id(entry.name)]
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise RunError(f"Cannot read the runs under {runs_root}: {error.strerror}.") from error
-    runs = [_read(RunPaths(runs_root, entry.name)) for entry in entries if entry.is_dir() or entry.is_symlink()]
-    return sorted(runs, key=lambda run: (run.status.created_at, run.id), reverse=True)
+    return RunReader(runs_root).list()
 
 
 def read_run(runs_root: Path, run_id: str) -> Run:
@@ -236,10 +279,7 @@ def read_run(runs_root: Path, run_id: str) -> Run:
     Raises:
         RunError: there is none of that id.
     """
-    paths = RunPaths(runs_root, run_id)
-    if not os.path.isdir(paths.folder) and not os.path.islink(paths.folder):
-        raise RunError(f"There is no run {run_id!r} under {runs_root}: see `python -m core runs list`.")
-    return _read(paths)
+    return RunReader(runs_root).read(run_id)
 
 
 def find_run(runs_root: Path, text: str) -> Run:
@@ -267,10 +307,7 @@ def read_status(paths: RunPaths) -> RunStatus:
     Raises:
         RunError: it cannot be read.
     """
-    try:
-        return RunStatus.model_validate_json(paths.status.read_bytes())
-    except (OSError, ValueError) as error:
-        raise RunError(f"Run {paths.run_id!r} has no readable status.json: {_reason(error)}.") from None
+    return _read_status(paths, _File(paths.status, RunStatus.model_validate_json))
 
 
 def write_status(paths: RunPaths, status: RunStatus, *, lasting: bool = True) -> None:
@@ -285,7 +322,7 @@ def write_meta(paths: RunPaths, change: Callable[[RunMeta], RunMeta]) -> RunMeta
         RunError: the new values are not allowed, or the file is damaged or cannot be written; it stays as it was.
     """
     try:
-        with _meta_lock(paths):
+        with meta_lock(paths):
             try:
                 old = RunMeta.model_validate_json(paths.meta.read_bytes())
             except FileNotFoundError:
@@ -311,7 +348,12 @@ def best_run(runs: list[Run]) -> Run | None:
 
 
 @contextmanager
-def _meta_lock(paths: RunPaths) -> Iterator[None]:
+def meta_lock(paths: RunPaths) -> Iterator[None]:
+    """Held by who changes what people say about a run: `meta.json` and its history, and verdicts on images.
+
+    Raises:
+        OSError: the run is gone, its folder cannot be written, or (`filelock.Timeout`) the lock was held for too long.
+    """
     paths.folder.stat()  # the lock would make the folder of a run that was deleted anew
     with FileLock(paths.meta_lock, timeout=META_LOCK_SECONDS):
         yield
@@ -320,26 +362,69 @@ def _meta_lock(paths: RunPaths) -> Iterator[None]:
 _T = TypeVar("_T")
 
 
-def _read(paths: RunPaths) -> Run:
-    """A run as it is now. Whatever is wrong with its files is told in `problem`, never raised."""
-    problems: list[str] = []
+class _File(Generic[_T]):
+    """One file, parsed again only when it is another one than at the last look."""
 
-    def load(path: Path, parse: Callable[[bytes], _T], *, may_miss: bool = True) -> _T | None:
+    def __init__(self, path: Path, parse: Callable[[bytes], _T]) -> None:
+        self._path, self._parse = path, parse
+        self._last: tuple[tuple[int, int, int], _T | None, Exception | None] | None = None
+
+    def look(self) -> tuple[_T | None, Exception | None]:
+        """Its content, or why there is none: an OSError or a ValueError."""
         try:
-            return parse(path.read_bytes())
-        except (OSError, ValueError) as error:  # pydantic's ValidationError is a ValueError
-            if not (may_miss and isinstance(error, FileNotFoundError)):
-                problems.append(f"Its {path.name} cannot be used: {_reason(error)}.")
-            return None
+            stat = os.stat(self._path)  # before reading: what is written in between is then seen at the next look
+        except OSError as error:
+            return None, error
+        key = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+        last = self._last
+        if last is None or last[0] != key:
+            try:
+                last = key, self._parse(self._path.read_bytes()), None
+            except OSError as error:
+                return None, error  # may have passed by the next look, without a change of the file
+            except ValueError as error:  # pydantic's ValidationError is one
+                last = key, None, error
+            self._last = last
+        return last[1], last[2]
 
-    try:
-        status, state, problem = _settle(paths)
-    except RunError as error:
-        status, state, problem = RunStatus(created_at=_changed_at(paths.folder)), RunState.DAMAGED, str(error)
-    meta = load(paths.meta, RunMeta.model_validate_json) or RunMeta()
-    config = load(paths.config, TrainConfig.model_validate_json, may_miss=False)
-    summary = load(paths.summary, _parse_summary) or {}
-    return Run(paths, state, status, meta, config, summary, problem or " ".join(problems) or None)
+
+class _Folder:
+    """One run, with its files as they were at the last look."""
+
+    def __init__(self, paths: RunPaths) -> None:
+        self._paths = paths
+        self._status = _File(paths.status, RunStatus.model_validate_json)
+        self._meta = _File(paths.meta, RunMeta.model_validate_json)
+        self._config = _File(paths.config, TrainConfig.model_validate_json)
+        self._summary = _File(paths.summary, _parse_summary)
+
+    def read(self) -> Run:
+        """The run as it is now. Whatever is wrong with its files is told in `problem`, never raised."""
+        paths, problems = self._paths, []
+        try:
+            status, state, problem = _settle(paths, self._status)
+        except RunError as error:
+            status, state, problem = RunStatus(created_at=_changed_at(paths.folder)), RunState.DAMAGED, str(error)
+        meta, meta_error = self._meta.look()
+        config, config_error = self._config.look()
+        summary, summary_error = self._summary.look()
+        for path, wrong, may_miss in (
+            (paths.meta, meta_error, True),
+            (paths.config, config_error, False),
+            (paths.summary, summary_error, True),
+        ):
+            if wrong and not (may_miss and isinstance(wrong, FileNotFoundError)):
+                problems.append(f"Its {path.name} cannot be used: {_reason(wrong)}.")
+        problem = problem or " ".join(problems) or None
+        return Run(paths, state, status, meta or RunMeta(), config, summary or {}, problem)
+
+
+def _read_status(paths: RunPaths, file: _File[RunStatus]) -> RunStatus:
+    status, error = file.look()
+    if status is None:
+        assert error
+        raise RunError(f"Run {paths.run_id!r} has no readable status.json: {_reason(error)}.") from None
+    return status
 
 
 def _parse_summary(data: bytes) -> dict[str, Any]:
@@ -349,7 +434,7 @@ def _parse_summary(data: bytes) -> dict[str, Any]:
     return summary
 
 
-def _settle(paths: RunPaths) -> tuple[RunStatus, RunState, str | None]:
+def _settle(paths: RunPaths, file: _File[RunStatus]) -> tuple[RunStatus, RunState, str | None]:
     """The status, the state it means, and what is wrong.
 
     Raises:
@@ -357,9 +442,9 @@ def _settle(paths: RunPaths) -> tuple[RunStatus, RunState, str | None]:
     """
     if os.path.islink(paths.folder):
         raise RunError(f"Run {paths.run_id!r} is a symbolic link: a run is a folder, move it here.")
-    status = read_status(paths)
+    status = _read_status(paths, file)
     while status.state == "running" and not _is_alive(paths):
-        again = read_status(paths)  # its worker may have ended properly between the two looks
+        again = _read_status(paths, file)  # its worker may have ended properly between the two looks
         if again == status:
             problem = "The training process ended without a word; resume it from its last checkpoint."
             return status, RunState.CRASHED, problem

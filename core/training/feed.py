@@ -9,8 +9,12 @@ from torch import Tensor
 
 from core.config import TrainConfig
 from core.data.fer2013 import SPLITS, Split, load_split, read_info
-from core.errors import DataError
+from core.errors import DataError, RunError
+from core.runs.corrections import Corrections, apply_corrections
 from core.training.device import Compute, tensor_on
+
+_FOLD_SEED = 2013
+"""Deals the training images into folds."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +26,11 @@ class TrainData:
     labels: Tensor
     """int64 (N,), training."""
     validation: Split
+    """As imported."""
     validation_images: Tensor
     """uint8 (M, 48, 48)."""
+    corrected: "Corrected | None"
+    """Validation as people have corrected it, where they have."""
     fingerprint: str
     per_epoch: int
     """Training images drawn in an epoch."""
@@ -32,34 +39,97 @@ class TrainData:
     """Batches per epoch. A last, smaller batch is left out: its images come up in the next epochs."""
 
 
-def load_data(config: TrainConfig, data_root: Path, compute: Compute) -> TrainData:
+@dataclass(frozen=True)
+class Corrected:
+    """What a list of corrections makes of a split."""
+
+    labels: np.ndarray
+    """uint8 (N,)."""
+    kept: np.ndarray
+    """bool (N,), false for what the list excludes."""
+
+
+def load_data(
+    config: TrainConfig, data_root: Path, compute: Compute, corrections: Corrections | None = None
+) -> TrainData:
     """Put training and validation images on the device; 74 MB for all of FER2013.
 
+    Args:
+        config: settings of the run.
+        data_root: where its data set is.
+        compute: where to put the images.
+        corrections: the list the run is trained with: of train, images are left out and labels replaced; of
+            validation, both stand beside what was imported.
+
     Raises:
-        DataError: the set is not imported, is damaged, or a split is empty.
+        DataError: the set is not imported, is damaged, or a split is empty, or all of it is left out.
+        RunError: the list was made on other data.
     """
     info = read_info(data_root, config.dataset)
     train, validation, test = (load_split(data_root, config.dataset, split) for split in SPLITS)
     for split in (train, validation, test):
         if len(split) == 0:
             raise DataError(f"Data set {config.dataset!r} has no {split.name} images: import it again.")
-    keep = np.arange(len(train))
+    labels, kept = train.labels, np.ones(len(train), dtype=bool)
+    if corrections:
+        if corrections.data_fingerprint != info.fingerprint:
+            raise RunError(f"The list {corrections.name!r} was made on other data than {config.dataset!r} holds now.")
+        labels, kept = apply_corrections(corrections, train)
     if config.drop_train_duplicates:
-        keep = keep[~shares_pixels(train.images, np.concatenate([validation.images, test.images]))]
-        if len(keep) == 0:
-            raise DataError(f"Every training image of {config.dataset!r} also stands in validation or test.")
+        kept &= ~shares_pixels(train.images, np.concatenate([validation.images, test.images]))
+    if config.hold_out:
+        kept &= ~held_out(train, config.hold_out)
+    keep = np.flatnonzero(kept)
+    if len(keep) == 0:
+        raise DataError(f"These settings leave out every training image of {config.dataset!r}.")
     per_epoch = min(config.images_per_epoch or len(keep), len(keep))
     batch_size = min(config.batch_size, per_epoch)
     return TrainData(
         images=tensor_on(train.images[keep], compute),
-        labels=tensor_on(train.labels[keep].astype(np.int64), compute),
+        labels=tensor_on(labels[keep].astype(np.int64), compute),
         validation=validation,
         validation_images=tensor_on(validation.images, compute),
+        corrected=correct_validation(corrections, validation),
         fingerprint=info.fingerprint,
         per_epoch=per_epoch,
         batch_size=batch_size,
         batches=per_epoch // batch_size,
     )
+
+
+def correct_validation(corrections: Corrections | None, validation: Split) -> Corrected | None:
+    """Validation as a list corrects it; None if it leaves it alone.
+
+    Raises:
+        RunError: it names an image that is not there.
+        DataError: it leaves no image.
+    """
+    if corrections is None or not corrections.of("validation"):
+        return None
+    corrected = Corrected(*apply_corrections(corrections, validation))
+    if not corrected.kept.any():
+        raise DataError(f"The list {corrections.name!r} leaves out every validation image.")
+    return corrected
+
+
+def held_out(train: Split, fold: str) -> np.ndarray:
+    """bool (N,): the images of one fold. The folds divide every class evenly and are the same for every run, whatever
+    its seed; copies of one image are always in one fold, since a network that has seen one of them knows the others.
+
+    Args:
+        train: the training split, as imported.
+        fold: such as `2/5`.
+    """
+    number, folds = (int(part) for part in fold.split("/"))
+    groups: dict[bytes, int] = {}
+    group = np.array([groups.setdefault(image.tobytes(), len(groups)) for image in train.images])
+    _, first = np.unique(group, return_index=True)  # of each group
+    shuffled = np.random.default_rng(_FOLD_SEED).permutation(len(first))
+    dealt = shuffled[np.argsort(train.labels[first][shuffled], kind="stable")]
+    fold_of_group = np.empty(len(first), dtype=int)
+    fold_of_group[dealt] = np.arange(len(first)) % folds
+    mask: np.ndarray = fold_of_group[group] == number - 1
+    return mask
 
 
 def shares_pixels(images: np.ndarray, others: np.ndarray) -> np.ndarray:

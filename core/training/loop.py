@@ -6,9 +6,11 @@ step. So a run that is stopped at any batch and resumed ends bit-equal (on a CPU
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -27,7 +29,7 @@ from core.training.device import Compute, to_device
 from core.training.feed import TrainData, epoch_order, load_data, seed_step
 from core.training.optim import AveragedWeights, build_optimizers, rate_factor, set_rate
 from core.training.record import Recorder, StatusReporter, SystemMonitor
-from core.training.report import report
+from core.training.report import corrections_of, report
 
 log = logging.getLogger("train")
 
@@ -52,7 +54,7 @@ def train(
         DataError: the data set is missing or damaged.
         RunError: the checkpoint is damaged or from other data.
     """
-    data = load_data(config, data_root, compute)
+    data = load_data(config, data_root, compute, corrections_of(paths, config))
     torch.manual_seed(config.seed)
     model = to_device(build_model(config.model), compute)
     optimizers = build_optimizers(model, config)
@@ -126,7 +128,7 @@ def train(
                 raise Stopped from None
             rate = config.learning_rate * rate_factor(config, progress.step - 1, total_steps)
             row = record.epoch_row(_validation_figures(data, probabilities), rate)
-            if row["validation_accuracy"] > progress.best.get("validation_accuracy", -1.0):
+            if _score(row) > (_score(progress.best) if progress.best else -1.0):
                 progress.best = row
                 save_whole(paths.weights, plain_weights(judged))
                 write_predictions(
@@ -158,11 +160,25 @@ def train(
 
 
 def _validation_figures(data: TrainData, probabilities: Tensor) -> dict[str, float]:
+    """Loss and accuracy on validation as imported and, where people have corrected it, as corrected."""
     labels, values = data.validation.labels, probabilities.cpu().numpy()
+    figures = _loss_and_accuracy("validation", labels, values)
+    if data.corrected:
+        kept = data.corrected.kept
+        figures |= _loss_and_accuracy("corrected_validation", data.corrected.labels[kept], values[kept])
+    return figures
+
+
+def _loss_and_accuracy(name: str, labels: np.ndarray, values: np.ndarray) -> dict[str, float]:
     return {
-        "validation_loss": round(log_loss(labels, values), 5),
-        "validation_accuracy": round(float((values.argmax(axis=1) == labels).mean()), 5),
+        f"{name}_loss": round(log_loss(labels, values), 5),
+        f"{name}_accuracy": round(float((values.argmax(axis=1) == labels).mean()), 5),
     }
+
+
+def _score(row: Mapping[str, Any]) -> float:
+    """What epochs are chosen by: the accuracy on validation, as corrected where people have corrected it."""
+    return float(row.get("corrected_validation_accuracy", row["validation_accuracy"]))
 
 
 def _augmentation_strength(epoch: int, config: TrainConfig) -> float:

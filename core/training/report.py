@@ -8,19 +8,28 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from torch import nn
 
 from core.config import TrainConfig
 from core.data.fer2013 import Split, load_split
+from core.errors import RunError
 from core.evaluation.inference import FLIP, class_probabilities
 from core.evaluation.metrics import evaluate_predictions, fit_temperature
 from core.evaluation.predictions import write_predictions
 from core.models import load_weights
+from core.runs.corrections import Corrections, run_corrections
 from core.runs.layout import RunPaths
 from core.training.device import Compute, tensor_on, to_device
-from core.training.feed import shares_pixels
+from core.training.feed import correct_validation, held_out, shares_pixels
+
+HELD_OUT: Final = "held-out"
+"""Under this name a run keeps its predictions for the training images that it was not trained on."""
 
 REPORTED: Final = {"validation": ("validation",), "test": ("test",), "seed-test": ("validation", "test")}
 """The splits figures are given for, each the union of stored ones."""
+
+SHORT: Final = ("images", "correct", "accuracy", "interval", "macro_f1")
+"""The figures given for a part of a split."""
 
 
 def report(
@@ -42,11 +51,12 @@ def report(
         compute: where to compute; always in float32.
         keep_going: asked before each batch.
         splits: which of `REPORTED` to give figures for.
-        keep_predictions: write `predictions-<split>.parquet`.
+        keep_predictions: write `predictions-<split>.parquet`, labels as imported; also for the fold held out.
 
     Returns:
-        Per split the figures of `evaluate_predictions`; below `tta` those with test-time augmentation, below
-        `without_train_duplicates` those on the images that do not also stand in train.
+        Per split the figures of `evaluate_predictions`, labels as imported; below `tta` those with test-time
+        augmentation, below `without_train_duplicates` those on the images that do not also stand in train, and below
+        `corrected`, for validation, those with the labels as people have corrected them.
 
     Raises:
         RunError: there are no weights, or the file is damaged.
@@ -72,13 +82,51 @@ def report(
     if keep_predictions:
         for name, split in data.items():
             write_predictions(paths.predictions(name), split.ids, split.labels, plain[name])
-    return {
+        if config.hold_out:
+            mask = held_out(train, config.hold_out)
+            unseen = Split(HELD_OUT, train.images[mask], train.labels[mask], train.ids[mask])
+            predict_split(paths, model, unseen, compute, keep_going)
+    evaluation = {
         name: {
             **_figures(REPORTED[name], data, leaked, plain),
             "tta": _figures(REPORTED[name], data, leaked, averaged),
         }
         for name in splits
     }
+    corrected = correct_validation(corrections_of(paths, config), data["validation"])
+    if corrected and "validation" in evaluation:
+        temperature = fit_temperature(data["validation"].labels, plain["validation"])
+        figures, labels = evaluation["validation"], corrected.labels[corrected.kept]
+        for values, target in ((plain, figures), (averaged, figures["tta"])):
+            kept = evaluate_predictions(labels, values["validation"][corrected.kept], temperature)
+            target["corrected"] = {key: kept[key] for key in SHORT}
+    return evaluation
+
+
+def predict_split(
+    paths: RunPaths, model: nn.Module, split: Split, compute: Compute, keep_going: Callable[[], bool] = lambda: True
+) -> None:
+    """Write `predictions-<split>.parquet`: what the network says about every image, single view, float32.
+
+    Raises:
+        InterruptedError: `keep_going` said no.
+    """
+    probabilities = class_probabilities(model, tensor_on(split.images, compute), keep_going=keep_going)
+    write_predictions(paths.predictions(split.name), split.ids, split.labels, probabilities.cpu().numpy())
+
+
+def corrections_of(paths: RunPaths, config: TrainConfig) -> Corrections | None:
+    """The list in a run folder that its settings ask for; None if they ask for none.
+
+    Raises:
+        RunError: it is missing, damaged, or another one.
+    """
+    if not config.corrections:
+        return None
+    found = run_corrections(paths)
+    if found is None or found.name != config.corrections:
+        raise RunError(f"corrections.json with the list {config.corrections!r} is missing from the run: clone it.")
+    return found
 
 
 def _figures(
@@ -95,7 +143,5 @@ def _figures(
     figures = evaluate_predictions(labels, values, temperature)
     if clean.any():
         kept = evaluate_predictions(labels[clean], values[clean], temperature)
-        figures["without_train_duplicates"] = {
-            key: kept[key] for key in ("images", "correct", "accuracy", "interval", "macro_f1")
-        }
+        figures["without_train_duplicates"] = {key: kept[key] for key in SHORT}
     return figures

@@ -11,13 +11,14 @@ from typing import Any, BinaryIO
 _TEMPORARY = ".tmp-"
 
 
-def write_whole(path: Path, write: Callable[[BinaryIO], object], *, lasting: bool = True) -> None:
+def write_whole(path: Path, write: Callable[[BinaryIO], object], *, lasting: bool = True, mode: int = 0o644) -> None:
     """Replace a file whole: temporary file beside it, fsync, rename, fsync of the folder.
 
     Args:
         path: the file to replace or create; its folder must exist.
         write: gets the open temporary file. What it raises passes through, and the old file stays as it was.
         lasting: False leaves out the last step, half of the cost: a power cut may then bring the old file back, whole.
+        mode: who may read it; by default everybody, since a run folder is read by the whole team.
 
     Raises:
         OSError: the disk is full or the folder is not writable.
@@ -28,7 +29,7 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object], *, lasting: boo
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o644)  # mkstemp gives 0600, but a run folder is read by the whole team
+        os.chmod(name, mode)  # mkstemp gave 0600, so that what is private was never open
         os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

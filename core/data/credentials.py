@@ -1,0 +1,194 @@
+"""Kaggle credentials: given by the user and kept here, or those this machine has. Nothing here prints, logs or returns
+a secret.
+
+What is given is kept as files that Kaggle's client reads by itself, in a home folder of its own (mode 0700, files
+0600): `~/.config/fer-dashboard/kaggle/.kaggle/access_token` or `kaggle.json`. The client is run with that home, so that
+a secret stands in no environment and no command line.
+"""
+
+import json
+import os
+import re
+import site
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from core.errors import DataError
+from core.files import sweep_leftovers, write_whole
+
+TOKEN_PAGE: Final = "https://www.kaggle.com/settings/api"
+
+_MAX_CHARACTERS: Final = 10_000
+_SECRET: Final = re.compile(r"[!-~]{16,2000}")
+_USER: Final = re.compile(r"[A-Za-z0-9_-]{1,100}")
+_OLD_KEY: Final = re.compile(r"[0-9a-f]{32}")
+_HOW: Final = f"make one at {TOKEN_PAGE}"
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """A token, or the user name and key of `kaggle.json`."""
+
+    secret: str = field(repr=False)
+    user: str = ""
+    """Empty for a token."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the credentials are that a download will use."""
+
+    where: str
+    """In words, without anything secret."""
+    kept: bool
+    """Whether they were given here, and so can be removed here."""
+
+
+def parse_credentials(text: str, user: str = "") -> Credentials:
+    """Credentials from what was pasted or uploaded: the content of `kaggle.json`, a token, or a key with its user name.
+
+    Raises:
+        DataError: it has none of these shapes; the message never repeats the text.
+    """
+    text, user = text.lstrip("\ufeff").strip(), user.strip()
+    if not text:
+        raise DataError(f"No Kaggle token was given: paste one, or upload kaggle.json; {_HOW}.")
+    if text.startswith(("{", "[", '"')) or len(text) > _MAX_CHARACTERS:
+        return _parse_json(text)
+    if not _SECRET.fullmatch(text):
+        raise DataError(
+            "This is no Kaggle token, which is one word of at least 16 letters, digits and signs: copy it whole, or "
+            f"{_HOW}."
+        )
+    if user and not _USER.fullmatch(user):
+        raise DataError("This is no Kaggle user name, which has letters, digits, - and _ only: copy it from your page.")
+    if not user and _OLD_KEY.fullmatch(text):
+        raise DataError("This is a key of the older kind, which needs its user name: give that too, or kaggle.json.")
+    return Credentials(text, user)
+
+
+def _parse_json(text: str) -> Credentials:
+    again = f"download it again from {TOKEN_PAGE}"
+    try:
+        content = json.loads(text) if len(text) <= _MAX_CHARACTERS else None
+    except (ValueError, RecursionError):
+        raise DataError(f"kaggle.json is malformed, since it is no JSON: {again}.") from None
+    if not isinstance(content, dict):
+        raise DataError(f"kaggle.json is malformed, since it does not hold a user name and a key: {again}.")
+    user, key = content.get("username"), content.get("key")
+    wrong = [
+        name
+        for name, value, shape in (("username", user, _USER), ("key", key, _SECRET))
+        if not isinstance(value, str) or not shape.fullmatch(value)
+    ]
+    if wrong:
+        raise DataError(f"kaggle.json is malformed, since its {' and its '.join(wrong)} cannot be right: {again}.")
+    return Credentials(str(key), str(user))
+
+
+def keep(credentials: Credentials) -> None:
+    """Keep credentials for this and later downloads, in place of others given before.
+
+    Raises:
+        DataError: they cannot be written.
+    """
+    token, legacy = _kept_files()
+    try:
+        for folder in (_home(), token.parent):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.chmod(0o700)
+        sweep_leftovers(token.parent)
+        # The client prefers a token: in this order, a kill in between never leaves it with the credentials of before.
+        if credentials.user:
+            token.unlink(missing_ok=True)
+            content = json.dumps({"username": credentials.user, "key": credentials.secret}).encode()
+            write_whole(legacy, lambda file: file.write(content), mode=0o600)
+        else:
+            write_whole(token, lambda file: file.write(credentials.secret.encode()), mode=0o600)
+            legacy.unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(f"The token cannot be kept under {_home()}: {error.strerror or 'cannot write'}.") from None
+
+
+def remove() -> None:
+    """Delete what was kept; harmless when there is nothing.
+
+    Raises:
+        DataError: it cannot be deleted.
+    """
+    try:
+        for file in _kept_files():
+            file.unlink(missing_ok=True)
+        if _home().is_dir():
+            sweep_leftovers(_kept_files()[0].parent)
+    except OSError as error:
+        raise DataError(f"The token under {_home()} cannot be removed: {error.strerror}.") from None
+
+
+def find() -> Source | None:
+    """The credentials that a download will use: those kept here, else those of this machine; None without any.
+
+    Raises:
+        DataError: the machine's own `kaggle.json`, which the client would use, is malformed.
+    """
+    token, legacy = _kept_files()
+    if token.is_file():
+        return Source("the token kept here", True)
+    if legacy.is_file():
+        return Source("the user name and key kept here", True)
+    return _of_machine(os.environ)
+
+
+def client_environment() -> dict[str, str]:
+    """The environment for Kaggle's client, so that it uses what `find` found."""
+    # With these two the client prints every request, the secret with it.
+    base = {name: value for name, value in os.environ.items() if name not in ("VERBOSE", "VERBOSE_OUTPUT")}
+    if not any(file.is_file() for file in _kept_files()):
+        return base
+    of_machine = {name for name in base if name.startswith("KAGGLE_") and name != "KAGGLE_API_ENVIRONMENT"}
+    kept = {name: value for name, value in base.items() if name not in of_machine}
+    return {**kept, "HOME": str(_home()), "PYTHONUSERBASE": site.getuserbase()}
+
+
+def _home() -> Path:
+    """The home folder of Kaggle's client."""
+    config = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(config, "fer-dashboard", "kaggle")
+
+
+def _kept_files() -> tuple[Path, Path]:
+    return _home() / ".kaggle" / "access_token", _home() / ".kaggle" / "kaggle.json"
+
+
+def _of_machine(environment: Mapping[str, str]) -> Source | None:
+    """In the order in which the client looks."""
+    home = Path.home()
+    if environment.get("KAGGLE_API_TOKEN"):
+        return Source("KAGGLE_API_TOKEN of this machine", False)
+    for name in ("access_token", "access_token.txt"):
+        if (file := home / ".kaggle" / name).is_file() and file.stat().st_size:
+            return Source(f"~/.kaggle/{name} of this machine", False)
+    if environment.get("KAGGLE_USERNAME") and environment.get("KAGGLE_KEY"):
+        return Source("KAGGLE_USERNAME and KAGGLE_KEY of this machine", False)
+    folder = home / ".kaggle"
+    if not folder.exists():
+        folder = Path(environment.get("XDG_CONFIG_HOME") or home / ".config", "kaggle")
+    file = Path(environment.get("KAGGLE_CONFIG_DIR") or folder, "kaggle.json")
+    if file.is_file():
+        try:
+            _parse_json(file.read_text())
+        except (DataError, OSError, UnicodeDecodeError):
+            raise DataError(
+                f"{_short(file)} of this machine cannot be used, since it is malformed or not readable: download it "
+                f"again from {TOKEN_PAGE}, or give a token here."
+            ) from None
+        return Source(f"{_short(file)} of this machine", False)
+    if (home / ".kaggle" / "credentials.json").is_file():
+        return Source("the login of `kaggle auth login` on this machine", False)
+    return None
+
+
+def _short(file: Path) -> str:
+    return f"~/{file.relative_to(Path.home())}" if file.is_relative_to(Path.home()) else file.name

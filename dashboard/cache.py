@@ -16,6 +16,7 @@ from core.errors import FerError, RunError
 from core.evaluation.predictions import read_predictions
 from core.jobs import local
 from core.runs.history import read_rows
+from core.runs.store import Run, RunReader
 from dashboard.background import Importer
 
 if TYPE_CHECKING:
@@ -37,6 +38,29 @@ def file_key(path: Path) -> FileKey:
     except OSError:
         return str(path), 0, -1
     return str(path), stat.st_mtime_ns, stat.st_size
+
+
+def runs(runs_root: Path) -> list[Run]:
+    """All runs, newest first, as `core.runs.store.list_runs`; nobody may change them.
+
+    Raises:
+        RunError: the folder of all runs cannot be read.
+    """
+    return _reader(str(runs_root)).list()
+
+
+def run(runs_root: Path, run_id: str) -> Run:
+    """One run, as `core.runs.store.read_run`; nobody may change it.
+
+    Raises:
+        RunError: there is none of that id.
+    """
+    return _reader(str(runs_root)).read(run_id)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _reader(runs_root: str) -> RunReader:
+    return RunReader(Path(runs_root))
 
 
 class History:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.errors import RunError
 from core.runs.compare import Row, SeedGroup, against_baseline, seed_groups, setting_differences
-from core.runs.store import Run, read_run
+from core.runs.store import Run
 from dashboard import cache, compare_charts, widgets
 from dashboard.widgets import escape
 
@@ -29,7 +29,7 @@ def labels_of(runs: Sequence[Run]) -> dict[str, str]:
 
 def comparison(run_ids: Sequence[str], baseline_id: str, split: str) -> None:
     """All of it, read anew."""
-    runs = [read_run(widgets.runs_root(), run_id) for run_id in run_ids]
+    runs = [cache.run(widgets.runs_root(), run_id) for run_id in run_ids]
     baseline = next(run for run in runs if run.id == baseline_id)
     labels = labels_of(runs)
     chips(runs, baseline, labels)

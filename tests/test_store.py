@@ -25,6 +25,7 @@ from core.runs.store import (
     STALLED_AFTER_SECONDS,
     Run,
     RunMeta,
+    RunReader,
     RunState,
     RunStatus,
     best_run,
@@ -418,6 +419,41 @@ def test_runs_are_listed_newest_first(root: Path) -> None:
         paths = create_run(root, CONFIG, run_id=f"of-{year}")
         set_status(paths, created_at=datetime(year, 1, 1, tzinfo=UTC))
     assert [run.id for run in list_runs(root)] == ["of-2024", "of-2023", "of-2022"]
+
+
+def test_a_second_look_reads_only_what_has_changed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(3):
+        make_finished(root, f"run-{number}", 0.5)
+    reader, read = RunReader(root), []
+    first = reader.list()
+    original = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read.append(path) or original(path))
+    assert reader.list() == first and read == []
+    changed = RunPaths(root, "run-1")
+    write_meta(changed, lambda meta: meta.model_copy(update={"name": "another"}))
+    write_json(changed.summary, {"epochs_done": 9})
+    read.clear()
+    assert {run.id: (run.name, run.summary.get("epochs_done")) for run in reader.list()} == {
+        "run-0": ("run-0", 2),
+        "run-1": ("another", 9),
+        "run-2": ("run-2", 2),
+    }
+    assert read == [changed.meta, changed.summary]
+    changed.summary.write_text('{"epochs_done": ')
+    assert "summary.json cannot be used" in str(reader.read("run-1").problem)
+    shutil.rmtree(changed.folder)
+    assert [run.id for run in reader.list()] == ["run-2", "run-0"]
+    with pytest.raises(RunError, match="There is no run 'run-1'"):
+        reader.read("run-1")
+
+
+def test_a_second_look_sees_a_death_that_changed_no_file(root: Path, paths: RunPaths) -> None:
+    set_status(paths, state="running", heartbeat=time.monotonic(), boot_id=boot_id())
+    reader = RunReader(root)
+    with FileLock(paths.alive_lock):
+        assert reader.read(paths.run_id).state is RunState.RUNNING
+    assert reader.read(paths.run_id).state is RunState.CRASHED
+    assert reader.list()[0].state is RunState.CRASHED
 
 
 # --- the best run

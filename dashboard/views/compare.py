@@ -3,8 +3,8 @@
 import streamlit as st
 
 from core.runs.compare import SPLITS
-from core.runs.store import Run, list_runs
-from dashboard import compare_view, widgets
+from core.runs.store import Run
+from dashboard import cache, compare_view, widgets
 from dashboard.widgets import escape
 
 
@@ -13,7 +13,7 @@ def main() -> None:
         "Compare", "Curves over each other, only the settings that differ, and whether one run is really better."
     ):
         st.page_link(widgets.RUNS, label="All runs", icon=":material/table_rows:")
-    runs = [run for run in list_runs(widgets.runs_root()) if run.config]
+    runs = [run for run in cache.runs(widgets.runs_root()) if run.config]
     if len(runs) < 2:
         widgets.empty_state(
             "Nothing to compare yet",

@@ -7,7 +7,7 @@ import streamlit as st
 from core.data.fer2013 import SPLITS
 from core.evaluation.metrics import accuracy_interval, confusion
 from core.labels import LABELS
-from core.runs.store import Run, best_run, list_runs
+from core.runs.store import Run, best_run
 from dashboard import cache, charts, widgets
 
 PAGE = 60
@@ -21,7 +21,7 @@ ORDERS = {
 
 def main() -> None:
     widgets.page_title("Errors", "The images a network gets wrong, and what it takes them for.")
-    runs = [run for run in list_runs(widgets.runs_root()) if splits_of(run)]
+    runs = [run for run in cache.runs(widgets.runs_root()) if splits_of(run)]
     if not runs:
         widgets.empty_state(
             "No predictions yet",

@@ -3,20 +3,20 @@
 import streamlit as st
 
 from core.data.fer2013 import list_datasets
-from core.runs.store import RunState, best_run, list_runs
-from dashboard import overview_view, run_actions, widgets
+from core.runs.store import RunState, best_run
+from dashboard import cache, overview_view, run_actions, widgets
 
 COLUMNS = ["state", "name", "validation", "test", "epochs", "duration", "author", "created"]
 
 
 def main() -> None:
-    active = any(run.state.is_live for run in list_runs(widgets.runs_root()))
+    active = any(run.state.is_live for run in cache.runs(widgets.runs_root()))
     widgets.live(page, seconds=3 if active else None, watched=active)
 
 
 def page(watched: bool) -> None:
     """All of it; drawn again by itself for as long as something is `watched`."""
-    runs = list_runs(widgets.runs_root())
+    runs = cache.runs(widgets.runs_root())
     if watched != any(run.state.is_live for run in runs):
         st.rerun()  # the last one has ended: draw the page once more, without polling
     datasets = list_datasets(widgets.data_root())

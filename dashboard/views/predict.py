@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.errors import ImageError
 from core.prediction.uploads import MAX_BYTES, decode_image
-from core.runs.store import Run, best_run, list_runs
+from core.runs.store import Run, best_run
 from dashboard import cache, charts, widgets
 from dashboard.widgets import escape
 
@@ -17,7 +17,7 @@ def main() -> None:
     widgets.page_title(
         "Predict", "Upload a photo and see which of the seven expressions a trained network reads in it."
     )
-    runs = [run for run in list_runs(widgets.runs_root()) if run.has_weights and not run.meta.archived]
+    runs = [run for run in cache.runs(widgets.runs_root()) if run.has_weights and not run.meta.archived]
     if not runs:
         widgets.empty_state(
             "No trained network yet",

@@ -3,8 +3,8 @@
 import streamlit as st
 
 from core.errors import RunError
-from core.runs.store import Run, RunState, list_runs, read_run
-from dashboard import run_actions, run_view, widgets
+from core.runs.store import Run, RunState
+from dashboard import cache, run_actions, run_view, widgets
 from dashboard.widgets import escape
 
 POLL_SECONDS = 2
@@ -13,7 +13,7 @@ POLL_SECONDS = 2
 def main() -> None:
     wanted = st.query_params.get("run")
     try:
-        run = read_run(widgets.runs_root(), wanted) if wanted else None
+        run = cache.run(widgets.runs_root(), wanted) if wanted else None
     except RunError as error:
         st.error(escape(str(error)), icon=":material/error:")
         run = None
@@ -27,7 +27,7 @@ def main() -> None:
 def choose() -> None:
     """No run in the address: all runs, newest first."""
     widgets.page_title("Run", "Choose a run to see its curves, samples, log and files.")
-    runs = list_runs(widgets.runs_root())
+    runs = cache.runs(widgets.runs_root())
     if runs:
         widgets.run_table(runs, "choose", ["state", "name", "validation", "epochs", "author", "created"])
     else:
@@ -42,7 +42,7 @@ def choose() -> None:
 
 def body(run_id: str, watched: bool) -> None:
     """The page of one run; drawn again by itself every few seconds for as long as it is `watched`."""
-    run = read_run(widgets.runs_root(), run_id)
+    run = cache.run(widgets.runs_root(), run_id)
     if watched != run.state.is_live:
         st.rerun()  # it has ended, or goes on again: one more drawing of the page ends or begins the polling
     header(run)
@@ -80,7 +80,7 @@ def origin(run: Run) -> None:
     if not run.meta.parent:
         return
     try:
-        parent = read_run(widgets.runs_root(), run.meta.parent)
+        parent = cache.run(widgets.runs_root(), run.meta.parent)
     except RunError:
         st.caption(f"Cloned from {escape(run.meta.parent)}, which is gone.")
         return

@@ -9,8 +9,8 @@ from core.data.fer2013 import DatasetInfo, list_datasets
 from core.errors import ConfigError, RunError
 from core.jobs import local
 from core.runs.estimate import estimate_duration
-from core.runs.store import Run, list_runs, read_run
-from dashboard import run_actions, train_form, widgets
+from core.runs.store import Run
+from dashboard import cache, run_actions, train_form, widgets
 from dashboard.widgets import escape
 
 
@@ -26,7 +26,7 @@ def main() -> None:
             ":material/database:",
         )
         return
-    runs = list_runs(widgets.runs_root())
+    runs = cache.runs(widgets.runs_root())
     form, summary = st.columns([5, 3], gap="medium")
     with form:
         source = cloned_run() or choose_preset()
@@ -41,7 +41,7 @@ def cloned_run() -> Run | None:
     if not wanted:
         return None
     try:
-        run = read_run(widgets.runs_root(), wanted)
+        run = cache.run(widgets.runs_root(), wanted)
         if run.config is None:
             raise RunError(f"The settings of {run.name} cannot be used: {run.problem}")
     except RunError as error:

@@ -1,0 +1,84 @@
+"""Which labels are probably wrong: suspicion of an image, from what networks say that were not trained on it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from core.errors import RunError
+from core.evaluation.predictions import PROBABILITY_COLUMNS, probabilities_of
+from core.labels import NUM_CLASSES
+
+
+def suspicion(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """How much speaks against each label: float (N,), 0..1, higher is more suspicious.
+
+    The normalised margin of cleanlab: how far the label's probability lies below the best other one, after each class's
+    probabilities are lowered by the networks' usual confidence in it, so that classes they are always sure of do not
+    crowd out the others (Northcutt et al. 2021). An order, not a probability.
+
+    Args:
+        labels: (N,) class indices as they stand.
+        probabilities: (N, 7), best from networks that were not trained on these images; in-sample ones have partly
+            learned the wrong labels by heart.
+    """
+    if not len(labels):
+        return np.zeros(0)
+    from cleanlab.rank import get_label_quality_scores  # takes a second
+
+    labels = np.asarray(labels, dtype=int)
+    rows = np.asarray(probabilities, dtype=np.float64)
+    quality: np.ndarray = get_label_quality_scores(
+        labels,
+        rows / rows.sum(axis=1, keepdims=True),
+        method="normalized_margin",
+        adjust_pred_probs=bool(np.isin(np.arange(NUM_CLASSES), labels).all()),  # it needs images of every class
+    )
+    return np.clip(1 - quality, 0.0, 1.0)
+
+
+def suspects(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The images of one or more tables of predictions, the most suspicious first.
+
+    Where several networks have judged an image, their mean probabilities count; tables of different folds complete
+    each other.
+
+    Args:
+        tables: at least one, as `core.evaluation.predictions.read_predictions` gives them.
+
+    Returns:
+        `image_id`, `label` (class index), `suspicion` (0..1), `suggested` (index of the most probable other class),
+        `p_label` and `p_suggested` (mean probabilities), `networks` (how many have judged it) and `agreement` (share
+        of them that hold another class than the label for the most probable, 0..1).
+
+    Raises:
+        RunError: there is no table, or two of them disagree about the label of an image.
+    """
+    if not tables:
+        raise RunError("No run has predictions for these images yet.")
+    stacked = pd.concat([table[["image_id", "label", *PROBABILITY_COLUMNS]] for table in tables], ignore_index=True)
+    stacked["against"] = probabilities_of(stacked).argmax(axis=1) != stacked["label"]
+    groups = stacked.groupby("image_id", sort=False)
+    if (differing := int((groups["label"].nunique() > 1).sum())) > 0:
+        raise RunError(
+            f"The runs were scored with different labels for {differing:,} images: take runs of the same data."
+        )
+    labels = groups["label"].first().to_numpy()
+    probabilities = groups[PROBABILITY_COLUMNS].mean().to_numpy()
+    every = np.arange(len(labels))
+    others = probabilities.copy()
+    others[every, labels] = -1.0
+    suggested = others.argmax(axis=1)
+    found = pd.DataFrame(
+        {
+            "image_id": list(groups.groups),
+            "label": labels,
+            "suspicion": suspicion(labels, probabilities),
+            "suggested": suggested,
+            "p_label": probabilities[every, labels],
+            "p_suggested": probabilities[every, suggested],
+            "networks": groups.size().to_numpy(),
+            "agreement": groups["against"].mean().to_numpy(),
+        }
+    )
+    return found.sort_values("suspicion", ascending=False, kind="stable", ignore_index=True)

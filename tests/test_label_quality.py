@@ -1,0 +1,87 @@
+"""Suspicion agrees with cleanlab and finds labels that were flipped on purpose."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from cleanlab.filter import find_label_issues
+from cleanlab.rank import get_label_quality_scores
+
+from core.errors import RunError
+from core.evaluation.label_quality import suspects, suspicion
+from core.evaluation.predictions import PROBABILITY_COLUMNS
+
+
+def made_up(seed: int, images: int = 700, sure: float = 2.0) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and what a fair network might say about them."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(images) % 7
+    probabilities = rng.dirichlet(np.full(7, 0.5), images) + sure * np.eye(7)[labels] * rng.random((images, 1))
+    return labels, (probabilities / probabilities.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def table(labels: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:
+    frame = pd.DataFrame(probabilities, columns=PROBABILITY_COLUMNS)
+    return frame.assign(image_id=[f"image/{number}" for number in range(len(labels))], label=labels)
+
+
+def test_flipped_labels_come_first() -> None:
+    labels, probabilities = made_up(0)
+    flipped = np.random.default_rng(1).choice(len(labels), 21, replace=False)
+    labels[flipped] = (labels[flipped] + 3) % 7
+    scores = suspicion(labels, probabilities)
+    assert ((scores >= 0) & (scores <= 1)).all()
+    first = np.argsort(-scores)[: 2 * len(flipped)]
+    assert np.isin(flipped, first).mean() > 0.8
+    issues = find_label_issues(
+        labels, probabilities.astype(float), return_indices_ranked_by="normalized_margin", n_jobs=1
+    )
+    assert np.isin(issues, np.argsort(-scores)[: 3 * len(issues)]).all(), "what confident learning finds is suspicious"
+
+
+def test_it_is_the_opposite_of_the_quality_cleanlab_gives() -> None:
+    labels, probabilities = made_up(2)
+    rows = probabilities.astype(float)
+    quality = get_label_quality_scores(
+        labels, rows / rows.sum(axis=1, keepdims=True), method="normalized_margin", adjust_pred_probs=True
+    )
+    assert np.allclose(suspicion(labels, probabilities), 1 - quality)
+
+
+def test_few_images_and_missing_classes_do_no_harm() -> None:
+    labels, probabilities = made_up(3)
+    for number in (0, 1, 3, 6):
+        scores = suspicion(labels[:number], probabilities[:number])
+        assert len(scores) == number
+        assert np.isfinite(scores).all()
+    assert len(suspicion(np.full(9, 6), probabilities[:9])) == 9
+
+
+def test_folds_complete_each_other_and_networks_are_averaged() -> None:
+    labels, probabilities = made_up(4)
+    labels[5] = (labels[5] + 1) % 7
+    whole = table(labels, probabilities)
+    found = suspects([whole[whole.index % 3 == fold] for fold in range(3)])
+    assert set(found["image_id"]) == set(whole["image_id"])
+    assert found["suspicion"].is_monotonic_decreasing
+    assert (found["networks"] == 1).all()
+    expected = pd.Series(suspicion(labels, probabilities), index=whole["image_id"])
+    assert np.allclose(found["suspicion"], expected[found["image_id"]], atol=1e-6)
+
+    other = made_up(5)[1]
+    both = suspects([whole, table(labels, other)[:100]]).set_index("image_id")
+    assert both["networks"].value_counts().to_dict() == {1: 600, 2: 100}
+    row = both.loc["image/5"].to_dict()
+    mean = (probabilities[5] + other[5]) / 2
+    against = [int(each[5].argmax() != labels[5]) for each in (probabilities, other)]
+    assert row["agreement"] == np.mean(against)
+    assert row["p_label"] == pytest.approx(mean[labels[5]], abs=1e-6)
+    assert row["suggested"] == np.argmax(np.where(np.arange(7) == labels[5], -1, mean))
+    assert row["p_suggested"] == pytest.approx(mean[int(row["suggested"])], abs=1e-6)
+
+
+def test_tables_that_do_not_belong_together_are_refused() -> None:
+    labels, probabilities = made_up(6)
+    with pytest.raises(RunError, match="different labels for 700 images"):
+        suspects([table(labels, probabilities), table((labels + 1) % 7, probabilities)])
+    with pytest.raises(RunError, match="No run has predictions"):
+        suspects([])

@@ -208,12 +208,14 @@ def _print_csv(rows: list[dict[str, Any]]) -> None:
 
 @runs_app.command("show")
 def runs_show(run: RunName, runs_root: RunsRoot, as_json: AsJson = False) -> None:
-    """One run: state, progress, settings, figures."""
+    """One run: state, progress, settings, figures; what came of reproducing another."""
+    from core.runs.reproduce import read_reproduction
     from core.runs.store import find_run
 
     found = find_run(runs_root, run)
+    verdict = read_reproduction(found)
     if as_json:
-        print_json(run_as_json(found))
+        print_json({**run_as_json(found), "reproduction": verdict and verdict.model_dump(mode="json")})
         return
     print(f"{found.id}  {found.state}" + (f": {found.problem}" if found.problem else ""))
     print(f"epochs      {found.summary.get('epochs_done', 0)} of {found.status.epochs}")
@@ -224,6 +226,8 @@ def runs_show(run: RunName, runs_root: RunsRoot, as_json: AsJson = False) -> Non
         print(f"{split:11} {figure(figures)} on {figures['images']:,} images; with flip {figure(figures['tta'])}")
     if found.config:
         print("settings    " + " ".join(f"{key}={value}" for key, value in found.config.model_dump().items()))
+    if verdict:
+        _print_reproduction(verdict)
 
 
 @runs_app.command("stop")
@@ -282,6 +286,49 @@ def runs_clone(
     found = find_run(runs_root, run)
     config = parse_config({**config_of(found).model_dump(), **pairs(settings)})
     print(start(found.paths.root, data_root, config, name=name, author=author, parent=found.id))
+
+
+@runs_app.command("reproduce")
+def runs_reproduce(
+    run: RunName,
+    runs_root: RunsRoot,
+    data_root: DataRoot,
+    author: Annotated[str, typer.Option(help="Who starts it.")] = "",
+    wait: Annotated[bool, typer.Option("--wait", help="Show the progress, and the verdict at the end.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a finished run again from what it recorded, and say whether the same comes out."""
+    from core.jobs.follow import follow_to_end
+    from core.jobs.local import reproduce
+    from core.runs.reproduce import check_reproducible, read_reproduction
+    from core.runs.store import find_run, read_run
+
+    found = find_run(runs_root, run)
+    warning = check_reproducible(found, data_root)
+    if warning:
+        print(warning, file=sys.stderr)
+    run_id = reproduce(found.paths.root, data_root, found.id, author=author)
+    if not as_json or wait:
+        print(run_id, file=sys.stderr if as_json else sys.stdout)
+    if wait:
+        follow_to_end(found.paths.root, run_id)
+    started = read_run(found.paths.root, run_id)
+    verdict = read_reproduction(started)
+    if as_json:
+        judged = verdict and verdict.model_dump(mode="json")
+        print_json(
+            {"run": run_id, "reproduces": found.id, "state": started.state, "warning": warning, "verdict": judged}
+        )
+    elif verdict:
+        _print_reproduction(verdict)
+
+
+def _print_reproduction(verdict: Any) -> None:
+    print(f"reproduces  {verdict.reproduces}")
+    print(verdict.words)
+    for check in verdict.checks:
+        said = "not recorded" if check.same is None else "same" if check.same else "differs"
+        print(f"{check.what:11} {said:8} {check.words}" if check.same is not None else f"{check.what:11} {said}")
 
 
 @runs_app.command("move")

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
 from rich.text import Text
 
+from core.errors import TrainingError
 from core.jobs.local import stop
 from core.runs.history import Row, read_rows
 from core.runs.layout import RunPaths
@@ -80,6 +81,19 @@ def follow(runs_root: Path, run_id: str) -> Run:
                 asked = True
                 stop(runs_root, run_id)
                 console.print("Stopping at the next batch, with a checkpoint; Ctrl-C again to leave at once.")
+
+
+def follow_to_end(runs_root: Path, run_id: str) -> Run:
+    """As `follow`, then a line that says how it ended.
+
+    Raises:
+        TrainingError: it ended badly.
+    """
+    run = follow(runs_root, run_id)
+    print(f"{run.state}{f': {run.problem}' if run.problem else ''}", file=sys.stderr)
+    if run.state in ("failed", "crashed", "damaged"):
+        raise TrainingError(run.problem or f"Run {run_id} {run.state}.")
+    return run
 
 
 class _Tail:

@@ -53,7 +53,7 @@ class SeedGroup:
 
     runs: tuple[Run, ...]
     accuracies: tuple[float, ...]
-    """Of those that have been scored."""
+    """Of those that have been scored, one per seed, the oldest run first."""
 
     @property
     def mean_and_spread(self) -> tuple[float, float | None] | None:
@@ -140,7 +140,11 @@ def seed_groups(runs: Sequence[Run], split: str) -> list[SeedGroup]:
     found = []
     for members in groups.values():
         if len({run.config.seed for run in members if run.config}) > 1:
-            figures = [run.summary.get("evaluation", {}).get(split) or {} for run in members]
-            scored = tuple(float(each["accuracy"]) for each in figures if each.get("accuracy") is not None)
-            found.append(SeedGroup(tuple(members), scored))
+            accuracies: dict[int, float] = {}
+            for run in sorted(members, key=lambda run: run.status.created_at):
+                accuracy = (run.summary.get("evaluation", {}).get(split) or {}).get("accuracy")
+                if run.config and accuracy is not None:
+                    # One per seed: the same seed again says nothing about how far seeds lie apart.
+                    accuracies.setdefault(run.config.seed, float(accuracy))
+            found.append(SeedGroup(tuple(members), tuple(accuracies.values())))
     return found

@@ -1,7 +1,6 @@
 """Reading a file of weights without torch, and without running code from it: to compare two of them to the last bit."""
 
 import io
-import math
 import pickle
 import zipfile
 from collections import OrderedDict
@@ -25,7 +24,7 @@ def read_tensors(path: Path) -> "dict[str, np.ndarray]":
 
     Such a file is a zip with a pickle of names, shapes and types, and one entry with the plain bytes of each storage.
     The pickle is read with nothing to call but what builds tensors. Files of equal tensors may differ in their bytes:
-    the zip holds a random id.
+    versions of torch write the zip around them differently.
 
     Raises:
         RunError: it is missing, damaged, or holds anything but plain tensors.
@@ -81,7 +80,7 @@ def _tensor(storage: "np.ndarray", offset: int, size: tuple[int, ...], stride: t
     import numpy as np
 
     last = offset + sum((length - 1) * step for length, step in zip(size, stride, strict=True))
-    if min([offset, *size, *stride]) < 0 or (math.prod(size) and last >= len(storage)):
+    if min([offset, *size, *stride]) < 0 or (all(size) and last >= len(storage)):
         raise pickle.UnpicklingError("a tensor reaches beyond its storage")
     width = storage.dtype.itemsize
     return np.lib.stride_tricks.as_strided(storage[offset:], size, [step * width for step in stride], writeable=False)

@@ -1,0 +1,335 @@
+"""Training a run again from what it recorded: what was the same, and how near the result is.
+
+The new run is an ordinary one that remembers in `meta.json` what it reproduces. When it has finished, its worker writes
+`reproduction.json`, so that the verdict stays when the original is gone.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from core.errors import DataError, RunError
+from core.evaluation.significance import compare_predictions, mean_and_spread
+from core.files import read_json, write_json
+from core.runs.compare import SPLITS, recipe
+from core.runs.environment import read_uncommitted_changes
+from core.runs.store import Run, RunState, list_runs, read_run
+
+SPLIT: Final = "validation"
+"""Accuracies are compared on it: test is never used to decide anything."""
+NAMED: Final = 6
+"""So many differences of a kind are named; the others are counted."""
+
+
+class Outcome(StrEnum):
+    """How near the result is to the original's."""
+
+    BIT_EQUAL = "bit-equal"
+    WITHIN_SEEDS = "within the spread of seeds"
+    OUTSIDE_SEEDS = "outside the spread of seeds"
+    NO_EVIDENCE = "no evidence of a difference"
+    DIFFERENT = "different"
+    NOT_COMPARABLE = "not comparable"
+
+
+class Check(BaseModel):
+    """One thing that should be the same."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    what: str
+    """`settings`, `data`, `code`, `packages`, `Python`, `system`, `machine`, `device`, `threads` or `precision`."""
+    same: bool | None
+    """None: not recorded for one of the two."""
+    words: str
+    """What differs, or that nothing does."""
+
+
+class Reproduction(BaseModel):
+    """`reproduction.json`: the verdict."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    time: AwareDatetime
+    reproduces: str
+    """Id of the original."""
+    outcome: Outcome
+    words: str
+    """The outcome in one or two sentences."""
+    checks: list[Check]
+
+    @property
+    def differences(self) -> list[Check]:
+        """What was not the same."""
+        return [check for check in self.checks if check.same is False]
+
+
+def check_reproducible(run: Run, data_root: Path) -> str | None:
+    """Look before a run is trained again. None if its data are here; else one sentence on how they differ, which is no
+    reason not to start.
+
+    Raises:
+        RunError: it has not finished, or its settings cannot be read.
+        DataError: its data set is not here.
+    """
+    from core.data.fer2013 import read_info
+
+    if run.config is None:
+        raise RunError(f"Run {run.id} cannot be reproduced: {run.problem}")
+    if run.state is not RunState.FINISHED:
+        raise RunError(f"Run {run.id} is {run.state}: only a finished run has a result to reproduce.")
+    try:
+        info = read_info(data_root, run.config.dataset)
+    except DataError as error:
+        raise DataError(f"Run {run.id} cannot be reproduced without its data. {error}") from error
+    recorded = _fingerprint(run, _environment(run))
+    if recorded is None:
+        return f"Run {run.id} has not recorded which data it was trained on, so they may differ."
+    if recorded != info.fingerprint:
+        return (
+            f"The data set {info.name!r} has changed since: its fingerprint is {info.fingerprint[:12]}, the run was "
+            f"trained on {recorded[:12]}. The results will differ."
+        )
+    return None
+
+
+def read_reproduction(run: Run) -> Reproduction | None:
+    """The verdict on a run that reproduces another; None while there is none."""
+    try:
+        return Reproduction.model_validate_json(run.paths.reproduction.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def write_reproduction(runs_root: Path, run_id: str) -> Reproduction | None:
+    """Judge a run that has been trained to its end and write the verdict; None if it reproduces nothing.
+
+    Raises:
+        RunError: the original is gone, or one of the two cannot be read.
+        OSError: the verdict cannot be written.
+    """
+    run = read_run(runs_root, run_id)
+    if not run.meta.reproduces:
+        return None
+    verdict = judge(read_run(runs_root, run.meta.reproduces), run, list_runs(runs_root))
+    write_json(run.paths.reproduction, verdict.model_dump(mode="json"))
+    return verdict
+
+
+def judge(original: Run, again: Run, runs: Iterable[Run]) -> Reproduction:
+    """Compare a run with the one it reproduces.
+
+    Args:
+        original: a finished run.
+        again: trained to its end with the same settings.
+        runs: all there are; those that differ from the original only in the seed tell how far seeds lie apart.
+
+    Raises:
+        RunError: one of the two lacks its predictions.
+    """
+    outcome, words = _result(original, again, runs)
+    return Reproduction(
+        time=datetime.now(UTC),
+        reproduces=original.id,
+        outcome=outcome,
+        words=words,
+        checks=compare_origins(original, again),
+    )
+
+
+# --- what it was made with
+
+
+def compare_origins(original: Run, again: Run) -> list[Check]:
+    """Whether the two were made from the same settings, data, code, packages and on the same machine, as recorded."""
+    old, new = _environment(original), _environment(again)
+    data = _fingerprint(original, old), _fingerprint(again, new)
+    checks = [
+        _settings(original, again),
+        _plain("data", *(value and value[:12] for value in data)),
+        _code(original, again, old, new),
+        _packages(old, new),
+        _plain("Python", old.get("python"), new.get("python")),
+        _plain("system", old.get("platform"), new.get("platform")),
+        _plain("machine", old.get("host"), new.get("host")),
+        *(_plain(what, old.get(what), new.get(what)) for what in ("device", "threads", "precision")),
+    ]
+    return [_resumed(check, old, new) for check in checks]
+
+
+def _plain(what: str, old: Any, new: Any) -> Check:
+    if old is None or new is None:
+        return Check(what=what, same=None, words="not recorded")
+    return Check(what=what, same=old == new, words=str(old) if old == new else f"{old} → {new}")
+
+
+def _settings(original: Run, again: Run) -> Check:
+    old, new = (run.config.model_dump() if run.config else {} for run in (original, again))
+    changed = [
+        f"{field} {old.get(field)} → {new.get(field)}" for field in {**old, **new} if old.get(field) != new.get(field)
+    ]
+    return Check(what="settings", same=not changed, words=_named(changed) or f"all {len(new)}")
+
+
+def _packages(old: Mapping[str, Any], new: Mapping[str, Any]) -> Check:
+    before, after = old.get("packages"), new.get("packages")
+    if not before or not after:
+        return Check(what="packages", same=None, words="not recorded")
+    changed = [
+        f"{name} {before.get(name, 'missing')} → {after.get(name, 'missing')}"
+        for name in sorted({*before, *after}, key=str.lower)
+        if before.get(name) != after.get(name)
+    ]
+    return Check(what="packages", same=not changed, words=_named(changed) or f"all {len(after)}")
+
+
+def _code(original: Run, again: Run, old: Mapping[str, Any], new: Mapping[str, Any]) -> Check:
+    commits = [(each.get("git") or {}).get("commit", "")[:9] for each in (old, new)]
+    before, after = old.get("code"), new.get("code")
+    if before and after:
+        changed = [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
+        words = _named(changed) or f"all {len(after)} files of the engine"
+    elif all(commits):
+        patches = [read_uncommitted_changes(run.paths) for run in (original, again)]
+        changed = ["uncommitted changes"] if patches[0] != patches[1] else []
+        changed += ["the commit"] if commits[0] != commits[1] else []
+        words = _named(changed) or "the same commit and uncommitted changes"
+    else:
+        return Check(what="code", same=None, words="not recorded")
+    between = f" (commit {commits[0]} → {commits[1]})" if all(commits) and commits[0] != commits[1] else ""
+    return Check(what="code", same=not changed, words=words + between)
+
+
+def _resumed(check: Check, old: Mapping[str, Any], new: Mapping[str, Any]) -> Check:
+    """A run that was resumed elsewhere, or with something else, was not made with one thing alone."""
+    keys = {"data": "dataset", "system": "platform", "machine": "host", "Python": "python"}
+    key = keys.get(check.what, check.what)
+    who = [
+        name
+        for name, environment in (("the original", old), ("the reproduction", new))
+        if any(key in resume for resume in environment.get("resumes", []))
+    ]
+    if not who:
+        return check
+    return check.model_copy(
+        update={"same": False, "words": f"{check.words}; changed in a resume of {' and '.join(who)}"}
+    )
+
+
+def _named(changed: Sequence[str]) -> str:
+    more = f" and {len(changed) - NAMED} more" if len(changed) > NAMED else ""
+    return ", ".join(changed[:NAMED]) + more
+
+
+def _environment(run: Run) -> dict[str, Any]:
+    try:
+        found = read_json(run.paths.environment)
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _fingerprint(run: Run, environment: Mapping[str, Any]) -> str | None:
+    return run.summary.get("dataset_fingerprint") or (environment.get("dataset") or {}).get("fingerprint")
+
+
+# --- what came out
+
+
+def _result(original: Run, again: Run, runs: Iterable[Run]) -> tuple[Outcome, str]:
+    weights = _same_weights(original, again)
+    predictions = _same_predictions(original, again)
+    if weights is True and predictions:
+        return Outcome.BIT_EQUAL, "Bit-equal: the weights and every prediction are the same to the last bit."
+    if weights is None and predictions:
+        return Outcome.BIT_EQUAL, "Bit-equal predictions; the weights cannot be compared, since one file is missing."
+    though = "the weights" if weights else "the predictions" if predictions else ""
+    begin = f"Not bit-equal (though {though} are)" if though else "Not bit-equal"
+    data = {_fingerprint(run, _environment(run)) for run in (original, again)}
+    if len(data - {None}) > 1:
+        return Outcome.NOT_COMPARABLE, f"{begin}, and not comparable: the data set has changed in between."
+    try:
+        comparison = compare_predictions(_predictions(original), _predictions(again))
+    except RunError as error:
+        return Outcome.NOT_COMPARABLE, f"{begin}, and not comparable: {error}"
+    seeds = seed_accuracies(original, [run for run in runs if run.id != again.id])
+    if len(seeds) < 2:
+        likely = comparison.in_words()
+        outcome = Outcome.NO_EVIDENCE if likely.startswith("no evidence") else Outcome.DIFFERENT
+        return outcome, (
+            f"{begin}. On the same {comparison.images:,} images of {SPLIT}: {likely}. How far seeds lie apart is not "
+            "known, since no other seed of these settings has finished."
+        )
+    bound, spread = seed_bound(seeds)
+    points, apart, deviation = (f"{100 * share:.2f} points" for share in (comparison.difference, bound, spread))
+    outcome = Outcome.WITHIN_SEEDS if abs(comparison.difference) <= bound else Outcome.OUTSIDE_SEEDS
+    joint = "but" if outcome is Outcome.WITHIN_SEEDS else "and"
+    return outcome, (
+        f"{begin}, {joint} {outcome}: accuracy on {SPLIT} differs by {points}; by the {len(seeds)} seeds there are "
+        f"(standard deviation {deviation}), two seeds lie up to {apart} apart, 19 times of 20."
+    )
+
+
+def _same_weights(original: Run, again: Run) -> bool | None:
+    """Whether all tensors are equal to the bit; None if a file is missing."""
+    from core.runs.weights import read_tensors
+
+    if not (original.has_weights and again.has_weights):
+        return None
+    old, new = read_tensors(original.paths.weights), read_tensors(again.paths.weights)
+
+    def content(tensor: Any) -> tuple[Any, ...]:
+        return tensor.dtype, tensor.shape, tensor.tobytes()
+
+    return old.keys() == new.keys() and all(content(old[name]) == content(new[name]) for name in old)
+
+
+def _same_predictions(original: Run, again: Run) -> bool:
+    """Whether every table that the original has is there again, equal to the bit, and there is one."""
+    from core.runs.compare import read_table
+
+    paths = [(original.paths.predictions(split), again.paths.predictions(split)) for split in SPLITS]
+    pairs = [(read_table(old), read_table(new)) for old, new in paths if old.exists()]
+    return bool(pairs) and all(
+        list(old) == list(new) and all(old[name].to_numpy().tolist() == new[name].to_numpy().tolist() for name in old)
+        for old, new in pairs
+    )
+
+
+def _predictions(run: Run) -> Any:
+    from core.runs.compare import read_table
+
+    return read_table(run.paths.predictions(SPLIT))
+
+
+def seed_accuracies(original: Run, runs: Iterable[Run]) -> dict[int, float]:
+    """Seed to accuracy on validation, of finished runs that differ from the original only in it; the original's own
+    among them. Of several runs with one seed the oldest counts: a repetition says nothing about seeds."""
+    own = recipe(original)
+    found: dict[int, float] = {}
+    for run in sorted([original, *runs], key=lambda run: (run.id != original.id, run.status.created_at)):
+        accuracy = (run.summary.get("evaluation", {}).get(SPLIT) or {}).get("accuracy")
+        if run.state is RunState.FINISHED and run.config and recipe(run) == own and accuracy is not None:
+            found.setdefault(run.config.seed, float(accuracy))
+    return found
+
+
+def seed_bound(seeds: Mapping[int, float]) -> tuple[float, float]:
+    """How far two runs of different seeds lie apart, 19 times of 20, and the standard deviation over seeds.
+
+    The difference of two independent draws has the variance of one, twice; with the standard deviation taken from n
+    values it follows Student's t distribution with n - 1 degrees of freedom.
+
+    Args:
+        seeds: at least two.
+    """
+    from scipy.stats import t
+
+    _, spread = mean_and_spread(list(seeds.values()))
+    assert spread is not None
+    return float(t.ppf(0.975, len(seeds) - 1)) * math.sqrt(2) * spread, spread

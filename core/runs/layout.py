@@ -4,6 +4,7 @@ import re
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -48,7 +49,7 @@ class RunPaths:
         if not is_run_id(self.run_id):
             raise RunError(f"{self.run_id!r} is not a run id: 1 to 64 of a-z, 0-9 and -.")
 
-    @property
+    @cached_property  # asked for thousands of times where many runs are listed
     def folder(self) -> Path:
         return self.root / self.run_id
 

@@ -366,20 +366,20 @@ class _File(Generic[_T]):
     """One file, parsed again only when it is another one than at the last look."""
 
     def __init__(self, path: Path, parse: Callable[[bytes], _T]) -> None:
-        self._path, self._parse = path, parse
+        self.path, self._parse = path, parse
         self._last: tuple[tuple[int, int, int], _T | None, Exception | None] | None = None
 
     def look(self) -> tuple[_T | None, Exception | None]:
         """Its content, or why there is none: an OSError or a ValueError."""
         try:
-            stat = os.stat(self._path)  # before reading: what is written in between is then seen at the next look
+            stat = os.stat(self.path)  # before reading: what is written in between is then seen at the next look
         except OSError as error:
             return None, error
         key = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
         last = self._last
         if last is None or last[0] != key:
             try:
-                last = key, self._parse(self._path.read_bytes()), None
+                last = key, self._parse(self.path.read_bytes()), None
             except OSError as error:
                 return None, error  # may have passed by the next look, without a change of the file
             except ValueError as error:  # pydantic's ValidationError is one
@@ -408,13 +408,13 @@ class _Folder:
         meta, meta_error = self._meta.look()
         config, config_error = self._config.look()
         summary, summary_error = self._summary.look()
-        for path, wrong, may_miss in (
-            (paths.meta, meta_error, True),
-            (paths.config, config_error, False),
-            (paths.summary, summary_error, True),
+        for file, wrong, may_miss in (
+            (self._meta, meta_error, True),
+            (self._config, config_error, False),
+            (self._summary, summary_error, True),
         ):
             if wrong and not (may_miss and isinstance(wrong, FileNotFoundError)):
-                problems.append(f"Its {path.name} cannot be used: {_reason(wrong)}.")
+                problems.append(f"Its {file.path.name} cannot be used: {_reason(wrong)}.")
         problem = problem or " ".join(problems) or None
         return Run(paths, state, status, meta or RunMeta(), config, summary or {}, problem)
 

@@ -1,0 +1,75 @@
+"""Which of many runs are wanted, and in which order."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from core.runs.store import Run
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What somebody looks for. An empty collection asks for nothing; within one, any of its words will do."""
+
+    text: str = ""
+    """Parts of the name, id, author, notes or error, in any order."""
+    states: Collection[str] = ()
+    tags: Collection[str] = ()
+    authors: Collection[str] = ()
+    reviews: Collection[str] = ()
+    archived: bool = False
+    """Archived ones, too."""
+
+    def fits(self, run: Run) -> bool:
+        meta = run.meta
+        if (meta.archived and not self.archived) or (self.states and run.state.value not in self.states):
+            return False
+        if self.tags and not any(tag in self.tags for tag in meta.tags):
+            return False
+        if (self.authors and meta.author not in self.authors) or (self.reviews and meta.review not in self.reviews):
+            return False
+        if not self.text:
+            return True
+        about = " ".join((meta.name, run.id, meta.author, meta.notes, run.problem or "")).lower()
+        return all(word in about for word in self.text.lower().split())
+
+
+def _best(figure: str) -> Callable[[Run], float | None]:
+    return lambda run: run.summary.get("best", {}).get(figure)
+
+
+def accuracy_on_test(run: Run) -> float | None:
+    """Accuracy on test, 0..1; None before it has been scored."""
+    value = run.summary.get("evaluation", {}).get("test", {}).get("accuracy")
+    return None if value is None else float(value)
+
+
+@dataclass(frozen=True)
+class Order:
+    """A way to sort runs."""
+
+    title: str
+    key: Callable[[Run], Any]
+    """None where there is nothing to sort by: such runs come last."""
+    falling: bool = False
+
+
+ORDERS: Final[dict[str, Order]] = {
+    "newest": Order("Newest first", lambda run: run.status.created_at, falling=True),
+    "oldest": Order("Oldest first", lambda run: run.status.created_at),
+    "validation": Order("Best on validation", _best("validation_accuracy"), falling=True),
+    "test": Order("Best on test", accuracy_on_test, falling=True),
+    "loss": Order("Lowest validation loss", _best("validation_loss")),
+    "longest": Order("Longest", lambda run: run.status.elapsed_seconds or None, falling=True),
+    "name": Order("Name", lambda run: run.name.lower()),
+    "author": Order("Author", lambda run: run.meta.author.lower() or None),
+    "starred": Order("Starred first", lambda run: run.meta.starred, falling=True),
+}
+
+
+def select_runs(runs: Sequence[Run], wanted: Wanted, order: str = "newest") -> list[Run]:
+    """Those that fit, sorted by one of `ORDERS`; equal ones stay in the order given."""
+    chosen = ORDERS[order]
+    fitting = [(chosen.key(run), run) for run in runs if wanted.fits(run)]
+    known = sorted((each for each in fitting if each[0] is not None), key=lambda each: each[0], reverse=chosen.falling)
+    return [run for _, run in known] + [run for value, run in fitting if value is None]

@@ -1,0 +1,76 @@
+"""Searching, filtering and sorting runs."""
+
+from pathlib import Path
+
+import pytest
+
+from core.config import TrainConfig
+from core.files import write_json
+from core.runs.selection import ORDERS, Wanted, select_runs
+from core.runs.store import Run, RunMeta, create_run, list_runs, read_status, write_meta, write_status
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> list[Run]:
+    """Three runs, made in the order a, b, c; b has no figures."""
+    meta = {
+        "a": RunMeta(name="Zebra", author="Ana", tags=["x", "y"], notes="with Dropout", review="approved"),
+        "b": RunMeta(name="apple", author="", tags=["y"], starred=True),
+        "c": RunMeta(name="Mango", author="Bo", archived=True),
+    }
+    for run_id, said in meta.items():
+        paths = create_run(tmp_path, TrainConfig(), run_id=run_id)
+        write_meta(paths, lambda _, said=said: said)
+        if run_id != "b":
+            accuracy = {"a": 0.5, "c": 0.6}[run_id]
+            best = {"epoch": 1, "validation_accuracy": accuracy, "validation_loss": 1 - accuracy}
+            test = {"images": 10, "accuracy": 1 - accuracy, "interval": [0.1, 0.9]}
+            write_json(paths.summary, {"best": best, "evaluation": {"test": test}})
+            ended = {"state": "failed", "error": "No space left.", "elapsed_seconds": 100 * accuracy}
+            write_status(paths, read_status(paths).model_copy(update=ended))
+    return list_runs(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (Wanted(), "b a"),
+        (Wanted(archived=True), "c b a"),
+        (Wanted(text="ZEB"), "a"),
+        (Wanted(text="dropout ana"), "a"),
+        (Wanted(text="space", archived=True), "c a"),
+        (Wanted(text="nothing"), ""),
+        (Wanted(states=["queued"]), "b"),
+        (Wanted(states=["queued", "failed"]), "b a"),
+        (Wanted(tags=["x"]), "a"),
+        (Wanted(tags=["x", "y"]), "b a"),
+        (Wanted(authors=["Bo"], archived=True), "c"),
+        (Wanted(reviews=["unreviewed"]), "b"),
+        (Wanted(reviews=["approved"], tags=["y"], states=["failed"], text="zebra"), "a"),
+    ],
+)
+def test_what_is_wanted_is_found(runs: list[Run], wanted: Wanted, expected: str) -> None:
+    assert " ".join(run.id for run in select_runs(runs, wanted)) == expected
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        ("newest", "cba"),
+        ("oldest", "abc"),
+        ("validation", "cab"),
+        ("test", "acb"),
+        ("loss", "cab"),
+        ("longest", "cab"),
+        ("name", "bca"),
+        ("author", "acb"),
+        ("starred", "bca"),
+    ],
+)
+def test_runs_without_the_figure_come_last(runs: list[Run], order: str, expected: str) -> None:
+    assert "".join(run.id for run in select_runs(runs, Wanted(archived=True), order)) == expected
+
+
+def test_every_order_is_tested() -> None:
+    [mark] = [m for m in test_runs_without_the_figure_come_last.pytestmark if m.name == "parametrize"]  # type: ignore[attr-defined]
+    assert {case[0] for case in mark.args[1]} == set(ORDERS)

@@ -1,14 +1,18 @@
-"""What can be done about a run: stop, kill, resume, start again, clone; and the order of those that wait."""
+"""What can be done about a run: stop, resume, start again, clone, reproduce, put away; the order of those that wait."""
 
 import time
 from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 
 import streamlit as st
 
 from core.jobs import local
 from core.jobs.queue import move_waiting
+from core.runs.removal import delete_run, what_is_lost
+from core.runs.reproduce import check_reproducible
+from core.runs.review import annotate
 from core.runs.store import Run, RunState
-from dashboard import widgets
+from dashboard import visitor, widgets
 from dashboard.widgets import escape
 
 RESUMABLE = (RunState.STOPPED, RunState.FAILED, RunState.CRASHED)
@@ -50,9 +54,10 @@ def actions(run: Run) -> None:
     if run.has_weights:
         st.page_link(widgets.ERRORS, label="Errors", icon=":material/grid_view:", query_params={"run": run.id})
         st.page_link(widgets.PREDICT, label="Predict", icon=":material/add_reaction:", query_params={"run": run.id})
-    if run.config:
-        with st.popover("More", icon=":material/more_horiz:"):
+    with st.popover("More", icon=":material/more_horiz:"):
+        if run.config:
             more(run)
+        put_away(run)
 
 
 def stop_asked_seconds(run: Run) -> float | None:
@@ -75,12 +80,75 @@ def kill(run: Run) -> None:
 def more(run: Run) -> None:
     """Start again, or something like it."""
     if st.button("Clone", icon=":material/content_copy:", key="clone", help="A new run with settings changed"):
-        st.switch_page(widgets.TRAIN, query_params={"from": run.id})
+        st.switch_page(widgets.TRAIN, query_params={"clone": run.id})
     if run.state.is_live:
         return
     if st.button("Retry", icon=":material/replay:", key="retry", help="A new run with the same settings"):
         roots = widgets.runs_root(), widgets.data_root()
         widgets.open_run(once(("retry", run.id), lambda: local.retry(*roots, run.id)))
+    if run.state is RunState.FINISHED and st.button(
+        "Reproduce", icon=":material/repeat:", key="reproduce", help="Train it again and see whether the same comes out"
+    ):
+        reproduce(run)
+
+
+@st.dialog("Reproduce this run", icon=":material/repeat:")
+def reproduce(run: Run) -> None:
+    """Says what will happen, warns if the data are not the same, and starts."""
+    with widgets.guarded():
+        warning = check_reproducible(run, widgets.data_root())
+        st.write(
+            "Trains again with the settings that were recorded, as a new run. At its end it says whether settings, "
+            "data, code, packages and machine were the same, and how near the result is: equal to the last bit, as "
+            "near as another seed would be, or further away."
+        )
+        if warning:
+            st.warning(escape(warning), icon=":material/database:")
+        label = "Start anyway" if warning else "Start"
+        if st.button(label, type="primary", icon=":material/repeat:", key="reproduce-start"):
+            roots, author = (widgets.runs_root(), widgets.data_root()), visitor.who(ask=False)
+            start = partial(local.reproduce, *roots, run.id, author=author)
+            widgets.open_run(once(("reproduce", run.id), start))
+
+
+def put_away(run: Run) -> None:
+    """Out of the lists, or gone for good."""
+    shown_again = run.meta.archived
+    label, icon = ("Show in lists", ":material/unarchive:") if shown_again else ("Archive", ":material/archive:")
+    if st.button(label, icon=icon, key="archive", help="Nothing is deleted; only lists leave an archived run out"):
+        if visitor.who(ask=False):
+            archive(run)
+        else:
+            ask_who(run)
+    if not run.state.is_live and st.button("Delete …", icon=":material/delete:", key="delete"):
+        confirm_delete(run)
+
+
+def archive(run: Run) -> None:
+    """Take it out of the lists, or show it there again."""
+    annotate(run.paths, visitor.who(ask=False), {"archived": not run.meta.archived})
+    st.rerun(scope="app")
+
+
+@st.dialog("Who are you?", icon=":material/person:")
+def ask_who(run: Run) -> None:
+    """Every change is kept with a name."""
+    name = visitor.who(key="who-archive")
+    with widgets.guarded():
+        if st.button("Go on", type="primary", disabled=not name, key="archive-as"):
+            archive(run)
+
+
+@st.dialog("Delete this run?", icon=":material/delete:")
+def confirm_delete(run: Run) -> None:
+    """Names what is lost."""
+    st.text(run.name)
+    st.write(f"Gone for good: {escape(what_is_lost(run))}.")
+    st.caption("Archive it instead to keep everything and only hide it from lists.")
+    with widgets.guarded():
+        if st.button("Delete for good", type="primary", icon=":material/delete_forever:", key="delete-really"):
+            delete_run(run.paths.root, run.id)
+            st.switch_page(widgets.RUNS)
 
 
 def waiting_line(runs: Sequence[Run]) -> None:

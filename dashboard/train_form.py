@@ -19,10 +19,17 @@ def fill(preset: Preset) -> None:
     _fill(preset.name, preset.config.model_dump(exclude={"dataset"}))
 
 
-def fill_from(run: Run) -> None:
-    """Put a run's settings into the form when its clone was asked for just now."""
+def fill_from(run: Run, corrections: str | None = None) -> None:
+    """Put a run's settings into the form when its clone was asked for just now, with another list of corrections if one
+    is given."""
     if run.config:
-        _fill(run.id, run.config.model_dump())
+        other = {} if corrections is None else {"corrections": corrections}
+        _fill(f"{run.id} {corrections}", run.config.model_dump() | other)
+
+
+def chosen_dataset(default: str) -> str:
+    """What stands in the form, before it is drawn."""
+    return str(st.session_state.get(_key("dataset"), default))
 
 
 def _fill(source: str, values: Mapping[str, Any]) -> None:
@@ -33,8 +40,14 @@ def _fill(source: str, values: Mapping[str, Any]) -> None:
             st.session_state[_key(name)] = value
 
 
-def settings(datasets: Sequence[str]) -> dict[str, Any]:
-    """The form, made from the fields of `TrainConfig`; what stands in it."""
+def settings(datasets: Sequence[str], corrections: Sequence[str]) -> dict[str, Any]:
+    """The form, made from the fields of `TrainConfig`; what stands in it.
+
+    Args:
+        datasets: names to choose from.
+        corrections: names of lists of corrections; without any, there is nothing to choose.
+    """
+    choices = {"dataset": datasets, "corrections": ["", *corrections]}
     fields = TrainConfig.model_fields
     groups = list(dict.fromkeys(field_group(field) for field in fields.values()))
     values: dict[str, Any] = {}
@@ -42,9 +55,9 @@ def settings(datasets: Sequence[str]) -> dict[str, Any]:
         with tab:
             grid = st.grid(3, min_column_width=190, vertical_alignment="bottom")
             for name, field in fields.items():
-                if field_group(field) == group:
+                if field_group(field) == group and (name != "corrections" or corrections):
                     with grid.cell():
-                        values[name] = widget(name, field, datasets if name == "dataset" else None)
+                        values[name] = widget(name, field, choices.get(name))
     return values
 
 
@@ -57,7 +70,7 @@ def widget(name: str, field: FieldInfo, options: Sequence[str] | None = None) ->
     if options:
         if st.session_state.get(key) not in options:
             st.session_state[key] = field.default if field.default in options else options[0]
-        return st.selectbox(label, options, **common)
+        return st.selectbox(label, options, format_func=lambda option: option or "none", **common)
     if field.annotation is bool:
         return st.toggle(label, **common)
     if field.annotation is str:

@@ -15,11 +15,14 @@ from streamlit.testing.v1 import AppTest
 
 from core.config import make_config
 from core.errors import RunError
+from core.evaluation.predictions import read_predictions
 from core.jobs import local
 from core.jobs.queue import waiting_runs
 from core.labels import LABELS
+from core.runs.corrections import make_corrections, run_corrections, save_corrections
 from core.runs.estimate import ROUGH_IMAGES_PER_SECOND, estimate_duration
 from core.runs.store import RunState, list_runs, read_run
+from core.runs.verdicts import give_verdicts
 from dashboard import cache, charts, widgets
 from dashboard.background import Importer
 from tests.conftest import PROJECT_ROOT, wait_for
@@ -464,7 +467,7 @@ def test_a_clone_fills_the_form_and_remembers_its_parent(
 ) -> None:
     monkeypatch.setattr(local, "ensure_runner", lambda *_: None)
     run = write("finished", name="The [parent]", epochs=3, seed=77)
-    app = open_page("train", **{"from": run.id})
+    app = open_page("train", clone=run.id)
     assert "Cloned from **The [parent]**" in words(app)
     assert app.number_input(key="field-seed").value == 77
     assert f"python -m core runs clone {run.id}" in words(app)
@@ -473,17 +476,17 @@ def test_a_clone_fills_the_form_and_remembers_its_parent(
     [child] = [each for each in list_runs(runs_root) if each.id != run.id]
     assert child.config is not None
     assert (child.meta.parent, child.config.seed, child.config.epochs) == (run.id, 77, 5)
-    app = open_page("train", **{"from": run.id})
+    app = open_page("train", clone=run.id)
     app.button(key="no-clone").click().run()
     assert "Cloned from" not in words(app)
     assert app.number_input(key="field-seed").value == 0
 
 
 def test_a_clone_of_what_is_gone_or_damaged_says_so(open_page: Opener, write: Writer) -> None:
-    assert "There is no run 'gone'" in words(open_page("train", **{"from": "gone"}))
+    assert "There is no run 'gone'" in words(open_page("train", clone="gone"))
     run = write("finished", epochs=2)
     run.paths.config.write_text("{")
-    app = open_page("train", **{"from": run.id})
+    app = open_page("train", clone=run.id)
     assert "cannot be used" in words(app)
     assert app.radio(key="preset")
 
@@ -537,3 +540,26 @@ def test_a_server_takes_over_what_waits_and_if_told_so_what_was_interrupted(
     wait_for(lambda: len(wanted) > 0, 20, "a runner being asked for")
     assert [run.name for run in waiting_runs(runs_root)] == expected
     assert wanted == [runs_root]
+
+
+def test_a_clone_with_a_list_of_corrections_starts_with_that_list(
+    open_page: Opener, write: Writer, runs_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "ensure_runner", lambda *_: None)
+    run = write("finished", epochs=2)
+    assert not [each for each in open_page("train", clone=run.id).selectbox if each.key == "field-corrections"]
+    image = str(read_predictions(run.paths.predictions("validation"))["image_id"][0])
+    give_verdicts(run.paths, "Ada", "validation", [image], "ambiguous")
+    draft = make_corrections("first-look", [read_run(runs_root, run.id)])
+    save_corrections(runs_root, draft.corrections)
+    elsewhere = draft.corrections.model_copy(update={"name": "elsewhere", "data_fingerprint": "0" * 64})
+    save_corrections(runs_root, elsewhere)
+
+    app = open_page("train", clone=run.id, corrections="first-look")
+    assert app.selectbox(key="field-corrections").options == ["none", "first-look"]
+    assert app.selectbox(key="field-corrections").value == "first-look"
+    assert "--set corrections=first-look" in words(app)
+    app.button(key="start").click().run()
+    [child] = [each for each in list_runs(runs_root) if each.id != run.id]
+    assert (child.meta.parent, run_corrections(child.paths)) == (run.id, draft.corrections)
+    assert open_page("train", clone=run.id).selectbox(key="field-corrections").value == ""

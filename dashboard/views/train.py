@@ -8,6 +8,7 @@ from core.config import PRESETS, TrainConfig, parse_config
 from core.data.fer2013 import DatasetInfo, list_datasets
 from core.errors import ConfigError, RunError
 from core.jobs import local
+from core.runs.corrections import list_corrections
 from core.runs.estimate import estimate_duration
 from core.runs.store import Run
 from dashboard import cache, run_actions, train_form, widgets
@@ -30,14 +31,15 @@ def main() -> None:
     form, summary = st.columns([5, 3], gap="medium")
     with form:
         source = cloned_run() or choose_preset()
-        values = train_form.settings([info.name for info in datasets])
+        values = train_form.settings([info.name for info in datasets], fitting_lists(datasets))
     with summary, st.container(border=True):
         review(source, values, datasets, runs)
 
 
 def cloned_run() -> Run | None:
-    """The run in the address whose settings shall be used again; it fills the form."""
-    wanted = st.query_params.get("from")
+    """The run in the address whose settings shall be used again; it fills the form, with the list of corrections in the
+    address, if there is one."""
+    wanted = st.query_params.get("clone")
     if not wanted:
         return None
     try:
@@ -51,9 +53,9 @@ def cloned_run() -> Run | None:
         st.markdown(f":material/content_copy: Cloned from **{escape(run.name)}**", width="content")
         st.page_link(widgets.RUN, label="Open it", icon=":material/show_chart:", query_params={"run": run.id})
         if st.button("Use a recipe instead", type="tertiary", key="no-clone"):
-            del st.query_params["from"]
+            st.query_params.clear()
             st.rerun()
-    train_form.fill_from(run)
+    train_form.fill_from(run, corrections=st.query_params.get("corrections"))
     return run
 
 
@@ -71,6 +73,12 @@ def choose_preset() -> str:
     st.caption(f"Cost: {preset.cost}. Expect: {preset.expect}.")
     train_form.fill(preset)
     return str(name)
+
+
+def fitting_lists(datasets: list[DatasetInfo]) -> list[str]:
+    """The lists of corrections that were made on the chosen data set."""
+    chosen = {info.fingerprint for info in datasets if info.name == train_form.chosen_dataset(datasets[0].name)}
+    return [each.name for each in list_corrections(widgets.runs_root()) if each.data_fingerprint in chosen]
 
 
 def review(source: str | Run, values: dict[str, Any], datasets: list[DatasetInfo], runs: list[Run]) -> None:

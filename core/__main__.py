@@ -6,7 +6,7 @@ Exit code 0 on success; 2 on bad input, with one line that says what to do; 1 on
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -24,11 +24,11 @@ from core.cli import (
     print_json,
     run_as_json,
 )
+from core.commands_data import data_app
 from core.commands_export import export
 from core.commands_runs import runs_app
 from core.config import PRESETS, make_config
 from core.errors import FerError
-from core.labels import LABELS
 
 app = typer.Typer(
     help="Facial expression recognition: data, training, runs, evaluation, prediction.",
@@ -37,123 +37,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-data_app = typer.Typer(help="Import data sets and look at them.", no_args_is_help=True, rich_markup_mode=None)
 bench_app = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
 app.add_typer(runs_app, name="runs")
 app.add_typer(bench_app, name="bench")
 app.command()(export)
-
-
-# --- data
-
-
-@data_app.command("import")
-def data_import(
-    path: Annotated[
-        Path, typer.Argument(help="FER2013 as zip, folder, CSV or tar.gz; or class folders of your own pictures.")
-    ],
-    data_root: DataRoot,
-    name: Annotated[str, typer.Option(help="Name of the set.")] = "fer2013",
-    accept_differences: Annotated[bool, typer.Option(help="Go on if the counts are not the published ones.")] = False,
-    mapping: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FOLDER=CLASS", help="Own pictures: a folder's class, or - to leave it out; repeatable."),
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Own pictures: decides the split where no folder does.")] = 0,
-    skip_unreadable: Annotated[bool, typer.Option(help="Own pictures: leave out what cannot be read.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Read, verify and cache a data set; all or nothing. With another --name than fer2013, folders and zip files whose
-    file names are not those of FER2013 are your own pictures."""
-    from core.data.own import import_own, is_own, parse_mapping
-    from core.data.sources import import_dataset
-
-    def show(done: int, total: int) -> None:
-        if sys.stderr.isatty():
-            print(f"\r{done:,} of {total:,} images", end="\n" if done == total else "", file=sys.stderr, flush=True)
-
-    if mapping or (name != "fer2013" and is_own(path)):
-        mapped = parse_mapping(mapping or [])
-        info = import_own(
-            path, data_root, name=name, mapping=mapped, seed=seed, skip_unreadable=skip_unreadable, progress=show
-        )
-    else:
-        info = import_dataset(path, data_root, name=name, accept_differences=accept_differences, progress=show)
-    _print_dataset(info, as_json)
-
-
-@data_app.command("demo")
-def data_demo(data_root: DataRoot, seed: int = 0, as_json: AsJson = False) -> None:
-    """Make the demo set: faces drawn by this program, to try everything without FER2013."""
-    from core.data.demo import import_demo
-
-    _print_dataset(import_demo(data_root, seed=seed), as_json)
-
-
-@data_app.command("status")
-def data_status(data_root: DataRoot, as_json: AsJson = False) -> None:
-    """The imported data sets with their counts."""
-    from core.data.fer2013 import list_datasets
-
-    infos = list_datasets(data_root)
-    if as_json:
-        print_json([info.model_dump(mode="json") for info in infos])
-    elif not infos:
-        print("No data set is imported yet: run `python -m core data import PATH`, or `python -m core data demo`.")
-    else:
-        for info in infos:
-            _print_dataset(info, False)
-
-
-@data_app.command("audit")
-def data_audit(
-    data_root: DataRoot,
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Name of the set.")] = "fer2013",
-    as_json: AsJson = False,
-) -> None:
-    """Find repeated, mislabelled, leaked and empty images. Kept with the set: later calls are instant."""
-    from core.data.audit import audit_dataset
-
-    audit = audit_dataset(data_root, name)
-    if as_json:
-        print_json({"figures": audit.figures(), **audit.model_dump(mode="json")})
-        return
-    print(f"{audit.name}: {audit.images:,} images, {audit.unique:,} different ones, {audit.repeats:,} repeats")
-    others = [split for split in audit.sizes if split != "train"]
-    lines = [
-        (len(audit.duplicates), "groups of exact copies"),
-        (len(audit.conflicts), "of them with different labels"),
-        (len(audit.leaks), "different images that are in train and outside it"),
-        (len(audit.leak_conflicts), "of them with different labels"),
-        *((len(audit.shared_with_train(split)), f"images of {split} that are in train") for split in others),
-        (len(audit.near), "groups of near-duplicates"),
-        (len(audit.near_conflicts), "of them with different labels"),
-        (len(audit.near_leaks), "of them in train and outside it"),
-        (len(audit.flat), "images of one single gray"),
-        (len(audit.nearly_flat), "images whose pixels deviate by less than 5 gray levels"),
-    ]
-    for count, text in lines:
-        print(f"{count:>8,}  {text}")
-
-
-def _print_dataset(info: Any, as_json: bool) -> None:
-    if as_json:
-        print_json(info.model_dump(mode="json"))
-        return
-    print(f"{info.name}: {info.title}, from {info.source}, fingerprint {info.fingerprint[:12]}")
-    print(f"{'':12}" + "".join(f"{label:>10}" for label in LABELS) + f"{'total':>10}")
-    for split, counts in info.counts.items():
-        print(f"{split:12}" + "".join(f"{counts[label]:>10,}" for label in LABELS) + f"{sum(counts.values()):>10,}")
-    if info.kind == "fer2013":
-        agree = (
-            "All counts are the published ones."
-            if info.matches_published
-            else "Some counts are not the published ones."
-        )
-        print(agree)
-    if info.skipped:
-        print(f"{info.skipped:,} pictures could not be read and were left out.")
 
 
 # --- training

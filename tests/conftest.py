@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -29,6 +30,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="the real FER2013 is not here; point FER2013_ZIP to fer2013.zip"))
 
 
+@pytest.fixture
+def data_root(tmp_path: Path) -> Path:
+    """Where a test imports to; not there yet."""
+    return tmp_path / "data"
+
+
+def refused(path: Path, data_root: Path, *parts: str, importer: Callable[..., object] | None = None) -> None:
+    """Importing fails with one sentence that contains these parts, and leaves nothing."""
+    from core.data.fer2013 import list_datasets
+    from core.data.sources import import_dataset
+    from core.errors import DataError
+
+    with pytest.raises(DataError) as caught:
+        (importer or partial(import_dataset, accept_differences=True))(path, data_root)
+    message = str(caught.value)
+    assert all(part in message for part in parts), message
+    assert "\n" not in message and message.endswith(".") and len(message) < 500
+    assert list_datasets(data_root) == []
+
+
 @pytest.fixture(scope="session")
 def demo_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data root with a small drawn set named `demo`; read-only for tests."""
@@ -36,6 +57,16 @@ def demo_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     root = tmp_path_factory.mktemp("data")
     import_demo(root, train_per_class=24, validation_per_class=6, test_per_class=6)
+    return root
+
+
+@pytest.fixture(scope="session")
+def real_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data root with the real FER2013, for tests marked `real_data`; read-only."""
+    from core.data.sources import import_dataset
+
+    root = tmp_path_factory.mktemp("real")
+    import_dataset(REAL_ZIP, root)
     return root
 
 

@@ -229,7 +229,7 @@ def test_failed_writing_keeps_the_old_set_and_leaves_nothing(tmp_path: Path, mon
 
     with monkeypatch.context() as patch:
         patch.setattr(fer2013, "write_json", full)
-        with pytest.raises(DataError, match=r"Cannot write data sets under .*: No space left on device"):
+        with pytest.raises(DataError, match=r"The disk of .* is full: free some space"):
             write(tmp_path, seed=2)
     assert read_info(tmp_path, "small") == old
     assert sorted(entry.name for entry in tmp_path.iterdir()) == [".import.lock", "small"]

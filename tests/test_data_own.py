@@ -3,6 +3,7 @@
 import io
 import os
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from core.data.fer2013 import SPLITS, list_datasets, load_split
 from core.data.own import import_own, is_own, parse_mapping
 from core.errors import DataError
 from core.labels import LABELS
+from tests.conftest import refused
 
 KINDS = ("JPEG", "PNG", "WEBP", "BMP")
 
@@ -54,13 +56,8 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def refused(path: Path, root: Path, *parts: str, **options: object) -> None:
-    with pytest.raises(DataError) as caught:
-        import_own(path, root, name="mine", **options)  # type: ignore[arg-type]
-    message = str(caught.value)
-    assert all(part in message for part in parts), message
-    assert "\n" not in message and message.endswith(".") and len(message) < 500
-    assert list_datasets(root) == []
+def not_own(path: Path, root: Path, *parts: str, **options: object) -> None:
+    refused(path, root, *parts, importer=partial(import_own, name="mine", **options))
 
 
 def test_photos_of_any_size_are_divided_by_class(tmp_path: Path, root: Path) -> None:
@@ -119,8 +116,8 @@ def test_names_in_capitals_and_mapped_names(tmp_path: Path, root: Path) -> None:
     renamed = {name.replace("happy/", "Happiness/").replace("sad/", "SAD/"): data for name, data in files.items()}
     renamed |= {"contempt/1.jpg": b"not even a picture"}
     path = folder(tmp_path / "set", renamed)
-    refused(path, root, "2 folders that are no class", "'Happiness' (5)", "'contempt' (1)", "'Happiness=happy'")
-    refused(path, root, "'sat', which is no class", mapping={"happiness": "sat"})
+    not_own(path, root, "2 folders that are no class", "'Happiness' (5)", "'contempt' (1)", "'Happiness=happy'")
+    not_own(path, root, "'sat', which is no class", mapping={"happiness": "sat"})
     info = import_own(path, root, name="mine", mapping=parse_mapping(["happiness=happy", "Contempt = -"]))
     assert info.total == 35
 
@@ -145,7 +142,7 @@ def test_unreadable_pictures_are_counted_or_left_out(tmp_path: Path, root: Path)
         "sad/cut.png": photo(5, 1)[:99],
     }
     path = folder(tmp_path / "set", files)
-    refused(path, root, "3 of 38 pictures in 'set' cannot be read, the first being 'happy/notes.txt' (is not a picture")
+    not_own(path, root, "3 of 38 pictures in 'set' cannot be read, the first being 'happy/notes.txt' (is not a picture")
     assert import_own(path, root, name="mine", skip_unreadable=True).skipped == 3
     assert list_datasets(root)[0].total == 35
     os.mkfifo(path / "happy" / "pipe.jpg")
@@ -172,7 +169,7 @@ def test_unreadable_pictures_are_counted_or_left_out(tmp_path: Path, root: Path)
 )
 def test_what_is_refused(tmp_path: Path, root: Path, files: dict[str, bytes], parts: list[str]) -> None:
     (tmp_path / "set").mkdir()
-    refused(folder(tmp_path / "set", files), root, *parts)
+    not_own(folder(tmp_path / "set", files), root, *parts)
 
 
 def test_names_and_paths_that_are_refused(tmp_path: Path, root: Path) -> None:
@@ -180,8 +177,8 @@ def test_names_and_paths_that_are_refused(tmp_path: Path, root: Path) -> None:
     for name, part in (("fer2013", "is the name of FER2013 itself"), ("../x", "is not a name for a data set")):
         with pytest.raises(DataError, match=part):
             import_own(path, root, name=name)
-    refused(tmp_path / "none", root, "There is no file or folder")
-    refused(path / "happy" / "0.img", root, "cannot be imported")
+    not_own(tmp_path / "none", root, "There is no file or folder")
+    not_own(path / "happy" / "0.img", root, "cannot be imported")
     with pytest.raises(DataError, match="'happy' maps nothing: write folder=class"):
         parse_mapping(["happy"])
 

@@ -24,10 +24,7 @@ from core.data.fer2013 import PUBLISHED_COUNTS, SPLITS, DatasetInfo, list_datase
 from core.data.sources import import_dataset
 from core.errors import CountsDifferError, DataError
 from core.labels import LABELS
-
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
-REAL_ZIP = Path(os.environ.get("FER2013_ZIP") or PROJECT_ROOT.parent / "shared" / "data" / "fer2013.zip")
-needs_real_zip = pytest.mark.skipif(not REAL_ZIP.exists(), reason="the real FER2013 is not here: set FER2013_ZIP")
+from tests.conftest import PROJECT_ROOT, REAL_ZIP, refused
 
 
 @pytest.fixture(autouse=True)
@@ -70,23 +67,6 @@ def make_folder(path: Path, files: dict[str, bytes]) -> Path:
     return path
 
 
-@pytest.fixture
-def data_root(tmp_path: Path) -> Path:
-    return tmp_path / "data"
-
-
-def refused(path: Path, data_root: Path, *parts: str) -> None:
-    """Importing fails with one sentence that contains these parts, and leaves nothing."""
-    with pytest.raises(DataError) as caught:
-        import_dataset(path, data_root, accept_differences=True)
-    message = str(caught.value)
-    assert all(part in message for part in parts), message
-    assert "\n" not in message
-    assert message.endswith(".")
-    assert len(message) < 400
-    assert list_datasets(data_root) == []
-
-
 # --- the real data set
 
 
@@ -99,7 +79,7 @@ def real_import(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path
     shutil.rmtree(root)
 
 
-@needs_real_zip
+@pytest.mark.real_data
 def test_real_set_has_the_published_numbers(real_import: tuple[Path, DatasetInfo, float]) -> None:
     root, info, seconds = real_import
     assert info.total == 35_887
@@ -111,7 +91,7 @@ def test_real_set_has_the_published_numbers(real_import: tuple[Path, DatasetInfo
     assert seconds < 60
 
 
-@needs_real_zip
+@pytest.mark.real_data
 def test_real_set_opens_at_once(real_import: tuple[Path, DatasetInfo, float]) -> None:
     root, _, _ = real_import
     start = time.monotonic()
@@ -120,7 +100,7 @@ def test_real_set_opens_at_once(real_import: tuple[Path, DatasetInfo, float]) ->
     assert [len(split) for split in splits] == [28_709, 3_589, 3_589]
 
 
-@needs_real_zip
+@pytest.mark.real_data
 def test_real_pixels_and_order_are_those_of_the_files(real_import: tuple[Path, DatasetInfo, float]) -> None:
     root, _, _ = real_import
     train = load_split(root, "fer2013", "train")
@@ -133,14 +113,14 @@ def test_real_pixels_and_order_are_those_of_the_files(real_import: tuple[Path, D
             np.testing.assert_array_equal(train.images[index], pixels)
 
 
-@needs_real_zip
+@pytest.mark.real_data
 def test_real_duplicates_are_as_measured(real_import: tuple[Path, DatasetInfo, float]) -> None:
     root, _, _ = real_import
     unique = {image.tobytes() for split in SPLITS for image in load_split(root, "fer2013", split).images}
     assert len(unique) == 34_034
 
 
-@needs_real_zip
+@pytest.mark.real_data
 @pytest.mark.parametrize("share", [0.01, 0.5, 0.999999])
 def test_real_zip_cut_short_is_refused(tmp_path: Path, data_root: Path, share: float) -> None:
     cut = tmp_path / "cut.zip"
@@ -282,7 +262,7 @@ def test_zip_with_any_byte_changed_is_refused_or_right(tmp_path: Path, data_root
 
 
 @pytest.mark.parametrize("form", ["zip", "folder"])
-@pytest.mark.parametrize("files", [{}, {"happy/Training_1.jpg": b"x"}, {"fer2013.csv": b"emotion,pixels,Usage"}])
+@pytest.mark.parametrize("files", [{}, {"happy/Training_1.jpg": b"x"}, {"faces.csv": b"emotion,pixels,Usage"}])
 def test_no_class_folders(tmp_path: Path, data_root: Path, files: dict[str, bytes], form: str) -> None:
     (tmp_path / "a").mkdir()
     path = make_zip(tmp_path / "a.zip", files) if form == "zip" else make_folder(tmp_path / "a", files)

@@ -14,12 +14,12 @@ import pytest
 
 from core.data import tables
 from core.data.demo import import_demo
-from core.data.fer2013 import SPLITS, DatasetInfo, list_datasets, load_split
+from core.data.fer2013 import SPLITS, DatasetInfo, load_split
 from core.data.sources import import_dataset
 from core.data.tables import TABLE_LABELS
-from core.errors import CountsDifferError, DataError
+from core.errors import CountsDifferError
 from core.labels import LABELS
-from tests.conftest import REAL_ZIP
+from tests.conftest import REAL_ZIP, refused
 
 USAGE = {"train": "Training", "validation": "PublicTest", "test": "PrivateTest"}
 BOTH_ORDERS = [("fer2013.csv", "{0},{1},{2}"), ("icml_face_data.csv", "{0}, {2}, {1}")]
@@ -59,20 +59,6 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DatasetInfo]:
 @pytest.fixture(scope="module")
 def table(small: tuple[Path, DatasetInfo]) -> list[str]:
     return list(lines_of(small[0], "demo"))
-
-
-@pytest.fixture
-def data_root(tmp_path: Path) -> Path:
-    return tmp_path / "data"
-
-
-def refused(path: Path, data_root: Path, *parts: str) -> None:
-    with pytest.raises(DataError) as caught:
-        import_dataset(path, data_root, accept_differences=True)
-    message = str(caught.value)
-    assert all(part in message for part in parts), message
-    assert "\n" not in message and message.endswith(".") and len(message) < 400
-    assert list_datasets(data_root) == []
 
 
 # --- the same set

@@ -17,6 +17,7 @@ FLOORS = {
     "dashboard": 5,
     "core.worker": 5,
     "core.__main__": 6,
+    "core.commands_data": 5,
     "core.commands_runs": 5,
     "core.commands_export": 5,
     "core.training": 4,

@@ -8,11 +8,12 @@ Images of a split are ordered by label, then id, which is the order of `torchvis
 appears, is replaced and disappears as a whole, whatever is killed meanwhile.
 """
 
+import errno
 import hashlib
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,8 +37,9 @@ SPLITS: Final = ("train", "validation", "test")
 KAGGLE_NAME: Final = "msambare/fer2013"
 KAGGLE_URL: Final = f"https://www.kaggle.com/datasets/{KAGGLE_NAME}"
 TERMS: Final = (
-    "FER2013 was collected from the web for a challenge at ICML 2013 (Goodfellow et al. 2013); "
-    "the terms of its use stand on the data set's page at Kaggle."
+    "FER2013 was collected from the web for a challenge at ICML 2013 (Goodfellow et al. 2013). As far as known, Kaggle "
+    "names the Open Database License and the Database Contents License for it; whoever downloads it accepts the terms "
+    f"that stand at {KAGGLE_URL}."
 )
 
 PUBLISHED_COUNTS: Final[dict[str, tuple[int, ...]]] = {
@@ -54,6 +56,8 @@ _LOCK: Final = ".import.lock"
 _LOCK_SECONDS: Final = 120
 
 _T = TypeVar("_T")
+
+Kind = Literal["fer2013", "fer2013-plus", "drawn", "own"]
 
 SplitArrays = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Images uint8 (N, 48, 48), labels (N,) in 0..6, ids (N,) str."""
@@ -76,7 +80,7 @@ class DatasetInfo(BaseModel):
     name: str
     """Name of its folder, 1 to 64 of a-z, 0-9 and -."""
     title: str
-    kind: Literal["fer2013", "drawn", "own"]
+    kind: Kind
     source: str
     """What it was made from: a file name without its folder."""
     fingerprint: str
@@ -92,6 +96,8 @@ class DatasetInfo(BaseModel):
     """Where the numbers are not the published ones; always empty for kinds without published numbers."""
     skipped: int = 0
     """Pictures that could not be read and were left out, as was asked for."""
+    left_out: dict[str, int] = {}
+    """Reason to number of images that another labelling of the same images has no class for."""
 
     @property
     def total(self) -> int:
@@ -125,11 +131,14 @@ class Split:
 
 
 def list_datasets(data_root: Path) -> list[DatasetInfo]:
-    """All imported data sets, by name; damaged ones are passed over."""
+    """All imported data sets, by name; damaged ones are passed over, and what killed imports left is cleared up."""
     if not data_root.is_dir():
         return []
     found = []
-    for name in {entry.name.removeprefix(_REPLACED) for entry in data_root.iterdir() if entry.is_dir()}:
+    entries = [entry.name for entry in data_root.iterdir() if entry.is_dir()]
+    if any(entry.startswith((_INCOMING, _REPLACED)) for entry in entries):
+        _sweep_unless_written(data_root)
+    for name in {entry.removeprefix(_REPLACED) for entry in entries}:
         try:
             found.append(read_info(data_root, name))
         except DataError:
@@ -155,6 +164,15 @@ def load_split(data_root: Path, name: str, split: str) -> Split:
     return _read_whole(data_root, name, lambda folder: _read_split(folder, split))
 
 
+def disk_bytes(data_root: Path, name: str) -> int:
+    """What a data set takes on disk.
+
+    Raises:
+        DataError: it is not there.
+    """
+    return sum(file.stat().st_size for file in _find(data_root, name).iterdir() if file.is_file())
+
+
 def delete_dataset(data_root: Path, name: str) -> None:
     """Delete a data set. Processes that have it open keep reading it until they end.
 
@@ -175,11 +193,12 @@ def write_dataset(
     name: str,
     *,
     title: str,
-    kind: Literal["fer2013", "drawn", "own"],
+    kind: Kind,
     source: str,
     splits: Mapping[str, SplitArrays],
     differences: Sequence[CountDifference] = (),
     skipped: int = 0,
+    left_out: Mapping[str, int] | None = None,
 ) -> DatasetInfo:
     """Put a data set on disk as a whole, in place of one of that name.
 
@@ -191,7 +210,8 @@ def write_dataset(
         source: a file name; folders in front of it are dropped.
         splits: images uint8 (N, 48, 48), labels (N,) and ids (N,), in any order.
         differences: what `count_differences` found.
-        skipped: how many pictures were left out.
+        skipped: how many pictures were left out since they cannot be read.
+        left_out: how many were left out for which other reason.
 
     Raises:
         DataError: the name is not allowed, or the folder cannot be written (then the old set is still there).
@@ -211,6 +231,7 @@ def write_dataset(
         created_at=datetime.now(UTC),
         differences=list(differences),
         skipped=skipped,
+        left_out=dict(left_out or {}),
     )
     with _locked(data_root):
         _sweep(data_root)
@@ -380,6 +401,11 @@ def _sweep(data_root: Path) -> None:
             old.rename(final)
 
 
+def _sweep_unless_written(data_root: Path) -> None:
+    with suppress(OSError), FileLock(data_root / _LOCK, timeout=0):  # held, or a folder that is only read: not now
+        _sweep(data_root)
+
+
 @contextmanager
 def _locked(data_root: Path) -> Iterator[None]:
     """Hold the lock under which data sets are written; what the system refuses becomes a DataError."""
@@ -390,4 +416,8 @@ def _locked(data_root: Path) -> Iterator[None]:
     except Timeout:  # an OSError, too
         raise DataError("Another import is writing data sets right now: try again when it is done.") from None
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DataError(
+                f"The disk of {data_root} is full: free some space (FER2013 needs 85 MB), try again."
+            ) from error
         raise DataError(f"Cannot write data sets under {data_root}: {error.strerror or error}.") from error

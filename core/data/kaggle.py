@@ -81,6 +81,23 @@ class Download(BaseModel):
         """Whether a process is at work on it."""
         return self.state in _AT_WORK
 
+    @property
+    def sentence(self) -> str:
+        """The same for people."""
+        left = f", {self.seconds_left:,.0f} s left" if self.seconds_left is not None else ""
+        kept = f"; the {self.kept_bytes / 1e6:.1f} MB that arrived are kept" if self.kept_bytes else ""
+        checksum = "the known one" if self.as_known else "another one than we know; every image could be read"
+        return {
+            "checking": "Asking Kaggle …",
+            "downloading": f"{self.done / 1e6:.1f} of {self.total / 1e6:.1f} MB{left}",
+            "verifying": "Verifying the checksum …",
+            "importing": f"{self.done:,} of {self.total:,} images imported{left}",
+            "finished": f"FER2013 was downloaded and imported; the checksum of the archive is {checksum}.",
+            "failed": self.error,
+            "cancelled": f"The download was cancelled{kept}: start it again to go on.",
+            "interrupted": f"The download was interrupted{kept}: start it again to go on.",
+        }[self.state]
+
 
 def start(data_root: Path, *, accept_differences: bool = False, silence_seconds: float | None = None) -> None:
     """Begin, or go on with what has arrived before. Returns when the process is at work.
@@ -456,19 +473,36 @@ def _kept(folder: Path) -> int:
     return _zip(folder).stat().st_size if _zip(folder).exists() else 0
 
 
+def run(data_root: Path, *, silence_seconds: float = SILENCE_SECONDS, accept_differences: bool = False) -> None:
+    """What the process does, from the first request to the imported set; `look` tells how it ended.
+
+    Raises:
+        OSError: its folder cannot be written.
+    """
+    _folder(data_root).mkdir(parents=True, exist_ok=True)
+    lock = FileLock(_lock(_folder(data_root)))
+    try:
+        lock.acquire(timeout=1)  # longer than somebody who only asks whether it is held
+    except Timeout:
+        return  # another one was quicker
+    try:
+        _cancel(_folder(data_root)).unlink(missing_ok=True)
+        _Process(data_root, silence_seconds, accept_differences).run()
+    finally:
+        lock.release()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m core.data.kaggle", description="Started by pages and commands.")
     parser.add_argument("--data-root", type=Path, required=True)
     parser.add_argument("--silence", type=float, default=SILENCE_SECONDS)
     parser.add_argument("--accept-differences", action="store_true")
     arguments = parser.parse_args()
-    lock = FileLock(_lock(_folder(arguments.data_root)))
-    try:
-        lock.acquire(timeout=1)  # longer than somebody who only asks whether it is held
-    except Timeout:
-        sys.exit(os.EX_TEMPFAIL)  # another one was quicker
-    _Process(arguments.data_root, arguments.silence, arguments.accept_differences).run()
-    lock.release()
+    run(
+        arguments.data_root,
+        silence_seconds=arguments.silence,
+        accept_differences=arguments.accept_differences,
+    )
 
 
 if __name__ == "__main__":

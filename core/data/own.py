@@ -18,7 +18,16 @@ import numpy as np
 
 from core.data.decode import MAX_BYTES, decode_image, to_face
 from core.data.fer2013 import IMAGE_SIZE, SPLITS, DatasetInfo, SplitArrays, check_name, write_dataset
-from core.data.sources import Files, Progress, UnusableImageError, begins_as_zip, is_clutter, open_files, quote
+from core.data.sources import (
+    Files,
+    Progress,
+    UnusableImageError,
+    begins_as_zip,
+    is_clutter,
+    open_files,
+    quote,
+    table_inside,
+)
 from core.errors import DataError, ImageError
 from core.labels import LABELS
 
@@ -52,7 +61,7 @@ class _Picture:
 
 
 def is_own(path: Path) -> bool:
-    """Whether a path is a folder or zip file without a single file named as those of FER2013 are.
+    """Whether a path is a folder or zip file without a single file named as those of FER2013, or its tables, are.
 
     Raises:
         DataError: it is a zip file that is damaged or refused.
@@ -61,7 +70,8 @@ def is_own(path: Path) -> bool:
     if not path.is_dir() and not (path.is_file() and begins_as_zip(path)):
         return False
     with open_files(path, MAX_BYTES) as files:
-        return not any(name.rsplit("/", 1)[-1].startswith(_FER2013_PREFIXES) for name in files.names)
+        named = any(name.rsplit("/", 1)[-1].startswith(_FER2013_PREFIXES) for name in files.names)
+        return not named and table_inside(files.names) is None
 
 
 def parse_mapping(pairs: Sequence[str]) -> dict[str, str]:

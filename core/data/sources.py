@@ -11,10 +11,10 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final, cast
 
 import numpy as np
 from PIL import Image
@@ -30,7 +30,7 @@ from core.data.fer2013 import (
     count_differences,
     write_dataset,
 )
-from core.data.tables import looks_like_table, read_table
+from core.data.tables import TABLE_NAMES, is_table, looks_like_table, read_table, read_table_stream
 from core.errors import CountsDifferError, DataError
 from core.labels import LABELS
 
@@ -99,14 +99,18 @@ def import_dataset(
     try:
         if path.is_file() and not begins_as_zip(path) and looks_like_table(path):
             splits = read_table(path, progress)
-            found = Counter((split, LABELS[label]) for split in SPLITS for label in splits[split][1].tolist())
-            differences = _check_counts(found, accept_differences)
+            differences = _check_table_counts(splits, accept_differences)
         else:
             with open_files(path, _MAX_IMAGE_BYTES) as files:
-                entries = _entries(path.name, files.names)
-                found = Counter((entry.split, LABELS[entry.label]) for entry in entries)
-                differences = _check_counts(found, accept_differences)
-                splits = _decode_all(entries, files, progress)
+                if table := table_inside(files.names):
+                    with files.open(table) as (file, size):
+                        splits = read_table_stream(file, table, size, progress)
+                    differences = _check_table_counts(splits, accept_differences)
+                else:
+                    entries = _entries(path.name, files.names)
+                    found = Counter((entry.split, LABELS[entry.label]) for entry in entries)
+                    differences = _check_counts(found, accept_differences)
+                    splits = _decode_all(entries, files, progress)
     except OSError as error:
         raise DataError(f"Cannot read {quote(path.name)}: {error.strerror or error}.") from error
     return write_dataset(
@@ -117,12 +121,24 @@ def import_dataset(
 # --- forms
 
 
+def table_inside(names: Sequence[str]) -> str | None:
+    """The table that a folder or zip file without images is about, such as the competition's own zip file."""
+    tables = sorted((name for name in names if is_table(name) and not is_clutter(name)), key=_table_order)
+    return tables[0] if tables and not any(_is_image_path(name) for name in names) else None
+
+
+def _table_order(name: str) -> tuple[int, int, str]:
+    return TABLE_NAMES.index(name.rsplit("/", 1)[-1].lower()), name.count("/"), name
+
+
 @dataclass(frozen=True)
 class Files:
     """The files of a zip file or folder, by their paths inside it, and how to get the content of one."""
 
     names: list[str]
     read: Callable[[str], bytes]
+    open: Callable[[str], AbstractContextManager[tuple[BinaryIO, int]]]
+    """For what is too large to be read at once: the open file, and its size in bytes."""
 
 
 @contextmanager
@@ -173,7 +189,12 @@ def _folder_files(path: Path, max_bytes: int) -> Files:
             raise UnusableImageError(f"more than {max_bytes:,} bytes")
         return data
 
-    return Files(names, read)
+    @contextmanager
+    def open_file(name: str) -> Iterator[tuple[BinaryIO, int]]:
+        with (path / name).open("rb") as opened:
+            yield opened, os.fstat(opened.fileno()).st_size
+
+    return Files(names, read, open_file)
 
 
 @contextmanager
@@ -181,7 +202,7 @@ def _zip_files(path: Path, max_bytes: int) -> Iterator[Files]:
     damaged = DataError(f"{quote(path.name)} is damaged or cut short: download or copy it again.")
     # What zipfile raises on damaged archives, beside its own class.
     errors = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError)
-    with _CappedFile(io.FileIO(path)) as file:
+    with CappedFile(io.FileIO(path)) as file:
         try:
             archive = zipfile.ZipFile(file)
         except errors as error:
@@ -200,10 +221,15 @@ def _zip_files(path: Path, max_bytes: int) -> Iterator[Files]:
             except errors as error:
                 raise damaged from error
 
-        yield Files(list(members), read)
+        @contextmanager
+        def open_member(name: str) -> Iterator[tuple[BinaryIO, int]]:
+            with archive.open(members[name]) as member:
+                yield cast(BinaryIO, member), members[name].file_size
+
+        yield Files(list(members), read, open_member)
 
 
-class _CappedFile(io.BufferedReader):
+class CappedFile(io.BufferedReader):
     """A file that refuses huge reads: zipfile reads a directory at once, then makes objects ten times its size."""
 
     def read(self, size: int | None = -1, /) -> bytes:
@@ -314,6 +340,12 @@ def _is_image_path(file: str) -> bool:
 
 
 # --- counts and pixels
+
+
+def _check_table_counts(splits: Mapping[str, SplitArrays], accept: bool) -> list[CountDifference]:
+    return _check_counts(
+        Counter((split, LABELS[label]) for split in SPLITS for label in splits[split][1].tolist()), accept
+    )
 
 
 def _check_counts(found: Mapping[tuple[str, str], int], accept: bool) -> list[CountDifference]:

@@ -9,6 +9,7 @@ import gzip
 import io
 import re
 import tarfile
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,8 +26,14 @@ from core.labels import LABELS
 TABLE_LABELS: Final = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """What the numbers 0..6 of the column `emotion` mean; ours are in another order."""
 
+ID_PREFIX: Final = "csv/"
+"""Before the number of the row, from 1, which is the id of an image."""
+
+TABLE_NAMES: Final = ("fer2013.csv", "icml_face_data.csv", "fer2013.csv.gz", "fer2013.tar.gz", "fer2013.tar")
+"""What the tables are called; of several in one place the first is taken."""
+
 _COLUMNS: Final = ("emotion", "pixels", "usage")
-_USAGES: Final = {"training": "train", "publictest": "validation", "privatetest": "test"}
+USAGES: Final = {"training": "train", "publictest": "validation", "privatetest": "test"}
 _PIXELS: Final = IMAGE_SIZE**2
 
 _NUMBERS: Final = re.compile(r"[0-9 ]*")
@@ -36,6 +43,17 @@ _MAX_ROWS: Final = 200_000
 _MAX_BYTES: Final = 1_000_000_000  # unpacked; fer2013.csv has 301 MB
 _MAX_BYTES_BEFORE: Final = 64_000_000  # what an archive may hold before its table
 _BLOCK: Final = 4096
+
+_DAMAGE: Final = (
+    EOFError,
+    ValueError,
+    OverflowError,
+    zlib.error,
+    gzip.BadGzipFile,
+    zipfile.BadZipFile,
+    tarfile.TarError,
+)
+"""What the readers raise on damaged archives."""
 
 Progress = Callable[[int, int], None]
 
@@ -50,6 +68,11 @@ def looks_like_table(path: Path) -> bool:
     return b"emotion" in header or b"pixels" in header
 
 
+def is_table(name: str) -> bool:
+    """Whether a file is called as the tables, or archives of one, are."""
+    return PurePosixPath(name).name.lower() in TABLE_NAMES
+
+
 def read_table(path: Path, progress: Progress | None = None) -> dict[str, SplitArrays]:
     """The splits of a table: a CSV file, one packed with gzip, or a tar archive that holds one, packed or not.
 
@@ -61,23 +84,26 @@ def read_table(path: Path, progress: Progress | None = None) -> dict[str, SplitA
         DataError: it is damaged, cut short, no table of FER2013, or some rows cannot be used.
         OSError: it cannot be read.
     """
-    name = _quote(path.name)
-    size = path.stat().st_size
-    damaged = f"{name} is damaged or cut short: download or copy it again."
     with path.open("rb") as file:
+        return read_table_stream(file, path.name, path.stat().st_size, progress)
 
-        def show(rows: int, ended: bool = False) -> None:
-            if progress:
-                share = 1.0 if ended else max(file.tell() / max(size, 1), 1e-6)
-                progress(rows, max(rows, round(rows / share)) if rows else 1)
 
-        try:
-            with _table_stream(file, name) as stream:
-                return _read_rows(stream, name, show)
-        except DataError:
-            raise
-        except (EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError, ValueError, OverflowError) as error:
-            raise DataError(damaged) from error
+def read_table_stream(file: BinaryIO, name: str, size: int, progress: Progress | None = None) -> dict[str, SplitArrays]:
+    """The same for an open file that can go back to its beginning; `size` in bytes."""
+    name = _quote(name)
+
+    def show(rows: int, ended: bool = False) -> None:
+        if progress:
+            share = 1.0 if ended else max(file.tell() / max(size, 1), 1e-6)
+            progress(rows, max(rows, round(rows / share)) if rows else 1)
+
+    try:
+        with _table_stream(file, name) as stream:
+            return _read_rows(stream, name, show)
+    except DataError:
+        raise
+    except _DAMAGE as error:
+        raise DataError(f"{name} is damaged or cut short: download or copy it again.") from error
 
 
 # --- from a file to the lines of the table
@@ -231,7 +257,7 @@ def _parse(cells: list[str], columns: tuple[int, int, int]) -> tuple[int, int, n
     emotion, pixels, usage = (cells[column].strip() for column in columns)
     if emotion not in ("0", "1", "2", "3", "4", "5", "6"):
         raise _BadRowError(f"emotion {_quote(emotion)} instead of 0 to 6")
-    split = _USAGES.get(usage.lower())
+    split = USAGES.get(usage.lower())
     if split is None:
         raise _BadRowError(f"Usage {_quote(usage)} instead of Training, PublicTest or PrivateTest")
     if not _NUMBERS.fullmatch(pixels):
@@ -250,9 +276,9 @@ def _splits(rows: _Rows, name: str) -> dict[str, SplitArrays]:
     labels, splits = np.array(rows.labels, np.uint8), np.array(rows.splits)
     missing = [split for index, split in enumerate(SPLITS) if not (splits == index).any()]
     if missing:
-        usage = next(usage for usage in ("Training", "PublicTest", "PrivateTest") if _USAGES[usage.lower()] in missing)
+        usage = next(usage for usage in ("Training", "PublicTest", "PrivateTest") if USAGES[usage.lower()] in missing)
         raise DataError(f"{name} has no {missing[0]} images (Usage {usage}): give the whole table.")
-    ids = np.array([f"csv/{number:06d}" for number in rows.numbers])
+    ids = np.array([f"{ID_PREFIX}{number:06d}" for number in rows.numbers])
     result = {}
     for index, split in enumerate(SPLITS):
         mine = np.flatnonzero(splits == index)

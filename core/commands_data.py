@@ -1,0 +1,221 @@
+"""The commands about data sets: `python -m core data ...`."""
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from core.cli import AsJson, DataRoot, print_json
+from core.errors import DataError
+from core.labels import LABELS
+
+if TYPE_CHECKING:
+    from core.data.kaggle import Download
+
+data_app = typer.Typer(help="Get data sets and look at them.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@data_app.command("import")
+def data_import(
+    path: Annotated[
+        Path,
+        typer.Argument(
+            help="FER2013 as zip, folder, CSV or tar.gz; fer2013new.csv of FER+; or class folders of your own pictures."
+        ),
+    ],
+    data_root: DataRoot,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the set: fer2013 where nothing is said, fer2013-plus for FER+.")
+    ] = None,
+    accept_differences: Annotated[bool, typer.Option(help="Go on if the counts are not the published ones.")] = False,
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FOLDER=CLASS", help="Own pictures: a folder's class, or - to leave it out; repeatable."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Own pictures: decides the split where no folder does.")] = 0,
+    skip_unreadable: Annotated[bool, typer.Option(help="Own pictures: leave out what cannot be read.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Read, verify and cache a data set; all or nothing. With another --name than fer2013, folders and zip files whose
+    file names are not those of FER2013 are your own pictures."""
+    from core.data.ferplus import import_ferplus, looks_like_ferplus
+    from core.data.own import import_own, is_own, parse_mapping
+    from core.data.sources import import_dataset
+
+    def show(done: int, total: int) -> None:
+        _bar(done / max(total, 1), f"{done:,} of {total:,} images", ended=done == total)
+
+    if looks_like_ferplus(path):
+        info = import_ferplus(path, data_root, name=name or "fer2013-plus")
+        _print_dataset(info, as_json)
+        return
+    name = name or "fer2013"
+    if mapping or (name != "fer2013" and is_own(path)):
+        mapped = parse_mapping(mapping or [])
+        info = import_own(
+            path, data_root, name=name, mapping=mapped, seed=seed, skip_unreadable=skip_unreadable, progress=show
+        )
+    else:
+        info = import_dataset(path, data_root, name=name, accept_differences=accept_differences, progress=show)
+    _print_dataset(info, as_json)
+
+
+@data_app.command("download")
+def data_download(
+    data_root: DataRoot,
+    kaggle_json: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="kaggle.json of your account; kept for later downloads.")
+    ] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="File that holds a token, - for standard input; kept likewise.")
+    ] = None,
+    accept_differences: Annotated[bool, typer.Option(help="Go on if the counts are not the published ones.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Get FER2013 from Kaggle and import it. Without a file it uses the token that was given before, or that of this
+    machine. Ctrl-C ends it; the next try goes on from there."""
+    from core.data import credentials, kaggle
+    from core.data.fer2013 import TERMS, read_info
+
+    given = kaggle_json or token_file
+    if given:
+        credentials.keep(credentials.parse_credentials(_read_secret(given)))
+        print("The token is kept for later downloads; `data credentials --remove` removes it.", file=sys.stderr)
+    running = kaggle.look(data_root)
+    if running is None or not running.running:  # else watch the one that is going on
+        print(TERMS, file=sys.stderr)
+        kaggle.start(data_root, accept_differences=accept_differences)
+    try:
+        ended = _follow_download(data_root)
+    except KeyboardInterrupt:
+        kaggle.cancel(data_root)
+        ended = _follow_download(data_root)
+    if ended.state != "finished":
+        raise DataError(ended.sentence)
+    kaggle.forget(data_root)
+    print(f"\n{ended.sentence}", file=sys.stderr)
+    _print_dataset(read_info(data_root, ended.name), as_json)
+
+
+@data_app.command("credentials")
+def data_credentials(
+    remove: Annotated[bool, typer.Option("--remove", help="Delete the token that was given here.")] = False,
+) -> None:
+    """Say which Kaggle token a download would use, without showing it."""
+    from core.data import credentials
+
+    if remove:
+        credentials.remove()
+    source = credentials.find()
+    print(f"A download would use {source.where}." if source else "There is no Kaggle token on this machine.")
+
+
+def _follow_download(data_root: Path) -> "Download":
+    """Show how far the download is until it ends."""
+    from core.data import kaggle
+
+    while (now := kaggle.look(data_root)) and now.running:
+        _bar(now.done / now.total if now.total else 0.0, now.sentence)
+        time.sleep(0.25)
+    return now or kaggle.Download(state="cancelled")
+
+
+def _read_secret(path: Path) -> str:
+    """The beginning of a file: what is longer is no token.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        with sys.stdin.buffer if str(path) == "-" else path.open("rb") as file:
+            return file.read(20_000).decode(errors="replace")
+    except OSError as error:
+        raise DataError(f"Cannot read {path.name!r}: {error.strerror}.") from error
+
+
+def _bar(share: float, text: str, *, ended: bool = False) -> None:
+    """A progress bar on one line, for people at a terminal."""
+    if sys.stderr.isatty():
+        filled = round(24 * share)
+        line = f"{'█' * filled}{'·' * (24 - filled)} {text}"
+        print(f"\r{line[:110]:110}", end="\n" if ended else "", file=sys.stderr, flush=True)
+
+
+@data_app.command("demo")
+def data_demo(data_root: DataRoot, seed: int = 0, as_json: AsJson = False) -> None:
+    """Make the demo set: faces drawn by this program, to try everything without FER2013."""
+    from core.data.demo import import_demo
+
+    _print_dataset(import_demo(data_root, seed=seed), as_json)
+
+
+@data_app.command("status")
+def data_status(data_root: DataRoot, as_json: AsJson = False) -> None:
+    """The imported data sets with their counts."""
+    from core.data.fer2013 import list_datasets
+
+    infos = list_datasets(data_root)
+    if as_json:
+        print_json([info.model_dump(mode="json") for info in infos])
+    elif not infos:
+        print(
+            "No data set is imported yet: run `python -m core data download`, `python -m core data import PATH`, "
+            "or `python -m core data demo`."
+        )
+    else:
+        for info in infos:
+            _print_dataset(info, False)
+
+
+@data_app.command("audit")
+def data_audit(
+    data_root: DataRoot,
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Name of the set.")] = "fer2013",
+    as_json: AsJson = False,
+) -> None:
+    """Find repeated, mislabelled, leaked and empty images. Kept with the set: later calls are instant."""
+    from core.data.audit import audit_dataset
+
+    audit = audit_dataset(data_root, name)
+    if as_json:
+        print_json({"figures": audit.figures(), **audit.model_dump(mode="json")})
+        return
+    print(f"{audit.name}: {audit.images:,} images, {audit.unique:,} different ones, {audit.repeats:,} repeats")
+    others = [split for split in audit.sizes if split != "train"]
+    lines = [
+        (len(audit.duplicates), "groups of exact copies"),
+        (len(audit.conflicts), "of them with different labels"),
+        (len(audit.leaks), "different images that are in train and outside it"),
+        (len(audit.leak_conflicts), "of them with different labels"),
+        *((len(audit.shared_with_train(split)), f"images of {split} that are in train") for split in others),
+        (len(audit.near), "groups of near-duplicates"),
+        (len(audit.near_conflicts), "of them with different labels"),
+        (len(audit.near_leaks), "of them in train and outside it"),
+        (len(audit.flat), "images of one single gray"),
+        (len(audit.nearly_flat), "images whose pixels deviate by less than 5 gray levels"),
+    ]
+    for count, text in lines:
+        print(f"{count:>8,}  {text}")
+
+
+def _print_dataset(info: Any, as_json: bool) -> None:
+    if as_json:
+        print_json(info.model_dump(mode="json"))
+        return
+    print(f"{info.name}: {info.title}, from {info.source}, fingerprint {info.fingerprint[:12]}")
+    print(f"{'':12}" + "".join(f"{label:>10}" for label in LABELS) + f"{'total':>10}")
+    for split, counts in info.counts.items():
+        print(f"{split:12}" + "".join(f"{counts[label]:>10,}" for label in LABELS) + f"{sum(counts.values()):>10,}")
+    if info.kind == "fer2013":
+        agree = (
+            "All counts are the published ones."
+            if info.matches_published
+            else "Some counts are not the published ones."
+        )
+        print(agree)
+    if info.skipped:
+        print(f"{info.skipped:,} pictures could not be read and were left out.")
+    if info.left_out:
+        print("Left out: " + ", ".join(f"{count:,} {reason}" for reason, count in info.left_out.items()) + ".")

@@ -1,0 +1,191 @@
+"""FER+ (Barsoum et al. 2016, https://github.com/microsoft/FERPlus): ten votes about each image of FER2013, as a data
+set of its own with the same images in the same splits.
+
+`fer2013new.csv` has a row per row of `fer2013.csv`, in the same order, and no pixels. So the images must come from a
+data set that was imported from a table, whose ids are row numbers; the image files of Kaggle's zip bear other numbers,
+from which the row cannot be told.
+"""
+
+import csv
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from core.data.fer2013 import (
+    KAGGLE_NAME,
+    SPLITS,
+    DatasetInfo,
+    SplitArrays,
+    check_name,
+    list_datasets,
+    load_split,
+    write_dataset,
+)
+from core.data.sources import quote
+from core.data.tables import ID_PREFIX, USAGES
+from core.errors import DataError
+from core.labels import LABELS
+
+_CLASSES: Final = {
+    "neutral": "neutral",
+    "happiness": "happy",
+    "surprise": "surprise",
+    "sadness": "sad",
+    "anger": "angry",
+    "disgust": "disgust",
+    "fear": "fear",
+}
+_OTHERS: Final = {"contempt": "contempt", "unknown": "unknown", "nf": "not a face"}
+_VOTES: Final = (*_CLASSES, *_OTHERS)
+_COLUMNS: Final = ("usage", "image name", *_VOTES)
+_TIE: Final = "with no majority"
+_MAX_ROWS: Final = 200_000
+
+
+@dataclass(frozen=True)
+class _Row:
+    split: str
+    label: int | None
+    """Class index, or None where the image is left out."""
+    left_out: str
+    """Why."""
+
+
+def looks_like_ferplus(path: Path) -> bool:
+    """Whether a file begins as `fer2013new.csv` does."""
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            header = file.readline(1000).lower()
+    except OSError:
+        return False
+    return b"image name" in header and b"contempt" in header
+
+
+def import_ferplus(path: Path, data_root: Path, *, name: str = "fer2013-plus") -> DatasetInfo:
+    """Give the images of FER2013 the labels of FER+ and keep them as a data set; all or nothing.
+
+    The class with most of the votes wins. Images whose most frequent vote is contempt, unknown or not a face, or on
+    which two are equally frequent, are left out and counted.
+
+    Args:
+        path: `fer2013new.csv`.
+        data_root: where data sets are kept; one of them must be FER2013, imported from a table.
+        name: what the new data set will be called.
+
+    Raises:
+        DataError: the table cannot be used, there is no such data set, or the two do not belong together.
+    """
+    check_name(name)
+    rows = _read(path)
+    base = _base(data_root)
+    if name == base.name:
+        raise DataError(f"{name!r} is the set that the images come from: give this one another name.")
+    splits: dict[str, SplitArrays] = {}
+    left_out: Counter[str] = Counter()
+    for split in SPLITS:
+        data = load_split(data_root, base.name, split)
+        numbers = [int(id.removeprefix(ID_PREFIX)) for id in data.ids.tolist()]
+        if max(numbers) > len(rows) or base.total != len(rows):
+            raise DataError(
+                f"{quote(path.name)} has {len(rows):,} rows and {base.name!r} has {base.total:,} images: give the "
+                "whole fer2013new.csv, and the whole fer2013.csv."
+            )
+        mine = [rows[number - 1] for number in numbers]
+        if any(row.split != split for row in mine):
+            number = next(number for number, row in zip(numbers, mine, strict=True) if row.split != split)
+            raise DataError(
+                f"Row {number:,} of {quote(path.name)} is of another Usage than that row of the table {base.name!r} "
+                "was made from: give both in their original order."
+            )
+        left_out.update(row.left_out for row in mine if row.label is None)
+        kept = np.array([row.label is not None for row in mine])
+        labels = np.array([row.label for row in mine if row.label is not None], np.uint8)
+        splits[split] = (data.images[kept], labels, data.ids[kept])
+    return write_dataset(
+        data_root,
+        name,
+        title="FER2013 with FER+ labels",
+        kind="fer2013-plus",
+        source=path.name,
+        splits=splits,
+        left_out=dict(left_out.most_common()),
+    )
+
+
+def _base(data_root: Path) -> DatasetInfo:
+    """A FER2013 whose ids are row numbers.
+
+    Raises:
+        DataError: there is none.
+    """
+    candidates = [info for info in list_datasets(data_root) if info.kind == "fer2013"]
+    for info in sorted(candidates, key=lambda info: info.name != "fer2013"):
+        if all(
+            id.startswith(ID_PREFIX) for split in SPLITS for id in load_split(data_root, info.name, split).ids.tolist()
+        ):
+            return info
+    why = (
+        f"the file names of {KAGGLE_NAME}'s images do not tell which row of the table they come from"
+        if candidates
+        else "FER+ has labels only and no images"
+    )
+    raise DataError(
+        f"FER+ needs FER2013 imported from its table, since {why}: import fer2013.csv, icml_face_data.csv or "
+        "fer2013.tar.gz first."
+    )
+
+
+def _read(path: Path) -> list[_Row]:
+    name = quote(path.name)
+    rows: list[_Row] = []
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+            reader = csv.reader(file)
+            header = [cell.strip().lower() for cell in next(reader, [])]
+            missing = [column for column in _COLUMNS if column not in header]
+            if missing:
+                raise DataError(f"{name} lacks the columns {', '.join(missing)}: give fer2013new.csv of FER+.")
+            places = {column: header.index(column) for column in _COLUMNS}
+            for cells in reader:
+                if not cells:
+                    continue
+                if len(rows) >= _MAX_ROWS:
+                    raise DataError(f"{name} has more than {_MAX_ROWS:,} rows: give fer2013new.csv of FER+.")
+                rows.append(_row(name, reader.line_num, len(rows), cells, places))
+    except OSError as error:
+        raise DataError(f"Cannot read {name}: {error.strerror}.") from error
+    except csv.Error as error:
+        raise DataError(f"{name} is no table that can be read: {error}.") from error
+    if not rows:
+        raise DataError(f"{name} has no rows: give fer2013new.csv of FER+.")
+    return rows
+
+
+def _row(name: str, line: int, index: int, cells: list[str], places: dict[str, int]) -> _Row:
+    """One image's split and label.
+
+    Raises:
+        DataError: the row makes no sense.
+    """
+    where = f"Line {line:,} of {name}"
+    if len(cells) <= max(places.values()):
+        raise DataError(f"{where} has {len(cells)} columns: get fer2013new.csv again.")
+    split = USAGES.get(cells[places["usage"]].strip().lower())
+    votes = [cells[places[column]].strip() for column in _VOTES]
+    image = cells[places["image name"]].strip()
+    if split is None or not all(vote.isascii() and vote.isdigit() and len(vote) < 4 for vote in votes):
+        raise DataError(f"{where} has no valid Usage or number of votes: get fer2013new.csv again.")
+    if image and image != f"fer{index:07}.png":  # images that nobody took for a face have no name
+        raise DataError(f"{where} is about {quote(image)}, not row {index:,}: give fer2013new.csv in its own order.")
+    numbers = [int(vote) for vote in votes]
+    winners = [column for column, number in zip(_VOTES, numbers, strict=True) if number == max(numbers)]
+    if len(winners) > 1:
+        return _Row(split, None, _TIE)
+    if winners[0] in _OTHERS:
+        return _Row(split, None, _OTHERS[winners[0]])
+    return _Row(split, LABELS.index(_CLASSES[winners[0]]), "")

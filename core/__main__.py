@@ -3,9 +3,7 @@
 Exit code 0 on success; 2 on bad input, with one line that says what to do; 1 on a failure.
 """
 
-import json
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,9 +24,11 @@ from core.cli import (
 )
 from core.commands_data import data_app
 from core.commands_export import export
+from core.commands_labels import corrections_app, runs_changes, runs_verdict, runs_verdicts, suspects_app
+from core.commands_predict import bench_predict, predict
 from core.commands_runs import runs_app
 from core.config import PRESETS, make_config
-from core.errors import FerError
+from core.errors import ConfigError, FerError
 
 app = typer.Typer(
     help="Facial expression recognition: data, training, runs, evaluation, prediction.",
@@ -40,8 +40,15 @@ app = typer.Typer(
 bench_app = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
 app.add_typer(runs_app, name="runs")
+runs_app.command("verdict")(runs_verdict)
+runs_app.command("verdicts")(runs_verdicts)
+runs_app.command("changes")(runs_changes)
+app.add_typer(corrections_app, name="corrections")
+app.add_typer(suspects_app, name="suspects")
 app.add_typer(bench_app, name="bench")
 app.command()(export)
+app.command()(predict)
+bench_app.command("predict")(bench_predict)
 
 
 # --- training
@@ -60,6 +67,7 @@ def train(
 ) -> None:
     """Start a training run in the background and print its id."""
     from core.data.fer2013 import read_info
+    from core.jobs.follow import follow_to_end
     from core.jobs.local import start
     from core.runs.store import read_run
 
@@ -69,27 +77,12 @@ def train(
     if not as_json or wait:
         print(run_id, file=sys.stderr if as_json else sys.stdout)
     if wait:
-        _follow(runs_root, run_id)
+        follow_to_end(runs_root, run_id)
     if as_json:
         print_json(run_as_json(read_run(runs_root, run_id)))
 
 
-def _follow(runs_root: Path, run_id: str) -> None:
-    """Show the progress until the run has ended.
-
-    Raises:
-        TrainingError: it ended badly.
-    """
-    from core.errors import TrainingError
-    from core.jobs.follow import follow
-
-    run = follow(runs_root, run_id)
-    print(f"{run.state}{f': {run.problem}' if run.problem else ''}", file=sys.stderr)
-    if run.state in ("failed", "crashed", "damaged"):
-        raise TrainingError(run.problem or f"Run {run_id} {run.state}.")
-
-
-# --- evaluation and prediction
+# --- evaluation
 
 
 @app.command()
@@ -101,17 +94,21 @@ def evaluate(
     tta: Annotated[bool, typer.Option("--tta", help="Average over the image and its mirror image.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Score a run's best weights again."""
+    """Score a run's best weights again. What they say about train, which no run scores by itself, is kept with it."""
     from core.runs.store import find_run
 
     found = find_run(runs_root, run)
     config = config_of(found)
+    if tta and split is Split.TRAIN:
+        raise ConfigError("--tta is for the other splits: leave it out to score train.")
     from core.training.device import choose_compute
-    from core.training.report import report
+    from core.training.report import report, score_train
 
-    figures = report(found.paths, config, data_root, choose_compute(config), splits=[split], keep_predictions=False)[
-        split
-    ]
+    compute = choose_compute(config)
+    if split is Split.TRAIN:
+        figures = score_train(found.paths, config, data_root, compute)
+    else:
+        figures = report(found.paths, config, data_root, compute, splits=[split], keep_predictions=False)[split]
     if tta:
         figures = figures["tta"]
     if as_json:
@@ -122,46 +119,6 @@ def evaluate(
     for label, row in figures["per_class"].items():
         values = "".join(f"{percent(row[key]):>11}" for key in ("precision", "recall", "f1"))
         print(f"{label:10}{values} {row['support']:>8,}")
-
-
-@app.command()
-def predict(
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Picture files.")],
-    runs_root: RunsRoot,
-    run: Annotated[str, typer.Option(help="Which run's weights; the best run by default.")] = "",
-    faces: Annotated[
-        bool, typer.Option("--faces/--no-faces", help="Look for faces, or take each picture whole.")
-    ] = True,
-    as_json: AsJson = False,
-) -> None:
-    """Predict the expression on pictures. A picture that cannot be read is reported; the others go on."""
-    from core.errors import RunError
-    from core.runs.store import best_run, find_run, list_runs
-
-    chosen = find_run(runs_root, run) if run else best_run(list_runs(runs_root))
-    if chosen is None:
-        raise RunError("There is no trained run yet: start one with `python -m core train --preset quick`.")
-    config = config_of(chosen)
-    from core.prediction.predictor import Predictor, Taken
-
-    predictor = Predictor.load(chosen.paths.weights, config.model)
-    unreadable = 0
-    for path in images:
-        try:
-            photo = predictor.predict_file(path, whole=not faces)
-        except FerError as error:
-            unreadable += 1
-            print(error, file=sys.stderr)
-            continue
-        if photo.taken is Taken.WHOLE_WITHOUT_A_FACE:
-            print(f"{path.name}: no face found, so the whole picture was taken as one.", file=sys.stderr)
-        if as_json:
-            print(json.dumps({"file": str(path), "faces": [face.as_json() for face in photo.faces]}))
-        else:
-            for face in photo.faces:
-                print(f"{path}: {face.label} {percent(float(face.probabilities.max()))}")
-    if unreadable:
-        raise typer.Exit(2)
 
 
 # --- speed

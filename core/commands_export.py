@@ -20,13 +20,18 @@ class Format(StrEnum):
 
     CSV = "csv"
     ZIP = "zip"
+    ONNX = "onnx"
 
 
 def export(
     run: RunName,
     runs_root: RunsRoot,
     form: Annotated[
-        Format, typer.Option("--format", help="csv: curves with every point. zip: the run's folder, no checkpoint.")
+        Format,
+        typer.Option(
+            "--format",
+            help="csv: curves with every point. zip: the run's folder, no checkpoint. onnx: the best weights.",
+        ),
     ],
     output: Annotated[Path, typer.Option("--output", help="Folder to write into.")] = Path(),
 ) -> None:
@@ -68,7 +73,18 @@ def _as_zip(run: "Run", folder: Path) -> list[Path]:
     return [target]
 
 
+def _as_onnx(run: "Run", folder: Path) -> list[Path]:
+    from core.prediction.export import write_onnx
+    from core.prediction.predictor import Predictor
+
+    predictor = Predictor.of_run(run)
+    target = folder / f"{run.id}.onnx"
+    write_onnx(predictor.model, target, predictor.temperature, run.id)
+    return [target]
+
+
 FORMATS: Final[dict[Format, Callable[["Run", Path], list[Path]]]] = {
     Format.CSV: _as_csv,
     Format.ZIP: _as_zip,
+    Format.ONNX: _as_onnx,
 }

@@ -12,12 +12,10 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from core.data.fer2013 import Split, load_split
-from core.data.sources import import_dataset
 from core.labels import LABELS
 from core.models import build_model
 from core.prediction.faces import Face, cut_out, find_faces, is_face_crop
 from core.prediction.predictor import Predictor, Taken
-from tests.conftest import REAL_ZIP
 
 HAPPY = LABELS.index("happy")
 
@@ -29,10 +27,8 @@ def landscape() -> Image.Image:
 
 
 @pytest.fixture(scope="module")
-def real_train(tmp_path_factory: pytest.TempPathFactory) -> Split:
-    root = tmp_path_factory.mktemp("real")
-    import_dataset(REAL_ZIP, root)
-    return load_split(root, "fer2013", "train")
+def real_train(real_root: Path) -> Split:
+    return load_split(real_root, "fer2013", "train")
 
 
 @pytest.fixture(scope="module")

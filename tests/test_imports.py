@@ -20,6 +20,7 @@ FLOORS = {
     "core.commands_data": 5,
     "core.commands_runs": 5,
     "core.commands_export": 5,
+    "core.commands_predict": 5,
     "core.training": 4,
     "core.jobs": 4,
     "core.prediction": 4,

@@ -1,0 +1,175 @@
+"""`python -m core predict` and `bench predict`."""
+
+import csv
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from core.cli import AsJson, DataRoot, RunsRoot, percent, print_json
+from core.errors import ConfigError, RunError
+
+if TYPE_CHECKING:
+    from core.prediction.predictor import Predictor
+
+_PROGRESS_SECONDS = 1.0
+_PROGRESS_LINES = 100
+"""Where the progress goes to a file: one line for so many pictures."""
+
+Run = Annotated[str, typer.Option(help="Which run's weights; by default the approved run, else the best one.")]
+Weights = Annotated[
+    Path | None, typer.Option(help="Instead of a run: a .pth with the original project's weights, loaded safely.")
+]
+
+
+def predict(
+    images: Annotated[
+        list[str], typer.Argument(metavar="IMAGE...", help="Pictures, folders, zip files, or patterns like '**/*.jpg'.")
+    ],
+    runs_root: RunsRoot,
+    run: Run = "",
+    weights: Weights = None,
+    faces: Annotated[
+        bool, typer.Option("--faces/--no-faces", help="Look for faces, or take each picture whole.")
+    ] = True,
+    margin: Annotated[
+        float, typer.Option(min=0.5, max=2, help="How wide to cut around a face, times FER2013's framing.")
+    ] = 1.0,
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one row per face.")] = False,
+) -> None:
+    """Predict the expressions on pictures, any number of them. With --json one line per picture.
+
+    What cannot be read is reported on standard error, and the others go on: the exit code is then 2.
+    """
+    if as_json and as_csv:
+        raise ConfigError("--json and --csv were both given: choose one.")
+    predictor = _predictor(runs_root, run, weights)
+    from core.prediction.batch import CSV_COLUMNS, as_rows, predict_pictures
+    from core.prediction.batch import as_json as line_of
+    from core.prediction.pictures import pictures_at
+    from core.prediction.predictor import Taken
+
+    table = csv.DictWriter(sys.stdout, CSV_COLUMNS, lineterminator="\n")
+    if as_csv:
+        table.writeheader()
+    progress = _Progress()
+    for outcome in predict_pictures(predictor, pictures_at(images), whole=not faces, margin=margin):
+        photo, name = outcome.photo, _printable(outcome.name)
+        progress.count(len(photo.faces) if photo else None)
+        if photo is None:
+            progress.say(outcome.problem)
+            continue
+        if photo.taken is Taken.WHOLE_WITHOUT_A_FACE:
+            progress.say(f"{_printable(Path(name).name)}: no face found, so the whole picture was taken as one.")
+        if as_json:
+            print(json.dumps(line_of(outcome.name, photo)))
+        elif as_csv:
+            table.writerows(as_rows(name, photo))
+        else:
+            for face in photo.faces:
+                print(f"{name}: {face.label} {percent(face.confidence)}{' (unsure)' if face.unsure else ''}")
+    progress.end()
+    if progress.unreadable:
+        raise typer.Exit(2)
+
+
+def _predictor(runs_root: Path, run: str, weights: Path | None) -> "Predictor":
+    """The network that was asked for; says on standard error which it is where nobody named it.
+
+    Raises:
+        RunError: there is no such run, or none at all.
+    """
+    if weights:
+        if run:
+            raise ConfigError("--run and --weights were both given: choose one.")
+        return _own_weights(weights)
+    from core.runs.store import best_run, find_run, list_runs
+
+    chosen = find_run(runs_root, run) if run else best_run(list_runs(runs_root))
+    if chosen is None:
+        raise RunError("There is no trained run yet: start one with `python -m core train --preset quick`.")
+    from core.prediction.predictor import Predictor
+
+    return Predictor.of_run(chosen)
+
+
+def _own_weights(path: Path) -> "Predictor":
+    from core.prediction.predictor import Predictor
+    from core.prediction.weights import MAX_BYTES, WeightsError, read_weights
+
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise WeightsError(f"Cannot read {path.name}: {error.strerror or error}.") from None
+    return Predictor(read_weights(data, path.name)[0])
+
+
+class _Progress:
+    """How far it is, on standard error: rewritten in place on a terminal, else a line now and then."""
+
+    def __init__(self) -> None:
+        self.pictures = self.faces = self.unreadable = 0
+        self._terminal = sys.stderr.isatty()
+        self._started = self._shown = time.monotonic()
+
+    def count(self, faces: int | None) -> None:
+        """One picture more, with so many faces; None if it could not be read."""
+        self.pictures += 1
+        self.faces += faces or 0
+        self.unreadable += faces is None
+        due = time.monotonic() - self._shown > _PROGRESS_SECONDS
+        if due if self._terminal else self.pictures % _PROGRESS_LINES == 0:
+            self._shown = time.monotonic()
+            print(f"\r{self}" if self._terminal else self, end="" if self._terminal else "\n", file=sys.stderr)
+            sys.stderr.flush()
+
+    def say(self, message: str) -> None:
+        """A line between."""
+        print(f"\r\x1b[K{message}" if self._terminal else message, file=sys.stderr)
+
+    def end(self) -> None:
+        if self._terminal and self.pictures > 1:
+            print(f"\r\x1b[K{self}", file=sys.stderr)
+
+    def __str__(self) -> str:
+        rate = self.pictures / max(1e-3, time.monotonic() - self._started)
+        unreadable = f", {self.unreadable:,} not readable" if self.unreadable else ""
+        return f"{self.pictures:,} pictures, {self.faces:,} faces{unreadable}, {rate:.1f} pictures per second"
+
+
+def _printable(name: str) -> str:
+    """A name for a terminal: control characters in it would be obeyed."""
+    return "".join(char if char.isprintable() else "?" for char in name)
+
+
+def bench_predict(
+    runs_root: RunsRoot,
+    data_root: DataRoot,
+    run: Run = "",
+    photo: Annotated[
+        Path | None, typer.Option(help="A photo with faces; by default one made of six FER2013 images.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Turns of each.")] = 5,
+    as_json: AsJson = False,
+) -> None:
+    """Milliseconds per photo and per face, ours and, where it is installed, those of the package fer."""
+    predictor = _predictor(runs_root, run, None)
+    from core.prediction.bench import bench_predictor, group_photo
+    from core.prediction.pictures import read_picture
+    from core.prediction.uploads import decode_image
+
+    picture = decode_image(read_picture(photo), photo.name) if photo else group_photo(data_root)
+    figures = bench_predictor(predictor, picture, rounds)
+    if as_json:
+        print_json(figures)
+        return
+    print(f"{figures['photo']}, on {figures['device']}, medians of {rounds} turns")
+    for name, row in figures["milliseconds"].items():
+        print(f"{name}: {row}" if isinstance(row, str) else f"{name}:")
+        for part, value in row.items() if isinstance(row, dict) else ():
+            print(f"  {part.replace('_', ' '):18} {value:9.1f}{'' if part == 'faces_found' else ' ms'}")

@@ -1,0 +1,158 @@
+"""Many pictures at once: the files, folders, patterns and zip files that people name, one after another.
+
+Nothing is unpacked to disk, and at most one picture is in memory. What cannot be read is a picture, too: one that
+raises an `ImageError` when it is asked for, so that the others go on.
+"""
+
+import glob
+import io
+import os
+import stat
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from core.data.sources import CappedFile, begins_as_zip, is_clutter
+from core.errors import ImageError
+from core.prediction.uploads import MAX_BYTES, display_name
+
+MAX_ENTRIES: Final = 10_000
+"""Pictures read from one zip file."""
+MAX_UNPACKED: Final = 2_000_000_000
+"""Bytes unpacked from one zip file."""
+
+_DAMAGES: Final = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError, OSError)
+"""What zipfile raises on damaged archives."""
+
+
+class Picture(NamedTuple):
+    """A picture that has a name and can be read, or not."""
+
+    name: str
+    """As the user gave it; inside a zip file with the zip's name before it. May hold anything: only show it escaped."""
+    read: Callable[[], bytes]
+    """Its content, or an `ImageError`."""
+
+
+def pictures_at(places: Iterable[str]) -> Iterator[Picture]:
+    """The pictures that paths stand for, lazily and in order.
+
+    Args:
+        places: files, zip files, folders (with all below, hidden files passed over) and patterns such as `**/*.jpg`.
+    """
+    for place in places:
+        if os.path.lexists(place):
+            yield from _at_path(Path(place))
+        elif glob.has_magic(place):
+            found = False
+            for path in sorted(glob.iglob(place, recursive=True)):
+                found = True
+                yield from _at_path(Path(path))
+            if not found:
+                yield _unreadable(place, f"No file fits {display_name(place)!r}: check the pattern.")
+        else:
+            yield _unreadable(place, f"Cannot read {display_name(place)}: No such file or directory.")
+
+
+def pictures_in_zip(file: io.RawIOBase, name: str) -> Iterator[Picture]:
+    """The pictures in a zip file; folders and what systems leave in them are passed over.
+
+    Args:
+        file: the open zip file; each picture is read from it when it is asked for.
+        name: what the user calls it.
+    """
+    shown = f"'{display_name(name)}'"
+    try:
+        archive = zipfile.ZipFile(CappedFile(file))
+        members = [info for info in archive.infolist() if not info.is_dir() and not is_clutter(info.filename)]
+    except _DAMAGES:
+        yield _unreadable(name, f"{shown} is damaged or cut short: copy it again.")
+        return
+    if not members:
+        yield _unreadable(name, f"{shown} holds no files: choose a zip file of pictures.")
+    left = MAX_UNPACKED
+    for info in members[:MAX_ENTRIES]:
+        inside = info.filename.replace("\\", "/")
+        left -= min(info.file_size, MAX_BYTES)
+        if left < 0:
+            message = f"{shown} unpacks to more than {MAX_UNPACKED // 10**6:,} MB: the rest of it was left out."
+            yield _unreadable(name, message)
+            return
+        yield Picture(f"{name}/{inside}", lambda info=info: _read_member(archive, info, shown))  # type: ignore[misc]
+    if len(members) > MAX_ENTRIES:
+        message = f"{shown} holds {len(members):,} files: those after the first {MAX_ENTRIES:,} were left out."
+        yield _unreadable(name, message)
+
+
+def _at_path(path: Path) -> Iterator[Picture]:
+    if path.is_dir():
+        yield from _below(path)
+        return
+    try:
+        is_zip = path.is_file() and begins_as_zip(path)
+    except OSError:
+        is_zip = False
+    if is_zip:
+        with io.FileIO(path) as file:
+            yield from pictures_in_zip(file, str(path))
+    else:
+        yield Picture(str(path), lambda: read_picture(path))
+
+
+def _below(folder: Path) -> Iterator[Picture]:
+    empty = True
+    for here, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not is_clutter(name))
+        for name in sorted(files):
+            if not is_clutter(name):
+                empty = False
+                yield from _at_path(Path(here, name))
+    if empty:
+        yield _unreadable(str(folder), f"The folder {display_name(str(folder))!r} holds no files.")
+
+
+def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, zip_shown: str) -> bytes:
+    """The content of one entry, or an `ImageError` that says what is wrong with it."""
+    shown = f"'{display_name(info.filename)}' in {zip_shown}"
+    if info.flag_bits & 1:
+        raise ImageError(f"{shown} is protected by a password: pack it without one.")
+    if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
+        raise ImageError(f"{shown} is a link or a special file, not a picture.")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ImageError(f"{shown} is compressed in an unusual way: pack it again as an ordinary zip file.")
+    if info.file_size > MAX_BYTES:
+        raise ImageError(f"{shown} has more than {MAX_BYTES // 10**6} MB: save it smaller and try again.")
+    try:
+        # Not archive.read(): that inflates without limit, whatever size the directory declares.
+        with archive.open(info) as member:
+            data = member.read(info.file_size)
+    except _DAMAGES:
+        raise ImageError(f"{shown} is damaged: pack the zip file again.") from None
+    if data.startswith(b"PK\3\4"):
+        raise ImageError(f"{shown} is a zip file itself: unpack it first.")
+    return data
+
+
+def read_picture(path: Path) -> bytes:
+    """The content of a file, no more of it than is needed to see that it is too large.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
+    shown = display_name(path.name)
+    try:
+        if path.exists() and not path.is_file():  # a pipe, say, would be waited for without end
+            raise ImageError(f"Cannot read {shown}: it is not a file.")
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise ImageError(f"Cannot read {shown}: {getattr(error, 'strerror', None) or error}.") from None
+
+
+def _unreadable(name: str, message: str) -> Picture:
+    def refuse() -> bytes:
+        raise ImageError(message)
+
+    return Picture(name, refuse)

@@ -70,6 +70,53 @@ def curves(
     }
 
 
+def over_time(
+    rows: pd.DataFrame,
+    lines: Mapping[str, str],
+    title: str,
+    unit: str,
+    axis: Axis = "time",
+    batches: int = 0,
+    scale: float = 1.0,
+    digits: int = 0,
+) -> dict[str, Any] | None:
+    """Some columns of a history as they were, from zero up.
+
+    Args:
+        rows: of `steps.jsonl` or `system.jsonl`.
+        lines: column to the name of its line; columns that are missing or empty are left out.
+        title: what stands above.
+        unit: beside the vertical axis.
+        axis: what runs to the right.
+        batches: steps per epoch; 0 if not known.
+        scale: what values are multiplied by.
+        digits: behind the point, in the tooltip.
+
+    Returns:
+        An ECharts option; None if no column has a value.
+    """
+    known = {name: column for column, name in lines.items() if column in rows and rows[column].notna().any()}
+    if not known:
+        return None
+    values = {name: rows[column].astype(float) * scale for name, column in known.items()}
+    source = pd.DataFrame({axis: _positions(rows, axis, batches), **values}).iloc[thin(len(rows))]
+    colours = (VALIDATION_COLOUR, TRAIN_COLOUR)
+    several = len(known) > 1
+    return {
+        "animation": False,
+        "title": {"text": title, "left": 0, "top": 0, "textStyle": {"fontSize": 15, "fontWeight": 600}},
+        **({"legend": {"top": 28, "left": 0}} if several else {}),
+        "grid": {"left": 12, "right": 16, "top": 66 if several else 40, "bottom": 12},
+        "tooltip": {"trigger": "axis", "valueFormatter": f"%.{digits}f {unit.replace('%', '%%')}"},
+        "xAxis": _axis(_AXIS_TITLES[axis], gap=28, min=0),
+        "yAxis": _axis(unit, gap=52 if digits > 2 else 38, min=0),
+        "dataset": [{"source": source}],
+        "series": [
+            _line(name, axis, 0, colours[position], symbols=len(source) == 1) for position, name in enumerate(known)
+        ],
+    }
+
+
 def _line(
     name: str,
     axis: Axis,

@@ -14,11 +14,11 @@ def first_steps(runs: list[Run], datasets: list[DatasetInfo]) -> None:
     """What a newcomer does, with a tick at what is done."""
     steps = [
         (
-            "Get data",
-            "Import FER2013, or make the drawn demo set in seconds.",
+            "Get FER2013",
+            "From Kaggle with a token of yours, or from a copy; or make the drawn demo set in seconds.",
             bool(datasets),
             widgets.DATA,
-            "Open Data",
+            "Get data",
         ),
         (
             "Start your first run",
@@ -99,6 +99,7 @@ def best(run: Run) -> None:
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(f"**{escape(run.name)}**", width="content")
                 widgets.state_chip(run.state)
+            st.caption(widgets.why_default(run))
             figures = st.grid(2, min_column_width=140)
             epoch = run.summary.get("best", {}).get("epoch")
             label = f"Validation, epoch {epoch}" if epoch else "Validation"

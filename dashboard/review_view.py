@@ -6,8 +6,9 @@ import streamlit as st
 
 from core.errors import FerError
 from core.runs.review import LONGEST, REVIEW_STATES, EditConflictError, annotate, read_changes
-from core.runs.store import Run
-from dashboard import widgets
+from core.runs.store import Run, best_run
+from dashboard import cache, widgets
+from dashboard.visitor import who as who
 from dashboard.widgets import escape
 
 ICONS: Final = {
@@ -29,17 +30,6 @@ ACTIONS: Final = {
     "unreviewed": "Take back",
 }
 HISTORY_LENGTH: Final = 100
-
-
-def who(*, ask: bool = True) -> str:
-    """Who looks at this: the one who has logged in, else a name asked for once and kept for the visit."""
-    if getattr(st.user, "is_logged_in", False):
-        return str(st.user.get("name") or st.user.get("email") or "")
-    if ask:
-        st.text_input(
-            "Your name", key="who", max_chars=60, persist_state="session", placeholder="stands beside what you say"
-        )
-    return str(st.session_state.get("who") or "").strip()
 
 
 def review(run: Run) -> None:
@@ -87,7 +77,14 @@ def verdict(run: Run, name: str) -> None:
                 args=(run, name, other),
             )
     if state == "approved":
-        st.caption("Approved: predictions use this run by default; of several approved ones, the best on validation.")
+        chosen = best_run(cache.runs(run.paths.root))
+        if chosen and chosen.id != run.id:
+            st.caption(
+                f"Approved, and so is {escape(chosen.name)}: predictions use that one by default, since it is better "
+                "on validation."
+            )
+        else:
+            st.caption("Approved: predictions use this run by default.")
 
 
 def judge(run: Run, name: str, state: str) -> None:

@@ -147,10 +147,14 @@ def exact(moment: datetime | None) -> str:
     return "" if moment is None else f"{moment.astimezone():%Y-%m-%d %H:%M:%S %Z}"
 
 
+CLASS_COLOURS: Final = {label: [COLOURS[label], "#ffffff" if label == "sad" else "#15181e"] for label in LABELS}
+"""Class to background and text of its chip; dark text reads on all but one."""
+
+
 def class_chip(label: str) -> str:
-    """A class name on its colour, as Markdown; dark text, which reads on all seven."""
-    text = "#ffffff" if label == "sad" else "#15181e"
-    return f':color[\u00a0{label}\u00a0]{{foreground="{text}" background="{COLOURS[label]}"}}'
+    """A class name on its colour, as Markdown."""
+    background, text = CLASS_COLOURS[label]
+    return f':color[\u00a0{label}\u00a0]{{foreground="{text}" background="{background}"}}'
 
 
 # --- parts
@@ -287,6 +291,14 @@ def best_with_interval(run: Run) -> str:
     return with_interval({"accuracy": accuracy, "interval": accuracy_interval(round(accuracy * images), images)})
 
 
+def why_default(run: Run) -> str:
+    """Why predictions use this run, as Markdown; of the one that `core.runs.store.best_run` gives."""
+    if run.meta.review == "approved":
+        by = f" by {escape(run.meta.reviewer)}" if run.meta.reviewer else ""
+        return f"Approved{by}, so predictions use this run by default."
+    return "No run is approved yet, so predictions use this one by default: it is the best on validation."
+
+
 def evaluation_of(run: Run, split: str) -> dict[str, Any] | None:
     """What the summary says about a split, once it has been scored."""
     value = run.summary.get("evaluation", {}).get(split)
@@ -297,9 +309,10 @@ def run_table(runs: Sequence[Run], key: str, columns: Sequence[str], *, select: 
     """A table of runs; the button at the left of each row opens its page. Returns the selected runs."""
     if select:  # rows are selected by position: when other runs stand there, the selection starts anew
         key = f"{key}-{crc32(' '.join(run.id for run in runs).encode()):08x}"
-    frame = pd.DataFrame([_row(run) for run in runs])
+    frame = pd.DataFrame([_row(run, "curve" in columns) for run in runs])
     config: dict[str, Any] = {
         "open": st.column_config.ButtonColumn("", width=48, type="tertiary", key=f"{key}-open", help="Open this run"),
+        "star": st.column_config.TextColumn("★", width=32, help="Starred"),
         "state": st.column_config.MultiselectColumn(
             "State",
             width=112,
@@ -311,6 +324,12 @@ def run_table(runs: Sequence[Run], key: str, columns: Sequence[str], *, select: 
             "Validation (best)", format="%.1f %%", min_value=0, max_value=100, help="Best accuracy on validation, in %"
         ),
         "test": st.column_config.TextColumn("Test ± 95 %", help="Accuracy on test with half its 95 % interval"),
+        "loss": st.column_config.NumberColumn(
+            "Loss", width=72, format="%.3f", help="Loss on validation at the best epoch, in nats"
+        ),
+        "curve": st.column_config.LineChartColumn(
+            "Curve", width=120, y_min=0, y_max=100, help="Accuracy on validation after each epoch, in %"
+        ),
         "epochs": st.column_config.TextColumn("Epochs", width="small"),
         "duration": st.column_config.TextColumn("Duration", width="small"),
         "device": st.column_config.TextColumn("Device"),
@@ -337,15 +356,19 @@ def run_table(runs: Sequence[Run], key: str, columns: Sequence[str], *, select: 
     return [runs[row] for row in event["selection"]["rows"]] if select else []
 
 
-def _row(run: Run) -> dict[str, Any]:
-    best = accuracy_of(run)
+def _row(run: Run, curve: bool) -> dict[str, Any]:
+    best = run.summary.get("best", {})
+    accuracy = accuracy_of(run)
     done = run.summary.get("epochs_done", max(0, run.status.epoch - 1))
     return {
         "open": ":material/open_in_new:",
+        "star": "★" if run.meta.starred else "",
         "state": [_state_cell(run.state)],
         "name": run.name,
-        "validation": None if best is None else 100 * best,
+        "validation": None if accuracy is None else 100 * accuracy,
         "test": with_interval(evaluation_of(run, "test")),
+        "loss": best.get("validation_loss"),
+        "curve": cache.accuracy_curve(run.paths.epochs) if curve else None,
         "epochs": f"{done}/{run.status.epochs}" if run.status.epochs else "–",
         "duration": duration(run.status.elapsed_seconds or None),
         "device": run.status.device or "–",

@@ -27,7 +27,10 @@ def main() -> None:
             ":material/play_arrow:",
         )
         return
-    run = widgets.choose_run(runs, best_run(runs), "Network")
+    default = best_run(runs)
+    run = widgets.choose_run(runs, default, "Network")
+    if default and run.id == default.id:
+        st.caption(widgets.why_default(run))
     megabytes = MAX_BYTES // 10**6
     uploads = st.file_uploader("Photos", TYPES, accept_multiple_files=True, key="photos", max_upload_size=megabytes)
     switch, slider = st.columns([2, 3], gap="large", vertical_alignment="center")

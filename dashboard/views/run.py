@@ -3,8 +3,8 @@
 import streamlit as st
 
 from core.errors import RunError
-from core.runs.store import Run, RunState
-from dashboard import cache, run_actions, run_view, widgets
+from core.runs.store import Run, RunState, best_run
+from dashboard import cache, reproduction_view, run_actions, run_view, widgets
 from dashboard.widgets import escape
 
 POLL_SECONDS = 2
@@ -21,7 +21,9 @@ def main() -> None:
         choose()
         return
     live = run.state.is_live
-    widgets.live(body, seconds=POLL_SECONDS if live else None, run_id=run.id, watched=live)
+    chosen = best_run(cache.runs(widgets.runs_root()))
+    default = chosen is not None and chosen.id == run.id
+    widgets.live(body, seconds=POLL_SECONDS if live else None, run_id=run.id, watched=live, default=default)
 
 
 def choose() -> None:
@@ -40,13 +42,20 @@ def choose() -> None:
         )
 
 
-def body(run_id: str, watched: bool) -> None:
-    """The page of one run; drawn again by itself every few seconds for as long as it is `watched`."""
+def body(run_id: str, watched: bool, default: bool) -> None:
+    """The page of one run; drawn again by itself every few seconds for as long as it is `watched`.
+
+    Args:
+        run_id: which one.
+        watched: whether it was live when the page was drawn.
+        default: whether predictions use it by default.
+    """
     run = cache.run(widgets.runs_root(), run_id)
     if watched != run.state.is_live:
         st.rerun()  # it has ended, or goes on again: one more drawing of the page ends or begins the polling
-    header(run)
+    header(run, default)
     widgets.problem(run)
+    reproduction_view.verdict(run)
     if run.state is not RunState.DAMAGED:
         run_view.metrics(run)
         run_view.progress(run)
@@ -59,7 +68,7 @@ def body(run_id: str, watched: bool) -> None:
                 draw(run)
 
 
-def header(run: Run) -> None:
+def header(run: Run, default: bool) -> None:
     """Name, state, and what can be done about it."""
     with widgets.page_title(escape(run.name)):
         run_actions.actions(run)
@@ -72,20 +81,25 @@ def header(run: Run) -> None:
             f"{escape(run.id)} · created {widgets.ago(status.created_at)}{by}{device}",
             help=f"Created {widgets.exact(status.created_at)}",
         )
+        if run.meta.archived:
+            st.badge("archived", icon=":material/archive:", color="gray")
+    if default:
+        st.caption(f":material/add_reaction: {widgets.why_default(run)}")
     origin(run)
 
 
 def origin(run: Run) -> None:
-    """Where its settings are from, if it was cloned or started again."""
+    """Where its settings are from, if it was cloned, started again or is to reproduce another."""
     if not run.meta.parent:
         return
+    said = "Reproduces" if run.meta.reproduces == run.meta.parent else "Cloned from"
     try:
         parent = cache.run(widgets.runs_root(), run.meta.parent)
     except RunError:
-        st.caption(f"Cloned from {escape(run.meta.parent)}, which is gone.")
+        st.caption(f"{said} {escape(run.meta.parent)}, which is gone.")
         return
-    label = f"Cloned from {escape(parent.name)}"
-    st.page_link(widgets.RUN, label=label, icon=":material/content_copy:", query_params={"run": parent.id})
+    icon = ":material/repeat:" if run.meta.reproduces else ":material/content_copy:"
+    st.page_link(widgets.RUN, label=f"{said} {escape(parent.name)}", icon=icon, query_params={"run": parent.id})
 
 
 main()

@@ -1,0 +1,46 @@
+"""Who looks at this: the one who has logged in, else a name asked for once and kept in the browser."""
+
+from typing import Final
+from urllib.parse import quote, unquote
+
+import streamlit as st
+
+COOKIE: Final = "fer-name"
+LONGEST: Final = 60
+KEPT_SECONDS: Final = 365 * 24 * 3600
+
+
+def who(*, ask: bool = True, key: str = "who") -> str:
+    """The visitor's name; empty as long as it is not known.
+
+    Args:
+        ask: draw a box for the name, unless they have logged in.
+        key: of that box; a second one on the same page needs another.
+    """
+    if getattr(st.user, "is_logged_in", False):
+        return str(st.user.get("name") or st.user.get("email") or "")
+    if "who" not in st.session_state:
+        kept = st.context.cookies.get(COOKIE)
+        st.session_state["who"] = unquote(kept)[:LONGEST] if isinstance(kept, str) else ""
+    if ask and key == "who":
+        st.text_input(
+            "Your name", key=key, max_chars=LONGEST, persist_state="session", placeholder="stands beside what you say"
+        )
+    elif ask:
+        st.text_input("Your name", key=key, max_chars=LONGEST, on_change=_take, args=(key,))
+    name = " ".join(str(st.session_state["who"] or "").split())
+    if ask and name and name != st.session_state.get("who-kept"):
+        _keep(name)
+    return name
+
+
+def _take(key: str) -> None:
+    st.session_state["who"] = st.session_state[key]
+
+
+def _keep(name: str) -> None:
+    """Let the browser remember the name for the next visit. Streamlit reads cookies and cannot write them."""
+    st.session_state["who-kept"] = name
+    value = quote(name, safe="")  # leaves letters, digits and _ . - ~ % only: nothing that could end the string
+    script = f'document.cookie = "{COOKIE}={value}; path=/; max-age={KEPT_SECONDS}; samesite=lax"'
+    st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)

@@ -10,9 +10,10 @@ import streamlit as st
 
 from core.data import demo
 from core.data.fer2013 import DatasetInfo
+from core.data.ferplus import import_ferplus, looks_like_ferplus
 from core.data.own import import_own, parse_mapping
 from core.data.sources import import_dataset
-from dashboard import cache, widgets
+from dashboard import cache, kaggle_view, widgets
 from dashboard.background import Progress, Snapshot
 
 Work = Callable[[Progress], DatasetInfo]
@@ -20,15 +21,17 @@ Work = Callable[[Progress], DatasetInfo]
 
 def choices(state: Snapshot) -> None:
     """One tab per way."""
-    ways = ["FER2013 from this server", "Upload FER2013", "Your own pictures", "Drawn demo set"]
-    path_tab, upload_tab, own_tab, drawn_tab = st.tabs(ways, key="way")
+    ways = ["FER2013 from Kaggle", "From this server", "Upload", "Your own pictures", "Drawn demo set"]
+    kaggle_tab, path_tab, upload_tab, own_tab, drawn_tab = st.tabs(ways, key="way")
     accept = bool(state.differences) and st.checkbox(
         "Use it anyway, with these numbers of images", key="accept", help="Scores will not compare with published ones."
     )
+    with kaggle_tab:
+        kaggle_view.choice()
     with path_tab:
         st.caption(
             "The zip of Kaggle's msambare/fer2013, the folder it unpacks to, fer2013.csv, icml_face_data.csv or "
-            "fer2013.tar.gz, by its path on the server."
+            "fer2013.tar.gz, by its path on the server; or fer2013new.csv of FER+, other labels for the same images."
         )
         text = st.text_input("Path", placeholder="/path/to/fer2013.zip", key="path", persist_state="session")
         if st.button("Import", type="primary", icon=":material/download:", disabled=not text, key="import-path"):
@@ -85,6 +88,8 @@ def own() -> None:
 
 
 def from_path(path: Path, accept: bool, progress: Progress) -> DatasetInfo:
+    if looks_like_ferplus(path):
+        return import_ferplus(path, widgets.data_root())
     return import_dataset(path, widgets.data_root(), accept_differences=accept, progress=progress)
 
 

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.data.fer2013 import SPLITS, DatasetInfo, delete_dataset
+from core.data.fer2013 import SPLITS, DatasetInfo, delete_dataset, disk_bytes
 from core.labels import LABELS
+from core.runs.store import list_runs
 from dashboard import audit_view, cache, charts, widgets
 from dashboard.widgets import escape
 
@@ -41,6 +42,8 @@ def heading(info: DatasetInfo) -> None:
         st.subheader(escape(info.title), anchor=False, width="content")
         if info.kind == "drawn":
             st.badge("drawn by a program, no photographs", icon=":material/draw:", color="orange")
+        elif info.kind == "fer2013-plus":
+            st.badge("labels of FER+", icon=":material/how_to_vote:", color="violet")
         elif info.kind == "own":
             st.badge("own pictures", icon=":material/folder_open:", color="blue")
         elif info.matches_published:
@@ -55,29 +58,56 @@ def heading(info: DatasetInfo) -> None:
         action.container(horizontal=True, horizontal_alignment="right"),
         st.popover("Delete", icon=":material/delete:"),
     ):
-        st.write(f"Delete **{escape(info.name)}** from this server?")
-        st.caption("Its runs stay, but their sample images cannot be shown until it is imported again.")
-        if st.button("Delete it", type="primary", icon=":material/delete:", key=f"delete-{info.name}"):
-            delete_dataset(widgets.data_root(), info.name)
-            cache.importer().forget()
-            st.toast(f"Deleted {escape(info.name)}.")
-            st.rerun()
+        confirm_deletion(info)
+
+
+def confirm_deletion(info: DatasetInfo) -> None:
+    """Say who needs the set before it goes."""
+    st.write(f"Delete **{escape(info.name)}** from this server?")
+    users = [
+        run
+        for run in list_runs(widgets.runs_root())
+        if run.state.is_live and run.config and run.config.dataset == info.name
+    ]
+    if users:
+        names = ", ".join(escape(run.name) for run in users[:5]) + (" …" if len(users) > 5 else "")
+        count = "1 run that waits or trains needs" if len(users) == 1 else f"{len(users)} runs that wait or train need"
+        st.warning(f"{count} it and will fail without it: {names}.", icon=":material/warning:")
+    st.caption("Its runs stay, but their sample images cannot be shown until it is imported again.")
+    label = "Delete it anyway" if users else "Delete it"
+    if st.button(label, type="primary", icon=":material/delete:", key=f"delete-{info.name}"):
+        delete_dataset(widgets.data_root(), info.name)
+        cache.importer().forget()
+        st.toast(f"Deleted {escape(info.name)}.")
+        st.rerun()
 
 
 def figures(info: DatasetInfo) -> None:
-    row = st.grid(4, min_column_width=150)
+    row = st.grid(5, min_column_width=150)
     row.metric("Images", f"{info.total:,}", border=True, help="In all splits together.")
     row.metric("Mean of train", f"{info.mean:.4f}", border=True, help="Of all training pixels, scaled to 0 to 1.")
     row.metric("Standard deviation", f"{info.std:.4f}", border=True, help="Of all training pixels, scaled to 0 to 1.")
+    largest, smallest = max(info.counts["train"].values()), min(info.counts["train"].values())
+    row.metric(
+        "Class imbalance",
+        f"{largest / max(smallest, 1):.1f} : 1",
+        border=True,
+        help="Training images of the largest class for each one of the smallest.",
+    )
     row.metric(
         "Fingerprint",
         info.fingerprint[:10],
         border=True,
         help=f"SHA-256 over the labels and pixels of all splits: {info.fingerprint}",
     )
+    size = disk_bytes(widgets.data_root(), info.name) / 1e6
     st.caption(
-        f"Source: {escape(info.source)}; imported {widgets.ago(info.created_at)}.", help=widgets.exact(info.created_at)
+        f"Source: {escape(info.source)}; imported {widgets.ago(info.created_at)}; {size:,.0f} MB on disk.",
+        help=widgets.exact(info.created_at),
     )
+    if info.left_out:
+        reasons = ", ".join(f"{count:,} {escape(reason)}" for reason, count in info.left_out.items())
+        st.caption(f"Left out, since FER+ gives them no class of the seven: {reasons}.")
 
 
 def counts(info: DatasetInfo) -> None:

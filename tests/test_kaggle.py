@@ -28,8 +28,8 @@ from tests.test_data_sources import small_files
 SHORT, LONG = 3.0, 30.0
 """Seconds without a byte after which a download is ended: where that is expected, and where not."""
 LEGACY = json.dumps({"username": USER, "key": KEY})
-FILLING = 600_000
-"""Bytes in the small zip that no one reads, so that it takes more than one block."""
+FILLING = 2_500_000
+"""Bytes in the small zip that no one reads: the client writes blocks of 1 MiB."""
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +209,7 @@ def test_offline(data_root: Path, server: StandIn, monkeypatch: pytest.MonkeyPat
     works(data_root)
 
 
-@pytest.mark.parametrize(("byte", "kept"), [(-1, ""), (0, ""), (300_000, "0.3 MB that arrived are kept")])
+@pytest.mark.parametrize(("byte", "kept"), [(-1, ""), (0, ""), (1_500_000, "1.0 MB that arrived are kept")])
 def test_a_server_that_falls_silent(data_root: Path, server: StandIn, byte: int, kept: str) -> None:
     credentials.keep(parse_credentials(TOKEN))
     server.stalls_at = byte
@@ -220,14 +220,13 @@ def test_a_server_that_falls_silent(data_root: Path, server: StandIn, byte: int,
 
 def test_a_break_at_half_is_resumed(data_root: Path, server: StandIn) -> None:
     credentials.keep(parse_credentials(TOKEN))
-    half = len(server.content) // 2
-    server.breaks_at = half
+    server.breaks_at = len(server.content) // 2
     failed(data_root, "sent nothing for", "that arrived are kept", silence=SHORT)
     server.breaks_at = None
     server.asked.clear()
     works(data_root)
     path, place = server.asked[-1]
-    assert path.endswith("archive.zip") and place == f"bytes={half}-"
+    assert path.endswith("archive.zip") and place == f"bytes={2**20}-"
 
 
 def test_a_corrupt_zip_of_the_right_size_is_removed(data_root: Path, server: StandIn) -> None:
@@ -311,7 +310,7 @@ def test_the_secret_is_nowhere_but_in_its_file(
     for given, secret in ((TOKEN, TOKEN), (LEGACY, KEY)):
         credentials.keep(parse_credentials(given))
         assert secret not in repr(parse_credentials(given)) + repr(credentials.find())
-        server.bytes_per_second = 300_000
+        server.bytes_per_second = 1_000_000
         kaggle.start(data_root, accept_differences=True)
         while (now := looked(data_root)).running:
             seen.append(now.model_dump_json())

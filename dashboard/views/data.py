@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from core.data.fer2013 import list_datasets
-from dashboard import cache, data_import, data_view, widgets
+from dashboard import cache, data_import, data_view, kaggle_view, widgets
 from dashboard.background import Snapshot
 from dashboard.widgets import escape
 
@@ -15,6 +15,7 @@ def main() -> None:
     state = importer.look()
     datasets = list_datasets(widgets.data_root())
     outcome(state)
+    kaggle_view.show()
     unfinished = state.running or bool(state.error)
     with st.expander("Get data", expanded=unfinished or not datasets, icon=":material/add:"):
         if state.running:
@@ -44,6 +45,8 @@ def outcome(state: Snapshot) -> None:
         ready = f"{escape(state.result.title)} is ready: {state.result.total:,} images."
         if state.result.skipped:
             ready += f" {state.result.skipped:,} could not be read and were left out."
+        if state.result.left_out:
+            ready += f" {sum(state.result.left_out.values()):,} were left out."
         st.success(ready, icon=":material/check_circle:")
         with st.container(horizontal=True):
             if st.button("Start training on it", icon=":material/play_arrow:", type="primary"):

@@ -105,12 +105,25 @@ def _history(path: str) -> History:
     return History(Path(path))
 
 
+def accuracy_curve(path: Path) -> list[float]:
+    """Accuracy on validation after each epoch of an `epochs.jsonl`, in per cent, at most about 50 points; for tables of
+    many runs, where `history` would keep more than is shown."""
+    return _accuracy_curve(file_key(path))
+
+
+@st.cache_resource(max_entries=2000, show_spinner=False)
+def _accuracy_curve(key: FileKey) -> list[float]:
+    values = [row.get("validation_accuracy") for row in read_rows(Path(key[0]))[0]]
+    known = [round(100 * value, 2) for value in values if isinstance(value, int | float)]
+    return known[:: max(1, len(known) // 50)]
+
+
 def predictions(path: Path) -> pd.DataFrame | None:
     """The table of `core.evaluation.predictions.read_predictions`, or None while the file is not there."""
     return _predictions(file_key(path)) if path.exists() else None
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+@st.cache_resource(max_entries=64, show_spinner=False)  # a comparison of 20 runs needs them all, at 0.5 MB each
 def _predictions(key: FileKey) -> pd.DataFrame:
     return read_predictions(Path(key[0]))
 

@@ -1,0 +1,87 @@
+"""What the Runs page is asked to show: filters, order and columns, each kept in the address."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import streamlit as st
+
+from core.runs.review import REVIEW_STATES
+from core.runs.selection import ORDERS, Wanted
+from core.runs.store import Run, RunState
+
+COLUMNS: Final = {
+    "star": "Star",
+    "state": "State",
+    "name": "Name",
+    "validation": "Validation (best)",
+    "test": "Test",
+    "loss": "Loss",
+    "curve": "Curve",
+    "epochs": "Epochs",
+    "duration": "Duration",
+    "created": "Created",
+    "device": "Device",
+    "author": "Author",
+    "review": "Review",
+    "tags": "Tags",
+    "error": "Error",
+}
+"""Column to its name, in the order of the table."""
+USUAL_COLUMNS: Final = [column for column in COLUMNS if column not in ("epochs", "created")]
+
+
+@dataclass(frozen=True)
+class View:
+    """What the page shows."""
+
+    wanted: Wanted
+    order: str
+    columns: list[str]
+
+
+def view(runs: Sequence[Run]) -> View:
+    """The row of filters. Each offers only what there is; one that would offer nothing is left out."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        text = st.text_input(
+            "Search",
+            placeholder="name, id, author, notes, error",
+            icon=":material/search:",
+            key="q",
+            bind="query-params",
+            width=264,
+        )
+        states = choice("State", "state", [state for state in RunState if any(run.state is state for run in runs)])
+        tags = choice("Tag", "tag", sorted({tag for run in runs for tag in run.meta.tags}))
+        authors = choice("Author", "author", sorted({run.meta.author for run in runs} - {""}))
+        present = {run.meta.review for run in runs}
+        reviews = choice("Review", "review", [review for review in REVIEW_STATES if review in present])
+        order = st.selectbox(
+            "Sort",
+            list(ORDERS),
+            format_func=lambda key: ORDERS[key].title,
+            key="sort",
+            bind="query-params",
+            width=170,
+        )
+        with st.popover("Columns", icon=":material/view_column:"):
+            columns = st.pills(
+                "Columns",
+                list(COLUMNS),
+                selection_mode="multi",
+                default=USUAL_COLUMNS,
+                format_func=COLUMNS.__getitem__,
+                key="columns",
+                bind="query-params",
+            )
+            archived = st.toggle("Show archived runs", key="archived", bind="query-params")
+    wanted = Wanted((text or "").strip(), states, tags, authors, reviews, archived)
+    return View(wanted, order, [column for column in COLUMNS if column in columns])
+
+
+def choice(label: str, key: str, options: Iterable[str]) -> list[str]:
+    """A filter by one property."""
+    words = [str(option) for option in options]
+    if not words:
+        return []
+    return st.multiselect(label, words, key=key, bind="query-params", placeholder="any", width=148)

@@ -22,6 +22,7 @@ from core.cli import (
     print_json,
     run_as_json,
 )
+from core.commands_bench import bench_pages
 from core.commands_data import data_app
 from core.commands_export import export
 from core.commands_labels import corrections_app, runs_changes, runs_verdict, runs_verdicts, suspects_app
@@ -49,6 +50,7 @@ app.add_typer(bench_app, name="bench")
 app.command()(export)
 app.command()(predict)
 bench_app.command("predict")(bench_predict)
+bench_app.command("pages")(bench_pages)
 
 
 # --- training

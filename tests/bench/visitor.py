@@ -78,9 +78,7 @@ class Server:
 @contextmanager
 def serve(runs_root: Path, data_root: Path, log: Path) -> Iterator[Server]:
     """A server for these folders, ended at the end; `started` is when its process was."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     command = ["-m", "streamlit", "run", "dashboard/Home.py", "--server.port", str(port), "--server.headless", "true"]
     started = time.perf_counter()
     with log.open("wb") as output:
@@ -97,6 +95,13 @@ def serve(runs_root: Path, data_root: Path, log: Path) -> Iterator[Server]:
     finally:
         process.terminate()
         process.wait(20)
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def wait_for_answer(url: str, process: subprocess.Popen[bytes], seconds: float = 120) -> bytes:

@@ -1,0 +1,197 @@
+"""Server time of the pages with many runs, and TensorBoard on the same folder: run by `python -m core bench pages`.
+
+A visitor without a browser opens each page over the server's websocket. Wall time is from asking until the last message
+has arrived; on a busy machine the processor time beside it says more. Prints JSON.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import psutil
+
+from core.runs.history import read_rows
+from core.runs.layout import RunPaths
+from tests.bench.make_runs import DETAILED, EPOCHS, RUNS, make_runs
+from tests.bench.visitor import Server, Visit, free_port, serve, wait_for_answer
+
+TENSORBOARD_SECONDS = 600
+
+
+def measure(folder: Path, runs: int, rounds: int) -> dict[str, Any]:
+    """All figures, from runs made in an empty folder."""
+    root, data, log = folder / "runs", folder / "data", folder / "server.log"
+    say(f"making {runs} runs")
+    ids = make_runs(root, runs, EPOCHS, min(DETAILED, runs))
+    one, twenty = ids[0], ",".join(ids)
+    figures: dict[str, Any] = {
+        "runs": runs,
+        "epochs": EPOCHS,
+        "runs_with_steps": len(ids),
+        "step_rows": len(read_rows(RunPaths(root, one).steps)[0]),
+        "cores": os.cpu_count(),
+        "rounds": rounds,
+        "load_before": round(os.getloadavg()[0], 1),
+    }
+    with serve(root, data, log) as server:
+        say("first page of a new server: one run")
+        server.visit("run", run=one)
+        figures["start_to_run_page_s"] = round(time.perf_counter() - server.started, 3)
+    with serve(root, data, log) as server:
+        server.visit("data")  # imports what all pages share, reads no run
+        figures["pages"] = {
+            "runs": page(server, rounds, "runs"),
+            "run": page(server, rounds, "run", run=one),
+            f"compare_{len(ids)}": page(server, rounds, "compare", runs=twenty),
+            "overview": page(server, rounds, "overview"),
+        }
+        figures["server_memory_mb"] = round(psutil.Process(server.process.pid).memory_info().rss / 1e6)
+    figures["tensorboard"] = tensorboard(root, one)
+    figures["load_after"] = round(os.getloadavg()[0], 1)
+    return figures
+
+
+def page(server: Server, rounds: int, name: str, **query: str) -> dict[str, Any]:
+    """The first opening of a page, and the median of the later ones."""
+    say(f"page {name}")
+    cold, *warm = [server.visit(name, **query) for _ in range(rounds + 1)]
+    for visit in (cold, *warm):
+        if visit.problems:
+            raise RuntimeError(f"The page {name} shows an error: {visit.problems[0]}")
+    return {"cold": summary([cold]), "warm": summary(warm)}
+
+
+def summary(visits: Sequence[Visit]) -> dict[str, Any]:
+    def middle(field: str) -> float:
+        return statistics.median(getattr(visit, field) for visit in visits)
+
+    return {
+        "wall_s": round(middle("seconds"), 3),
+        "cpu_s": round(statistics.mean(visit.cpu_seconds for visit in visits), 3),  # a median of hundredths is coarse
+        "bytes_read": int(middle("bytes_read")),
+        "bytes_sent": int(middle("bytes_sent")),
+    }
+
+
+# --- TensorBoard
+
+
+def tensorboard(root: Path, run_id: str) -> dict[str, Any]:
+    """From starting it on the same runs until it serves the scalars of one of them."""
+    command = shutil.which("tensorboard", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+    try:
+        from tensorboard.compat.proto.event_pb2 import Event as _  # noqa: F401
+    except ImportError:
+        command = None
+    if command is None:
+        return {"missing": "TensorBoard is not installed: `pip install tensorboard` to have it measured, too."}
+    say("writing event files")
+    for folder in sorted(root.iterdir()):
+        if folder.is_dir() and not folder.name.startswith("."):
+            write_events(RunPaths(root, folder.name))
+    say("TensorBoard")
+    port = free_port()
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        [command, "--logdir", str(root), "--port", str(port), "--host", "127.0.0.1"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    base = f"http://127.0.0.1:{port}/data"
+    scalars = f"{base}/plugin/scalars/scalars?run={quote(run_id)}&tag={quote('validation/accuracy')}"
+    try:
+        wait_until(lambda: len(fetch(scalars, process)) >= EPOCHS)
+        served = time.perf_counter() - started
+        again = [timed(lambda: fetch(scalars, process)) for _ in range(5)]
+        runs = len(list(root.glob("[a-z0-9]*/events.out.tfevents.*")))
+        wait_until(lambda: len(fetch(f"{base}/runs", process)) >= runs)
+        everything = time.perf_counter() - started
+        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+        return {
+            "start_to_scalars_of_one_run_s": round(served, 3),
+            "start_to_all_runs_listed_s": round(everything, 3),
+            "scalars_of_one_run_again_s": round(statistics.median(again), 3),
+            "cpu_s": round(sum(sum(each.cpu_times()[:2]) for each in family), 1),
+            "bytes_read": sum(each.io_counters().read_chars for each in family) if sys.platform == "linux" else None,
+        }
+    except TimeoutError:
+        return {"missing": f"TensorBoard did not serve the scalars within {TENSORBOARD_SECONDS} s."}
+    finally:
+        for child in psutil.Process(process.pid).children(recursive=True):
+            child.terminate()
+        process.terminate()
+        process.wait(20)
+
+
+def write_events(paths: RunPaths) -> None:
+    """The curves of a run as TensorBoard keeps them: per epoch four scalars, per step two."""
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.summary.writer.record_writer import RecordWriter
+
+    def events(path: Path, tags: dict[str, str]) -> list[Event]:
+        return [
+            Event(
+                wall_time=1.7e9 + row["elapsed_s"],
+                step=row["step"],
+                summary=Summary(value=[Summary.Value(tag=tag, simple_value=row[key]) for key, tag in tags.items()]),
+            )
+            for row in read_rows(path)[0]
+        ]
+
+    per_epoch = {
+        f"{split}_{kind}": f"{split}/{kind}" for split in ("train", "validation") for kind in ("loss", "accuracy")
+    }
+    per_step = {"loss": "step/loss", "accuracy": "step/accuracy"}
+    with (paths.folder / "events.out.tfevents.1700000000.bench").open("wb") as file:
+        writer = RecordWriter(file)
+        writer.write(Event(wall_time=1.7e9, file_version="brain.Event:2").SerializeToString())
+        for event in events(paths.epochs, per_epoch) + events(paths.steps, per_step):
+            writer.write(event.SerializeToString())
+        writer.flush()
+
+
+def fetch(url: str, process: "subprocess.Popen[bytes]") -> list[Any]:
+    """A JSON list from TensorBoard; empty as long as it has none to give."""
+    with contextlib.suppress(RuntimeError, ValueError):
+        value = json.loads(wait_for_answer(url, process, 5))
+        return value if isinstance(value, list) else []
+    return []
+
+
+def wait_until(condition: Any) -> None:
+    deadline = time.monotonic() + TENSORBOARD_SECONDS
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        time.sleep(0.02)
+
+
+def timed(act: Any) -> float:
+    started = time.perf_counter()
+    act()
+    return time.perf_counter() - started
+
+
+def say(what: str) -> None:
+    print(f"{what} ...", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=RUNS)
+    parser.add_argument("--rounds", type=int, default=7)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="fer-bench-") as made:
+        print(json.dumps(measure(Path(made), given.runs, given.rounds)))

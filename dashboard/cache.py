@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,13 +12,19 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.data.audit import audit_dataset
 from core.data.fer2013 import Split, load_split
 from core.errors import FerError, RunError
-from core.evaluation.predictions import read_predictions
+from core.evaluation.metrics import doubt_figures, fit_temperature, with_temperature
+from core.evaluation.predictions import probabilities_of, read_predictions
 from core.jobs import local
 from core.runs.history import read_rows
+from core.runs.layout import RunPaths
 from core.runs.store import Run, RunReader
-from dashboard.background import Importer
+from core.runs.suspects import Suspects, find_suspects
+from core.runs.verdicts import Verdict, read_verdicts
+from dashboard.background import Importer, Scorings
+from dashboard.error_table import copies_of, with_margin
 
 if TYPE_CHECKING:
     from core.evaluation.nearest import Mistakes
@@ -138,9 +145,66 @@ def _split(data_root: str, name: str, split_name: str, fingerprint: str) -> Spli
     return load_split(Path(data_root), name, split_name)
 
 
-def predictor(weights: Path, model: str) -> "Predictor":
+def errors_table(path: Path, data_root: Path, dataset: str, split_name: str, fingerprint: str) -> pd.DataFrame | None:
+    """A table of predictions with `margin`, and `index` counting in the images of the data set's split, which may hold
+    more of them. None where the file is missing, or names images that the data set does not have."""
+    if not path.exists():
+        return None
+    return _errors_table(file_key(path), str(data_root), dataset, split_name, fingerprint)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _errors_table(key: FileKey, data_root: str, dataset: str, split_name: str, fingerprint: str) -> pd.DataFrame | None:
+    table = with_margin(_predictions(key))
+    ids = _split(data_root, dataset, split_name, fingerprint).ids
+    if np.array_equal(table["image_id"].to_numpy(), ids):
+        return table
+    index = pd.Index(ids).get_indexer(pd.Index(table["image_id"]))
+    return None if (index < 0).any() else table.assign(index=index)
+
+
+def suspects_among(runs: Sequence[Run], split_name: str) -> Suspects:
+    """As `core.runs.suspects.find_suspects`.
+
+    Raises:
+        RunError: none of the runs has predictions for the split.
+    """
+    keys = tuple(file_key(run.paths.predictions(name)) for run in runs for name in (split_name, "held-out"))
+    return _suspects(keys, split_name, runs)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Looking for labels that are probably wrong …")
+def _suspects(keys: tuple[FileKey, ...], split_name: str, _runs: Sequence[Run]) -> Suspects:
+    return find_suspects(_runs, split_name, read=lambda path: _predictions(file_key(path)))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def temperature(key: FileKey) -> float:
+    """The one fitted on a predictions file. The first one of a server imports SciPy, which takes a second."""
+    table = _predictions(key)
+    return fit_temperature(table["label"].to_numpy(), probabilities_of(table))
+
+
+@st.cache_resource(max_entries=8, show_spinner="Looking for repeated images …")
+def copies(data_root: Path, dataset: str, fingerprint: str, split_name: str) -> dict[str, np.ndarray]:
+    """Which images of a split the audit found to be copies, by kind."""
+    return copies_of(audit_dataset(data_root, dataset), split_name)
+
+
+def verdicts(paths: RunPaths) -> list[Verdict]:
+    """Everything said about a run's images, oldest first."""
+    return _verdicts(file_key(paths.reviews), paths)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _verdicts(key: FileKey, _paths: RunPaths) -> list[Verdict]:
+    return read_verdicts(_paths)
+
+
+def predictor(weights: Path, model: str, temperature: float | None = None) -> "Predictor":
     """A network ready to predict. The first one of a server imports torch, which takes seconds."""
-    return _predictor(file_key(weights), model)
+    loaded = _predictor(file_key(weights), model)
+    return loaded if temperature is None else type(loaded)(loaded.model, loaded.device, temperature)
 
 
 @st.cache_resource(max_entries=3, show_spinner=False)
@@ -148,6 +212,22 @@ def _predictor(key: FileKey, model: str) -> "Predictor":
     from core.prediction.predictor import Predictor
 
     return Predictor.load(Path(key[0]), model)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def own_predictor(file_id: str, _data: bytes, name: str) -> "Predictor":
+    """A network from weights that somebody uploaded, by the id of the upload."""
+    from core.prediction.predictor import Predictor
+    from core.prediction.weights import read_weights
+
+    return Predictor(read_weights(_data, name)[0])
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def doubt(predictions: FileKey, temperature: float) -> tuple[float, float, float]:
+    """What being unsure means for a network: see `core.evaluation.metrics.doubt_figures`."""
+    table = _predictions(predictions)
+    return doubt_figures(table["label"].to_numpy(), with_temperature(probabilities_of(table), temperature))
 
 
 def mistakes(
@@ -179,6 +259,12 @@ def _mistakes(
 def importer() -> Importer:
     """The one importer of this server."""
     return Importer()
+
+
+@st.cache_resource(show_spinner=False)
+def scorings() -> Scorings:
+    """What this server has been asked to score."""
+    return Scorings()
 
 
 def take_over(runs_root: Path, data_root: Path) -> None:

@@ -12,7 +12,6 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 import streamlit as st
-from PIL import Image, ImageDraw, ImageFont
 from streamlit.delta_generator import DeltaGenerator
 
 from core.config import default_data_root, default_runs_root
@@ -33,8 +32,6 @@ RUN: Final = "views/run.py"
 COMPARE: Final = "views/compare.py"
 ERRORS: Final = "views/errors.py"
 PREDICT: Final = "views/predict.py"
-
-BOX_COLOUR: Final = "#3355c8"
 
 CHART_CONFIG: Final = {"displayModeBar": False, "scrollZoom": False}
 
@@ -224,23 +221,6 @@ def faces(
         with wall.cell():
             st.image(enlarged(image), width=size, output_format="PNG", alt=names[position] if names else "face")
             st.markdown(f":small[{caption}]")
-
-
-def with_boxes(photo: Image.Image, boxes: Sequence[tuple[int, int, int, int]]) -> Image.Image:
-    """A photo, at most 1000 pixels wide, with numbered boxes (left, top, width, height) around its faces."""
-    scale = min(1.0, 1000 / max(photo.size))
-    shown = photo.convert("RGB").resize([max(1, round(side * scale)) for side in photo.size])
-    draw = ImageDraw.Draw(shown)
-    line = max(2, max(shown.size) // 200)
-    font = ImageFont.load_default(size=max(shown.size) / 28)
-    for number, box in enumerate(boxes, start=1):
-        left, top, width, height = (round(value * scale) for value in box)
-        draw.rectangle((left, top, left + width, top + height), outline=BOX_COLOUR, width=line)
-        if len(boxes) > 1:
-            corner = (max(0, left), max(0, top))
-            draw.rectangle(draw.textbbox(corner, f" {number} ", font=font), fill=BOX_COLOUR)
-            draw.text(corner, f" {number} ", fill="white", font=font)
-    return shown
 
 
 def strip(images: np.ndarray, gap: int = 2) -> np.ndarray:

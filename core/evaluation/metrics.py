@@ -10,6 +10,11 @@ from core.labels import LABELS, NUM_CLASSES
 Z_95: Final = 1.959963984540054
 _CALIBRATION_BINS: Final = 15
 
+UNSURE_BELOW: Final = 0.5
+"""A calibrated confidence below this is called unsure: the network itself then takes its answer for more likely wrong
+than right. On validation of a reference network that was 29 % of the images, of which 37 % were right, against 76 % of
+the others. The gap between the first two classes tells right from wrong no better (area under the curve 0.78; 0.79)."""
+
 
 def accuracy_interval(correct: int, total: int) -> tuple[float, float]:
     """The 95 % Wilson score interval of a share (Wilson 1927).
@@ -81,6 +86,22 @@ def with_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarra
     logits = np.log(np.maximum(probabilities.astype(np.float64), 1e-12)) / temperature
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def doubt_figures(labels: np.ndarray, calibrated: np.ndarray) -> tuple[float, float, float]:
+    """What it means that a network is unsure of an image, `UNSURE_BELOW`.
+
+    Args:
+        labels: (N,) true class indices.
+        calibrated: (N, 7) calibrated probabilities.
+
+    Returns:
+        The share of images it is unsure of, and the accuracy on those and on the others; 0..1, 0 where there are none.
+    """
+    correct = calibrated.argmax(axis=1) == labels
+    unsure = calibrated.max(axis=1) < UNSURE_BELOW
+    below, above = (float(correct[part].mean()) if part.any() else 0.0 for part in (unsure, ~unsure))
+    return float(unsure.mean()) if len(labels) else 0.0, below, above
 
 
 def log_loss(labels: np.ndarray, probabilities: np.ndarray) -> float:

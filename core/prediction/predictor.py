@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,18 +12,13 @@ from PIL import Image
 
 from core.errors import RunError
 from core.evaluation.inference import class_probabilities
-from core.evaluation.metrics import with_temperature
+from core.evaluation.metrics import UNSURE_BELOW, with_temperature
 from core.labels import LABELS
 from core.models import CnnModel1, CnnModel2, load_weights
 from core.prediction.faces import cut_out, find_faces, is_face_crop
 from core.prediction.pictures import read_picture
 from core.prediction.uploads import decode_image, to_face
 from core.runs.store import Run, find_run
-
-UNSURE_BELOW: Final = 0.5
-"""A calibrated confidence below this is called unsure: the network itself then takes it for more likely wrong than
-right. On validation of a reference network that was 29 % of the images, of which 37 % were right, against 76 % of the
-others. The gap between the first two classes tells right from wrong no better (area under the curve 0.78, and 0.79)."""
 
 
 @dataclass(frozen=True)

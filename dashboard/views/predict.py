@@ -1,16 +1,18 @@
 """Predict: what a trained network says about photos."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
 
-from core.errors import ImageError
-from core.prediction.uploads import MAX_BYTES, decode_image
+from core.errors import FerError
+from core.prediction.pictures import Picture
 from core.runs.store import Run, best_run
-from dashboard import cache, charts, widgets
+from dashboard import cache, predict_view, widgets
+from dashboard.predict_work import MAX_PICTURES, Network, network_of, network_of_upload, pictures_of, results
 from dashboard.widgets import escape
 
-TYPES = ["jpg", "jpeg", "png", "webp", "bmp", "gif"]
+MAX_UPLOAD_MB = 200  # of one file: a picture may have 20, a zip file of pictures more
 
 
 def main() -> None:
@@ -27,65 +29,94 @@ def main() -> None:
             ":material/play_arrow:",
         )
         return
-    default = best_run(runs)
-    run = widgets.choose_run(runs, default, "Network")
-    if default and run.id == default.id:
-        st.caption(widgets.why_default(run))
-    megabytes = MAX_BYTES // 10**6
-    uploads = st.file_uploader("Photos", TYPES, accept_multiple_files=True, key="photos", max_upload_size=megabytes)
-    switch, slider = st.columns([2, 3], gap="large", vertical_alignment="center")
-    whole = switch.toggle("Take the whole photo as one face", key="whole", bind="query-params")
-    margin = slider.slider(
-        "Frame around a face, times that of FER2013", 0.7, 1.5, 1.0, 0.05, key="margin", disabled=whole
+    networks = choose_networks(runs)
+    pictures, whole, margin = choose_pictures()
+    if not pictures:
+        st.caption(
+            "Each face on a photo is found, cut out as FER2013's images are, and read by itself. Photos are kept only "
+            "as long as this page is open."
+        )
+        return
+    found = compute(pictures, networks, whole, margin)
+    predict_view.draw_problems(found)
+    readable = [result for result in found if not result.problem]
+    if len(readable) == 1:
+        predict_view.draw_photo(readable[0], networks)
+    elif readable and (chosen := predict_view.draw_table(readable, networks)):
+        predict_view.draw_photo(chosen[0], networks, chosen[1])
+
+
+def choose_networks(runs: Sequence[Run]) -> list[Network]:
+    """The network to ask, and perhaps a second one to compare it with."""
+    left, right = st.columns(2, gap="medium")
+    with left:
+        default = best_run(list(runs))
+        run = widgets.choose_run(runs, default, "Network")
+        if default and run.id == default.id:
+            st.caption(widgets.why_default(run))
+    others = {other.id: other for other in runs if other.id != run.id}
+    second = right.selectbox(
+        "Compare with", ["", *others], format_func=lambda id: others[id].name if id else "–", key="second"
     )
-    if not uploads:
-        st.caption("Each face on a photo is found, cut out as FER2013's images are, and read by itself.")
+    with right.popover("Weights of your own", icon=":material/upload_file:"):
+        st.caption(
+            "A .pth with the state dict of CnnModel2 or CnnModel1, named as in the original project. Nothing in it is "
+            "run. It takes the first network's place."
+        )
+        upload = st.file_uploader("Weights", ["pth", "pt"], key="weights", max_upload_size=64)
+    networks = [network_of(run)]
+    if upload is not None:
+        try:
+            with st.spinner("Checking the weights …"):
+                networks = [network_of_upload(upload)]
+            st.info(f"Predictions are by your weights, {escape(networks[0].title)}.", icon=":material/upload_file:")
+        except FerError as error:
+            st.error(escape(str(error)), icon=":material/error:")
+    if second:
+        networks.append(network_of(others[second]))
     info = widgets.dataset_of(run)
-    if info and info.kind == "drawn":
+    if info and info.kind == "drawn" and networks[0].run:
         drawn = "This network has only seen drawn faces: what it says about photographs means little."
         st.warning(drawn, icon=":material/draw:")
-    for number, upload in enumerate(uploads):
-        with st.container(border=True):
-            predict(run, upload, number, whole, margin)
+    return networks
 
 
-def predict(run: Run, upload: Any, number: int, whole: bool, margin: float) -> None:
-    """One photo: as it came, with its faces; the chosen face as the network saw it, and the seven probabilities."""
-    st.text(upload.name[:120])
-    try:
-        photo = decode_image(upload.getvalue(), upload.name)
-    except ImageError as error:
-        st.error(escape(str(error)), icon=":material/broken_image:")
-        return
+def choose_pictures() -> tuple[list[tuple[str, Picture]], bool, float]:
+    """The pictures to look at, whether to take them whole, and how wide to cut."""
+    uploads: list[Any] = list(
+        st.file_uploader(
+            "Photos: JPEG, PNG, WebP, BMP, GIF, or zip files of them",
+            accept_multiple_files=True,
+            key="photos",
+            max_upload_size=MAX_UPLOAD_MB,
+        )
+    )
+    with st.container(horizontal=True, vertical_alignment="center", gap="large"):
+        camera = st.toggle("Use the camera", key="camera")
+        whole = st.toggle("Take the whole photo as one face", key="whole", bind="query-params")
+        margin = st.slider(
+            "Frame around a face, times FER2013's", 0.7, 1.5, 1.0, 0.05, key="margin", disabled=whole, width=280
+        )
+    if camera and (shot := st.camera_input("Picture from the camera", width=480)):
+        uploads.insert(0, shot)
+    pictures = pictures_of(uploads)
+    if len(pictures) > MAX_PICTURES:
+        st.warning(
+            f"Only the first {MAX_PICTURES:,} pictures are taken here. `python -m core predict` takes any number.",
+            icon=":material/content_cut:",
+        )
+    return pictures[:MAX_PICTURES], whole, margin
+
+
+def compute(pictures: list[tuple[str, Picture]], networks: Sequence[Network], whole: bool, margin: float) -> Any:
+    """What the networks say, with the progress shown where there is some."""
     with st.spinner("Loading the network; the first time takes some seconds …"):
-        network = cache.predictor(run.paths.weights, run.config.model if run.config else "cnn-model-2")
-    said = network.predict(photo, whole=whole, margin=margin)
-    left, middle, right = st.columns([3, 2, 4], gap="medium")
-    with left:
-        several = len(said.faces) > 1
-        st.caption(f"The photo, with {len(said.faces)} faces" if several else "The photo")
-        boxes = [face.box for face in said.faces] if said.taken == "faces" else []
-        st.image(widgets.with_boxes(photo, boxes), width=360, alt="the uploaded photo")
-        chosen = choose_face(len(said.faces), number) if several else 0
-    face = said.faces[chosen]
-    with middle:
-        st.caption(f"What the network saw of face {chosen + 1}, 48x48" if several else "What the network saw, 48x48")
-        st.image(widgets.enlarged(face.crop, 5), width=240, output_format="PNG", alt="the face as the network saw it")
-        if said.taken == "no face found":
-            st.warning("No face was found, so the whole photo was taken as one.", icon=":material/search_off:")
-        elif said.taken != "faces":
-            st.caption("The whole picture was taken as one face.")
-    with right:
-        st.markdown(f"### {widgets.class_chip(face.label)} {widgets.percent(float(face.probabilities.max()))}")
-        figure = charts.probability_bars(face.probabilities.tolist())
-        st.plotly_chart(figure, key=f"bars-{number}", config=widgets.CHART_CONFIG)
-
-
-def choose_face(count: int, number: int) -> int:
-    """Which of several faces to look at, by its number on the photo, from 0."""
-    options = range(1, count + 1)
-    chosen = st.pills("Face", options, default=1, required=True, key=f"face-{number}", label_visibility="collapsed")
-    return int(chosen or 1) - 1
+        for network in networks:
+            network.load()
+    bar = st.empty()
+    found = results(pictures, networks, whole, margin, lambda share, text: bar.progress(share, text))
+    bar.empty()
+    return found
 
 
 main()

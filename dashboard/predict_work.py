@@ -1,0 +1,237 @@
+"""What the Predict page computes: networks to choose from, pictures out of uploads, and what is said about them."""
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import pandas as pd
+import streamlit as st
+from PIL import Image
+
+from core.data.decode import decode_image, display_name
+from core.errors import ImageError
+from core.prediction.pictures import Picture, pictures_in_zip
+from core.runs.store import Run
+from dashboard import cache
+
+if TYPE_CHECKING:
+    from core.prediction.predictor import FacePrediction, Framed, PhotoPrediction, Predictor
+
+MAX_PICTURES: Final = 500
+"""Pictures the page takes at once; the command line takes any number."""
+MAX_UPLOAD_BYTES: Final = 500_000_000
+"""Bytes of all uploads together."""
+SHOWN_SIDE: Final = 1000
+"""Longest side at which a photo is shown, in pixels."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network of the page's choice; loaded on use."""
+
+    key: str
+    """Changes with the weights and the temperature."""
+    title: str
+    temperature: float | None
+    load: Callable[[], "Predictor"]
+    run: Run | None = None
+    """None for weights that somebody brought."""
+
+
+def network_of(run: Run) -> Network:
+    """A run's best weights."""
+    value = run.summary.get("evaluation", {}).get("validation", {}).get("temperature")
+    temperature = float(value) if isinstance(value, int | float) and value > 0 else None
+    model = run.config.model if run.config else "cnn-model-2"
+    key = f"{cache.file_key(run.paths.weights)} {temperature}"
+    return Network(key, run.name, temperature, lambda: cache.predictor(run.paths.weights, model, temperature), run)
+
+
+def network_of_upload(upload: Any) -> Network:
+    """Weights that somebody brought.
+
+    Raises:
+        WeightsError: they are not those of one of our networks.
+    """
+    loaded = cache.own_predictor(upload.file_id, upload.getvalue(), upload.name)
+    return Network(upload.file_id, display_name(upload.name), None, lambda: loaded)
+
+
+@dataclass
+class Memory:
+    """What one visitor's page keeps between its runs; a picture costs a few kilobytes here."""
+
+    framed: dict[tuple, "Framed | str"] = field(default_factory=dict)
+    said: dict[tuple, "PhotoPrediction"] = field(default_factory=dict)
+    last: tuple[str, Image.Image, float] | None = None
+    """The photo looked at: its key, itself at the size it is shown, and how many times smaller that is."""
+
+    def forget_all_but(self, keys: set[str]) -> None:
+        """Drop what is about pictures that are gone."""
+        self.framed = {key: value for key, value in self.framed.items() if key[0] in keys}
+        self.said = {key: value for key, value in self.said.items() if key[0] in keys}
+        if self.last and self.last[0] not in keys:
+            self.last = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one picture: a problem, or what each network says."""
+
+    key: str
+    name: str
+    """Safe to show, but for Markdown."""
+    picture: Picture
+    problem: str = ""
+    photos: tuple["PhotoPrediction", ...] = ()
+
+
+def memory() -> Memory:
+    """This visitor's."""
+    return cast(Memory, st.session_state.setdefault("predict-memory", Memory()))
+
+
+def pictures_of(uploads: Sequence[Any]) -> list[tuple[str, Picture]]:
+    """The pictures of uploaded files, those inside zip files too, each with a key of its own; at most one more than
+    `MAX_PICTURES`."""
+    found: list[tuple[str, Picture]] = []
+    total = 0
+    for upload in uploads:
+        total += upload.size
+        for number, picture in enumerate(_pictures_in(upload, total)):
+            found.append((f"{upload.file_id}-{number}", picture))
+            if len(found) > MAX_PICTURES:
+                return found
+    return found
+
+
+def _pictures_in(upload: Any, total: int) -> Iterator[Picture]:
+    if total > MAX_UPLOAD_BYTES:
+        message = f"'{display_name(upload.name)}' was left out: all files together have more than 500 MB."
+        yield Picture(upload.name, lambda: _refuse(message))
+    elif upload.getvalue()[:4] in (b"PK\3\4", b"PK\5\6"):
+        yield from pictures_in_zip(cast(io.RawIOBase, io.BytesIO(upload.getvalue())), upload.name)
+    else:
+        yield Picture(upload.name, upload.getvalue)
+
+
+def _refuse(message: str) -> bytes:
+    raise ImageError(message)
+
+
+def results(
+    pictures: Sequence[tuple[str, Picture]],
+    networks: Sequence[Network],
+    whole: bool,
+    margin: float,
+    progress: Callable[[float, str], object],
+) -> list[Result]:
+    """What each network says about each picture. Only what is new is computed: a visitor who adds a photo to a hundred
+    waits for one, and one who interrupts the page loses nothing.
+
+    Args:
+        pictures: with their keys.
+        networks: one or two; the faces are found once for all.
+        whole: do not look for faces.
+        margin: how wide to cut; 1 is FER2013's framing.
+        progress: told the share that is done, and how far it is in words.
+    """
+    from core.prediction.batch import BATCH
+
+    kept, frames = memory(), (whole, 1.0 if whole else margin)
+    kept.forget_all_but({key for key, _ in pictures})
+    for done, (key, picture) in enumerate(pictures):
+        if (key, *frames) not in kept.framed:
+            progress(done / len(pictures), f"{done + 1:,} of {len(pictures):,} pictures")
+            kept.framed[key, *frames] = _frame(key, picture, whole, margin)
+    framed = {key: kept.framed[key, *frames] for key, _ in pictures}
+    for network in networks:
+        new = [key for key, value in framed.items() if not isinstance(value, str)]
+        new = [key for key in new if (key, network.key, *frames) not in kept.said]
+        for start in range(0, len(new), BATCH):
+            part = new[start : start + BATCH]
+            photos = network.load().read([cast("Framed", framed[key]) for key in part])
+            kept.said.update(zip([(key, network.key, *frames) for key in part], photos, strict=True))
+    found = []
+    for key, picture in pictures:
+        value, name = framed[key], display_name(picture.name)
+        if isinstance(value, str):
+            found.append(Result(key, name, picture, problem=value))
+        else:
+            photos = [kept.said[key, network.key, *frames] for network in networks]
+            found.append(Result(key, name, picture, photos=tuple(photos)))
+    return found
+
+
+def _frame(key: str, picture: Picture, whole: bool, margin: float) -> "Framed | str":
+    from core.prediction.predictor import frame
+
+    try:
+        photo = decode_image(picture.read(), picture.name)
+    except ImageError as error:
+        return str(error)
+    memory().last = (key, *_shown(photo))
+    return frame(photo, whole=whole, margin=margin)
+
+
+def photo_of(result: Result) -> tuple[Image.Image, float]:
+    """A photo at the size it is shown, and how many times smaller that is."""
+    last = memory().last
+    if last is None or last[0] != result.key:
+        last = (result.key, *_shown(decode_image(result.picture.read(), result.picture.name)))
+        memory().last = last
+    return last[1], last[2]
+
+
+def _shown(photo: Image.Image) -> tuple[Image.Image, float]:
+    scale = min(1.0, SHOWN_SIDE / max(photo.size))
+    width, height = (max(1, round(side * scale)) for side in photo.size)
+    return photo.convert("RGB").resize((width, height)), scale
+
+
+def face_table(found: Sequence[Result], networks: Sequence[Network]) -> pd.DataFrame:
+    """One row per face: `result` and `face` (positions), `crop`, `label`, `confidence` (percent), `runner_up`, `unsure`
+    and `file`; with two networks also `second`, the other one's label."""
+    rows = []
+    for position, result in enumerate(found):
+        for number, faces in enumerate(zip(*(photo.faces for photo in result.photos), strict=True)):
+            first: FacePrediction = faces[0]
+            row = {
+                "result": position,
+                "face": number,
+                "crop": data_address(first),
+                "label": first.label,
+                "confidence": 100 * first.confidence,
+                "runner_up": first.runner_up,
+                "unsure": first.unsure,
+                "file": result.name,
+            }
+            rows.append(row | ({"second": faces[1].label} if len(networks) > 1 else {}))
+    return pd.DataFrame(rows)
+
+
+def data_address(face: "FacePrediction") -> str:
+    """The crop as an address that holds the picture itself, for a table cell."""
+    import base64
+
+    buffer = io.BytesIO()
+    Image.fromarray(face.crop).save(buffer, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def downloads(found: Sequence[Result], networks: Sequence[Network], rows: pd.DataFrame) -> tuple[str, str]:
+    """The faces of some rows of the table as CSV and as JSON, what every network says about each."""
+    import json
+
+    from core.prediction.batch import CSV_COLUMNS, as_rows
+
+    lines, objects = [], []
+    for position, face in zip(rows["result"], rows["face"], strict=True):
+        result = found[position]
+        for network, photo in zip(networks, result.photos, strict=True):
+            title = network.run.id if network.run else network.title
+            lines.append({"network": title} | as_rows(result.name, photo)[face])
+            objects.append({"file": result.name, "network": title, **photo.faces[face].as_json()})
+    csv = pd.DataFrame(lines, columns=["network", *CSV_COLUMNS]).to_csv(index=False)
+    return csv, json.dumps(objects, indent=1)

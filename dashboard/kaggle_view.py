@@ -1,5 +1,7 @@
 """FER2013 from Kaggle, on the Data page: the token, how far the download is, and how it ended."""
 
+from typing import Literal
+
 import streamlit as st
 
 from core.data import credentials, kaggle
@@ -10,11 +12,11 @@ from dashboard import widgets
 from dashboard.widgets import escape
 
 
-def show() -> None:
-    """How far the download is, or how the last one ended, until that is closed."""
+def show() -> bool:
+    """How far the download is, or how the last one ended, until that is closed; whether one is going on."""
     now = kaggle.look(widgets.data_root())
     if now is None:
-        return
+        return False
     if now.running:
         widgets.live(progress, seconds=1)
     elif now.state == "finished":
@@ -26,6 +28,7 @@ def show() -> None:
             close("Close")
     else:
         ended_early(now)
+    return now.running
 
 
 def progress() -> None:
@@ -72,6 +75,10 @@ def choice() -> None:
         "as far as known, Kaggle names the Open Database and the Database Contents License. By downloading it you "
         "accept the terms that stand there."
     )
+    now = kaggle.look(widgets.data_root())
+    if now and now.running:
+        st.caption("It is being downloaded: see above.")
+        return
     try:
         source = credentials.find()
     except DataError as error:
@@ -81,10 +88,14 @@ def choice() -> None:
         give()
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("Download FER2013", type="primary", icon=":material/cloud_download:", key="kaggle-download"):
+        # Going on with what is told above comes before it.
+        kind: Literal["primary", "secondary"] = "secondary" if now else "primary"
+        if st.button("Download FER2013", type=kind, icon=":material/cloud_download:", key="kaggle-download"):
             begin()
         st.caption(f"With {escape(source.where)}.", width="content")
-        if source.kept and st.button("Remove it", icon=":material/delete:", type="tertiary", key="kaggle-remove"):
+        if source.kept and st.button(
+            "Remove the token", icon=":material/delete:", type="tertiary", key="kaggle-remove"
+        ):
             with widgets.guarded():
                 credentials.remove()
                 st.rerun()
@@ -100,14 +111,12 @@ def give() -> None:
         "that only the server's own user can read, is never shown again, and can be removed here."
     )
     with st.form(f"kaggle-token-{turn}"):
-        left, right = st.columns(2, gap="large")
+        left, right = st.columns(2, gap="medium")
         upload = left.file_uploader("Upload kaggle.json", type="json", key=f"kaggle-json-{turn}", max_upload_size=1)
         token = right.text_input(
             "Or paste a token", type="password", autocomplete="off", key=f"kaggle-token-text-{turn}"
         )
-        user = right.text_input(
-            "User name", autocomplete="off", key=f"kaggle-user-{turn}", help="Only for a key of the older kind."
-        )
+        user = right.text_input("User name, for an older key only", autocomplete="off", key=f"kaggle-user-{turn}")
         if st.form_submit_button("Keep it and download", type="primary", icon=":material/cloud_download:"):
             with widgets.guarded():
                 text = upload.getvalue()[:20_000].decode(errors="replace") if upload else str(token)

@@ -6,6 +6,7 @@ import itertools
 import resource
 import tarfile
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,11 +16,13 @@ import pytest
 from core.data import tables
 from core.data.demo import import_demo
 from core.data.fer2013 import SPLITS, DatasetInfo, load_split
+from core.data.own import is_own
 from core.data.sources import import_dataset
 from core.data.tables import TABLE_LABELS
 from core.errors import CountsDifferError
 from core.labels import LABELS
 from tests.conftest import REAL_ZIP, refused
+from tests.test_data_sources import make_folder, make_zip
 
 USAGE = {"train": "Training", "validation": "PublicTest", "test": "PrivateTest"}
 BOTH_ORDERS = [("fer2013.csv", "{0},{1},{2}"), ("icml_face_data.csv", "{0}, {2}, {1}")]
@@ -91,6 +94,33 @@ def test_every_form_gives_the_same_set(
         np.testing.assert_array_equal(train.images[index].ravel(), np.array(pixels.split(), int))
 
 
+@pytest.mark.parametrize("form", ["zip", "folder"])
+@pytest.mark.parametrize("inside", ["fer2013.csv", "fer2013/FER2013.CSV", "icml_face_data.csv", "data/fer2013.tar.gz"])
+def test_a_table_in_a_zip_file_or_folder(
+    tmp_path: Path, data_root: Path, small: tuple[Path, DatasetInfo], table: list[str], form: str, inside: str
+) -> None:
+    """As Kaggle packs the competition's files, whose train.csv and test.csv are not the whole set."""
+    text = "\n".join(table).encode()
+    others = {"train.csv": b"emotion,pixels\n0,1", "test.csv": b"pixels\n1", "__MACOSX/fer2013.csv": b"x"}
+    if inside.endswith("tar.gz"):
+        text = make_tar(tmp_path / "inner.tar.gz", {"fer2013/fer2013.csv": text}).read_bytes()
+    files = {**others, inside: text}
+    path = make_zip(tmp_path / "a.zip", files) if form == "zip" else make_folder(tmp_path / "a", files)
+    assert not is_own(path)
+    info = import_dataset(path, data_root, name="c", accept_differences=True)
+    assert (info.fingerprint, info.counts, info.kind) == (small[1].fingerprint, small[1].counts, "fer2013")
+
+
+def test_a_damaged_table_in_a_zip_file(tmp_path: Path, data_root: Path, table: list[str]) -> None:
+    path = make_zip(tmp_path / "a.zip", {"fer2013.csv": "\n".join(table).encode()}, zipfile.ZIP_STORED)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"Training") - 3] ^= 1  # another digit: only the checksum tells
+    path.write_bytes(content)
+    refused(path, data_root, "'fer2013.csv' is damaged or cut short")
+    make_zip(path, {"fer2013.csv": b"emotion,pixels,Usage"})
+    refused(path, data_root, "'fer2013.csv' has no rows")
+
+
 def test_quotes_byte_order_mark_blank_lines_and_windows_line_ends(
     tmp_path: Path, data_root: Path, small: tuple[Path, DatasetInfo], table: list[str]
 ) -> None:
@@ -116,9 +146,17 @@ def test_progress_ends_with_all(tmp_path: Path, data_root: Path, table: list[str
 
 @pytest.mark.real_data
 def test_the_real_set_as_a_table(tmp_path: Path) -> None:
-    """Written from the zip's pixels, since nobody may hand out the original; imported as CSV and as tar.gz."""
+    """Written from the zip's pixels, since nobody may hand out the original; the zip, the folder it unpacks to, the CSV
+    and the tar.gz give the same set."""
     root = tmp_path / "data"
     expected = import_dataset(REAL_ZIP, root)
+    with zipfile.ZipFile(REAL_ZIP) as archive:
+        archive.extractall(tmp_path / "unpacked")
+    folder = import_dataset(tmp_path / "unpacked", root, name="from-folder")
+    assert (folder.fingerprint, folder.counts) == (expected.fingerprint, expected.counts)
+    for split in SPLITS:
+        one, other = load_split(root, "fer2013", split), load_split(root, "from-folder", split)
+        assert (one.ids == other.ids).all() and (one.labels == other.labels).all()
     path = write_lines(tmp_path / "fer2013.csv", lines_of(root, "fer2013"))
     assert path.stat().st_size > 270_000_000
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

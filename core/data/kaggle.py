@@ -84,7 +84,7 @@ class Download(BaseModel):
     @property
     def sentence(self) -> str:
         """The same for people."""
-        left = f", {self.seconds_left:,.0f} s left" if self.seconds_left is not None else ""
+        left = "" if self.seconds_left is None else f", {_in_words(self.seconds_left)} left"
         kept = f"; the {self.kept_bytes / 1e6:.1f} MB that arrived are kept" if self.kept_bytes else ""
         checksum = "the known one" if self.as_known else "another one than we know; every image could be read"
         return {
@@ -97,6 +97,10 @@ class Download(BaseModel):
             "cancelled": f"The download was cancelled{kept}: start it again to go on.",
             "interrupted": f"The download was interrupted{kept}: start it again to go on.",
         }[self.state]
+
+
+def _in_words(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
 def start(data_root: Path, *, accept_differences: bool = False, silence_seconds: float | None = None) -> None:
@@ -362,7 +366,9 @@ def _client_error(outcome: dict[str, Any], folder: Path) -> str:
     if outcome["outcome"] == "status":
         status = outcome["status"]
         if status == 403:
-            return f"Kaggle refuses the download (403): log in there, open {KAGGLE_URL}, accept its terms, try again."
+            return (
+                f"Kaggle refuses the download (403): log in there, open {KAGGLE_URL}, accept its terms, then try again."
+            )
         if status == 404:
             return f"Kaggle has no data set {KAGGLE_NAME} (404): import FER2013 from a file instead."
         if status == 429:

@@ -15,16 +15,16 @@ def main() -> None:
     state = importer.look()
     datasets = list_datasets(widgets.data_root())
     outcome(state)
-    kaggle_view.show()
+    downloading = kaggle_view.show()
     unfinished = state.running or bool(state.error)
-    with st.expander("Get data", expanded=unfinished or not datasets, icon=":material/add:"):
+    with st.expander("Get data", expanded=unfinished or not (datasets or downloading), icon=":material/add:"):
         if state.running:
             widgets.live(show_progress, seconds=0.5)
         else:
             data_import.choices(state)
     if datasets:
         data_view.show(datasets)
-    elif not state.running:
+    elif not (state.running or downloading):
         st.caption("The counts per class, the class balance and sample faces of each data set will be here.")
 
 

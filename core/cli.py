@@ -1,6 +1,9 @@
 """What the commands share: options, and how results are printed."""
 
+import csv
 import json
+import sys
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +18,7 @@ DataRoot = Annotated[
     Path, typer.Option("--data-root", help="Folder of imported data.", default_factory=default_data_root)
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="Run id, its unambiguous beginning, or the run's folder.")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change one setting; may be repeated.")
@@ -24,6 +28,7 @@ Settings = Annotated[
 class Split(StrEnum):
     """The splits that figures are given for."""
 
+    TRAIN = "train"
     VALIDATION = "validation"
     TEST = "test"
     SEED_TEST = "seed-test"
@@ -71,6 +76,13 @@ def run_as_json(run: Any) -> dict[str, Any]:
 def print_json(value: Any) -> None:
     """Print a value as JSON."""
     print(json.dumps(value, indent=1))
+
+
+def print_csv(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print rows that all have the same columns."""
+    writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
 
 
 def percent(share: float | None) -> str:

@@ -1,6 +1,5 @@
 """`python -m core runs ...`: what can be done with the runs there are."""
 
-import csv
 import sys
 from enum import StrEnum
 from typing import Annotated, Any
@@ -8,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from core.cli import (
+    AsCsv,
     AsJson,
     DataRoot,
     RunName,
@@ -18,6 +18,7 @@ from core.cli import (
     figure_on_test,
     pairs,
     percent,
+    print_csv,
     print_json,
     run_as_json,
 )
@@ -26,8 +27,6 @@ from core.errors import RunError
 runs_app = typer.Typer(
     help="List, show, compare, annotate, stop and resume runs.", no_args_is_help=True, rich_markup_mode=None
 )
-
-AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 
 
 class ComparedSplit(StrEnum):
@@ -64,7 +63,7 @@ def runs_list(
         print_json([run_as_json(run) for run in runs])
         return
     if as_csv:
-        _print_csv(as_rows(runs))
+        print_csv(as_rows(runs))
         return
     if not runs:
         none = "No run has that tag." if tag else "All runs are archived: see them with --archived."
@@ -98,7 +97,7 @@ def runs_compare(
         raise RunError("Give two or more different runs to compare: the baseline first, then the others.")
     rows = against_baseline(found, found[0], split.value)
     if as_csv:
-        _print_csv(compared_rows(rows, split.value))
+        print_csv(compared_rows(rows, split.value))
         return
     differences, groups = setting_differences(found), seed_groups(found, split.value)
     if as_json:
@@ -198,12 +197,6 @@ def runs_delete(
                 continue
         delete_run(run.paths.root, run.id)
         print(f"{run.id}: deleted.")
-
-
-def _print_csv(rows: list[dict[str, Any]]) -> None:
-    writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
 
 
 @runs_app.command("show")

@@ -7,15 +7,14 @@ import pandas as pd
 
 from core.errors import RunError
 from core.evaluation.predictions import PROBABILITY_COLUMNS, probabilities_of
-from core.labels import NUM_CLASSES
 
 
 def suspicion(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """How much speaks against each label: float (N,), 0..1, higher is more suspicious.
 
-    The normalised margin of cleanlab: how far the label's probability lies below the best other one, after each class's
-    probabilities are lowered by the networks' usual confidence in it, so that classes they are always sure of do not
-    crowd out the others (Northcutt et al. 2021). An order, not a probability.
+    One minus cleanlab's label quality by self-confidence (Northcutt et al. 2021): how little probability networks give
+    to the label as it stands. Of cleanlab's scores it found most of the labels flipped on purpose; see core/README.md.
+    An order, not a probability.
 
     Args:
         labels: (N,) class indices as they stand.
@@ -26,14 +25,9 @@ def suspicion(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
         return np.zeros(0)
     from cleanlab.rank import get_label_quality_scores  # takes a second
 
-    labels = np.asarray(labels, dtype=int)
     rows = np.asarray(probabilities, dtype=np.float64)
-    quality: np.ndarray = get_label_quality_scores(
-        labels,
-        rows / rows.sum(axis=1, keepdims=True),
-        method="normalized_margin",
-        adjust_pred_probs=bool(np.isin(np.arange(NUM_CLASSES), labels).all()),  # it needs images of every class
-    )
+    rows = rows / rows.sum(axis=1, keepdims=True)
+    quality: np.ndarray = get_label_quality_scores(np.asarray(labels, dtype=int), rows, method="self_confidence")
     return np.clip(1 - quality, 0.0, 1.0)
 
 

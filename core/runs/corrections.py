@@ -26,6 +26,7 @@ from core.runs.verdicts import Verdict, read_verdicts, standing_verdicts
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
 
     from core.data.fer2013 import Split
 
@@ -282,6 +283,24 @@ def apply_corrections(corrections: Corrections, split: "Split") -> tuple["np.nda
         else:
             kept[place[image]] = False
     return labels, kept
+
+
+def correct_table(table: "pd.DataFrame", corrections: Corrections, split: str) -> "pd.DataFrame":
+    """A table of predictions with the labels as corrected, without the excluded images; `loss` stays that of the label
+    as imported.
+
+    Args:
+        table: as `core.evaluation.predictions.read_predictions` gives it, labels as imported.
+        corrections: what to change.
+        split: what the table is about; `held-out` is a part of train, test is left as it is.
+    """
+    changes = corrections.of("train" if split == "held-out" else split)
+    kept = table[[getattr(changes.get(image), "action", "") != "exclude" for image in table["image_id"]]]
+    new = [
+        LABELS.index(change.label) if (change := changes.get(image)) and change.label else label
+        for image, label in zip(kept["image_id"], kept["label"], strict=True)
+    ]
+    return kept.assign(label=new, correct=kept["predicted"] == new)
 
 
 def check_name(name: str) -> None:

@@ -15,7 +15,7 @@ from core.data.fer2013 import Split, load_split
 from core.errors import RunError
 from core.evaluation.inference import FLIP, class_probabilities
 from core.evaluation.metrics import evaluate_predictions, fit_temperature
-from core.evaluation.predictions import write_predictions
+from core.evaluation.predictions import probabilities_of, read_predictions, write_predictions
 from core.models import load_weights
 from core.runs.corrections import Corrections, run_corrections
 from core.runs.layout import RunPaths
@@ -113,6 +113,29 @@ def predict_split(
     """
     probabilities = class_probabilities(model, tensor_on(split.images, compute), keep_going=keep_going)
     write_predictions(paths.predictions(split.name), split.ids, split.labels, probabilities.cpu().numpy())
+
+
+def score_train(
+    paths: RunPaths,
+    config: TrainConfig,
+    data_root: Path,
+    compute: Compute,
+    keep_going: Callable[[], bool] = lambda: True,
+) -> dict[str, Any]:
+    """Predict all training images with a run's best weights, and keep that as `predictions-train.parquet`.
+
+    Returns:
+        The figures of `evaluate_predictions`. The network has learned these images: they say nothing about new ones.
+
+    Raises:
+        RunError: there are no weights, or the file is damaged.
+        DataError: the data set is missing or damaged.
+        InterruptedError: `keep_going` said no.
+    """
+    train = load_split(data_root, config.dataset, "train")
+    predict_split(paths, to_device(load_weights(paths.weights, config.model), compute), train, compute, keep_going)
+    table = read_predictions(paths.predictions("train"))
+    return evaluate_predictions(table["label"].to_numpy(), probabilities_of(table))
 
 
 def corrections_of(paths: RunPaths, config: TrainConfig) -> Corrections | None:

@@ -1,0 +1,291 @@
+"""What people and networks say about single labels: verdicts, lists of corrections, what changed, suspects."""
+
+import sys
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from core.cli import AsCsv, AsJson, DataRoot, RunName, RunsRoot, Settings, pairs, percent, print_csv, print_json
+from core.config import PRESETS, make_config
+from core.errors import RunError
+from core.labels import LABELS
+
+corrections_app = typer.Typer(
+    help="Lists of corrected labels, made from verdicts.", no_args_is_help=True, rich_markup_mode=None
+)
+suspects_app = typer.Typer(help="Labels that are probably wrong.", no_args_is_help=True, rich_markup_mode=None)
+
+By = Annotated[str, typer.Option("--by", help="Who says so; who is logged in, by default.")]
+
+
+class JudgedSplit(StrEnum):
+    """The splits as they are stored."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
+
+
+class ScoredSplit(StrEnum):
+    """What a run may have predictions for."""
+
+    TRAIN = "train"
+    HELD_OUT = "held-out"
+    VALIDATION = "validation"
+    TEST = "test"
+
+
+# --- verdicts: python -m core runs verdict, verdicts
+
+
+def runs_verdict(
+    run: RunName,
+    runs_root: RunsRoot,
+    data_root: DataRoot,
+    split: Annotated[JudgedSplit, typer.Option(help="Of which split the images are.")],
+    image: Annotated[list[str], typer.Option("--image", metavar="ID", help="Image id; may be repeated.")],
+    verdict: Annotated[
+        str | None,
+        typer.Option(help="label is wrong, ambiguous, hard but right, not a face or model's fault."),
+    ] = None,
+    label: Annotated[str | None, typer.Option(help="What the label should be, with 'label is wrong'.")] = None,
+    comment: Annotated[str, typer.Option(help="Why.")] = "",
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="Take back what you have said about them.")] = False,
+    by: By = "",
+    as_json: AsJson = False,
+) -> None:
+    """Say what is wrong with one or more images; kept with name and time."""
+    from core.data.fer2013 import load_split
+    from core.runs.review import local_user
+    from core.runs.store import find_run
+    from core.runs.verdicts import give_verdicts
+
+    if withdraw == (verdict is not None):
+        raise RunError("Give a --verdict, or --withdraw to take yours back; not both.")
+    found = find_run(runs_root, run)
+    if found.config is None:
+        raise RunError(f"Run {found.id} cannot be used: {found.problem}")
+    opened = load_split(data_root, found.config.dataset, split.value)
+    present = {str(id): LABELS[index] for id, index in zip(opened.ids, opened.labels, strict=True)}
+    if unknown := [id for id in image if id not in present]:
+        raise RunError(f"{unknown[0]!r} is no image of {split.value} in {found.config.dataset!r}: see the predictions.")
+    given = give_verdicts(
+        found.paths, by or local_user(), split.value, image, verdict, label=label, comment=comment, present=present
+    )
+    if as_json:
+        print_json([each.model_dump(mode="json") for each in given])
+    else:
+        print(f"{found.id}: {given[0].in_words()}, {len(given)} image{'' if len(given) == 1 else 's'}.")
+
+
+def runs_verdicts(
+    run: RunName,
+    runs_root: RunsRoot,
+    everything: Annotated[bool, typer.Option("--all", help="What was replaced or taken back, too.")] = False,
+    as_csv: AsCsv = False,
+    as_json: AsJson = False,
+) -> None:
+    """What people say about the images a run was judged by, the oldest first."""
+    from core.runs.store import find_run
+    from core.runs.table import spreadsheet_safe
+    from core.runs.verdicts import read_verdicts, verdict_rows
+
+    found = find_run(runs_root, run)
+    rows = [row for row in verdict_rows(read_verdicts(found.paths)) if everything or row["stands"]]
+    if as_json:
+        print_json(rows)
+        return
+    if as_csv:
+        safe = [{key: spreadsheet_safe(v) if isinstance(v, str) else v for key, v in row.items()} for row in rows]
+        print_csv(safe)
+        return
+    for row in rows:
+        should = f": {row['label']}" if row["label"] else ""
+        disputed = "  (disputed)" if row["disagreed"] else ""
+        print(f"{row['split']:10} {row['image']:36} {row['by']:16} {row['verdict'] or 'withdrawn'}{should}{disputed}")
+    if not rows:
+        print("No verdicts yet.")
+
+
+# --- what changed: python -m core runs changes
+
+
+def runs_changes(
+    run: RunName,
+    runs_root: RunsRoot,
+    against: Annotated[str, typer.Option(help="The run before; its parent, by default.")] = "",
+    split: Annotated[ScoredSplit, typer.Option(help="On which images.")] = ScoredSplit.VALIDATION,
+    corrected: Annotated[
+        bool, typer.Option("--corrected", help="Judge both by the labels of the list the run was trained with.")
+    ] = False,
+    as_csv: AsCsv = False,
+    as_json: AsJson = False,
+) -> None:
+    """Which images a run fixed and which it broke, against the run it was cloned from or another."""
+    from core.evaluation.changes import OUTCOMES, changes_per_class, fixed_and_broken
+    from core.evaluation.predictions import read_predictions
+    from core.runs.corrections import correct_table, run_corrections
+    from core.runs.store import find_run
+
+    found = find_run(runs_root, run)
+    if not against and not found.meta.parent:
+        raise RunError(f"Run {found.id} was not cloned from another: say --against RUN.")
+    before = find_run(runs_root, against or str(found.meta.parent))
+    tables = [read_predictions(each.paths.predictions(split.value)) for each in (before, found)]
+    if corrected:
+        corrections = run_corrections(found.paths)
+        if corrections is None:
+            raise RunError(f"Run {found.id} was trained without a list of corrections: leave out --corrected.")
+        tables = [correct_table(table, corrections, split.value) for table in tables]
+    changes = fixed_and_broken(*tables)
+    per_class = changes_per_class(changes)
+    counts = {outcome: int(per_class[outcome].sum()) for outcome in OUTCOMES}
+    if as_csv or as_json:
+        rows = changes.assign(**{name: changes[name].map(LABELS.__getitem__) for name in ("label", "before", "after")})
+        records: list[dict[str, Any]] = rows.astype({"outcome": str}).to_dict("records")  # type: ignore[assignment]
+        if as_csv:
+            print_csv(records)
+        else:
+            head = {"run": found.id, "against": before.id, "split": split.value, "corrected": corrected}
+            print_json(head | {"counts": counts, "per_class": per_class.to_dict("index"), "images": records})
+        return
+    print(f"{found.id} against {before.id}, {split.value}: " + ", ".join(f"{n:,} {o}" for o, n in counts.items()))
+    print(f"{'':10}" + "".join(f"{outcome:>12}" for outcome in OUTCOMES) + f"{'net':>8}")
+    for label, row in per_class.iterrows():
+        print(f"{label:10}" + "".join(f"{row[outcome]:>12,}" for outcome in OUTCOMES) + f"{row['net']:>+8,}")
+
+
+# --- lists: python -m core corrections
+
+
+@corrections_app.command("list")
+def corrections_list(runs_root: RunsRoot, as_json: AsJson = False) -> None:
+    """All lists, the newest first."""
+    from core.runs.corrections import list_corrections
+
+    found = list_corrections(runs_root)
+    if as_json:
+        print_json([{**each.model_dump(mode="json", exclude={"entries"}), "says": each.in_words()} for each in found])
+        return
+    for each in found:
+        print(f"{each.name:24} {each.dataset:16} {each.fingerprint[:12]}  {each.in_words()}")
+    if not found:
+        print("No lists yet: make one with `python -m core corrections make NAME RUN...`.")
+
+
+@corrections_app.command("make")
+def corrections_make(
+    name: Annotated[str, typer.Argument(help="Name of the list: a-z, 0-9 and -.")],
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Whose verdicts to take; runs of the same data.")],
+    runs_root: RunsRoot,
+    split: Annotated[list[str] | None, typer.Option(help="train or validation; both by default.")] = None,
+    follow: Annotated[str | None, typer.Option(help="Whose word counts where reviewers want different things.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a list from verdicts: wrong labels are replaced, ambiguous images and those that are no faces left out."""
+    from core.runs.corrections import CORRECTED_SPLITS, make_corrections, save_corrections
+    from core.runs.store import find_run
+
+    found = list({run.id: run for run in (find_run(runs_root, text) for text in runs)}.values())
+    draft = make_corrections(name, found, splits=split or CORRECTED_SPLITS, follow=follow)
+    save_corrections(runs_root, draft.corrections)
+    if draft.disputed:
+        print(
+            f"Left out: {len(draft.disputed):,} images on which reviewers want different things; --follow decides.",
+            file=sys.stderr,
+        )
+    if draft.on_test:
+        print(f"Left out: {draft.on_test:,} images of test, which is never changed.", file=sys.stderr)
+    if as_json:
+        print_json(draft.corrections.model_dump(mode="json"))
+    else:
+        print(f"{name}: {draft.corrections.in_words()}.")
+
+
+@corrections_app.command("show")
+def corrections_show(
+    name: Annotated[str, typer.Argument(help="Name of the list.")],
+    runs_root: RunsRoot,
+    as_csv: AsCsv = False,
+    as_json: AsJson = False,
+) -> None:
+    """One list, image by image."""
+    from core.runs.corrections import load_corrections
+
+    found = load_corrections(runs_root, name)
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+        return
+    if as_csv:
+        print_csv([entry.model_dump() for entry in found.entries])
+        return
+    print(f"{found.name}: {found.in_words()}, made on {found.dataset}, fingerprint {found.fingerprint[:12]}")
+    for entry in found.entries:
+        print(f"{entry.split:10} {entry.image:36} {entry.label or entry.action:10} {entry.by}")
+
+
+# --- suspects: python -m core suspects
+
+
+@suspects_app.command("queue")
+def suspects_queue(
+    runs_root: RunsRoot,
+    data_root: DataRoot,
+    preset: Annotated[str, typer.Option(help=f"One of: {', '.join(PRESETS)}.")] = "quick",
+    settings: Settings = None,
+    folds: Annotated[int, typer.Option(help="Into how many parts train is divided, 2 to 5.")] = 5,
+    by: By = "",
+    as_json: AsJson = False,
+) -> None:
+    """Queue one run per fold of train; each leaves its fold out and predicts it at the end."""
+    from core.data.fer2013 import read_info
+    from core.jobs.folds import queue_folds
+    from core.runs.review import local_user
+
+    config = make_config(preset, pairs(settings))
+    read_info(data_root, config.dataset)
+    tag, ids = queue_folds(runs_root, data_root, config, folds, author=by or local_user())
+    if as_json:
+        print_json({"tag": tag, "runs": ids})
+        return
+    print("\n".join(ids))
+    print(f"When they are done: python -m core suspects show --tag {tag}")
+
+
+@suspects_app.command("show")
+def suspects_show(
+    runs_root: RunsRoot,
+    runs: Annotated[list[str] | None, typer.Argument(metavar="[RUN...]", help="Runs of the same data.")] = None,
+    tag: Annotated[str, typer.Option(help="All runs with this tag.")] = "",
+    split: Annotated[JudgedSplit, typer.Option(help="Of which images.")] = JudgedSplit.TRAIN,
+    top: Annotated[int, typer.Option(min=0, help="How many; 0 means all.")] = 50,
+    as_csv: AsCsv = False,
+    as_json: AsJson = False,
+) -> None:
+    """The images whose label is most probably wrong, judged by runs that were not trained on them where there are."""
+    from core.runs.store import find_run, list_runs
+    from core.runs.suspects import find_suspects
+
+    wanted = [find_run(runs_root, text) for text in runs or ()]
+    if tag:
+        wanted += [run for run in list_runs(runs_root) if tag in run.meta.tags]
+    if not wanted:
+        raise RunError("No run to judge by: name runs, or a --tag that some have.")
+    found = find_suspects(list({run.id: run for run in wanted}.values()), split.value)
+    print(found.note, file=sys.stderr)
+    shown = found.table.head(top or len(found.table))
+    shown = shown.assign(**{name: shown[name].map(LABELS.__getitem__) for name in ("label", "suggested")})
+    records: list[dict[str, Any]] = shown.to_dict("records")  # type: ignore[assignment]
+    if as_csv:
+        print_csv(records)
+    elif as_json:
+        head = {"split": found.split, "runs": [run.id for run in found.runs], "in_sample": found.in_sample}
+        print_json(head | {"missing_folds": found.missing, "images": records})
+    else:
+        print(f"{'image':36} {'label':9} {'suspicion':>9}  {'perhaps':9} {'says':>8} {'agree':>8}")
+        for row in records:
+            print(
+                f"{row['image_id']:36} {row['label']:9} {row['suspicion']:>9.3f}  {row['suggested']:9} "
+                f"{percent(row['p_suggested']):>8} {row['agreement']:>4.0%} of {row['networks']}"
+            )

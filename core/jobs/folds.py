@@ -1,0 +1,38 @@
+"""Runs that each leave out another fold of the training images, so that together they judge every one unseen."""
+
+import secrets
+from pathlib import Path
+
+from core.config import TrainConfig
+from core.jobs.local import start
+from core.runs.layout import RunPaths
+from core.runs.review import annotate
+from core.runs.suspects import fold_settings
+
+
+def queue_folds(
+    runs_root: Path, data_root: Path, config: TrainConfig, folds: int, *, author: str, tag: str = ""
+) -> tuple[str, list[str]]:
+    """Put one run per fold in the queue, all under one tag.
+
+    Args:
+        runs_root: where they go.
+        data_root: where their data set is.
+        config: their settings, but for the fold.
+        folds: 2 to 5.
+        author: who starts them, not empty.
+        tag: of the group; made up where it is empty.
+
+    Returns:
+        The tag, and the ids in the order of the folds.
+
+    Raises:
+        RunError: so many folds are not supported, or a run folder cannot be written.
+    """
+    tag = tag or f"folds-{secrets.token_hex(2)}"
+    ids = []
+    for each in fold_settings(config, folds):
+        run_id = start(runs_root, data_root, each, name=f"Fold {each.hold_out} of {tag}", author=author)
+        annotate(RunPaths(runs_root, run_id), author, tag=[tag])
+        ids.append(run_id)
+    return tag, ids

@@ -1,0 +1,108 @@
+"""Suspected labels of the data that runs were trained on: which of their predictions to take, and what they come to.
+
+Predictions of images that a run was not trained on count fully. For validation and test every run has them; for train,
+runs that each held out another fold have them together (`hold_out` in the settings).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from core.config import TrainConfig
+from core.errors import RunError
+from core.runs.compare import read_table
+from core.runs.corrections import data_fingerprint
+from core.runs.store import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SPLITS: Final = ("train", "validation", "test")
+HELD_OUT: Final = "held-out"
+MOST_FOLDS: Final = 5
+
+
+@dataclass(frozen=True)
+class Suspects:
+    """The images of a split, the most suspicious first."""
+
+    split: str
+    table: "pd.DataFrame"
+    """As `core.evaluation.label_quality.suspects` gives it."""
+    runs: tuple[Run, ...]
+    """Those whose predictions were taken."""
+    in_sample: bool
+    """The runs were trained on these images, and have partly learned wrong labels by heart: the order is weaker."""
+    missing: tuple[str, ...] = ()
+    """Folds that nobody has predicted yet, such as `2/5`; their images are not in the table."""
+
+    @property
+    def note(self) -> str:
+        """What to know about the order, in one sentence."""
+        many = f"{len(self.runs)} run{'' if len(self.runs) == 1 else 's'}"
+        if self.in_sample:
+            return (
+                f"By {many} trained on these very images, so wrong labels they have learned by heart are missed: "
+                "train with folds held out for a better order."
+            )
+        missing = f"; of {', '.join(self.missing)} nothing is known yet" if self.missing else ""
+        return f"By {many} not trained on these images{missing}."
+
+
+def fold_settings(config: TrainConfig, folds: int) -> list[TrainConfig]:
+    """The same settings once for each fold, so that together the runs judge every training image unseen.
+
+    Raises:
+        RunError: so many folds are not supported.
+    """
+    if not 2 <= folds <= MOST_FOLDS:
+        raise RunError(f"{folds} folds are not possible: choose 2 to {MOST_FOLDS}.")
+    values: dict[str, Any] = config.model_dump()
+    return [TrainConfig(**{**values, "hold_out": f"{number}/{folds}"}) for number in range(1, folds + 1)]
+
+
+def find_suspects(runs: Sequence[Run], split: str, read: Callable[[Path], "pd.DataFrame"] = read_table) -> Suspects:
+    """Score the labels of a split by what the runs say about its images.
+
+    Args:
+        runs: of one data set. For train, those with a fold held out count, and only if there is none, the others.
+        split: one of `SPLITS`.
+        read: gives the table of a predictions file; pages pass one that remembers.
+
+    Raises:
+        RunError: there is no such split, the runs are of different data, or none of them has predictions for it.
+    """
+    from core.evaluation.label_quality import suspects
+
+    if split not in SPLITS:
+        raise RunError(f"{split!r} is no split: choose from {', '.join(SPLITS)}.")
+    if len({data_fingerprint(run) for run in runs if data_fingerprint(run)}) > 1:
+        raise RunError("The runs were trained on different data: take those of one data set.")
+    unseen = HELD_OUT if split == "train" else split
+    for name in dict.fromkeys((unseen, split)):
+        taken = [run for run in runs if run.paths.predictions(name).exists()]
+        if taken:
+            table = suspects([read(run.paths.predictions(name)) for run in taken])
+            in_sample = split == "train" and name != HELD_OUT
+            missing = _missing_folds(taken) if name == HELD_OUT else ()
+            return Suspects(split, table, tuple(taken), in_sample, missing)
+    raise RunError(f"None of the runs has predictions for {split}{_how(split)}.")
+
+
+def _missing_folds(runs: Sequence[Run]) -> tuple[str, ...]:
+    """What is left of the division of which most is there; nothing if one is complete."""
+    there = {run.config.hold_out for run in runs if run.config}
+    left: list[list[str]] = [
+        [fold for number in range(1, folds + 1) if (fold := f"{number}/{folds}") not in there]
+        for folds in {int(fold.partition("/")[2]) for fold in there if fold}
+    ]
+    return tuple(sorted(left, key=len)[0] if left else ())
+
+
+def _how(split: str) -> str:
+    if split == "train":
+        return (
+            ": queue runs for it with `python -m core suspects queue`, or `python -m core evaluate RUN --split train`"
+        )
+    return " yet: they are written when a run has been evaluated"

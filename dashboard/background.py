@@ -1,14 +1,21 @@
-"""Work that goes on when the page that began it is left: one import of a data set at a time, shared by all viewers."""
+"""Work that goes on when the page that began it is left, shared by all viewers: the import of a data set, and the
+scoring of a run."""
 
 import logging
+import subprocess
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
+from core.config import PROJECT_ROOT
 from core.data.fer2013 import DatasetInfo
 from core.errors import CountsDifferError, DataError, FerError
+from core.runs.layout import RunPaths
 
 log = logging.getLogger(__name__)
 
@@ -76,3 +83,58 @@ class Importer:
         except Exception:
             log.exception("An import failed.")
             self._now = Snapshot(error="The import failed unexpectedly; the server's log says why.")
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """Whether a scoring is going on, or how it failed."""
+
+    running: bool = False
+    error: str = ""
+
+
+class Scorings:
+    """Runs `python -m core evaluate`, once per run and split at a time. In processes of their own: torch would slow
+    this server down, and what they compute outlives it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._jobs: dict[tuple[Path, str], tuple[subprocess.Popen[bytes], IO[bytes]]] = {}
+
+    def start(self, paths: RunPaths, split: str, data_root: Path) -> None:
+        """Begin, unless it is going on."""
+        with self._lock:
+            job = self._jobs.get((paths.folder, split))
+            if job and job[0].poll() is None:
+                return
+            said = tempfile.TemporaryFile()  # noqa: SIM115 - read when the process has ended
+            roots = ["--runs-root", str(paths.root.resolve()), "--data-root", str(data_root.resolve())]
+            command = [sys.executable, "-m", "core", "evaluate", paths.run_id, "--split", split, *roots]
+            process = subprocess.Popen(
+                command,
+                cwd=PROJECT_ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+                start_new_session=True,
+            )
+            self._jobs[paths.folder, split] = process, said
+
+    def look(self, paths: RunPaths, split: str) -> Scoring:
+        """The present state."""
+        with self._lock:
+            job = self._jobs.get((paths.folder, split))
+            if job is None:
+                return Scoring()
+            process, said = job
+            code = process.poll()
+            if code is None:
+                return Scoring(running=True)
+            if code == 0:
+                return Scoring()
+            said.seek(0)
+            lines = said.read().decode(errors="replace").strip().splitlines()
+            if code != 2:  # no sentence for people, but a traceback
+                log.error("Scoring %s on %s failed:\n%s", paths.run_id, split, "\n".join(lines))
+                return Scoring(error="The predictions could not be computed; the server's log says why.")
+            return Scoring(error=lines[-1] if lines else "The predictions could not be computed.")

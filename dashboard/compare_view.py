@@ -10,7 +10,7 @@ import streamlit as st
 from core.errors import RunError
 from core.runs.compare import Row, SeedGroup, against_baseline, seed_groups, setting_differences
 from core.runs.store import Run
-from dashboard import cache, compare_charts, widgets
+from dashboard import cache, compare_charts, errors_changes, widgets
 from dashboard.widgets import escape
 
 CURVE_HEIGHT: Final = 320
@@ -36,6 +36,7 @@ def comparison(run_ids: Sequence[str], baseline_id: str, split: str) -> None:
     curves(runs, baseline, labels)
     rows = against_baseline(runs, baseline, split, read_table)
     figures(rows, baseline, labels, split)
+    errors_changes.against_baseline(baseline, runs, split)
     groups(seed_groups(runs, split), labels, split)
     settings(runs, labels)
 

@@ -45,7 +45,7 @@ def open_page(runs_root: Path, demo_root: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(cache, "take_over", lambda *_: None)  # fake runs that wait need no runner
     cache.importer.clear()
 
-    def opener(page: str, data_root: Path | None = None, **query: str) -> AppTest:
+    def opener(page: str, /, data_root: Path | None = None, **query: str) -> AppTest:
         if data_root:
             monkeypatch.setenv("FER_DATA_ROOT", str(data_root))
         app = AppTest.from_file(str(HOME), default_timeout=30).run()
@@ -147,36 +147,11 @@ def test_each_tab_of_a_run(open_page: Opener, write: Writer, state: str, tab: st
         assert expected.get(tab, "") in words(app)
 
 
-def test_errors_and_predict_work_on_a_finished_run(open_page: Opener, write: Writer) -> None:
+def test_predict_works_on_a_finished_run(open_page: Opener, write: Writer) -> None:
     run = write("finished", name="my run", epochs=2)
-    for split in ("validation", "test"):
-        app = open_page("errors", run=run.id, split=split)
-        assert f"Accuracy on {split}" in words(app)
-        assert "Misclassified images" in words(app)
-        assert len(app.image) > 5
     app = open_page("predict")
     assert "Each face on a photo is found" in words(app)
     assert app.selectbox[0].value == run.id
-
-
-def test_errors_can_be_filtered(open_page: Opener, write: Writer) -> None:
-    run = write("running", done=1)
-    table = cache.predictions(run.paths.predictions("validation"))
-    assert table is not None
-    wrong = table[~table["correct"]]
-    label = wrong["label"].iloc[0]
-    app = open_page("errors", run=run.id)
-    assert len(app.image) == len(wrong)
-    app.selectbox(key="true").set_value(LABELS[label]).run()
-    assert len(app.image) == (wrong["label"] == label).sum()
-    app.slider(key="confidence").set_value(100).run()
-    assert "No misclassified image passes these filters" in words(app)
-
-
-def test_errors_without_the_images(open_page: Opener, write: Writer, tmp_path: Path) -> None:
-    run = write("finished", epochs=1)
-    app = open_page("errors", data_root=tmp_path / "no-data", run=run.id)
-    assert "is not on this machine" in words(app)
 
 
 def test_an_unknown_run_is_said_so(open_page: Opener, write: Writer) -> None:

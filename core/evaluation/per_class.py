@@ -1,0 +1,75 @@
+"""Figures per class with 95 % intervals, and how far confidence can be trusted. NumPy in, tables out."""
+
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from core.evaluation.metrics import accuracy_interval
+from core.labels import LABELS
+
+BINS: Final = 10
+
+
+def class_figures(matrix: np.ndarray) -> pd.DataFrame:
+    """Precision, recall and F1 of each class, each with its 95 % interval.
+
+    All three are shares of counted images, so each interval is Wilson's (Wilson 1927): precision of the images taken
+    for the class, recall of those that are of the class. F1 is no share, but a rising function of one: with
+    J = TP / (TP + FP + FN), the share of right ones among the images that are of the class or taken for it,
+    F1 = 2J / (1 + J). Its interval is Wilson's for J, put through that function (the "Wilson indirect" method of Lam,
+    Gopal and Qian 2023, Confidence Intervals for the F1 Score).
+
+    Args:
+        matrix: (7, 7) counts, row = true class, column = predicted class.
+
+    Returns:
+        A row per class: `label`, `support` and `predicted` (images), and for each of `precision`, `recall` and `f1`
+        its value (0 where there is nothing to divide by, as scikit-learn's `zero_division=0`) and `<name>_low`,
+        `<name>_high`; all 0..1.
+    """
+    rows = []
+    for i, label in enumerate(LABELS):
+        right, support, predicted = int(matrix[i, i]), int(matrix[i].sum()), int(matrix[:, i].sum())
+        either = support + predicted - right
+        row: dict[str, object] = {"label": label, "support": support, "predicted": predicted}
+        for name, total in (("precision", predicted), ("recall", support)):
+            row[name] = right / total if total else 0.0
+            row[f"{name}_low"], row[f"{name}_high"] = accuracy_interval(right, total)
+        row["f1"] = 2 * right / (support + predicted) if support + predicted else 0.0
+        row["f1_low"], row["f1_high"] = (2 * end / (1 + end) for end in accuracy_interval(right, either))
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def reliability(labels: np.ndarray, probabilities: np.ndarray, bins: int = BINS) -> pd.DataFrame:
+    """How often the network is right where it is how sure: the reliability diagram (Guo et al. 2017).
+
+    Args:
+        labels: (N,) true class indices.
+        probabilities: (N, 7), rows summing to 1.
+        bins: equal ranges of confidence.
+
+    Returns:
+        A row per range that holds images: `low`, `high` (ends of the range), `images`, `confidence` (mean),
+        `accuracy` and its 95 % Wilson interval, `accuracy_low`, `accuracy_high`; all but `images` 0..1.
+    """
+    confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    places = np.minimum((confidence * bins).astype(int), bins - 1)
+    rows = []
+    for place in np.unique(places):
+        inside = places == place
+        images, right = int(inside.sum()), int(correct[inside].sum())
+        low, high = accuracy_interval(right, images)
+        rows.append(
+            {
+                "low": place / bins,
+                "high": (place + 1) / bins,
+                "images": images,
+                "confidence": float(confidence[inside].mean()),
+                "accuracy": right / images,
+                "accuracy_low": low,
+                "accuracy_high": high,
+            }
+        )
+    return pd.DataFrame(rows)

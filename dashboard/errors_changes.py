@@ -1,0 +1,150 @@
+"""Two runs beside each other, image by image: what one fixed and what it broke."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import pandas as pd
+import streamlit as st
+
+from core.errors import RunError
+from core.evaluation.changes import changes_per_class, fixed_and_broken
+from core.labels import LABELS
+from core.runs.corrections import run_corrections
+from core.runs.store import Run
+from dashboard import cache, parts, widgets
+from dashboard.errors_data import data_split, scored_splits
+from dashboard.widgets import escape
+
+PAGE: Final = 30
+GALLERIES: Final = ("fixed", "broken", "both wrong")
+
+
+def against_parent(run: Run) -> None:
+    """For the page of a run: its errors beside those of the run it was cloned from, if there is one."""
+    if not run.meta.parent:
+        return
+    try:
+        parent = cache.run(widgets.runs_root(), run.meta.parent)
+    except RunError:
+        return  # gone: the page says so where it names the parent
+    st.subheader(f"Errors against {escape(parent.name)}", anchor=False)
+    splits = [split for split in scored_splits(run) if split in scored_splits(parent)]
+    if not splits:
+        st.caption("As soon as both have been scored, what this run fixed and what it broke is here.")
+        return
+    note_corrections(run)
+    split = st.segmented_control("Split", splits, default=splits[0], required=True, key=f"changes-split-{run.id}")
+    changes(parent, run, split or splits[0])
+
+
+def against_baseline(baseline: Run, runs: Sequence[Run], split: str) -> None:
+    """For the Compare page: what another run fixed and broke against the baseline."""
+    others = [run for run in runs if run.id != baseline.id and run.paths.predictions(split).exists()]
+    if not others or not baseline.paths.predictions(split).exists():
+        return
+    st.subheader("Errors against the baseline", anchor=False)
+    changes(baseline, choose(others, "compare-changes") if len(others) > 1 else others[0], split)
+
+
+def against_another(run: Run, split: str, runs: Sequence[Run]) -> None:
+    """For the Errors page: this run beside another of the same data, its parent first."""
+    fitting = [
+        each
+        for each in runs
+        if each.id != run.id
+        and each.config
+        and run.config
+        and each.config.dataset == run.config.dataset
+        and each.paths.predictions(split).exists()
+    ]
+    if not fitting:
+        st.info(f"There is no other run of this data that has been scored on {split}.", icon=":material/compare:")
+        return
+    fitting.sort(key=lambda each: each.id != run.meta.parent)
+    changes(choose(fitting, f"other-of-{run.id}"), run, split)
+
+
+def choose(runs: Sequence[Run], key: str) -> Run:
+    """A select box of runs."""
+    by_id = {run.id: run for run in runs}
+    return by_id[st.selectbox("Beside", list(by_id), format_func=lambda run_id: by_id[run_id].name, key=key)]
+
+
+def note_corrections(run: Run) -> None:
+    """Which list it was trained with."""
+    corrections = run_corrections(run.paths)
+    if corrections:
+        st.caption(
+            f"Trained with the list {escape(corrections.name)}: {corrections.in_words()}. "
+            "Both runs are judged by the labels as imported."
+        )
+
+
+def changes(before: Run, after: Run, split: str) -> None:
+    """Counts per class, and the images of each kind."""
+    earlier, later = (cache.predictions(each.paths.predictions(split)) for each in (before, after))
+    assert earlier is not None and later is not None
+    found = fixed_and_broken(earlier, later)
+    counts = found["outcome"].value_counts()
+    fixed, broken, both = (int(counts[name]) for name in GALLERIES)
+    st.markdown(
+        f"On {split}, **{escape(after.name)}** against **{escape(before.name)}**: :green[**{fixed:,} fixed**], "
+        f":red[**{broken:,} broken**], {both:,} wrong in both, of {len(found):,} images."
+    )
+    left, right = st.columns([2, 3], gap="medium")
+    with left:
+        per_class(found)
+    with right:
+        gallery(before, after, split, found)
+
+
+def per_class(found: pd.DataFrame) -> None:
+    """What became of the images of each true class."""
+    table = changes_per_class(found).reset_index()
+    config: dict[str, Any] = {
+        "label": st.column_config.TextColumn("True class", pinned=True),
+        "fixed": st.column_config.NumberColumn("Fixed"),
+        "broken": st.column_config.NumberColumn("Broken"),
+        "both wrong": st.column_config.NumberColumn("Both wrong"),
+        "net": st.column_config.NumberColumn("Net", format="%+d", help="Fixed minus broken"),
+    }
+    st.dataframe(
+        table, column_order=list(config), column_config=config, hide_index=True, key="changes-classes", height="content"
+    )
+
+
+def gallery(before: Run, after: Run, split: str, found: pd.DataFrame) -> None:
+    """The images of one kind, the surest of the later run first."""
+    names = {kind: f"{kind} ({(found['outcome'] == kind).sum():,})" for kind in GALLERIES}
+    kind = st.segmented_control(
+        "Images", GALLERIES, default="fixed", format_func=names.__getitem__, required=True, key="changes-kind"
+    )
+    rows = found[found["outcome"] == (kind or "fixed")].sort_values("confidence_after", ascending=False, kind="stable")
+    info = widgets.dataset_of(after)
+    if not len(rows) or info is None:
+        st.caption("None." if info else "The images are not shown: the data set is not on this machine.")
+        return
+    pages = -(-len(rows) // PAGE)
+    page = st.pagination(pages, key=f"changes-page-{kind}") if pages > 1 else 1
+    rows = rows.iloc[(page - 1) * PAGE : page * PAGE]
+    images = cache.split(widgets.data_root(), info.name, data_split(split), info.fingerprint)
+    places = pd.Index(images.ids).get_indexer(pd.Index(rows["image"]))
+    if (places < 0).any():
+        st.caption("The images are not shown: the data set has changed since these runs.")
+        return
+    parts.faces(tiles(rows), images.images[places], key=f"changes-wall-{after.id}")
+
+
+def tiles(rows: pd.DataFrame) -> list[parts.Tile]:
+    """What the wall shows: what the later run says, and beneath what the earlier one said."""
+    return [
+        {
+            "id": row["image"],
+            "true": LABELS[row["label"]],
+            "predicted": LABELS[row["after"]],
+            "right": row["label"] == row["after"],
+            "confidence": round(row["confidence_after"], 4),
+            "notes": [f"before {LABELS[row['before']]}, {100 * row['confidence_before']:.0f} %"],
+        }
+        for row in rows.to_dict("records")
+    ]

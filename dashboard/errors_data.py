@@ -1,0 +1,90 @@
+"""What the Errors page is about: one run, one split, and everything known about its images."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core.data.fer2013 import DatasetInfo
+from core.runs.store import Run
+from core.runs.verdicts import Standing, standing_verdicts
+from dashboard import cache, widgets
+from dashboard.error_table import with_margin
+from dashboard.widgets import escape
+
+HELD_OUT: Final = "held-out"
+"""Training images that the run was not trained on."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One run's predictions on one split."""
+
+    run: Run
+    split: str
+    """`train`, `validation`, `test` or `held-out`."""
+    table: pd.DataFrame
+    """Of predictions, with `margin`; `index` counts in the images of `data_split`."""
+    info: DatasetInfo | None
+    """The data set, if this machine has it unchanged."""
+
+    @property
+    def data_split(self) -> str:
+        """The split of the data set in which the images are."""
+        return data_split(self.split)
+
+    @property
+    def images(self) -> np.ndarray | None:
+        """uint8 (N, 48, 48) of `data_split`; None without the data set."""
+        if self.info is None:
+            return None
+        return cache.split(widgets.data_root(), self.info.name, self.data_split, self.info.fingerprint).images
+
+    @property
+    def copies(self) -> dict[str, np.ndarray] | None:
+        """Which images of `data_split` are copies; None without the data set."""
+        if self.info is None:
+            return None
+        return cache.copies(widgets.data_root(), self.info.name, self.info.fingerprint, self.data_split)
+
+    @property
+    def standing(self) -> Standing:
+        """What people say about the images of `data_split`."""
+        return standing_verdicts(cache.verdicts(self.run.paths), self.data_split)
+
+
+def data_split(split: str) -> str:
+    """The split of the data set in which the images of these predictions are."""
+    return "train" if split == HELD_OUT else split
+
+
+def scored_splits(run: Run) -> list[str]:
+    """The splits this run has predictions for."""
+    return [split for split in ("validation", "test", HELD_OUT, "train") if run.paths.predictions(split).exists()]
+
+
+def shown_of(run: Run, split: str) -> Shown | None:
+    """A run's predictions on a split, or None if there are none."""
+    path, info = run.paths.predictions(split), widgets.dataset_of(run)
+    if not path.exists():
+        return None
+    if info is not None:
+        table = cache.errors_table(path, widgets.data_root(), info.name, data_split(split), info.fingerprint)
+        if table is not None:
+            return Shown(run, split, table, info)
+    table = cache.predictions(path)
+    return None if table is None else Shown(run, split, with_margin(table), None)
+
+
+def say_why_no_images(run: Run) -> None:
+    """Where the images of a run's predictions are not at hand."""
+    name = escape(run.config.dataset) if run.config else "of this run"
+    if widgets.dataset_of(run) is None:
+        st.info(f"The images are not shown: the data set {name} is not on this machine.", icon=":material/database:")
+        st.page_link(widgets.DATA, label="Import it on the Data page", icon=":material/arrow_forward:")
+    else:
+        st.info(
+            f"The images are not shown: the data set {name} has changed since this run.", icon=":material/database:"
+        )

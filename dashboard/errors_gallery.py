@@ -1,0 +1,132 @@
+"""The gallery of the Errors page: filters, a wall of faces, and what can be done with those that are ticked."""
+
+from typing import Any, Final
+from zlib import crc32
+
+import pandas as pd
+import streamlit as st
+
+from core.labels import LABELS
+from core.runs.corrections import same_data
+from core.runs.verdicts import Standing
+from dashboard import cache, errors_export, errors_image, parts, verdict_bar, widgets
+from dashboard.error_table import ANY, COPIES, JUDGED, ORDERS, SHOWN, Wanted, choose, notes_of, ordered
+from dashboard.errors_data import Shown
+
+PAGE: Final = 60
+SUSPICIOUS: Final = "most suspicious label"
+SUSPICION: Final = (
+    "First the images whose label the networks find much less likely than another class, allowing for how sure they "
+    "usually are of each (cleanlab's normalised margin). A reason to look, not a proof."
+)
+
+
+def filters(shown: Shown) -> tuple[Wanted, str]:
+    """The filters and the order; both stand in the address."""
+    row = st.grid(4, min_column_width=165, vertical_alignment="bottom")
+    bound: dict[str, Any] = {"bind": "query-params"}
+    show = row.selectbox("Images", SHOWN, key="show", **bound)
+    true = row.selectbox("True class", [ANY, *LABELS], key="true", **bound)
+    predicted = row.selectbox("Predicted class", [ANY, *LABELS], key="predicted", **bound)
+    order = row.selectbox("Order", list(ORDERS), key="order", **bound)
+    sure = row.slider("Confidence", 0, 100, (0, 100), 5, format="%d %%", key="confidence", **bound)
+    judged = row.selectbox("Verdict", JUDGED, key="verdict", **bound)
+    people = sorted({author for authors in shown.standing.values() for author in authors})
+    by = row.selectbox("Verdict by", [ANY, *people], key="by", disabled=not people, **bound)
+    kinds = {ANY: ANY, **COPIES}
+    if shown.data_split != "train":
+        kinds["train"] = "also in train"
+    copies = row.selectbox(
+        "Copies", list(kinds), format_func=kinds.__getitem__, key="copies", disabled=shown.copies is None, **bound
+    )
+    return Wanted(show, true, predicted, (sure[0], sure[1]), judged, by, copies), order
+
+
+def gallery(shown: Shown, wanted: Wanted, order: str) -> None:
+    """The images that pass the filters, page by page."""
+    images, standing = shown.images, shown.standing
+    table = with_suspicion(shown) if order == SUSPICIOUS else shown.table
+    chosen = ordered(choose(table, wanted, standing, shown.copies), order)
+    if not len(chosen):
+        st.info("No image passes these filters.", icon=":material/filter_alt_off:")
+        return
+    pages = -(-len(chosen) // PAGE)
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.caption(f"**{len(chosen):,} images**: true class → predicted class, and how sure the network is")
+        errors_export.button(shown, chosen)
+        page = choose_page(pages, f"{crc32(repr((shown.run.id, shown.split, wanted, order)).encode()):08x}")
+    if images is None:
+        return
+    rows = chosen.iloc[(page - 1) * PAGE : page * PAGE]
+    ticked, opened = parts.wall(tiles(rows, standing), images[rows["index"].to_numpy()], key="wall")
+    everything = st.toggle(
+        f"Judge all {len(chosen):,} images that pass the filters, not only those ticked", key="everything"
+    )
+    if everything or ticked:
+        verdict_bar.bar(shown, list(chosen["image_id"]) if everything else ticked)
+    if opened:
+        errors_image.dialog(shown, opened)
+
+
+def with_suspicion(shown: Shown) -> pd.DataFrame:
+    """The table with `suspicion`, `agreement`, `networks` and `suggested`, from all runs of the same data; and how to
+    read that."""
+    runs = same_data(shown.run, cache.runs(widgets.runs_root())) or [shown.run]
+    found = cache.suspects_among(runs, shown.data_split)
+    st.caption(f"{SUSPICION} {found.note}")
+    columns = ["image_id", "suspicion", "agreement", "networks", "suggested"]
+    return shown.table.merge(found.table[columns], on="image_id", how="left")
+
+
+def choose_page(pages: int, of: str) -> int:
+    """The page in the address; whoever changes what is shown starts at its first page.
+
+    Args:
+        pages: at least 1.
+        of: what is shown, in a word.
+    """
+    if st.session_state.setdefault("page-of", of) != of:
+        st.session_state["page-of"] = of
+        st.query_params.pop("page", None)
+    wanted = st.query_params.get("page", "")
+    default = min(int(wanted), pages) if wanted.isdecimal() and int(wanted) else 1
+    page = st.pagination(pages, default=default, key=f"page-{of}") if pages > 1 else 1
+    if page > 1:
+        st.query_params["page"] = str(page)
+    else:
+        st.query_params.pop("page", None)
+    return page
+
+
+def tiles(rows: pd.DataFrame, standing: Standing) -> list[parts.Tile]:
+    """What the wall shows."""
+    return [
+        {
+            "id": image,
+            "true": LABELS[true],
+            "predicted": LABELS[predicted],
+            "right": true == predicted,
+            "confidence": round(float(confidence), 4),
+            "notes": suspected + notes_of(image, standing),
+        }
+        for image, true, predicted, confidence, suspected in zip(
+            rows["image_id"],
+            rows["label"].tolist(),
+            rows["predicted"].tolist(),
+            rows["confidence"],
+            suspected_notes(rows),
+            strict=True,
+        )
+    ]
+
+
+def suspected_notes(rows: pd.DataFrame) -> list[list[str]]:
+    """How many of several networks hold another class for more likely than the label, and which."""
+    if "networks" not in rows or rows["networks"].isna().any():
+        return [[] for _ in range(len(rows))]
+    return [
+        [f"{round(agreement * networks)} of {networks:.0f} runs against it: {LABELS[int(suggested)]}"]
+        if networks > 1
+        else []
+        for agreement, networks, suggested in zip(rows["agreement"], rows["networks"], rows["suggested"], strict=True)
+    ]

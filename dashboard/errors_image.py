@@ -1,0 +1,162 @@
+"""One image of the Errors page: what the network says about it, where it looks, what resembles it, who said what."""
+
+from typing import Final
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core.data.audit import Audit, audit_dataset
+from core.evaluation.predictions import PROBABILITY_COLUMNS
+from core.labels import LABELS
+from dashboard import cache, charts, verdict_bar, widgets
+from dashboard.errors_data import Shown, shown_of
+from dashboard.widgets import class_chip, escape, percent
+
+NEAREST: Final = 8
+
+
+def dialog(shown: Shown, image: str) -> None:
+    """Over the page, until it is closed; closing it draws the page with the new verdicts."""
+    st.dialog(image, width="large", on_dismiss="rerun")(body)(shown, image)
+
+
+def body(shown: Shown, image: str) -> None:
+    """Everything about one image."""
+    with widgets.guarded():
+        row = shown.table[shown.table["image_id"] == image].iloc[0]
+        pixels = shown.images
+        assert pixels is not None  # without images there is nothing to click
+        left, right = st.columns([2, 3], gap="medium")
+        with left:
+            st.image(widgets.enlarged(pixels[row["index"]]), width=192, output_format="PNG", alt=image)
+            said = f"{class_chip(LABELS[row['predicted']])} {percent(row['confidence'])}"
+            true = class_chip(LABELS[row["label"]])
+            st.markdown(f"true {true} · predicted {said}")
+            st.caption(f"loss {row['loss']:.2f} · margin {percent(row['margin'])}")
+        figure = charts.probability_bars(row[PROBABILITY_COLUMNS].to_numpy(float).tolist())
+        right.plotly_chart(figure, key="image-probabilities", config=widgets.CHART_CONFIG)
+        copies(shown, row)
+        other_runs(shown, image)
+        if shown.run.has_weights and shown.run.config:
+            with st.container(horizontal=True):
+                look = st.toggle("Where does it look?", key="image-saliency", persist_state="session")
+                near = st.toggle("Which mistakes resemble it?", key="image-nearest", persist_state="session")
+            if look:
+                saliency(shown, row)
+            if near:
+                nearest(shown, row)
+        st.divider()
+        said_so_far = [
+            verdict
+            for verdict in cache.verdicts(shown.run.paths)
+            if (verdict.split, verdict.image) == (shown.data_split, image)
+        ]
+        standing = shown.standing.get(image, {})
+        if len({verdict.opinion for verdict in standing.values()}) > 1:
+            st.warning("The reviewers disagree about this image.", icon=":material/group:")
+        verdict_bar.history(said_so_far)
+        verdict_bar.form(shown, [image], "image")
+
+
+def copies(shown: Shown, row: pd.Series) -> None:
+    """Where else the same picture stands, and under which labels."""
+    if shown.info is None:
+        return
+    audit = audit_dataset(widgets.data_root(), shown.info.name)
+    for groups, words in ((audit.duplicates, "The same pixels"), (audit.near, "Nearly the same picture")):
+        others = places(audit, groups, shown.data_split, int(row["index"]))
+        if others:
+            split = {
+                name: cache.split(widgets.data_root(), shown.info.name, name, shown.info.fingerprint)
+                for name in {name for name, _ in others}
+            }
+            found = ", ".join(
+                f"{class_chip(LABELS[split[name].labels[index]])} in {name}" for name, index in others[:8]
+            )
+            st.markdown(f":small[:material/content_copy: {words} also as {found}]")
+
+
+def places(audit: Audit, groups: list[list[int]], split: str, index: int) -> list[tuple[str, int]]:
+    """The other images of the group that this one belongs to."""
+    for group in groups:
+        located = [audit.locate(position) for position in group]
+        if (split, index) in located:
+            return [place for place in located if place != (split, index)]
+    return []
+
+
+def other_runs(shown: Shown, image: str) -> None:
+    """What other runs of the same data take the image for."""
+    said = []
+    for run in cache.runs(widgets.runs_root()):
+        if run.id == shown.run.id or not run.config or not shown.run.config:
+            continue
+        path = run.paths.predictions(shown.split)
+        table = cache.predictions(path) if run.config.dataset == shown.run.config.dataset else None
+        found = table[table["image_id"] == image].to_dict("records") if table is not None else []
+        said += [
+            f"{class_chip(LABELS[row['predicted']])} {percent(row['confidence'], 0)} ({escape(run.name)})"
+            for row in found
+        ]
+    if said:
+        st.markdown(f":small[Other runs say {', '.join(said[:6])}]")
+
+
+def saliency(shown: Shown, row: pd.Series) -> None:
+    """Grad-CAM on the predicted and on the true class."""
+    with st.spinner("Computing where it looks …"):
+        heat = heat_maps(shown, row)
+    widgets.faces([over for over, _ in heat], [words for _, words in heat], names=[words for _, words in heat])
+    st.caption(
+        "Grad-CAM: bright where the last convolution speaks for that class. It shows where the network looked, not why."
+    )
+
+
+def heat_maps(shown: Shown, row: pd.Series) -> list[tuple[np.ndarray, str]]:
+    """uint8 (48, 48, 3) pictures with the class they are about."""
+    from core.evaluation.saliency import grad_cam, heat_over
+
+    assert shown.images is not None and shown.run.config is not None
+    network = cache.predictor(shown.run.paths.weights, shown.run.config.model)
+    pixels = shown.images[row["index"]]
+    asked = {"predicted": int(row["predicted"]), "true": int(row["label"])}
+    if len(set(asked.values())) == 1:
+        asked.pop("true")
+    heat = grad_cam(network.model, np.stack([pixels] * len(asked)), np.array(list(asked.values())))
+    return [
+        (heat_over(pixels, heat[n]), f"for {LABELS[label]} ({words})") for n, (words, label) in enumerate(asked.items())
+    ]
+
+
+def nearest(shown: Shown, row: pd.Series) -> None:
+    """The misclassified validation images that the network sees as most like this one."""
+    validation = shown_of(shown.run, "validation")
+    if validation is None or validation.info is None or validation.images is None:
+        st.caption("Mistakes are looked for among the validation images, which this run has not been scored on yet.")
+        return
+    with st.spinner("Looking through the mistakes on validation …"):
+        from core.evaluation.nearest import features
+
+        assert shown.images is not None and shown.run.config is not None
+        network = cache.predictor(shown.run.paths.weights, shown.run.config.model)
+        mistakes = cache.mistakes(
+            shown.run.paths.weights,
+            shown.run.config.model,
+            shown.run.paths.predictions("validation"),
+            widgets.data_root(),
+            validation.info.name,
+            "validation",
+            validation.info.fingerprint,
+        )
+        query = features(network.model, shown.images[[row["index"]]])[0]
+        own = int(row["index"]) if shown.data_split == "validation" else None
+        found, likeness = mistakes.nearest(query, NEAREST, own)
+    by_index = validation.table.set_index("index", drop=False)
+    widgets.predicted_faces(validation.images, by_index.loc[found])
+    st.caption(
+        f"Misclassified validation images whose last features point the same way (cosine {likeness.max():.2f} to "
+        f"{likeness.min():.2f}), the most alike first."
+        if len(found)
+        else "This run makes no mistake on validation."
+    )

@@ -1,0 +1,117 @@
+"""Two parts that Streamlit does not have: a confusion matrix of buttons, and a wall of faces that can be ticked.
+
+Both are plain HTML that a keyboard and a screen reader can use. What they show comes as data and is set as text, never
+as markup.
+"""
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Final, TypedDict
+from zlib import crc32
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from dashboard.widgets import CLASS_COLOURS
+
+_FOLDER: Final = Path(__file__).parent
+SPRITE_COLUMNS: Final = 10
+
+
+def _component(name: str) -> Callable[..., Any]:
+    return st.components.v2.component(
+        f"fer_{name}",
+        html=f'<div class="{name}"></div>',
+        css=(_FOLDER / f"{name}.css").read_text(),
+        js=(_FOLDER / f"{name}.js").read_text(),
+    )
+
+
+class Tile(TypedDict):
+    """One face on a wall."""
+
+    id: str
+    true: str
+    """Class names, both."""
+    predicted: str
+    right: bool
+    confidence: float
+    """0..1."""
+    notes: list[str]
+
+
+_matrix = _component("matrix")
+_wall = _component("wall")
+
+
+def matrix(data: Mapping[str, Any], key: str, on_choose: Callable[[], None]) -> None:
+    """A square table of buttons. A click on a cell, on the name of a row or of a column sets the trigger `chosen`,
+    `{"row": index or null, "column": index or null}`, under `key` in the session and calls `on_choose`.
+
+    Args:
+        data: `labels`, and rows of cells: `text`, `shade` (0..1) and `title`; `chosen` [row, column], each an index
+            or None; `rows` and `columns`, what they mean; `caption`.
+        key: of the part.
+        on_choose: called before the page is drawn again.
+    """
+    _matrix(data=data, key=key, on_chosen_change=on_choose)
+
+
+def wall(tiles: Sequence[Tile], images: np.ndarray, key: str) -> tuple[list[str], str | None]:
+    """Faces to be ticked (click, space) and opened (double click, Enter). Ticks begin anew when the tiles change.
+
+    Args:
+        tiles: one per image.
+        images: uint8 (N, 48, 48).
+        key: of the part.
+
+    Returns:
+        The ids that are ticked, and the id of the image that was opened just now, if one was.
+    """
+    stamp = f"{crc32(repr(tiles).encode()):08x}"
+    result = _wall(
+        data=_shown(tiles, images, pick=True, stamp=stamp),
+        key=key,
+        default={"ticked": {"stamp": "", "ids": []}},
+        on_ticked_change=_nothing,
+        on_opened_change=_nothing,
+    )
+    ticked, shown = result.ticked or {}, {tile["id"] for tile in tiles}
+    of_this = ticked.get("ids", []) if ticked.get("stamp") == stamp else []
+    opened = result.opened if result.opened in shown else None
+    return [image for image in of_this if image in shown], opened
+
+
+def faces(tiles: Sequence[Tile], images: np.ndarray, key: str) -> None:
+    """The same, only to be looked at."""
+    _wall(data=_shown(tiles, images, pick=False, stamp=""), key=key)
+
+
+def _shown(tiles: Sequence[Tile], images: np.ndarray, pick: bool, stamp: str) -> dict[str, Any]:
+    return {
+        "tiles": tiles,
+        "pick": pick,
+        "stamp": stamp,
+        "sprite": sprite(images),
+        "columns": SPRITE_COLUMNS,
+        "colours": CLASS_COLOURS,
+    }
+
+
+def sprite(images: np.ndarray) -> str:
+    """All faces, uint8 (N, 48, 48), in one picture of `SPRITE_COLUMNS` columns, as a data address: one encoding and
+    one transfer instead of N."""
+    rows = -(-len(images) // SPRITE_COLUMNS)
+    cells = np.zeros((rows * SPRITE_COLUMNS, 48, 48), np.uint8)
+    cells[: len(images)] = images
+    sheet = cells.reshape(rows, SPRITE_COLUMNS, 48, 48).swapaxes(1, 2).reshape(rows * 48, SPRITE_COLUMNS * 48)
+    buffer = BytesIO()
+    Image.fromarray(sheet).save(buffer, "PNG", compress_level=1)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _nothing() -> None:
+    """State exists only with a callback."""

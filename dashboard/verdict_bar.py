@@ -1,0 +1,78 @@
+"""What a reviewer says about images: the bar at the bottom of the window, and who has said what."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from core.errors import FerError
+from core.labels import LABELS
+from core.runs.verdicts import LONGEST_COMMENT, VERDICTS, Verdict, give_verdicts
+from dashboard import visitor, widgets
+from dashboard.errors_data import Shown
+from dashboard.widgets import escape
+
+
+def bar(shown: Shown, images: Sequence[str]) -> None:
+    """For the images that are ticked; stays at the bottom of the window."""
+    with st.bottom, st.container(border=True):
+        form(shown, images, "bar")
+
+
+def form(shown: Shown, images: Sequence[str], key: str) -> None:
+    """Verdict, right label, comment, and the buttons."""
+    row = st.grid(4, min_column_width=170, vertical_alignment="bottom")
+    with row.cell():
+        name = visitor.who(key="who" if key == "bar" else f"who-{key}")
+    verdict = row.selectbox("Verdict", VERDICTS, key=f"{key}-verdict", persist_state="session")
+    wrong = verdict == "label is wrong"
+    label = row.selectbox("It should be", LABELS, key=f"{key}-label", disabled=not wrong, persist_state="session")
+    comment = row.text_input("Comment", max_chars=LONGEST_COMMENT, key=f"{key}-comment", placeholder="why, if you like")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        count = f"**{len(images):,} image{'s' if len(images) > 1 else ''}** of {shown.data_split}"
+        st.markdown(count, width="content")
+        said = verdict, label if wrong else None, (comment or "").strip()
+        st.button(
+            "Give verdict",
+            type="primary",
+            icon=":material/gavel:",
+            key=f"{key}-give",
+            disabled=not name,
+            on_click=give,
+            args=(shown, name, list(images), *said, key),
+        )
+        mine = [image for image in images if name in shown.standing.get(image, {})]
+        if mine:
+            st.button(
+                f"Withdraw mine ({len(mine):,})",
+                icon=":material/undo:",
+                key=f"{key}-withdraw",
+                on_click=give,
+                args=(shown, name, mine, None, None, "", key),
+            )
+        if not name:
+            st.caption("Say who you are, and the buttons work.")
+    if refused := st.session_state.pop(f"{key}-refused", None):
+        st.error(escape(refused), icon=":material/error:")
+
+
+def give(
+    shown: Shown, name: str, images: list[str], verdict: str | None, label: str | None, comment: str, key: str
+) -> None:
+    """Write it down, or say at the next drawing why it was not."""
+    try:
+        give_verdicts(shown.run.paths, name, shown.data_split, images, verdict, label=label, comment=comment)
+    except FerError as error:
+        st.session_state[f"{key}-refused"] = str(error)
+        return
+    st.session_state[f"{key}-comment"] = ""
+    st.session_state["everything"] = False
+    done = "withdrawn" if verdict is None else "kept"
+    st.toast(f"{len(images):,} verdict{'s' if len(images) > 1 else ''} {done}.", icon=":material/check:")
+
+
+def history(verdicts: Sequence[Verdict]) -> None:
+    """Who said what about an image, the newest first."""
+    for each in reversed(verdicts):
+        with st.container(gap="xxsmall"):
+            st.caption(f"{escape(each.by)} · {widgets.ago(each.time)}", help=widgets.exact(each.time))
+            st.text(f"{each.in_words()}{': ' if each.comment else ''}{each.comment}")

@@ -104,9 +104,9 @@ def over_time(
     several = len(known) > 1
     return {
         "animation": False,
-        "title": {"text": title, "left": 0, "top": 0, "textStyle": {"fontSize": 15, "fontWeight": 600}},
-        **({"legend": {"top": 28, "left": 0}} if several else {}),
-        "grid": {"left": 12, "right": 16, "top": 66 if several else 40, "bottom": 12},
+        "title": {"text": title, "left": 0, "top": 10, "textStyle": {"fontSize": 15, "fontWeight": 600}},
+        **({"legend": {"top": 36, "left": 0}} if several else {}),
+        "grid": {"left": 12, "right": 16, "top": 72 if several else 50, "bottom": 12},
         "tooltip": {"trigger": "axis", "valueFormatter": f"%.{digits}f {unit.replace('%', '%%')}"},
         "xAxis": _axis(_AXIS_TITLES[axis], gap=28, min=0),
         "yAxis": _axis(unit, gap=52 if digits > 2 else 38, min=0),

@@ -8,9 +8,9 @@ import pandas as pd
 import streamlit as st
 
 from core.errors import RunError
-from core.runs.compare import Row, SeedGroup, against_baseline, seed_groups, setting_differences
+from core.runs.compare import Row, SeedGroup, against_baseline, seed_groups
 from core.runs.store import Run
-from dashboard import cache, compare_charts, errors_changes, widgets
+from dashboard import cache, compare_charts, compare_settings, errors_changes, widgets
 from dashboard.widgets import escape
 
 CURVE_HEIGHT: Final = 320
@@ -38,7 +38,10 @@ def comparison(run_ids: Sequence[str], baseline_id: str, split: str) -> None:
     figures(rows, baseline, labels, split)
     errors_changes.against_baseline(baseline, runs, split)
     groups(seed_groups(runs, split), labels, split)
-    settings(runs, labels)
+    differences = compare_settings.settings(runs, labels)
+    chosen = compare_settings.controls(runs)
+    if chosen:
+        compare_settings.against_result(runs, labels, differences, *chosen, split)
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -149,20 +152,3 @@ def groups(found: Sequence[SeedGroup], labels: dict[str, str], split: str) -> No
         ),
     }
     st.dataframe(pd.DataFrame(table), hide_index=True, column_config=config, key="seed-groups")
-
-
-def settings(runs: Sequence[Run], labels: dict[str, str]) -> None:
-    """Only the settings that differ."""
-    st.subheader("Settings that differ", anchor=False)
-    differences = setting_differences(runs)
-    if not differences:
-        st.caption("None: these runs were made with the same settings.")
-        return
-    table = pd.DataFrame(
-        [
-            {"setting": field}
-            | {labels[run.id]: "?" if value is None else str(value) for run, value in zip(runs, values, strict=True)}
-            for field, values in differences.items()
-        ]
-    )
-    st.dataframe(table, hide_index=True, key="differences")

@@ -106,7 +106,7 @@ def environment(run: Run) -> None:
             st.caption(f"Resume {number} changed: {escape(changed) or 'nothing'}.")
     with right:
         packages = found.get("packages") or {}
-        st.markdown(f"**{len(packages)} packages**")
+        st.markdown(f"**{len(packages)} package{'' if len(packages) == 1 else 's'}**")
         rows = pd.DataFrame(sorted(packages.items(), key=lambda item: item[0].lower()), columns=["Package", "Version"])
         st.dataframe(rows, hide_index=True, height=300, key="packages")
     patch = read_uncommitted_changes(run.paths)

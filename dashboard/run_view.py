@@ -1,22 +1,19 @@
 """What the Run page shows: the figures of a run, and its tabs."""
 
 from collections.abc import Callable
-from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.config import TrainConfig
-from core.files import read_json
 from core.runs.store import Run, RunState
-from dashboard import cache, charts, review_view, widgets
+from dashboard import cache, charts, errors_changes, review_view, run_record, widgets
 from dashboard.widgets import duration, escape
 
 SAMPLES: Final = 32
 CURVE_HEIGHT: Final = 340
+MORE_HEIGHT: Final = 220
 AXES: Final[tuple[charts.Axis, ...]] = ("epoch", "step", "time")
 
 
@@ -54,10 +51,12 @@ def metrics(run: Run) -> None:
         trend=points(steps, "images_per_second"),
     )
     if run.state.is_live:
-        widgets.figure(row, "Time left", duration(status.eta_seconds), f"{duration(status.elapsed_seconds)} so far")
+        so_far = f"{duration(status.elapsed_seconds)} so far"
+        widgets.figure(row, "Time left", duration(status.eta_seconds), so_far, trend=points(epochs, "seconds"))
     else:
         ended = f"ended {widgets.ago(status.ended_at)}" if status.ended_at else ""
-        widgets.figure(row, "Time trained", duration(status.elapsed_seconds or None), ended)
+        trained = duration(status.elapsed_seconds or None)
+        widgets.figure(row, "Time trained", trained, ended, trend=points(epochs, "seconds"))
 
 
 def points(frame: pd.DataFrame, column: str) -> list[float] | None:
@@ -99,6 +98,15 @@ def curves(run: Run) -> None:
     for quantity in ("loss", "accuracy"):
         figure = charts.curves(epochs, steps, quantity, axis, smoothing, run.status.batches)
         pair.echarts_chart(figure, height=CURVE_HEIGHT, key=f"curve-{quantity}", alt=f"{quantity} of this run")
+    more = {
+        "learning-rate": charts.over_time(
+            steps, {"learning_rate": "learning rate"}, "Learning rate", "rate", axis, run.status.batches, digits=5
+        ),
+        "speed": charts.over_time(steps, {"images_per_second": "speed"}, "Speed", "images/s", axis, run.status.batches),
+    }
+    for key, chart in more.items():
+        if chart:
+            pair.echarts_chart(chart, height=MORE_HEIGHT, key=f"curve-{key}", alt=f"{key} of this run")
     st.caption(
         "Training is measured on augmented images while the network learns, validation on untouched ones "
         "after each epoch: at first validation often lies above training."
@@ -123,75 +131,49 @@ def samples(run: Run) -> None:
     widgets.predicted_faces(images, chosen)
 
 
-def log(run: Run) -> None:
-    """The end of what the worker printed."""
-    text = cache.log_tail(run.paths.log)
-    with st.container(height=460, autoscroll=True, border=False):
-        st.code(text or "Nothing has been logged yet.", language=None, wrap_lines=True)
-    if text:
-        widgets.download_file(run, run.paths.log, "Whole log")
-
-
-def settings(run: Run) -> None:
-    """All settings, and the machine they ran on."""
-    if run.config is None:
-        st.info("The settings of this run cannot be read.", icon=":material/broken_image:")
-    else:
-        defaults = TrainConfig()
-        rows = [
-            {
-                "setting": name,
-                "value": str(getattr(run.config, name)),
-                "default": "" if getattr(run.config, name) == getattr(defaults, name) else str(getattr(defaults, name)),
-                "meaning": field.description,
-            }
-            for name, field in TrainConfig.model_fields.items()
-        ]
-        config = {"default": st.column_config.TextColumn("default, if it differs")}
-        st.dataframe(pd.DataFrame(rows), hide_index=True, column_config=config, height=460, key="settings")
-    try:
-        environment = read_json(run.paths.environment)
-    except (OSError, ValueError):
+def errors(run: Run) -> None:
+    """How the seven classes fare, and the way to the images."""
+    split = next((split for split in ("test", "validation") if widgets.evaluation_of(run, split)), None)
+    if split is None:
+        st.info(
+            "Figures for each class are here once the run has been evaluated at its end.", icon=":material/grid_view:"
+        )
         return
-    with st.expander("Environment: packages, device, commit, data fingerprint", icon=":material/dns:"):
-        st.json(environment)
-
-
-def files(run: Run) -> None:
-    """What can be taken away."""
-    if run.has_weights:
-        widgets.download_file(run, run.paths.weights, "Weights", primary=True)
-        st.caption("The best epoch as a plain PyTorch state dict; it loads with `weights_only=True`.")
-    else:
-        st.info("fer2013_model_2.pth is written after the first epoch.", icon=":material/hourglass_empty:")
-    with st.container(horizontal=True):
-        for name, path in (("epochs", run.paths.epochs), ("steps", run.paths.steps)):
-            if path.exists():
-                st.download_button(
-                    f"Curves per {name[:-1]} (CSV)",
-                    partial(as_csv, path),
-                    file_name=f"{run.id}-{name}.csv",
-                    mime="text/csv",
-                    icon=":material/download:",
-                    on_click="ignore",
-                    key=f"csv-{name}",
-                )
-    present = sorted((path for path in run.paths.folder.iterdir() if path.is_file()), key=lambda path: path.name)
-    rows = [{"file": path.name, "size": path.stat().st_size} for path in present]
-    config: dict[str, Any] = {"file": "File", "size": st.column_config.NumberColumn("Size", format="bytes")}
-    st.dataframe(pd.DataFrame(rows), hide_index=True, column_config=config, width=560, key="files")
-
-
-def as_csv(path: Path) -> str:
-    """All rows of a history."""
-    return cache.history(path).to_csv(index=False)
+    figures = widgets.evaluation_of(run, split) or {}
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.markdown(f"**Each class on {split}, {figures['images']:,} images**")
+        rows = [{"class": label, **values} for label, values in (figures.get("per_class") or {}).items()]
+        share: dict[str, Any] = {"format": "percent", "min_value": 0, "max_value": 1}
+        config: dict[str, Any] = {
+            "class": st.column_config.TextColumn("Class"),
+            "precision": st.column_config.ProgressColumn("Precision", help="Of those called so, how many are", **share),
+            "recall": st.column_config.ProgressColumn("Recall", help="Of those that are, how many are found", **share),
+            "f1": st.column_config.ProgressColumn("F1", help="Harmonic mean of the two", **share),
+            "support": st.column_config.NumberColumn("Images"),
+        }
+        st.dataframe(pd.DataFrame(rows), hide_index=True, column_config=config, key="per-class")
+        query = {"run": run.id, "split": split}
+        st.page_link(widgets.ERRORS, label="See the images", icon=":material/grid_view:", query_params=query)
+    matrix = figures.get("confusion")
+    if matrix:
+        title = f"Confusion on {split}, % of each true class"
+        right.plotly_chart(
+            charts.confusion(np.array(matrix), title, 360, widgets.is_dark()),
+            key="run-confusion",
+            config=widgets.CHART_CONFIG,
+        )
+    errors_changes.against_parent(run)
 
 
 TABS: Final[dict[str, Callable[[Run], None]]] = {
     "Curves": curves,
     "Samples": samples,
-    "Log": log,
-    "Settings": settings,
-    "Files": files,
+    "Errors": errors,
+    "System": run_record.system,
+    "Log": run_record.log,
+    "Settings": run_record.settings,
+    "Environment": run_record.environment,
+    "Files": run_record.files,
     "Review": review_view.review,
 }

@@ -1,5 +1,6 @@
 """The Compare page: restored from its address, honest beside every difference, calm where there is nothing."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -62,6 +63,33 @@ def test_unknown_runs_and_runs_without_figures_are_explained(
     app = open_page("compare", runs=f"{runs[0].id},nope,{waiting.id}")
     assert "Not there, or without readable settings: nope" in words(app)
     assert app.dataframe[0].value["says"].tolist() == ["baseline", "not scored on validation yet"]
+
+
+def test_a_setting_is_shown_against_a_result_once_there_are_enough_runs(
+    open_page: Opener, write: Writer, runs: list[FakeRun]
+) -> None:
+    ids = [run.id for run in runs]
+    app = open_page("compare", runs=",".join(ids[:2]))
+    assert "With 3 runs scored on validation" in words(app)
+    app = open_page("compare", runs=",".join(ids), setting="seed", result="log_loss", split="test")
+    assert [app.selectbox(key=key).value for key in ("setting", "result")] == ["seed", "log_loss"]
+    assert "With 4 scored runs" in words(app)
+    scatter = json.loads(app.get("echarts_chart")[-1].proto.spec)
+    assert scatter["xAxis"]["name"] == "seed" and scatter["yAxis"]["name"] == "log loss (nats) on test"
+    ids.append(write("finished", name="delta", epochs=4, seed=2).id)
+    app = open_page("compare", runs=",".join(ids))
+    assert app.selectbox(key="setting").value == "epochs"
+    lines = json.loads(app.get("echarts_chart")[-1].proto.spec)
+    assert [axis["name"] for axis in lines["parallelAxis"]] == ["epochs", "seed", "accuracy (%) on validation"]
+    assert [line["name"] for line in lines["series"]] == ["alpha", "beta", "gamma", "delta"]
+
+
+def test_words_and_numbers_on_an_axis() -> None:
+    option = compare_charts.scatter([("a", "adam", 60.0, (58.0, 62.0)), ("b", 3, 61.0, None)], "optimizer", "accuracy")
+    assert option["xAxis"]["data"] == ["adam", "3"] and len(option["series"]) == 3
+    option = compare_charts.parallel(["a", "b"], {"optimizer": ["adam", "sgd"], "rate": [0.1, 0.2]})
+    assert [axis["type"] for axis in option["parallelAxis"]] == ["category", "value"]
+    assert option["series"][1]["data"] == [["sgd", 0.2]]
 
 
 def test_hostile_names_stay_text(open_page: Opener, write: Writer) -> None:

@@ -1,0 +1,101 @@
+"""What the Compare page shows of settings: those that differ, and how a result goes with them."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import pandas as pd
+import streamlit as st
+
+from core.runs.compare import setting_differences
+from core.runs.store import Run
+from dashboard import compare_charts, widgets
+
+ENOUGH_FOR_SCATTER: Final = 3
+ENOUGH_FOR_PARALLEL: Final = 4
+RESULTS: Final = {"accuracy": "accuracy (%)", "log_loss": "log loss (nats)", "macro_f1": "macro F1 (%)"}
+MOST_AXES: Final = 8
+
+
+def settings(runs: Sequence[Run], labels: dict[str, str]) -> dict[str, list[Any]]:
+    """Only the settings that differ; those, one value per run."""
+    st.subheader("Settings that differ", anchor=False)
+    differences = setting_differences(runs)
+    if not differences:
+        st.caption("None: these runs were made with the same settings.")
+        return differences
+    table = pd.DataFrame(
+        [
+            {"setting": field}
+            | {labels[run.id]: "?" if value is None else str(value) for run, value in zip(runs, values, strict=True)}
+            for field, values in differences.items()
+        ]
+    )
+    st.dataframe(table, hide_index=True, key="differences")
+    return differences
+
+
+def against_result(
+    runs: Sequence[Run],
+    labels: dict[str, str],
+    differences: dict[str, list[Any]],
+    setting: str,
+    result: str,
+    split: str,
+) -> None:
+    """A setting against a result, and all settings that differ against it."""
+    scored = [index for index, run in enumerate(runs) if _value(run, split, result) is not None]
+    heights = [float(_value(runs[index], split, result) or 0) for index in scored]
+    names = [labels[runs[index].id] for index in scored]
+    title = f"{RESULTS[result]} on {split}"
+    if len(scored) < ENOUGH_FOR_SCATTER:
+        st.caption(
+            f"With {ENOUGH_FOR_SCATTER} runs scored on {split} this shows the result over the setting; "
+            f"{len(scored)} of these {len(runs)} are."
+        )
+        return
+    values = [_axis_value(differences[setting][index]) for index in scored]
+    intervals = [_interval(runs[index], split, result) for index in scored]
+    left, right = st.columns(2, gap="medium")
+    points = list(zip(names, values, heights, intervals, strict=True))
+    left.echarts_chart(
+        compare_charts.scatter(points, setting, title), height=320, key="scatter", alt=f"{title} over {setting}"
+    )
+    with right:
+        if len(scored) < ENOUGH_FOR_PARALLEL:
+            st.caption(f"With {ENOUGH_FOR_PARALLEL} scored runs all settings that differ are drawn beside the result.")
+            return
+        fields = list(differences)[:MOST_AXES]
+        columns = {field: [_axis_value(differences[field][index]) for index in scored] for field in fields}
+        option = compare_charts.parallel(names, {**columns, title: heights})
+        st.echarts_chart(option, height=320, key="parallel", alt=f"the settings that differ and {title}")
+        if len(differences) > MOST_AXES:
+            st.caption(f"The first {MOST_AXES} of {len(differences)} settings that differ.")
+    st.caption("The bars are 95 % intervals. Settings that were changed together cannot be told apart here.")
+
+
+def controls(runs: Sequence[Run]) -> tuple[str, str] | None:
+    """Which setting against which result; both stand in the address. None where no setting differs."""
+    fields = sorted(setting_differences(runs), key="seed".__eq__)  # chance is the last thing to look at
+    if not fields:
+        return None
+    left, right = st.columns(2, gap="medium")
+    setting = left.selectbox("Setting", fields, key="setting", bind="query-params")
+    result = right.selectbox(
+        "Result", list(RESULTS), format_func=RESULTS.__getitem__, key="result", bind="query-params"
+    )
+    return setting or fields[0], result or "accuracy"
+
+
+def _value(run: Run, split: str, result: str) -> float | None:
+    figures = widgets.evaluation_of(run, split) or {}
+    value = figures.get(result)
+    return None if value is None else float(value) * (1 if result == "log_loss" else 100)
+
+
+def _interval(run: Run, split: str, result: str) -> tuple[float, float] | None:
+    ends = (widgets.evaluation_of(run, split) or {}).get("interval") if result == "accuracy" else None
+    return (100 * ends[0], 100 * ends[1]) if ends else None
+
+
+def _axis_value(value: Any) -> float | str:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else str(value)

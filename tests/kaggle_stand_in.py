@@ -65,7 +65,10 @@ def serve(stand_in: StandIn) -> Iterator[StandIn]:
                 self.answer(200, {"active": known, "username": USER if known else ""})
             elif not path.endswith("/DownloadDataset"):
                 self.answer(404, {"code": 404, "message": "unknown"})
-            elif self.headers.get("Authorization") not in (f"Bearer {TOKEN}", "Basic YWRhOjAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5YWJjZGVm"):
+            elif self.headers.get("Authorization") not in (
+                f"Bearer {TOKEN}",
+                "Basic YWRhOjAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5YWJjZGVm",
+            ):
                 self.answer(401, {"code": 401, "message": "Unauthenticated"})
             elif stand_in.status != 200:
                 self.answer(stand_in.status, {"code": stand_in.status, "message": "no"})

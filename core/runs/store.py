@@ -355,7 +355,7 @@ def meta_lock(paths: RunPaths) -> Iterator[None]:
         OSError: the run is gone, its folder cannot be written, or (`filelock.Timeout`) the lock was held for too long.
     """
     paths.folder.stat()  # the lock would make the folder of a run that was deleted anew
-    with FileLock(paths.meta_lock, timeout=META_LOCK_SECONDS):
+    with FileLock(paths.meta_lock, timeout=META_LOCK_SECONDS, poll_interval=0.01):
         yield
 
 

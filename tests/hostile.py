@@ -22,7 +22,7 @@ class Upload(NamedTuple):
 def corpus() -> Iterator[Upload]:
     """More than 300 uploads, of at most a few MB each."""
     yield from _bombs()
-    yield from _zip_bombs()
+    yield from zips()
     yield from _cut_short()
     yield from _wrong_extensions()
     yield from _names()
@@ -92,7 +92,8 @@ def _bombs() -> Iterator[Upload]:
     yield Upload("huge", "400 frames.gif", loop)
 
 
-def _zip_bombs() -> Iterator[Upload]:
+def zips() -> Iterator[Upload]:
+    """Zip files that unpack to far too much, or are wrong in some way."""
     zeros = bytes(60_000_000)
     yield Upload("zip bomb", "zeros.zip", zipped({"a.png": zeros}))
     shortened = zipped({"a.png": bytes(5_000_000)}).replace(struct.pack("<I", 5_000_000), struct.pack("<I", 50))

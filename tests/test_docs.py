@@ -1,5 +1,6 @@
 """What the README says is run."""
 
+import ast
 import re
 import shutil
 import subprocess
@@ -10,9 +11,11 @@ import pytest
 import torch
 from PIL import Image
 
+from core.labels import LABELS
 from core.models import CnnModel2
 from core.prediction.predictor import Predictor
 from tests.conftest import PROJECT_ROOT
+from tests.dashboard_fixtures import write_run
 
 README = (PROJECT_ROOT / "README.md").read_text()
 
@@ -42,6 +45,33 @@ def test_the_few_lines_that_load_the_weights_work_and_agree_with_predict(tmp_pat
     [face] = Predictor.load(tmp_path / "fer2013_model_2.pth").predict_file(tmp_path / "face.jpg", whole=True).faces
     assert face.label == label
     assert float(face.probabilities.max()) == pytest.approx(float(probability), abs=1e-6)
+
+
+def test_the_few_lines_of_python_that_predict_work(tmp_path: Path, demo_root: Path) -> None:
+    """On a finished run under the name the README uses."""
+    [script] = [block for block in blocks("python") if "from core.prediction import Predictor" in block]
+    assert len([line for line in script.splitlines() if line]) <= 10
+    run = write_run(tmp_path / "made", demo_root, "finished", epochs=1)
+    torch.save(CnnModel2().state_dict(), run.paths.weights)
+    (tmp_path / "runs").mkdir()
+    run.paths.folder.rename(tmp_path / "runs" / "reference-cnn-model-2")
+    Image.radial_gradient("L").resize((300, 200)).save(tmp_path / "group.jpg")
+    (tmp_path / "script.py").write_text(script)
+    environment = {"PYTHONPATH": str(PROJECT_ROOT), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
+    result = subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    taken, face, probabilities = result.stdout.splitlines()
+    assert taken == "no face found"
+    assert face.startswith("(0, 0, 300, 200) ")
+    assert list(ast.literal_eval(probabilities)) == list(LABELS)
 
 
 def test_exactly_two_commands_open_the_readme_and_ci_runs_the_second() -> None:

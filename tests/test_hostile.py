@@ -67,7 +67,7 @@ def test_every_hostile_upload_is_a_picture_or_a_sentence_quickly_and_in_bounded_
 
 
 def test_what_is_wrong_with_a_zip_entry_is_named() -> None:
-    by_name = {upload.name: upload.data for upload in hostile.corpus() if upload.kind.startswith("zip")}
+    by_name = {upload.name: upload.data for upload in hostile.zips()}
 
     def only(name: str) -> str:
         [sentence] = take(name, by_name[name])

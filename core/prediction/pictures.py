@@ -147,6 +147,8 @@ def read_picture(path: Path) -> bytes:
             raise ImageError(f"Cannot read {shown}: it is not a file.")
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
+    except ImageError:
+        raise
     except (OSError, ValueError) as error:
         raise ImageError(f"Cannot read {shown}: {getattr(error, 'strerror', None) or error}.") from None
 

@@ -124,6 +124,9 @@ def frame(image: Image.Image, *, whole: bool = False, margin: float = 1.0) -> Fr
 class Predictor:
     """A network ready to predict, in float32. Threads may share it."""
 
+    labels = LABELS
+    """Names of the classes, in the order of the probabilities."""
+
     def __init__(
         self, model: CnnModel1 | CnnModel2, device: torch.device | str = "cpu", temperature: float | None = None
     ) -> None:

@@ -1,0 +1,140 @@
+"""The Errors page in real Chromium: every cell of the matrix opens its images; and from mistakes to a better run."""
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.data.fer2013 import load_split
+from core.evaluation.changes import fixed_and_broken
+from core.evaluation.predictions import read_predictions, write_predictions
+from core.labels import LABELS
+from core.runs.corrections import list_corrections, run_corrections
+from core.runs.layout import RunPaths
+from core.runs.store import list_runs
+from core.runs.verdicts import read_verdicts
+from dashboard import parts
+from tests.browser.conftest import App
+from tests.browser.test_journey import open_page, settle
+from tests.conftest import wait_for
+from tests.dashboard_fixtures import FakeRun, write_run
+
+WALL = """() => {
+    const root = [...document.querySelectorAll("*")].map(e => e.shadowRoot?.querySelector(".wall")).find(e => e);
+    return root ? {
+        ids: [...root.querySelectorAll(".tile")].map(tile => tile.dataset.id),
+        sprite: root.style.getPropertyValue("--sprite"),
+    } : { ids: [], sprite: "" };
+}"""
+
+
+def demo_run(app: App, demo_root: Path) -> FakeRun:
+    """A finished run on the drawn set."""
+    shutil.copytree(demo_root, app.data_root, dirs_exist_ok=True)
+    app.runs_root.mkdir(exist_ok=True)
+    return write_run(app.runs_root, app.data_root, "finished", name="first", epochs=1)
+
+
+def wall(page: Any) -> dict[str, Any]:
+    return dict(page.evaluate(WALL))
+
+
+def test_every_cell_opens_exactly_its_images(app: App, page: Any, demo_root: Path) -> None:
+    run = demo_run(app, demo_root)
+    table = read_predictions(run.paths.predictions("validation")).sort_values("loss", ascending=False, kind="stable")
+    images = load_split(app.data_root, "demo", "validation").images
+    open_page(page, app, f"errors?run={run.id}")
+    cells = page.locator("td button")
+    cells.nth(48).wait_for()
+    shown = 0
+    for true in range(7):
+        for predicted in range(7):
+            inside = table[(table["label"] == true) & (table["predicted"] == predicted)]
+            cell = cells.nth(7 * true + predicted)
+            assert cell.inner_text() == str(len(inside))
+            cell.click()
+            page.wait_for_url(re.compile(f"true={LABELS[true]}&predicted={LABELS[predicted]}"))
+            ids = inside["image_id"].tolist()
+            wait_for(lambda ids=ids: wall(page)["ids"] == ids, 20, f"the images of cell {true}, {predicted}")
+            if ids:  # the very pictures, in that order
+                assert wall(page)["sprite"] == f'url("{parts.sprite(images[inside["index"].to_numpy()])}")'
+            assert page.locator('td button[aria-pressed="true"]').count() == 1
+            shown += len(inside)
+    assert shown == len(table)
+
+    # --- by keyboard: from the last cell one to the left, and its choice taken back
+    cells.nth(48).focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("true=surprise&predicted=sad"))
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda url: "predicted=" not in url)
+
+
+def choose(page: Any, label: str, option: str) -> None:
+    """An option of a select box."""
+    page.get_by_role("combobox", name=label).last.click()
+    page.get_by_role("option", name=option, exact=True).click()
+    settle(page)
+
+
+def test_from_mistakes_to_a_better_run(app: App, page: Any, demo_root: Path) -> None:
+    run = demo_run(app, demo_root)
+    train = load_split(app.data_root, "demo", "train")
+    probabilities = np.full((len(train), 7), 0.05, np.float32)
+    probabilities[np.arange(len(train)), (train.labels + 1) % 7] = 0.7  # wrong about everything
+    write_predictions(run.paths.predictions("train"), train.ids, train.labels, probabilities)
+
+    # --- three verdicts, two of one reviewer at once by keyboard
+    open_page(page, app, f"errors?run={run.id}&split=train&true=angry")
+    tiles = page.locator(".tile")
+    tiles.first.click()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
+    page.get_by_text("2 images").wait_for()
+    page.get_by_label("Your name").fill("Mara")
+    page.get_by_label("Your name").press("Enter")
+    settle(page)
+    choose(page, "It should be", "sad")
+    page.get_by_role("button", name="Give verdict").click()
+    page.get_by_text("label is wrong: sad").first.wait_for()
+    tiles.nth(2).dblclick()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("true").first.wait_for()
+    choose(page, "Verdict", "not a face")
+    dialog.get_by_role("button", name="Give verdict").click()
+    wait_for(lambda: len(read_verdicts(run.paths)) == 3, 30, "the third verdict")
+    page.keyboard.press("Escape")
+    settle(page)
+
+    # --- a list of them, and the form as a clone with it
+    page.get_by_role("tab", name="Verdicts and lists").click()
+    page.get_by_role("button", name="Make a list").click()
+    page.get_by_label("Name of the list").fill("first-look")
+    page.get_by_label("Name of the list").press("Enter")
+    page.get_by_text("1 excluded and 2 relabelled in train").wait_for()
+    page.get_by_role("button", name="Save the list").click()
+    page.get_by_role("button", name="Train with this list").click()
+    page.wait_for_url(re.compile(r"/train\?.*corrections=first-look"))
+    [saved] = list_corrections(app.runs_root)
+    settle(page)
+    page.get_by_role("button", name="Start training").click()
+    page.wait_for_url(re.compile(r"/run\?.*run="))
+
+    # --- the run that was trained with it, and what became of the mistakes
+    clone = next(each for each in list_runs(app.runs_root) if each.id != run.id)
+    assert clone.meta.parent == run.id and run_corrections(clone.paths) == saved
+    wait_for(lambda: state_of(clone.paths) == "finished", 180, "the end of the clone")
+    open_page(page, app, f"run?run={clone.id}&tab=Errors")
+    page.get_by_text("Errors against first").wait_for()
+    found = fixed_and_broken(*(read_predictions(each.predictions("validation")) for each in (run.paths, clone.paths)))
+    counts = found["outcome"].value_counts()
+    page.get_by_text(f"{counts['fixed']} fixed").first.wait_for()
+    page.get_by_text(f"{counts['broken']} broken").first.wait_for()
+    assert "Traceback" not in app.log.read_text()
+
+
+def state_of(paths: RunPaths) -> str:
+    return next(str(each.state) for each in list_runs(paths.root) if each.id == paths.run_id)

@@ -42,14 +42,15 @@ class View:
 
 def view(runs: Sequence[Run]) -> View:
     """The row of filters. Each offers only what there is; one that would offer nothing is left out."""
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         text = st.text_input(
             "Search",
-            placeholder="name, id, author, notes, error",
+            placeholder="Search name, id, author, notes, error",
             icon=":material/search:",
             key="q",
             bind="query-params",
-            width=264,
+            width=290,
+            label_visibility="collapsed",
         )
         states = choice("State", "state", [state for state in RunState if any(run.state is state for run in runs)])
         tags = choice("Tag", "tag", sorted({tag for run in runs for tag in run.meta.tags}))
@@ -62,7 +63,8 @@ def view(runs: Sequence[Run]) -> View:
             format_func=lambda key: ORDERS[key].title,
             key="sort",
             bind="query-params",
-            width=170,
+            width=190,
+            label_visibility="collapsed",
         )
         with st.popover("Columns", icon=":material/view_column:"):
             columns = st.pills(
@@ -84,4 +86,6 @@ def choice(label: str, key: str, options: Iterable[str]) -> list[str]:
     words = [str(option) for option in options]
     if not words:
         return []
-    return st.multiselect(label, words, key=key, bind="query-params", placeholder="any", width=148)
+    return st.multiselect(
+        label, words, key=key, bind="query-params", placeholder=label, width=130, label_visibility="collapsed"
+    )

@@ -7,8 +7,7 @@ from core.runs.store import Run
 from dashboard import cache, runs_actions, runs_filters, widgets
 
 POLL_SECONDS = 2
-ROWS = 50
-"""Per page: the curves of these runs are read, no others."""
+ROWS = 50  # per page: the curves of these runs are read, no others
 
 
 def main() -> None:

@@ -6,8 +6,10 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,11 +52,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture
-def app(tmp_path: Path) -> Iterator[App]:
-    """`streamlit run dashboard/Home.py` on empty folders; ended, with all it started, after the test."""
+@contextmanager
+def running_app(folder: Path) -> Iterator[App]:
+    """`streamlit run dashboard/Home.py` on empty folders; ended, with all it started, at the end."""
     port = free_port()
-    runs_root, data_root, log = tmp_path / "runs", tmp_path / "data", tmp_path / "server.log"
+    runs_root, data_root, log = folder / "runs", folder / "data", folder / "server.log"
     command = ["-m", "streamlit", "run", "dashboard/Home.py", "--server.port", str(port), "--server.headless", "true"]
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -74,6 +76,13 @@ def app(tmp_path: Path) -> Iterator[App]:
         kill_processes_of(runs_root)
 
 
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[App]:
+    """A server of its own for one test."""
+    with running_app(tmp_path) as running:
+        yield running
+
+
 def _answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=2) as response:
@@ -85,14 +94,21 @@ def _answers(url: str) -> bool:
 @pytest.fixture
 def page(app: App) -> Iterator["object"]:
     """A fresh browser page; the test fails if the page's script or console reports an error."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=CHROMIUM_ARGUMENTS)
+    with open_browser() as browser:
         page = browser.new_page(viewport={"width": 1400, "height": 900})
         page.set_default_timeout(60_000)
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))
         yield page
-        browser.close()
     assert errors == []
+
+
+@contextmanager
+def open_browser() -> Iterator[Any]:
+    """Real Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=CHROMIUM_ARGUMENTS)
+        yield browser
+        browser.close()

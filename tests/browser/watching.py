@@ -1,0 +1,105 @@
+"""What a browser sees of a run that goes on, and what it asks of the server: used by the tests and by the benchmark."""
+
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+from core.config import make_config
+from core.runs.layout import QueuePaths
+from core.runs.store import create_run
+from tests.conftest import PROJECT_ROOT
+
+WATCH_LINES = """
+// Notes for every line drawn on a canvas how many points it has and when it was drawn.
+window.drawn = [];
+const prototype = CanvasRenderingContext2D.prototype;
+const [begin, line, stroke] = [prototype.beginPath, prototype.lineTo, prototype.stroke];
+prototype.beginPath = function () { this.points = 1; return begin.apply(this, arguments); };
+prototype.lineTo = function () { this.points += 1; return line.apply(this, arguments); };
+prototype.stroke = function () {
+    if (this.points > 2) window.drawn.push([this.points, (performance.timeOrigin + performance.now()) / 1000]);
+    return stroke.apply(this, arguments);
+};
+"""
+
+
+@dataclass
+class Traffic:
+    """The questions a page asks over its websocket, and the script runs that answer them."""
+
+    asked: list[float] = field(default_factory=list)
+    """When the page asked for a run of its script."""
+    finished: list[float] = field(default_factory=list)
+    """When one had ended."""
+
+    def since(self, moment: float) -> int:
+        """How often the page has asked, or been answered, after a moment of the monotonic clock."""
+        return sum(each > moment for each in (*self.asked, *self.finished))
+
+
+def listen(page: Any) -> Traffic:
+    """Follow what a page says from now on; call it before the page is opened."""
+    traffic = Traffic()
+
+    def sent(payload: bytes | str) -> None:
+        if isinstance(payload, bytes) and BackMsg.FromString(payload).WhichOneof("type") == "rerun_script":
+            traffic.asked.append(time.monotonic())
+
+    def received(payload: bytes | str) -> None:
+        if isinstance(payload, bytes) and ForwardMsg.FromString(payload).WhichOneof("type") == "script_finished":
+            traffic.finished.append(time.monotonic())
+
+    def follow(socket: Any) -> None:
+        socket.on("framesent", sent)
+        socket.on("framereceived", received)
+
+    page.on("websocket", follow)
+    return traffic
+
+
+def instead_of_a_runner(runs_root: Path) -> FileLock:
+    """Holds the place of the runner, so that the server starts none; use it with `with`."""
+    queue = QueuePaths(runs_root)
+    queue.folder.mkdir(parents=True)
+    return FileLock(queue.runner_lock)
+
+
+def new_run(runs_root: Path, name: str) -> str:
+    """A run that waits for a worker of ours."""
+    return create_run(runs_root, make_config("quick", {"epochs": 1}), name=name).run_id
+
+
+def start_worker(runs_root: Path, run_id: str, steps: int, seconds: float) -> "subprocess.Popen[str]":
+    """The worker that does not train."""
+    command = [sys.executable, "-m", "tests.browser.slow_worker", str(runs_root), run_id, str(steps), str(seconds)]
+    return subprocess.Popen(command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, text=True)
+
+
+def delays(page: Any, url: str, runs_root: Path, points: int = 34, seconds: float = 0.5) -> list[float]:
+    """Seconds from a row's being written to its point's being drawn, for each point but the first three.
+
+    Leaves the page open on the run, which has ended.
+    """
+    run_id = new_run(runs_root, "watched")
+    page.add_init_script(WATCH_LINES)
+    page.goto(f"{url}/run?run={run_id}&axis=step")
+    page.get_by_text("waiting in the queue").first.wait_for()
+    worker = start_worker(runs_root, run_id, points, seconds)
+    out, _ = worker.communicate(timeout=300)
+    written = {int(step): float(moment) for step, moment in (line.split() for line in out.splitlines())}
+    page.get_by_text("finished").first.wait_for()
+    page.wait_for_function(f"window.drawn.some(([points]) => points >= {points})")
+    drawn: list[tuple[int, float]] = page.evaluate("window.drawn")
+    # A line of so many points was on the screen at that moment; the axes' lines have two.
+    return [
+        min(when for count, when in drawn if count >= step and when > moment) - moment
+        for step, moment in written.items()
+        if step > 3
+    ]

@@ -7,7 +7,7 @@ from core.runs.store import Run, RunState, best_run
 from dashboard import cache, reproduction_view, run_actions, run_view, widgets
 from dashboard.widgets import escape
 
-POLL_SECONDS = 2
+POLL_SECONDS = 1.5  # of the 2.5 s in which a new point should be on the screen, one is left for drawing it
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest, chi2
+from scipy.stats import binomtest, bootstrap, chi2
 
 from core.errors import RunError
 from core.evaluation.significance import (
@@ -60,6 +60,16 @@ def test_the_interval_is_the_one_of_resampling_image_by_image() -> None:
     picks = np.random.default_rng(2).integers(0, 800, (4000, 800))
     slowly = np.percentile(run[picks].mean(axis=1) - baseline[picks].mean(axis=1), [2.5, 97.5])
     assert compare_correct(baseline, run).interval == pytest.approx(tuple(slowly), abs=0.004)
+
+
+@pytest.mark.parametrize(("first", "second", "images"), [(86, 150, 3589), (40, 52, 420), (3, 0, 42)])
+def test_the_interval_is_the_percentile_bootstrap_of_scipy(first: int, second: int, images: int) -> None:
+    differences = np.repeat([-1.0, 1.0, 0.0], [first, second, images - first - second])
+    found = bootstrap(
+        (differences,), np.mean, n_resamples=4000, batch=200, method="percentile", rng=np.random.default_rng(3)
+    ).confidence_interval
+    expected = (found.low, found.high)
+    assert difference_interval(first, second, images) == pytest.approx(expected, abs=1.5 / images + 0.0015)
 
 
 def test_the_interval_covers_the_truth_nineteen_times_of_twenty() -> None:

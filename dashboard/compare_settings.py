@@ -12,7 +12,8 @@ from dashboard import compare_charts, widgets
 
 ENOUGH_FOR_SCATTER: Final = 3
 ENOUGH_FOR_PARALLEL: Final = 4
-RESULTS: Final = {"accuracy": "accuracy (%)", "log_loss": "log loss (nats)", "macro_f1": "macro F1 (%)"}
+RESULTS: Final = {"accuracy": ("accuracy", "%"), "log loss": ("log_loss", "nats"), "macro F1": ("macro_f1", "%")}
+"""What is called how, as it stands in the address: the figure in `summary.json`, and its unit."""
 MOST_AXES: Final = 8
 
 
@@ -46,7 +47,7 @@ def against_result(
     scored = [index for index, run in enumerate(runs) if _value(run, split, result) is not None]
     heights = [float(_value(runs[index], split, result) or 0) for index in scored]
     names = [labels[runs[index].id] for index in scored]
-    title = f"{RESULTS[result]} on {split}"
+    title = f"{result} ({RESULTS[result][1]}) on {split}"
     if len(scored) < ENOUGH_FOR_SCATTER:
         st.caption(
             f"With {ENOUGH_FOR_SCATTER} runs scored on {split} this shows the result over the setting; "
@@ -80,16 +81,14 @@ def controls(runs: Sequence[Run]) -> tuple[str, str] | None:
         return None
     left, right = st.columns(2, gap="medium")
     setting = left.selectbox("Setting", fields, key="setting", bind="query-params")
-    result = right.selectbox(
-        "Result", list(RESULTS), format_func=RESULTS.__getitem__, key="result", bind="query-params"
-    )
+    result = right.selectbox("Result", list(RESULTS), key="result", bind="query-params")
     return setting or fields[0], result or "accuracy"
 
 
 def _value(run: Run, split: str, result: str) -> float | None:
-    figures = widgets.evaluation_of(run, split) or {}
-    value = figures.get(result)
-    return None if value is None else float(value) * (1 if result == "log_loss" else 100)
+    figure, unit = RESULTS[result]
+    value = (widgets.evaluation_of(run, split) or {}).get(figure)
+    return None if value is None else float(value) * (100 if unit == "%" else 1)
 
 
 def _interval(run: Run, split: str, result: str) -> tuple[float, float] | None:

@@ -37,7 +37,7 @@ def test_the_address_restores_the_view(open_page: Opener, runs: list[FakeRun]) -
     assert app.multiselect(key="compared").value == ids
     assert app.selectbox(key="pinned").value == ids[1]
     assert "Figures on test" in words(app) and not app.error
-    assert len(app.get("echarts_chart")) == 2
+    assert len(app.get("echarts_chart")) == 3
     figures, seeds, settings = (frame.value for frame in app.dataframe)
     assert figures["says"].tolist()[1] == "baseline"
     assert all("p = " in text or "p < " in text for text in figures["says"].drop(1))
@@ -71,8 +71,8 @@ def test_a_setting_is_shown_against_a_result_once_there_are_enough_runs(
     ids = [run.id for run in runs]
     app = open_page("compare", runs=",".join(ids[:2]))
     assert "With 3 runs scored on validation" in words(app)
-    app = open_page("compare", runs=",".join(ids), setting="seed", result="log_loss", split="test")
-    assert [app.selectbox(key=key).value for key in ("setting", "result")] == ["seed", "log_loss"]
+    app = open_page("compare", runs=",".join(ids), setting="seed", result="log loss", split="test")
+    assert [app.selectbox(key=key).value for key in ("setting", "result")] == ["seed", "log loss"]
     assert "With 4 scored runs" in words(app)
     scatter = json.loads(app.get("echarts_chart")[-1].proto.spec)
     assert scatter["xAxis"]["name"] == "seed" and scatter["yAxis"]["name"] == "log loss (nats) on test"
@@ -98,7 +98,7 @@ def test_hostile_names_stay_text(open_page: Opener, write: Writer) -> None:
     rendered = [element.value for element in app.markdown] + [element.value for element in app.caption]
     assert rendered
     for text in rendered:
-        for active in ("![x]", "[l](", ":red[", "<b>", ":smile:", "http://evil", "www.evil"):
+        for active in ("![x]", "[l](", ":red[r]", "<b>", ":smile:", "http://evil", "www.evil"):
             assert active not in text
 
 

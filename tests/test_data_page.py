@@ -7,17 +7,22 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from core.data.demo import draw_face
-from core.data.fer2013 import read_info
+from core.data.demo import draw_face, import_demo
+from core.data.fer2013 import list_datasets, read_info
+from core.data.sources import import_dataset
 from core.labels import LABELS
 from dashboard import audit_view, cache
 from tests.conftest import PROJECT_ROOT, wait_for
+from tests.dashboard_fixtures import end_run, write_run
+from tests.test_data_ferplus import votes_for, write_votes
+from tests.test_data_tables import lines_of, write_lines
 
 
 @pytest.fixture
 def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     monkeypatch.setenv("FER_DATA_ROOT", str(tmp_path / "data"))
     monkeypatch.setenv("FER_RUNS_ROOT", str(tmp_path / "runs"))
+    monkeypatch.setattr(cache, "take_over", lambda *_: None)  # a fake run that waits needs no runner
     cache.importer().forget()
     app = AppTest.from_file(str(PROJECT_ROOT / "dashboard" / "Home.py"), default_timeout=60).run()
     return app.switch_page("views/data.py").run()
@@ -59,3 +64,39 @@ def test_own_pictures_are_imported_and_audited(page: AppTest, tmp_path: Path) ->
     figures = {metric.label: metric.value for metric in page.metric}
     assert (figures["Exact repeats"], figures["Copies that disagree"], figures["Seen in training"]) == ("1", "1", "0")
     assert page.get("download_button")
+
+
+def test_what_a_set_is_and_what_needs_it_before_it_is_deleted(page: AppTest, tmp_path: Path) -> None:
+    data_root, runs_root = tmp_path / "data", tmp_path / "runs"
+    info = import_demo(data_root, train_per_class=4, validation_per_class=2, test_per_class=2)
+    waiting = write_run(runs_root, data_root, "queued", name="needs *it*")
+    finished = write_run(runs_root, data_root, "finished", name="done")
+    page.run()
+    assert not page.exception and not page.error
+    figures = {metric.label: metric.value for metric in page.metric}
+    assert (figures["Images"], figures["Class imbalance"]) == ("56", "1.0 : 1")
+    assert figures["Fingerprint"] == info.fingerprint[:10]
+    assert "MB on disk" in words(page)
+    [warning] = page.warning
+    assert "1 run that waits or trains needs it and will fail without it: needs \\*it\\*" in warning.value
+    end_run(waiting, "stopped")
+    page.run()
+    assert not page.warning
+    page.button(key="delete-demo").click().run()
+    assert list_datasets(data_root) == [] and finished.paths.folder.exists()
+    assert "The counts per class" in words(page)
+
+
+def test_ferplus_is_imported_by_its_path(page: AppTest, tmp_path: Path) -> None:
+    import_demo(tmp_path, train_per_class=4, validation_per_class=2, test_per_class=2)
+    table = write_lines(tmp_path / "fer2013.csv", lines_of(tmp_path, "demo"))
+    import_dataset(table, tmp_path / "data", accept_differences=True)
+    votes = write_votes(tmp_path / "fer2013new.csv", votes_for(table))
+    page.text_input(key="path").set_value(str(votes)).run()
+    page.button(key="import-path").click().run()
+    wait_for(lambda: not cache.importer().look().running, what="the import")
+    page.run()
+    assert not page.exception and not page.error
+    assert "FER2013 with FER+ labels is ready" in words(page) and "were left out" in words(page)
+    page.segmented_control(key="set").set_value("fer2013-plus").run()
+    assert "Left out, since FER+ gives them no class of the seven:" in words(page)

@@ -45,7 +45,7 @@ _FULL_BYTES: Final = 1_000_000
 """A disk with less free space is full: it is better to stop while the outcome can still be written."""
 _POLL_SECONDS: Final = 0.1
 _SHOW_SECONDS: Final = 0.5
-_CPU_SECONDS: Final = 0.1
+_CPU_SECONDS: Final = 0.03
 """A client that has computed for so long since its last sign of life is at work and does not wait for Kaggle."""
 _START_SECONDS: Final = 60.0
 

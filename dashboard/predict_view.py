@@ -88,7 +88,9 @@ def _verdict(face: "FacePrediction", network: Network, key: str) -> None:
     st.markdown(f"### {class_chip(face.label)} {percent(face.confidence, 0)}")
     st.markdown(f"Next: {class_chip(face.runner_up)} {percent(second, 0)}")
     if face.unsure:
-        st.warning(f"Unsure: by its own estimate it is more likely wrong than right.{_doubt(network)}", icon=":material/help:")
+        st.warning(
+            f"Unsure: by its own estimate it is more likely wrong than right.{_doubt(network)}", icon=":material/help:"
+        )
     figure = charts.probability_bars(face.probabilities.tolist())
     st.plotly_chart(figure, key=f"bars-{key}", config=widgets.CHART_CONFIG)
     if network.temperature is None:

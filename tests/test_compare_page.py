@@ -38,7 +38,9 @@ def test_the_address_restores_the_view(open_page: Opener, runs: list[FakeRun]) -
     assert app.selectbox(key="pinned").value == ids[1]
     assert "Figures on test" in words(app) and not app.error
     assert len(app.get("echarts_chart")) == 3
-    figures, seeds, settings = (frame.value for frame in app.dataframe)
+    figures, seeds, settings = (
+        next(frame.value for frame in app.dataframe if column in frame.value) for column in ("says", "seeds", "setting")
+    )
     assert figures["says"].tolist()[1] == "baseline"
     assert all("p = " in text or "p < " in text for text in figures["says"].drop(1))
     assert seeds["seeds"].tolist() == ["0, 1"] and seeds["scored"].tolist() == [2]

@@ -94,6 +94,9 @@ def evaluate(
     data_root: DataRoot,
     split: Annotated[Split, typer.Option(help="Which images to score.")] = Split.TEST,
     tta: Annotated[bool, typer.Option("--tta", help="Average over the image and its mirror image.")] = False,
+    shifts: Annotated[
+        bool, typer.Option("--shifts", help="With --tta: average over both shifted by two pixels, too; ten views.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Score a run's best weights again. What they say about train, which no run scores by itself, is kept with it."""
@@ -103,6 +106,9 @@ def evaluate(
     config = config_of(found)
     if tta and split is Split.TRAIN:
         raise ConfigError("--tta is for the other splits: leave it out to score train.")
+    if shifts and not tta:
+        raise ConfigError("--shifts adds views to --tta: give both.")
+    from core.evaluation.inference import FLIP, FLIP_AND_SHIFT
     from core.training.device import choose_compute
     from core.training.report import report, score_train
 
@@ -110,13 +116,16 @@ def evaluate(
     if split is Split.TRAIN:
         figures = score_train(found.paths, config, data_root, compute)
     else:
-        figures = report(found.paths, config, data_root, compute, splits=[split], keep_predictions=False)[split]
+        views = FLIP_AND_SHIFT if shifts else FLIP
+        scored = report(found.paths, config, data_root, compute, splits=[split], tta=views, keep_predictions=False)
+        figures = scored[split]
     if tta:
         figures = figures["tta"]
     if as_json:
-        print_json({"run": found.id, "split": split, "tta": tta, **figures})
+        print_json({"run": found.id, "split": split, "tta": tta, "shifts": shifts, **figures})
         return
-    print(f"{found.id}, {split}{' with flip' if tta else ''}: {figure(figures)} on {figures['images']:,} images")
+    views_used = "" if not tta else " with flip and shifts" if shifts else " with flip"
+    print(f"{found.id}, {split}{views_used}: {figure(figures)} on {figures['images']:,} images")
     print(f"{'':10} {'precision':>10} {'recall':>10} {'F1':>10} {'images':>8}")
     for label, row in figures["per_class"].items():
         values = "".join(f"{percent(row[key]):>11}" for key in ("precision", "recall", "f1"))

@@ -195,8 +195,8 @@ PRESETS: Final[dict[str, Preset]] = {
             name="best",
             title="Best recipe",
             description="Muon on the convolutions, AdamW on the head, one-cycle, averaged weights, more augmentation.",
-            cost="45 epochs",
-            expect="not measured yet",
+            cost="45 epochs, about 2 hours on two CPU cores that multiply bfloat16 in hardware",
+            expect="as the reference run: test 69.9 % single view, 70.5 % with the mirror image (± 1.5)",
             settings={
                 "epochs": 45,
                 "optimizer": "muon",

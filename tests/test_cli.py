@@ -102,6 +102,10 @@ def test_evaluate_repeats_the_figures_of_the_run(trained: dict[str, Any], roots:
     assert {key: figures[key] for key in ("images", "correct", "accuracy", "interval")} == {
         key: expected[key] for key in ("images", "correct", "accuracy", "interval")
     }
+    shifted = fer("evaluate", trained["id"], *roots, "--tta", "--shifts").stdout
+    assert "test with flip and shifts: " in shifted
+    refused = fer("evaluate", trained["id"], *roots, "--shifts", code=2)
+    assert refused.stderr == "--shifts adds views to --tta: give both.\n"
 
 
 def test_predict_prints_seven_probabilities_per_face_and_goes_on_after_a_bad_file(

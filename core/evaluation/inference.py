@@ -14,12 +14,14 @@ from core.preprocess import to_input
 BATCH: Final = 256
 """Images per forward pass. Fixed: the last digits of a convolution may depend on it."""
 
-PLAIN: Final = ((False, 0, 0),)
-FLIP: Final = ((False, 0, 0), (True, 0, 0))
-FLIP_AND_SHIFT: Final = tuple(
+Views = tuple[tuple[bool, int, int], ...]
+"""Test-time augmentation: views (mirrored, pixels right, pixels down) whose probabilities are averaged."""
+
+PLAIN: Final[Views] = ((False, 0, 0),)
+FLIP: Final[Views] = ((False, 0, 0), (True, 0, 0))
+FLIP_AND_SHIFT: Final[Views] = tuple(
     (mirror, right, down) for mirror in (False, True) for right, down in ((0, 0), (2, 0), (-2, 0), (0, 2), (0, -2))
 )
-"""Test-time augmentation: views (mirrored, pixels right, pixels down) whose probabilities are averaged."""
 
 
 @contextlib.contextmanager
@@ -38,7 +40,7 @@ def class_probabilities(
     model: nn.Module,
     images: Tensor,
     *,
-    views: tuple[tuple[bool, int, int], ...] = PLAIN,
+    views: Views = PLAIN,
     autocast: Callable[[], contextlib.AbstractContextManager[Any]] = exact_float32,
     keep_going: Callable[[], bool] = lambda: True,
 ) -> Tensor:

@@ -13,7 +13,7 @@ from torch import nn
 from core.config import TrainConfig
 from core.data.fer2013 import Split, load_split
 from core.errors import RunError
-from core.evaluation.inference import FLIP, class_probabilities
+from core.evaluation.inference import FLIP, Views, class_probabilities
 from core.evaluation.metrics import evaluate_predictions, fit_temperature
 from core.evaluation.predictions import probabilities_of, read_predictions, write_predictions
 from core.models import load_weights
@@ -40,6 +40,7 @@ def report(
     keep_going: Callable[[], bool] = lambda: True,
     splits: Iterable[str] = tuple(REPORTED),
     *,
+    tta: Views = FLIP,
     keep_predictions: bool = True,
 ) -> dict[str, Any]:
     """Score a run's best weights. Temperatures are fitted on validation.
@@ -51,6 +52,7 @@ def report(
         compute: where to compute; always in float32.
         keep_going: asked before each batch.
         splits: which of `REPORTED` to give figures for.
+        tta: views to average over for the figures with test-time augmentation; the first is the plain one.
         keep_predictions: write `predictions-<split>.parquet`, labels as imported; also for the fold held out.
 
     Returns:
@@ -73,7 +75,7 @@ def report(
             class_probabilities(model, tensor_on(split.images, compute), views=(view,), keep_going=keep_going)
             .cpu()
             .numpy()
-            for view in FLIP
+            for view in tta
         ]
         for name, split in data.items()
     }

@@ -100,7 +100,7 @@ def environment(run: Run) -> None:
         st.markdown("**Machine, code and data**")
         table = pd.DataFrame({"what": list(facts), "was": list(facts.values())})
         names = {"what": st.column_config.TextColumn("What", width="small"), "was": st.column_config.TextColumn("Was")}
-        st.dataframe(table, hide_index=True, column_config=names, key="environment")
+        st.dataframe(table, hide_index=True, column_config=names, height="content", key="environment")
         for number, resume in enumerate(found.get("resumes") or [], start=1):
             changed = ", ".join(key for key in resume if key not in ("time", "command"))
             st.caption(f"Resume {number} changed: {escape(changed) or 'nothing'}.")

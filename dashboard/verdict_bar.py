@@ -66,8 +66,9 @@ def give(
         return
     st.session_state[f"{key}-comment"] = ""
     st.session_state["everything"] = False
-    done = "withdrawn" if verdict is None else "kept"
-    st.toast(f"{len(images):,} verdict{'s' if len(images) > 1 else ''} {done}.", icon=":material/check:")
+    if key == "bar":  # in the dialog the verdict appears above; a toast from there would take the dialog's place
+        done = "withdrawn" if verdict is None else "kept"
+        st.toast(f"{len(images):,} verdict{'s' if len(images) > 1 else ''} {done}.", icon=":material/check:")
 
 
 def history(verdicts: Sequence[Verdict]) -> None:

@@ -3,10 +3,11 @@ const TELL_AFTER_MS = 250;
 
 export default function ({ data, parentElement, setStateValue, setTriggerValue }) {
   const root = parentElement.querySelector(".wall");
-  const wall = (root.wall ??= { stamp: null, ticked: new Set(), last: 0, timer: 0 });
+  const wall = (root.wall ??= { stamp: null, ticked: new Set(), told: "", last: 0, timer: 0 });
   if (wall.stamp !== data.stamp) {
     wall.stamp = data.stamp;
     wall.ticked = new Set();
+    wall.told = "";
     wall.last = 0;
   }
   root.style.setProperty("--sprite", `url("${data.sprite}")`);
@@ -22,7 +23,13 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   const tell = () => {
     clearTimeout(wall.timer);
     const ids = data.tiles.map((tile) => tile.id).filter((id) => wall.ticked.has(id));
-    wall.timer = setTimeout(() => setStateValue("ticked", { stamp: data.stamp, ids }), TELL_AFTER_MS);
+    if (ids.join() === wall.told) return; // the two clicks of a double click change nothing
+    wall.told = ids.join();
+    setStateValue("ticked", { stamp: data.stamp, ids });
+  };
+  const tellSoon = () => {
+    clearTimeout(wall.timer);
+    wall.timer = setTimeout(tell, TELL_AFTER_MS);
   };
   const tick = (from, to, on) => {
     for (let n = Math.min(from, to); n <= Math.max(from, to); n++) {
@@ -31,13 +38,16 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
     }
     wall.last = to;
     show();
-    tell();
+    tellSoon();
   };
   const toggle = (n, range) => {
     const on = !wall.ticked.has(data.tiles[n].id);
     tick(range ? wall.last : n, n, range || on);
   };
-  const open = (n) => setTriggerValue("opened", data.tiles[n].id);
+  const open = (n) => {
+    tell(); // before, since what Python is told later would close what opens
+    setTriggerValue("opened", data.tiles[n].id);
+  };
   const go = (n) => {
     if (n < 0 || n >= tiles.length) return;
     wall.last = n;

@@ -74,7 +74,7 @@ def test_from_nothing_to_a_prediction(app: App, page: Any, tmp_path: Path) -> No
 
     # --- what it got wrong
     open_page(page, app, f"errors?run={run.id}")
-    wait_for(lambda: page.locator('[data-testid="stImage"] img').count() > 0, 30, "a misclassified image")
+    wait_for(lambda: page.locator(".tile").count() > 0, 30, "a misclassified image")
     assert page.get_by_text("→").count() > 0
 
     # --- a prediction on an upload

@@ -16,6 +16,8 @@ from core.runs.store import create_run
 from core.training.device import choose_compute
 from core.training.feed import load_data, shares_pixels
 from core.training.report import report
+from dashboard.background import Scoring, Scorings
+from tests.conftest import wait_for
 from tests.test_training import TINY, run_training
 
 
@@ -89,3 +91,24 @@ def test_a_run_without_weights_says_so(tmp_path: Path, demo_root: Path) -> None:
     paths = create_run(tmp_path, config, run_id="run")
     with pytest.raises(RunError, match=r"There is no fer2013_model_2\.pth in run: it is written after the first"):
         report(paths, config, demo_root, choose_compute(config))
+
+
+def test_train_is_scored_on_request_in_a_process_of_its_own(finished: RunPaths, demo_root: Path) -> None:
+    scorings, train = Scorings(), load_split(demo_root, "demo", "train")
+    assert not finished.predictions("train").exists() and scorings.look(finished, "train") == Scoring()
+    scorings.start(finished, "train", demo_root)
+    assert scorings.look(finished, "train").running
+    wait_for(lambda: not scorings.look(finished, "train").running, 120, "the end of the scoring")
+    assert scorings.look(finished, "train") == Scoring()
+    table = read_predictions(finished.predictions("train"))
+    assert table["image_id"].tolist() == train.ids.tolist()
+    assert table["label"].tolist() == train.labels.tolist()
+
+
+def test_a_scoring_that_fails_says_why_in_one_sentence(finished: RunPaths, tmp_path: Path) -> None:
+    scorings = Scorings()
+    scorings.start(finished, "train", tmp_path)
+    wait_for(lambda: not scorings.look(finished, "train").running, 120, "the end of the scoring")
+    assert (
+        "demo" in scorings.look(finished, "train").error and "Traceback" not in scorings.look(finished, "train").error
+    )

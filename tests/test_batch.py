@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 
 from core.data.fer2013 import load_split
-from core.evaluation.inference import class_probabilities
 from core.evaluation.metrics import with_temperature
+from core.evaluation.predictions import probabilities_of, read_predictions
 from core.labels import LABELS
 from core.models import build_model
 from core.prediction import Predictor
@@ -169,14 +169,12 @@ def test_one_photo_in_every_format_and_orientation_gives_the_same_faces(group: I
 @pytest.mark.real_data
 def test_the_whole_test_split_through_the_upload_path_equals_the_evaluation(real_root: Path) -> None:
     """PNG bytes, decoded, taken whole, predicted: the same label on every image, probabilities to 1e-5."""
-    weights = [RunPaths(path.parent, path.name).weights for path in (PROJECT_ROOT / "runs").glob("reference-*")]
-    trained = [path for path in weights if path.exists()]
-    torch.manual_seed(4)
-    predictor = Predictor.load(trained[0]) if trained else Predictor(build_model("cnn-model-1"))
+    reference = RunPaths(PROJECT_ROOT / "runs", "reference-cnn-model-2")
+    predictor = Predictor.load(reference.weights)
     split = load_split(real_root, "fer2013", "test")
     assert len(split) == 3589
     framed = [frame(decode_image(png(np.array(image))), whole=True) for image in split.images]
     uploaded = np.array([photo.faces[0].uncalibrated for photo in predictor.read(framed)])
-    evaluated = class_probabilities(predictor.model, torch.tensor(split.images)).numpy()
+    evaluated = probabilities_of(read_predictions(reference.predictions("test")))
     assert (uploaded.argmax(1) == evaluated.argmax(1)).sum() == 3589
     np.testing.assert_allclose(uploaded, evaluated, atol=1e-5)

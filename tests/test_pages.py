@@ -128,7 +128,7 @@ def test_pages_show_a_run_in_every_state(open_page: Opener, write: Writer, state
     if state == "finished":
         assert "±" in text and "epoch 3" in text
     if state not in ("queued", "damaged"):
-        assert len(app.get("echarts_chart")) == 2
+        assert len(app.get("echarts_chart")) == 4, "loss, accuracy, learning rate, speed"
 
 
 @pytest.mark.parametrize("tab", ["Curves", "Samples", "Log", "Settings", "Files"])

@@ -95,7 +95,7 @@ def _answers(url: str) -> bool:
 def page(app: App) -> Iterator["object"]:
     """A fresh browser page; the test fails if the page's script or console reports an error."""
     with open_browser() as browser:
-        page = browser.new_page(viewport={"width": 1400, "height": 900})
+        page = browser.new_context(viewport={"width": 1400, "height": 900}).new_page()
         page.set_default_timeout(60_000)
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))

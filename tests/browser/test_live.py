@@ -51,13 +51,13 @@ def test_a_killed_worker_is_shown_as_crashed(app: App, page: Any) -> None:
         page.get_by_text("running").first.wait_for()
         table = page.context.new_page()
         open_page(table, app, "runs?q=doomed")
-        table.get_by_role("gridcell", name=re.compile("running")).first.wait_for(state="attached")
+        table.locator("canvas td", has_text="running").first.wait_for(state="attached")
     finally:
         os.kill(worker.pid, signal.SIGKILL)
         worker.wait()
     page.get_by_text("crashed").first.wait_for(timeout=10_000)
     page.get_by_text("The training process ended without a word").wait_for(timeout=10_000)
-    table.get_by_role("gridcell", name=re.compile("crashed")).first.wait_for(state="attached", timeout=10_000)
+    table.locator("canvas td", has_text="crashed").first.wait_for(state="attached", timeout=10_000)
 
 
 def test_a_link_restores_the_view_and_back_and_forward_work(app: App, page: Any, demo_root: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_link_restores_the_view_and_back_and_forward_work(app: App, page: Any,
     other.goto(page.url)
     settle(other)
     other.get_by_text(re.compile("^2 runs")).wait_for()
-    assert other.get_by_role("textbox", name="Search").input_value() == "linked"
+    wait_for(lambda: other.get_by_role("textbox", name="Search").input_value() == "linked", 30, "the search")
     other.context.close()
 
     [run] = [run for run in list_runs(app.runs_root) if run.name == "linked 0"]
@@ -96,7 +96,7 @@ def test_a_link_restores_the_view_and_back_and_forward_work(app: App, page: Any,
     page.go_back()
     page.wait_for_url(re.compile("/runs?.*author=Ana"))
     page.get_by_text(re.compile("^2 runs")).wait_for()
-    assert page.get_by_role("textbox", name="Search").input_value() == "linked"
+    wait_for(lambda: page.get_by_role("textbox", name="Search").input_value() == "linked", 30, "the search")
     page.go_forward()
     page.wait_for_url(re.compile("/run?.*run="))
     page.get_by_role("heading", name="linked 0").wait_for()

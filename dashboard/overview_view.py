@@ -104,7 +104,15 @@ def best(run: Run) -> None:
             epoch = run.summary.get("best", {}).get("epoch")
             label = f"Validation, epoch {epoch}" if epoch else "Validation"
             figures.metric(label, widgets.best_with_interval(run))
-            figures.metric("Test ± 95 %", widgets.with_interval(widgets.evaluation_of(run, "test")))
+            test = widgets.evaluation_of(run, "test")
+            figures.metric(
+                "Test ± 95 %",
+                widgets.with_interval(test),
+                f"{widgets.unseen_with_interval(run)} unseen" if test else None,
+                delta_color="off",
+                delta_arrow="off",
+                help="Below it the same on those test images that do not also stand in train.",
+            )
             with st.container(horizontal=True):
                 query = {"run": run.id}
                 st.page_link(widgets.RUN, label="Curves", icon=":material/show_chart:", query_params=query)

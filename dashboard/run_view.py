@@ -36,8 +36,9 @@ def metrics(run: Run) -> None:
         row,
         "Test ± 95 %",
         widgets.with_interval(test),
-        f"{test['images']:,} images" if test and test.get("images") else "once, at the end",
-        help="Accuracy on the test images with half of its 95 % interval; scored once, never used to choose.",
+        f"{widgets.unseen_with_interval(run)} unseen" if test else "once, at the end",
+        help="Accuracy on the test images with half of its 95 % interval; scored once, never used to choose. Below it "
+        "the same on those that do not also stand in train.",
     )
     widgets.figure(
         row, "Training loss", "–" if loss is None else f"{loss:.3f}", "last 50 steps", trend=points(steps, "loss")

@@ -16,6 +16,7 @@ COLUMNS: Final = {
     "name": "Name",
     "validation": "Validation (best)",
     "test": "Test",
+    "unseen": "Test, unseen images",
     "loss": "Loss",
     "curve": "Curve",
     "epochs": "Epochs",

@@ -115,6 +115,11 @@ def with_interval(result: dict[str, Any] | None) -> str:
     return percent(result["accuracy"]) + half
 
 
+def unseen_with_interval(run: Run) -> str:
+    """The same on those test images that do not also stand in train."""
+    return with_interval((evaluation_of(run, "test") or {}).get("without_train_duplicates"))
+
+
 def duration(seconds: float | None) -> str:
     """Seconds in the two largest units that matter."""
     if seconds is None:
@@ -304,6 +309,9 @@ def run_table(runs: Sequence[Run], key: str, columns: Sequence[str], *, select: 
             "Validation (best)", format="%.1f %%", min_value=0, max_value=100, help="Best accuracy on validation, in %"
         ),
         "test": st.column_config.TextColumn("Test ± 95 %", help="Accuracy on test with half its 95 % interval"),
+        "unseen": st.column_config.TextColumn(
+            "Unseen ± 95 %", help="The same on those test images that do not also stand in train, pixel for pixel"
+        ),
         "loss": st.column_config.NumberColumn(
             "Loss", width=72, format="%.3f", help="Loss on validation at the best epoch, in nats"
         ),
@@ -347,6 +355,7 @@ def _row(run: Run, curve: bool) -> dict[str, Any]:
         "name": run.name,
         "validation": None if accuracy is None else 100 * accuracy,
         "test": with_interval(evaluation_of(run, "test")),
+        "unseen": unseen_with_interval(run),
         "loss": best.get("validation_loss"),
         "curve": cache.accuracy_curve(run.paths.epochs) if curve else None,
         "epochs": f"{done}/{run.status.epochs}" if run.status.epochs else "–",

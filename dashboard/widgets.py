@@ -321,7 +321,7 @@ def run_table(runs: Sequence[Run], key: str, columns: Sequence[str], *, select: 
         "epochs": st.column_config.TextColumn("Epochs", width="small"),
         "duration": st.column_config.TextColumn("Duration", width="small"),
         "device": st.column_config.TextColumn("Device"),
-        "author": st.column_config.TextColumn("Author", width="small"),
+        "author": st.column_config.TextColumn("Author", width=110),
         "created": st.column_config.DatetimeColumn("Created", format="distance"),
         "error": st.column_config.TextColumn("Error", width="medium"),
         "review": st.column_config.TextColumn("Review", width="small"),

@@ -92,6 +92,7 @@ def figures(rows: Sequence[Row], baseline: Run, labels: dict[str, str], split: s
             "accuracy": widgets.with_interval(row.figures),
             "delta": None if row.comparison is None else 100 * row.comparison.difference,
             "says": row.words,
+            "unseen": widgets.with_interval(row.figures.get("without_train_duplicates")),
             **{key: _beside(row, base, key, scale, digits) for key, _, scale, digits, _ in METRICS},
         }
         for row in rows
@@ -101,6 +102,9 @@ def figures(rows: Sequence[Row], baseline: Run, labels: dict[str, str], split: s
         "accuracy": st.column_config.TextColumn("Accuracy ± 95 %"),
         "delta": st.column_config.NumberColumn("Points", format="%+.1f", help="Accuracy minus the baseline's"),
         "says": st.column_config.TextColumn("What the data say", width="large"),
+        "unseen": st.column_config.TextColumn(
+            "Unseen ± 95 %", help="Accuracy on those images that do not also stand in train, pixel for pixel"
+        ),
         **{key: st.column_config.TextColumn(title, help=text) for key, title, _, _, text in METRICS},
     }
     st.dataframe(pd.DataFrame(table), hide_index=True, column_config=config, placeholder="", key="figures")

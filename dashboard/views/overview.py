@@ -6,7 +6,7 @@ from core.data.fer2013 import list_datasets
 from core.runs.store import RunState, best_run
 from dashboard import cache, overview_view, run_actions, widgets
 
-COLUMNS = ["state", "name", "validation", "test", "epochs", "duration", "author", "created"]
+COLUMNS = ["state", "name", "validation", "test", "unseen", "duration", "author", "created"]
 
 
 def main() -> None:

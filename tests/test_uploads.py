@@ -195,6 +195,13 @@ def test_empty_and_oversized_files() -> None:
     assert refusal(encode(gradient()) + bytes(MAX_BYTES)) == message
 
 
+def test_a_strip_on_which_no_face_fits_is_refused() -> None:
+    assert decode_image(encode(gradient().resize((500, 10))), "photo.jpg").size == (500, 10)
+    message = "'photo.jpg' is 501 by 10 pixels, too long a strip for a face: cut out the part with the face."
+    assert refusal(encode(gradient().resize((501, 10)))) == message
+    assert "10 by 501 pixels" in refusal(encode(gradient().resize((10, 501))))
+
+
 @pytest.mark.parametrize(
     "size", [(10_000, 5_001), (12_000, 12_000), (65_000, 65_000), (2**31 - 1, 1), (2**31 - 1, 2**31 - 1)]
 )

@@ -16,6 +16,8 @@ from core.errors import ImageError
 
 MAX_BYTES: Final = 20_000_000
 MAX_PIXELS: Final = 50_000_000
+MAX_RATIO: Final = 50
+"""Of the longer to the shorter side: no face fits on a longer strip, and none could be drawn on a page."""
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 
 _TOO_MANY_PIXELS: Final = f"more than {MAX_PIXELS // 10**6} megapixels: save it smaller and try again."
@@ -86,6 +88,11 @@ def decode_image(data: bytes, name: str = "image") -> Image.Image:
         with _open(data, shown) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise ImageError(f"{shown} has {_TOO_MANY_PIXELS}")
+            if max(image.size) > MAX_RATIO * min(image.size):
+                size = f"{image.width} by {image.height}"
+                raise ImageError(
+                    f"{shown} is {size} pixels, too long a strip for a face: cut out the part with the face."
+                )
             image.load()
             plain = _gray_or_rgb(_upright(image))
             plain = plain.copy() if plain is image else plain  # no longer tied to the file

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -67,9 +68,11 @@ def test_it_holds_what_people_need_and_nothing_of_the_machine() -> None:
     assert names >= {"config.json", "environment.json", "epochs.jsonl", "steps.jsonl", "predictions-test.parquet"}
     assert not names & {"checkpoint.pt", "stop.request"}
     assert PATHS.weights.stat().st_size < 15_000_000
+    top_level = re.compile(rb"(?<![\w./])/[a-z]+/")  # of an absolute path, wherever it was made
     for path in PATHS.folder.iterdir():
-        for place in (b"/home/", b"/work/", b"/root/", b"/tmp/"):
-            assert place not in path.read_bytes(), f"{path.name} names a place of the machine it was made on"
+        if path.suffix in (".json", ".jsonl", ".log"):
+            assert not top_level.search(path.read_bytes()), f"{path.name} names a place of the machine it was made on"
+        assert str(PROJECT_ROOT.parent).encode() not in path.read_bytes() or PROJECT_ROOT.parent == Path("/")
 
 
 def test_the_table_in_the_readme_comes_from_its_files() -> None:

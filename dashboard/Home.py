@@ -13,7 +13,7 @@ ROOT = str(Path(__file__).resolve().parent.parent)
 if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
 
-from dashboard import cache, widgets  # noqa: E402
+from dashboard import cache, parts, widgets  # noqa: E402
 
 st.set_page_config(page_title="FER Dashboard", page_icon=str(ICON), layout="wide")
 
@@ -32,5 +32,8 @@ page = st.navigation(
     ]
 )
 # Lines of text and charts wider than this are hard to read on a large screen.
-with st.container(horizontal_alignment="center"), st.container(width=1400), widgets.guarded():
+with st.container(horizontal_alignment="center"):
+    width = st.container(width=1400)
+    parts.history()
+with width, widgets.guarded():
     page.run()

@@ -9,7 +9,7 @@ import streamlit as st
 from core.data.audit import Audit, audit_dataset, label_counts
 from core.data.fer2013 import DatasetInfo, Split
 from core.labels import LABELS
-from dashboard import cache, widgets
+from dashboard import cache, paging, widgets
 
 PER_PAGE = 12
 FACES_PER_GROUP = 4
@@ -79,7 +79,13 @@ def galleries(audit: Audit, splits: dict[str, Split], kinds: dict[str, list[list
     first = next(iter(kinds))
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
         kind = st.segmented_control(
-            "Show", list(kinds), default=first, format_func=names.__getitem__, required=True, key=f"audit-{audit.name}"
+            "Show",
+            list(kinds),
+            default=first,
+            format_func=names.__getitem__,
+            required=True,
+            key="finding",
+            bind="query-params",
         )
         kind = kind if kind in kinds else first
         st.download_button(
@@ -94,7 +100,7 @@ def galleries(audit: Audit, splits: dict[str, Split], kinds: dict[str, list[list
     st.caption(NOTES[kind])
     groups = kinds[kind]
     pages = -(-len(groups) // PER_PAGE)
-    page = st.pagination(pages, key=f"audit-page-{kind}-{pages}") if pages > 1 else 1
+    page = paging.choose_page(pages, f"{audit.name}-{kind}")
     wall = st.grid("auto", min_column_width=160, gap="small", border=True)
     for group in groups[(page - 1) * PER_PAGE : page * PER_PAGE]:
         with wall.cell():

@@ -11,7 +11,7 @@ from core.evaluation.changes import changes_per_class, fixed_and_broken
 from core.labels import LABELS
 from core.runs.corrections import run_corrections
 from core.runs.store import Run
-from dashboard import cache, parts, widgets
+from dashboard import cache, paging, parts, widgets
 from dashboard.errors_data import data_split, scored_splits
 from dashboard.widgets import escape
 
@@ -33,7 +33,7 @@ def against_parent(run: Run) -> None:
         st.caption("As soon as both have been scored, what this run fixed and what it broke is here.")
         return
     note_corrections(run)
-    split = st.segmented_control("Split", splits, default=splits[0], required=True, key=f"changes-split-{run.id}")
+    split = st.segmented_control("Split", splits, default=splits[0], required=True, key="split", bind="query-params")
     changes(parent, run, split or splits[0])
 
 
@@ -43,7 +43,7 @@ def against_baseline(baseline: Run, runs: Sequence[Run], split: str) -> None:
     if not others or not baseline.paths.predictions(split).exists():
         return
     st.subheader("Errors against the baseline", anchor=False)
-    changes(baseline, choose(others, "compare-changes") if len(others) > 1 else others[0], split)
+    changes(baseline, choose(others) if len(others) > 1 else others[0], split)
 
 
 def against_another(run: Run, split: str, runs: Sequence[Run]) -> None:
@@ -61,13 +61,16 @@ def against_another(run: Run, split: str, runs: Sequence[Run]) -> None:
         st.info(f"There is no other run of this data that has been scored on {split}.", icon=":material/compare:")
         return
     fitting.sort(key=lambda each: each.id != run.meta.parent)
-    changes(choose(fitting, f"other-of-{run.id}"), run, split)
+    changes(choose(fitting), run, split)
 
 
-def choose(runs: Sequence[Run], key: str) -> Run:
-    """A select box of runs."""
+def choose(runs: Sequence[Run]) -> Run:
+    """A select box of runs; its choice stands in the address as `beside`."""
     by_id = {run.id: run for run in runs}
-    return by_id[st.selectbox("Beside", list(by_id), format_func=lambda run_id: by_id[run_id].name, key=key)]
+    chosen = st.selectbox(
+        "Beside", list(by_id), format_func=lambda run_id: by_id[run_id].name, key="beside", bind="query-params"
+    )
+    return by_id[chosen]
 
 
 def note_corrections(run: Run) -> None:
@@ -117,7 +120,13 @@ def gallery(before: Run, after: Run, split: str, found: pd.DataFrame) -> None:
     """The images of one kind, the surest of the later run first."""
     names = {kind: f"{kind} ({(found['outcome'] == kind).sum():,})" for kind in GALLERIES}
     kind = st.segmented_control(
-        "Images", GALLERIES, default="fixed", format_func=names.__getitem__, required=True, key="changes-kind"
+        "Images",
+        GALLERIES,
+        default="fixed",
+        format_func=names.__getitem__,
+        required=True,
+        key="change",
+        bind="query-params",
     )
     rows = found[found["outcome"] == (kind or "fixed")].sort_values("confidence_after", ascending=False, kind="stable")
     info = widgets.dataset_of(after)
@@ -125,7 +134,7 @@ def gallery(before: Run, after: Run, split: str, found: pd.DataFrame) -> None:
         st.caption("None." if info else "The images are not shown: the data set is not on this machine.")
         return
     pages = -(-len(rows) // PAGE)
-    page = st.pagination(pages, key=f"changes-page-{kind}") if pages > 1 else 1
+    page = paging.choose_page(pages, f"{kind}-{before.id}-{after.id}-{split}")
     rows = rows.iloc[(page - 1) * PAGE : page * PAGE]
     images = cache.split(widgets.data_root(), info.name, data_split(split), info.fingerprint)
     places = pd.Index(images.ids).get_indexer(pd.Index(rows["image"]))

@@ -9,7 +9,7 @@ import streamlit as st
 from core.labels import LABELS
 from core.runs.corrections import same_data
 from core.runs.verdicts import Standing
-from dashboard import cache, errors_export, errors_image, parts, verdict_bar, widgets
+from dashboard import cache, errors_export, errors_image, paging, parts, verdict_bar, widgets
 from dashboard.error_table import ANY, COPIES, JUDGED, ORDERS, SHOWN, Wanted, choose, notes_of, ordered
 from dashboard.errors_data import Shown
 
@@ -54,7 +54,7 @@ def gallery(shown: Shown, wanted: Wanted, order: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.caption(f"**{len(chosen):,} images**: true class → predicted class, and how sure the network is")
         errors_export.button(shown, chosen)
-        page = choose_page(pages, f"{crc32(repr((shown.run.id, shown.split, wanted, order)).encode()):08x}")
+        page = paging.choose_page(pages, f"{crc32(repr((shown.run.id, shown.split, wanted, order)).encode()):08x}")
     if images is None:
         return
     rows = chosen.iloc[(page - 1) * PAGE : page * PAGE]
@@ -76,26 +76,6 @@ def with_suspicion(shown: Shown) -> pd.DataFrame:
     st.caption(f"{SUSPICION} {found.note}")
     columns = ["image_id", "suspicion", "agreement", "networks", "suggested"]
     return shown.table.merge(found.table[columns], on="image_id", how="left")
-
-
-def choose_page(pages: int, of: str) -> int:
-    """The page in the address; whoever changes what is shown starts at its first page.
-
-    Args:
-        pages: at least 1.
-        of: what is shown, in a word.
-    """
-    if st.session_state.setdefault("page-of", of) != of:
-        st.session_state["page-of"] = of
-        st.query_params.pop("page", None)
-    wanted = st.query_params.get("page", "")
-    default = min(int(wanted), pages) if wanted.isdecimal() and int(wanted) else 1
-    page = st.pagination(pages, default=default, key=f"page-{of}") if pages > 1 else 1
-    if page > 1:
-        st.query_params["page"] = str(page)
-    else:
-        st.query_params.pop("page", None)
-    return page
 
 
 def tiles(rows: pd.DataFrame, standing: Standing) -> list[parts.Tile]:

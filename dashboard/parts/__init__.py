@@ -1,7 +1,8 @@
-"""Two parts that Streamlit does not have: a confusion matrix of buttons, and a wall of faces that can be ticked.
+"""What Streamlit does not have: a confusion matrix of buttons, a wall of faces that can be ticked, and a browser's back
+button that needs one press per page.
 
-Both are plain HTML that a keyboard and a screen reader can use. What they show comes as data and is set as text, never
-as markup.
+The first two are plain HTML that a keyboard and a screen reader can use. What they show comes as data and is set as
+text, never as markup. The third shows nothing.
 """
 
 import base64
@@ -45,6 +46,12 @@ class Tile(TypedDict):
 
 _matrix = _component("matrix")
 _wall = _component("wall")
+_history = st.components.v2.component("fer_history", js=(_FOLDER / "history.js").read_text())
+
+
+def history() -> None:
+    """Once per page: see history.js."""
+    _history(key="history", height=1)
 
 
 def matrix(data: Mapping[str, Any], key: str, on_choose: Callable[[], None]) -> None:

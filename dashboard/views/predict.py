@@ -56,7 +56,11 @@ def choose_networks(runs: Sequence[Run]) -> list[Network]:
             st.caption(widgets.why_default(run))
     others = {other.id: other for other in runs if other.id != run.id}
     second = right.selectbox(
-        "Compare with", ["", *others], format_func=lambda id: others[id].name if id else "–", key="second"
+        "Compare with",
+        ["", *others],
+        format_func=lambda id: others[id].name if id else "–",
+        key="second",
+        bind="query-params",
     )
     with right.popover("Weights of your own", icon=":material/upload_file:"):
         st.caption(
@@ -95,7 +99,15 @@ def choose_pictures() -> tuple[list[tuple[str, Picture]], bool, float]:
         camera = st.toggle("Use the camera", key="camera")
         whole = st.toggle("Take the whole photo as one face", key="whole", bind="query-params")
         margin = st.slider(
-            "Frame around a face, times FER2013's", 0.7, 1.5, 1.0, 0.05, key="margin", disabled=whole, width=280
+            "Frame around a face, times FER2013's",
+            0.7,
+            1.5,
+            1.0,
+            0.05,
+            key="margin",
+            bind="query-params",
+            disabled=whole,
+            width=280,
         )
     if camera and (shot := st.camera_input("Picture from the camera", width=480)):
         uploads.insert(0, shot)

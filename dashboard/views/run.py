@@ -20,6 +20,7 @@ def main() -> None:
     if run is None:
         choose()
         return
+    st.query_params["run"] = run.id  # a link from one run to another is followed without a change of the address
     live = run.state.is_live
     chosen = best_run(cache.runs(widgets.runs_root()))
     default = chosen is not None and chosen.id == run.id
@@ -99,7 +100,8 @@ def origin(run: Run) -> None:
         st.caption(f"{said} {escape(run.meta.parent)}, which is gone.")
         return
     icon = ":material/repeat:" if run.meta.reproduces else ":material/content_copy:"
-    st.page_link(widgets.RUN, label=f"{said} {escape(parent.name)}", icon=icon, query_params={"run": parent.id})
+    address = {**st.query_params.to_dict(), "run": parent.id}  # the same tab of the other run
+    st.page_link(widgets.RUN, label=f"{said} {escape(parent.name)}", icon=icon, query_params=address)
 
 
 main()

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from core.cli import AsJson, print_json
-from core.config import PROJECT_ROOT
 from core.errors import FerError
+from core.files import PROJECT_ROOT
 
 NEEDED = ("streamlit", "websockets", "psutil")
 

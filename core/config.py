@@ -15,11 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from core.errors import ConfigError
+from core.files import PROJECT_ROOT
 
 CORRECTIONS_NAME: Final = r"[a-z0-9][a-z0-9-]{0,63}"
 """What a list of corrected labels may be called, as a regular expression."""
-
-PROJECT_ROOT: Final = Path(__file__).resolve().parent.parent
 
 
 def default_runs_root() -> Path:

@@ -6,9 +6,11 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
-_TEMPORARY = ".tmp-"
+PROJECT_ROOT: Final = Path(__file__).resolve().parent.parent
+
+_TEMPORARY: Final = ".tmp-"
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object], *, lasting: bool = True, mode: int = 0o644) -> None:

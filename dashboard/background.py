@@ -3,7 +3,6 @@ scoring of a run."""
 
 import logging
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -12,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from core.config import PROJECT_ROOT
 from core.data.fer2013 import DatasetInfo
 from core.errors import CountsDifferError, DataError, FerError
+from core.processes import start_module
 from core.runs.layout import RunPaths
 
 log = logging.getLogger(__name__)
@@ -109,10 +108,8 @@ class Scorings:
                 return
             said = tempfile.TemporaryFile()  # noqa: SIM115 - read when the process has ended
             roots = ["--runs-root", str(paths.root.resolve()), "--data-root", str(data_root.resolve())]
-            command = [sys.executable, "-m", "core", "evaluate", paths.run_id, "--split", split, *roots]
-            process = subprocess.Popen(
-                command,
-                cwd=PROJECT_ROOT,
+            process = start_module(
+                *("core", "evaluate", paths.run_id, "--split", split, *roots),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=said,

@@ -17,7 +17,7 @@ import psutil
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.data import credentials, kaggle
+from core.data import credentials, kaggle, kaggle_process
 from core.data.credentials import parse_credentials
 from core.data.fer2013 import list_datasets
 from core.data.kaggle import Download
@@ -77,7 +77,7 @@ def downloads_of(folder: Path) -> list[psutil.Process]:
 
 def download(data_root: Path, silence: float = LONG) -> Download:
     """One from beginning to end, without a process of our own around Kaggle's client."""
-    kaggle.run(data_root, silence_seconds=silence, accept_differences=True)
+    kaggle_process.run(data_root, silence_seconds=silence, accept_differences=True)
     return looked(data_root)
 
 
@@ -228,7 +228,7 @@ def test_a_corrupt_zip_of_the_right_size_is_removed(data_root: Path, server: Sta
 
 def test_other_numbers_are_refused_unless_accepted(data_root: Path, server: StandIn) -> None:
     credentials.keep(parse_credentials(TOKEN))
-    kaggle.run(data_root)
+    kaggle_process.run(data_root)
     assert "21 of its 21 numbers differ, train/angry has 2 images instead of 3,995" in looked(data_root).error
     assert looked(data_root).kept_bytes == 0
 
@@ -270,7 +270,7 @@ def test_killed_it_is_interrupted_and_its_client_goes_too(data_root: Path, serve
     whole = server.content
     slow_start(data_root, server)
     for process in downloads_of(data_root):
-        if "core.data.kaggle" in process.cmdline():
+        if "core.data.kaggle_process" in process.cmdline():
             process.send_signal(signal.SIGKILL)
     wait_for(lambda: looked(data_root).state == "interrupted", 10, "being interrupted")
     assert "was interrupted" in looked(data_root).sentence

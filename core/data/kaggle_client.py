@@ -1,7 +1,7 @@
 """The one place that runs Kaggle's own client: `python -m core.data.kaggle_client FOLDER`, which can be killed.
 
 Importing the client logs in, its first request has no time limit, and it may end the process: so it never runs inside
-another one. `core.data.kaggle` starts it, watches it, and reads the one line of JSON that it ends with:
+another one. `kaggle_process.py` starts it, watches it, and reads the one line of JSON that it ends with:
 
     {"outcome": "done"}
     {"outcome": "rejected"}                      the credentials are not valid

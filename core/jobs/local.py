@@ -6,16 +6,15 @@ The runner and its workers are in sessions of their own, so that they outlive th
 import os
 import socket
 import subprocess
-import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.config import PROJECT_ROOT, TrainConfig, cpu_slots
+from core.config import TrainConfig, cpu_slots
 from core.errors import RunError
 from core.files import lock_is_held
 from core.jobs.liveness import kill_worker
 from core.jobs.queue import cancel_waiting, end_of_line, note_killed, queue_lock, requeue, waiting_runs
+from core.processes import reap, start_module
 from core.runs.corrections import check_fits, load_corrections
 from core.runs.layout import QueuePaths
 from core.runs.store import Run, RunState, create_run, list_runs, read_run
@@ -194,8 +193,7 @@ def ensure_runner(runs_root: Path, data_root: Path) -> None:
         runner = spawn_module(["core.jobs.runner", *roots], queue.runner_log)
     except OSError as error:
         raise RunError(f"Cannot start a runner for {runs_root}: {error.strerror or error}.") from error
-    # When it leaves, it must not stay behind as a zombie for as long as this server lives.
-    threading.Thread(target=runner.wait, name="wait-for-runner", daemon=True).start()
+    reap(runner)
 
 
 def spawn_module(arguments: list[str], log: Path, environment: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
@@ -204,12 +202,10 @@ def spawn_module(arguments: list[str], log: Path, environment: dict[str, str] | 
     Raises:
         OSError: the log cannot be opened, or the system has no room for another process.
     """
-    path = os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH", "")]))
     with log.open("ab") as output:
-        return subprocess.Popen(
-            [sys.executable, "-m", *arguments],
-            cwd=PROJECT_ROOT,
-            env={**os.environ, **(environment or {}), "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"},
+        return start_module(
+            *arguments,
+            environment={**os.environ, **(environment or {}), "PYTHONUNBUFFERED": "1"},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

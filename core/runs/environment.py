@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any, Final
 
-from core.config import PROJECT_ROOT
-from core.files import read_json
+from core.files import PROJECT_ROOT, read_json
 from core.runs.layout import RunPaths
 
 LONGEST_PATCH: Final = 1_000_000

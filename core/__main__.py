@@ -71,7 +71,7 @@ def train(
     from core.data.fer2013 import read_info
     from core.jobs.follow import follow_to_end
     from core.jobs.local import start
-    from core.runs.store import read_run
+    from core.runs.reader import read_run
 
     config = make_config(preset, pairs(settings))
     read_info(data_root, config.dataset)  # a missing data set is better said now than in the run's log
@@ -100,7 +100,7 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Score a run's best weights again. What they say about train, which no run scores by itself, is kept with it."""
-    from core.runs.store import find_run
+    from core.runs.reader import find_run
 
     found = find_run(runs_root, run)
     config = config_of(found)

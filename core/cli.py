@@ -98,5 +98,5 @@ def figure(figures: dict[str, Any]) -> str:
 
 def figure_on_test(run: Any) -> str:
     """A run's accuracy on test, or a dash."""
-    figures = run.summary.get("evaluation", {}).get("test")
+    figures = run.figures("test")
     return figure(figures) if figures else "-"

@@ -36,7 +36,7 @@ def export(
     output: Annotated[Path, typer.Option("--output", help="Folder to write into.")] = Path(),
 ) -> None:
     """Write a run in another form, and print the files."""
-    from core.runs.store import find_run
+    from core.runs.reader import find_run
 
     found = find_run(runs_root, run)
     if not output.is_dir():

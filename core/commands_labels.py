@@ -57,8 +57,8 @@ def runs_verdict(
 ) -> None:
     """Say what is wrong with one or more images; kept with name and time."""
     from core.data.fer2013 import load_split
+    from core.runs.reader import find_run
     from core.runs.review import local_user
-    from core.runs.store import find_run
     from core.runs.verdicts import give_verdicts
 
     if withdraw == (verdict is not None):
@@ -87,7 +87,7 @@ def runs_verdicts(
     as_json: AsJson = False,
 ) -> None:
     """What people say about the images a run was judged by, the oldest first."""
-    from core.runs.store import find_run
+    from core.runs.reader import find_run
     from core.runs.table import spreadsheet_safe
     from core.runs.verdicts import read_verdicts, verdict_rows
 
@@ -126,7 +126,7 @@ def runs_changes(
     from core.evaluation.changes import OUTCOMES, changes_per_class, fixed_and_broken
     from core.evaluation.predictions import read_predictions
     from core.runs.corrections import correct_table, run_corrections
-    from core.runs.store import find_run
+    from core.runs.reader import find_run
 
     found = find_run(runs_root, run)
     if not against and not found.meta.parent:
@@ -185,7 +185,7 @@ def corrections_make(
 ) -> None:
     """Make a list from verdicts: wrong labels are replaced, ambiguous images and those that are no faces left out."""
     from core.runs.corrections import CORRECTED_SPLITS, make_corrections, save_corrections
-    from core.runs.store import find_run
+    from core.runs.reader import find_run
 
     found = list({run.id: run for run in (find_run(runs_root, text) for text in runs)}.values())
     draft = make_corrections(name, found, splits=split or CORRECTED_SPLITS, follow=follow)
@@ -264,7 +264,7 @@ def suspects_show(
     as_json: AsJson = False,
 ) -> None:
     """The images whose label is most probably wrong, judged by runs that were not trained on them where there are."""
-    from core.runs.store import find_run, list_runs
+    from core.runs.reader import find_run, list_runs
     from core.runs.suspects import find_suspects
 
     wanted = [find_run(runs_root, text) for text in runs or ()]

@@ -87,7 +87,8 @@ def _predictor(runs_root: Path, run: str, weights: Path | None) -> "Predictor":
         if run:
             raise ConfigError("--run and --weights were both given: choose one.")
         return _own_weights(weights)
-    from core.runs.store import best_run, find_run, list_runs
+    from core.runs.reader import find_run, list_runs
+    from core.runs.selection import best_run
 
     chosen = find_run(runs_root, run) if run else best_run(list_runs(runs_root))
     if chosen is None:

@@ -54,7 +54,7 @@ def runs_list(
     as_json: AsJson = False,
 ) -> None:
     """All runs, newest first."""
-    from core.runs.store import list_runs
+    from core.runs.reader import list_runs
     from core.runs.table import as_rows
 
     everything = list_runs(runs_root)
@@ -74,7 +74,7 @@ def runs_list(
         review = "" if run.meta.review == "unreviewed" else run.meta.review
         line = (
             f"{run.id:34} {run.state:9} {run.summary.get('epochs_done', 0):>3}/{run.status.epochs:<4} "
-            f"{percent(run.summary.get('best', {}).get('validation_accuracy')):>11} {figure_on_test(run):>15}  {review}"
+            f"{percent(run.best.get('validation_accuracy')):>11} {figure_on_test(run):>15}  {review}"
         )
         print(line.rstrip())
 
@@ -89,7 +89,7 @@ def runs_compare(
 ) -> None:
     """Runs beside a baseline on the same images, and whether the differences are more than chance."""
     from core.runs.compare import against_baseline, seed_groups, setting_differences
-    from core.runs.store import find_run
+    from core.runs.reader import find_run
     from core.runs.table import compared_rows
 
     found = list({run.id: run for run in (find_run(runs_root, text) for text in runs)}.values())
@@ -142,8 +142,8 @@ def runs_annotate(
     as_json: AsJson = False,
 ) -> None:
     """Say something about a run: name, notes, tags, verdict."""
+    from core.runs.reader import find_run
     from core.runs.review import annotate, local_user
-    from core.runs.store import find_run
 
     found = find_run(runs_root, run)
     wanted = {"name": name, "notes": note, "starred": star, "review": review}
@@ -165,8 +165,8 @@ def runs_archive(
     undo: Annotated[bool, typer.Option("--undo", help="Show them in lists again.")] = False,
 ) -> None:
     """Hide runs from lists; nothing is deleted."""
+    from core.runs.reader import find_run
     from core.runs.review import annotate, local_user
-    from core.runs.store import find_run
 
     for found in [find_run(runs_root, text) for text in runs]:
         annotate(found.paths, local_user(), {"archived": not undo})
@@ -180,8 +180,8 @@ def runs_delete(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Delete runs for good, after saying what is lost and asking. A run that waits or trains is refused."""
+    from core.runs.reader import find_run
     from core.runs.removal import delete_run, what_is_lost
-    from core.runs.store import find_run
 
     found = [find_run(runs_root, text) for text in runs]
     for run in found:
@@ -202,8 +202,8 @@ def runs_delete(
 @runs_app.command("show")
 def runs_show(run: RunName, runs_root: RunsRoot, as_json: AsJson = False) -> None:
     """One run: state, progress, settings, figures; what came of reproducing another."""
+    from core.runs.reader import find_run
     from core.runs.reproduce import read_reproduction
-    from core.runs.store import find_run
 
     found = find_run(runs_root, run)
     verdict = read_reproduction(found)
@@ -212,8 +212,7 @@ def runs_show(run: RunName, runs_root: RunsRoot, as_json: AsJson = False) -> Non
         return
     print(f"{found.id}  {found.state}" + (f": {found.problem}" if found.problem else ""))
     print(f"epochs      {found.summary.get('epochs_done', 0)} of {found.status.epochs}")
-    best = found.summary.get("best", {})
-    if best:
+    if best := found.best:
         print(f"validation  {percent(best['validation_accuracy'])} in epoch {best['epoch']}, the best")
     for split, figures in found.summary.get("evaluation", {}).items():
         print(f"{split:11} {figure(figures)} on {figures['images']:,} images; with flip {figure(figures['tta'])}")
@@ -231,7 +230,7 @@ def runs_stop(
 ) -> None:
     """Stop a run at its next batch, with a checkpoint; or take it out of the queue."""
     from core.jobs.local import stop, stop_now
-    from core.runs.store import find_run
+    from core.runs.reader import find_run
 
     found = find_run(runs_root, run)
     (stop_now if now else stop)(found.paths.root, found.id)
@@ -245,7 +244,7 @@ def runs_stop(
 def runs_resume(run: RunName, runs_root: RunsRoot, data_root: DataRoot) -> None:
     """Put a stopped, failed or crashed run back in the queue; it goes on from its checkpoint."""
     from core.jobs.local import resume
-    from core.runs.store import find_run
+    from core.runs.reader import find_run
 
     found = find_run(runs_root, run)
     resume(found.paths.root, data_root, found.id)
@@ -256,7 +255,7 @@ def runs_resume(run: RunName, runs_root: RunsRoot, data_root: DataRoot) -> None:
 def runs_retry(run: RunName, runs_root: RunsRoot, data_root: DataRoot) -> None:
     """Start a new run with the settings of another, and print its id."""
     from core.jobs.local import retry
-    from core.runs.store import find_run
+    from core.runs.reader import find_run
 
     found = find_run(runs_root, run)
     print(retry(found.paths.root, data_root, found.id))
@@ -274,7 +273,7 @@ def runs_clone(
     """Start a new run with the settings of another, some of them changed, and print its id."""
     from core.config import parse_config
     from core.jobs.local import start
-    from core.runs.store import find_run
+    from core.runs.reader import find_run
 
     found = find_run(runs_root, run)
     config = parse_config({**config_of(found).model_dump(), **pairs(settings)})
@@ -293,8 +292,8 @@ def runs_reproduce(
     """Train a finished run again from what it recorded, and say whether the same comes out."""
     from core.jobs.follow import follow_to_end
     from core.jobs.local import reproduce
+    from core.runs.reader import find_run, read_run
     from core.runs.reproduce import check_reproducible, read_reproduction
-    from core.runs.store import find_run, read_run
 
     found = find_run(runs_root, run)
     warning = check_reproducible(found, data_root)
@@ -332,7 +331,7 @@ def runs_move(
 ) -> None:
     """Change the place of a waiting run in the line."""
     from core.jobs.queue import move_waiting
-    from core.runs.store import find_run
+    from core.runs.reader import find_run
 
     found = find_run(runs_root, run)
     move_waiting(found.paths, place.value)

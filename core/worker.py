@@ -29,7 +29,8 @@ from core.files import read_json, write_json, write_whole
 from core.jobs.queue import take_waiting
 from core.runs.environment import describe_environment, uncommitted_changes
 from core.runs.layout import QueuePaths, RunPaths
-from core.runs.store import RunStatus, boot_id, read_run, read_status, sweep_run, write_status
+from core.runs.reader import read_run, read_status
+from core.runs.store import RunStatus, boot_id, sweep_run, write_status
 
 log = logging.getLogger("train")
 

@@ -20,7 +20,8 @@ from core.evaluation.predictions import probabilities_of, read_predictions
 from core.jobs import local
 from core.runs.history import read_rows
 from core.runs.layout import RunPaths
-from core.runs.store import Run, RunReader
+from core.runs.reader import RunReader
+from core.runs.store import Run
 from core.runs.suspects import Suspects, find_suspects
 from core.runs.verdicts import Verdict, read_verdicts
 from dashboard.background import Importer, Scorings
@@ -48,7 +49,7 @@ def file_key(path: Path) -> FileKey:
 
 
 def runs(runs_root: Path) -> list[Run]:
-    """All runs, newest first, as `core.runs.store.list_runs`; nobody may change them.
+    """All runs, newest first, as `core.runs.reader.list_runs`; nobody may change them.
 
     Raises:
         RunError: the folder of all runs cannot be read.
@@ -57,7 +58,7 @@ def runs(runs_root: Path) -> list[Run]:
 
 
 def run(runs_root: Path, run_id: str) -> Run:
-    """One run, as `core.runs.store.read_run`; nobody may change it.
+    """One run, as `core.runs.reader.read_run`; nobody may change it.
 
     Raises:
         RunError: there is none of that id.

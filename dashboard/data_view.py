@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.data.fer2013 import SPLITS, DatasetInfo, delete_dataset, disk_bytes
 from core.labels import LABELS
-from core.runs.store import list_runs
+from core.runs.reader import list_runs
 from dashboard import audit_view, cache, charts, widgets
 from dashboard.widgets import escape
 

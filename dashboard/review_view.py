@@ -6,7 +6,8 @@ import streamlit as st
 
 from core.errors import FerError
 from core.runs.review import LONGEST, REVIEW_STATES, EditConflictError, annotate, read_changes
-from core.runs.store import Run, best_run
+from core.runs.selection import best_run
+from core.runs.store import Run
 from dashboard import cache, widgets
 from dashboard.visitor import who as who
 from dashboard.widgets import escape

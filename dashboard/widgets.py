@@ -277,7 +277,7 @@ def best_with_interval(run: Run) -> str:
 
 
 def why_default(run: Run) -> str:
-    """Why predictions use this run, as Markdown; of the one that `core.runs.store.best_run` gives."""
+    """Why predictions use this run, as Markdown; of the one that `core.runs.selection.best_run` gives."""
     if run.meta.review == "approved":
         by = f" by {escape(run.meta.reviewer)}" if run.meta.reviewer else ""
         return f"Approved{by}, so predictions use this run by default."

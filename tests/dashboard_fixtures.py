@@ -17,7 +17,8 @@ from core.files import write_json
 from core.labels import NUM_CLASSES
 from core.runs.history import HistoryWriter
 from core.runs.layout import RunPaths
-from core.runs.store import RunStatus, boot_id, create_run, read_status, write_status
+from core.runs.reader import read_status
+from core.runs.store import RunStatus, boot_id, create_run, write_status
 
 STEPS_PER_EPOCH = 80
 SECONDS_PER_STEP = 0.9

@@ -10,9 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from core.__main__ import app
+from core.runs.reader import list_runs, read_run
 from core.runs.removal import what_is_lost
 from core.runs.review import read_changes
-from core.runs.store import list_runs, read_run
 from core.runs.table import spreadsheet_safe
 from tests.dashboard_fixtures import FakeRun, write_run
 

@@ -11,7 +11,8 @@ from core.evaluation.metrics import evaluate_predictions
 from core.evaluation.predictions import write_predictions
 from core.files import write_json
 from core.runs.compare import against_baseline, seed_groups, setting_differences
-from core.runs.store import Run, create_run, read_run
+from core.runs.reader import read_run
+from core.runs.store import Run, create_run
 
 IMAGES = 600
 LABELS = np.random.default_rng(0).integers(0, 7, IMAGES)

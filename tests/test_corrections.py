@@ -25,7 +25,8 @@ from core.runs.corrections import (
     save_corrections,
 )
 from core.runs.layout import CorrectionPaths, RunPaths
-from core.runs.store import Run, create_run, list_runs, read_run
+from core.runs.reader import list_runs, read_run
+from core.runs.store import Run, create_run
 from core.runs.verdicts import give_verdicts
 
 

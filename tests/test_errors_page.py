@@ -16,7 +16,7 @@ from core.data.fer2013 import load_split
 from core.evaluation.predictions import read_predictions, write_predictions
 from core.labels import LABELS
 from core.runs.corrections import make_corrections, save_corrections
-from core.runs.store import read_run
+from core.runs.reader import read_run
 from core.runs.verdicts import give_verdicts, read_verdicts, standing_verdicts
 from dashboard import errors_export
 from dashboard.error_table import COPIES, Wanted, choose, copies_of, notes_of, ordered, with_margin

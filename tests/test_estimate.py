@@ -6,7 +6,8 @@ import pytest
 
 from core.config import TrainConfig
 from core.runs.estimate import EVALUATION_SHARE, ROUGH_IMAGES_PER_SECOND, estimate_duration
-from core.runs.store import Run, create_run, read_run, read_status, write_status
+from core.runs.reader import read_run, read_status
+from core.runs.store import Run, create_run, write_status
 
 CONFIG = TrainConfig(epochs=10)
 

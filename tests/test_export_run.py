@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from core.__main__ import app
 from core.runs.export import files_of, write_curves, write_zip
 from core.runs.history import read_rows
-from core.runs.store import read_run
+from core.runs.reader import read_run
 from tests.dashboard_fixtures import FakeRun, write_run
 
 

@@ -27,7 +27,8 @@ from core.jobs.runner import LOG_BYTES, Runner
 from core.jobs.slots import Slot, _gpu_slots, list_slots
 from core.runs.history import read_rows
 from core.runs.layout import QueuePaths, RunPaths
-from core.runs.store import Run, RunState, create_run, list_runs, read_run, read_status, write_status
+from core.runs.reader import list_runs, read_run, read_status
+from core.runs.store import Run, RunState, create_run, write_status
 from core.training.device import choose_compute
 from tests.conftest import PROJECT_ROOT, kill_processes_of, wait_for
 

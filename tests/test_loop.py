@@ -21,7 +21,8 @@ from core.labels import LABELS
 from core.runs.corrections import Correction, Corrections, run_corrections, save_corrections
 from core.runs.history import read_rows
 from core.runs.layout import RunPaths
-from core.runs.store import create_run, list_runs, read_run
+from core.runs.reader import list_runs, read_run
+from core.runs.store import create_run
 from core.training.device import choose_compute
 from core.training.feed import held_out, load_data
 from core.worker import StopFlag, _train, work

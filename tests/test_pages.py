@@ -21,7 +21,8 @@ from core.jobs.queue import waiting_runs
 from core.labels import LABELS
 from core.runs.corrections import make_corrections, run_corrections, save_corrections
 from core.runs.estimate import ROUGH_IMAGES_PER_SECOND, estimate_duration
-from core.runs.store import RunState, list_runs, read_run
+from core.runs.reader import list_runs, read_run
+from core.runs.store import RunState
 from core.runs.verdicts import give_verdicts
 from dashboard import cache, charts, widgets
 from dashboard.background import Importer

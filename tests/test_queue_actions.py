@@ -16,7 +16,8 @@ from core.jobs.follow import follow
 from core.jobs.liveness import kill_worker, worker_process
 from core.jobs.queue import Place, move_waiting, waiting_runs
 from core.runs.layout import RunPaths
-from core.runs.store import RunState, create_run, read_run, read_status, write_status
+from core.runs.reader import read_run, read_status
+from core.runs.store import RunState, create_run, write_status
 from tests.conftest import PROJECT_ROOT
 from tests.test_jobs import ENDLESS, TINY, wait_for_end, wait_until_training
 
@@ -96,7 +97,7 @@ def test_a_worker_that_hangs_is_killed_and_nothing_else_is(demo_root: Path, runs
 def test_a_worker_elsewhere_is_not_killed_from_here(runs_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = create_run(runs_root, TINY, run_id="far")
     crash(paths, host="another", pid=1)
-    monkeypatch.setattr("core.runs.store.lock_is_held", lambda path: True)
+    monkeypatch.setattr("core.runs.reader.lock_is_held", lambda path: True)
     with pytest.raises(RunError, match="cannot be killed from here"):
         local.stop_now(runs_root, "far")
 

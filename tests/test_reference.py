@@ -16,7 +16,8 @@ from core.evaluation.metrics import accuracy_interval, confusion
 from core.evaluation.predictions import PROBABILITY_COLUMNS, read_predictions
 from core.models import load_weights
 from core.runs.layout import RunPaths
-from core.runs.store import RunState, read_run
+from core.runs.reader import read_run
+from core.runs.store import RunState
 from tests.conftest import PROJECT_ROOT, REAL_ZIP
 
 PATHS = RunPaths(PROJECT_ROOT / "runs", "reference-cnn-model-2")

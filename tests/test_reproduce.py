@@ -21,8 +21,9 @@ from core.jobs import local
 from core.jobs.queue import waiting_runs
 from core.runs import reproduce
 from core.runs.compare import seed_groups
+from core.runs.reader import list_runs, read_run
 from core.runs.reproduce import Outcome, check_reproducible, compare_origins, judge, read_reproduction, seed_bound
-from core.runs.store import Run, RunMeta, create_run, list_runs, read_run, write_meta
+from core.runs.store import Run, RunMeta, create_run, write_meta
 from tests.dashboard_fixtures import write_run
 from tests.test_compare import scored
 from tests.test_training import TINY

@@ -11,9 +11,10 @@ from core.config import TrainConfig
 from core.errors import RunError
 from core.files import write_json
 from core.runs.layout import QueuePaths, RunPaths
+from core.runs.reader import list_runs, read_run, read_status
 from core.runs.removal import delete_run, what_is_lost
 from core.runs.review import MOST_TAGS, EditConflictError, annotate, local_user, read_changes
-from core.runs.store import RunMeta, create_run, list_runs, read_run, read_status, write_status
+from core.runs.store import RunMeta, create_run, write_status
 
 
 @pytest.fixture

@@ -12,9 +12,10 @@ from streamlit.testing.v1 import AppTest
 from core.files import write_json
 from core.jobs import local
 from core.runs.history import HistoryWriter
+from core.runs.reader import list_runs, read_run
 from core.runs.reproduce import Check, Outcome, Reproduction
 from core.runs.review import annotate
-from core.runs.store import RunMeta, list_runs, read_run, write_meta
+from core.runs.store import RunMeta, write_meta
 from dashboard import charts, run_record
 from tests.dashboard_fixtures import FakeRun
 from tests.test_pages import Opener, Writer, open_page, words, write

@@ -6,8 +6,9 @@ import pytest
 
 from core.config import TrainConfig
 from core.files import write_json
+from core.runs.reader import list_runs, read_status
 from core.runs.selection import ORDERS, Wanted, select_runs
-from core.runs.store import Run, RunMeta, create_run, list_runs, read_status, write_meta, write_status
+from core.runs.store import Run, RunMeta, create_run, write_meta, write_status
 
 
 @pytest.fixture

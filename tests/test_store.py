@@ -20,21 +20,16 @@ from core.config import TrainConfig
 from core.errors import RunError
 from core.files import lock_is_held, write_json
 from core.runs.layout import QueuePaths, RunPaths
+from core.runs.reader import STALLED_AFTER_SECONDS, RunReader, find_run, list_runs, read_run, read_status
+from core.runs.selection import best_run
 from core.runs.store import (
     ABANDONED_AFTER_SECONDS,
-    STALLED_AFTER_SECONDS,
     Run,
     RunMeta,
-    RunReader,
     RunState,
     RunStatus,
-    best_run,
     boot_id,
     create_run,
-    find_run,
-    list_runs,
-    read_run,
-    read_status,
     sweep_drafts,
     sweep_run,
     write_meta,
@@ -206,7 +201,7 @@ def test_a_worker_that_ends_between_two_looks_has_not_crashed(
         set_status(paths, state="finished", progress=1.0)
         return False
 
-    monkeypatch.setattr("core.runs.store.lock_is_held", end_and_ask)
+    monkeypatch.setattr("core.runs.reader.lock_is_held", end_and_ask)
     run = read_run(root, "a-run")
     assert run.state is RunState.FINISHED
     assert run.status.state == "finished", "the state and the status are of the same moment"

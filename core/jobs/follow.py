@@ -12,7 +12,8 @@ from core.errors import TrainingError
 from core.jobs.local import stop
 from core.runs.history import Row, read_rows
 from core.runs.layout import RunPaths
-from core.runs.store import Run, read_run
+from core.runs.reader import read_run
+from core.runs.store import Run
 
 REFRESH_SECONDS = 0.5
 

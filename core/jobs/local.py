@@ -17,7 +17,8 @@ from core.jobs.queue import cancel_waiting, end_of_line, note_killed, queue_lock
 from core.processes import reap, start_module
 from core.runs.corrections import check_fits, load_corrections
 from core.runs.layout import QueuePaths
-from core.runs.store import Run, RunState, create_run, list_runs, read_run
+from core.runs.reader import list_runs, read_run
+from core.runs.store import Run, RunState, create_run
 
 
 def start(

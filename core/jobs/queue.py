@@ -14,7 +14,8 @@ from filelock import FileLock, Timeout
 from core.errors import RunError
 from core.files import lock_is_held
 from core.runs.layout import QueuePaths, RunPaths, is_run_id
-from core.runs.store import Run, RunState, RunStatus, read_run, read_status, write_status
+from core.runs.reader import read_run, read_status
+from core.runs.store import Run, RunState, RunStatus, write_status
 
 
 @contextmanager

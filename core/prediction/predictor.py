@@ -18,7 +18,8 @@ from core.models import CnnModel1, CnnModel2, load_weights
 from core.prediction.faces import cut_out, find_faces, is_face_crop
 from core.prediction.pictures import read_picture
 from core.prediction.uploads import decode_image, to_face
-from core.runs.store import Run, find_run
+from core.runs.reader import find_run
+from core.runs.store import Run
 
 
 @dataclass(frozen=True)
@@ -209,5 +210,5 @@ class Predictor:
 
 def temperature_of(run: Run) -> float | None:
     """The temperature fitted on validation when the run was evaluated; None before."""
-    value = run.summary.get("evaluation", {}).get("validation", {}).get("temperature")
+    value = run.figures("validation").get("temperature")
     return float(value) if isinstance(value, int | float) and value > 0 else None

@@ -101,7 +101,7 @@ def against_baseline(
     return [
         Row(
             run,
-            run.summary.get("evaluation", {}).get(split) or {},
+            run.figures(split),
             is_baseline=run.id == baseline.id,
             reseeded=run.id != baseline.id and own is not None and recipe(run) == own,
             comparison=found.get(run.id),
@@ -142,7 +142,7 @@ def seed_groups(runs: Sequence[Run], split: str) -> list[SeedGroup]:
         if len({run.config.seed for run in members if run.config}) > 1:
             accuracies: dict[int, float] = {}
             for run in sorted(members, key=lambda run: run.status.created_at):
-                accuracy = (run.summary.get("evaluation", {}).get(split) or {}).get("accuracy")
+                accuracy = run.figures(split).get("accuracy")
                 if run.config and accuracy is not None:
                     # One per seed: the same seed again says nothing about how far seeds lie apart.
                     accuracies.setdefault(run.config.seed, float(accuracy))

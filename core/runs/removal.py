@@ -10,7 +10,8 @@ from filelock import FileLock, Timeout
 from core.errors import RunError
 from core.files import sync_folder
 from core.runs.layout import QueuePaths
-from core.runs.store import Run, RunState, read_run
+from core.runs.reader import read_run
+from core.runs.store import Run, RunState
 
 LOCK_SECONDS: Final = 10.0
 

@@ -18,7 +18,8 @@ from core.evaluation.significance import compare_predictions, mean_and_spread
 from core.files import read_json, write_json
 from core.runs.compare import SPLITS, recipe
 from core.runs.environment import read_uncommitted_changes
-from core.runs.store import Run, RunState, list_runs, read_run
+from core.runs.reader import list_runs, read_run
+from core.runs.store import Run, RunState
 
 SPLIT: Final = "validation"
 """Accuracies are compared on it: test is never used to decide anything."""
@@ -313,7 +314,7 @@ def seed_accuracies(original: Run, runs: Iterable[Run]) -> dict[int, float]:
     own = recipe(original)
     found: dict[int, float] = {}
     for run in sorted([original, *runs], key=lambda run: (run.id != original.id, run.status.created_at)):
-        accuracy = (run.summary.get("evaluation", {}).get(SPLIT) or {}).get("accuracy")
+        accuracy = run.figures(SPLIT).get("accuracy")
         if run.state is RunState.FINISHED and run.config and recipe(run) == own and accuracy is not None:
             found.setdefault(run.config.seed, float(accuracy))
     return found

@@ -1,10 +1,10 @@
-"""Which of many runs are wanted, and in which order."""
+"""Which of many runs are wanted, in which order, and which one predictions use."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from core.runs.store import Run
+from core.runs.store import Run, RunState
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class Wanted:
 
 
 def _best(figure: str) -> Callable[[Run], float | None]:
-    return lambda run: run.summary.get("best", {}).get(figure)
+    return lambda run: run.best.get(figure)
 
 
 def accuracy_on_test(run: Run) -> float | None:
     """Accuracy on test, 0..1; None before it has been scored."""
-    value = run.summary.get("evaluation", {}).get("test", {}).get("accuracy")
+    value = run.figures("test").get("accuracy")
     return None if value is None else float(value)
 
 
@@ -73,3 +73,16 @@ def select_runs(runs: Sequence[Run], wanted: Wanted, order: str = "newest") -> l
     fitting = [(chosen.key(run), run) for run in runs if wanted.fits(run)]
     known = sorted((each for each in fitting if each[0] is not None), key=lambda each: each[0], reverse=chosen.falling)
     return [run for _, run in known] + [run for value, run in fitting if value is None]
+
+
+def best_run(runs: list[Run]) -> Run | None:
+    """The run that predictions use by default: approved before others, then by best validation accuracy.
+
+    Runs that are archived, rejected, damaged or without weights are left out.
+    """
+    sound = [run for run in runs if run.config and run.state is not RunState.DAMAGED and run.has_weights]
+    return max(
+        (run for run in sound if not run.meta.archived and run.meta.review != "rejected"),
+        key=lambda run: (run.meta.review == "approved", run.best.get("validation_accuracy", 0.0)),
+        default=None,
+    )

@@ -14,7 +14,7 @@ def as_rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
 
 
 def _row(run: Run) -> dict[str, Any]:
-    best, test = run.summary.get("best", {}), run.summary.get("evaluation", {}).get("test") or {}
+    best, test = run.best, run.figures("test")
     low, high = test.get("interval") or ("", "")
     return {
         "run": run.id,

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from core.runs.store import Run, best_run
+from core.runs.selection import best_run
+from core.runs.store import Run
 from dashboard import cache, errors_changes, errors_data, errors_gallery, errors_lists, errors_summary, scoring, widgets
 
 TABS = ("Images", "Calibration", "Against another run", "Verdicts and lists")

@@ -3,7 +3,8 @@
 import streamlit as st
 
 from core.data.fer2013 import list_datasets
-from core.runs.store import RunState, best_run
+from core.runs.selection import best_run
+from core.runs.store import RunState
 from dashboard import cache, overview_view, run_actions, widgets
 
 COLUMNS = ["state", "name", "validation", "test", "unseen", "duration", "author", "created"]

@@ -3,7 +3,8 @@
 import streamlit as st
 
 from core.errors import RunError
-from core.runs.store import Run, RunState, best_run
+from core.runs.selection import best_run
+from core.runs.store import Run, RunState
 from dashboard import cache, reproduction_view, run_actions, run_view, widgets
 from dashboard.widgets import escape
 

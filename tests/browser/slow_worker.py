@@ -14,7 +14,8 @@ from filelock import FileLock
 from core.jobs.queue import take_waiting
 from core.runs.history import HistoryWriter
 from core.runs.layout import RunPaths
-from core.runs.store import boot_id, read_status, write_status
+from core.runs.reader import read_status
+from core.runs.store import boot_id, write_status
 
 
 def main(root: str, run_id: str, steps: str, seconds: str) -> None:

@@ -13,7 +13,7 @@ from core.evaluation.predictions import read_predictions, write_predictions
 from core.labels import LABELS
 from core.runs.corrections import list_corrections, run_corrections
 from core.runs.layout import RunPaths
-from core.runs.store import list_runs
+from core.runs.reader import list_runs
 from core.runs.verdicts import read_verdicts
 from dashboard import parts
 from tests.browser.conftest import App

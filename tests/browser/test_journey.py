@@ -8,7 +8,7 @@ from PIL import Image
 
 from core.data.fer2013 import load_split
 from core.labels import LABELS
-from core.runs.store import list_runs
+from core.runs.reader import list_runs
 from tests.browser.conftest import App
 from tests.conftest import wait_for
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from core.data.demo import import_demo
-from core.runs.store import list_runs
+from core.runs.reader import list_runs
 from tests.browser.conftest import App, running_app
 from tests.browser.test_journey import open_page, settle
 from tests.browser.watching import delays, instead_of_a_runner, listen, new_run, start_worker

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from core.data.demo import import_demo
+from core.runs.reader import read_run
 from core.runs.review import read_changes
-from core.runs.store import read_run
 from tests.browser.conftest import CHROMIUM, CHROMIUM_ARGUMENTS, App
 from tests.conftest import wait_for
 from tests.dashboard_fixtures import FakeRun, write_run

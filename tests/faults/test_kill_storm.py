@@ -16,7 +16,8 @@ from core.jobs.local import spawn_module
 from core.jobs.queue import requeue
 from core.runs.history import read_rows
 from core.runs.layout import QueuePaths, RunPaths
-from core.runs.store import RunState, create_run, list_runs
+from core.runs.reader import list_runs
+from core.runs.store import RunState, create_run
 from tests.faults.conftest import processes_of
 
 TINY_WORKER = "tests.faults.tiny_worker"

@@ -18,7 +18,8 @@ from websockets.sync.client import connect
 from core.jobs import local
 from core.runs.history import read_rows
 from core.runs.layout import RunPaths
-from core.runs.store import RunState, create_run, read_run
+from core.runs.reader import read_run
+from core.runs.store import RunState, create_run
 from tests.browser.conftest import free_port
 from tests.conftest import PROJECT_ROOT, wait_for
 from tests.test_jobs import ENDLESS

@@ -18,10 +18,11 @@ from core.config import TrainConfig
 from core.jobs import local
 from core.jobs.local import spawn_module
 from core.models import CnnModel1
-from core.runs import store
+from core.runs import reader
 from core.runs.history import read_rows
 from core.runs.layout import QueuePaths, RunPaths
-from core.runs.store import RunState, create_run, list_runs, read_run, read_status, write_status
+from core.runs.reader import list_runs, read_run, read_status
+from core.runs.store import RunState, create_run, write_status
 from dashboard import cache
 from tests.conftest import PROJECT_ROOT, wait_for
 from tests.test_jobs import ENDLESS
@@ -43,7 +44,7 @@ def state_of(paths: RunPaths) -> RunState:
 def test_a_process_that_stands_still_has_stalled_until_it_moves_again(
     runs_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "STALLED_AFTER_SECONDS", 1.5)
+    monkeypatch.setattr(reader, "STALLED_AFTER_SECONDS", 1.5)
     paths = create_run(runs_root, TrainConfig())
     QueuePaths(runs_root).folder.mkdir(exist_ok=True)
     arguments = ["tests.faults.tiny_worker", str(paths.folder), "--data-root", str(runs_root)]
@@ -82,7 +83,7 @@ def test_a_clock_that_is_moved_changes_no_state(runs_root: Path, monkeypatch: py
 
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() + 3600 * hours)
-    monkeypatch.setattr(store, "datetime", Moved)
+    monkeypatch.setattr(reader, "datetime", Moved)
     assert {run.id: run.state for run in list_runs(runs_root)} == before
     local.stop(runs_root, paths.run_id)
     worker.wait(30)

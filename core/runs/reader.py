@@ -1,0 +1,241 @@
+"""Listing and reading runs. State is read from disk alone: nothing here needs the process that trains."""
+
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Final, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import from_json
+
+from core.config import TrainConfig
+from core.errors import RunError
+from core.files import lock_is_held
+from core.runs.layout import RunPaths, is_run_id
+from core.runs.store import Run, RunMeta, RunState, RunStatus, boot_id, reason_of
+
+STALLED_AFTER_SECONDS: Final = 120
+
+
+def list_runs(runs_root: Path) -> list[Run]:
+    """All runs, once; who asks again and again keeps a `RunReader`.
+
+    Raises:
+        RunError: the folder of all runs cannot be read.
+    """
+    return RunReader(runs_root).list()
+
+
+def read_run(runs_root: Path, run_id: str) -> Run:
+    """One run.
+
+    Raises:
+        RunError: there is none of that id.
+    """
+    return RunReader(runs_root).read(run_id)
+
+
+def find_run(runs_root: Path, text: str) -> Run:
+    """One run by its id, by the path of its folder, or by an unambiguous beginning of the id.
+
+    Raises:
+        RunError: none or several match.
+    """
+    if "/" in text and os.path.isdir(folder := os.path.expanduser(text)):
+        path = Path(folder).resolve()
+        if not os.path.lexists(RunPaths(path.parent, path.name).status):
+            raise RunError(f"{text} is not the folder of a run: it has no status.json.")
+        return read_run(path.parent, path.name)
+    if is_run_id(text) and not os.path.lexists(runs_root / text):
+        matches = [run.id for run in list_runs(runs_root) if run.id.startswith(text)]
+        if len(matches) > 1:
+            raise RunError(f"{text!r} fits {len(matches)} runs: give more of the id.")
+        text = matches[0] if matches else text
+    return read_run(runs_root, text)
+
+
+def read_status(paths: RunPaths) -> RunStatus:
+    """The status file as written, with no derived states.
+
+    Raises:
+        RunError: it cannot be read.
+    """
+    return _read_status(paths, _File(paths.status, RunStatus.model_validate_json))
+
+
+class RunReader:
+    """Reads runs again and again, but only those of their files that have changed since the last look.
+
+    What a state means is derived anew at each look: a process can die without a trace in any file. The runs share what
+    was read, so nobody may change it. Several threads may look at once.
+    """
+
+    def __init__(self, runs_root: Path) -> None:
+        self._root = runs_root
+        self._folders: dict[str, _Folder] = {}
+
+    def list(self) -> list[Run]:
+        """All runs, newest first by creation. Folders that are no runs are passed over, damaged ones are included.
+
+        Raises:
+            RunError: the folder of all runs cannot be read.
+        """
+        try:
+            entries = [entry for entry in os.scandir(self._root) if is_run_id(entry.name)]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise RunError(f"Cannot read the runs under {self._root}: {error.strerror}.") from error
+        names = [entry.name for entry in entries if entry.is_dir() or entry.is_symlink()]
+        known = self._folders
+        folders = {name: known.get(name) or _Folder(RunPaths(self._root, name)) for name in names}
+        self._folders = folders  # what has been deleted is forgotten
+        runs = [folder.read() for folder in folders.values()]
+        return sorted(runs, key=lambda run: (run.status.created_at, run.id), reverse=True)
+
+    def read(self, run_id: str) -> Run:
+        """One run.
+
+        Raises:
+            RunError: there is none of that id.
+        """
+        paths = RunPaths(self._root, run_id)
+        if not os.path.isdir(paths.folder) and not os.path.islink(paths.folder):
+            raise RunError(f"There is no run {run_id!r} under {self._root}: see `python -m core runs list`.")
+        return self._folders.setdefault(run_id, _Folder(paths)).read()
+
+
+_T = TypeVar("_T")
+
+
+class _File(Generic[_T]):
+    """One file, parsed again only when it is another one than at the last look."""
+
+    def __init__(self, path: Path, parse: Callable[[bytes], _T]) -> None:
+        self.path, self._parse = path, parse
+        self._last: tuple[tuple[int, int, int], _T | None, Exception | None] | None = None
+
+    def look(self) -> tuple[_T | None, Exception | None]:
+        """Its content, or why there is none: an OSError or a ValueError."""
+        try:
+            stat = os.stat(self.path)  # before reading: what is written in between is then seen at the next look
+        except OSError as error:
+            return None, error
+        key = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+        last = self._last
+        if last is None or last[0] != key:
+            try:
+                last = key, self._parse(self.path.read_bytes()), None
+            except OSError as error:
+                return None, error  # may have passed by the next look, without a change of the file
+            except ValueError as error:  # pydantic's ValidationError is one
+                last = key, None, error
+            self._last = last
+        return last[1], last[2]
+
+
+class _Folder:
+    """One run, with its files as they were at the last look."""
+
+    def __init__(self, paths: RunPaths) -> None:
+        self._paths = paths
+        self._status = _File(paths.status, RunStatus.model_validate_json)
+        self._meta = _File(paths.meta, RunMeta.model_validate_json)
+        self._config = _File(paths.config, TrainConfig.model_validate_json)
+        self._summary = _File(paths.summary, _parse_summary)
+
+    def read(self) -> Run:
+        """The run as it is now. Whatever is wrong with its files is told in `problem`, never raised."""
+        paths, problems = self._paths, []
+        try:
+            status, state, problem = _settle(paths, self._status)
+        except RunError as error:
+            status, state, problem = RunStatus(created_at=_changed_at(paths.folder)), RunState.DAMAGED, str(error)
+        meta, meta_error = self._meta.look()
+        config, config_error = self._config.look()
+        summary, summary_error = self._summary.look()
+        for file, wrong, may_miss in (
+            (self._meta, meta_error, True),
+            (self._config, config_error, False),
+            (self._summary, summary_error, True),
+        ):
+            if wrong and not (may_miss and isinstance(wrong, FileNotFoundError)):
+                problems.append(f"Its {file.path.name} cannot be used: {reason_of(wrong)}.")
+        problem = problem or " ".join(problems) or None
+        return Run(paths, state, status, meta or RunMeta(), config, summary or {}, problem)
+
+
+class _EpochFigures(BaseModel):
+    epoch: int
+    validation_accuracy: float
+
+
+class _SplitFigures(BaseModel):
+    images: int
+    accuracy: float
+    interval: tuple[float, float]
+
+
+class _Summary(BaseModel):
+    """What everybody who shows a summary relies on; the file holds more."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    epochs_done: int = 0
+    best: _EpochFigures | Annotated[dict[str, Any], Field(max_length=0)] = Field(default_factory=dict)
+    evaluation: dict[str, _SplitFigures] = {}
+
+
+def _read_status(paths: RunPaths, file: _File[RunStatus]) -> RunStatus:
+    status, error = file.look()
+    if status is None:
+        assert error
+        raise RunError(f"Run {paths.run_id!r} has no readable status.json: {reason_of(error)}.") from None
+    return status
+
+
+def _parse_summary(data: bytes) -> dict[str, Any]:
+    summary = from_json(data, allow_inf_nan=False)  # three times as fast as the json module
+    _Summary.model_validate(summary)
+    assert isinstance(summary, dict)
+    return summary
+
+
+def _settle(paths: RunPaths, file: _File[RunStatus]) -> tuple[RunStatus, RunState, str | None]:
+    """The status, the state it means, and what is wrong.
+
+    Raises:
+        RunError: it cannot be told, since a file is unreadable.
+    """
+    if os.path.islink(paths.folder):
+        raise RunError(f"Run {paths.run_id!r} is a symbolic link: a run is a folder, move it here.")
+    status = _read_status(paths, file)
+    while status.state == "running" and not _is_alive(paths):
+        again = _read_status(paths, file)  # its worker may have ended properly between the two looks
+        if again == status:
+            problem = "The training process ended without a word; resume it from its last checkpoint."
+            return status, RunState.CRASHED, problem
+        status = again
+    if status.state == "running" and status.heartbeat is not None and status.boot_id == boot_id():
+        silence = time.monotonic() - status.heartbeat
+        if silence > STALLED_AFTER_SECONDS:
+            problem = f"No progress for {silence / 60:.0f} minutes, though its process is alive."
+            return status, RunState.STALLED, problem
+    return status, RunState(status.state), status.error
+
+
+def _is_alive(paths: RunPaths) -> bool:
+    try:
+        return lock_is_held(paths.alive_lock)
+    except OSError as error:
+        raise RunError(f"Run {paths.run_id!r} has no readable alive.lock: {reason_of(error)}.") from error
+
+
+def _changed_at(folder: Path) -> datetime:
+    """When a folder last changed; the beginning of time for one that is gone."""
+    try:
+        return datetime.fromtimestamp(folder.lstat().st_mtime, UTC)
+    except OSError:
+        return datetime.fromtimestamp(0, UTC)

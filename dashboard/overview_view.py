@@ -1,52 +1,71 @@
 """What the Overview shows: where to start, what is going on, the best run."""
 
+from typing import NamedTuple
+
 import numpy as np
 import streamlit as st
 
 from core.data.fer2013 import DatasetInfo
 from core.jobs.slots import list_slots
+from core.runs.layout import is_shipped
 from core.runs.store import Run, RunState
 from dashboard import cache, charts, widgets
 from dashboard.widgets import escape
 
 
+class Step(NamedTuple):
+    """One of the first steps, and the page where it is done."""
+
+    title: str
+    text: str
+    done: bool
+    page: str
+    label: str
+
+
 def first_steps(runs: list[Run], datasets: list[DatasetInfo]) -> None:
     """What a newcomer does, with a tick at what is done."""
-    steps = [
-        (
-            "Get FER2013",
-            "From Kaggle with a token of yours, or from a copy; or make the drawn demo set in seconds.",
-            bool(datasets),
-            widgets.DATA,
-            "Get data",
-        ),
-        (
-            "Start your first run",
-            "Choose a recipe and a data set, then watch the curves grow while it trains.",
-            bool(runs),
-            widgets.TRAIN,
-            "Open Train",
-        ),
-        (
-            "Look at its errors, try a prediction",
-            "See what the network gets wrong, then give it a photo.",
-            any(run.state is RunState.FINISHED for run in runs),
-            widgets.PREDICT,
-            "Open Predict",
-        ),
-    ]
+    get = Step(
+        "Get FER2013",
+        "From Kaggle with a token of yours, or from a copy; or make the drawn demo set in seconds.",
+        bool(datasets),
+        widgets.DATA,
+        "Get data",
+    )
+    start = Step(
+        "Start your first run",
+        "Choose a recipe and a data set, then watch the curves grow while it trains.",
+        any_of_ones_own(runs),
+        widgets.TRAIN,
+        "Open Train",
+    )
+    predict = Step(
+        "Try a prediction",
+        "Upload a photo: a trained network finds the faces and reads their expressions.",
+        bool(st.session_state.get(widgets.HAS_PREDICTED)),
+        widgets.PREDICT,
+        "Open Predict",
+    )
+    trained = any(run.has_weights for run in runs)  # the shipped reference run is, if nobody took it away
+    steps = [predict, get, start] if trained else [get, start, predict]
+    current = next((step for step in steps if not step.done), None)
     st.subheader("Where to start", anchor=False)
-    grid = st.grid(3, min_column_width=260, border=True)
-    current = next((index for index, step in enumerate(steps) if not step[2]), len(steps))
-    for index, (title, text, done, page, label) in enumerate(steps):
-        with grid.cell():
-            if done:
-                st.badge("done", icon=":material/check_circle:", color="green")
-            else:
-                st.badge(f"step {index + 1}", color="blue" if index == current else "gray")
-            st.markdown(f"**{title}**  \n{text}")
-            if st.button(label, key=f"step-{index}", type="primary" if index == current else "secondary"):
-                st.switch_page(page)
+    grid = st.grid(3, min_column_width=260)
+    for number, step in enumerate(steps, 1):
+        with grid.container(border=True, height="stretch", vertical_alignment="distribute"):  # buttons on one line
+            with st.container():
+                if step.done:
+                    st.badge("done", icon=":material/check_circle:", color="green")
+                else:
+                    st.badge(f"step {number}", color="blue" if step is current else "gray")
+                st.markdown(f"**{step.title}**  \n{step.text}")
+            if st.button(step.label, key=f"step-{number}", type="primary" if step is current else "secondary"):
+                st.switch_page(step.page)
+
+
+def any_of_ones_own(runs: list[Run]) -> bool:
+    """Whether anybody here has started a run; what came with the project does not count."""
+    return not all(is_shipped(run.id) for run in runs)
 
 
 def now(runs: list[Run], datasets: list[DatasetInfo]) -> None:
@@ -57,7 +76,12 @@ def now(runs: list[Run], datasets: list[DatasetInfo]) -> None:
     row = st.grid(3, min_column_width=260)
     images = sum(info.total for info in datasets)
     names = ", ".join(escape(info.title) for info in datasets)
-    widgets.figure(row, "Data", f"{images:,} images" if datasets else "none yet", names)
+    if datasets:
+        widgets.figure(row, "Data", f"{images:,} images", names)
+    else:
+        with row.container(border=True, height="stretch", gap="xsmall"):
+            st.metric("Data", "none yet")
+            st.page_link(widgets.DATA, label="Get data", icon=":material/arrow_forward:")
     device = slots[0].title if len(slots) == 1 else f"{len(slots)} x {slots[0].title}"
     widgets.figure(row, "Device", "busy" if running else "idle", escape(device))
     following = f"next: {escape(waiting[-1].name)}" if waiting else "nothing waiting"

@@ -33,6 +33,9 @@ COMPARE: Final = "views/compare.py"
 ERRORS: Final = "views/errors.py"
 PREDICT: Final = "views/predict.py"
 
+HAS_PREDICTED: Final = "has-predicted"
+"""In the session state once this visitor has seen a prediction."""
+
 CHART_CONFIG: Final = {"displayModeBar": False, "scrollZoom": False}
 
 Colour = Literal["gray", "blue", "green", "orange", "red", "violet"]
@@ -164,7 +167,7 @@ def class_chip(label: str) -> str:
 
 def page_title(title: str, sentence: str = "") -> DeltaGenerator:
     """The heading of a page. Returns the container at its right, for the primary action."""
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom", gap="medium"):
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap="medium"):
         st.title(title, anchor=False, width="content")
         actions = st.container(horizontal=True, vertical_alignment="center", width="content")
     if sentence:
@@ -296,21 +299,30 @@ def run_table(runs: Sequence[Run], key: str, columns: Sequence[str], *, select: 
         key = f"{key}-{crc32(' '.join(run.id for run in runs).encode()):08x}"
     frame = pd.DataFrame([_row(run, "curve" in columns) for run in runs])
     config: dict[str, Any] = {
-        "open": st.column_config.ButtonColumn("", width=48, type="tertiary", key=f"{key}-open", help="Open this run"),
+        "open": st.column_config.ButtonColumn("", width=40, type="tertiary", key=f"{key}-open", help="Open this run"),
         "star": st.column_config.TextColumn("★", width=32, help="Starred"),
         "state": st.column_config.MultiselectColumn(
             "State",
-            width=112,
+            width=104,
             options=[_state_cell(state) for state in RunState],
             color=[LOOKS[state].hex for state in RunState],
         ),
-        "name": st.column_config.TextColumn("Name", width="medium"),
+        "name": st.column_config.TextColumn("Name", width=188),
         "validation": st.column_config.ProgressColumn(
-            "Validation (best)", format="%.1f %%", min_value=0, max_value=100, help="Best accuracy on validation, in %"
+            "Validation",
+            width=124,
+            format="%.1f %%",
+            min_value=0,
+            max_value=100,
+            help="Best accuracy on validation, in %",
         ),
-        "test": st.column_config.TextColumn("Test ± 95 %", help="Accuracy on test with half its 95 % interval"),
+        "test": st.column_config.TextColumn(
+            "Test ± 95 %", width=92, help="Accuracy on test with half its 95 % interval"
+        ),
         "unseen": st.column_config.TextColumn(
-            "Unseen ± 95 %", help="The same on those test images that do not also stand in train, pixel for pixel"
+            "Unseen ± 95 %",
+            width=100,
+            help="The same on those test images that do not also stand in train, pixel for pixel",
         ),
         "loss": st.column_config.NumberColumn(
             "Loss", width=72, format="%.3f", help="Loss on validation at the best epoch, in nats"
@@ -318,10 +330,10 @@ def run_table(runs: Sequence[Run], key: str, columns: Sequence[str], *, select: 
         "curve": st.column_config.LineChartColumn(
             "Curve", width=120, y_min=0, y_max=100, help="Accuracy on validation after each epoch, in %"
         ),
-        "epochs": st.column_config.TextColumn("Epochs", width="small"),
-        "duration": st.column_config.TextColumn("Duration", width="small"),
+        "epochs": st.column_config.TextColumn("Epochs", width=72),
+        "duration": st.column_config.TextColumn("Duration", width=80),
         "device": st.column_config.TextColumn("Device"),
-        "author": st.column_config.TextColumn("Author", width=110),
+        "author": st.column_config.TextColumn("Author", width=104),
         "created": st.column_config.DatetimeColumn("Created", format="distance"),
         "error": st.column_config.TextColumn("Error", width="medium"),
         "review": st.column_config.TextColumn("Review", width="small"),
@@ -379,10 +391,14 @@ def open_run(run_id: str) -> None:
 
 
 def choose_run(runs: Sequence[Run], default: Run | None = None, label: str = "Run") -> Run:
-    """A select box of runs whose choice stands in the address as `run`, so that a link brings back the same view."""
-    by_id = {run.id: run for run in runs}
+    """A select box of runs whose choice stands in the address as `run`, so that a link brings back the same view.
+
+    Archived ones are offered where the address names them, or where there are no others.
+    """
     wanted = st.query_params.get("run")
-    preset = wanted if wanted in by_id else (default or runs[0]).id
+    listed = [run for run in runs if not run.meta.archived or run.id == wanted] or runs
+    by_id = {run.id: run for run in listed}
+    preset = wanted if wanted in by_id else (default or listed[0]).id
 
     def describe(run_id: str) -> str:
         run = by_id[run_id]

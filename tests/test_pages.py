@@ -22,6 +22,7 @@ from core.labels import LABELS
 from core.runs.corrections import make_corrections, run_corrections, save_corrections
 from core.runs.estimate import ROUGH_IMAGES_PER_SECOND, estimate_duration
 from core.runs.reader import list_runs, read_run
+from core.runs.review import annotate
 from core.runs.store import RunState
 from core.runs.verdicts import give_verdicts
 from dashboard import cache, charts, widgets
@@ -171,10 +172,41 @@ def test_a_run_that_ends_is_drawn_once_more_without_polling(open_page: Opener, w
     assert "finished" in words(app) and "Stop" not in words(app)
 
 
-def test_the_first_visit_shows_three_steps(open_page: Opener, write: Writer) -> None:
-    assert "Start your first run" in words(open_page("overview"))
-    write("finished", epochs=1)
-    assert "Where to start" not in words(open_page("overview"))
+def test_the_first_visit_shows_three_steps(open_page: Opener, write: Writer, demo_root: Path, tmp_path: Path) -> None:
+    def buttons(app: AppTest) -> list[str]:
+        return [app.button(key=f"step-{number}").label for number in (1, 2, 3)]
+
+    nothing = tmp_path / "no-data"
+    assert buttons(open_page("overview", data_root=nothing)) == ["Get data", "Open Train", "Open Predict"]
+    shipped = write("finished", epochs=1)
+    shipped.paths.folder.rename(shipped.paths.root / "reference-of-a-test")
+    app = open_page("overview", data_root=nothing)
+    assert buttons(app) == ["Open Predict", "Get data", "Open Train"]
+    assert "step 1" in words(app) and "done" not in words(app)
+    app.session_state[widgets.HAS_PREDICTED] = True
+    assert "step 1" not in words(app.run()) and "step 2" in words(app) and "done" in words(app)
+    assert "step 2" not in words(open_page("overview", data_root=demo_root)), "there are data"
+    write("queued")
+    assert "Where to start" not in words(open_page("overview", data_root=nothing))
+
+
+def test_archived_runs_are_in_no_list_of_the_latest(open_page: Opener, write: Writer) -> None:
+    run = write("finished", name="put away", epochs=1)
+    annotate(run.paths, "Mara", {"archived": True})
+    write("finished", name="in sight", epochs=1)
+    for page in ("overview", "run"):
+        assert [row["name"] for _, row in open_page(page).dataframe[-1].value.iterrows()] == ["in sight"]
+    assert open_page("errors", run=run.id).selectbox[0].value == run.id, "a link to it still opens it"
+
+
+def test_the_run_page_without_a_run_offers_the_latest(open_page: Opener, write: Writer) -> None:
+    for number in range(15):
+        write("queued", name=f"number {number}", age=timedelta(0))
+    app = open_page("run")
+    assert len(app.dataframe[0].value) == 15 and "The latest" not in words(app)
+    write("queued", name="one more")
+    app = open_page("run")
+    assert len(app.dataframe[0].value) == 15 and "The latest 15 of 16 runs" in words(app)
 
 
 def test_runs_can_be_searched(open_page: Opener, write: Writer) -> None:

@@ -37,6 +37,11 @@ def is_run_id(name: str) -> bool:
     return _RUN_ID.fullmatch(name) is not None
 
 
+def is_shipped(run_id: str) -> bool:
+    """Whether a run came with the project, by its id; all others were started by people here."""
+    return run_id.startswith("reference-")
+
+
 @dataclass(frozen=True)
 class RunPaths:
     """The files of one run. Creating this object touches nothing on disk."""

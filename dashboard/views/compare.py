@@ -13,7 +13,10 @@ def main() -> None:
         "Compare", "Curves over each other, only the settings that differ, and whether one run is really better."
     ):
         st.page_link(widgets.RUNS, label="All runs", icon=":material/table_rows:")
-    runs = [run for run in cache.runs(widgets.runs_root()) if run.config]
+    wanted = st.query_params.get("runs", "").split(",")
+    runs = [
+        run for run in cache.runs(widgets.runs_root()) if run.config and (not run.meta.archived or run.id in wanted)
+    ]
     if len(runs) < 2:
         widgets.empty_state(
             "Nothing to compare yet",

@@ -4,10 +4,10 @@ import streamlit as st
 
 from core.data.fer2013 import list_datasets
 from core.runs.selection import best_run
-from core.runs.store import RunState
 from dashboard import cache, overview_view, run_actions, widgets
 
 COLUMNS = ["state", "name", "validation", "test", "unseen", "duration", "author", "created"]
+LATEST = 10
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def page(watched: bool) -> None:
     ):
         if datasets and st.button("Start training", icon=":material/play_arrow:", type="primary"):
             st.switch_page(widgets.TRAIN)
-    if not any(run.state is RunState.FINISHED for run in runs):
+    if not overview_view.any_of_ones_own(runs):
         overview_view.first_steps(runs, datasets)
     run_actions.interrupted(runs)
     overview_view.now(runs, datasets)
@@ -35,11 +35,12 @@ def page(watched: bool) -> None:
     best = best_run(runs)
     if best:
         overview_view.best(best)
-    if runs:
+    latest = [run for run in runs if not run.meta.archived][:LATEST]
+    if latest:
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.subheader("Latest runs", anchor=False, width="content")
             st.page_link(widgets.RUNS, label="All runs", icon=":material/arrow_forward:", icon_position="right")
-        widgets.run_table(runs[:10], "latest", COLUMNS)
+        widgets.run_table(latest, "latest", COLUMNS)
 
 
 main()

@@ -41,6 +41,7 @@ def main() -> None:
     found = compute(pictures, networks, whole, margin)
     predict_view.draw_problems(found)
     readable = [result for result in found if not result.problem]
+    st.session_state[widgets.HAS_PREDICTED] = bool(readable) or st.session_state.get(widgets.HAS_PREDICTED, False)
     if len(readable) == 1:
         predict_view.draw_photo(readable[0], networks)
     elif readable and (chosen := predict_view.draw_table(readable, networks)):

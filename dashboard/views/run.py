@@ -9,6 +9,7 @@ from dashboard import cache, reproduction_view, run_actions, run_view, widgets
 from dashboard.widgets import escape
 
 POLL_SECONDS = 1.5  # of the 2.5 s in which a new point should be on the screen, one is left for drawing it
+LATEST = 15
 
 
 def main() -> None:
@@ -29,11 +30,14 @@ def main() -> None:
 
 
 def choose() -> None:
-    """No run in the address: all runs, newest first."""
-    widgets.page_title("Run", "Choose a run to see its curves, samples, log and files.")
-    runs = cache.runs(widgets.runs_root())
+    """No run in the address: the latest to choose from; the Runs page finds the others."""
+    with widgets.page_title("Run", "Choose a run to see its curves, samples, log and files."):
+        st.page_link(widgets.RUNS, label="All runs", icon=":material/table_rows:")
+    runs = [run for run in cache.runs(widgets.runs_root()) if not run.meta.archived]
     if runs:
-        widgets.run_table(runs, "choose", ["state", "name", "validation", "epochs", "author", "created"])
+        widgets.run_table(runs[:LATEST], "choose", ["state", "name", "validation", "epochs", "author", "created"])
+        if len(runs) > LATEST:
+            st.caption(f"The latest {LATEST} of {len(runs):,} runs.")
     else:
         widgets.empty_state(
             "No runs yet",

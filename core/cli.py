@@ -6,12 +6,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from core.config import TrainConfig, default_data_root, default_runs_root
 from core.errors import ConfigError, RunError
+
+if TYPE_CHECKING:
+    from core.runs.store import Run
 
 RunsRoot = Annotated[Path, typer.Option("--runs-root", help="Folder of the runs.", default_factory=default_runs_root)]
 DataRoot = Annotated[
@@ -47,7 +50,18 @@ def pairs(settings: list[str] | None) -> dict[str, str]:
     return {field.strip(): value.strip() for field, _, value in parts}
 
 
-def config_of(run: Any) -> TrainConfig:
+def find_runs(runs_root: Path, texts: Sequence[str]) -> "list[Run]":
+    """The runs that ids, their beginnings or folders stand for, each once, in the order given.
+
+    Raises:
+        RunError: one of them stands for none or for several.
+    """
+    from core.runs.reader import find_run
+
+    return list({run.id: run for run in (find_run(runs_root, text) for text in texts)}.values())
+
+
+def config_of(run: "Run") -> TrainConfig:
     """The settings of a run.
 
     Raises:
@@ -55,11 +69,10 @@ def config_of(run: Any) -> TrainConfig:
     """
     if run.config is None:
         raise RunError(f"Run {run.id} cannot be used: {run.problem}")
-    config: TrainConfig = run.config
-    return config
+    return run.config
 
 
-def run_as_json(run: Any) -> dict[str, Any]:
+def run_as_json(run: "Run") -> dict[str, Any]:
     """Everything about a run, as `--json` prints it."""
     return {
         "id": run.id,
@@ -79,10 +92,13 @@ def print_json(value: Any) -> None:
 
 
 def print_csv(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print rows that all have the same columns."""
+    """Print rows that all have the same columns; no text in them is taken for a formula."""
+    from core.runs.table import spreadsheet_safe
+
     writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    for row in rows:
+        writer.writerow({key: spreadsheet_safe(v) if isinstance(v, str) else v for key, v in row.items()})
 
 
 def percent(share: float | None) -> str:
@@ -96,7 +112,7 @@ def figure(figures: dict[str, Any]) -> str:
     return f"{100 * figures['accuracy']:.2f} % ± {50 * (high - low):.1f}"
 
 
-def figure_on_test(run: Any) -> str:
+def figure_on_test(run: "Run") -> str:
     """A run's accuracy on test, or a dash."""
     figures = run.figures("test")
     return figure(figures) if figures else "-"

@@ -58,7 +58,7 @@ def _as_csv(run: "Run", folder: Path) -> list[Path]:
     written = []
     for name, path in histories.items():
         target = folder / f"{run.id}-{name}.csv"
-        with target.open("w", newline="") as text:
+        with target.open("w", encoding="utf-8", newline="") as text:
             write_curves(path, text)
         written.append(target)
     return written

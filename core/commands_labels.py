@@ -6,7 +6,20 @@ from typing import Annotated, Any
 
 import typer
 
-from core.cli import AsCsv, AsJson, DataRoot, RunName, RunsRoot, Settings, pairs, percent, print_csv, print_json
+from core.cli import (
+    AsCsv,
+    AsJson,
+    DataRoot,
+    RunName,
+    RunsRoot,
+    Settings,
+    config_of,
+    find_runs,
+    pairs,
+    percent,
+    print_csv,
+    print_json,
+)
 from core.config import PRESETS, make_config
 from core.errors import RunError
 from core.labels import LABELS
@@ -64,12 +77,11 @@ def runs_verdict(
     if withdraw == (verdict is not None):
         raise RunError("Give a --verdict, or --withdraw to take yours back; not both.")
     found = find_run(runs_root, run)
-    if found.config is None:
-        raise RunError(f"Run {found.id} cannot be used: {found.problem}")
-    opened = load_split(data_root, found.config.dataset, split.value)
+    dataset = config_of(found).dataset
+    opened = load_split(data_root, dataset, split.value)
     present = {str(id): LABELS[index] for id, index in zip(opened.ids, opened.labels, strict=True)}
     if unknown := [id for id in image if id not in present]:
-        raise RunError(f"{unknown[0]!r} is no image of {split.value} in {found.config.dataset!r}: see the predictions.")
+        raise RunError(f"{unknown[0]!r} is no image of {split.value} in {dataset!r}: see the predictions.")
     given = give_verdicts(
         found.paths, by or local_user(), split.value, image, verdict, label=label, comment=comment, present=present
     )
@@ -88,7 +100,6 @@ def runs_verdicts(
 ) -> None:
     """What people say about the images a run was judged by, the oldest first."""
     from core.runs.reader import find_run
-    from core.runs.table import spreadsheet_safe
     from core.runs.verdicts import read_verdicts, verdict_rows
 
     found = find_run(runs_root, run)
@@ -97,8 +108,7 @@ def runs_verdicts(
         print_json(rows)
         return
     if as_csv:
-        safe = [{key: spreadsheet_safe(v) if isinstance(v, str) else v for key, v in row.items()} for row in rows]
-        print_csv(safe)
+        print_csv(rows)
         return
     for row in rows:
         should = f": {row['label']}" if row["label"] else ""
@@ -185,9 +195,8 @@ def corrections_make(
 ) -> None:
     """Make a list from verdicts: wrong labels are replaced, ambiguous images and those that are no faces left out."""
     from core.runs.corrections import CORRECTED_SPLITS, make_corrections, save_corrections
-    from core.runs.reader import find_run
 
-    found = list({run.id: run for run in (find_run(runs_root, text) for text in runs)}.values())
+    found = find_runs(runs_root, runs)
     draft = make_corrections(name, found, splits=split or CORRECTED_SPLITS, follow=follow)
     save_corrections(runs_root, draft.corrections)
     if draft.disputed:
@@ -264,10 +273,10 @@ def suspects_show(
     as_json: AsJson = False,
 ) -> None:
     """The images whose label is most probably wrong, judged by runs that were not trained on them where there are."""
-    from core.runs.reader import find_run, list_runs
+    from core.runs.reader import list_runs
     from core.runs.suspects import find_suspects
 
-    wanted = [find_run(runs_root, text) for text in runs or ()]
+    wanted = find_runs(runs_root, runs or ())
     if tag:
         wanted += [run for run in list_runs(runs_root) if tag in run.meta.tags]
     if not wanted:

@@ -160,9 +160,9 @@ def bench_predict(
 ) -> None:
     """Milliseconds per photo and per face, ours and, where it is installed, those of the package fer."""
     predictor = _predictor(runs_root, run, None)
+    from core.data.decode import decode_image
     from core.prediction.bench import bench_predictor, group_photo
     from core.prediction.pictures import read_picture
-    from core.prediction.uploads import decode_image
 
     picture = decode_image(read_picture(photo), photo.name) if photo else group_photo(data_root)
     figures = bench_predictor(predictor, picture, rounds)

@@ -16,6 +16,7 @@ from core.cli import (
     config_of,
     figure,
     figure_on_test,
+    find_runs,
     pairs,
     percent,
     print_csv,
@@ -89,10 +90,9 @@ def runs_compare(
 ) -> None:
     """Runs beside a baseline on the same images, and whether the differences are more than chance."""
     from core.runs.compare import against_baseline, seed_groups, setting_differences
-    from core.runs.reader import find_run
     from core.runs.table import compared_rows
 
-    found = list({run.id: run for run in (find_run(runs_root, text) for text in runs)}.values())
+    found = find_runs(runs_root, runs)
     if len(found) < 2:
         raise RunError("Give two or more different runs to compare: the baseline first, then the others.")
     rows = against_baseline(found, found[0], split.value)
@@ -165,10 +165,9 @@ def runs_archive(
     undo: Annotated[bool, typer.Option("--undo", help="Show them in lists again.")] = False,
 ) -> None:
     """Hide runs from lists; nothing is deleted."""
-    from core.runs.reader import find_run
     from core.runs.review import annotate, local_user
 
-    for found in [find_run(runs_root, text) for text in runs]:
+    for found in find_runs(runs_root, runs):
         annotate(found.paths, local_user(), {"archived": not undo})
         print(f"{found.id}: {'shown again' if undo else 'archived'}.")
 
@@ -180,10 +179,9 @@ def runs_delete(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Delete runs for good, after saying what is lost and asking. A run that waits or trains is refused."""
-    from core.runs.reader import find_run
     from core.runs.removal import delete_run, what_is_lost
 
-    found = [find_run(runs_root, text) for text in runs]
+    found = find_runs(runs_root, runs)
     for run in found:
         if run.state.is_live:
             raise RunError(f"Run {run.id} is {run.state}: stop it before you delete it.")

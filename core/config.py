@@ -15,10 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from core.errors import ConfigError
-from core.files import PROJECT_ROOT
-
-CORRECTIONS_NAME: Final = r"[a-z0-9][a-z0-9-]{0,63}"
-"""What a list of corrected labels may be called, as a regular expression."""
+from core.files import NAME, PROJECT_ROOT
 
 
 def default_runs_root() -> Path:
@@ -62,7 +59,7 @@ class TrainConfig(BaseModel):
     model: Literal["cnn-model-2", "cnn-model-1"] = _field(
         "cnn-model-2", "Basics", "Network: the paper's Model 2, or its smaller Model 1 for comparison."
     )
-    dataset: str = _field("fer2013", "Basics", "Name of an imported data set.", pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
+    dataset: str = _field("fer2013", "Basics", "Name of an imported data set.", pattern=rf"^{NAME}$")
     epochs: int = _field(50, "Basics", "Passes over the training images.", ge=1, le=10_000)
     batch_size: int = _field(128, "Basics", "Images per optimizer step.", ge=2, le=8192)
     seed: int = _field(0, "Basics", "Fixes weights, order, augmentation and dropout.", ge=0, le=2**31 - 1)
@@ -74,7 +71,7 @@ class TrainConfig(BaseModel):
     )
 
     corrections: str = _field(
-        "", "Basics", "Name of a list of corrected labels; empty for none.", pattern=rf"^({CORRECTIONS_NAME})?$"
+        "", "Basics", "Name of a list of corrected labels; empty for none.", pattern=rf"^({NAME})?$"
     )
     hold_out: Literal[
         "", "1/2", "2/2", "1/3", "2/3", "3/3", "1/4", "2/4", "3/4", "4/4", "1/5", "2/5", "3/5", "4/5", "5/5"

@@ -43,3 +43,8 @@ class TrainingError(FerError):
     """Training had to stop: a non-finite loss, no memory, a full disk."""
 
     exit_code = 1
+
+
+def quote(text: str) -> str:
+    """A name from outside, safe and short enough for a message."""
+    return repr(text if len(text) <= 100 else f"{text[:50]}...{text[-45:]}")

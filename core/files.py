@@ -1,4 +1,5 @@
-"""Writing files so that a reader, or a power cut, never meets half of one; and asking whether a lock is held."""
+"""Where the project is, what folders and files may be called, how files are written so that a reader, or a power cut,
+never meets half of one, and whether a lock is held."""
 
 import fcntl
 import json
@@ -9,6 +10,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 PROJECT_ROOT: Final = Path(__file__).resolve().parent.parent
+
+NAME: Final = r"[a-z0-9][a-z0-9-]{0,63}"
+"""What runs, data sets and lists may be called, as a regular expression: a file name everywhere, never an option."""
 
 _TEMPORARY: Final = ".tmp-"
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from core.data.decode import decode_image
 from core.data.fer2013 import load_split
 from core.evaluation.metrics import with_temperature
 from core.evaluation.predictions import probabilities_of, read_predictions
@@ -21,7 +22,6 @@ from core.prediction import Predictor
 from core.prediction.batch import CSV_COLUMNS, as_rows, predict_pictures
 from core.prediction.pictures import Picture, pictures_at
 from core.prediction.predictor import Taken, frame
-from core.prediction.uploads import decode_image
 from core.runs.layout import RunPaths
 from tests.conftest import PROJECT_ROOT
 

@@ -107,13 +107,6 @@ def test_several_runs_count_together_the_last_word_last(root: Path, demo_root: P
     assert {run.id for run in same_data(first, list_runs(root))} == {"parent", "second"}
 
 
-def test_actions_can_be_others(root: Path, demo_root: Path) -> None:
-    run = judged(root, demo_root)
-    found = make_corrections("list", [run], actions={"label is wrong": "exclude"}).corrections
-    assert {each.action for each in found.entries} == {"exclude"}
-    assert len(found.entries) == 3
-
-
 def test_what_is_refused(root: Path, demo_root: Path) -> None:
     run = judged(root, demo_root)
     with pytest.raises(RunError, match="never touches test"):

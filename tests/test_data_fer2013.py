@@ -323,7 +323,7 @@ def test_imports_at_the_same_time_do_not_harm_each_other(tmp_path: Path) -> None
 
 def test_pages_can_use_it_without_torch_or_pandas() -> None:
     code = (
-        "import sys, core.data.fer2013, core.data.sources, core.data.demo, core.prediction.uploads\n"
+        "import sys, core.data.fer2013, core.data.sources, core.data.demo, core.data.decode\n"
         "print(*{'torch', 'pandas', 'sklearn', 'streamlit'} & set(sys.modules))"
     )
     command = [sys.executable, "-c", code]

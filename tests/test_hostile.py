@@ -8,9 +8,9 @@ from typing import cast
 import psutil
 import pytest
 
+from core.data.decode import decode_image, to_face
 from core.errors import ImageError
 from core.prediction.pictures import MAX_ENTRIES, Picture, pictures_in_zip
-from core.prediction.uploads import decode_image, to_face
 from tests import hostile
 
 SECONDS = 2.0

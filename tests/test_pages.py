@@ -401,7 +401,7 @@ def test_no_folder_named_pages() -> None:
 
 
 def test_drawing_curves_imports_nothing_heavy() -> None:
-    imports = "core.jobs.local, core.runs.estimate, core.data.sources, core.data.demo, core.prediction.uploads"
+    imports = "core.jobs.local, core.runs.estimate, core.data.sources, core.data.demo, core.data.decode"
     views = "dashboard.overview_view, dashboard.run_view, dashboard.data_view, dashboard.train_form"
     code = f"import {views}, {imports}, sys; print([name for name in ('torch', 'sklearn') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PROJECT_ROOT)

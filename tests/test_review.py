@@ -1,5 +1,6 @@
 """What people say about runs: nothing is lost when two say it at once, and it stays known who said what."""
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,6 +48,21 @@ def test_each_change_is_kept_with_name_and_time(paths: RunPaths) -> None:
     assert meta(paths) == RunMeta(notes="looks good", review="approved", reviewer="Ben", starred=True)
     times = [each.time for each in read_changes(paths)]
     assert times == sorted(times)
+
+
+def test_the_history_is_safe_from_a_power_cut_before_the_present_state_changes(
+    paths: RunPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced, fsync = [], os.fsync
+
+    def note(handle: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{handle}").readlink().name)
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", note)
+    annotate(paths, "Ada", {"notes": "x"})
+    assert synced[:2] == ["changes.jsonl", "a-run"], "the lines, and that there is such a file"
+    assert synced[2].startswith(".tmp-meta.json")
 
 
 def test_saying_the_same_again_changes_nothing(paths: RunPaths) -> None:

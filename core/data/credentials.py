@@ -178,7 +178,7 @@ def _of_machine(environment: Mapping[str, str]) -> Source | None:
     file = Path(environment.get("KAGGLE_CONFIG_DIR") or folder, "kaggle.json")
     if file.is_file():
         try:
-            _parse_json(file.read_text())
+            _parse_json(file.read_text("utf-8"))
         except (DataError, OSError, UnicodeDecodeError):
             raise DataError(
                 f"{_short(file)} of this machine cannot be used, since it is malformed or not readable: download it "

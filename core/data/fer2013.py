@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict
 from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
 
 from core.errors import DataError
-from core.files import read_json, sync_folder, write_json, write_whole
+from core.files import NAME, read_json, sync_folder, write_json, write_whole
 from core.labels import LABELS, NUM_CLASSES
 
 IMAGE_SIZE: Final = 48
@@ -49,7 +49,6 @@ PUBLISHED_COUNTS: Final[dict[str, tuple[int, ...]]] = {
 }
 """Images per class, in the order of `LABELS`."""
 
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _INCOMING: Final = ".incoming-"  # half-written or half-deleted; rubbish once nobody holds the lock
 _REPLACED: Final = ".replaced-"  # the old set while the new one takes its place; valid until the new one is there
 _LOCK: Final = ".import.lock"
@@ -263,7 +262,7 @@ def check_name(name: str) -> None:
     Raises:
         DataError: the message says what is allowed.
     """
-    if not _NAME.fullmatch(name):
+    if not re.fullmatch(NAME, name):
         raise DataError(f"{name[:80]!r} is not a name for a data set: use 1 to 64 of a-z, 0-9 and -, not - first.")
 
 

@@ -24,9 +24,8 @@ from core.data.fer2013 import (
     load_split,
     write_dataset,
 )
-from core.data.sources import quote
 from core.data.tables import ID_PREFIX, USAGES
-from core.errors import DataError
+from core.errors import DataError, quote
 from core.labels import LABELS
 
 _CLASSES: Final = {

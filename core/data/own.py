@@ -23,12 +23,12 @@ from core.data.sources import (
     Progress,
     UnusableImageError,
     begins_as_zip,
+    common_top,
     is_clutter,
     open_files,
-    quote,
     table_inside,
 )
-from core.errors import DataError, ImageError
+from core.errors import DataError, ImageError, quote
 from core.labels import LABELS
 
 LEAVE_OUT: Final = "-"
@@ -151,7 +151,7 @@ def _checked(mapping: Mapping[str, str]) -> dict[str, str]:
 
 def _pictures(name: str, files: Sequence[str], known: Mapping[str, str]) -> list[_Picture]:
     files = sorted(file for file in files if not is_clutter(file))
-    top = _common_top(files, known)
+    top = common_top(files, lambda folder: folder.lower() in (*known, *_SPLIT_FOLDERS))
     pictures, unknown, loose = [], Counter[str](), 0
     for file in files:
         parts = file.removeprefix(top).split("/")
@@ -183,16 +183,6 @@ def _pictures(name: str, files: Sequence[str], known: Mapping[str, str]) -> list
             "beside these folders: move all of them below, or none."
         )
     return pictures
-
-
-def _common_top(files: Sequence[str], known: Mapping[str, str]) -> str:
-    """The folders that all files are in, down to splits and classes, with a trailing slash; empty if there are none."""
-    top: list[str] = []
-    for parts in zip(*(file.split("/")[:-1] for file in files), strict=False):
-        if len(set(parts)) > 1 or parts[0].lower() in (*known, *_SPLIT_FOLDERS):
-            break
-        top.append(parts[0])
-    return "".join(f"{part}/" for part in top)
 
 
 def _check_classes(name: str, pictures: Sequence[_Picture]) -> None:

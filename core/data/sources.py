@@ -31,7 +31,7 @@ from core.data.fer2013 import (
     write_dataset,
 )
 from core.data.tables import TABLE_NAMES, is_table, looks_like_table, read_table, read_table_stream
-from core.errors import CountsDifferError, DataError
+from core.errors import CountsDifferError, DataError, quote
 from core.labels import LABELS
 
 Progress = Callable[[int, int], None]
@@ -278,7 +278,7 @@ def _entries(source_name: str, files: Sequence[str]) -> list[_Entry]:
     """
     source_name = quote(source_name)
     files = sorted(file for file in files if not is_clutter(file))
-    top = _common_top(files)
+    top = common_top(files, _FOLDER_SPLITS.__contains__)
     entries, foreign = [], []
     for file in files:
         parts = file.removeprefix(top).split("/")
@@ -320,11 +320,16 @@ def _split_of(source_name: str, file: str, folder: str) -> str:
     )
 
 
-def _common_top(files: Sequence[str]) -> str:
-    """The folders that all files are in, up to train/ and test/, with a trailing slash; empty where there are none."""
+def common_top(files: Sequence[str], ours: Callable[[str], bool]) -> str:
+    """The folders that all files are in, with a trailing slash; empty where there are none.
+
+    Args:
+        files: paths with /.
+        ours: whether a folder of that name means something; it and what is below are not part of the answer.
+    """
     top: list[str] = []
     for parts in zip(*(file.split("/")[:-1] for file in files), strict=False):
-        if len(set(parts)) > 1 or parts[0] in _FOLDER_SPLITS:
+        if len(set(parts)) > 1 or ours(parts[0]):
             break
         top.append(parts[0])
     return "".join(f"{part}/" for part in top)
@@ -415,8 +420,3 @@ def _decode(data: bytes) -> np.ndarray:
     if pixels.shape != (IMAGE_SIZE, IMAGE_SIZE) or pixels.dtype != np.uint8:
         raise UnusableImageError("not 8-bit gray")
     return pixels
-
-
-def quote(text: str) -> str:
-    """A name from outside, safe and short enough for a message."""
-    return repr(text if len(text) <= 100 else f"{text[:50]}...{text[-45:]}")

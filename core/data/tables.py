@@ -20,7 +20,7 @@ from typing import BinaryIO, Final
 import numpy as np
 
 from core.data.fer2013 import IMAGE_SIZE, SPLITS, SplitArrays
-from core.errors import DataError
+from core.errors import DataError, quote
 from core.labels import LABELS
 
 TABLE_LABELS: Final = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
@@ -90,7 +90,7 @@ def read_table(path: Path, progress: Progress | None = None) -> dict[str, SplitA
 
 def read_table_stream(file: BinaryIO, name: str, size: int, progress: Progress | None = None) -> dict[str, SplitArrays]:
     """The same for an open file that can go back to its beginning; `size` in bytes."""
-    name = _quote(name)
+    name = quote(name)
 
     def show(rows: int, ended: bool = False) -> None:
         if progress:
@@ -159,7 +159,7 @@ def _table_stream(file: BinaryIO, name: str) -> Iterator[BinaryIO]:
 
 
 def _check_member(member: tarfile.TarInfo, name: str, count: int) -> None:
-    shown = _quote(member.name)
+    shown = quote(member.name)
     if count > 1000:
         raise DataError(f"{name} is refused, since it holds more than 1,000 entries before a fer2013.csv.")
     if not (member.isfile() or member.isdir()):
@@ -242,7 +242,7 @@ def _columns(header: list[str], name: str) -> tuple[int, int, int]:
     found = [cell.strip().lower() for cell in header]
     missing = [column for column in _COLUMNS if column not in found]
     if missing:
-        has = ", ".join(_quote(cell) for cell in header[:8]) or "none"
+        has = ", ".join(quote(cell) for cell in header[:8]) or "none"
         raise DataError(
             f"{name} lacks {len(missing)} of the columns emotion, pixels and Usage on line 1 ({', '.join(missing)}); "
             f"it has {has}: give fer2013.csv or icml_face_data.csv."
@@ -256,19 +256,19 @@ def _parse(cells: list[str], columns: tuple[int, int, int]) -> tuple[int, int, n
         raise _BadRowError(f"{len(cells)} columns")
     emotion, pixels, usage = (cells[column].strip() for column in columns)
     if emotion not in ("0", "1", "2", "3", "4", "5", "6"):
-        raise _BadRowError(f"emotion {_quote(emotion)} instead of 0 to 6")
+        raise _BadRowError(f"emotion {quote(emotion)} instead of 0 to 6")
     split = USAGES.get(usage.lower())
     if split is None:
-        raise _BadRowError(f"Usage {_quote(usage)} instead of Training, PublicTest or PrivateTest")
+        raise _BadRowError(f"Usage {quote(usage)} instead of Training, PublicTest or PrivateTest")
     if not _NUMBERS.fullmatch(pixels):
         wrong = next(word for word in pixels.split(" ") if not _NUMBERS.fullmatch(word))
-        raise _BadRowError(f"pixel {_quote(wrong)} instead of 0 to 255")
+        raise _BadRowError(f"pixel {quote(wrong)} instead of 0 to 255")
     values = np.fromstring(pixels, np.int64, sep=" ") if pixels else np.zeros(0, np.int64)
     if len(values) != _PIXELS:
         raise _BadRowError(f"{len(values):,} pixels instead of {_PIXELS:,}")
     if values.max() > 255 or values.min() < 0:  # below zero where a number overflows
         wrong = next(word for word in pixels.split() if int(word[-20:]) > 255 or len(word.lstrip("0")) > 3)
-        raise _BadRowError(f"pixel {_quote(wrong)} instead of 0 to 255")
+        raise _BadRowError(f"pixel {quote(wrong)} instead of 0 to 255")
     return LABELS.index(TABLE_LABELS[int(emotion)]), SPLITS.index(split), values.astype(np.uint8)
 
 
@@ -287,8 +287,3 @@ def _splits(rows: _Rows, name: str) -> dict[str, SplitArrays]:
             images[place] = rows.blocks[row // _BLOCK][row % _BLOCK].reshape(IMAGE_SIZE, IMAGE_SIZE)
         result[split] = (images, labels[mine], ids[mine])
     return result
-
-
-def _quote(text: str) -> str:
-    """A name from outside, safe and short enough for a message."""
-    return repr(text if len(text) <= 60 else f"{text[:30]}...{text[-25:]}")

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from core.data.decode import decode_image
 from core.errors import ImageError
 from core.labels import LABELS
 from core.prediction.pictures import Picture
 from core.prediction.predictor import Framed, PhotoPrediction, Predictor, frame
-from core.prediction.uploads import decode_image
+from core.runs.table import spreadsheet_safe
 
 BATCH: Final = 32
 """Pictures whose faces go through the network together."""
@@ -17,8 +18,6 @@ CSV_COLUMNS: Final = [
     *("file", "face", "left", "top", "width", "height", "label", "confidence", "runner_up", "unsure", "taken"),
     *(f"p_{label}" for label in LABELS),
 ]
-
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -77,13 +76,17 @@ def as_rows(name: str, photo: PhotoPrediction) -> list[dict[str, Any]]:
 
     A name that a spreadsheet would take for a formula gets an apostrophe before it.
     """
-    shown = f"'{name}" if name.startswith(_FORMULA) else name
-    rows = []
-    for number, face in enumerate(photo.faces, start=1):
-        row: dict[str, Any] = dict(zip(("left", "top", "width", "height"), face.box, strict=True))
-        values = [round(float(value), 6) for value in face.probabilities]
-        said = {"label": face.label, "confidence": round(face.confidence, 6), "runner_up": face.runner_up}
-        shares = {f"p_{label}": value for label, value in zip(LABELS, values, strict=True)}
-        row |= {"file": shown, "face": number, **said, "unsure": face.unsure, "taken": str(photo.taken), **shares}
-        rows.append(row)
-    return rows
+    return [
+        {
+            "file": spreadsheet_safe(name),
+            "face": number,
+            **dict(zip(("left", "top", "width", "height"), face.box, strict=True)),
+            "label": face.label,
+            "confidence": round(face.confidence, 6),
+            "runner_up": face.runner_up,
+            "unsure": face.unsure,
+            "taken": str(photo.taken),
+            **{f"p_{label}": round(float(p), 6) for label, p in zip(LABELS, face.probabilities, strict=True)},
+        }
+        for number, face in enumerate(photo.faces, start=1)
+    ]

@@ -10,13 +10,13 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image
 
+from core.data.decode import decode_image
 from core.data.fer2013 import load_split
 from core.errors import DataError
 from core.evaluation.saliency import grad_cam
 from core.labels import LABELS
 from core.prediction.faces import find_faces
 from core.prediction.predictor import Predictor, frame
-from core.prediction.uploads import decode_image
 
 _SIZE: Final = (1152, 864)
 """One megapixel."""

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from core.data.decode import MAX_BYTES, display_name
 from core.data.sources import CappedFile, begins_as_zip, is_clutter
 from core.errors import ImageError
-from core.prediction.uploads import MAX_BYTES, display_name
 
 MAX_ENTRIES: Final = 10_000
 """Pictures read from one zip file."""

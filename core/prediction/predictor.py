@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from core.data.decode import decode_image, to_face
 from core.errors import RunError
 from core.evaluation.inference import class_probabilities
 from core.evaluation.metrics import UNSURE_BELOW, with_temperature
@@ -17,7 +18,6 @@ from core.labels import LABELS
 from core.models import CnnModel1, CnnModel2, load_weights
 from core.prediction.faces import cut_out, find_faces, is_face_crop
 from core.prediction.pictures import read_picture
-from core.prediction.uploads import decode_image, to_face
 from core.runs.reader import find_run
 from core.runs.store import Run
 

@@ -6,9 +6,9 @@ from typing import Final
 
 import torch
 
+from core.data.decode import display_name
 from core.errors import FerError
 from core.models import MODELS, CnnModel1, CnnModel2, build_model, load_tensors
-from core.prediction.uploads import display_name
 
 MAX_BYTES: Final = 64_000_000
 """CnnModel2's weights have 14 MB; also the most they may unpack to."""

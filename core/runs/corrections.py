@@ -7,7 +7,7 @@ trained with it can be made again. It says which data it is for, and only ever t
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Final, Literal, Self
 from filelock import FileLock, Timeout
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, model_validator
 
-from core.config import CORRECTIONS_NAME
 from core.errors import RunError
-from core.files import write_json
+from core.files import NAME, write_json
 from core.labels import LABELS
 from core.runs.layout import CorrectionPaths, RunPaths
 from core.runs.store import Run
@@ -123,7 +122,6 @@ def make_corrections(
     runs: Sequence[Run],
     *,
     splits: Sequence[str] = CORRECTED_SPLITS,
-    actions: Mapping[str, Action] = ACTIONS,
     follow: str | None = None,
     read: Callable[[RunPaths], Sequence[Verdict]] = read_verdicts,
 ) -> Draft:
@@ -133,7 +131,6 @@ def make_corrections(
         name: of the list: 1 to 64 of a-z, 0-9 and -, not starting with -.
         runs: at least one; where somebody has judged an image on several, their last word counts.
         splits: of which splits.
-        actions: what a verdict leads to; one that is not named leads to nothing.
         follow: whose word counts where reviewers want different things; without it, or where they have not judged the
             image, it is left out.
         read: gives the verdicts of a run folder; pages pass one that remembers.
@@ -151,7 +148,7 @@ def make_corrections(
     disputed: list[tuple[str, str]] = []
     for split in splits:
         for image, by_author in standing_verdicts(everything, split).items():
-            wanted = {author: _decision(verdict, actions) for author, verdict in by_author.items()}
+            wanted = {author: _decision(verdict) for author, verdict in by_author.items()}
             if len(set(wanted.values())) > 1:
                 if follow not in wanted:
                     disputed.append((split, image))
@@ -161,7 +158,7 @@ def make_corrections(
                 values = {"split": split, "image": image, "action": action, "label": label}
                 entries.append(Correction.model_validate({**values, "by": ", ".join(sorted(wanted))}))
     on_test = sum(
-        any(_decision(verdict, actions) != (None, None) for verdict in by_author.values())
+        any(_decision(verdict) != (None, None) for verdict in by_author.values())
         for by_author in standing_verdicts(everything, "test").values()
     )
     if not entries:
@@ -309,12 +306,12 @@ def check_name(name: str) -> None:
     Raises:
         RunError: the message says what is allowed.
     """
-    if not re.fullmatch(CORRECTIONS_NAME, name):
+    if not re.fullmatch(NAME, name):
         raise RunError(f"{name[:80]!r} is not a name for a list: use 1 to 64 of a-z, 0-9 and -, not - first.")
 
 
-def _decision(verdict: Verdict, actions: Mapping[str, Action]) -> tuple[Action | None, str | None]:
-    action = actions.get(verdict.verdict or "")
+def _decision(verdict: Verdict) -> tuple[Action | None, str | None]:
+    action = ACTIONS.get(verdict.verdict or "")
     return action, verdict.label if action == "relabel" else None
 
 

@@ -65,7 +65,7 @@ def uncommitted_changes() -> str:
 def read_uncommitted_changes(paths: RunPaths) -> str:
     """The patch a run was recorded with; empty if there is none. Older folders keep it inside `environment.json`."""
     try:
-        return paths.uncommitted().read_text(errors="replace")
+        return paths.uncommitted().read_text("utf-8", errors="replace")
     except OSError:
         pass
     try:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from core.files import write_whole
+from core.errors import RunError
+from core.files import sync_folder, write_whole
 
 Row = dict[str, Any]
 
@@ -17,6 +18,7 @@ class HistoryWriter:
 
     def __init__(self, path: Path) -> None:
         _cut_torn_line(path)
+        self._new_in = None if path.exists() else path.parent
         self._file = path.open("ab", buffering=0)
 
     def append(self, rows: Iterable[Mapping[str, Any]], *, lasting: bool = False) -> None:
@@ -34,6 +36,9 @@ class HistoryWriter:
             lines = lines[self._file.write(lines) :]
         if lasting:
             os.fsync(self._file.fileno())
+            if self._new_in:
+                sync_folder(self._new_in)
+                self._new_in = None
 
     def close(self) -> None:
         self._file.close()
@@ -62,6 +67,18 @@ def read_rows(path: Path, offset: int = 0) -> tuple[list[Row], int]:
         return [], 0
     whole = data[: data.rfind(b"\n") + 1]
     return _parse(whole), start + len(whole)
+
+
+def read_all(path: Path) -> list[Row]:
+    """All rows there are.
+
+    Raises:
+        RunError: the file cannot be read.
+    """
+    try:
+        return read_rows(path)[0]
+    except OSError as error:
+        raise RunError(f"{path.name} cannot be read: {error.strerror or error}.") from error
 
 
 def drop_rows_after(path: Path, key: str, last: float) -> None:

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from core.errors import RunError
-
-_RUN_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+from core.files import NAME
 
 _ADJECTIVES: Final = (
     "amber bold brave bright brisk calm clear cosy crisp eager early fair fleet fresh gentle glad golden green happy "
@@ -34,7 +33,7 @@ def new_run_id(now: datetime | None = None) -> str:
 
 def is_run_id(name: str) -> bool:
     """Whether a name may be a run folder: 1 to 64 of a-z, 0-9 and -, not starting with -."""
-    return _RUN_ID.fullmatch(name) is not None
+    return re.fullmatch(NAME, name) is not None
 
 
 def is_shipped(run_id: str) -> bool:
@@ -193,5 +192,5 @@ class CorrectionPaths:
         return self.folder / ".lock"
 
     def file(self, name: str) -> Path:
-        """The list of that name, which must be one that `CORRECTIONS_NAME` allows."""
+        """The list of that name, which must be one that `core.files.NAME` allows."""
         return self.folder / f"{name}.json"

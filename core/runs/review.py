@@ -7,13 +7,14 @@ are told both texts. Different fields, and different tags, never get into each o
 
 import getpass
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, get_args
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from core.errors import RunError
-from core.runs.history import HistoryWriter, read_rows
+from core.runs.history import HistoryWriter, read_all
 from core.runs.layout import RunPaths
 from core.runs.store import RunMeta, write_meta
 
@@ -123,7 +124,7 @@ def annotate(
         if rows:
             # Before meta.json: should the power fail in between, what somebody wrote is at least in the history.
             with HistoryWriter(paths.changes) as history:
-                history.append([row.model_dump(mode="json") for row in rows])
+                history.append([row.model_dump(mode="json") for row in rows], lasting=True)
         return new
 
     return write_meta(paths, change)
@@ -135,16 +136,10 @@ def read_changes(paths: RunPaths) -> list[Change]:
     Raises:
         RunError: the file cannot be read.
     """
-    try:
-        rows, _ = read_rows(paths.changes)
-    except OSError as error:
-        raise RunError(f"{paths.changes.name} cannot be read: {error.strerror or error}.") from error
     changes = []
-    for row in rows:
-        try:
+    for row in read_all(paths.changes):
+        with suppress(ValidationError):
             changes.append(Change.model_validate(row))
-        except ValidationError:
-            continue
     return changes
 
 

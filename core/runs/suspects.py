@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SPLITS: Final = ("train", "validation", "test")
 HELD_OUT: Final = "held-out"
+"""Under this name a run keeps its predictions for the training images that it was not trained on."""
 MOST_FOLDS: Final = 5
 
 

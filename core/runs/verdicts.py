@@ -13,9 +13,8 @@ from filelock import Timeout
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from core.errors import RunError
-from core.files import sync_folder
 from core.labels import LABELS
-from core.runs.history import HistoryWriter, read_rows
+from core.runs.history import HistoryWriter, read_all
 from core.runs.layout import RunPaths
 from core.runs.review import clean_author
 from core.runs.store import meta_lock
@@ -89,12 +88,8 @@ def give_verdicts(
     first = given[0]
     row = {**first.model_dump(mode="json", exclude={"image"}), "images": [each.image for each in given]}
     try:
-        with meta_lock(paths):
-            is_new = not paths.reviews.exists()
-            with HistoryWriter(paths.reviews) as history:
-                history.append([row], lasting=True)
-            if is_new:
-                sync_folder(paths.folder)
+        with meta_lock(paths), HistoryWriter(paths.reviews) as history:
+            history.append([row], lasting=True)
     except Timeout:
         raise RunError(f"Somebody else has been writing into run {paths.run_id!r} for too long: try again.") from None
     except OSError as error:
@@ -108,11 +103,7 @@ def read_verdicts(paths: RunPaths) -> list[Verdict]:
     Raises:
         RunError: the file cannot be read.
     """
-    try:
-        rows, _ = read_rows(paths.reviews)
-    except OSError as error:
-        raise RunError(f"{paths.reviews.name} cannot be read: {error.strerror or error}.") from error
-    return [verdict for row in rows for verdict in _of_row(row)]
+    return [verdict for row in read_all(paths.reviews) for verdict in _of_row(row)]
 
 
 def standing_verdicts(verdicts: Sequence[Verdict], split: str) -> Standing:

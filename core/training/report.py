@@ -19,11 +19,9 @@ from core.evaluation.predictions import probabilities_of, read_predictions, writ
 from core.models import load_weights
 from core.runs.corrections import Corrections, run_corrections
 from core.runs.layout import RunPaths
+from core.runs.suspects import HELD_OUT
 from core.training.device import Compute, tensor_on, to_device
 from core.training.feed import correct_validation, held_out, shares_pixels
-
-HELD_OUT: Final = "held-out"
-"""Under this name a run keeps its predictions for the training images that it was not trained on."""
 
 REPORTED: Final = {"validation": ("validation",), "test": ("test",), "seed-test": ("validation", "test")}
 """The splits figures are given for, each the union of stored ones."""

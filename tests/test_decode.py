@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile, PngImagePlugin
 
+from core.data import decode
+from core.data.decode import MAX_BYTES, decode_image, display_name, to_face
 from core.errors import ImageError
-from core.prediction import uploads
-from core.prediction.uploads import MAX_BYTES, decode_image, display_name, to_face
 
 
 def encode(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -390,5 +390,5 @@ def test_faces_are_made_as_torchvision_makes_them(size: tuple[int, int], mode: s
 
 
 def test_limits_are_stated_in_the_messages() -> None:
-    assert uploads.MAX_BYTES == 20_000_000
-    assert uploads.MAX_PIXELS == 50_000_000
+    assert decode.MAX_BYTES == 20_000_000
+    assert decode.MAX_PIXELS == 50_000_000

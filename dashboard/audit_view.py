@@ -78,7 +78,7 @@ def galleries(audit: Audit, splits: dict[str, Split], kinds: dict[str, list[list
     names = {kind: f"{kind} ({len(groups):,})" for kind, groups in kinds.items()}
     first = next(iter(kinds))
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
-        kind = st.segmented_control(
+        kind = st.pills(
             "Show",
             list(kinds),
             default=first,
@@ -86,6 +86,7 @@ def galleries(audit: Audit, splits: dict[str, Split], kinds: dict[str, list[list
             required=True,
             key="finding",
             bind="query-params",
+            wrap=True,
         )
         kind = kind if kind in kinds else first
         st.download_button(

@@ -31,7 +31,9 @@ def settings(runs: Sequence[Run], labels: dict[str, str]) -> dict[str, list[Any]
             for field, values in differences.items()
         ]
     )
-    st.dataframe(table, hide_index=True, key="differences")
+    config: dict[str, Any] = {label: st.column_config.TextColumn(width=150) for label in labels.values()}
+    config["setting"] = st.column_config.TextColumn("Setting", pinned=True)
+    st.dataframe(table, hide_index=True, column_config=config, key="differences")
     return differences
 
 
@@ -56,22 +58,21 @@ def against_result(
         return
     values = [_axis_value(differences[setting][index]) for index in scored]
     intervals = [_interval(runs[index], split, result) for index in scored]
-    left, right = st.columns(2, gap="medium")
     points = list(zip(names, values, heights, intervals, strict=True))
-    left.echarts_chart(
+    st.echarts_chart(
         compare_charts.scatter(points, setting, title), height=320, key="scatter", alt=f"{title} over {setting}"
     )
-    with right:
-        if len(scored) < ENOUGH_FOR_PARALLEL:
-            st.caption(f"With {ENOUGH_FOR_PARALLEL} scored runs all settings that differ are drawn beside the result.")
-            return
-        fields = list(differences)[:MOST_AXES]
-        columns = {field: [_axis_value(differences[field][index]) for index in scored] for field in fields}
-        option = compare_charts.parallel(names, {**columns, title: heights})
-        st.echarts_chart(option, height=320, key="parallel", alt=f"the settings that differ and {title}")
-        if len(differences) > MOST_AXES:
-            st.caption(f"The first {MOST_AXES} of {len(differences)} settings that differ.")
-    st.caption("The bars are 95 % intervals. Settings that were changed together cannot be told apart here.")
+    bars = "The bars are 95 % intervals. " if any(intervals) else ""
+    st.caption(f"{bars}Settings that were changed together cannot be told apart here.")
+    if len(scored) < ENOUGH_FOR_PARALLEL:
+        st.caption(f"With {ENOUGH_FOR_PARALLEL} scored runs all settings that differ are drawn beside the result.")
+        return
+    fields = list(differences)[:MOST_AXES]
+    columns = {field: [_axis_value(differences[field][index]) for index in scored] for field in fields}
+    option = compare_charts.parallel(names, {**columns, title: heights})
+    of = f" The first {MOST_AXES} of {len(differences)}." if len(differences) > MOST_AXES else ""
+    st.markdown(f"**Each run through its settings to its {result}** :gray[{of}]")
+    st.echarts_chart(option, height=320, key="parallel", alt=f"the settings that differ and {title}")
 
 
 def controls(runs: Sequence[Run]) -> tuple[str, str] | None:

@@ -22,7 +22,7 @@ def show(datasets: Sequence[DatasetInfo]) -> None:
     name = next((info for info in datasets if info.kind == "fer2013"), datasets[0]).name
     if len(datasets) > 1:
         chosen = st.segmented_control(
-            "Data set", list(by_name), default=name, required=True, key="set", bind="query-params"
+            "Data set", list(by_name), default=name, required=True, key="set", bind="query-params", wrap=True
         )
         name = chosen or name
     info = by_name[name]

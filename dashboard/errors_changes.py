@@ -43,7 +43,11 @@ def against_baseline(baseline: Run, runs: Sequence[Run], split: str) -> None:
     if not others or not baseline.paths.predictions(split).exists():
         return
     st.subheader("Errors against the baseline", anchor=False)
-    changes(baseline, choose(others) if len(others) > 1 else others[0], split)
+    changes(
+        baseline,
+        widgets.choose_run(others, label="Beside", parameter="beside") if len(others) > 1 else others[0],
+        split,
+    )
 
 
 def against_another(run: Run, split: str, runs: Sequence[Run]) -> None:
@@ -61,16 +65,7 @@ def against_another(run: Run, split: str, runs: Sequence[Run]) -> None:
         st.info(f"There is no other run of this data that has been scored on {split}.", icon=":material/compare:")
         return
     fitting.sort(key=lambda each: each.id != run.meta.parent)
-    changes(choose(fitting), run, split)
-
-
-def choose(runs: Sequence[Run]) -> Run:
-    """A select box of runs; its choice stands in the address as `beside`."""
-    by_id = {run.id: run for run in runs}
-    chosen = st.selectbox(
-        "Beside", list(by_id), format_func=lambda run_id: by_id[run_id].name, key="beside", bind="query-params"
-    )
-    return by_id[chosen]
+    changes(widgets.choose_run(fitting, label="Beside", parameter="beside"), run, split)
 
 
 def note_corrections(run: Run) -> None:
@@ -127,6 +122,7 @@ def gallery(before: Run, after: Run, split: str, found: pd.DataFrame) -> None:
         required=True,
         key="change",
         bind="query-params",
+        wrap=True,
     )
     rows = found[found["outcome"] == (kind or "fixed")].sort_values("confidence_after", ascending=False, kind="stable")
     info = widgets.dataset_of(after)

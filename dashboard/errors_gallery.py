@@ -52,9 +52,9 @@ def gallery(shown: Shown, wanted: Wanted, order: str) -> None:
         return
     pages = -(-len(chosen) // PAGE)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.caption(f"**{len(chosen):,} images**: true class → predicted class, and how sure the network is")
+        st.caption(f"**{len(chosen):,} images**: true → predicted class, confidence")
         errors_export.button(shown, chosen)
-        page = paging.choose_page(pages, f"{crc32(repr((shown.run.id, shown.split, wanted, order)).encode()):08x}")
+    page = paging.choose_page(pages, f"{crc32(repr((shown.run.id, shown.split, wanted, order)).encode()):08x}")
     if images is None:
         return
     rows = chosen.iloc[(page - 1) * PAGE : page * PAGE]

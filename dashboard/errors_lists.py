@@ -1,7 +1,7 @@
 """Verdicts of a run, the lists of corrections made from them, and training with such a list."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import pandas as pd
 import streamlit as st
@@ -132,7 +132,8 @@ def preview(draft: Draft) -> None:
         st.caption(f"Left out: {'; '.join(left_out)}.")
     entries = pd.DataFrame([entry.model_dump() for entry in draft.corrections.entries])
     names = {"split": "Split", "image": "Image", "action": "Action", "label": "New label", "by": "Whose verdict"}
-    st.dataframe(entries.rename(columns=names), hide_index=True, placeholder="", key="list-preview", height=240)
+    height: Literal["content"] | int = "content" if len(entries) <= 6 else 240
+    st.dataframe(entries.rename(columns=names), hide_index=True, placeholder="", key="list-preview", height=height)
 
 
 def saved_list(run: Run, corrections: Corrections) -> None:

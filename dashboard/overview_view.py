@@ -109,6 +109,8 @@ def card(run: Run) -> None:
         height=140,
     )
     left = f", {widgets.duration(status.eta_seconds)} left" if status.eta_seconds is not None else ""
+    if run.state is RunState.STALLED:
+        left = ", no progress at present"
     st.progress(status.progress, f"epoch {status.epoch}/{status.epochs}{left}")
     st.page_link(widgets.RUN, label="Open", icon=":material/show_chart:", query_params={"run": run.id})
 

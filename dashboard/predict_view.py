@@ -63,7 +63,7 @@ def _choose_face(faces: Sequence["FacePrediction"], key: str, preset: int) -> in
         return f"{number + 1} {face.label} {percent(face.confidence, 0)}"
 
     options = list(range(len(faces)))
-    chosen = st.pills("Face", options, default=preset, required=True, format_func=describe, key=key)
+    chosen = st.pills("Face", options, default=preset, required=True, format_func=describe, key=key, wrap=True)
     return int(chosen or 0)
 
 
@@ -96,10 +96,11 @@ def _verdict(face: "FacePrediction", network: Network, key: str) -> None:
     if network.temperature is None:
         st.caption("Probabilities as the network gives them: it has not been calibrated on validation.")
     else:
-        st.caption(
-            f"Probabilities calibrated on validation, temperature {network.temperature:.2f}. Without it the first "
-            f"would be {percent(float(face.uncalibrated.max()), 0)}."
+        plain, shown = percent(float(face.uncalibrated.max()), 0), percent(face.confidence, 0)
+        without = (
+            "" if plain == shown else f" (temperature {network.temperature:.2f}; without it, {plain} for the first)"
         )
+        st.caption(f"Probabilities calibrated on validation{without}.")
 
 
 def _doubt(network: Network) -> str:
@@ -214,7 +215,7 @@ def draw_table(found: Sequence[Result], networks: Sequence[Network]) -> tuple[Re
     if rows.empty:
         return None
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        labels = st.pills("Expression", LABELS, selection_mode="multi", key="only-labels")
+        labels = st.pills("Expression", LABELS, selection_mode="multi", key="only-labels", wrap=True)
         low, high = st.slider("Confidence, in %", 0, 100, (0, 100), key="only-confidence", width=260)
     kept = rows[rows["confidence"].between(low, high) & (rows["label"].isin(labels) if labels else True)]
     files = rows["result"].nunique()

@@ -102,8 +102,8 @@ def environment(run: Run) -> None:
         names = {"what": st.column_config.TextColumn("What", width="small"), "was": st.column_config.TextColumn("Was")}
         st.dataframe(table, hide_index=True, column_config=names, height="content", key="environment")
         for number, resume in enumerate(found.get("resumes") or [], start=1):
-            changed = ", ".join(key for key in resume if key not in ("time", "command"))
-            st.caption(f"Resume {number} changed: {escape(changed) or 'nothing'}.")
+            changed = ", ".join("commit" if key == "git" else key for key in resume if key not in ("time", "command"))
+            st.caption(f"At resume {number}, changed since the start: {escape(changed) or 'nothing'}.")
     with right:
         packages = found.get("packages") or {}
         st.markdown(f"**{len(packages)} package{'' if len(packages) == 1 else 's'}**")
@@ -136,7 +136,7 @@ def _facts(found: dict[str, Any]) -> dict[str, str]:
         "System": found.get("platform"),
         "Python": found.get("python"),
         "Command": found.get("command"),
-        "Began": found.get("time"),
+        "Began": str(found["time"])[:19].replace("T", " ") + " UTC" if found.get("time") else None,
     }
     return {what: str(was) for what, was in facts.items() if was is not None}
 

@@ -14,6 +14,7 @@ from dashboard.widgets import duration, escape
 SAMPLES: Final = 32
 CURVE_HEIGHT: Final = 340
 MORE_HEIGHT: Final = 220
+SCORES: Final = ("precision", "recall", "f1")
 AXES: Final[tuple[charts.Axis, ...]] = ("epoch", "step", "time")
 
 
@@ -91,7 +92,8 @@ def curves(run: Run) -> None:
     epochs, steps = cache.history(run.paths.epochs), cache.history(run.paths.steps)
     if not len(steps) and not len(epochs):
         with st.container(border=True, height=CURVE_HEIGHT, horizontal_alignment="center", vertical_alignment="center"):
-            st.caption("The curves begin with the first steps.", width="content")
+            begin = "The curves begin with the first steps." if run.state.is_live else "No step was trained: no curves."
+            st.caption(begin, width="content")
         return
     axis: charts.Axis = st.session_state["axis"]
     smoothing: float = st.session_state["smoothing"]
@@ -141,19 +143,24 @@ def errors(run: Run) -> None:
         )
         return
     figures = widgets.evaluation_of(run, split) or {}
-    left, right = st.columns(2, gap="large")
+    left, right = st.columns([5, 4], gap="medium")
     with left:
         st.markdown(f"**Each class on {split}, {figures['images']:,} images**")
-        rows = [{"class": label, **values} for label, values in (figures.get("per_class") or {}).items()]
-        share: dict[str, Any] = {"format": "percent", "min_value": 0, "max_value": 1}
+        rows = [
+            {"class": label, "support": values["support"], **{name: 100 * values[name] for name in SCORES}}
+            for label, values in (figures.get("per_class") or {}).items()
+        ]
+        share: dict[str, Any] = {"format": "%.1f %%", "min_value": 0, "max_value": 100, "width": 118}
         config: dict[str, Any] = {
-            "class": st.column_config.TextColumn("Class"),
+            "class": st.column_config.TextColumn("Class", width=76),
             "precision": st.column_config.ProgressColumn("Precision", help="Of those called so, how many are", **share),
             "recall": st.column_config.ProgressColumn("Recall", help="Of those that are, how many are found", **share),
             "f1": st.column_config.ProgressColumn("F1", help="Harmonic mean of the two", **share),
-            "support": st.column_config.NumberColumn("Images"),
+            "support": st.column_config.NumberColumn("Images", width=68),
         }
-        st.dataframe(pd.DataFrame(rows), hide_index=True, column_config=config, key="per-class")
+        st.dataframe(
+            pd.DataFrame(rows), hide_index=True, column_order=list(config), column_config=config, key="per-class"
+        )
         query = {"run": run.id, "split": split}
         st.page_link(widgets.ERRORS, label="See the images", icon=":material/grid_view:", query_params=query)
     matrix = figures.get("confusion")

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -20,6 +20,15 @@ REFUSED = "runs-refused"
 
 def bar(selected: list[Run], shown: list[Run]) -> None:
     """The buttons above the table."""
+    alignment: Literal["bottom", "center"] = "bottom" if selected else "center"  # the box for one's name has a label
+    with st.container(horizontal=True, vertical_alignment=alignment):
+        buttons(selected, shown)
+    for sentence in st.session_state.pop(REFUSED, []):
+        st.warning(escape(sentence), icon=":material/error:")
+
+
+def buttons(selected: list[Run], shown: list[Run]) -> None:
+    """What can be done with the ticked runs, or said about all."""
     ids = [run.id for run in selected]
     if st.button(f"Compare {len(ids)}" if ids else "Compare", icon=":material/compare_arrows:", disabled=len(ids) < 2):
         st.switch_page(widgets.COMPARE, query_params={"runs": ",".join(ids)})
@@ -36,8 +45,6 @@ def bar(selected: list[Run], shown: list[Run]) -> None:
         change(selected, shown)
     else:
         st.caption("Tick rows to compare, tag, star, archive or delete runs.", width="content")
-    for sentence in st.session_state.pop(REFUSED, []):
-        st.warning(escape(sentence), icon=":material/error:")
 
 
 def change(selected: list[Run], shown: list[Run]) -> None:

@@ -42,7 +42,8 @@ class View:
 
 
 def view(runs: Sequence[Run]) -> View:
-    """The row of filters. Each offers only what there is; one that would offer nothing is left out."""
+    """Search, order and columns; below them the filters, each with what there is: one that would offer nothing is left
+    out."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         text = st.text_input(
             "Search",
@@ -50,14 +51,9 @@ def view(runs: Sequence[Run]) -> View:
             icon=":material/search:",
             key="q",
             bind="query-params",
-            width=290,
+            width="stretch",
             label_visibility="collapsed",
         )
-        states = choice("State", "state", [state for state in RunState if any(run.state is state for run in runs)])
-        tags = choice("Tag", "tag", sorted({tag for run in runs for tag in run.meta.tags}))
-        authors = choice("Author", "author", sorted({run.meta.author for run in runs} - {""}))
-        present = {run.meta.review for run in runs}
-        reviews = choice("Review", "review", [review for review in REVIEW_STATES if review in present])
         order = st.selectbox(
             "Sort",
             list(ORDERS),
@@ -76,8 +72,15 @@ def view(runs: Sequence[Run]) -> View:
                 format_func=COLUMNS.__getitem__,
                 key="columns",
                 bind="query-params",
+                wrap=True,
             )
             archived = st.toggle("Show archived runs", key="archived", bind="query-params")
+    with st.grid(4, min_column_width=130):
+        states = choice("State", "state", [state for state in RunState if any(run.state is state for run in runs)])
+        tags = choice("Tag", "tag", sorted({tag for run in runs for tag in run.meta.tags}))
+        authors = choice("Author", "author", sorted({run.meta.author for run in runs} - {""}))
+        present = {run.meta.review for run in runs}
+        reviews = choice("Review", "review", [review for review in REVIEW_STATES if review in present])
     wanted = Wanted((text or "").strip(), states, tags, authors, reviews, archived)
     return View(wanted, order, [column for column in COLUMNS if column in columns])
 
@@ -87,6 +90,4 @@ def choice(label: str, key: str, options: Iterable[str]) -> list[str]:
     words = [str(option) for option in options]
     if not words:
         return []
-    return st.multiselect(
-        label, words, key=key, bind="query-params", placeholder=label, width=130, label_visibility="collapsed"
-    )
+    return st.multiselect(label, words, key=key, bind="query-params", placeholder=label, label_visibility="collapsed")

@@ -20,7 +20,7 @@ def bar(shown: Shown, images: Sequence[str]) -> None:
 
 def form(shown: Shown, images: Sequence[str], key: str) -> None:
     """Verdict, right label, comment, and the buttons."""
-    row = st.grid(4, min_column_width=170, vertical_alignment="bottom")
+    row = st.grid(4, min_column_width=170)
     with row.cell():
         name = visitor.who(key="who" if key == "bar" else f"who-{key}")
     verdict = row.selectbox("Verdict", VERDICTS, key=f"{key}-verdict", persist_state="session")

@@ -123,6 +123,11 @@ def unseen_with_interval(run: Run) -> str:
     return with_interval((evaluation_of(run, "test") or {}).get("without_train_duplicates"))
 
 
+def size(count: int) -> str:
+    """Bytes in the unit that fits."""
+    return f"{count / 1e6:,.1f} MB" if count >= 1e6 else f"{max(count / 1e3, 0.1):,.1f} kB"
+
+
 def duration(seconds: float | None) -> str:
     """Seconds in the two largest units that matter."""
     if seconds is None:
@@ -390,30 +395,44 @@ def open_run(run_id: str) -> None:
     st.switch_page(RUN, query_params={"run": run_id})
 
 
-def choose_run(runs: Sequence[Run], default: Run | None = None, label: str = "Run") -> Run:
-    """A select box of runs whose choice stands in the address as `run`, so that a link brings back the same view.
+def choose_run(runs: Sequence[Run], default: Run | None = None, label: str = "Run", parameter: str = "run") -> Run:
+    """A select box of runs whose choice stands in the address, so that a link brings back the same view.
 
     Archived ones are offered where the address names them, or where there are no others.
+
+    Args:
+        runs: at least one.
+        default: what is chosen where the address says nothing; None: the first.
+        label: of the box.
+        parameter: of the address.
     """
-    wanted = st.query_params.get("run")
+    wanted = st.query_params.get(parameter)
     listed = [run for run in runs if not run.meta.archived or run.id == wanted] or runs
     by_id = {run.id: run for run in listed}
-    preset = wanted if wanted in by_id else (default or listed[0]).id
-
-    def describe(run_id: str) -> str:
-        run = by_id[run_id]
-        accuracy = accuracy_of(run)
-        figures = "" if accuracy is None else f" · validation {best_with_interval(run)}"
-        return f"{run.name} · {run.state}{figures}"
-
-    # The key holds the address's run: after a click on a link the box must follow the address, not its own memory.
-    chosen = st.selectbox(label, list(by_id), list(by_id).index(preset), describe, key=f"run-of-{preset}")
-    if chosen != preset:
-        st.query_params["run"] = chosen
-        st.rerun()
-    if wanted not in (None, preset):
+    preset = (default or listed[0]).id
+    chosen = choose_id(label, list(by_id), preset, lambda run_id: _in_a_list(by_id[run_id]), parameter)
+    if wanted and chosen != wanted:
         st.warning(f"There is no run {escape(wanted)} to show here; this is another one.")
     return by_id[chosen]
+
+
+def choose_id(label: str, ids: Sequence[str], default: str, describe: Callable[[str], str], parameter: str) -> str:
+    """A select box whose choice stands in the address by its id; `bind` would write the words that are shown, and two
+    runs may have the same name."""
+    wanted = st.query_params.get(parameter)
+    preset = wanted if wanted in ids else default
+    # The key holds the address's choice: after a click on a link the box must follow the address, not its own memory.
+    chosen = st.selectbox(label, ids, ids.index(preset), describe, key=f"{parameter}-of-{preset}")
+    if chosen != preset:
+        st.query_params[parameter] = chosen
+        st.rerun()
+    return chosen
+
+
+def _in_a_list(run: Run) -> str:
+    accuracy = accuracy_of(run)
+    figures = "" if accuracy is None else f" · validation {best_with_interval(run)}"
+    return f"{run.name} · {run.state}{figures}"
 
 
 def dataset_of(run: Run) -> DatasetInfo | None:
@@ -456,7 +475,7 @@ def images_of(run: Run, split: str, expected: int) -> np.ndarray | None:
 def download_file(run: Run, path: Path, label: str, primary: bool = False) -> None:
     """A button that hands out one file of a run, read when it is clicked."""
     st.download_button(
-        f"{label}: {path.name} ({path.stat().st_size / 1e6:,.1f} MB)",
+        f"{label}: {path.name} ({size(path.stat().st_size)})",
         path.read_bytes,
         file_name=path.name,
         mime="application/octet-stream",

@@ -27,8 +27,11 @@ def test_nothing_to_compare_is_said(open_page: Opener, write: Writer) -> None:
     assert "Nothing to compare yet" in words(open_page("compare"))
     write("finished", epochs=1)
     assert "Nothing to compare yet" in words(open_page("compare"))
-    write("finished", epochs=1)
-    assert "Choose two or more runs" in words(open_page("compare"))
+    other = write("finished", epochs=1)
+    app = open_page("compare")
+    assert "Choose two or more runs" in words(app)
+    app.button(key="suggestion").click().run()
+    assert other.id in app.multiselect(key="compared").value and "Figures on" in words(app)
 
 
 def test_the_address_restores_the_view(open_page: Opener, runs: list[FakeRun]) -> None:

@@ -85,7 +85,7 @@ def test_the_environment_names_machine_code_data_and_packages(open_page: Opener,
         "Data fingerprint": "f" * 64,
         "Python": "3.11.2",
     }
-    assert "Resume 1 changed: host." in words(app) and "2 packages" in words(app)
+    assert "At resume 1, changed since the start: host." in words(app) and "2 packages" in words(app)
     assert app.code[0].value == "+![x](http://evil.test)"
     for damaged in ("{", "[1]", '{"git": 1}'):
         run.paths.environment.write_text(damaged)

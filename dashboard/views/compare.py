@@ -3,9 +3,11 @@
 import streamlit as st
 
 from core.runs.compare import SPLITS
-from core.runs.store import Run
+from core.runs.store import Run, RunState
 from dashboard import cache, compare_view, widgets
 from dashboard.widgets import escape
+
+SUGGESTED = 3
 
 
 def main() -> None:
@@ -30,6 +32,7 @@ def main() -> None:
     chosen = choose(by_id)
     if len(chosen) < 2:
         st.info("Choose two or more runs; the first is the baseline until you pin another.", icon=":material/compare:")
+        suggestion(runs, chosen)
         return
     left, right = st.columns([3, 2], vertical_alignment="bottom", gap="medium")
     with left:
@@ -66,6 +69,17 @@ def choose(by_id: dict[str, Run]) -> list[str]:
         "Runs", list(by_id), key="compared", format_func=describe, on_change=keep, placeholder="Choose runs by name"
     )
     return known
+
+
+def suggestion(runs: list[Run], chosen: list[str]) -> None:
+    """One click to something to look at; the oldest of them is the baseline."""
+    latest = [run.id for run in runs if run.state is RunState.FINISHED][:SUGGESTED]
+    if chosen or len(latest) < 2:
+        return
+    label = f"Compare the latest {len(latest)} finished runs"
+    if st.button(label, icon=":material/compare_arrows:", type="primary", key="suggestion"):
+        st.query_params["runs"] = ",".join(reversed(latest))
+        st.rerun()
 
 
 def pin(chosen: list[str], by_id: dict[str, Run]) -> str:

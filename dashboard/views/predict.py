@@ -57,13 +57,9 @@ def choose_networks(runs: Sequence[Run]) -> list[Network]:
         if default and run.id == default.id:
             st.caption(widgets.why_default(run))
     others = {other.id: other for other in runs if other.id != run.id}
-    second = right.selectbox(
-        "Compare with",
-        ["", *others],
-        format_func=lambda id: others[id].name if id else "–",
-        key="second",
-        bind="query-params",
-    )
+    with right:
+        name = {"": "–"} | {other.id: other.name for other in others.values()}
+        second = widgets.choose_id("Compare with", ["", *others], "", name.__getitem__, "second")
     with right.popover("Weights of your own", icon=":material/upload_file:"):
         st.caption(
             "A .pth with the state dict of CnnModel2 or CnnModel1, named as in the original project. Nothing in it is "
@@ -97,19 +93,21 @@ def choose_pictures() -> tuple[list[tuple[str, Picture]], bool, float]:
             max_upload_size=MAX_UPLOAD_MB,
         )
     )
-    with st.container(horizontal=True, vertical_alignment="center", gap="large"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         camera = st.toggle("Use the camera", key="camera")
         whole = st.toggle("Take the whole photo as one face", key="whole", bind="query-params")
         margin = st.slider(
-            "Frame around a face, times FER2013's",
+            "Frame around each face",
             0.7,
             1.5,
             1.0,
             0.05,
             key="margin",
             bind="query-params",
+            format="%.2f ×",
             disabled=whole,
             width=280,
+            help="1 cuts as FER2013's images are cut; more takes in more of what is around the face.",
         )
     if camera and (shot := st.camera_input("Picture from the camera", width=480)):
         uploads.insert(0, shot)

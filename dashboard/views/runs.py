@@ -39,7 +39,7 @@ def table(view: runs_filters.View, watched: bool) -> None:
     if watched != any_live(runs):
         st.rerun()  # the last one has ended, or one has begun: one more drawing of the page ends or begins the polling
     shown = select_runs(runs, view.wanted, view.order)
-    actions = st.container(horizontal=True, vertical_alignment="bottom")
+    actions = st.container()
     if not shown:
         st.info("No run matches: change the search or the filters.", icon=":material/filter_alt_off:")
         return

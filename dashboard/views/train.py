@@ -84,9 +84,11 @@ def fitting_lists(datasets: list[DatasetInfo]) -> list[str]:
 def review(source: str | Run, values: dict[str, Any], datasets: list[DatasetInfo], runs: list[Run]) -> None:
     """What will be started, what it costs, and the button."""
     st.subheader("This run", anchor=False)
-    name = st.text_input("Name", max_chars=80, placeholder="made up if empty", key="run-name", persist_state="session")
+    name = st.text_input(
+        "Name", max_chars=80, placeholder="if empty, an id is made up", key="run-name", persist_state="session"
+    )
     author = st.text_input(
-        "Author", usual_author(runs), max_chars=40, placeholder="who asks", key="author", persist_state="session"
+        "Author", usual_author(runs), max_chars=40, placeholder="your name", key="author", persist_state="session"
     )
     try:
         config = parse_config(values)

@@ -3,7 +3,7 @@
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,7 @@ from core.errors import DataError
 from core.labels import LABELS
 
 if TYPE_CHECKING:
+    from core.data.fer2013 import DatasetInfo
     from core.data.kaggle import Download
 
 data_app = typer.Typer(help="Get data sets and look at them.", no_args_is_help=True, rich_markup_mode=None)
@@ -200,7 +201,7 @@ def data_audit(
         print(f"{count:>8,}  {text}")
 
 
-def _print_dataset(info: Any, as_json: bool) -> None:
+def _print_dataset(info: "DatasetInfo", as_json: bool) -> None:
     if as_json:
         print_json(info.model_dump(mode="json"))
         return

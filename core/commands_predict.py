@@ -19,8 +19,8 @@ _PROGRESS_SECONDS = 1.0
 _PROGRESS_LINES = 100
 """Where the progress goes to a file: one line for so many pictures."""
 
-Run = Annotated[str, typer.Option(help="Which run's weights; by default the approved run, else the best one.")]
-Weights = Annotated[
+RunOption = Annotated[str, typer.Option(help="Which run's weights; by default the approved run, else the best one.")]
+WeightsOption = Annotated[
     Path | None, typer.Option(help="Instead of a run: a .pth with the original project's weights, loaded safely.")
 ]
 
@@ -30,8 +30,8 @@ def predict(
         list[str], typer.Argument(metavar="IMAGE...", help="Pictures, folders, zip files, or patterns like '**/*.jpg'.")
     ],
     runs_root: RunsRoot,
-    run: Run = "",
-    weights: Weights = None,
+    run: RunOption = "",
+    weights: WeightsOption = None,
     faces: Annotated[
         bool, typer.Option("--faces/--no-faces", help="Look for faces, or take each picture whole.")
     ] = True,
@@ -151,7 +151,7 @@ def _printable(name: str) -> str:
 def bench_predict(
     runs_root: RunsRoot,
     data_root: DataRoot,
-    run: Run = "",
+    run: RunOption = "",
     photo: Annotated[
         Path | None, typer.Option(help="A photo with faces; by default one made of six FER2013 images.")
     ] = None,

@@ -2,7 +2,7 @@
 
 import sys
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,6 +24,9 @@ from core.cli import (
     run_as_json,
 )
 from core.errors import RunError
+
+if TYPE_CHECKING:
+    from core.runs.reproduce import Reproduction
 
 runs_app = typer.Typer(
     help="List, show, compare, annotate, stop and resume runs.", no_args_is_help=True, rich_markup_mode=None
@@ -313,7 +316,7 @@ def runs_reproduce(
         _print_reproduction(verdict)
 
 
-def _print_reproduction(verdict: Any) -> None:
+def _print_reproduction(verdict: "Reproduction") -> None:
     print(f"reproduces  {verdict.reproduces}")
     print(verdict.words)
     for check in verdict.checks:

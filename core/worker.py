@@ -27,6 +27,7 @@ from core.config import TrainConfig
 from core.errors import FerError
 from core.files import read_json, write_json, write_whole
 from core.jobs.queue import take_waiting
+from core.runs.corrections import corrections_of
 from core.runs.environment import describe_environment, uncommitted_changes
 from core.runs.layout import QueuePaths, RunPaths
 from core.runs.reader import read_run, read_status
@@ -129,12 +130,11 @@ def _train(paths: RunPaths, data_root: Path, status: RunStatus, stop_asked: Stop
     from core.data.fer2013 import read_info
 
     info = read_info(data_root, config.dataset)
+    listed = corrections_of(paths, config)
     from core.training.device import choose_compute
     from core.training.loop import Stopped, train
     from core.training.record import StatusReporter
-    from core.training.report import corrections_of
 
-    listed = corrections_of(paths, config)
     compute = choose_compute(config)
     environment = describe_environment(
         command=f"python -m core.worker {paths.run_id}",  # no path: folders are shared and shipped

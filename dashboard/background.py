@@ -11,14 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from core.data.fer2013 import DatasetInfo
+from core.data.fer2013 import DatasetInfo, Progress
 from core.errors import CountsDifferError, DataError, FerError
 from core.processes import start_module
 from core.runs.layout import RunPaths
 
 log = logging.getLogger(__name__)
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

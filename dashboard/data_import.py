@@ -9,12 +9,12 @@ from typing import Any
 import streamlit as st
 
 from core.data import demo
-from core.data.fer2013 import DatasetInfo
+from core.data.fer2013 import DatasetInfo, Progress
 from core.data.ferplus import import_ferplus, looks_like_ferplus
 from core.data.own import import_own, parse_mapping
 from core.data.sources import import_dataset
 from dashboard import cache, kaggle_view, widgets
-from dashboard.background import Progress, Snapshot
+from dashboard.background import Snapshot
 
 Work = Callable[[Progress], DatasetInfo]
 

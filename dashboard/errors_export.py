@@ -11,6 +11,7 @@ from PIL import Image
 
 from core.evaluation.predictions import PROBABILITY_COLUMNS
 from core.labels import LABELS
+from core.runs.table import spreadsheet_safe
 from core.runs.verdicts import Standing
 from dashboard.errors_data import Shown
 
@@ -47,8 +48,10 @@ def rows(chosen: pd.DataFrame, standing: Standing) -> pd.DataFrame:
 
 
 def as_csv(shown: Shown, chosen: pd.DataFrame) -> bytes:
-    """UTF-8, a row per image."""
-    return rows(chosen, shown.standing).to_csv(index=False).encode()
+    """UTF-8, a row per image; no text in it is taken for a formula."""
+    table = rows(chosen, shown.standing)
+    safe = {column: table[column].map(spreadsheet_safe) for column in ("image_id", "verdicts")}
+    return table.assign(**safe).to_csv(index=False).encode()
 
 
 def as_parquet(shown: Shown, chosen: pd.DataFrame) -> bytes:

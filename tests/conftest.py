@@ -79,6 +79,20 @@ def runs_root(tmp_path: Path) -> Iterator[Path]:
     kill_processes_of(root)
 
 
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the files and folders that are made safe from a power cut, in this order."""
+    names: list[str] = []
+    fsync = os.fsync
+
+    def note(handle: int) -> None:
+        names.append(Path(f"/proc/self/fd/{handle}").readlink().name)
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", note)
+    return names
+
+
 def kill_processes_of(root: Path) -> None:
     """Kill runners and workers whose command line names this folder."""
     for process in psutil.process_iter(["cmdline"]):

@@ -164,13 +164,14 @@ def test_the_shown_selection_can_be_taken_away(run: FakeRun, demo_root: Path, mo
 
     table = table_of(run)
     chosen = table[~table["correct"]].iloc[:5]
-    give_verdicts(run.paths, "Mara", "validation", [chosen["image_id"].iloc[0]], "ambiguous")
+    give_verdicts(run.paths, "=Mara()", "validation", [chosen["image_id"].iloc[0]], "ambiguous")
     shown = Shown(read_run(run.paths.root, run.id), "validation", table, read_info(demo_root, "demo"))
     csv = pd.read_csv(BytesIO(errors_export.as_csv(shown, chosen)))
     parquet = pd.read_parquet(BytesIO(errors_export.as_parquet(shown, chosen)))
     assert csv["image_id"].tolist() == parquet["image_id"].tolist() == chosen["image_id"].tolist()
     assert csv["predicted"].tolist() == [LABELS[index] for index in chosen["predicted"]]
-    assert parquet["verdicts"].tolist() == ["Mara: ambiguous", "", "", "", ""]
+    assert parquet["verdicts"].tolist() == ["=Mara(): ambiguous", "", "", "", ""]
+    assert csv["verdicts"][0] == "'=Mara(): ambiguous", "a spreadsheet would run what begins with ="
     from PIL import Image
 
     images = load_split(demo_root, "demo", "validation").images

@@ -1,6 +1,5 @@
 """What people say about runs: nothing is lost when two say it at once, and it stays known who said what."""
 
-import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,15 +50,9 @@ def test_each_change_is_kept_with_name_and_time(paths: RunPaths) -> None:
 
 
 def test_the_history_is_safe_from_a_power_cut_before_the_present_state_changes(
-    paths: RunPaths, monkeypatch: pytest.MonkeyPatch
+    paths: RunPaths, synced: list[str]
 ) -> None:
-    synced, fsync = [], os.fsync
-
-    def note(handle: int) -> None:
-        synced.append(Path(f"/proc/self/fd/{handle}").readlink().name)
-        fsync(handle)
-
-    monkeypatch.setattr(os, "fsync", note)
+    synced.clear()
     annotate(paths, "Ada", {"notes": "x"})
     assert synced[:2] == ["changes.jsonl", "a-run"], "the lines, and that there is such a file"
     assert synced[2].startswith(".tmp-meta.json")

@@ -149,6 +149,14 @@ def test_rows_newer_than_the_checkpoint_are_done_again_once(tmp_path: Path, demo
     assert_bit_equal(whole, paths)
 
 
+def test_rows_are_safe_from_a_power_cut_before_a_checkpoint_counts_them(
+    tmp_path: Path, demo_root: Path, synced: list[str]
+) -> None:
+    run_training(tmp_path, demo_root, TINY | {"epochs": 1})
+    first = next(index for index, name in enumerate(synced) if name.startswith(".tmp-checkpoint.pt"))
+    assert {"steps.jsonl", "epochs.jsonl"} <= set(synced[:first])
+
+
 def test_a_crash_between_the_last_batch_and_the_validation_is_resumed(
     tmp_path: Path, demo_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,8 +14,7 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from core.data.fer2013 import IMAGE_SIZE, DatasetInfo, SplitArrays, check_name, write_dataset
-from core.data.sources import Progress
+from core.data.fer2013 import IMAGE_SIZE, DatasetInfo, Progress, SplitArrays, check_name, write_dataset
 from core.labels import LABELS
 
 _SUPERSAMPLING: Final = 4

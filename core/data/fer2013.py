@@ -58,6 +58,9 @@ _T = TypeVar("_T")
 
 Kind = Literal["fer2013", "fer2013-plus", "drawn", "own"]
 
+Progress = Callable[[int, int], None]
+"""Called with images done and images in all."""
+
 SplitArrays = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Images uint8 (N, 48, 48), labels (N,) in 0..6, ids (N,) str."""
 

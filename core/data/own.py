@@ -17,10 +17,9 @@ from typing import Final
 import numpy as np
 
 from core.data.decode import MAX_BYTES, decode_image, to_face
-from core.data.fer2013 import IMAGE_SIZE, SPLITS, DatasetInfo, SplitArrays, check_name, write_dataset
+from core.data.fer2013 import IMAGE_SIZE, SPLITS, DatasetInfo, Progress, SplitArrays, check_name, write_dataset
 from core.data.sources import (
     Files,
-    Progress,
     UnusableImageError,
     begins_as_zip,
     common_top,

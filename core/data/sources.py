@@ -25,6 +25,7 @@ from core.data.fer2013 import (
     SPLITS,
     CountDifference,
     DatasetInfo,
+    Progress,
     SplitArrays,
     check_name,
     count_differences,
@@ -33,9 +34,6 @@ from core.data.fer2013 import (
 from core.data.tables import TABLE_NAMES, is_table, looks_like_table, read_table, read_table_stream
 from core.errors import CountsDifferError, DataError, quote
 from core.labels import LABELS
-
-Progress = Callable[[int, int], None]
-"""Called with images done and images in all."""
 
 ACCEPTED: Final = (
     f"a zip file or a folder in the layout of Kaggle's {KAGGLE_NAME} (train/<class>/*.jpg and test/<class>/*.jpg), "

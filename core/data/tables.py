@@ -19,7 +19,7 @@ from typing import BinaryIO, Final
 
 import numpy as np
 
-from core.data.fer2013 import IMAGE_SIZE, SPLITS, SplitArrays
+from core.data.fer2013 import IMAGE_SIZE, SPLITS, Progress, SplitArrays
 from core.errors import DataError, quote
 from core.labels import LABELS
 
@@ -54,8 +54,6 @@ _DAMAGE: Final = (
     tarfile.TarError,
 )
 """What the readers raise on damaged archives."""
-
-Progress = Callable[[int, int], None]
 
 
 def looks_like_table(path: Path) -> bool:

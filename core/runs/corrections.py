@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal, Self
 from filelock import FileLock, Timeout
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, model_validator
 
+from core.config import TrainConfig
 from core.errors import RunError
 from core.files import NAME, write_json
 from core.labels import LABELS
@@ -239,6 +240,20 @@ def run_corrections(paths: RunPaths) -> Corrections | None:
         return _read(paths.corrections)
     except FileNotFoundError:
         return None
+
+
+def corrections_of(paths: RunPaths, config: TrainConfig) -> Corrections | None:
+    """The list in a run folder that its settings ask for; None if they ask for none.
+
+    Raises:
+        RunError: it is missing, damaged, or another one.
+    """
+    if not config.corrections:
+        return None
+    found = run_corrections(paths)
+    if found is None or found.name != config.corrections:
+        raise RunError(f"corrections.json with the list {config.corrections!r} is missing from the run: clone it.")
+    return found
 
 
 def check_fits(corrections: Corrections, data_root: Path, dataset: str) -> None:

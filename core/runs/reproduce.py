@@ -16,7 +16,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from core.errors import DataError, RunError
 from core.evaluation.significance import compare_predictions, mean_and_spread
 from core.files import read_json, write_json
-from core.runs.compare import SPLITS, recipe
+from core.runs.compare import SPLITS, read_table, recipe
 from core.runs.environment import read_uncommitted_changes
 from core.runs.reader import list_runs, read_run
 from core.runs.store import Run, RunState
@@ -292,8 +292,6 @@ def _same_weights(original: Run, again: Run) -> bool | None:
 
 def _same_predictions(original: Run, again: Run) -> bool:
     """Whether every table that the original has is there again, equal to the bit, and there is one."""
-    from core.runs.compare import read_table
-
     paths = [(original.paths.predictions(split), again.paths.predictions(split)) for split in SPLITS]
     pairs = [(read_table(old), read_table(new)) for old, new in paths if old.exists()]
     return bool(pairs) and all(
@@ -303,8 +301,6 @@ def _same_predictions(original: Run, again: Run) -> bool:
 
 
 def _predictions(run: Run) -> Any:
-    from core.runs.compare import read_table
-
     return read_table(run.paths.predictions(SPLIT))
 
 

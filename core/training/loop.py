@@ -22,6 +22,7 @@ from core.evaluation.predictions import write_predictions
 from core.labels import NUM_CLASSES
 from core.models import build_model
 from core.preprocess import to_input
+from core.runs.corrections import corrections_of
 from core.runs.layout import RunPaths
 from core.training.augment import Augmentation, mixup
 from core.training.checkpoint import Progress, load_checkpoint, plain_weights, save_checkpoint, save_whole
@@ -29,7 +30,7 @@ from core.training.device import Compute, to_device
 from core.training.feed import TrainData, epoch_order, load_data, seed_step
 from core.training.optim import AveragedWeights, build_optimizers, rate_factor, set_rate
 from core.training.record import Recorder, StatusReporter, SystemMonitor
-from core.training.report import corrections_of, report
+from core.training.report import report
 
 log = logging.getLogger("train")
 
@@ -73,7 +74,7 @@ def train(
 
     def save() -> None:
         nonlocal last_save
-        record.read()  # a loss that is not finite must never reach a checkpoint
+        record.sync()
         progress.elapsed_seconds = record.elapsed()
         save_checkpoint(paths.checkpoint, progress, *parts)
         last_save = time.monotonic()

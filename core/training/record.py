@@ -108,8 +108,18 @@ class Recorder:
             images_per_second=row["images_per_second"],
         )
 
+    def sync(self) -> None:
+        """Read what waits and have all rows on disk, before a checkpoint counts their steps as done: a resume after a
+        power cut would never write them again.
+
+        Raises:
+            TrainingError: a loss was not finite; such weights must never reach a checkpoint.
+        """
+        self.read()
+        self._steps.append([], lasting=True)
+
     def read(self) -> None:
-        """Fetch what waits on the device and append it to the history; always before a checkpoint is written.
+        """Fetch what waits on the device and append it to the history.
 
         Raises:
             TrainingError: a loss was not finite, so the weights are lost from that step on.
@@ -147,7 +157,7 @@ class Recorder:
 
     def end_epoch(self, row: dict[str, Any]) -> None:
         """Append the epoch's row and renew the summary."""
-        self._epochs.append([row])
+        self._epochs.append([row], lasting=True)
         self.write_summary()
 
     def write_summary(self, **more: Any) -> None:

@@ -12,12 +12,11 @@ from torch import nn
 
 from core.config import TrainConfig
 from core.data.fer2013 import Split, load_split
-from core.errors import RunError
 from core.evaluation.inference import FLIP, Views, class_probabilities
 from core.evaluation.metrics import evaluate_predictions, fit_temperature
 from core.evaluation.predictions import probabilities_of, read_predictions, write_predictions
 from core.models import load_weights
-from core.runs.corrections import Corrections, run_corrections
+from core.runs.corrections import corrections_of
 from core.runs.layout import RunPaths
 from core.runs.suspects import HELD_OUT
 from core.training.device import Compute, tensor_on, to_device
@@ -136,20 +135,6 @@ def score_train(
     predict_split(paths, to_device(load_weights(paths.weights, config.model), compute), train, compute, keep_going)
     table = read_predictions(paths.predictions("train"))
     return evaluate_predictions(table["label"].to_numpy(), probabilities_of(table))
-
-
-def corrections_of(paths: RunPaths, config: TrainConfig) -> Corrections | None:
-    """The list in a run folder that its settings ask for; None if they ask for none.
-
-    Raises:
-        RunError: it is missing, damaged, or another one.
-    """
-    if not config.corrections:
-        return None
-    found = run_corrections(paths)
-    if found is None or found.name != config.corrections:
-        raise RunError(f"corrections.json with the list {config.corrections!r} is missing from the run: clone it.")
-    return found
 
 
 def _figures(

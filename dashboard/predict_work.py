@@ -41,8 +41,7 @@ class Network:
 
 def network_of(run: Run) -> Network:
     """A run's best weights."""
-    value = run.summary.get("evaluation", {}).get("validation", {}).get("temperature")
-    temperature = float(value) if isinstance(value, int | float) and value > 0 else None
+    temperature = run.temperature
     model = run.config.model if run.config else "cnn-model-2"
     key = f"{cache.file_key(run.paths.weights)} {temperature}"
     return Network(key, run.name, temperature, lambda: cache.predictor(run.paths.weights, model, temperature), run)

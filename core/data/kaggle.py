@@ -23,9 +23,6 @@ ZIP_BYTES: Final = 61_814_611
 """Of the archive as it was last seen."""
 IMPORTED_BYTES: Final = 85_000_000
 
-SILENCE_SECONDS: Final = 60.0
-"""After so long without a byte, a download is ended."""
-
 _SPARE_BYTES: Final = 5_000_000
 _START_SECONDS: Final = 60.0
 
@@ -133,13 +130,12 @@ def _in_words(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
-def start(data_root: Path, *, accept_differences: bool = False, silence_seconds: float = SILENCE_SECONDS) -> None:
+def start(data_root: Path, *, accept_differences: bool = False) -> None:
     """Begin, or go on with what has arrived before. Returns when the process is at work.
 
     Args:
         data_root: where data sets are kept.
         accept_differences: import it where the numbers per class are not the published ones.
-        silence_seconds: end it when nothing arrives for so long.
 
     Raises:
         DataError: one is going on already, there are no credentials, too little space, or no process can be started.
@@ -161,7 +157,6 @@ def start(data_root: Path, *, accept_differences: bool = False, silence_seconds:
         process = start_module(
             "core.data.kaggle_process",
             *("--data-root", str(data_root.resolve())),
-            *("--silence", str(silence_seconds)),
             *(["--accept-differences"] if accept_differences else []),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -19,7 +19,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from core.data import credentials, kaggle_errors
-from core.data.kaggle import SILENCE_SECONDS, ZIP_BYTES, Download, DownloadPaths, State
+from core.data.kaggle import ZIP_BYTES, Download, DownloadPaths, State
 from core.errors import CountsDifferError, DataError
 from core.files import read_json, write_json
 from core.processes import start_module
@@ -27,6 +27,9 @@ from core.processes import start_module
 ZIP_SHA256: Final = "f9e170be34a546df7328720a5ea97d90237f3349001dbd4b0c9cfd57671da633"
 """Of the archive as it was last seen. Another one is read all the same: every image has a checksum in the zip file, and
 the numbers per class are compared."""
+
+SILENCE_SECONDS: Final = 60.0
+"""After so long without a byte, a download is ended."""
 
 _FULL_BYTES: Final = 1_000_000
 """A disk with less free space is full: it is better to stop while the outcome can still be written."""
@@ -46,6 +49,11 @@ class _Ended(Exception):
 
 def run(data_root: Path, *, silence_seconds: float = SILENCE_SECONDS, accept_differences: bool = False) -> None:
     """What the process does; `core.data.kaggle.look` tells how it ended.
+
+    Args:
+        data_root: where data sets are kept.
+        silence_seconds: end it when nothing arrives for so long.
+        accept_differences: import it where the numbers per class are not the published ones.
 
     Raises:
         OSError: its folder cannot be written.
@@ -231,14 +239,9 @@ def _cpu_seconds(process: psutil.Process) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m core.data.kaggle_process", description=__doc__)
     parser.add_argument("--data-root", type=Path, required=True)
-    parser.add_argument("--silence", type=float, default=SILENCE_SECONDS)
     parser.add_argument("--accept-differences", action="store_true")
     arguments = parser.parse_args()
-    run(
-        arguments.data_root,
-        silence_seconds=arguments.silence,
-        accept_differences=arguments.accept_differences,
-    )
+    run(arguments.data_root, accept_differences=arguments.accept_differences)
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ def compare_correct(baseline: np.ndarray, run: np.ndarray, *, seed: int = 0) -> 
     )
 
 
-def compare_predictions(baseline: "pd.DataFrame", run: "pd.DataFrame", *, seed: int = 0) -> Comparison:
+def compare_predictions(baseline: "pd.DataFrame", run: "pd.DataFrame") -> Comparison:
     """Compare two tables of `core.evaluation.predictions.read_predictions`, joined on `image_id`.
 
     Raises:
@@ -113,7 +113,7 @@ def compare_predictions(baseline: "pd.DataFrame", run: "pd.DataFrame", *, seed: 
         raise RunError(
             f"The two runs were scored with different labels for {disagreed:,} images: evaluate both on the same data."
         )
-    return compare_correct(baseline["correct"].to_numpy(), run["correct"].to_numpy(), seed=seed)
+    return compare_correct(baseline["correct"].to_numpy(), run["correct"].to_numpy())
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
@@ -136,9 +136,7 @@ def mcnemar(only_first: int, only_second: int) -> float:
     return min(1.0, 2 * ways / 2**thrown)
 
 
-def difference_interval(
-    only_first: int, only_second: int, images: int, *, seed: int = 0, resamples: int = RESAMPLES
-) -> tuple[float, float]:
+def difference_interval(only_first: int, only_second: int, images: int, *, seed: int = 0) -> tuple[float, float]:
     """95 % percentile interval of accuracy(second) - accuracy(first), by a paired bootstrap over images (Efron 1979).
 
     Resampling images with replacement makes the counts of the three kinds of image (only the first right, only the
@@ -149,10 +147,9 @@ def difference_interval(
         only_second: images only the second gets right.
         images: all of them, at least 1.
         seed: of the draws.
-        resamples: at least 1.
     """
     shares = np.array([only_first, only_second, images - only_first - only_second]) / images
-    drawn = np.random.default_rng(seed).multinomial(images, shares, size=resamples)
+    drawn = np.random.default_rng(seed).multinomial(images, shares, size=RESAMPLES)
     low, high = np.percentile((drawn[:, 1] - drawn[:, 0]) / images, [2.5, 97.5])
     return float(low), float(high)
 

@@ -11,9 +11,9 @@ from core.runs.suspects import fold_settings
 
 
 def queue_folds(
-    runs_root: Path, data_root: Path, config: TrainConfig, folds: int, *, author: str, tag: str = ""
+    runs_root: Path, data_root: Path, config: TrainConfig, folds: int, *, author: str
 ) -> tuple[str, list[str]]:
-    """Put one run per fold in the queue, all under one tag.
+    """Put one run per fold in the queue, all under one new tag.
 
     Args:
         runs_root: where they go.
@@ -21,7 +21,6 @@ def queue_folds(
         config: their settings, but for the fold.
         folds: 2 to 5.
         author: who starts them, not empty.
-        tag: of the group; made up where it is empty.
 
     Returns:
         The tag, and the ids in the order of the folds.
@@ -29,7 +28,7 @@ def queue_folds(
     Raises:
         RunError: so many folds are not supported, or a run folder cannot be written.
     """
-    tag = tag or f"folds-{secrets.token_hex(2)}"
+    tag = f"folds-{secrets.token_hex(2)}"
     ids = []
     for each in fold_settings(config, folds):
         run_id = start(runs_root, data_root, each, name=f"Fold {each.hold_out} of {tag}", author=author)

@@ -4,11 +4,15 @@ comes from `alive.lock` alone."""
 import os
 import signal
 import socket
+from typing import Final
 
 import psutil
 
 from core.runs.layout import RunPaths
 from core.runs.store import RunStatus, boot_id
+
+KILL_SECONDS: Final = 10.0
+"""So long a killed process may take to be gone."""
 
 
 def worker_process(paths: RunPaths, status: RunStatus) -> psutil.Process | None:
@@ -28,7 +32,7 @@ def worker_process(paths: RunPaths, status: RunStatus) -> psutil.Process | None:
         return None
 
 
-def kill_worker(paths: RunPaths, status: RunStatus, wait_seconds: float = 10) -> bool:
+def kill_worker(paths: RunPaths, status: RunStatus) -> bool:
     """Kill a run's training process and whatever it started; whether it was there and is gone now."""
     process = worker_process(paths, status)
     if process is None:
@@ -38,7 +42,7 @@ def kill_worker(paths: RunPaths, status: RunStatus, wait_seconds: float = 10) ->
             os.killpg(process.pid, signal.SIGKILL)
         else:
             process.kill()
-        process.wait(wait_seconds)
+        process.wait(KILL_SECONDS)
     except (psutil.NoSuchProcess, ProcessLookupError):
         return True
     except psutil.TimeoutExpired:

@@ -23,14 +23,14 @@ _SIZE: Final = (1152, 864)
 _FACES: Final = 6
 
 
-def group_photo(data_root: Path, dataset: str = "fer2013", faces: int = _FACES) -> Image.Image:
-    """A photo of one megapixel with real faces: images of the validation split, enlarged, on a soft ground.
+def group_photo(data_root: Path) -> Image.Image:
+    """A photo of one megapixel with real faces: six of FER2013's validation images, enlarged, on a soft ground.
 
     Raises:
-        DataError: the data set is not imported.
+        DataError: FER2013 is not imported.
     """
-    split = load_split(data_root, dataset, "validation")
-    happy = np.flatnonzero(split.labels == LABELS.index("happy"))[:faces]
+    split = load_split(data_root, "fer2013", "validation")
+    happy = np.flatnonzero(split.labels == LABELS.index("happy"))[:_FACES]
     photo = Image.linear_gradient("L").resize(_SIZE).point(lambda value: 90 + value // 4).convert("RGB")
     for number, index in enumerate(happy):
         side = 180 + 24 * (number % 3)

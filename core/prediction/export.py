@@ -5,7 +5,7 @@ exporter needs two more packages and traces the network to find out the same.
 """
 
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from torch import Tensor, nn
@@ -15,6 +15,9 @@ from core.files import write_whole
 from core.labels import LABELS
 from core.models import CnnModel1, CnnModel2
 from core.preprocess import IMAGE_SIZE
+
+if TYPE_CHECKING:
+    from onnx import NodeProto, TensorProto
 
 OPSET: Final = 17
 """ONNX operator set, of 2022: everything reads it."""
@@ -42,12 +45,31 @@ def write_onnx(model: CnnModel1 | CnnModel2, path: Path, temperature: float | No
     """
     try:
         import onnx
-        from onnx import TensorProto, helper, numpy_helper
+        from onnx import TensorProto, helper
     except ImportError:
         raise RunError("Writing ONNX needs the package onnx: run `pip install onnx` and try again.") from None
+    nodes, weights = _chain(model, temperature or 1.0)
+    floats = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", len(LABELS)])
+        for name in ("logits", "probabilities")
+    ]
+    images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", IMAGE_SIZE, IMAGE_SIZE])
+    graph = helper.make_graph(nodes, type(model).__name__, [images], floats, weights)
+    opset = [helper.make_opsetid("", OPSET)]
+    made = helper.make_model(graph, producer_name="fer-dashboard", opset_imports=opset, ir_version=_IR_VERSION)
+    made.doc_string = DESCRIPTION
+    facts = {"labels": ",".join(LABELS), "temperature": str(temperature or 1.0), "source": source}
+    helper.set_model_props(made, facts)
+    onnx.checker.check_model(made, full_check=True)
+    write_whole(path, lambda file: file.write(made.SerializeToString()))
 
-    nodes: list[onnx.NodeProto] = []
-    weights: list[onnx.TensorProto] = []
+
+def _chain(model: CnnModel1 | CnnModel2, temperature: float) -> "tuple[list[NodeProto], list[TensorProto]]":
+    """The nodes from `images` to `logits` and `probabilities`, and the weights they name."""
+    from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+    nodes: list[NodeProto] = []
+    weights: list[TensorProto] = []
 
     def constant(name: str, value: Tensor | np.ndarray) -> str:
         array = value.detach().cpu().numpy() if isinstance(value, Tensor) else value
@@ -86,19 +108,6 @@ def write_onnx(model: CnnModel1 | CnnModel2, path: Path, temperature: float | No
             else:
                 assert isinstance(layer, nn.Dropout), layer  # which does nothing in evaluation mode
     logits = node("Identity", [value], "logits")
-    scaled = node("Div", [logits, constant("temperature", np.float32(temperature or 1.0).reshape(1))], "scaled")
+    scaled = node("Div", [logits, constant("temperature", np.float32(temperature).reshape(1))], "scaled")
     node("Softmax", [scaled], "probabilities", axis=1)
-
-    floats = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", len(LABELS)])
-        for name in ("logits", "probabilities")
-    ]
-    images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", IMAGE_SIZE, IMAGE_SIZE])
-    graph = helper.make_graph(nodes, type(model).__name__, [images], floats, weights)
-    opset = [helper.make_opsetid("", OPSET)]
-    made = helper.make_model(graph, producer_name="fer-dashboard", opset_imports=opset, ir_version=_IR_VERSION)
-    made.doc_string = DESCRIPTION
-    facts = {"labels": ",".join(LABELS), "temperature": str(temperature or 1.0), "source": source}
-    helper.set_model_props(made, facts)
-    onnx.checker.check_model(made, full_check=True)
-    write_whole(path, lambda file: file.write(made.SerializeToString()))
+    return nodes, weights

@@ -161,7 +161,7 @@ class Predictor:
             run = find_run(runs_root, f"{run}/" if isinstance(run, Path) else run)
         if run.config is None:
             raise RunError(f"Run {run.id} cannot be used: {run.problem}")
-        return cls.load(run.paths.weights, run.config.model, temperature_of(run))
+        return cls.load(run.paths.weights, run.config.model, run.temperature)
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Class probabilities of gray crops, uncalibrated: those of the evaluation.
@@ -206,9 +206,3 @@ class Predictor:
         """
         path = Path(path)
         return self.predict(decode_image(read_picture(path), path.name), whole=whole)
-
-
-def temperature_of(run: Run) -> float | None:
-    """The temperature fitted on validation when the run was evaluated; None before."""
-    value = run.figures("validation").get("temperature")
-    return float(value) if isinstance(value, int | float) and value > 0 else None

@@ -49,13 +49,13 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
                 yield row
 
 
-def files_of(paths: RunPaths, *, checkpoint: bool = False) -> list[Path]:
-    """The files of a run that are worth taking away: no locks, nothing half-written, no links out of the folder.
+def files_of(paths: RunPaths) -> list[Path]:
+    """The files of a run that are worth taking away: no locks, nothing half-written, no links out of the folder, and no
+    checkpoint, which is three times the size of all the rest.
 
     Raises:
         RunError: the folder cannot be read.
     """
-    left_out = {paths.stop_request.name} | (set() if checkpoint else {paths.checkpoint.name})
     try:
         return sorted(
             path
@@ -64,26 +64,25 @@ def files_of(paths: RunPaths, *, checkpoint: bool = False) -> list[Path]:
             and not path.is_symlink()
             and path.suffix != ".lock"
             and not path.name.startswith(".")
-            and path.name not in left_out
+            and path not in (paths.stop_request, paths.checkpoint)
         )
     except OSError as error:
         raise RunError(f"Run {paths.run_id} cannot be read: {error.strerror or error}.") from error
 
 
-def write_zip(paths: RunPaths, file: IO[bytes], *, checkpoint: bool = False) -> None:
+def write_zip(paths: RunPaths, file: IO[bytes]) -> None:
     """The run's folder as a zip, a piece at a time; unpacked among other runs it is a run again.
 
     Args:
         paths: the run.
         file: where the zip goes.
-        checkpoint: also what a resume needs, about three times the size of all the rest.
 
     Raises:
         RunError: the folder cannot be read.
         OSError: a file in it cannot be read, or the disk is full.
     """
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-        for path in files_of(paths, checkpoint=checkpoint):
+        for path in files_of(paths):
             # Weights and parquet do not get smaller, only slower.
             kind = zipfile.ZIP_STORED if path.suffix in (".pth", ".pt", ".parquet") else zipfile.ZIP_DEFLATED
             archive.write(path, f"{paths.run_id}/{path.name}", compress_type=kind)

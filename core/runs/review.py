@@ -9,16 +9,15 @@ import getpass
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, get_args
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from core.errors import RunError
 from core.runs.history import HistoryWriter, read_all
 from core.runs.layout import RunPaths
-from core.runs.store import RunMeta, write_meta
+from core.runs.store import ReviewState, RunMeta, write_meta
 
-ReviewState = Literal["unreviewed", "in review", "approved", "rejected"]
 REVIEW_STATES: Final[tuple[ReviewState, ...]] = get_args(ReviewState)
 VERDICTS: Final = ("approved", "rejected")
 

@@ -85,6 +85,9 @@ class RunStatus(BaseModel):
     """One line for people; the traceback is in `train.log`."""
 
 
+ReviewState = Literal["unreviewed", "in review", "approved", "rejected"]
+
+
 class RunMeta(BaseModel):
     """`meta.json`: what people say about a run; never read by training."""
 
@@ -94,7 +97,7 @@ class RunMeta(BaseModel):
     author: str = ""
     notes: str = ""
     tags: list[str] = []
-    review: Literal["unreviewed", "in review", "approved", "rejected"] = "unreviewed"
+    review: ReviewState = "unreviewed"
     reviewer: str = ""
     """Who gave it this review state."""
     starred: bool = False
@@ -138,6 +141,12 @@ class Run:
         """What the evaluation says about a split; empty until it has been scored."""
         found: dict[str, Any] = self.summary.get("evaluation", {}).get(split) or {}
         return found
+
+    @property
+    def temperature(self) -> float | None:
+        """Fitted on validation when the run was evaluated; None before."""
+        value = self.figures("validation").get("temperature")
+        return float(value) if isinstance(value, int | float) and value > 0 else None
 
     @property
     def has_weights(self) -> bool:

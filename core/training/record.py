@@ -21,6 +21,7 @@ from core.training.checkpoint import Progress
 from core.training.feed import TrainData
 
 HEARTBEAT_SECONDS = 1.0
+SAMPLE_SECONDS = 5.0
 STEPS_PER_READ_ON_GPU = 25
 
 
@@ -183,10 +184,9 @@ class Recorder:
 class SystemMonitor:
     """A thread that writes CPU, memory and GPU use every few seconds."""
 
-    def __init__(self, path: Path, elapsed: Callable[[], float], seconds: float = 5.0) -> None:
+    def __init__(self, path: Path, elapsed: Callable[[], float]) -> None:
         self._path = path
         self._elapsed = elapsed
-        self._seconds = seconds
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="system-monitor", daemon=True)
 
@@ -202,7 +202,7 @@ class SystemMonitor:
         process = psutil.Process(os.getpid())
         process.cpu_percent()  # the first call only sets the starting point
         with HistoryWriter(self._path) as history:
-            while not self._done.wait(self._seconds):
+            while not self._done.wait(SAMPLE_SECONDS):
                 try:
                     history.append([self._sample(process)])
                 except OSError:

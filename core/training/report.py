@@ -119,7 +119,6 @@ def score_train(
     config: TrainConfig,
     data_root: Path,
     compute: Compute,
-    keep_going: Callable[[], bool] = lambda: True,
 ) -> dict[str, Any]:
     """Predict all training images with a run's best weights, and keep that as `predictions-train.parquet`.
 
@@ -129,10 +128,9 @@ def score_train(
     Raises:
         RunError: there are no weights, or the file is damaged.
         DataError: the data set is missing or damaged.
-        InterruptedError: `keep_going` said no.
     """
     train = load_split(data_root, config.dataset, "train")
-    predict_split(paths, to_device(load_weights(paths.weights, config.model), compute), train, compute, keep_going)
+    predict_split(paths, to_device(load_weights(paths.weights, config.model), compute), train, compute)
     table = read_predictions(paths.predictions("train"))
     return evaluate_predictions(table["label"].to_numpy(), probabilities_of(table))
 

@@ -24,7 +24,8 @@ import psutil
 from core.runs.history import read_rows
 from core.runs.layout import RunPaths
 from tests.bench.make_runs import DETAILED, EPOCHS, RUNS, make_runs
-from tests.bench.visitor import Server, Visit, free_port, serve, wait_for_answer
+from tests.bench.visitor import Server, Visit, serve, wait_for_answer
+from tests.server import free_port
 
 TENSORBOARD_SECONDS = 600
 

@@ -1,9 +1,6 @@
 """A visitor without a browser: opens pages of a real server over its websocket and says what that took."""
 
-import os
-import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -17,7 +14,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import connect
 
-from core.config import PROJECT_ROOT
+from tests.server import start_server
 
 
 @dataclass(frozen=True)
@@ -78,30 +75,15 @@ class Server:
 @contextmanager
 def serve(runs_root: Path, data_root: Path, log: Path) -> Iterator[Server]:
     """A server for these folders, ended at the end; `started` is when its process was."""
-    port = free_port()
-    command = ["-m", "streamlit", "run", "dashboard/Home.py", "--server.port", str(port), "--server.headless", "true"]
     started = time.perf_counter()
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, *command],
-            cwd=PROJECT_ROOT,
-            env={**os.environ, "FER_RUNS_ROOT": str(runs_root), "FER_DATA_ROOT": str(data_root)},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+        port, process = start_server(runs_root, data_root, stdout=output, stderr=subprocess.STDOUT)
     try:
         wait_for_answer(f"http://127.0.0.1:{port}/_stcore/health", process)
         yield Server(process, port, started)
     finally:
         process.terminate()
         process.wait(20)
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for_answer(url: str, process: subprocess.Popen[bytes], seconds: float = 120) -> bytes:

@@ -1,9 +1,6 @@
 """A real server with empty folders, and real Chromium."""
 
-import os
-import socket
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import PROJECT_ROOT, kill_processes_of, wait_for
+from tests.conftest import kill_processes_of, wait_for
+from tests.server import start_server
 
 CHROMIUM = Path("/usr/bin/chromium")
 CHROMIUM_ARGUMENTS = [
@@ -46,26 +44,12 @@ class App:
     process: subprocess.Popen[bytes]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def running_app(folder: Path) -> Iterator[App]:
     """`streamlit run dashboard/Home.py` on empty folders; ended, with all it started, at the end."""
-    port = free_port()
     runs_root, data_root, log = folder / "runs", folder / "data", folder / "server.log"
-    command = ["-m", "streamlit", "run", "dashboard/Home.py", "--server.port", str(port), "--server.headless", "true"]
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, *command],
-            cwd=PROJECT_ROOT,
-            env={**os.environ, "FER_RUNS_ROOT": str(runs_root), "FER_DATA_ROOT": str(data_root)},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+        port, process = start_server(runs_root, data_root, stdout=output, stderr=subprocess.STDOUT)
     url = f"http://127.0.0.1:{port}"
     try:
         wait_for(lambda: _answers(f"{url}/_stcore/health"), 60, "the server's first answer")

@@ -4,7 +4,6 @@ shows it."""
 import os
 import signal
 import subprocess
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -20,8 +19,8 @@ from core.runs.history import read_rows
 from core.runs.layout import RunPaths
 from core.runs.reader import read_run
 from core.runs.store import RunState, create_run
-from tests.browser.conftest import free_port
-from tests.conftest import PROJECT_ROOT, wait_for
+from tests.conftest import wait_for
+from tests.server import start_server
 from tests.test_jobs import ENDLESS
 
 SIGNALS = [signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGKILL]
@@ -30,15 +29,7 @@ SIGNALS = [signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGKILL]
 @contextmanager
 def server(runs_root: Path, data_root: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """`streamlit run` in a session of its own, as a terminal gives it; and its port."""
-    port = free_port()
-    options = ["--server.port", str(port), "--server.headless", "true"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "dashboard/Home.py", *options],
-        cwd=PROJECT_ROOT,
-        env={**os.environ, "FER_RUNS_ROOT": str(runs_root), "FER_DATA_ROOT": str(data_root)},
-        start_new_session=True,
-        preexec_fn=hang_up_ends,
-    )
+    port, process = start_server(runs_root, data_root, start_new_session=True, preexec_fn=hang_up_ends)
     try:
         wait_for(lambda: is_up(port), 60, "the server")
         yield process, port

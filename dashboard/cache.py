@@ -115,8 +115,11 @@ def _history(path: str) -> History:
 
 def accuracy_curve(path: Path) -> list[float]:
     """Accuracy on validation after each epoch of an `epochs.jsonl`, in per cent, at most about 50 points; for tables of
-    many runs, where `history` would keep more than is shown."""
-    return _accuracy_curve(file_key(path))
+    many runs, where `history` would keep more than is shown. Empty where it cannot be read: the others are shown."""
+    try:
+        return _accuracy_curve(file_key(path))
+    except OSError:
+        return []
 
 
 @st.cache_resource(max_entries=2000, show_spinner=False)

@@ -39,8 +39,8 @@ def against_parent(run: Run) -> None:
 
 def against_baseline(baseline: Run, runs: Sequence[Run], split: str) -> None:
     """For the Compare page: what another run fixed and broke against the baseline."""
-    others = [run for run in runs if run.id != baseline.id and run.paths.predictions(split).exists()]
-    if not others or not baseline.paths.predictions(split).exists():
+    others = [run for run in runs if run.id != baseline.id and run.paths.has_predictions(split)]
+    if not others or not baseline.paths.has_predictions(split):
         return
     st.subheader("Errors against the baseline", anchor=False)
     changes(
@@ -59,7 +59,7 @@ def against_another(run: Run, split: str, runs: Sequence[Run]) -> None:
         and each.config
         and run.config
         and each.config.dataset == run.config.dataset
-        and each.paths.predictions(split).exists()
+        and each.paths.has_predictions(split)
     ]
     if not fitting:
         st.info(f"There is no other run of this data that has been scored on {split}.", icon=":material/compare:")

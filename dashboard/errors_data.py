@@ -62,7 +62,7 @@ def data_split(split: str) -> str:
 
 def scored_splits(run: Run) -> list[str]:
     """The splits this run has predictions for."""
-    return [split for split in ("validation", "test", HELD_OUT, "train") if run.paths.predictions(split).exists()]
+    return [split for split in ("validation", "test", HELD_OUT, "train") if run.paths.has_predictions(split)]
 
 
 def shown_of(run: Run, split: str) -> Shown | None:

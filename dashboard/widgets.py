@@ -82,9 +82,12 @@ def guarded() -> Iterator[None]:
         yield
     except FerError as error:
         st.error(escape(str(error)), icon=":material/error:")
-    except Exception:
+    except Exception as error:
         log.exception("A page failed.")
-        st.error("This part of the page failed unexpectedly; the server's log says why.", icon=":material/error:")
+        said = "This part of the page failed unexpectedly; the server's log says why."
+        if isinstance(error, OSError) and error.filename and error.strerror:
+            said = escape(f"{Path(str(error.filename)).name} cannot be used: {error.strerror}.")
+        st.error(said, icon=":material/error:")
 
 
 # --- text

@@ -353,6 +353,7 @@ def test_what_may_not_be_read_is_one_explained_row() -> None:
         try:
             runs = {run.id: run for run in list_runs(root)}
             best = best_run(list(runs.values()))
+            assert not any(run.paths.has_predictions("test") for run in runs.values())
         finally:
             os.seteuid(0)
     assert {name for name, run in runs.items() if run.state is RunState.DAMAGED} == runs.keys() - {"open"}

@@ -1,5 +1,6 @@
 """Every path in a run folder, and the names runs may have. Nobody else joins a path under `runs/`."""
 
+import os
 import re
 import secrets
 from dataclasses import dataclass
@@ -112,6 +113,11 @@ class RunPaths:
 
     def predictions(self, split: str) -> Path:
         return self.folder / f"predictions-{split}.parquet"
+
+    def has_predictions(self, split: str) -> bool:
+        """Whether that file is there. `Path.exists` would raise where the folder may not be entered, and one such run
+        must not take those beside it off a page."""
+        return os.path.isfile(self.predictions(split))
 
     @property
     def summary(self) -> Path:

@@ -82,7 +82,7 @@ def find_suspects(runs: Sequence[Run], split: str, read: Callable[[Path], "pd.Da
         raise RunError("The runs were trained on different data: take those of one data set.")
     unseen = HELD_OUT if split == "train" else split
     for name in dict.fromkeys((unseen, split)):
-        taken = [run for run in runs if run.paths.predictions(name).exists()]
+        taken = [run for run in runs if run.paths.has_predictions(name)]
         if taken:
             table = suspects([read(run.paths.predictions(name)) for run in taken])
             in_sample = split == "train" and name != HELD_OUT

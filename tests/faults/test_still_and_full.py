@@ -139,13 +139,18 @@ def test_no_page_fails_over_folders_that_are_no_runs(
     folder = create_run(runs_root, TrainConfig(), run_id="folder-for-a-file")
     folder.status.unlink()
     folder.status.mkdir()
+    create_run(runs_root, TrainConfig(), run_id="folder-for-rows").epochs.mkdir()
     (runs_root / "link").symlink_to(runs_root / "config")
     (runs_root / "Not A Run").mkdir()
     monkeypatch.setenv("FER_RUNS_ROOT", str(runs_root))
     monkeypatch.setenv("FER_DATA_ROOT", str(demo_root))
     monkeypatch.setattr(cache, "take_over", lambda *_: None)
-    assert len(list_runs(runs_root)) == 6
-    wanted = ["", "empty", "half", "types", "config", "folder-for-a-file", "link", "../x"] if page == "run" else [""]
+    assert len(list_runs(runs_root)) == 7
+    wanted = (
+        ["", "empty", "half", "types", "config", "folder-for-a-file", "folder-for-rows", "link", "../x"]
+        if page == "run"
+        else [""]
+    )
     for run_id in wanted:
         app = AppTest.from_file(str(home), default_timeout=60).run()
         if page != "overview":

@@ -99,7 +99,7 @@ def environment(run: Run) -> None:
     with left:
         st.markdown("**Machine, code and data**")
         table = pd.DataFrame({"what": list(facts), "was": list(facts.values())})
-        names = {"what": st.column_config.TextColumn("What", width="small"), "was": st.column_config.TextColumn("Was")}
+        names = {"what": st.column_config.TextColumn("What", width=124), "was": st.column_config.TextColumn("Was")}
         st.dataframe(table, hide_index=True, column_config=names, height="content", key="environment")
         for number, resume in enumerate(found.get("resumes") or [], start=1):
             changed = ", ".join("commit" if key == "git" else key for key in resume if key not in ("time", "command"))

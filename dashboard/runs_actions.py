@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import streamlit as st
 
@@ -19,48 +19,48 @@ REFUSED = "runs-refused"
 
 
 def bar(selected: list[Run], shown: list[Run]) -> None:
-    """The buttons above the table."""
-    alignment: Literal["bottom", "center"] = "bottom" if selected else "center"  # the box for one's name has a label
-    with st.container(horizontal=True, vertical_alignment=alignment):
-        buttons(selected, shown)
+    """What stands above the table, always on one line: a table that moved under the mouse would be ticked wrongly."""
+    ids = [run.id for run in selected]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        label = f"Compare {len(ids)}" if ids else "Compare"
+        if st.button(label, icon=":material/compare_arrows:", disabled=len(ids) < 2, key="compare"):
+            st.switch_page(widgets.COMPARE, query_params={"runs": ",".join(ids)})
+        st.download_button(
+            f"CSV of {len(selected or shown):,}",
+            lambda: as_csv(selected or shown),
+            "runs.csv",
+            "text/csv",
+            icon=":material/download:",
+            on_click="ignore",
+            help="All figures and settings, of the ticked runs or else of all that fit the filters",
+        )
+        st.caption("Tick rows to compare, tag, star, archive or delete runs.", width="content")
+
+
+def change(selected: list[Run], shown: list[Run]) -> None:
+    """What changes the ticked runs; stands below the table."""
+    if selected:
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            buttons(selected, shown)
     for sentence in st.session_state.pop(REFUSED, []):
         st.warning(escape(sentence), icon=":material/error:")
 
 
 def buttons(selected: list[Run], shown: list[Run]) -> None:
-    """What can be done with the ticked runs, or said about all."""
-    ids = [run.id for run in selected]
-    if st.button(f"Compare {len(ids)}" if ids else "Compare", icon=":material/compare_arrows:", disabled=len(ids) < 2):
-        st.switch_page(widgets.COMPARE, query_params={"runs": ",".join(ids)})
-    st.download_button(
-        f"CSV of {len(selected or shown):,}",
-        lambda: as_csv(selected or shown),
-        "runs.csv",
-        "text/csv",
-        icon=":material/download:",
-        on_click="ignore",
-        help="All figures and settings, of the ticked runs or else of all that fit the filters",
-    )
-    if selected:
-        change(selected, shown)
-    else:
-        st.caption("Tick rows to compare, tag, star, archive or delete runs.", width="content")
-
-
-def change(selected: list[Run], shown: list[Run]) -> None:
-    """What changes the ticked runs."""
+    """Star, tags, name and notes, archive, delete, and who does it."""
     name = visitor.who(ask=False)
+    off: dict[str, Any] = {"disabled": not name, "help": None if name else "Say who you are first"}
     starred = all(run.meta.starred for run in selected)
-    if st.button("Take star away" if starred else "Star", icon=":material/star:", disabled=not name, key="star"):
+    if st.button("Take star away" if starred else "Star", icon=":material/star:", key="star", **off):
         say(selected, name, changes={"starred": not starred})
-    with st.popover("Tags", icon=":material/sell:", disabled=not name):
+    with st.popover("Tags", icon=":material/sell:", **off):
         tags(selected, shown, name)
     if len(selected) == 1:
-        with st.popover("Name, notes", icon=":material/edit:", disabled=not name):
+        with st.popover("Name, notes", icon=":material/edit:", **off):
             review_view.text(selected[0], name, "name")
             review_view.text(selected[0], name, "notes")
     archived = all(run.meta.archived for run in selected)
-    if st.button("Show again" if archived else "Archive", icon=":material/archive:", disabled=not name, key="archive"):
+    if st.button("Show again" if archived else "Archive", icon=":material/archive:", key="archive", **off):
         say(selected, name, changes={"archived": not archived})
     with st.popover("Delete", icon=":material/delete:"):
         delete(selected)

@@ -31,9 +31,10 @@ def main() -> None:
 
 def choose() -> None:
     """No run in the address: the latest to choose from; the Runs page finds the others."""
-    with widgets.page_title("Run", "Choose a run to see its curves, samples, log and files."):
-        st.page_link(widgets.RUNS, label="All runs", icon=":material/table_rows:")
     runs = [run for run in cache.runs(widgets.runs_root()) if not run.meta.archived]
+    with widgets.page_title("Run", "Choose a run to see its curves, samples, log and files."):
+        if runs:
+            st.page_link(widgets.RUNS, label="All runs", icon=":material/table_rows:")
     if runs:
         widgets.run_table(runs[:LATEST], "choose", ["state", "name", "validation", "epochs", "author", "created"])
         if len(runs) > LATEST:

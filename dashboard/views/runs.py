@@ -11,10 +11,10 @@ ROWS = 50  # per page: the curves of these runs are read, no others
 
 
 def main() -> None:
-    with widgets.page_title("Runs"):
-        if st.button("Start training", icon=":material/play_arrow:", type="primary"):
-            st.switch_page(widgets.TRAIN)
     runs = cache.runs(widgets.runs_root())
+    with widgets.page_title("Runs"):
+        if runs and st.button("Start training", icon=":material/play_arrow:", type="primary"):
+            st.switch_page(widgets.TRAIN)
     if not runs:
         widgets.empty_state(
             "No runs yet",
@@ -48,6 +48,7 @@ def table(view: runs_filters.View, watched: bool) -> None:
         rows = page_of(shown, missing(runs, shown, view))
     with place:
         selected = widgets.run_table(rows, "runs", view.columns, select=True)
+        runs_actions.change(selected, shown)
     with actions:
         runs_actions.bar(selected, shown)
 

@@ -1,0 +1,24 @@
+"""The Runs page in real Chromium."""
+
+from typing import Any
+
+from tests.browser.conftest import App
+from tests.browser.test_review import settle
+from tests.dashboard_fixtures import write_run
+
+
+def test_ticking_rows_does_not_move_the_table(app: App, page: Any) -> None:
+    """Who ticks one row after the other at the same pace would hit the wrong ones."""
+    for number in range(5):
+        write_run(app.runs_root, app.data_root, "damaged", name=f"run {number}")
+    page.goto(f"{app.url}/runs")
+    settle(page)
+    table = page.locator('[data-testid="stDataFrame"]')
+    table.locator("canvas").first.wait_for()
+    before = table.bounding_box()
+    for row, count in ((1, "CSV of 1"), (3, "CSV of 2")):
+        page.mouse.click(before["x"] + 16, before["y"] + 35 * row + 50)
+        page.get_by_role("button", name=count).wait_for()
+    page.get_by_role("button", name="Archive").wait_for()
+    after = table.bounding_box()
+    assert (after["x"], after["y"]) == (before["x"], before["y"])

@@ -1,7 +1,6 @@
 """The gallery of the Errors page: filters, a wall of faces, and what can be done with those that are ticked."""
 
 from typing import Any, Final
-from zlib import crc32
 
 import pandas as pd
 import streamlit as st
@@ -52,9 +51,9 @@ def gallery(shown: Shown, wanted: Wanted, order: str) -> None:
         return
     pages = -(-len(chosen) // PAGE)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.caption(f"**{len(chosen):,} images**: true → predicted class, confidence")
+        st.caption(f"**{len(chosen):,} images**: true class → predicted class, and how sure the network is")
         errors_export.button(shown, chosen)
-    page = paging.choose_page(pages, f"{crc32(repr((shown.run.id, shown.split, wanted, order)).encode()):08x}")
+    page = paging.choose_page(pages, repr((shown.run.id, shown.split, wanted, order)))
     if images is None:
         return
     rows = chosen.iloc[(page - 1) * PAGE : page * PAGE]

@@ -72,9 +72,12 @@ def test_pages_of_sixty_and_a_new_filter_starts_at_the_first(open_page: Opener, 
     split = load_split(demo_root, "demo", "train")
     flat = np.full((len(split), 7), 1 / 7, np.float32)
     write_predictions(run.paths.predictions("train"), split.ids, split.labels, flat)
-    app = open_page("errors", run=run.id, split="train", show="all", page="3")
+    app = open_page("errors", run=run.id, split="train", show="all")
     assert "has learned these images" in words(app)
+    app.pagination[0].set_value(3).run()
     assert len(part(app, "wall")["tiles"]) == len(split) - 120
+    again = open_page("errors", run=run.id, split="train", show="all", page=str(app.query_params["page"]))
+    assert part(again, "wall")["tiles"] == part(app, "wall")["tiles"]
     app.selectbox(key="show").set_value("wrong").run()
     first = part(app, "wall")["tiles"]
     assert len(first) == 60 and not any(tile["right"] for tile in first)

@@ -50,7 +50,7 @@ _history = st.components.v2.component("fer_history", js=(_FOLDER / "history.js")
 
 
 def history() -> None:
-    """Once per page: see history.js."""
+    """One press of "back" takes one step back: see history.js."""
     _history(key="history", height=1)
 
 

@@ -96,3 +96,24 @@ def open_browser() -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=CHROMIUM_ARGUMENTS)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def browser() -> Iterator[Any]:
+    """Chromium, for tests in which several people look at one dashboard."""
+    with open_browser() as opened:
+        yield opened
+
+
+def visit(browser: Any, url: str) -> Any:
+    """A page in a browser profile of its own, as another person has."""
+    page = browser.new_context(viewport={"width": 1400, "height": 900}).new_page()
+    page.set_default_timeout(60_000)
+    page.goto(url)
+    settle(page)
+    return page
+
+
+def settle(page: Any) -> None:
+    """Wait until the page's script has ended."""
+    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')

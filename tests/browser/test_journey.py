@@ -9,13 +9,8 @@ from PIL import Image
 from core.data.fer2013 import load_split
 from core.labels import LABELS
 from core.runs.reader import list_runs
-from tests.browser.conftest import App
+from tests.browser.conftest import App, settle
 from tests.conftest import wait_for
-
-
-def settle(page: Any) -> None:
-    """Wait until the page's script has ended."""
-    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
 
 
 def open_page(page: Any, app: App, name: str) -> None:

@@ -1,7 +1,5 @@
-"""What a team does with finished runs, in real Chromium: two people edit one run; links bring the view back."""
+"""What a team does with finished runs, in real Chromium: two people edit one run."""
 
-import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,7 +7,7 @@ import pytest
 from core.data.demo import import_demo
 from core.runs.reader import read_run
 from core.runs.review import read_changes
-from tests.browser.conftest import CHROMIUM, CHROMIUM_ARGUMENTS, App
+from tests.browser.conftest import App, settle, visit
 from tests.conftest import wait_for
 from tests.dashboard_fixtures import FakeRun, write_run
 
@@ -22,27 +20,6 @@ def runs(app: App) -> list[FakeRun]:
         write_run(app.runs_root, app.data_root, "finished", name=f"run {seed}", epochs=2, seed=seed)
         for seed in range(3)
     ]
-
-
-@pytest.fixture
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=str(CHROMIUM), args=CHROMIUM_ARGUMENTS)
-
-
-def visit(browser: Any, url: str) -> Any:
-    """A page in a browser profile of its own, as another person has."""
-    page = browser.new_context(viewport={"width": 1400, "height": 900}).new_page()
-    page.set_default_timeout(60_000)
-    page.goto(url)
-    settle(page)
-    return page
-
-
-def settle(page: Any) -> None:
-    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
 
 
 def type_in(page: Any, label: str, text: str) -> None:
@@ -93,46 +70,3 @@ def test_two_people_edit_one_run_and_nothing_is_lost(app: App, runs: list[FakeRu
     later.goto(url)
     settle(later)
     wait_for(lambda: later.get_by_label("Your name", exact=True).input_value() == "Ada Ü.", 60, "the name")
-
-
-def test_a_copied_link_opens_the_same_view_and_back_and_forward_work(
-    app: App, runs: list[FakeRun], browser: Any
-) -> None:
-    ids = [run.id for run in runs]
-    page = visit(browser, f"{app.url}/compare?runs={','.join(ids)}&baseline={ids[1]}")
-    page.get_by_text("test", exact=True).first.click()
-    page.get_by_role("heading", name="Figures on test").wait_for()
-    compared = page.url
-    page.get_by_test_id("stPageLink").filter(has_text="Open").nth(2).click()
-    page.wait_for_url(re.compile(rf"/run\?.*run={ids[2]}"))
-    page.get_by_role("tab", name="Environment").click()
-    page.wait_for_url(re.compile("tab=Environment"))
-    page.get_by_role("tab", name="Review").click()
-    page.wait_for_url(re.compile("tab=Review"))
-    settle(page)
-    reviewed = page.url
-
-    other = visit(browser, compared)
-    other.get_by_role("heading", name="Figures on test").wait_for()
-    links = other.get_by_test_id("stPageLink").filter(has_text="Open")
-    wait_for(lambda: links.count() == 3, 30, "a chip for each of the three runs")
-    baseline = other.get_by_test_id("stSelectbox").filter(has_text="Baseline")
-    said = lambda: baseline.inner_text() + "".join(box.input_value() for box in baseline.locator("input").all())  # noqa: E731
-    wait_for(lambda: "run 1" in said(), 30, "the pinned baseline")
-    other = visit(browser, reviewed)
-    other.get_by_role("heading", name="run 2").wait_for()
-    assert other.get_by_role("tab", name="Review").get_attribute("aria-selected") == "true"
-
-    # Streamlit 1.67 writes a link's parameters onto the page that is left before it goes to the next one: an entry
-    # in between, /compare?run=..., which takes a second press.
-    page.go_back()
-    page.wait_for_url(re.compile("/compare"))
-    settle(page)
-    page.go_back()
-    page.get_by_role("heading", name="Figures on test").wait_for()
-    assert page.url == compared
-    for _ in range(2):
-        page.go_forward()
-        settle(page)
-    page.get_by_role("heading", name="run 2").wait_for()
-    assert page.url == reviewed

@@ -1,0 +1,166 @@
+"""Addresses, in real Chromium: a copied one opens the same view elsewhere, and back and forward go page by page."""
+
+import re
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from core.data.demo import import_demo
+from core.files import read_json, write_json
+from tests.browser.conftest import App, settle, visit
+from tests.dashboard_fixtures import FakeRun, write_run
+
+SHOWN = """() => {
+    const main = document.querySelector('[data-testid="stMain"]');
+    const roots = [main, ...[...main.querySelectorAll("*")].map(each => each.shadowRoot).filter(each => each)];
+    const all = selector => roots.flatMap(root => [...root.querySelectorAll(selector)]);
+    const texts = document.createTreeWalker(main, NodeFilter.SHOW_TEXT);
+    const words = [];
+    while (texts.nextNode()) {
+        const outside = !texts.currentNode.parentElement.closest("svg, style"); // charts are drawn late
+        if (outside) words.push(texts.currentNode.data);
+    }
+    return [
+        ...words,
+        ...all("input:not([type=file])").map(each => each.type == "checkbox" ? each.checked : each.value),
+        ...all("[aria-selected=true], [aria-checked=true], [aria-pressed=true]").map(each => each.innerText),
+        ...all(".tile").map(each => each.dataset.id),
+    ].join("\\n");
+}"""
+
+
+@pytest.fixture
+def runs(app: App) -> list[FakeRun]:
+    """Three finished runs of last week; the second was cloned from the first."""
+    import_demo(app.data_root, train_per_class=30, validation_per_class=30, test_per_class=6)
+    age = timedelta(days=7)
+    made = [
+        write_run(app.runs_root, app.data_root, "finished", name=f"run {seed}", epochs=2, seed=seed, age=age)
+        for seed in range(3)
+    ]
+    write_json(made[1].paths.meta, read_json(made[1].paths.meta) | {"parent": made[0].id})
+    return made
+
+
+def shown(page: Any) -> str:
+    """All that a person can read on the page, what is typed and what is chosen."""
+    settle(page)
+    late = page.locator('[data-testid="stSkeleton"], [data-testid="stDataFrame"]:not(:has(canvas td))')
+    before, text = "", str(page.evaluate(SHOWN))
+    while text != before or late.count():  # parts come one after the other
+        page.wait_for_timeout(250)
+        before, text = text, str(page.evaluate(SHOWN))
+    return re.sub(r"just now|\d+ \w+ ago", "lately", text)
+
+
+def expect(page: Any, url: str, text: str) -> None:
+    """The page has this address and looks like that, now or soon."""
+    end = time.monotonic() + 20
+    while (shown(page), page.url) != (text, url) and time.monotonic() < end:
+        page.wait_for_timeout(200)
+    assert (shown(page), page.url) == (text, url)
+
+
+Step = tuple[Callable[[Any], Any], str]
+"""What a person does, and what stands in the address afterwards (a regular expression)."""
+
+
+def link(name: str, address: str, place: int = 0) -> Step:
+    return lambda page: page.get_by_test_id("stPageLink").filter(has_text=name).nth(place).click(), address
+
+
+def sidebar(name: str, address: str) -> Step:
+    links = re.compile(f"{name}$")
+    return lambda page: page.get_by_test_id("stSidebarNavLink").filter(has_text=links).click(), address
+
+
+def tab(name: str) -> Step:
+    return lambda page: page.get_by_role("tab", name=name).click(), f"tab={name}".replace(" ", r"\+")
+
+
+def split(name: str, address: str) -> Step:
+    return lambda page: page.get_by_text(name, exact=True).first.click(), address
+
+
+def option(label: str, name: str, address: str) -> Step:
+    def choose(page: Any) -> None:
+        box = page.get_by_role("combobox", name=label)
+        box.fill(name)
+        box.press("ArrowDown")
+        page.get_by_role("option", name=name, exact=True).click()
+
+    return choose, address
+
+
+def search(text: str) -> Step:
+    def type_in(page: Any) -> None:
+        box = page.get_by_role("textbox", name="Search")
+        box.fill(text)
+        box.press("Enter")
+
+    return type_in, f"q={text}"
+
+
+def clone(run_id: str) -> Step:
+    def click(page: Any) -> None:
+        page.get_by_role("button", name="More").click()
+        page.get_by_role("button", name="Clone").click()
+
+    return click, rf"/train\?.*clone={run_id}"
+
+
+NEXT_PAGE: Step = (lambda page: page.get_by_test_id("stPaginationNext").click(), "page=2")
+
+
+def test_copied_addresses_and_back_and_forward(app: App, runs: list[FakeRun], browser: Any) -> None:
+    a, b, c = (run.id for run in runs)
+    page = visit(browser, f"{app.url}/compare?runs={a},{b},{c}&baseline={b}")
+    ways: list[list[Step]] = [
+        [split("test", "split=test")],
+        [link("Open", rf"/run\?.*run={b}", place=1), tab("Settings")],
+        [link("Cloned from", rf"/run\?.*run={a}")],
+        [clone(a)],
+        [link("Open it", rf"/run\?.*run={a}")],
+        [sidebar("Runs", "/runs"), search("run"), option("Sort", "Name", "sort=Name")],
+        [sidebar("Overview", f"{app.url}/$")],
+        [link("Errors", "/errors.*split=test"), split("validation", "[^t]$"), option("Images", "all", "show=all")],
+        [NEXT_PAGE],
+        [sidebar("Data", "/data")],
+        [sidebar("Predict", "/predict")],
+        [sidebar("Errors", "/errors"), tab("Against another run")],
+    ]
+    seen: list[tuple[str, str]] = []
+    for steps in ways:
+        for click, address in steps:
+            shown(page)  # a list that is opened while the page still grows closes again
+            click(page)
+            page.wait_for_url(re.compile(address))
+        text = shown(page)  # first: only then the address is complete
+        seen.append((page.url, text))
+
+    for url, text in seen:
+        other = visit(browser, url)
+        expect(other, url, text)
+        other.context.close()
+    for url, text in reversed(seen[:-1]):
+        page.go_back()
+        expect(page, url, text)
+    for url, text in seen[1:]:
+        page.go_forward()
+        expect(page, url, text)
+
+    # --- what is pushed within a page is an entry of its own
+    for label, address in (("Compare with", f"second={b}"), ("Network", f"run={b}")):
+        page = visit(browser, f"{app.url}/predict")
+        before = shown(page)
+        page.get_by_role("combobox", name=label).press("ArrowDown")
+        page.get_by_role("option").filter(has_text="run 1").click()
+        page.wait_for_url(re.compile(address))
+        text = shown(page)
+        expect(visit(browser, page.url), page.url, text)
+        page.go_back()
+        expect(page, f"{app.url}/predict", before)
+    assert "Traceback" not in app.log.read_text()

@@ -595,7 +595,13 @@ def fake_nvidia_smi(monkeypatch: pytest.MonkeyPatch, folder: Path, script: str) 
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
 
-TWO_GPUS = "echo '0, GPU-aaaa, NVIDIA A'; echo '1, GPU-bbbb, NVIDIA B'"
+TWO_GPUS = "echo 'GPU 0: NVIDIA A (UUID: GPU-aaaa)'; echo 'GPU 1: NVIDIA B (UUID: GPU-bbbb)'"
+SLICES = """cat <<END
+GPU 0: NVIDIA A (UUID: GPU-aaaa)
+  MIG 3g.20gb     Device  0: (UUID: MIG-a0)
+  MIG 1c.3g.20gb  Device  1: (UUID: MIG-a1)
+GPU 1: NVIDIA B (UUID: GPU-bbbb)
+END"""
 
 
 @pytest.mark.parametrize(
@@ -619,7 +625,34 @@ def test_there_is_a_slot_for_each_gpu_that_may_be_used(
     assert [slot.name for slot in _gpu_slots()] == expected
 
 
-@pytest.mark.parametrize("script", ["exit 9", "echo 'No devices were found'", "echo; echo ', ,'", "true"])
+@pytest.mark.parametrize(
+    ("visible", "expected"),
+    [
+        (None, {"gpu-0-mig-0": "MIG-a0", "gpu-0-mig-1": "MIG-a1", "gpu-1": "GPU-bbbb"}),
+        ("0", {"gpu-0-mig-0": "MIG-a0", "gpu-0-mig-1": "MIG-a1"}),
+        ("MIG-a1", {"gpu-0-mig-1": "MIG-a1"}),
+        ("MIG-a1,MIG-a1,GPU-b", {"gpu-0-mig-1": "MIG-a1", "gpu-1": "GPU-bbbb"}),
+        ("MIG-GPU-aaaa/2/0", {"gpu-0-mig-2-0": "MIG-GPU-aaaa/2/0"}),
+        ("MIG-GPU-aaaa/../x,MIG-gone", {}),
+    ],
+)
+def test_each_slice_of_a_gpu_is_a_slot_and_the_worker_gets_its_uuid(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    visible: str | None,
+    expected: dict[str, str],
+) -> None:
+    fake_nvidia_smi(monkeypatch, tmp_path, SLICES)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    slots = _gpu_slots()
+    assert {slot.name: slot.cuda_visible_devices for slot in slots} == expected
+    assert ("no such GPU: runs train on the CPU" in caplog.text) == (not expected)
+    assert not slots or slots[0].title.startswith("NVIDIA A, slice ")
+
+
+@pytest.mark.parametrize("script", ["exit 9", "echo 'No devices were found'", "echo; echo GPU 0:", "true"])
 def test_without_a_usable_gpu_there_is_one_slot_for_the_cpu(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str
 ) -> None:

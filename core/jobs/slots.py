@@ -1,14 +1,25 @@
-"""What this machine can train on at once: one slot per GPU; without a GPU one for the CPU, or as many as
-`FER_CPU_SLOTS` says."""
+"""What this machine can train on at once: one slot per GPU, or per slice of one that is cut into slices (MIG); without
+a GPU one for the CPU, or as many as `FER_CPU_SLOTS` says."""
 
+import logging
 import os
 import platform
+import re
 import subprocess
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Final
 
 from core.config import available_cores, cpu_slots
+
+_LISTED: Final = re.compile(
+    r"GPU (?P<gpu>\d+): (?P<name>.+) \(UUID: (?P<uuid>GPU-[^)]+)\)"
+    r"|\s+MIG (?P<profile>\S+)\s+Device\s+(?P<slice>\d+): \(UUID: (?P<slice_uuid>MIG-[^)]+)\)"
+)
+"""A line of `nvidia-smi -L`: a GPU, or below it one of its slices."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -16,7 +27,8 @@ class Slot:
     """One place for one run at a time."""
 
     name: str
-    """`gpu-<index>`, or `cpu`, or `cpu-<index>` where the CPU is shared; also names its lock file."""
+    """`gpu-<index>`, `gpu-<index>-mig-<index>` for a slice of one, `cpu`, or `cpu-<index>` where the CPU is shared;
+    also names its lock file."""
     title: str
     """What it is, in words."""
     cuda_visible_devices: str
@@ -38,31 +50,64 @@ def list_slots() -> tuple[Slot, ...]:
 
 def _cpu_slots(number: int) -> tuple[Slot, ...]:
     cores = available_cores()
+    of_all = f"{cores} core{'' if cores == 1 else 's'}: {_cpu_name()}"
     if number == 1:
-        return (Slot("cpu", f"CPU, {cores} cores: {_cpu_name()}", ""),)
+        return (Slot("cpu", f"CPU, {of_all}", ""),)
     threads = max(1, cores // number)
-    title = f"CPU, {threads} of {cores} cores: {_cpu_name()}"
-    return tuple(Slot(f"cpu-{index}", title, "", threads) for index in range(number))
+    return tuple(Slot(f"cpu-{index}", f"CPU, {threads} of {of_all}", "", threads) for index in range(number))
 
 
 def _gpu_slots() -> tuple[Slot, ...]:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None and visible.strip() in ("", "-1", "NoDevFiles"):
         return ()
-    command = ["nvidia-smi", "--query-gpu=index,uuid,name", "--format=csv,noheader"]
     try:
-        listing = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout
+        listing = subprocess.run(
+            ["nvidia-smi", "-L"], capture_output=True, text=True, errors="replace", timeout=10, check=True
+        ).stdout
     except (OSError, subprocess.SubprocessError):
-        return ()
-    wanted = None if visible is None else [part.strip() for part in visible.split(",")]
+        listing = ""
+    allowed = None if visible is None else [part.strip() for part in visible.split(",")]
+    slots = _slots_in(listing, allowed)
+    if allowed and not slots:
+        log.warning("CUDA_VISIBLE_DEVICES is %r, but nvidia-smi lists no such GPU: runs train on the CPU.", visible)
+    return slots
+
+
+def _slots_in(listing: str, allowed: list[str] | None) -> tuple[Slot, ...]:
+    """The slots among what `nvidia-smi -L` lists; of these the `allowed`, by index or UUID, if there is such a list.
+
+    A process sees one slice at most, whatever it is given: so each slice is a slot, and the GPU around it is none.
+    """
+    gpus: list[tuple[Slot, list[Slot]]] = []
+    for found in filter(None, map(_LISTED.match, listing.splitlines())):
+        if found["gpu"]:
+            gpus.append((Slot(f"gpu-{found['gpu']}", found["name"], found["uuid"]), []))
+        elif gpus:
+            whole, slices = gpus[-1]
+            title = f"{whole.title}, slice {found['profile']}"
+            slices.append(Slot(f"{whole.name}-mig-{found['slice']}", title, found["slice_uuid"]))
     slots = []
-    for line in listing.splitlines():
-        index, uuid, name = (part.strip() for part in f"{line},,".split(",")[:3])
-        if not index.isdecimal():
-            continue  # it says in words that there is none
-        if wanted is None or index in wanted or any(uuid.startswith(part) for part in wanted if part[:4] == "GPU-"):
-            slots.append(Slot(f"gpu-{index}", name, uuid))
+    for whole, slices in gpus:
+        if allowed is None or any(_names(part, whole) for part in allowed):
+            slots += slices or [whole]
+        else:
+            slots += [each for part in dict.fromkeys(allowed) if (each := _slice_named(part, whole, slices))]
     return tuple(slots)
+
+
+def _names(part: str, gpu: Slot) -> bool:
+    """Whether it is this GPU's index or UUID, of which the first digits do."""
+    return part == gpu.name.removeprefix("gpu-") or (part[:4] == "GPU-" and gpu.cuda_visible_devices.startswith(part))
+
+
+def _slice_named(part: str, gpu: Slot, slices: list[Slot]) -> Slot | None:
+    """The slice of this GPU that has this UUID, or the older form of one, `MIG-<GPU>/<instance>/<part of it>`."""
+    listed = next((each for each in slices if each.cuda_visible_devices == part), None)
+    older = re.fullmatch(rf"MIG-{re.escape(gpu.cuda_visible_devices)}/(\d+)/(\d+)", part)
+    if listed or not older:
+        return listed
+    return Slot(f"{gpu.name}-mig-{older[1]}-{older[2]}", f"{gpu.title}, slice {older[1]}/{older[2]}", part)
 
 
 def _cpu_name() -> str:

@@ -9,6 +9,7 @@ import streamlit as st
 from core.data.audit import Audit, audit_dataset, label_counts
 from core.data.fer2013 import DatasetInfo, Split
 from core.labels import LABELS
+from core.runs.table import spreadsheet_safe
 from dashboard import cache, paging, widgets
 
 PER_PAGE = 12
@@ -125,7 +126,7 @@ def show_group(audit: Audit, splits: dict[str, Split], group: Sequence[int]) -> 
 
 
 def export(audit: Audit, splits: dict[str, Split]) -> str:
-    """CSV: a row per image and finding."""
+    """CSV: a row per image and finding; no text in it is taken for a formula."""
     findings = {
         "duplicate": audit.duplicates,
         "near-duplicate": audit.near,
@@ -138,5 +139,5 @@ def export(audit: Audit, splits: dict[str, Split]) -> str:
             for position in group:
                 split, index = audit.locate(position)
                 label = LABELS[splits[split].labels[index]]
-                rows.append((finding, number, split, index, splits[split].ids[index], label))
+                rows.append((finding, number, split, index, spreadsheet_safe(str(splits[split].ids[index])), label))
     return pd.DataFrame(rows, columns=["finding", "group", "split", "index", "id", "label"]).to_csv(index=False)

@@ -224,13 +224,14 @@ def downloads(found: Sequence[Result], networks: Sequence[Network], rows: pd.Dat
     import json
 
     from core.prediction.batch import CSV_COLUMNS, as_rows
+    from core.runs.table import spreadsheet_safe
 
     lines, objects = [], []
     for position, face in zip(rows["result"], rows["face"], strict=True):
         result = found[position]
         for network, photo in zip(networks, result.photos, strict=True):
             title = network.run.id if network.run else network.title
-            lines.append({"network": title} | as_rows(result.name, photo)[face])
+            lines.append({"network": spreadsheet_safe(title)} | as_rows(result.name, photo)[face])
             objects.append({"file": result.name, "network": title, **photo.faces[face].as_json()})
     csv = pd.DataFrame(lines, columns=["network", *CSV_COLUMNS]).to_csv(index=False)
     return csv, json.dumps(objects, indent=1)

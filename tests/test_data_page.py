@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from core.data.audit import audit_dataset
 from core.data.demo import draw_face, import_demo
-from core.data.fer2013 import list_datasets, read_info
+from core.data.fer2013 import SPLITS, list_datasets, load_split, read_info, write_dataset
 from core.data.sources import import_dataset
 from core.labels import LABELS
 from dashboard import audit_view, cache
@@ -64,6 +65,16 @@ def test_own_pictures_are_imported_and_audited(page: AppTest, tmp_path: Path) ->
     figures = {metric.label: metric.value for metric in page.metric}
     assert (figures["Exact repeats"], figures["Copies that disagree"], figures["Seen in training"]) == ("1", "1", "0")
     assert page.get("download_button")
+
+
+def test_the_findings_as_csv_hold_no_formulas(tmp_path: Path) -> None:
+    faces = np.stack([draw_face(0, np.random.default_rng(0))] * 2)
+    ids = np.array(["=1+1/a.png", "happy/b.png"])
+    splits = {split: (faces, np.zeros(2, np.uint8), ids) for split in SPLITS}
+    write_dataset(tmp_path, "copies", title="Copies", kind="own", source="x", splits=splits)
+    audit = audit_dataset(tmp_path, "copies")
+    table = audit_view.export(audit, {split: load_split(tmp_path, "copies", split) for split in SPLITS})
+    assert "\nduplicate,1,train,0,'=1+1/a.png," in table and ",=" not in table
 
 
 def test_what_a_set_is_and_what_needs_it_before_it_is_deleted(page: AppTest, tmp_path: Path) -> None:

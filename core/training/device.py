@@ -32,7 +32,7 @@ class Compute:
         if self.device.type == "cuda":
             name = torch.cuda.get_device_name(self.device)
         else:
-            name = f"CPU, {self.threads} threads"
+            name = f"CPU, {self.threads} thread{'' if self.threads == 1 else 's'}"
         return f"{name}, {'bfloat16' if self.bfloat16 else 'float32'}"
 
 

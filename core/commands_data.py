@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.cli import AsJson, DataRoot, print_json
-from core.errors import DataError
+from core.errors import DataError, system_reason
 from core.labels import LABELS
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def _read_secret(path: Path) -> str:
         with sys.stdin.buffer if str(path) == "-" else path.open("rb") as file:
             return file.read(20_000).decode(errors="replace")
     except OSError as error:
-        raise DataError(f"Cannot read {path.name!r}: {error.strerror}.") from error
+        raise DataError(f"Cannot read {path.name!r}: {system_reason(error)}.") from error
 
 
 def _bar(share: float, text: str, *, ended: bool = False) -> None:

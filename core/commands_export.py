@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from core.cli import RunName, RunsRoot
-from core.errors import RunError
+from core.errors import RunError, system_reason
 
 if TYPE_CHECKING:
     from core.runs.store import Run
@@ -44,7 +44,7 @@ def export(
     try:
         written = FORMATS[form](found, output)
     except OSError as error:
-        raise RunError(f"Run {found.id} cannot be exported: {error.strerror or error}.") from error
+        raise RunError(f"Run {found.id} cannot be exported: {system_reason(error)}.") from error
     for path in written:
         print(path)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.cli import AsJson, DataRoot, RunsRoot, percent, print_json
-from core.errors import ConfigError, RunError
+from core.errors import ConfigError, RunError, system_reason
 
 if TYPE_CHECKING:
     from core.prediction.predictor import Predictor
@@ -106,7 +106,7 @@ def _own_weights(path: Path) -> "Predictor":
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise WeightsError(f"Cannot read {path.name}: {error.strerror or error}.") from None
+        raise WeightsError(f"Cannot read {path.name}: {system_reason(error)}.") from None
     return Predictor(read_weights(data, path.name)[0])
 
 

@@ -48,3 +48,8 @@ class TrainingError(FerError):
 def quote(text: str) -> str:
     """A name from outside, safe and short enough for a message."""
     return repr(text if len(text) <= 100 else f"{text[:50]}...{text[-45:]}")
+
+
+def system_reason(error: OSError) -> str:
+    """Why the system refused, in a few words; never empty, as `strerror` may be."""
+    return error.strerror or str(error) or type(error).__name__

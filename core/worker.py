@@ -24,7 +24,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from core.config import TrainConfig
-from core.errors import FerError
+from core.errors import FerError, system_reason
 from core.files import read_json, write_json, write_whole
 from core.jobs.queue import take_waiting
 from core.runs.corrections import corrections_of
@@ -216,7 +216,7 @@ def explain(error: Exception, config: TrainConfig | None = None) -> str:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "The disk is full: free some space, then resume the run from its last checkpoint."
     if isinstance(error, OSError) and error.errno is not None:
-        return f"The system refused a file operation: {error.strerror}; the last checkpoint is kept."
+        return f"The system refused a file operation: {system_reason(error)}; the last checkpoint is kept."
     if isinstance(error, MemoryError) or re.search(r"out of memory|can't allocate memory", text, re.IGNORECASE):
         smaller = f"a batch size of {max(2, config.batch_size // 2)}" if config else "a smaller batch size"
         return f"Memory ran out: try {smaller}."

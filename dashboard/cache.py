@@ -14,7 +14,7 @@ import streamlit as st
 
 from core.data.audit import audit_dataset
 from core.data.fer2013 import Split, load_split
-from core.errors import FerError, RunError
+from core.errors import FerError, RunError, system_reason
 from core.evaluation.metrics import doubt_figures, fit_temperature, with_temperature
 from core.evaluation.predictions import probabilities_of, read_predictions
 from core.jobs import local
@@ -300,7 +300,7 @@ def log_tail(path: Path, lines: int = 300) -> str:
     except FileNotFoundError:
         return ""
     except OSError as error:
-        raise RunError(f"{path.name} cannot be read: {error.strerror}.") from error
+        raise RunError(f"{path.name} cannot be read: {system_reason(error)}.") from error
     text = _TERMINAL_CODES.sub("", data.decode(errors="replace"))
     # A progress bar rewrites its line with carriage returns: only what it ended with is of interest.
     shown = [line.rstrip("\r").rsplit("\r", 1)[-1] for line in text.split("\n")]

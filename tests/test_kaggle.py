@@ -252,6 +252,25 @@ def slow_start(data_root: Path, server: StandIn) -> None:
     wait_for(lambda: (data_root / ".download" / "fer2013.zip").exists(), 30, "the first bytes")
 
 
+@pytest.mark.parametrize(
+    ("error", "says"), [(OSError(28, "Disk full"), "Disk full"), (OSError("odd"), "odd"), (OSError(), "OSError")]
+)
+def test_a_refusal_without_a_reason_of_the_system_still_says_something(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, says: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    (tmp_path / ".download").mkdir()
+    (tmp_path / ".download" / "fer2013.zip").touch()
+    monkeypatch.setattr(Path, "touch", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(DataError, match=f"cannot be cancelled: {says}\\.$"):
+        kaggle.cancel(tmp_path)
+    with pytest.raises(DataError, match=f"cannot be removed: {says}\\.$"):
+        kaggle.forget(tmp_path)
+
+
 def test_one_at_a_time_and_cancel(data_root: Path, server: StandIn) -> None:
     slow_start(data_root, server)
     with pytest.raises(DataError, match="is being downloaded already"):

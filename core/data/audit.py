@@ -21,7 +21,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from core.data.fer2013 import IMAGE_SIZE, Split, load_split, read_info
-from core.errors import DataError
+from core.errors import DataError, system_reason
 from core.files import read_json, write_json
 
 AUDIT_FILE: Final = "audit.json"
@@ -171,7 +171,7 @@ def _audit(data_root: Path, name: str, fingerprint: str, created_at: datetime) -
     try:
         write_json(path, audit.model_dump(mode="json"), indent=None)
     except OSError as error:
-        log.warning("The audit of %s cannot be kept: %s", name, error.strerror or error)
+        log.warning("The audit of %s cannot be kept: %s", name, system_reason(error))
     return audit
 
 
@@ -194,7 +194,7 @@ def find(splits: Sequence[Split]) -> dict[str, list]:
         chosen = np.array([group[0] for group in copies if deviations[group[0]] >= _LOW_STD], dtype=np.int64)
         near = _near_groups(_take(splits, chosen))
     except OSError as error:
-        raise DataError(f"The images cannot be read: {error.strerror or error}.") from error
+        raise DataError(f"The images cannot be read: {system_reason(error)}.") from error
     duplicates = [group for group in copies if len(group) > 1]
     near = sorted(sorted(p for member in group for p in by_digest[digests[chosen[member]]]) for group in near)
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from core.errors import DataError
+from core.errors import DataError, system_reason
 from core.files import sweep_leftovers, write_whole
 
 TOKEN_PAGE: Final = "https://www.kaggle.com/settings/api"
@@ -124,7 +124,7 @@ def remove() -> None:
         if _home().is_dir():
             sweep_leftovers(_kept_files()[0].parent)
     except OSError as error:
-        raise DataError(f"The token under {_home()} cannot be removed: {error.strerror}.") from None
+        raise DataError(f"The token under {_home()} cannot be removed: {system_reason(error)}.") from None
 
 
 def find() -> Source | None:

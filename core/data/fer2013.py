@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict
 from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
 
-from core.errors import DataError
+from core.errors import DataError, system_reason
 from core.files import NAME, read_json, sync_folder, write_json, write_whole
 from core.labels import LABELS, NUM_CLASSES
 
@@ -330,7 +330,8 @@ def _read_split(folder: Path, split: str) -> Split:
 
 
 def _damaged(name: str, error: Exception) -> DataError:
-    reason = (error.strerror if isinstance(error, OSError) else None) or (str(error).splitlines() or [""])[0]
+    said = system_reason(error) if isinstance(error, OSError) else str(error)
+    reason = (said.splitlines() or [type(error).__name__])[0]
     return DataError(f"Data set {name!r} is damaged ({reason}): import it again.")
 
 
@@ -422,4 +423,4 @@ def _locked(data_root: Path) -> Iterator[None]:
             raise DataError(
                 f"The disk of {data_root} is full: free some space (FER2013 needs 85 MB), try again."
             ) from error
-        raise DataError(f"Cannot write data sets under {data_root}: {error.strerror or error}.") from error
+        raise DataError(f"Cannot write data sets under {data_root}: {system_reason(error)}.") from error

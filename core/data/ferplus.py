@@ -25,7 +25,7 @@ from core.data.fer2013 import (
     write_dataset,
 )
 from core.data.tables import ID_PREFIX, USAGES
-from core.errors import DataError, quote
+from core.errors import DataError, quote, system_reason
 from core.labels import LABELS
 
 _CLASSES: Final = {
@@ -157,7 +157,7 @@ def _read(path: Path) -> list[_Row]:
                     raise DataError(f"{name} has more than {_MAX_ROWS:,} rows: give fer2013new.csv of FER+.")
                 rows.append(_row(name, reader.line_num, len(rows), cells, places))
     except OSError as error:
-        raise DataError(f"Cannot read {name}: {error.strerror}.") from error
+        raise DataError(f"Cannot read {name}: {system_reason(error)}.") from error
     except csv.Error as error:
         raise DataError(f"{name} is no table that can be read: {error}.") from error
     if not rows:

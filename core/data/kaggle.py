@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict
 
 from core.data import credentials
-from core.errors import DataError
+from core.errors import DataError, system_reason
 from core.files import lock_is_held, read_json, sweep_leftovers
 from core.processes import reap, start_module
 
@@ -164,7 +164,7 @@ def start(data_root: Path, *, accept_differences: bool = False) -> None:
             start_new_session=True,
         )
     except OSError as error:
-        raise DataError(f"The download cannot be started under {data_root}: {error.strerror or error}.") from error
+        raise DataError(f"The download cannot be started under {data_root}: {system_reason(error)}.") from error
     reap(process)
     deadline = time.monotonic() + _START_SECONDS
     while not lock_is_held(paths.lock) and process.poll() is None:
@@ -211,7 +211,7 @@ def cancel(data_root: Path) -> None:
         if paths.folder.is_dir():
             paths.cancel.touch()
     except OSError as error:
-        raise DataError(f"The download cannot be cancelled: {error.strerror}.") from error
+        raise DataError(f"The download cannot be cancelled: {system_reason(error)}.") from error
 
 
 def forget(data_root: Path) -> None:
@@ -231,4 +231,4 @@ def forget(data_root: Path) -> None:
     except Timeout:
         raise DataError("FER2013 is being downloaded: cancel that first.") from None
     except OSError as error:
-        raise DataError(f"What is left of the download cannot be removed: {error.strerror}.") from error
+        raise DataError(f"What is left of the download cannot be removed: {system_reason(error)}.") from error

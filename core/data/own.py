@@ -27,7 +27,7 @@ from core.data.sources import (
     open_files,
     table_inside,
 )
-from core.errors import DataError, ImageError, quote
+from core.errors import DataError, ImageError, quote, system_reason
 from core.labels import LABELS
 
 LEAVE_OUT: Final = "-"
@@ -120,7 +120,7 @@ def import_own(
             _check_classes(quote(path.name), pictures)
             images, unreadable = _decode(files, pictures, progress)
     except OSError as error:
-        raise DataError(f"Cannot read {quote(path.name)}: {error.strerror or error}.") from error
+        raise DataError(f"Cannot read {quote(path.name)}: {system_reason(error)}.") from error
     if unreadable and not skip_unreadable:
         raise DataError(
             f"{len(unreadable):,} of {len(pictures):,} pictures in {quote(path.name)} cannot be read, the first being "

@@ -32,7 +32,7 @@ from core.data.fer2013 import (
     write_dataset,
 )
 from core.data.tables import TABLE_NAMES, is_table, looks_like_table, read_table, read_table_stream
-from core.errors import CountsDifferError, DataError, quote
+from core.errors import CountsDifferError, DataError, quote, system_reason
 from core.labels import LABELS
 
 ACCEPTED: Final = (
@@ -110,7 +110,7 @@ def import_dataset(
                     differences = _check_counts(found, accept_differences)
                     splits = _decode_all(entries, files, progress)
     except OSError as error:
-        raise DataError(f"Cannot read {quote(path.name)}: {error.strerror or error}.") from error
+        raise DataError(f"Cannot read {quote(path.name)}: {system_reason(error)}.") from error
     return write_dataset(
         data_root, name, title="FER2013", kind="fer2013", source=path.name, splits=splits, differences=differences
     )

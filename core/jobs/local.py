@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core.config import TrainConfig, cpu_slots
-from core.errors import RunError
+from core.errors import RunError, system_reason
 from core.files import lock_is_held
 from core.jobs.liveness import kill_worker
 from core.jobs.queue import cancel_waiting, end_of_line, note_killed, queue_lock, requeue, waiting_runs
@@ -69,7 +69,7 @@ def stop(runs_root: Path, run_id: str) -> None:
         try:
             run.paths.stop_request.touch()
         except OSError as error:
-            raise RunError(f"Cannot ask run {run_id} to stop: {error.strerror}.") from error
+            raise RunError(f"Cannot ask run {run_id} to stop: {system_reason(error)}.") from error
 
 
 def stop_now(runs_root: Path, run_id: str) -> None:
@@ -193,7 +193,7 @@ def ensure_runner(runs_root: Path, data_root: Path) -> None:
         roots = ["--runs-root", str(queue.root), "--data-root", str(data_root.resolve())]
         runner = spawn_module(["core.jobs.runner", *roots], queue.runner_log)
     except OSError as error:
-        raise RunError(f"Cannot start a runner for {runs_root}: {error.strerror or error}.") from error
+        raise RunError(f"Cannot start a runner for {runs_root}: {system_reason(error)}.") from error
     reap(runner)
 
 

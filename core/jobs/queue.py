@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
-from core.errors import RunError
+from core.errors import RunError, system_reason
 from core.files import lock_is_held
 from core.runs.layout import QueuePaths, RunPaths, is_run_id
 from core.runs.reader import read_run, read_status
@@ -33,7 +33,7 @@ def queue_lock(runs_root: Path) -> Iterator[None]:
     except Timeout:
         raise RunError("The queue of runs is busy: try again in a moment.") from None
     except OSError as error:
-        raise RunError(f"Cannot write the queue under {runs_root}: {error.strerror or error}.") from error
+        raise RunError(f"Cannot write the queue under {runs_root}: {system_reason(error)}.") from error
     try:
         yield
     finally:

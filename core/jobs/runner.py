@@ -19,7 +19,7 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
-from core.errors import RunError
+from core.errors import RunError, system_reason
 from core.files import lock_is_held
 from core.jobs.local import spawn_module
 from core.jobs.queue import fail_waiting, queue_lock, waiting_runs
@@ -121,7 +121,7 @@ class Runner:
             process = spawn_module(arguments, run.paths.log, environment)
         except OSError as error:
             log.warning("%s cannot be started: %s", run.id, error)
-            self._fail(run.paths, run.status.queued_at, f"No process could be started: {error.strerror}.")
+            self._fail(run.paths, run.status.queued_at, f"No process could be started: {system_reason(error)}.")
             return
         self.workers[slot.name] = Worker(run.paths, run.status.queued_at, process)
         log.info("%s starts on %s", run.id, slot.name)

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from core.data.decode import MAX_BYTES, display_name
 from core.data.sources import CappedFile, begins_as_zip, is_clutter
-from core.errors import ImageError
+from core.errors import ImageError, system_reason
 
 MAX_ENTRIES: Final = 10_000
 """Pictures read from one zip file."""
@@ -150,7 +150,8 @@ def read_picture(path: Path) -> bytes:
     except ImageError:
         raise
     except (OSError, ValueError) as error:
-        raise ImageError(f"Cannot read {shown}: {getattr(error, 'strerror', None) or error}.") from None
+        why = system_reason(error) if isinstance(error, OSError) else error
+        raise ImageError(f"Cannot read {shown}: {why}.") from None
 
 
 def _unreadable(name: str, message: str) -> Picture:

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, model_validator
 
 from core.config import TrainConfig
-from core.errors import RunError
+from core.errors import RunError, system_reason
 from core.files import NAME, write_json
 from core.labels import LABELS
 from core.runs.layout import CorrectionPaths, RunPaths
@@ -202,7 +202,7 @@ def save_corrections(runs_root: Path, corrections: Corrections) -> None:
     except Timeout:
         raise RunError("Somebody else has been writing a list for too long: try again.") from None
     except OSError as error:
-        raise RunError(f"The list cannot be written under {paths.folder}: {error.strerror or error}.") from error
+        raise RunError(f"The list cannot be written under {paths.folder}: {system_reason(error)}.") from error
 
 
 def load_corrections(runs_root: Path, name: str) -> Corrections:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Final
 
-from core.errors import RunError
+from core.errors import RunError, system_reason
 from core.runs.layout import RunPaths
 
 HISTORIES: Final = ("epochs", "steps", "system")
@@ -67,7 +67,7 @@ def files_of(paths: RunPaths) -> list[Path]:
             and path not in (paths.stop_request, paths.checkpoint)
         )
     except OSError as error:
-        raise RunError(f"Run {paths.run_id} cannot be read: {error.strerror or error}.") from error
+        raise RunError(f"Run {paths.run_id} cannot be read: {system_reason(error)}.") from error
 
 
 def write_zip(paths: RunPaths, file: IO[bytes]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from core.errors import RunError
+from core.errors import RunError, system_reason
 from core.files import sync_folder, write_whole
 
 Row = dict[str, Any]
@@ -78,7 +78,7 @@ def read_all(path: Path) -> list[Row]:
     try:
         return read_rows(path)[0]
     except OSError as error:
-        raise RunError(f"{path.name} cannot be read: {error.strerror or error}.") from error
+        raise RunError(f"{path.name} cannot be read: {system_reason(error)}.") from error
 
 
 def drop_rows_after(path: Path, key: str, last: float) -> None:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import from_json
 
 from core.config import TrainConfig
-from core.errors import RunError
+from core.errors import RunError, system_reason
 from core.files import lock_is_held
 from core.runs.layout import RunPaths, is_run_id
 from core.runs.store import Run, RunMeta, RunState, RunStatus, boot_id, reason_of
@@ -87,7 +87,7 @@ class RunReader:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise RunError(f"Cannot read the runs under {self._root}: {error.strerror}.") from error
+            raise RunError(f"Cannot read the runs under {self._root}: {system_reason(error)}.") from error
         names = [entry.name for entry in entries if entry.is_dir() or entry.is_symlink()]
         known = self._folders
         folders = {name: known.get(name) or _Folder(RunPaths(self._root, name)) for name in names}

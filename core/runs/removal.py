@@ -7,7 +7,7 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
-from core.errors import RunError
+from core.errors import RunError, system_reason
 from core.files import sync_folder
 from core.runs.layout import QueuePaths
 from core.runs.reader import read_run
@@ -59,5 +59,5 @@ def delete_run(runs_root: Path, run_id: str) -> None:
     except Timeout:
         raise RunError("The queue of runs is busy: try again in a moment.") from None
     except OSError as error:
-        raise RunError(f"Run {run_id} cannot be deleted: {error.strerror or error}.") from error
+        raise RunError(f"Run {run_id} cannot be deleted: {system_reason(error)}.") from error
     shutil.rmtree(trash, ignore_errors=True)  # what cannot be deleted now, the runner sweeps later

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from core.config import TrainConfig
-from core.errors import RunError
+from core.errors import RunError, system_reason
 from core.files import sweep_leftovers, sync_folder, write_json
 from core.runs.layout import QueuePaths, RunPaths, new_run_id
 
@@ -201,7 +201,7 @@ def create_run(
             draft.folder.rename(paths.folder)
         sync_folder(runs_root)
     except OSError as error:
-        raise RunError(f"Cannot write a run folder under {runs_root}: {error.strerror or error}.") from error
+        raise RunError(f"Cannot write a run folder under {runs_root}: {system_reason(error)}.") from error
     return paths
 
 
@@ -275,5 +275,5 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, Timeout):
         return "somebody else is changing it for too long"
     if isinstance(error, OSError):
-        return error.strerror or str(error)
+        return system_reason(error)
     return str(error)

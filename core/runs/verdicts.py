@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, get_args
 from filelock import Timeout
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from core.errors import RunError
+from core.errors import RunError, system_reason
 from core.labels import LABELS
 from core.runs.history import HistoryWriter, read_all
 from core.runs.layout import RunPaths
@@ -93,7 +93,7 @@ def give_verdicts(
     except Timeout:
         raise RunError(f"Somebody else has been writing into run {paths.run_id!r} for too long: try again.") from None
     except OSError as error:
-        raise RunError(f"The verdict on run {paths.run_id!r} cannot be written: {error.strerror or error}.") from error
+        raise RunError(f"The verdict on run {paths.run_id!r} cannot be written: {system_reason(error)}.") from error
     return given
 
 

@@ -1,5 +1,6 @@
 """The gallery of the Errors page: filters, a wall of faces, and what can be done with those that are ticked."""
 
+from functools import partial
 from typing import Any, Final
 
 import pandas as pd
@@ -8,7 +9,7 @@ import streamlit as st
 from core.labels import LABELS
 from core.runs.corrections import same_data
 from core.runs.verdicts import Standing
-from dashboard import cache, errors_export, errors_image, paging, parts, verdict_bar, widgets
+from dashboard import cache, errors_export, errors_image, paging, parts, verdict_bar, visitor, widgets
 from dashboard.error_table import ANY, COPIES, JUDGED, ORDERS, SHOWN, Wanted, choose, notes_of, ordered
 from dashboard.errors_data import Shown
 
@@ -57,7 +58,13 @@ def gallery(shown: Shown, wanted: Wanted, order: str) -> None:
     if images is None:
         return
     rows = chosen.iloc[(page - 1) * PAGE : page * PAGE]
-    ticked, opened = parts.wall(tiles(rows, standing), images[rows["index"].to_numpy()], key="wall")
+    ticked, opened = parts.wall(
+        tiles(rows, standing),
+        images[rows["index"].to_numpy()],
+        key="wall",
+        keys={"legend": verdict_bar.LEGEND, "undo": verdict_bar.UNDO, "named": bool(visitor.who(ask=False))},
+        on_key=partial(verdict_bar.give_by_key, shown),
+    )
     everything = st.toggle(
         f"Judge all {len(chosen):,} images that pass the filters, not only those ticked", key="everything"
     )

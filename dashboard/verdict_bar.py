@@ -1,15 +1,31 @@
-"""What a reviewer says about images: the bar at the bottom of the window, and who has said what."""
+"""What a reviewer says about images: the bar at the bottom of the window, single keys, and who has said what."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import streamlit as st
 
 from core.errors import FerError
 from core.labels import LABELS
-from core.runs.verdicts import LONGEST_COMMENT, VERDICTS, Verdict, give_verdicts
+from core.runs.verdicts import LONGEST_COMMENT, VERDICTS, Verdict, VerdictName, give_verdicts
 from dashboard import visitor, widgets
 from dashboard.errors_data import Shown
 from dashboard.widgets import escape
+
+KEYS: Final[dict[str, VerdictName]] = {
+    "a": "ambiguous",
+    "h": "hard but right",
+    "n": "not a face",
+    "m": "model's fault",
+}
+"""Single keys on the wall of faces; those of `LABEL_KEYS` say that the label is wrong, and which is right."""
+LABEL_KEYS: Final = {str(number): label for number, label in enumerate(LABELS, 1)}
+UNDO: Final = "u"
+LEGEND: Final = (
+    ("Keys for the ticked faces, or the one in focus:", tuple(KEYS.items())),
+    ("label is wrong, it should be:", tuple(LABEL_KEYS.items())),
+    ("", ((UNDO, "takes back the last key"),)),
+)
 
 
 def bar(shown: Shown, images: Sequence[str]) -> None:
@@ -69,6 +85,30 @@ def give(
     if key == "bar":  # in the dialog the verdict appears above; a toast from there would take the dialog's place
         done = "withdrawn" if verdict is None else "kept"
         st.toast(f"{len(images):,} verdict{'s' if len(images) > 1 else ''} {done}.", icon=":material/check:")
+
+
+def give_by_key(shown: Shown, key: str, images: list[str]) -> None:
+    """Write down what a key on the wall says, or say why not; the undo key takes back what the key before it said."""
+    name = visitor.who(ask=False)
+    if not name:
+        st.toast("Say who you are at the bottom of the page, then press the key again.", icon=":material/person:")
+        return
+    done: list[list[str]] = st.session_state.setdefault(f"keyed-{shown.run.id}-{shown.data_split}-{name}", [])
+    undo = key == UNDO
+    if undo and not done:
+        st.toast("There is nothing to take back: no key has judged here yet.", icon=":material/undo:")
+        return
+    images = done.pop() if undo else images
+    verdict = None if undo else KEYS.get(key, "label is wrong")
+    try:
+        given = give_verdicts(shown.run.paths, name, shown.data_split, images, verdict, label=LABEL_KEYS.get(key))
+    except FerError as error:
+        st.toast(escape(str(error)), icon=":material/error:", duration="long")
+        return
+    if not undo:
+        done.append(images)
+    about = escape(images[0]) if len(images) == 1 else f"{len(images):,} images"
+    st.toast(f"{about}: {given[0].in_words()}", icon=":material/undo:" if undo else ":material/check:")
 
 
 def history(verdicts: Sequence[Verdict]) -> None:

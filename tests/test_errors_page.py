@@ -17,8 +17,8 @@ from core.evaluation.predictions import read_predictions, write_predictions
 from core.labels import LABELS
 from core.runs.corrections import make_corrections, save_corrections
 from core.runs.reader import read_run
-from core.runs.verdicts import give_verdicts, read_verdicts, standing_verdicts
-from dashboard import errors_export
+from core.runs.verdicts import VERDICTS, give_verdicts, read_verdicts, standing_verdicts
+from dashboard import errors_export, verdict_bar
 from dashboard.error_table import COPIES, Wanted, choose, copies_of, notes_of, ordered, with_margin
 from dashboard.errors_data import Shown
 from tests.dashboard_fixtures import FakeRun
@@ -56,6 +56,12 @@ def test_matrix_and_gallery_are_those_of_the_predictions(open_page: Opener, run:
     assert [[int(cell["text"]) for cell in row] for row in part(app, "matrix")["cells"]] == expected.tolist()
     wrong = table[~table["correct"]].sort_values("loss", ascending=False, kind="stable")
     assert [tile["id"] for tile in part(app, "wall")["tiles"]] == wrong["image_id"].tolist()[:60]
+
+
+def test_every_verdict_and_every_class_has_a_key_of_its_own() -> None:
+    assert {*verdict_bar.KEYS.values(), "label is wrong"} == set(VERDICTS)
+    keys = [key for _, group in verdict_bar.LEGEND for key, _ in group]
+    assert len(set(keys)) == len(VERDICTS) - 1 + len(LABELS) + 1
 
 
 def test_the_address_holds_filters_and_order(open_page: Opener, run: FakeRun) -> None:

@@ -1,5 +1,5 @@
-"""What Streamlit does not have: a confusion matrix of buttons, a wall of faces that can be ticked, and a browser's back
-button that needs one press per page.
+"""What Streamlit does not have: a confusion matrix of buttons, a wall of faces that can be ticked and judged, and a
+browser's back button that needs one press per page.
 
 The first two are plain HTML that a keyboard and a screen reader can use. What they show comes as data and is set as
 text, never as markup. The third shows nothing.
@@ -44,6 +44,17 @@ class Tile(TypedDict):
     notes: list[str]
 
 
+class Keys(TypedDict):
+    """What single keys do on a wall."""
+
+    legend: Sequence[tuple[str, Sequence[tuple[str, str]]]]
+    """Groups: a title, and pairs of key and what it says."""
+    undo: str
+    """The one after which the keyboard stays at its face."""
+    named: bool
+    """Whether it is known who looks at the wall; while it is not, a key only ticks."""
+
+
 _matrix = _component("matrix")
 _wall = _component("wall")
 _history = st.components.v2.component("fer_history", js=(_FOLDER / "history.js").read_text())
@@ -67,26 +78,41 @@ def matrix(data: Mapping[str, Any], key: str, on_choose: Callable[[], None]) -> 
     _matrix(data=data, key=key, on_chosen_change=on_choose)
 
 
-def wall(tiles: Sequence[Tile], images: np.ndarray, key: str) -> tuple[list[str], str | None]:
-    """Faces to be ticked (click, space) and opened (double click, Enter). Ticks begin anew when the tiles change.
+def wall(
+    tiles: Sequence[Tile], images: np.ndarray, key: str, keys: Keys, on_key: Callable[[str, list[str]], None]
+) -> tuple[list[str], str | None]:
+    """Faces to be ticked (click, space), opened (double click, Enter) and judged with one key. Ticks begin anew when
+    the tiles change.
 
     Args:
         tiles: one per image.
         images: uint8 (N, 48, 48).
         key: of the part.
+        keys: those that judge.
+        on_key: called before the page is drawn again with each that was pressed, and the ids of the images it is about:
+            the ticked ones, else the one in focus.
 
     Returns:
         The ids that are ticked, and the id of the image that was opened just now, if one was.
     """
-    stamp = f"{crc32(repr(tiles).encode()):08x}"
+    stamp, heard = f"{crc32(repr(tiles).encode()):08x}", f"{key}-heard"
+    shown = {tile["id"] for tile in tiles}
+
+    def judged() -> None:
+        for said in st.session_state[key].judged or []:
+            if said["n"] > st.session_state.get(heard, 0):  # else it was told again before the browser knew
+                st.session_state[heard] = said["n"]
+                on_key(said["key"], [image for image in said["ids"] if image in shown])
+
     result = _wall(
-        data=_shown(tiles, images, pick=True, stamp=stamp),
+        data={**_shown(tiles, images, pick=True, stamp=stamp), **keys, "heard": st.session_state.get(heard, 0)},
         key=key,
         default={"ticked": {"stamp": "", "ids": []}},
         on_ticked_change=_nothing,
         on_opened_change=_nothing,
+        on_judged_change=judged,
     )
-    ticked, shown = result.ticked or {}, {tile["id"] for tile in tiles}
+    ticked = result.ticked or {}
     of_this = ticked.get("ids", []) if ticked.get("stamp") == stamp else []
     opened = result.opened if result.opened in shown else None
     return [image for image in of_this if image in shown], opened

@@ -1,14 +1,18 @@
-// Faces that can be ticked. What is ticked is kept here and told to Python a moment after the last change.
+// Faces that can be ticked, and judged with one key. What is ticked is kept here and told to Python a moment after the
+// last change. What keys say is told again with the next key until Python has heard it: whoever judges fast loses nothing.
 const TELL_AFTER_MS = 250;
 
 export default function ({ data, parentElement, setStateValue, setTriggerValue }) {
   const root = parentElement.querySelector(".wall");
-  const wall = (root.wall ??= { stamp: null, ticked: new Set(), told: "", last: 0, timer: 0 });
+  const focused = root.getRootNode().activeElement; // drawn anew below: the keyboard stays where it was
+  const wall = (root.wall ??= { stamp: null, ticked: new Set(), told: "", last: 0, timer: 0, said: [] });
+  wall.said = wall.said.filter((each) => each.n > data.heard);
   if (wall.stamp !== data.stamp) {
     wall.stamp = data.stamp;
     wall.ticked = new Set();
     wall.told = "";
-    wall.last = 0;
+    const n = data.tiles.findIndex((tile) => tile.id === focused?.dataset.id);
+    wall.last = n >= 0 ? n : focused ? Math.min(wall.last, data.tiles.length - 1) : 0;
   }
   root.style.setProperty("--sprite", `url("${data.sprite}")`);
   root.style.setProperty("--columns", data.columns);
@@ -54,13 +58,24 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
     show();
     tiles[n].focus();
   };
+  const judge = (key, n) => {
+    const undo = key === data.undo;
+    const ids = wall.ticked.size ? [...wall.ticked] : data.tiles.slice(n, n + 1).map((tile) => tile.id);
+    if (!ids.length && !undo) return;
+    const next = !wall.ticked.size && data.named && !undo;
+    if (!undo) wall.ticked = new Set(data.named ? [] : ids); // the bar, which asks for the name, comes with a tick
+    show();
+    tell();
+    wall.said.push({ n: Math.max(data.heard, wall.said.at(-1)?.n ?? 0) + 1, key, ids });
+    setTriggerValue("judged", wall.said);
+    if (next) go(n + 1);
+  };
   const perRow = () => {
     const top = tiles[0].offsetTop;
     const next = tiles.findIndex((tile) => tile.offsetTop !== top);
     return next < 0 ? tiles.length : next;
   };
 
-  const focused = root.getRootNode().activeElement?.dataset?.n; // drawn anew below: the keyboard stays where it was
   const tiles = data.tiles.map((each, n) => tile(each, n, data));
   const list = element("div", "tiles", ...tiles);
   list.setAttribute("role", "listbox");
@@ -72,7 +87,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   none.onclick = () => tick(0, data.tiles.length - 1, false);
   const hint = element("span", "hint", "Click or space ticks, with shift a whole stretch. Double click or Enter opens.");
   root.classList.toggle("pick", data.pick);
-  root.replaceChildren(...(data.pick ? [element("div", "tools", all, none, hint), list] : [list]));
+  root.replaceChildren(...(data.pick ? [element("div", "tools", all, none, hint), legend(data), list] : [list]));
   if (!data.pick) {
     tiles.forEach((tile) => tile.setAttribute("role", "listitem"));
     list.setAttribute("role", "list");
@@ -97,8 +112,26 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
       event.stopPropagation();
     };
   });
+  root.onkeydown = (event) => {
+    const key = event.key.toLowerCase();
+    if (event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
+    if (!data.legend.some(([, group]) => group.some(([each]) => each === key))) return;
+    judge(key, Number(event.target.dataset.n ?? Infinity)); // a button above the faces: only what is ticked
+    event.preventDefault();
+    event.stopPropagation();
+  };
   show();
-  if (focused !== undefined) tiles[focused]?.focus({ preventScroll: true });
+  if (focused) tiles[wall.last].focus({ preventScroll: true });
+}
+
+function legend(data) {
+  const groups = data.legend.map(([title, group]) => {
+    const keys = group.map(([key, words]) => {
+      return element("span", "key", element("kbd", "", key), words in data.colours ? chip(words, data) : words);
+    });
+    return element("div", "group", title, ...keys);
+  });
+  return element("div", "keys", ...groups);
 }
 
 function tile(each, n, data) {

@@ -87,10 +87,15 @@ def test_from_mistakes_to_a_better_run(app: App, page: Any, demo_root: Path) -> 
     probabilities[np.arange(len(train)), (train.labels + 1) % 7] = 0.7  # wrong about everything
     write_predictions(run.paths.predictions("train"), train.ids, train.labels, probabilities)
 
-    # --- three verdicts, two of one reviewer at once by keyboard
+    # --- a key says nothing in nobody's name; it ticks the face, and the bar asks
     open_page(page, app, f"errors?run={run.id}&split=train&true=angry")
     tiles = page.locator(".tile")
-    tiles.first.click()
+    tiles.first.focus()
+    page.keyboard.press("m")
+    page.get_by_text("then press the key again").wait_for()
+    assert read_verdicts(run.paths) == []
+
+    # --- three verdicts, two of one reviewer at once by keyboard
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Space")
     page.get_by_text("2 images").wait_for()
@@ -107,6 +112,19 @@ def test_from_mistakes_to_a_better_run(app: App, page: Any, demo_root: Path) -> 
     dialog.get_by_role("button", name="Give verdict").click()
     wait_for(lambda: len(read_verdicts(run.paths)) == 3, 30, "the third verdict")
     page.keyboard.press("Escape")
+    settle(page)
+
+    # --- one key per face, faster than the page is drawn, and the last taken back
+    tiles.nth(3).focus()
+    for key in "mau":
+        page.keyboard.press(key)
+    wait_for(lambda: len(read_verdicts(run.paths)) == 6, 30, "what the keys said")
+    ids = wall(page)["ids"]
+    assert [(each.image, each.in_words(), each.by) for each in read_verdicts(run.paths)[3:]] == [
+        (ids[3], "model's fault", "Mara"),
+        (ids[4], "ambiguous", "Mara"),
+        (ids[4], "withdrawn", "Mara"),
+    ]
     settle(page)
 
     # --- a list of them, and the form as a clone with it

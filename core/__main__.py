@@ -3,6 +3,7 @@
 Exit code 0 on success; 2 on bad input, with one line that says what to do; 1 on a failure.
 """
 
+import logging
 import sys
 from typing import Annotated
 
@@ -162,6 +163,7 @@ def bench_train(
 
 def main() -> None:
     """Run the command line; a `FerError` becomes one line and an exit code."""
+    logging.getLogger("core.runs").addHandler(logging.NullHandler())  # what a parser says is for logs, not for people
     try:
         app()
     except FerError as error:

@@ -340,6 +340,15 @@ def test_runs_wait_in_the_order_of_their_positions(runs_root: Path) -> None:
     assert [run.id for run in waiting_runs(runs_root)] == ["a", "b", "c"]
 
 
+def test_a_folder_of_runs_that_is_gone_does_not_come_back_empty(tmp_path: Path) -> None:
+    root = tmp_path / "unmounted" / "runs"
+    with pytest.raises(RunError, match=f"Cannot write the queue under {root}: No such file"), queue_lock(root):
+        pass
+    assert not root.exists()
+    with queue_lock(root, make_root=True):
+        assert root.exists()
+
+
 def test_a_clock_that_was_set_back_lets_nobody_jump_the_line(runs_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = create_run(runs_root, TINY, queue_position=time.time())
     monkeypatch.setattr(queue, "time", lambda: time.time() - 3600)

@@ -110,6 +110,17 @@ def test_an_empty_page_says_what_will_be_there(open_page: Opener, tmp_path: Path
     assert not app.error
 
 
+def test_a_folder_of_runs_that_is_gone_is_said(open_page: Opener, write: Writer, runs_root: Path) -> None:
+    run = write("finished", name="my run")
+    assert "my run" in words(open_page("runs"))
+    run.close()
+    runs_root.rename(runs_root.with_name("elsewhere"))
+    for page in ("overview", "runs"):
+        app = open_page(page)
+        assert f"The folder of all runs, {runs_root}, is gone: mount it again or put it back" in words(app)
+        assert "No runs yet" not in words(app) and "Where to start" not in words(app)
+
+
 @pytest.mark.parametrize("state", STATES)
 def test_pages_show_a_run_in_every_state(open_page: Opener, write: Writer, state: str) -> None:
     run = write(state, name="my run", author="Mara", done=2, epochs=3)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -319,6 +320,8 @@ def test_a_damaged_part_is_named_and_the_rest_is_shown(
     assert run.state is RunState.FINISHED
     assert run.problem is not None
     assert run.problem.startswith(f"Its {name} cannot be used: ")
+    assert re.search(r"it is (damaged|missing);|its entry '[a-z_.]+' is|Is a directory;", run.problem)
+    assert not re.search("json_|JSON|line 1|Input|validation error|EOF", run.problem)
     assert (run.config is None) == (name == "config.json")
     best_run([run])
 
@@ -328,6 +331,26 @@ def test_folders_that_are_no_runs_are_passed_over(root: Path, paths: RunPaths) -
     (root / "README.md").touch()
     (root / "a-file").touch()
     assert [run.id for run in list_runs(root)] == ["a-run"]
+
+
+def test_what_the_parser_says_is_logged_once(root: Path, paths: RunPaths, caplog: pytest.LogCaptureFixture) -> None:
+    paths.status.write_text("{ no")
+    for _ in range(2):
+        assert read_run(root, "a-run").problem == (
+            "Run 'a-run' has no readable status.json: it is damaged; put a copy of it back, or delete the run."
+        )
+    [record] = caplog.records
+    assert "status.json cannot be used: 1 validation error" in record.getMessage() and "Invalid JSON" in record.message
+
+
+def test_a_folder_of_runs_that_was_there_and_is_gone_is_no_first_visit(root: Path, paths: RunPaths) -> None:
+    reader = RunReader(root)
+    assert len(reader.list()) == 1
+    root.rename(root.with_name("elsewhere"))
+    with pytest.raises(RunError, match=r"The folder of all runs, .*, is gone: mount it again"):
+        reader.list()
+    root.with_name("elsewhere").rename(root)
+    assert len(reader.list()) == 1
 
 
 def test_there_are_no_runs_where_there_is_no_folder(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def start(
     corrections = load_corrections(runs_root, config.corrections) if config.corrections else None
     if corrections:
         check_fits(corrections, data_root, config.dataset)
-    with queue_lock(runs_root):
+    with queue_lock(runs_root, make_root=True):
         paths = create_run(
             runs_root,
             config,

@@ -19,16 +19,20 @@ from core.runs.store import Run, RunState, RunStatus, write_status
 
 
 @contextmanager
-def queue_lock(runs_root: Path) -> Iterator[None]:
+def queue_lock(runs_root: Path, *, make_root: bool = False) -> Iterator[None]:
     """Held for milliseconds around each change of the waiting line.
 
+    Args:
+        make_root: whether to make the folder of all runs if it is missing, as the start of a first run does. Nobody
+            else may: one that was removed or unmounted must not come back empty.
+
     Raises:
-        RunError: the folder cannot be written, or somebody has held the lock for half a minute.
+        RunError: the folder cannot be written or is missing, or somebody has held the lock for half a minute.
     """
     queue = QueuePaths(runs_root)
     lock = FileLock(queue.lock, timeout=30)
     try:
-        queue.folder.mkdir(parents=True, exist_ok=True)
+        queue.folder.mkdir(parents=make_root, exist_ok=True)
         lock.acquire()
     except Timeout:
         raise RunError("The queue of runs is busy: try again in a moment.") from None

@@ -85,6 +85,8 @@ class Runner:
                         break
             except (RunError, OSError) as error:  # somebody sleeps on the lock, say: the queue must outlive that
                 log.warning("%s", error)
+                if not self.stay and not self.runs_root.exists():
+                    break  # removed: nothing to serve any more
                 time.sleep(TROUBLE_SECONDS)
             time.sleep(POLL_SECONDS)
         lock.release()

@@ -1,22 +1,26 @@
 """Listing and reading runs. State is read from disk alone: nothing here needs the process that trains."""
 
+import logging
 import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
 from core.config import TrainConfig
 from core.errors import RunError, system_reason
 from core.files import lock_is_held
 from core.runs.layout import RunPaths, is_run_id
-from core.runs.store import Run, RunMeta, RunState, RunStatus, boot_id, reason_of
+from core.runs.store import Run, RunMeta, RunState, RunStatus, boot_id
 
 STALLED_AFTER_SECONDS: Final = 120
+
+log = logging.getLogger(__name__)
 
 
 def list_runs(runs_root: Path) -> list[Run]:
@@ -75,16 +79,23 @@ class RunReader:
     def __init__(self, runs_root: Path) -> None:
         self._root = runs_root
         self._folders: dict[str, _Folder] = {}
+        self._was_there = False
 
     def list(self) -> list[Run]:
         """All runs, newest first by creation. Folders that are no runs are passed over, damaged ones are included.
 
         Raises:
-            RunError: the folder of all runs cannot be read.
+            RunError: the folder of all runs cannot be read, or was there at an earlier look and is gone.
         """
         try:
             entries = [entry for entry in os.scandir(self._root) if is_run_id(entry.name)]
+            self._was_there = True
         except FileNotFoundError:
+            if self._was_there:  # removed or unmounted: that is not the same as a first visit
+                raise RunError(
+                    f"The folder of all runs, {self._root}, is gone: mount it again or put it back; "
+                    "to start anew, make an empty one there."
+                ) from None
             return []
         except OSError as error:
             raise RunError(f"Cannot read the runs under {self._root}: {system_reason(error)}.") from error
@@ -131,9 +142,28 @@ class _File(Generic[_T]):
             except OSError as error:
                 return None, error  # may have passed by the next look, without a change of the file
             except ValueError as error:  # pydantic's ValidationError is one
+                _note(self.path, " ".join(str(error).split()))
                 last = key, None, error
             self._last = last
         return last[1], last[2]
+
+
+@lru_cache(maxsize=1000)
+def _note(path: Path, details: str) -> None:
+    """What a parser says about a damaged file is for the log, once, however many look at it."""
+    log.warning("%s cannot be used: %s", path, details)
+
+
+def _trouble(error: Exception) -> str:
+    """What is wrong with a file of a run, and what to do, in the words of people."""
+    if isinstance(error, FileNotFoundError):
+        what = "it is missing"
+    elif isinstance(error, OSError):
+        return f"{system_reason(error)}; check its permissions and its disk"
+    else:
+        place = error.errors()[0]["loc"] if isinstance(error, ValidationError) else ()
+        what = f"its entry {str(place[0])!r} is missing or none that this version takes" if place else "it is damaged"
+    return f"{what}; put a copy of it back"
 
 
 class _Folder:
@@ -162,7 +192,7 @@ class _Folder:
             (self._summary, summary_error, True),
         ):
             if wrong and not (may_miss and isinstance(wrong, FileNotFoundError)):
-                problems.append(f"Its {file.path.name} cannot be used: {reason_of(wrong)}.")
+                problems.append(f"Its {file.path.name} cannot be used: {_trouble(wrong)}.")
         problem = problem or " ".join(problems) or None
         return Run(paths, state, status, meta or RunMeta(), config, summary or {}, problem)
 
@@ -192,7 +222,8 @@ def _read_status(paths: RunPaths, file: _File[RunStatus]) -> RunStatus:
     status, error = file.look()
     if status is None:
         assert error
-        raise RunError(f"Run {paths.run_id!r} has no readable status.json: {reason_of(error)}.") from None
+        trouble = _trouble(error)
+        raise RunError(f"Run {paths.run_id!r} has no readable status.json: {trouble}, or delete the run.") from None
     return status
 
 
@@ -230,7 +261,7 @@ def _is_alive(paths: RunPaths) -> bool:
     try:
         return lock_is_held(paths.alive_lock)
     except OSError as error:
-        raise RunError(f"Run {paths.run_id!r} has no readable alive.lock: {reason_of(error)}.") from error
+        raise RunError(f"Run {paths.run_id!r} has no readable alive.lock: {_trouble(error)}.") from error
 
 
 def _changed_at(folder: Path) -> datetime:

@@ -271,6 +271,8 @@ def reason_of(error: Exception) -> str:
     """Why a file cannot be used, in a few words."""
     if isinstance(error, ValidationError):
         first = error.errors()[0]
+        if first["type"] == "json_invalid":
+            return "it is damaged; put a copy of it back"
         return ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"]]))
     if isinstance(error, Timeout):
         return "somebody else is changing it for too long"

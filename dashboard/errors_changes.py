@@ -11,7 +11,7 @@ from core.evaluation.changes import changes_per_class, fixed_and_broken
 from core.labels import LABELS
 from core.runs.corrections import run_corrections
 from core.runs.store import Run
-from dashboard import cache, paging, parts, widgets
+from dashboard import cache, paging, parts, run_widgets, widgets
 from dashboard.errors_data import data_split, scored_splits
 from dashboard.widgets import escape
 
@@ -45,7 +45,7 @@ def against_baseline(baseline: Run, runs: Sequence[Run], split: str) -> None:
     st.subheader("Errors against the baseline", anchor=False)
     changes(
         baseline,
-        widgets.choose_run(others, label="Beside", parameter="beside") if len(others) > 1 else others[0],
+        run_widgets.choose_run(others, label="Beside", parameter="beside") if len(others) > 1 else others[0],
         split,
     )
 
@@ -65,7 +65,7 @@ def against_another(run: Run, split: str, runs: Sequence[Run]) -> None:
         st.info(f"There is no other run of this data that has been scored on {split}.", icon=":material/compare:")
         return
     fitting.sort(key=lambda each: each.id != run.meta.parent)
-    changes(widgets.choose_run(fitting, label="Beside", parameter="beside"), run, split)
+    changes(run_widgets.choose_run(fitting, label="Beside", parameter="beside"), run, split)
 
 
 def note_corrections(run: Run) -> None:

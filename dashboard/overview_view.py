@@ -9,7 +9,7 @@ from core.data.fer2013 import DatasetInfo
 from core.jobs.slots import list_slots
 from core.runs.layout import is_shipped
 from core.runs.store import Run, RunState
-from dashboard import cache, charts, widgets
+from dashboard import cache, charts, run_widgets, widgets
 from dashboard.widgets import escape
 
 
@@ -98,13 +98,13 @@ def card(run: Run) -> None:
     """One run that is training."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(f"**{escape(run.name)}**")
-        widgets.state_chip(run.state)
+        run_widgets.state_chip(run.state)
     status = run.status
     epochs = cache.history(run.paths.epochs)
     trend = (100 * epochs["validation_accuracy"]).tolist() if len(epochs) else []
     st.metric(
         "Best validation accuracy",
-        widgets.best_with_interval(run),
+        run_widgets.best_with_interval(run),
         chart_data=trend if len(trend) > 1 else None,
         height=140,
     )
@@ -118,23 +118,23 @@ def card(run: Run) -> None:
 def best(run: Run) -> None:
     """The run that Predict uses by default."""
     st.subheader("Best run", anchor=False)
-    scored = next((split for split in ("test", "validation") if widgets.evaluation_of(run, split)), None)
+    scored = next((split for split in ("test", "validation") if run_widgets.evaluation_of(run, split)), None)
     with st.container(border=True):
         left, right = st.columns([5, 4], gap="large", vertical_alignment="center")
         with left:
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(f"**{escape(run.name)}**", width="content")
-                widgets.state_chip(run.state)
-            st.caption(widgets.why_default(run))
+                run_widgets.state_chip(run.state)
+            st.caption(run_widgets.why_default(run))
             figures = st.grid(2, min_column_width=140)
             epoch = run.summary.get("best", {}).get("epoch")
             label = f"Validation, epoch {epoch}" if epoch else "Validation"
-            figures.metric(label, widgets.best_with_interval(run))
-            test = widgets.evaluation_of(run, "test")
+            figures.metric(label, run_widgets.best_with_interval(run))
+            test = run_widgets.evaluation_of(run, "test")
             figures.metric(
                 "Test ± 95 %",
                 widgets.with_interval(test),
-                f"{widgets.unseen_with_interval(run)} unseen" if test else None,
+                f"{run_widgets.unseen_with_interval(run)} unseen" if test else None,
                 delta_color="off",
                 delta_arrow="off",
                 help="Below it the same on those test images that do not also stand in train.",
@@ -144,7 +144,7 @@ def best(run: Run) -> None:
                 st.page_link(widgets.RUN, label="Curves", icon=":material/show_chart:", query_params=query)
                 st.page_link(widgets.ERRORS, label="Errors", icon=":material/grid_view:", query_params=query)
                 st.page_link(widgets.PREDICT, label="Predict", icon=":material/add_reaction:", query_params=query)
-        matrix = (widgets.evaluation_of(run, scored) or {}).get("confusion") if scored else None
+        matrix = (run_widgets.evaluation_of(run, scored) or {}).get("confusion") if scored else None
         if matrix:
             title = f"Confusion on {scored}, % of each true class"
             figure = charts.confusion(np.array(matrix), title, 270, widgets.is_dark())

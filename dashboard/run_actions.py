@@ -12,7 +12,7 @@ from core.runs.removal import delete_run, what_is_lost
 from core.runs.reproduce import check_reproducible
 from core.runs.review import annotate
 from core.runs.store import Run, RunState
-from dashboard import visitor, widgets
+from dashboard import run_widgets, visitor, widgets
 from dashboard.widgets import escape
 
 RESUMABLE = (RunState.STOPPED, RunState.FAILED, RunState.CRASHED)
@@ -85,7 +85,7 @@ def more(run: Run) -> None:
         return
     if st.button("Retry", icon=":material/replay:", key="retry", help="A new run with the same settings"):
         roots = widgets.runs_root(), widgets.data_root()
-        widgets.open_run(once(("retry", run.id), lambda: local.retry(*roots, run.id)))
+        run_widgets.open_run(once(("retry", run.id), lambda: local.retry(*roots, run.id)))
     if run.state is RunState.FINISHED and st.button(
         "Reproduce", icon=":material/repeat:", key="reproduce", help="Train it again and see whether the same comes out"
     ):
@@ -108,7 +108,7 @@ def reproduce(run: Run) -> None:
         if st.button(label, type="primary", icon=":material/repeat:", key="reproduce-start"):
             roots, author = (widgets.runs_root(), widgets.data_root()), visitor.who(ask=False)
             start = partial(local.reproduce, *roots, run.id, author=author)
-            widgets.open_run(once(("reproduce", run.id), start))
+            run_widgets.open_run(once(("reproduce", run.id), start))
 
 
 def put_away(run: Run) -> None:

@@ -14,7 +14,7 @@ from core.files import read_json
 from core.runs.environment import read_uncommitted_changes
 from core.runs.export import HISTORIES, files_of, write_curves, write_zip
 from core.runs.store import Run
-from dashboard import cache, charts, widgets
+from dashboard import cache, charts, run_widgets
 from dashboard.widgets import escape
 
 CHART_HEIGHT: Final = 240
@@ -59,7 +59,7 @@ def log(run: Run) -> None:
     with st.container(height=460, autoscroll=True, border=False):
         st.code(text or "Nothing has been logged yet.", language=None, wrap_lines=True)
     if text:
-        widgets.download_file(run, run.paths.log, "Whole log")
+        run_widgets.download_file(run, run.paths.log, "Whole log")
 
 
 def settings(run: Run) -> None:
@@ -149,7 +149,7 @@ def files(run: Run) -> None:
         key=lambda path: path.name,
     )
     if run.has_weights:
-        widgets.download_file(run, run.paths.weights, "Weights", primary=True)
+        run_widgets.download_file(run, run.paths.weights, "Weights", primary=True)
         st.caption("The best epoch as a plain PyTorch state dict; it loads with `weights_only=True`.")
     else:
         st.info("fer2013_model_2.pth is written after the first epoch.", icon=":material/hourglass_empty:")

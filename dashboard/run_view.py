@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from core.runs.store import Run, RunState
-from dashboard import cache, charts, errors_changes, review_view, run_record, widgets
+from dashboard import cache, charts, errors_changes, review_view, run_record, run_widgets, widgets
 from dashboard.widgets import duration, escape
 
 SAMPLES: Final = 32
@@ -22,13 +22,13 @@ def metrics(run: Run) -> None:
     """The figures of the run, each with its split."""
     epochs, steps = cache.history(run.paths.epochs), cache.history(run.paths.steps)
     status = run.status
-    best, test = run.summary.get("best", {}), widgets.evaluation_of(run, "test")
+    best, test = run.summary.get("best", {}), run_widgets.evaluation_of(run, "test")
     loss = float(steps["loss"].tail(50).mean()) if len(steps) else None
     row = st.grid(5, min_column_width=150, row_height=190)  # fixed: nothing jumps when the first trend appears
     widgets.figure(
         row,
         "Best validation",
-        widgets.best_with_interval(run),
+        run_widgets.best_with_interval(run),
         f"epoch {best['epoch']}" if best.get("epoch") else "after epoch 1",
         trend=points(epochs, "validation_accuracy"),
         help="Accuracy on the validation images at the best epoch so far.",
@@ -37,7 +37,7 @@ def metrics(run: Run) -> None:
         row,
         "Test ± 95 %",
         widgets.with_interval(test),
-        f"{widgets.unseen_with_interval(run)} unseen" if test else "once, at the end",
+        f"{run_widgets.unseen_with_interval(run)} unseen" if test else "once, at the end",
         help="Accuracy on the test images with half of its 95 % interval; scored once, never used to choose. Below it "
         "the same on those that do not also stand in train.",
     )
@@ -136,13 +136,13 @@ def samples(run: Run) -> None:
 
 def errors(run: Run) -> None:
     """How the seven classes fare, and the way to the images."""
-    split = next((split for split in ("test", "validation") if widgets.evaluation_of(run, split)), None)
+    split = next((split for split in ("test", "validation") if run_widgets.evaluation_of(run, split)), None)
     if split is None:
         st.info(
             "Figures for each class are here once the run has been evaluated at its end.", icon=":material/grid_view:"
         )
         return
-    figures = widgets.evaluation_of(run, split) or {}
+    figures = run_widgets.evaluation_of(run, split) or {}
     left, right = st.columns([5, 4], gap="medium")
     with left:
         st.markdown(f"**Each class on {split}, {figures['images']:,} images**")

@@ -1,4 +1,5 @@
-"""What several pages draw: state chips, figures with their unit, face galleries, empty states."""
+"""What several pages draw and say: headings, figures with their unit, faces, empty states, what went wrong. What they
+draw of runs is in `run_widgets.py`."""
 
 import logging
 import re
@@ -6,8 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
-from zlib import crc32
+from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -17,9 +17,8 @@ from streamlit.delta_generator import DeltaGenerator
 from core.config import default_data_root, default_runs_root
 from core.data.fer2013 import DatasetInfo, list_datasets
 from core.errors import FerError
-from core.evaluation.metrics import accuracy_interval
 from core.labels import COLOURS, LABELS
-from core.runs.store import Run, RunState
+from core.runs.store import Run
 from dashboard import cache
 
 log = logging.getLogger(__name__)
@@ -39,27 +38,6 @@ HAS_PREDICTED: Final = "has-predicted"
 CHART_CONFIG: Final = {"displayModeBar": False, "scrollZoom": False}
 
 Colour = Literal["gray", "blue", "green", "orange", "red", "violet"]
-
-
-class Look(NamedTuple):
-    """How a state is shown: colour, icon of the icon font, and a character for table cells."""
-
-    colour: Colour
-    icon: str
-    sign: str
-    hex: str
-
-
-LOOKS: Final[dict[RunState, Look]] = {
-    RunState.QUEUED: Look("gray", ":material/schedule:", "○", "#8d93a1"),
-    RunState.RUNNING: Look("blue", ":material/play_circle:", "▸", "#3b7ddd"),
-    RunState.FINISHED: Look("green", ":material/check_circle:", "✓", "#1f9d61"),
-    RunState.STOPPED: Look("orange", ":material/stop_circle:", "■", "#d08700"),
-    RunState.FAILED: Look("red", ":material/error:", "✕", "#d64545"),
-    RunState.CRASHED: Look("red", ":material/bolt:", "✕", "#d64545"),
-    RunState.STALLED: Look("violet", ":material/hourglass_bottom:", "…", "#8a5cd6"),
-    RunState.DAMAGED: Look("red", ":material/broken_image:", "✕", "#d64545"),
-}
 
 
 # --- where things are, and what happens when something is wrong
@@ -119,11 +97,6 @@ def with_interval(result: dict[str, Any] | None) -> str:
     low, high = result.get("interval") or (None, None)
     half = "" if low is None or high is None else f" ± {100 * (high - low) / 2:.1f}"
     return percent(result["accuracy"]) + half
-
-
-def unseen_with_interval(run: Run) -> str:
-    """The same on those test images that do not also stand in train."""
-    return with_interval((evaluation_of(run, "test") or {}).get("without_train_duplicates"))
 
 
 def size(count: int) -> str:
@@ -192,19 +165,6 @@ def empty_state(title: str, text: str, page: str | None = None, label: str = "",
             st.switch_page(page)
 
 
-def state_chip(state: RunState) -> None:
-    """Icon, word and colour of a state."""
-    look = LOOKS[state]
-    st.badge(state.value, icon=look.icon, color=look.colour)
-
-
-def problem(run: Run) -> None:
-    """Why a run is not well, if it is not."""
-    if run.problem:
-        show = st.warning if run.state in (RunState.STALLED, RunState.STOPPED) else st.error
-        show(escape(run.problem), icon=LOOKS[run.state].icon)
-
-
 def figure(
     where: DeltaGenerator,
     label: str,
@@ -270,172 +230,7 @@ def predicted_faces(images: np.ndarray, rows: pd.DataFrame) -> None:
     faces([images[index] for index in rows["index"]], captions, names=names)
 
 
-# --- runs
-
-
-def accuracy_of(run: Run) -> float | None:
-    """Best validation accuracy so far."""
-    value = run.summary.get("best", {}).get("validation_accuracy")
-    return float(value) if value is not None else None
-
-
-def best_with_interval(run: Run) -> str:
-    """The same with half of its 95 % interval, where the run says on how many images it was measured."""
-    accuracy, images = accuracy_of(run), run.summary.get("validation_images")
-    if accuracy is None or not isinstance(images, int):
-        return percent(accuracy)
-    return with_interval({"accuracy": accuracy, "interval": accuracy_interval(round(accuracy * images), images)})
-
-
-def why_default(run: Run) -> str:
-    """Why predictions use this run, as Markdown; of the one that `core.runs.selection.best_run` gives."""
-    if run.meta.review == "approved":
-        by = f" by {escape(run.meta.reviewer)}" if run.meta.reviewer else ""
-        return f"Approved{by}, so predictions use this run by default."
-    return "No run is approved yet, so predictions use this one by default: it is the best on validation."
-
-
-def evaluation_of(run: Run, split: str) -> dict[str, Any] | None:
-    """What the summary says about a split, once it has been scored."""
-    value = run.summary.get("evaluation", {}).get(split)
-    return value if isinstance(value, dict) else None
-
-
-def run_table(runs: Sequence[Run], key: str, columns: Sequence[str], *, select: bool = False) -> list[Run]:
-    """A table of runs; the button at the left of each row opens its page. Returns the selected runs."""
-    if select:  # rows are selected by position: when other runs stand there, the selection starts anew
-        key = f"{key}-{crc32(' '.join(run.id for run in runs).encode()):08x}"
-    frame = pd.DataFrame([_row(run, "curve" in columns) for run in runs])
-    config: dict[str, Any] = {
-        "open": st.column_config.ButtonColumn("", width=40, type="tertiary", key=f"{key}-open", help="Open this run"),
-        "star": st.column_config.TextColumn("★", width=32, help="Starred"),
-        "state": st.column_config.MultiselectColumn(
-            "State",
-            width=104,
-            options=[_state_cell(state) for state in RunState],
-            color=[LOOKS[state].hex for state in RunState],
-        ),
-        "name": st.column_config.TextColumn("Name", width=188),
-        "validation": st.column_config.ProgressColumn(
-            "Validation",
-            width=124,
-            format="%.1f %%",
-            min_value=0,
-            max_value=100,
-            help="Best accuracy on validation, in %",
-        ),
-        "test": st.column_config.TextColumn(
-            "Test ± 95 %", width=92, help="Accuracy on test with half its 95 % interval"
-        ),
-        "unseen": st.column_config.TextColumn(
-            "Unseen ± 95 %",
-            width=100,
-            help="The same on those test images that do not also stand in train, pixel for pixel",
-        ),
-        "loss": st.column_config.NumberColumn(
-            "Loss", width=72, format="%.3f", help="Loss on validation at the best epoch, in nats"
-        ),
-        "curve": st.column_config.LineChartColumn(
-            "Curve", width=120, y_min=0, y_max=100, help="Accuracy on validation after each epoch, in %"
-        ),
-        "epochs": st.column_config.TextColumn("Epochs", width=72),
-        "duration": st.column_config.TextColumn("Duration", width=80),
-        "device": st.column_config.TextColumn("Device"),
-        "author": st.column_config.TextColumn("Author", width=104),
-        "created": st.column_config.DatetimeColumn("Created", format="distance"),
-        "error": st.column_config.TextColumn("Error", width="medium"),
-        "review": st.column_config.TextColumn("Review", width="small"),
-        "tags": st.column_config.ListColumn("Tags", width="small"),
-    }
-    more: dict[str, Any] = {"on_select": "rerun", "selection_mode": "multi-row"} if select else {}
-    event = st.dataframe(
-        frame,
-        column_order=["open", *columns],
-        column_config=config,
-        hide_index=True,
-        placeholder="",
-        key=key,
-        height="content" if len(runs) <= 15 else 560,
-        **more,
-    )
-    click = st.session_state.get(f"{key}-open")
-    if click is not None:
-        open_run(runs[click["row"]].id)
-    return [runs[row] for row in event["selection"]["rows"]] if select else []
-
-
-def _row(run: Run, curve: bool) -> dict[str, Any]:
-    best = run.summary.get("best", {})
-    accuracy = accuracy_of(run)
-    done = run.summary.get("epochs_done", max(0, run.status.epoch - 1))
-    return {
-        "open": ":material/open_in_new:",
-        "star": "★" if run.meta.starred else "",
-        "state": [_state_cell(run.state)],
-        "name": run.name,
-        "validation": None if accuracy is None else 100 * accuracy,
-        "test": with_interval(evaluation_of(run, "test")),
-        "unseen": unseen_with_interval(run),
-        "loss": best.get("validation_loss"),
-        "curve": cache.accuracy_curve(run.paths.epochs) if curve else None,
-        "epochs": f"{done}/{run.status.epochs}" if run.status.epochs else "–",
-        "duration": duration(run.status.elapsed_seconds or None),
-        "device": run.status.device or "–",
-        "author": run.meta.author,
-        "created": run.status.created_at,
-        "error": run.problem or "",
-        "review": "" if run.meta.review == "unreviewed" else run.meta.review,
-        "tags": run.meta.tags,
-    }
-
-
-def _state_cell(state: RunState) -> str:
-    return f"{LOOKS[state].sign} {state.value}"
-
-
-def open_run(run_id: str) -> None:
-    """Go to the page of a run."""
-    st.switch_page(RUN, query_params={"run": run_id})
-
-
-def choose_run(runs: Sequence[Run], default: Run | None = None, label: str = "Run", parameter: str = "run") -> Run:
-    """A select box of runs whose choice stands in the address, so that a link brings back the same view.
-
-    Archived ones are offered where the address names them, or where there are no others.
-
-    Args:
-        runs: at least one.
-        default: what is chosen where the address says nothing; None: the first.
-        label: of the box.
-        parameter: of the address.
-    """
-    wanted = st.query_params.get(parameter)
-    listed = [run for run in runs if not run.meta.archived or run.id == wanted] or runs
-    by_id = {run.id: run for run in listed}
-    preset = (default or listed[0]).id
-    chosen = choose_id(label, list(by_id), preset, lambda run_id: _in_a_list(by_id[run_id]), parameter)
-    if wanted and chosen != wanted:
-        st.warning(f"There is no run {escape(wanted)} to show here; this is another one.")
-    return by_id[chosen]
-
-
-def choose_id(label: str, ids: Sequence[str], default: str, describe: Callable[[str], str], parameter: str) -> str:
-    """A select box whose choice stands in the address by its id; `bind` would write the words that are shown, and two
-    runs may have the same name."""
-    wanted = st.query_params.get(parameter)
-    preset = wanted if wanted in ids else default
-    # The key holds the address's choice: after a click on a link the box must follow the address, not its own memory.
-    chosen = st.selectbox(label, ids, ids.index(preset), describe, key=f"{parameter}-of-{preset}")
-    if chosen != preset:
-        st.query_params[parameter] = chosen
-        st.rerun()
-    return chosen
-
-
-def _in_a_list(run: Run) -> str:
-    accuracy = accuracy_of(run)
-    figures = "" if accuracy is None else f" · validation {best_with_interval(run)}"
-    return f"{run.name} · {run.state}{figures}"
+# --- the data of a run
 
 
 def dataset_of(run: Run) -> DatasetInfo | None:
@@ -473,17 +268,3 @@ def images_of(run: Run, split: str, expected: int) -> np.ndarray | None:
         )
         return None
     return images
-
-
-def download_file(run: Run, path: Path, label: str, primary: bool = False) -> None:
-    """A button that hands out one file of a run, read when it is clicked."""
-    st.download_button(
-        f"{label}: {path.name} ({size(path.stat().st_size)})",
-        path.read_bytes,
-        file_name=path.name,
-        mime="application/octet-stream",
-        icon=":material/download:",
-        type="primary" if primary else "secondary",
-        on_click="ignore",
-        key=f"download-{path.name}-{run.id}",
-    )

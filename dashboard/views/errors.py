@@ -4,7 +4,17 @@ import streamlit as st
 
 from core.runs.selection import best_run
 from core.runs.store import Run
-from dashboard import cache, errors_changes, errors_data, errors_gallery, errors_lists, errors_summary, scoring, widgets
+from dashboard import (
+    cache,
+    errors_changes,
+    errors_data,
+    errors_gallery,
+    errors_lists,
+    errors_summary,
+    run_widgets,
+    scoring,
+    widgets,
+)
 
 TABS = ("Images", "Calibration", "Against another run", "Verdicts and lists")
 
@@ -23,7 +33,7 @@ def main() -> None:
         return
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     with left:
-        run = widgets.choose_run(runs, best_run(runs))
+        run = run_widgets.choose_run(runs, best_run(runs))
     with right:
         split = choose_split(run)
     shown = errors_data.shown_of(run, split)

@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.data.fer2013 import list_datasets
 from core.runs.selection import best_run
-from dashboard import cache, overview_view, run_actions, widgets
+from dashboard import cache, overview_view, run_actions, run_widgets, widgets
 
 COLUMNS = ["state", "name", "validation", "test", "unseen", "duration", "author", "created"]
 LATEST = 10
@@ -40,7 +40,7 @@ def page(watched: bool) -> None:
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.subheader("Latest runs", anchor=False, width="content")
             st.page_link(widgets.RUNS, label="All runs", icon=":material/arrow_forward:", icon_position="right")
-        widgets.run_table(latest, "latest", COLUMNS)
+        run_widgets.run_table(latest, "latest", COLUMNS)
 
 
 main()

@@ -9,7 +9,7 @@ from core.errors import FerError
 from core.prediction.pictures import Picture
 from core.runs.selection import best_run
 from core.runs.store import Run
-from dashboard import cache, predict_view, widgets
+from dashboard import cache, predict_view, run_widgets, widgets
 from dashboard.predict_work import MAX_PICTURES, Network, network_of, network_of_upload, pictures_of, results
 from dashboard.widgets import escape
 
@@ -53,13 +53,13 @@ def choose_networks(runs: Sequence[Run]) -> list[Network]:
     left, right = st.columns(2, gap="medium")
     with left:
         default = best_run(list(runs))
-        run = widgets.choose_run(runs, default, "Network")
+        run = run_widgets.choose_run(runs, default, "Network")
         if default and run.id == default.id:
-            st.caption(widgets.why_default(run))
+            st.caption(run_widgets.why_default(run))
     others = {other.id: other for other in runs if other.id != run.id}
     with right:
         name = {"": "–"} | {other.id: other.name for other in others.values()}
-        second = widgets.choose_id("Compare with", ["", *others], "", name.__getitem__, "second")
+        second = run_widgets.choose_id("Compare with", ["", *others], "", name.__getitem__, "second")
     with right.popover("Weights of your own", icon=":material/upload_file:"):
         st.caption(
             "A .pth with the state dict of CnnModel2 or CnnModel1, named as in the original project. Nothing in it is "

@@ -5,7 +5,7 @@ import streamlit as st
 from core.errors import RunError
 from core.runs.selection import best_run
 from core.runs.store import Run, RunState
-from dashboard import cache, reproduction_view, run_actions, run_view, widgets
+from dashboard import cache, reproduction_view, run_actions, run_view, run_widgets, widgets
 from dashboard.widgets import escape
 
 POLL_SECONDS = 1.5  # of the 2.5 s in which a new point should be on the screen, one is left for drawing it
@@ -36,7 +36,7 @@ def choose() -> None:
         if runs:
             st.page_link(widgets.RUNS, label="All runs", icon=":material/table_rows:")
     if runs:
-        widgets.run_table(runs[:LATEST], "choose", ["state", "name", "validation", "epochs", "author", "created"])
+        run_widgets.run_table(runs[:LATEST], "choose", ["state", "name", "validation", "epochs", "author", "created"])
         if len(runs) > LATEST:
             st.caption(f"The latest {LATEST} of {len(runs):,} runs.")
     else:
@@ -61,7 +61,7 @@ def body(run_id: str, watched: bool, default: bool) -> None:
     if watched != run.state.is_live:
         st.rerun()  # it has ended, or goes on again: one more drawing of the page ends or begins the polling
     header(run, default)
-    widgets.problem(run)
+    run_widgets.problem(run)
     reproduction_view.verdict(run)
     if run.state is not RunState.DAMAGED:
         run_view.metrics(run)
@@ -80,7 +80,7 @@ def header(run: Run, default: bool) -> None:
     with widgets.page_title(escape(run.name)):
         run_actions.actions(run)
     with st.container(horizontal=True, vertical_alignment="center"):
-        widgets.state_chip(run.state)
+        run_widgets.state_chip(run.state)
         status = run.status
         by = f" by {escape(run.meta.author)}" if run.meta.author else ""
         device = f" · {escape(status.device)}" if status.device else ""
@@ -91,7 +91,7 @@ def header(run: Run, default: bool) -> None:
         if run.meta.archived:
             st.badge("archived", icon=":material/archive:", color="gray")
     if default:
-        st.caption(f":material/add_reaction: {widgets.why_default(run)}")
+        st.caption(f":material/add_reaction: {run_widgets.why_default(run)}")
     origin(run)
 
 

@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.runs.selection import select_runs
 from core.runs.store import Run
-from dashboard import cache, runs_actions, runs_filters, widgets
+from dashboard import cache, run_widgets, runs_actions, runs_filters, widgets
 
 POLL_SECONDS = 2
 ROWS = 50  # per page: the curves of these runs are read, no others
@@ -47,7 +47,7 @@ def table(view: runs_filters.View, watched: bool) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         rows = page_of(shown, missing(runs, shown, view))
     with place:
-        selected = widgets.run_table(rows, "runs", view.columns, select=True)
+        selected = run_widgets.run_table(rows, "runs", view.columns, select=True)
         runs_actions.change(selected, shown)
     with actions:
         runs_actions.bar(selected, shown)

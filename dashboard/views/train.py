@@ -11,7 +11,7 @@ from core.jobs import local
 from core.runs.corrections import list_corrections
 from core.runs.estimate import estimate_duration
 from core.runs.store import Run
-from dashboard import cache, run_actions, train_form, widgets
+from dashboard import cache, run_actions, run_widgets, train_form, widgets
 from dashboard.widgets import escape
 
 
@@ -108,7 +108,7 @@ def review(source: str | Run, values: dict[str, Any], datasets: list[DatasetInfo
         st.caption(f":gray[:material/schedule:] {waiting} before it in the queue.")
     if st.button("Start training", type="primary", icon=":material/play_arrow:", width="stretch", key="start"):
         parent = source.id if isinstance(source, Run) else None
-        widgets.open_run(start_once(config, (name or "").strip(), (author or "").strip(), parent))
+        run_widgets.open_run(start_once(config, (name or "").strip(), (author or "").strip(), parent))
     st.caption("The same from a terminal")
     st.code(train_form.command(source, config, name or "", author or ""), language="bash", wrap_lines=True)
 

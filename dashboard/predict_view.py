@@ -1,6 +1,7 @@
 """What the Predict page draws: one photo with its faces, what each network says about a face, and the table of many."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -9,7 +10,7 @@ import streamlit as st
 from PIL import Image, ImageDraw, ImageFont
 
 from core.labels import COLOURS, LABELS
-from dashboard import cache, charts, widgets
+from dashboard import cache, charts, parts, widgets
 from dashboard.predict_work import Network, Result, downloads, face_table, photo_of
 from dashboard.widgets import class_chip, escape, percent
 
@@ -38,12 +39,21 @@ def draw_photo(result: Result, networks: Sequence[Network], preset: int = 0) -> 
     with left:
         st.text(result.name)
         picture = st.container()
-        chosen = _choose_face(first.faces, f"face-{result.key}-{preset}", preset) if several else 0
+        face_key = f"face-{result.key}-{preset}"
+        chosen = _choose_face(first.faces, face_key, preset) if several else 0
         shown, scale = photo_of(result)
+        boxes = [face.box for face in first.faces]
+        names = [f"{number} {face.label}" if several else face.label for number, face in enumerate(first.faces, 1)]
         if first.taken == "faces":
-            names = [f"{number} {face.label}" if several else face.label for number, face in enumerate(first.faces, 1)]
-            shown = boxed(shown, scale, [face.box for face in first.faces], names, chosen)
-        picture.image(shown, width=min(520, max(shown.width, 144)), alt=f"the photo, {len(first.faces)} faces")
+            shown = boxed(shown, scale, boxes, names, chosen)
+        width = min(520, max(shown.width, 144))
+        with picture:
+            if several:
+                places = [(left * scale, top * scale, wide * scale, high * scale) for left, top, wide, high in boxes]
+                choose = partial(st.session_state.__setitem__, face_key)
+                parts.photo(shown, places, names, width=width, key=f"photo-{face_key}", on_choose=choose)
+            else:
+                st.image(shown, width=width, alt="the photo, 1 face")
         _say_what_was_taken(str(first.taken), len(first.faces))
     with right:
         columns = st.columns(len(networks), gap="medium")
@@ -62,8 +72,8 @@ def _choose_face(faces: Sequence["FacePrediction"], key: str, preset: int) -> in
         face = faces[number]
         return f"{number + 1} {face.label} {percent(face.confidence, 0)}"
 
-    options = list(range(len(faces)))
-    chosen = st.pills("Face", options, default=preset, required=True, format_func=describe, key=key, wrap=True)
+    st.session_state.setdefault(key, preset)  # no default: a click on the photo sets it too
+    chosen = st.pills("Face", range(len(faces)), required=True, format_func=describe, key=key, wrap=True)
     return int(chosen or 0)
 
 
@@ -79,7 +89,8 @@ def _say_what_was_taken(taken: str, faces: int) -> None:
     elif taken == "whole picture":
         st.caption("The whole picture was taken as one face, as asked.")
     else:
-        st.caption("1 face was found." if faces == 1 else f"{faces} faces were found, the largest first.")
+        several = f"{faces} faces were found, the largest first. A click on one, here or on the photo, shows it."
+        st.caption("1 face was found." if faces == 1 else several)
 
 
 def _verdict(face: "FacePrediction", network: Network, key: str) -> None:

@@ -1,8 +1,8 @@
-"""What Streamlit does not have: a confusion matrix of buttons, a wall of faces that can be ticked and judged, and a
-browser's back button that needs one press per page.
+"""What Streamlit does not have: a confusion matrix of buttons, a wall of faces that can be ticked and judged, a photo
+whose faces can be clicked, and a browser's back button that needs one press per page.
 
-The first two are plain HTML that a keyboard and a screen reader can use. What they show comes as data and is set as
-text, never as markup. The third shows nothing.
+The first two are plain HTML that a keyboard and a screen reader can use; the photo stands beside a list of its faces.
+What they show comes as data and is set as text, never as markup. The last shows nothing.
 """
 
 import base64
@@ -57,6 +57,7 @@ class Keys(TypedDict):
 
 _matrix = _component("matrix")
 _wall = _component("wall")
+_photo = _component("photo")
 _history = st.components.v2.component("fer_history", js=(_FOLDER / "history.js").read_text())
 
 
@@ -123,6 +124,47 @@ def faces(tiles: Sequence[Tile], images: np.ndarray, key: str) -> None:
     _wall(data=_shown(tiles, images, pick=False, stamp=""), key=key)
 
 
+def photo(
+    picture: Image.Image,
+    boxes: Sequence[tuple[float, float, float, float]],
+    names: Sequence[str],
+    *,
+    width: int,
+    key: str,
+    on_choose: Callable[[int], None],
+) -> None:
+    """A photo whose faces can be clicked. A keyboard cannot: there should be a list of them beside it.
+
+    Args:
+        picture: RGB.
+        boxes: left, top, width, height in pixels of `picture`; of two that overlap the later one is on top.
+        names: of the faces, shown under the mouse.
+        width: at most so wide, in pixels of the page.
+        key: of the part.
+        on_choose: called with the position of the face before the page is drawn again.
+    """
+
+    def chosen() -> None:
+        if (face := st.session_state[key].chosen) is not None:
+            on_choose(face)
+
+    sides = (picture.width, picture.height) * 2
+    _photo(
+        data={
+            "src": _address(picture, "JPEG", quality=90),
+            "alt": f"the photo, {len(boxes)} faces",
+            "width": width,
+            "aspect": picture.width / picture.height,
+            "faces": [
+                {"name": name, "box": [value / side for value, side in zip(box, sides, strict=True)]}
+                for name, box in zip(names, boxes, strict=True)
+            ],
+        },
+        key=key,
+        on_chosen_change=chosen,
+    )
+
+
 def _shown(tiles: Sequence[Tile], images: np.ndarray, pick: bool, stamp: str) -> dict[str, Any]:
     return {
         "tiles": tiles,
@@ -141,9 +183,14 @@ def sprite(images: np.ndarray) -> str:
     cells = np.zeros((rows * SPRITE_COLUMNS, 48, 48), np.uint8)
     cells[: len(images)] = images
     sheet = cells.reshape(rows, SPRITE_COLUMNS, 48, 48).swapaxes(1, 2).reshape(rows * 48, SPRITE_COLUMNS * 48)
+    return _address(Image.fromarray(sheet), "PNG", compress_level=1)
+
+
+def _address(picture: Image.Image, kind: str, **settings: Any) -> str:
+    """The whole picture as an address."""
     buffer = BytesIO()
-    Image.fromarray(sheet).save(buffer, "PNG", compress_level=1)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    picture.save(buffer, kind, **settings)
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def _nothing() -> None:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
 from core.config import TrainConfig
-from core.errors import RunError, system_reason
+from core.errors import RunError, quote, system_reason
 from core.files import lock_is_held
 from core.runs.layout import RunPaths, is_run_id
 from core.runs.store import Run, RunMeta, RunState, RunStatus, boot_id
@@ -156,14 +156,14 @@ def _note(path: Path, details: str) -> None:
 
 def _trouble(error: Exception) -> str:
     """What is wrong with a file of a run, and what to do, in the words of people."""
-    if isinstance(error, FileNotFoundError):
-        what = "it is missing"
-    elif isinstance(error, OSError):
+    if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
         return f"{system_reason(error)}; check its permissions and its disk"
+    first = error.errors()[0] if isinstance(error, ValidationError) else None
+    if first and first["loc"]:
+        what = f"this version cannot use its entry {quote(str(first['loc'][0]))}"
     else:
-        place = error.errors()[0]["loc"] if isinstance(error, ValidationError) else ()
-        what = f"its entry {str(place[0])!r} is missing or none that this version takes" if place else "it is damaged"
-    return f"{what}; put a copy of it back"
+        what = "it is missing" if isinstance(error, FileNotFoundError) else "it is damaged"
+    return f"{what}; put back a copy of the file"
 
 
 class _Folder:

@@ -272,7 +272,7 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         if first["type"] == "json_invalid":
-            return "it is damaged; put a copy of it back"
+            return "it is damaged; put back a copy of the file"
         return ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"]]))
     if isinstance(error, Timeout):
         return "somebody else is changing it for too long"

@@ -1,6 +1,7 @@
 """Fixtures that several test modules share."""
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -99,6 +100,13 @@ def kill_processes_of(root: Path) -> None:
         command = process.info["cmdline"] or []
         if any(str(root) in part for part in command) and any(part.startswith("core.") for part in command):
             process.kill()
+
+
+def as_in_a_terminal() -> None:
+    """For `preexec_fn`: Ctrl-C and hanging up end a process. Under `nohup`, or in the background of a script, a child
+    would inherit that they are ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 60, what: str = "the condition") -> None:

@@ -12,10 +12,8 @@ import pytest
 from core.data import audit
 from core.data.audit import Audit, audit_dataset, label_counts, near_pairs, perceptual_hashes
 from core.data.demo import draw_face, import_demo
-from core.data.fer2013 import SPLITS, load_split, write_dataset
-from core.data.sources import import_dataset
+from core.data.fer2013 import SPLITS, load_split, read_info, write_dataset
 from core.errors import DataError
-from tests.conftest import REAL_ZIP
 
 
 @pytest.fixture(autouse=True)
@@ -170,8 +168,9 @@ def test_label_counts() -> None:
 
 
 @pytest.mark.real_data
-def test_the_real_set_is_as_measured(tmp_path: Path) -> None:
-    info = import_dataset(REAL_ZIP, tmp_path)
+def test_the_real_set_is_as_measured(tmp_path: Path, real_root: Path) -> None:
+    shutil.copytree(real_root, tmp_path, dirs_exist_ok=True)
+    info = read_info(tmp_path, "fer2013")
     start = time.monotonic()
     found = audit_dataset(tmp_path, "fer2013")
     seconds = time.monotonic() - start

@@ -18,7 +18,7 @@ from core.jobs.queue import Place, move_waiting, waiting_runs
 from core.runs.layout import RunPaths
 from core.runs.reader import read_run, read_status
 from core.runs.store import RunState, create_run, write_status
-from tests.conftest import PROJECT_ROOT
+from tests.conftest import PROJECT_ROOT, as_in_a_terminal
 from tests.test_jobs import ENDLESS, TINY, wait_for_end, wait_until_training
 
 
@@ -155,7 +155,12 @@ def test_ctrl_c_stops_the_run_with_a_checkpoint(demo_root: Path, runs_root: Path
     roots = ["--runs-root", str(runs_root), "--data-root", str(demo_root)]
     command = [sys.executable, "-m", "core", "train", "--wait", *settings, *roots]
     with subprocess.Popen(
-        command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=PROJECT_ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=as_in_a_terminal,
     ) as process:
         assert process.stdout is not None
         run_id = process.stdout.readline().strip()

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,6 @@ import torch
 
 from core.config import get_preset
 from core.data.fer2013 import load_split
-from core.data.sources import import_dataset
 from core.evaluation.inference import class_probabilities
 from core.evaluation.metrics import accuracy_interval, confusion
 from core.evaluation.predictions import PROBABILITY_COLUMNS, read_predictions
@@ -18,7 +18,7 @@ from core.models import load_weights
 from core.runs.layout import RunPaths
 from core.runs.reader import read_run
 from core.runs.store import RunState
-from tests.conftest import PROJECT_ROOT, REAL_ZIP
+from tests.conftest import PROJECT_ROOT
 
 PATHS = RunPaths(PROJECT_ROOT / "runs", "reference-cnn-model-2")
 README = (PROJECT_ROOT / "README.md").read_text()
@@ -99,10 +99,8 @@ def test_the_epoch_was_chosen_on_validation() -> None:
 
 
 @pytest.mark.real_data
-def test_its_weights_still_say_what_its_predictions_say(tmp_path_factory: pytest.TempPathFactory) -> None:
-    root = tmp_path_factory.mktemp("real")
-    import_dataset(REAL_ZIP, root)
-    split, table = load_split(root, "fer2013", "test"), read_predictions(PATHS.predictions("test"))
+def test_its_weights_still_say_what_its_predictions_say(real_root: Path) -> None:
+    split, table = load_split(real_root, "fer2013", "test"), read_predictions(PATHS.predictions("test"))
     some = np.arange(0, 3589, 12)
     images = torch.tensor(split.images[some])
     model = load_weights(PATHS.weights, "cnn-model-2").to(memory_format=torch.channels_last)

@@ -19,7 +19,7 @@ from core.runs.history import read_rows
 from core.runs.layout import RunPaths
 from core.runs.reader import read_run
 from core.runs.store import RunState, create_run
-from tests.conftest import wait_for
+from tests.conftest import as_in_a_terminal, wait_for
 from tests.server import start_server
 from tests.test_jobs import ENDLESS
 
@@ -29,18 +29,13 @@ SIGNALS = [signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGKILL]
 @contextmanager
 def server(runs_root: Path, data_root: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """`streamlit run` in a session of its own, as a terminal gives it; and its port."""
-    port, process = start_server(runs_root, data_root, start_new_session=True, preexec_fn=hang_up_ends)
+    port, process = start_server(runs_root, data_root, start_new_session=True, preexec_fn=as_in_a_terminal)
     try:
         wait_for(lambda: is_up(port), 60, "the server")
         yield process, port
     finally:
         process.kill()
         process.wait()
-
-
-def hang_up_ends() -> None:
-    """A terminal's default; under `nohup pytest` a server would inherit that the signal is ignored, and live on."""
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def is_up(port: int) -> bool:

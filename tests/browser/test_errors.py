@@ -101,7 +101,8 @@ def test_from_mistakes_to_a_better_run(app: App, page: Any, demo_root: Path) -> 
     page.get_by_text("2 images").wait_for()
     page.get_by_label("Your name").fill("Mara")
     page.get_by_label("Your name").press("Enter")
-    settle(page)
+    page.get_by_role("button", name="Give verdict", disabled=False).wait_for()  # a list that is open while the bar is
+    settle(page)  # drawn again closes
     choose(page, page, "It should be", "sad")
     page.get_by_role("button", name="Give verdict").click()
     page.get_by_text("label is wrong: sad").first.wait_for()

@@ -1,13 +1,22 @@
 """What a reviewer says about images: the bar at the bottom of the window, single keys, and who has said what."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 import streamlit as st
 
 from core.errors import FerError
 from core.labels import LABELS
-from core.runs.verdicts import LONGEST_COMMENT, VERDICTS, Verdict, VerdictName, give_verdicts
+from core.runs.verdicts import (
+    LONGEST_COMMENT,
+    VERDICTS,
+    Verdict,
+    VerdictName,
+    give_verdicts,
+    read_verdicts,
+    standing_verdicts,
+)
 from dashboard import visitor, widgets
 from dashboard.errors_data import Shown
 from dashboard.widgets import escape
@@ -93,22 +102,28 @@ def give_by_key(shown: Shown, key: str, images: list[str]) -> None:
     if not name:
         st.toast("Say who you are at the bottom of the page, then press the key again.", icon=":material/person:")
         return
-    done: list[list[str]] = st.session_state.setdefault(f"keyed-{shown.run.id}-{shown.data_split}-{name}", [])
+    since = st.session_state.setdefault(f"keyed-{shown.run.id}-{shown.data_split}-{name}", datetime.now(UTC))
     undo = key == UNDO
-    if undo and not done:
-        st.toast("There is nothing to take back: no key has judged here yet.", icon=":material/undo:")
-        return
-    images = done.pop() if undo else images
     verdict = None if undo else KEYS.get(key, "label is wrong")
     try:
+        if undo and not (images := last_said(shown, name, since)):
+            st.toast("There is nothing to take back: no key has judged here yet.", icon=":material/undo:")
+            return
         given = give_verdicts(shown.run.paths, name, shown.data_split, images, verdict, label=LABEL_KEYS.get(key))
     except FerError as error:
         st.toast(escape(str(error)), icon=":material/error:", duration="long")
         return
-    if not undo:
-        done.append(images)
     about = escape(images[0]) if len(images) == 1 else f"{len(images):,} images"
     st.toast(f"{about}: {given[0].in_words()}", icon=":material/undo:" if undo else ":material/check:")
+
+
+def last_said(shown: Shown, name: str, since: datetime) -> list[str]:
+    """The images of somebody's last verdict that stands, if it is not older than that. Read from the file: what keys
+    did in a script run that the next key cut short is there, too."""
+    standing = standing_verdicts(read_verdicts(shown.run.paths), shown.data_split)
+    mine = [authors[name] for authors in standing.values() if name in authors and authors[name].time >= since]
+    last = max((each.time for each in mine), default=None)
+    return [each.image for each in mine if each.time == last]
 
 
 def history(verdicts: Sequence[Verdict]) -> None:

@@ -113,6 +113,7 @@ def test_from_mistakes_to_a_better_run(app: App, page: Any, demo_root: Path) -> 
     dialog.get_by_role("button", name="Give verdict").click()
     wait_for(lambda: len(read_verdicts(run.paths)) == 3, 30, "the third verdict")
     page.keyboard.press("Escape")
+    dialog.wait_for(state="hidden")  # it gives the keyboard back to where it was
     settle(page)
 
     # --- one key per face, faster than the page is drawn, and the last taken back

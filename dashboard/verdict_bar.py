@@ -1,7 +1,8 @@
 """What a reviewer says about images: the bar at the bottom of the window, single keys, and who has said what."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 import streamlit as st
@@ -96,13 +97,18 @@ def give(
         st.toast(f"{len(images):,} verdict{'s' if len(images) > 1 else ''} {done}.", icon=":material/check:")
 
 
-def give_by_key(shown: Shown, key: str, images: list[str]) -> None:
-    """Write down what a key on the wall says, or say why not; the undo key takes back what the key before it said."""
+def give_by_key(shown: Shown, key: str, images: list[str]) -> Callable[[], None]:
+    """What writes down what a key on the wall says; all that it needs of the session is read before."""
     name = visitor.who(ask=False)
+    since = st.session_state.setdefault(f"keyed-{shown.run.id}-{shown.data_split}-{name}", datetime.now(UTC))
+    return partial(_give_by_key, shown, name, since, key, images)
+
+
+def _give_by_key(shown: Shown, name: str, since: datetime, key: str, images: list[str]) -> None:
+    """Write it down, or say why not; the undo key takes back what the key before it said."""
     if not name:
         st.toast("Say who you are at the bottom of the page, then press the key again.", icon=":material/person:")
         return
-    since = st.session_state.setdefault(f"keyed-{shown.run.id}-{shown.data_split}-{name}", datetime.now(UTC))
     undo = key == UNDO
     verdict = None if undo else KEYS.get(key, "label is wrong")
     try:

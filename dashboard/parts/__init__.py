@@ -80,7 +80,11 @@ def matrix(data: Mapping[str, Any], key: str, on_choose: Callable[[], None]) -> 
 
 
 def wall(
-    tiles: Sequence[Tile], images: np.ndarray, key: str, keys: Keys, on_key: Callable[[str, list[str]], None]
+    tiles: Sequence[Tile],
+    images: np.ndarray,
+    key: str,
+    keys: Keys,
+    on_key: Callable[[str, list[str]], Callable[[], None]],
 ) -> tuple[list[str], str | None]:
     """Faces to be ticked (click, space), opened (double click, Enter) and judged with one key. Ticks begin anew when
     the tiles change.
@@ -91,7 +95,9 @@ def wall(
         key: of the part.
         keys: those that judge.
         on_key: called before the page is drawn again with each that was pressed, and the ids of the images it is about:
-            the ticked ones, else the one in focus.
+            the ticked ones, else the one in focus. It reads what it needs of the session and gives back what does the
+            work: each look into the session may end a script run for the next one, and a key counts as heard only
+            when none is left.
 
     Returns:
         The ids that are ticked, and the id of the image that was opened just now, if one was.
@@ -102,8 +108,9 @@ def wall(
     def judged() -> None:
         for said in st.session_state[key].judged or []:
             if said["n"] > st.session_state.get(heard, 0):  # else it was told again before the browser knew
+                act = on_key(said["key"], [image for image in said["ids"] if image in shown])
                 st.session_state[heard] = said["n"]
-                on_key(said["key"], [image for image in said["ids"] if image in shown])
+                act()
 
     result = _wall(
         data={**_shown(tiles, images, pick=True, stamp=stamp), **keys, "heard": st.session_state.get(heard, 0)},

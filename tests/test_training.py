@@ -182,9 +182,26 @@ def test_a_loss_that_explodes_fails_and_keeps_the_last_good_checkpoint(
     good = paths.checkpoint.read_bytes()
     real = torch.nn.functional.cross_entropy
     monkeypatch.setattr("core.training.loop.F.cross_entropy", lambda *a, **k: real(*a, **k) * float("nan"))
-    with pytest.raises(TrainingError, match=r"nan in epoch 2, step 7: try a lower learning rate"):
+    with pytest.raises(TrainingError, match=r"training loss became nan in epoch 2, step 7: lower the learning rate"):
         train_on(paths, config, demo_root)
     assert paths.checkpoint.read_bytes() == good
+
+
+def test_a_run_that_diverges_in_the_last_step_of_an_epoch_says_so_and_keeps_nothing_of_it(
+    tmp_path: Path, demo_root: Path
+) -> None:
+    """Each loss is finite until a step has ruined the weights; with one step per epoch only validation sees that."""
+    diverging = {"optimizer": "sgd", "learning_rate": 10.0, "images_per_epoch": TINY["batch_size"], "epochs": 50}
+    config = TrainConfig(**TINY | diverging)
+    paths = create_run(tmp_path, config, run_id="run")
+    said = r"^The validation loss became nan in epoch (\d+), step \1: lower the learning rate"
+    for _ in ("first", "resumed"):
+        with pytest.raises(TrainingError, match=said):
+            train_on(paths, config, demo_root)
+        assert all(value.isfinite().all() for value in weights_of(paths).values())
+        predictions = read_predictions(paths.predictions("validation"))
+        assert np.isfinite(predictions["confidence"]).all()
+    assert read_rows(paths.epochs)[0], "it diverged in the first epoch: nothing was resumed"
 
 
 def test_a_loss_read_late_is_still_found_before_a_checkpoint(

@@ -1,5 +1,7 @@
 """What training tells the outside while it runs: `status.json`, the histories and `summary.json`."""
 
+import logging
+import math
 import os
 import threading
 import time
@@ -19,6 +21,8 @@ from core.runs.layout import RunPaths
 from core.runs.store import RunStatus, write_status
 from core.training.checkpoint import Progress
 from core.training.feed import TrainData
+
+log = logging.getLogger("train")
 
 HEARTBEAT_SECONDS = 1.0
 SAMPLE_SECONDS = 5.0
@@ -130,10 +134,7 @@ class Recorder:
         values = torch.stack([value for _, value in self._pending]).tolist()
         rows, size = [], self._data.batch_size
         for (row, _), (loss, correct) in zip(self._pending, values, strict=True):
-            if not abs(loss) < float("inf"):
-                raise TrainingError(
-                    f"The loss became {loss} in epoch {row['epoch']}, step {row['step']}: try a lower learning rate."
-                )
+            _require_finite("training", loss, row["epoch"], row["step"])
             self._progress.loss_sum += loss * size
             self._progress.correct += int(correct)
             rows.append({**row, "loss": round(loss, 5), "accuracy": round(correct / size, 5)})
@@ -141,8 +142,14 @@ class Recorder:
         self._steps.append(rows)
 
     def epoch_row(self, validation: dict[str, float], learning_rate: float) -> dict[str, Any]:
-        """The figures of the epoch that just ended, as `epochs.jsonl` has them."""
+        """The metrics of the epoch that just ended, as `epochs.jsonl` has them.
+
+        Raises:
+            TrainingError: the validation loss is not finite. The training losses do not show what the last step did to
+                the weights, so this must come before these weights, or anything computed with them, are kept.
+        """
         progress, elapsed = self._progress, self.elapsed()
+        _require_finite("validation", validation["validation_loss"], progress.epoch + 1, progress.step)
         images = progress.batch * self._data.batch_size
         return {
             "epoch": progress.epoch + 1,
@@ -181,12 +188,20 @@ class Recorder:
         self._epochs.close()
 
 
+def _require_finite(split: str, loss: float, epoch: int, step: int) -> None:
+    if not math.isfinite(loss):
+        raise TrainingError(
+            f"The {split} loss became {loss} in epoch {epoch}, step {step}: lower the learning rate and start a new run."
+        )
+
+
 class SystemMonitor:
     """A thread that writes CPU, memory and GPU use every few seconds."""
 
     def __init__(self, path: Path, elapsed: Callable[[], float]) -> None:
         self._path = path
         self._elapsed = elapsed
+        self._failed: set[str] = set()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="system-monitor", daemon=True)
 
@@ -209,17 +224,24 @@ class SystemMonitor:
                     return  # a full disk is the loop's to report: its own writes fail, too
 
     def _sample(self, process: psutil.Process) -> dict[str, Any]:
-        row: dict[str, Any] = {
-            "elapsed_s": round(self._elapsed(), 1),
-            "cpu_percent": process.cpu_percent(),
-            "machine_cpu_percent": psutil.cpu_percent(),
-            "memory_bytes": process.memory_info().rss,
-            "machine_memory_percent": psutil.virtual_memory().percent,
+        """One row of `system.jsonl`; null where a gauge gives no value."""
+        gauges: dict[str, Callable[[], float]] = {
+            "cpu_percent": process.cpu_percent,
+            "machine_cpu_percent": psutil.cpu_percent,
+            "memory_bytes": lambda: process.memory_info().rss,
+            "machine_memory_percent": lambda: psutil.virtual_memory().percent,
         }
         if torch.cuda.is_available():
-            row["gpu_memory_bytes"] = torch.cuda.memory_reserved()
-            try:
-                row["gpu_percent"] = torch.cuda.utilization()
-            except (ImportError, RuntimeError):  # needs NVIDIA's management library
-                row["gpu_percent"] = None
-        return row
+            gauges |= {"gpu_memory_bytes": torch.cuda.memory_reserved, "gpu_percent": torch.cuda.utilization}
+        elapsed = round(self._elapsed(), 1)
+        return {"elapsed_s": elapsed, **{name: self._read(name, gauge) for name, gauge in gauges.items()}}
+
+    def _read(self, name: str, gauge: Callable[[], float]) -> float | None:
+        """The value of a gauge, or None; why it has none is logged the first time."""
+        try:
+            return gauge()
+        except Exception as error:  # each library has exceptions of its own, as NVML for a slice (MIG) of a GPU
+            if name not in self._failed:
+                log.warning("%s is not recorded: %s: %s", name, type(error).__name__, error)
+                self._failed.add(name)
+            return None

@@ -1,0 +1,84 @@
+"""What is recorded of the machine while a run trains."""
+
+import json
+import logging
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+from core.runs.history import read_rows
+from core.training import record
+from core.training.record import SystemMonitor
+from tests.conftest import PROJECT_ROOT
+
+
+class NVMLError(Exception):
+    """As the management library's own: neither an ImportError nor a RuntimeError."""
+
+
+def sampled(path: Path, count: int) -> list[dict[str, float | None]]:
+    """The rows of a monitor that has been let run for so many samples."""
+    deadline = time.monotonic() + 30
+    with SystemMonitor(path, lambda: 1.0):
+        while len(rows := read_rows(path)[0]) < count:
+            assert time.monotonic() < deadline, "the monitor has ended"
+            time.sleep(0.01)
+    return rows
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record, "SAMPLE_SECONDS", 0.01)
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 1 << 30)
+    monkeypatch.setattr(torch.cuda, "utilization", lambda: 87)
+
+
+def test_the_use_of_a_gpu_is_recorded(tmp_path: Path, gpu: None) -> None:
+    row = sampled(tmp_path / "system.jsonl", 1)[0]
+    assert (row["gpu_percent"], row["gpu_memory_bytes"]) == (87, 1 << 30)
+    assert row["memory_bytes"] and row["machine_memory_percent"]
+
+
+def test_without_a_gpu_there_is_no_row_of_one(tmp_path: Path) -> None:
+    assert sampled(tmp_path / "system.jsonl", 1)[0].keys() == {
+        "elapsed_s", "cpu_percent", "machine_cpu_percent", "memory_bytes", "machine_memory_percent"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("module", "function", "field"),
+    [(torch.cuda, "utilization", "gpu_percent"), (psutil, "virtual_memory", "machine_memory_percent")],
+)
+def test_a_gauge_that_fails_takes_no_other_and_is_logged_once(
+    tmp_path: Path,
+    gpu: None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    module: object,
+    function: str,
+    field: str,
+) -> None:
+    def fail() -> None:
+        raise NVMLError("Not Supported")
+
+    monkeypatch.setattr(module, function, fail)
+    with caplog.at_level(logging.WARNING, logger="train"):
+        rows = sampled(tmp_path / "system.jsonl", 3)
+    for row in rows:
+        assert row[field] is None
+        assert all(value is not None for name, value in row.items() if name != field), json.dumps(row)
+    assert [entry.getMessage() for entry in caplog.records] == [f"{field} is not recorded: NVMLError: Not Supported"]
+
+
+def test_the_library_that_measures_gpus_is_required() -> None:
+    """Without it torch refuses to say how busy a GPU is."""
+    assert torch.cuda._HAS_PYNVML
+    assert "\nnvidia-ml-py==" in (PROJECT_ROOT / "requirements.txt").read_text()

@@ -5,6 +5,7 @@ so that the ratio holds on a machine whose speed drifts.
 """
 
 import contextlib
+import itertools
 import multiprocessing
 import resource
 import statistics
@@ -27,10 +28,9 @@ from torchvision.datasets import ImageFolder
 
 from core.config import TrainConfig, make_config
 from core.data.fer2013 import load_split
-from core.evaluation.inference import class_probabilities
+from core.evaluation.inference import BATCH, class_probabilities
 from core.labels import LABELS
 from core.models import build_model
-from core.runs.history import read_rows
 from core.runs.store import RunStatus, create_run
 from core.training.device import choose_compute, tensor_on, to_device
 from core.training.loop import Stopped, train
@@ -142,15 +142,25 @@ def _usual_script(images: Path, batch_size: int, steps: int, device: torch.devic
 
 
 def _engine(folder: Path, config: TrainConfig, data_root: Path, steps: int) -> float:
-    """Images per second of `train` itself, from its own history, without its first step."""
+    """Images per second of `train` itself, without its first step."""
     config = config.model_copy(update={"epochs": 1, "images_per_epoch": (steps + 2) * config.batch_size})
     paths = create_run(folder, config)
     reporter = StatusReporter(paths, RunStatus(created_at=datetime.now(UTC)))
-    asked = iter(range(steps + 2))  # one question before each batch
+    compute = choose_compute(config)
+    done = itertools.count()
+    times: list[float] = []
+
+    def stop_asked() -> bool:
+        """Asked before each batch: after the first and the last one the clock is read, once the device has done it."""
+        batches = next(done)
+        if batches in (1, steps + 1):
+            times.append(_time_on(compute.device))
+        return batches > steps
+
     with contextlib.suppress(Stopped):
-        train(paths, config, data_root, choose_compute(config), reporter, lambda: next(asked) > steps)
-    rows, _ = read_rows(paths.steps)
-    return (len(rows) - 1) * config.batch_size / (rows[-1]["elapsed_s"] - rows[0]["elapsed_s"])
+        train(paths, config, data_root, compute, reporter, stop_asked)
+    started, ended = times
+    return steps * config.batch_size / (ended - started)
 
 
 def _bare_step(config: TrainConfig, steps: int) -> float:
@@ -160,7 +170,7 @@ def _bare_step(config: TrainConfig, steps: int) -> float:
     optimizers = build_optimizers(model, config)
     x = torch.rand(config.batch_size, 1, 48, 48, device=compute.device).contiguous(memory_format=torch.channels_last)
     y = torch.randint(0, 7, (config.batch_size,), device=compute.device)
-    started = time.monotonic()
+    started = _time_on(compute.device)
     for number in range(steps + 1):
         with compute.autocast():
             logits = model(x).float()
@@ -169,10 +179,8 @@ def _bare_step(config: TrainConfig, steps: int) -> float:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         if number == 0:
-            _wait_for(compute.device)
-            started = time.monotonic()
-    _wait_for(compute.device)
-    return steps * config.batch_size / (time.monotonic() - started)
+            started = _time_on(compute.device)
+    return steps * config.batch_size / (_time_on(compute.device) - started)
 
 
 def _validation(config: TrainConfig, data_root: Path) -> float:
@@ -180,26 +188,35 @@ def _validation(config: TrainConfig, data_root: Path) -> float:
     compute = choose_compute(config)
     model = to_device(build_model(config.model), compute)
     images = tensor_on(load_split(data_root, config.dataset, "validation").images, compute)
-    started = time.monotonic()
-    class_probabilities(model, images, autocast=compute.autocast).cpu()
-    return len(images) / (time.monotonic() - started)
+    # A whole batch and one as small as the last: cuDNN searches once for each shape, which an epoch does not pay for.
+    class_probabilities(model, images[: BATCH + len(images) % BATCH], autocast=compute.autocast)
+    started = _time_on(compute.device)
+    class_probabilities(model, images, autocast=compute.autocast)
+    return len(images) / (_time_on(compute.device) - started)
 
 
-def _wait_for(device: torch.device) -> None:
+def _time_on(device: torch.device) -> float:
+    """The time, by a monotonic clock, once the device has done all it was given: CUDA only queues what it is asked."""
     if device.type == "cuda":
         torch.cuda.synchronize()
+    return time.monotonic()
 
 
-def matmul_peak(device: torch.device, dtype: torch.dtype, size: int = 2048) -> float:
-    """Floating-point operations per second of a large square matrix product: what the device can do at best."""
+def matmul_peak(device: torch.device, dtype: torch.dtype) -> float:
+    """Floating-point operations per second of large square matrix products: what the device can do at best.
+
+    A GPU gets larger ones, and more of them in a row, so that they take it far longer than starting them takes the CPU:
+    2048 rows in bfloat16 are 20 microseconds of work for an H100, 8192 rows more than a millisecond.
+    """
+    size, in_a_row = (8192, 20) if device.type == "cuda" else (2048, 4)
     a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+    product = torch.mm(a, b)  # not timed: libraries are loaded, and the clock of a GPU rises
     best = 0.0
     for _ in range(8):
-        started = time.monotonic()
-        for _ in range(4):
-            a @ b
-        _wait_for(device)
-        best = max(best, 4 * 2 * size**3 / (time.monotonic() - started))
+        started = _time_on(device)
+        for _ in range(in_a_row):
+            torch.mm(a, b, out=product)
+        best = max(best, in_a_row * 2 * size**3 / (_time_on(device) - started))
     return best
 
 

@@ -191,7 +191,7 @@ class Recorder:
 def _require_finite(split: str, loss: float, epoch: int, step: int) -> None:
     if not math.isfinite(loss):
         raise TrainingError(
-            f"The {split} loss became {loss} in epoch {epoch}, step {step}: lower the learning rate and start a new run."
+            f"The {split} loss became {loss} in epoch {epoch}, step {step}: lower the learning rate and start anew."
         )
 
 

@@ -157,7 +157,10 @@ def field_group(field: FieldInfo) -> str:
 
 @dataclass(frozen=True)
 class Preset:
-    """A named recipe: what it is, what it costs, what to expect, and the settings that differ from the defaults."""
+    """A named recipe: what it is, what it costs, what to expect, and the settings that differ from the defaults.
+
+    The cost is in epochs and images: how long they take here, `core.runs.estimate` tells.
+    """
 
     name: str
     title: str
@@ -191,7 +194,7 @@ PRESETS: Final[dict[str, Preset]] = {
             name="best",
             title="Best recipe",
             description="Muon on the convolutions, AdamW on the head, one-cycle, averaged weights, more augmentation.",
-            cost="45 epochs, about 2 hours on two CPU cores that multiply bfloat16 in hardware",
+            cost="45 epochs",
             expect="as the reference run: test 69.9 % single view, 70.5 % with the mirror image (± 1.5)",
             settings={
                 "epochs": 45,

@@ -1,6 +1,7 @@
 """Settings: every field documented, bounded and explained when it is wrong."""
 
 import json
+import re
 import typing
 from typing import Any
 
@@ -147,7 +148,8 @@ def test_presets_are_valid_and_say_what_they_are(preset: Any) -> None:
     assert make_config(preset.name) == preset.config
     assert preset.title
     assert preset.description
-    assert preset.cost
+    assert "epochs" in preset.cost
+    assert not re.search(r"\d *(s|min|minutes?|h|hours?)\b", preset.cost), "a second time beside the estimated one"
     assert preset.expect
     assert preset.command.split() == ["python", "-m", "core", "train", "--preset", preset.name]
 

@@ -1,15 +1,29 @@
 """How long a run will take."""
 
+import json
 from pathlib import Path
+from statistics import median
 
 import pytest
 
-from core.config import TrainConfig
-from core.runs.estimate import EVALUATION_SHARE, ROUGH_IMAGES_PER_SECOND, estimate_duration
+from core.config import TrainConfig, make_config
+from core.runs.estimate import (
+    FINAL_SPEED,
+    FINAL_VIEWS,
+    FORWARD_SPEED,
+    ROUGH_IMAGES_PER_SECOND,
+    estimate_duration,
+)
+from core.runs.history import read_rows
+from core.runs.layout import RunPaths
 from core.runs.reader import read_run, read_status
 from core.runs.store import Run, create_run, write_status
+from tests.conftest import PROJECT_ROOT
 
 CONFIG = TrainConfig(epochs=10)
+IMAGES = {"train": 1000, "validation": 100, "test": 100}
+FER2013 = {"train": 28_709, "validation": 3589, "test": 3589}
+REFERENCE = RunPaths(PROJECT_ROOT / "runs", "reference-cnn-model-2")
 
 
 def finished(root: Path, speed: float | None, config: TrainConfig = CONFIG, **fields: object) -> Run:
@@ -20,14 +34,14 @@ def finished(root: Path, speed: float | None, config: TrainConfig = CONFIG, **fi
 
 
 def test_without_runs_the_estimate_is_rough_and_says_so() -> None:
-    estimate = estimate_duration(CONFIG, 1000, [])
-    assert estimate.seconds == pytest.approx(10 * 1000 / ROUGH_IMAGES_PER_SECOND * (1 + EVALUATION_SHARE))
+    estimate = estimate_duration(CONFIG, IMAGES, [])
+    assert estimate.images_per_second == ROUGH_IMAGES_PER_SECOND
     assert "rough" in estimate.basis
 
 
 def test_the_median_of_finished_runs_counts(tmp_path: Path) -> None:
     runs = [finished(tmp_path, speed) for speed in (100.0, 900.0, 200.0)]
-    estimate = estimate_duration(CONFIG, 1000, runs)
+    estimate = estimate_duration(CONFIG, IMAGES, runs)
     assert estimate.images_per_second == 200.0
     assert "3 finished runs" in estimate.basis
 
@@ -40,10 +54,46 @@ def test_runs_that_are_not_alike_do_not_count(tmp_path: Path) -> None:
         finished(tmp_path, 1.0, state="failed"),
         finished(tmp_path, None),
     ]
-    assert estimate_duration(CONFIG, 1000, runs).images_per_second == ROUGH_IMAGES_PER_SECOND
-    assert "1 finished run " in estimate_duration(CONFIG, 1000, [*runs, finished(tmp_path, 300.0)]).basis
+    assert estimate_duration(CONFIG, IMAGES, runs).images_per_second == ROUGH_IMAGES_PER_SECOND
+    assert "1 finished run " in estimate_duration(CONFIG, IMAGES, [*runs, finished(tmp_path, 300.0)]).basis
 
 
 def test_fewer_images_per_epoch_take_less_time() -> None:
-    short = CONFIG.model_copy(update={"images_per_epoch": 100})
-    assert estimate_duration(short, 1000, []).seconds == pytest.approx(estimate_duration(CONFIG, 100, []).seconds)
+    short = estimate_duration(CONFIG.model_copy(update={"images_per_epoch": 100}), IMAGES, [])
+    assert short.images_per_epoch == 100
+    assert short.seconds == pytest.approx(estimate_duration(CONFIG, IMAGES | {"train": 100}, []).seconds)
+
+
+def test_more_images_per_epoch_than_there_are_take_no_more_time() -> None:
+    more = estimate_duration(CONFIG.model_copy(update={"images_per_epoch": 50_000}), IMAGES, [])
+    assert more.images_per_epoch == 1000
+    assert more.seconds == estimate_duration(CONFIG, IMAGES, []).seconds
+
+
+def test_evaluation_is_nearly_half_of_a_short_run() -> None:
+    """`quick`: 16,000 images trained on, 14,356 scored after its epochs, and two views of 7,178 at its end."""
+    estimate = estimate_duration(make_config("quick"), FER2013, [])
+    training = 4 * 4000 / ROUGH_IMAGES_PER_SECOND
+    assert estimate.seconds == pytest.approx(training + (4 * 3589 / 3.4 + 2 * 7178 / 1.65) / ROUGH_IMAGES_PER_SECOND)
+    assert 1.7 < estimate.seconds / training < 2.0
+    whole = estimate_duration(make_config("best"), FER2013, [])
+    assert 1.03 < whole.seconds / (45 * 28_709 / ROUGH_IMAGES_PER_SECOND) < 1.06
+
+
+def test_the_speeds_of_evaluation_are_those_of_the_shipped_run() -> None:
+    epochs = read_rows(REFERENCE.epochs)[0]
+    steps = {row["epoch"]: row for row in read_rows(REFERENCE.steps)[0]}  # the last one of each epoch
+    ratios = [
+        FER2013["validation"] / (row["elapsed_s"] - steps[row["epoch"]]["elapsed_s"]) / row["images_per_second"]
+        for row in epochs
+    ]
+    assert median(ratios) == pytest.approx(FORWARD_SPEED, rel=0.05)
+    summary, last = json.loads(REFERENCE.summary.read_text()), epochs[-1]
+    scored = FINAL_VIEWS * (FER2013["validation"] + FER2013["test"])
+    seconds = summary["elapsed_seconds"] - last["elapsed_s"]
+    assert scored / seconds / last["images_per_second"] == pytest.approx(FINAL_SPEED, rel=0.05)
+
+
+def test_in_float32_the_end_is_as_fast_as_the_rest() -> None:
+    float32 = estimate_duration(CONFIG.model_copy(update={"precision": "float32"}), IMAGES, [])
+    assert float32.seconds < estimate_duration(CONFIG, IMAGES, []).seconds

@@ -268,14 +268,15 @@ def test_a_wrong_setting_is_explained_and_cannot_be_started(open_page: Opener) -
 
 def test_estimates_say_what_they_are_based_on(write: Writer, runs_root: Path) -> None:
     config = make_config("quick", {"epochs": 2, "images_per_epoch": 0})
-    rough = estimate_duration(config, 1400, [])
+    images = {"train": 1400, "validation": 40, "test": 40}
+    rough = estimate_duration(config, images, [])
     assert rough.seconds == pytest.approx(2 * 1400 / ROUGH_IMAGES_PER_SECOND, rel=0.1)
     assert "rough" in rough.basis
     write("finished", epochs=1)
     write("failed", done=0)
-    measured = estimate_duration(config, 1400, list_runs(runs_root))
+    measured = estimate_duration(config, images, list_runs(runs_root))
     assert measured.images_per_second == 142 and "1 finished run" in measured.basis
-    other = estimate_duration(make_config("quick", {"model": "cnn-model-1"}), 1400, list_runs(runs_root))
+    other = estimate_duration(make_config("quick", {"model": "cnn-model-1"}), images, list_runs(runs_root))
     assert "rough" in other.basis
 
 

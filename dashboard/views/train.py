@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from core.config import PRESETS, TrainConfig, parse_config
-from core.data.fer2013 import DatasetInfo, list_datasets
+from core.data.fer2013 import SPLITS, DatasetInfo, list_datasets
 from core.errors import ConfigError, RunError
 from core.jobs import local
 from core.runs.corrections import list_corrections
@@ -97,10 +97,10 @@ def review(source: str | Run, values: dict[str, Any], datasets: list[DatasetInfo
         st.button("Start training", type="primary", icon=":material/play_arrow:", width="stretch", disabled=True)
         return
     info = next(info for info in datasets if info.name == config.dataset)
-    estimate = estimate_duration(config, info.images("train"), runs)
+    estimate = estimate_duration(config, {split: info.images(split) for split in SPLITS}, runs)
     st.metric("Estimated time", f"about {widgets.duration(estimate.seconds)}")
-    per_epoch = config.images_per_epoch or info.images("train")
-    st.caption(f"{config.epochs} epochs of {per_epoch:,} images, at {escape(estimate.basis)}.")
+    size = f"{config.epochs} epochs of {estimate.images_per_epoch:,} images"
+    st.caption(f"{size} and the evaluation, at {escape(estimate.basis)}.")
     if info.kind == "drawn":
         st.caption(":orange[:material/draw:] A drawn data set: its scores say nothing about real faces.")
     waiting = sum(run.state.is_live for run in runs)

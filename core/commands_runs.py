@@ -203,6 +203,7 @@ def runs_delete(
 @runs_app.command("show")
 def runs_show(run: RunName, runs_root: RunsRoot, as_json: AsJson = False) -> None:
     """One run: state, progress, settings, figures; what came of reproducing another."""
+    from core.runs.best import describe_mismatch
     from core.runs.reader import find_run
     from core.runs.reproduce import read_reproduction
 
@@ -212,6 +213,8 @@ def runs_show(run: RunName, runs_root: RunsRoot, as_json: AsJson = False) -> Non
         print_json({**run_as_json(found), "reproduction": verdict and verdict.model_dump(mode="json")})
         return
     print(f"{found.id}  {found.state}" + (f": {found.problem}" if found.problem else ""))
+    if not found.state.is_live and (mismatch := describe_mismatch(found.paths)):
+        print(mismatch)
     print(f"epochs      {found.summary.get('epochs_done', 0)} of {found.status.epochs}")
     if best := found.best:
         print(f"validation  {percent(best['validation_accuracy'])} in epoch {best['epoch']}, the best")

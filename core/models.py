@@ -147,3 +147,25 @@ def load_tensors(path: Path | BinaryIO, device: torch.device | str = "cpu") -> d
     if not isinstance(state, dict):
         raise RunError(f"{name} holds no named weights: choose a file of a state dict.")
     return state
+
+
+def same_tensors(a: Path, b: Path) -> bool:
+    """Whether two files of weights hold the same names and, to the bit, the same tensors; the files around them may
+    differ, as versions of torch write them differently.
+
+    Raises:
+        RunError: one is missing, damaged, or holds anything else than named tensors.
+    """
+    old, new = load_tensors(a), load_tensors(b)
+    for path, state in ((a, old), (b, new)):
+        if not all(isinstance(value, torch.Tensor) for value in state.values()):
+            raise RunError(f"{path.name} holds more than named tensors.")
+    return old.keys() == new.keys() and all(_same_bits(old[name], new[name]) for name in old)
+
+
+def _same_bits(a: Tensor, b: Tensor) -> bool:
+    """As bytes: NaN equals itself, and zero is not minus zero."""
+    if a.dtype != b.dtype or a.shape != b.shape:
+        return False
+    # a scalar has no last dimension to be seen as bytes
+    return torch.equal(*(each.contiguous().reshape(-1).view(torch.uint8) for each in (a, b)))

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.evaluation.metrics import accuracy_interval
+from core.runs.best import describe_mismatch
 from core.runs.store import Run, RunState
 from dashboard import cache
 from dashboard.widgets import RUN, Colour, duration, escape, percent, size, with_interval
@@ -49,6 +50,8 @@ def problem(run: Run) -> None:
     if run.problem:
         show = st.warning if run.state in (RunState.STALLED, RunState.STOPPED) else st.error
         show(escape(run.problem), icon=LOOKS[run.state].icon)
+    if run.state in (RunState.CRASHED, RunState.FAILED) and (mismatch := describe_mismatch(run.paths)):
+        st.warning(escape(mismatch), icon=":material/difference:")
 
 
 # --- figures

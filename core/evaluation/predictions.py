@@ -1,10 +1,13 @@
 """`predictions-<split>.parquet`: what a network said about every image of a split."""
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
 from core.errors import RunError
 from core.files import write_whole
@@ -13,7 +16,13 @@ from core.labels import LABELS
 PROBABILITY_COLUMNS = [f"p_{label}" for label in LABELS]
 
 
-def write_predictions(path: Path, ids: np.ndarray, labels: np.ndarray, probabilities: np.ndarray) -> None:
+def write_predictions(
+    path: Path,
+    ids: np.ndarray,
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    origin: Mapping[str, Any] | None = None,
+) -> None:
     """Write one row per image, in the order of the split.
 
     Args:
@@ -21,13 +30,26 @@ def write_predictions(path: Path, ids: np.ndarray, labels: np.ndarray, probabili
         ids: (N,) image ids, strings.
         labels: (N,) true class indices.
         probabilities: (N, 7), rows summing to 1.
+        origin: which weights made them, `epoch` and `weights_sha256`; kept in the file's metadata.
     """
     frame = pd.DataFrame(probabilities.astype(np.float32), columns=PROBABILITY_COLUMNS)
     frame.insert(0, "image_id", ids.astype(str))
     frame.insert(1, "label", labels.astype(np.int8))
     of_label = probabilities[np.arange(len(labels)), labels]
     frame["loss"] = -np.log(np.maximum(of_label, np.finfo(np.float32).tiny)).astype(np.float32)
+    frame.attrs = dict(origin or {})
     write_whole(path, lambda file: frame.to_parquet(file, index=False))
+
+
+def read_origin(path: Path) -> dict[str, Any]:
+    """Which weights made these predictions, as `write_predictions` was told; empty if the file does not tell, as of
+    older versions, or is not there."""
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+        origin = json.loads(metadata.get(b"PANDAS_ATTRS", b"{}"))
+    except (OSError, ValueError):
+        return {}
+    return origin if isinstance(origin, dict) else {}
 
 
 def read_predictions(path: Path) -> pd.DataFrame:

@@ -278,16 +278,11 @@ def _result(original: Run, again: Run, runs: Iterable[Run]) -> tuple[Outcome, st
 
 def _same_weights(original: Run, again: Run) -> bool | None:
     """Whether all tensors are equal to the bit; None if a file is missing."""
-    from core.runs.weights import read_tensors
+    from core.models import same_tensors  # brings torch: only the worker, which has it, comes here
 
     if not (original.has_weights and again.has_weights):
         return None
-    old, new = read_tensors(original.paths.weights), read_tensors(again.paths.weights)
-
-    def content(tensor: Any) -> tuple[Any, ...]:
-        return tensor.dtype, tensor.shape, tensor.tobytes()
-
-    return old.keys() == new.keys() and all(content(old[name]) == content(new[name]) for name in old)
+    return same_tensors(original.paths.weights, again.paths.weights)
 
 
 def _same_predictions(original: Run, again: Run) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.distributions import Beta
 
 from core.config import TrainConfig
 
@@ -114,7 +115,8 @@ def mixup(x: Tensor, targets: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
     Returns:
         The blended batch and its targets.
     """
-    share = torch._sample_dirichlet(torch.full((len(x), 2), alpha, device=x.device))[:, :1]  # (B, 1), Beta-distributed
+    concentration = torch.full((len(x), 1), alpha, device=x.device)
+    share = Beta(concentration, concentration, validate_args=False).sample()  # (B, 1)
     other = torch.randperm(len(x), device=x.device)
     return (
         torch.lerp(x[other], x, share.view(-1, 1, 1, 1).to(x.dtype)),

@@ -57,7 +57,8 @@ def save_checkpoint(
         "average": average.state_dict() if average is not None else None,
         "fingerprint": fingerprint,
     }
-    save_whole(path, state)
+    content = serialise(state)
+    write_whole(path, lambda file: file.write(content))
 
 
 def load_checkpoint(
@@ -88,11 +89,11 @@ def load_checkpoint(
     return Progress(**state["progress"])
 
 
-def save_whole(path: Path, state: dict[str, Any]) -> None:
-    """`torch.save` by way of a temporary file. A full disk is an OSError here, as everywhere else."""
+def serialise(state: dict[str, Any]) -> bytes:
+    """What `torch.save` writes. In memory first: written straight to a full disk, torch raises a bare RuntimeError."""
     buffer = io.BytesIO()
-    torch.save(state, buffer)  # in memory first: written straight to a full disk, torch raises a bare RuntimeError
-    write_whole(path, lambda file: file.write(buffer.getbuffer()))
+    torch.save(state, buffer)
+    return buffer.getvalue()
 
 
 def plain_weights(model: nn.Module) -> dict[str, Tensor]:

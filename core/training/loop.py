@@ -18,14 +18,15 @@ from torch import Tensor, nn
 from core.config import TrainConfig
 from core.evaluation.inference import class_probabilities
 from core.evaluation.metrics import log_loss
-from core.evaluation.predictions import write_predictions
 from core.labels import NUM_CLASSES
 from core.models import build_model
 from core.preprocess import to_input
+from core.runs.best import HASH
 from core.runs.corrections import corrections_of
 from core.runs.layout import RunPaths
 from core.training.augment import Augmentation, mixup
-from core.training.checkpoint import Progress, load_checkpoint, plain_weights, save_checkpoint, save_whole
+from core.training.best import BestWeights, restore_best, write_validation
+from core.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from core.training.device import Compute, to_device
 from core.training.feed import TrainData, epoch_order, load_data, seed_step
 from core.training.optim import AveragedWeights, build_optimizers, rate_factor, set_rate
@@ -69,6 +70,12 @@ def train(
     network = torch.compile(model) if config.compile else model
     augment = Augmentation.from_config(config)
     record = Recorder(paths, config, data, progress, status)
+    try:
+        restore_best(paths, config, data, compute, progress, judged, lambda: not stop_asked())
+    except InterruptedError:
+        raise Stopped from None
+    if progress.epoch:
+        record.write_summary()
     total_steps = config.epochs * data.batches
     last_save = time.monotonic()
 
@@ -129,19 +136,18 @@ def train(
                 raise Stopped from None
             rate = config.learning_rate * rate_factor(config, progress.step - 1, total_steps)
             row = record.epoch_row(_validation_figures(data, probabilities), rate)
+            best = None
             if _score(row) > (_score(progress.best) if progress.best else -1.0):
-                progress.best = row
-                save_whole(paths.weights, plain_weights(judged))
-                write_predictions(
-                    paths.predictions("validation"),
-                    data.validation.ids,
-                    data.validation.labels,
-                    probabilities.cpu().numpy(),
-                )
+                best = BestWeights(judged)
+                progress.best = row = {**row, HASH: best.hash}
             progress.last = row
             progress.epoch, progress.batch, progress.loss_sum, progress.correct = progress.epoch + 1, 0, 0.0, 0
             record.end_epoch(row)
             save()
+            if best:  # only now that its row and checkpoint are on disk: see `restore_best`
+                best.write(paths)
+                write_validation(paths, data, probabilities.cpu().numpy(), row)
+            record.write_summary()
             log.info(
                 "epoch %(epoch)d: train loss %(train_loss).4f, accuracy %(train_accuracy).4f; "
                 "validation loss %(validation_loss).4f, accuracy %(validation_accuracy).4f; %(seconds).1f s",

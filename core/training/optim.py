@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from core.config import TrainConfig
 
@@ -129,4 +130,4 @@ class AveragedWeights:
     def update(self, step: int) -> None:
         """Move towards the weights as they are now. Early on the average forgets faster, as TensorFlow's does."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(self._averaged, self._current, 1 - decay)
+        get_ema_multi_avg_fn(decay)(self._averaged, self._current, None)

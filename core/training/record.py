@@ -164,9 +164,8 @@ class Recorder:
         }
 
     def end_epoch(self, row: dict[str, Any]) -> None:
-        """Append the epoch's row and renew the summary."""
+        """Append the epoch's row, for good."""
         self._epochs.append([row], lasting=True)
-        self.write_summary()
 
     def write_summary(self, **more: Any) -> None:
         """Replace `summary.json` with what is known now."""

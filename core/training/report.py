@@ -16,6 +16,7 @@ from core.evaluation.inference import FLIP, Views, class_probabilities
 from core.evaluation.metrics import evaluate_predictions, fit_temperature
 from core.evaluation.predictions import probabilities_of, read_predictions, write_predictions
 from core.models import load_weights
+from core.runs.best import weights_origin
 from core.runs.corrections import corrections_of
 from core.runs.layout import RunPaths
 from core.runs.suspects import HELD_OUT
@@ -80,7 +81,7 @@ def report(
     averaged = {name: np.mean(views, axis=0) for name, views in by_view.items()}
     if keep_predictions:
         for name, split in data.items():
-            write_predictions(paths.predictions(name), split.ids, split.labels, plain[name])
+            write_predictions(paths.predictions(name), split.ids, split.labels, plain[name], weights_origin(paths))
         if config.hold_out:
             mask = held_out(train, config.hold_out)
             unseen = Split(HELD_OUT, train.images[mask], train.labels[mask], train.ids[mask])
@@ -105,13 +106,14 @@ def report(
 def predict_split(
     paths: RunPaths, model: nn.Module, split: Split, compute: Compute, keep_going: Callable[[], bool] = lambda: True
 ) -> None:
-    """Write `predictions-<split>.parquet`: what the network says about every image, single view, float32.
+    """Write `predictions-<split>.parquet`: what the run's kept weights say about every image, single view, float32.
 
     Raises:
         InterruptedError: `keep_going` said no.
     """
     probabilities = class_probabilities(model, tensor_on(split.images, compute), keep_going=keep_going)
-    write_predictions(paths.predictions(split.name), split.ids, split.labels, probabilities.cpu().numpy())
+    values = probabilities.cpu().numpy()
+    write_predictions(paths.predictions(split.name), split.ids, split.labels, values, weights_origin(paths))
 
 
 def score_train(

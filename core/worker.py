@@ -127,9 +127,9 @@ def _train(paths: RunPaths, data_root: Path, status: RunStatus, stop_asked: Stop
     if config is None:
         raise FerError("config.json is missing, damaged or from another version: start a new run.")
     # NumPy takes a moment to import, torch seconds: the lock, the state and the easy mistakes must not wait for them
-    from core.data.fer2013 import read_info
+    from core.data.fer2013 import read_identity, read_info
 
-    info = read_info(data_root, config.dataset)
+    info, identity = read_info(data_root, config.dataset), read_identity(data_root, config.dataset)
     listed = corrections_of(paths, config)
     from core.training.device import choose_compute
     from core.training.loop import Stopped, train
@@ -141,7 +141,12 @@ def _train(paths: RunPaths, data_root: Path, status: RunStatus, stop_asked: Stop
         device=compute.title,
         threads=compute.threads,
         precision="bfloat16" if compute.bfloat16 else "float32",
-        dataset={"name": info.name, "fingerprint": info.fingerprint, "kind": info.kind},
+        dataset={
+            "name": info.name,
+            "fingerprint": identity.content,
+            "ordered_fingerprint": identity.ordered,
+            "kind": info.kind,
+        },
         **({"corrections": {"name": listed.name, "fingerprint": listed.fingerprint}} if listed else {}),
     )
     record_environment(paths, environment)

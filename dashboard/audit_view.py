@@ -27,7 +27,7 @@ def show(info: DatasetInfo) -> None:
     """Figures, a gallery of each kind of finding, and the export."""
     with st.spinner("Looking for repeated and empty images …"):
         audit = audit_dataset(widgets.data_root(), info.name)
-    splits = {split: cache.split(widgets.data_root(), info.name, split, info.fingerprint) for split in audit.sizes}
+    splits = {split: cache.split(widgets.data_root(), info.name, split, info.edition) for split in audit.sizes}
     st.subheader("Repeats and empty images", anchor=False)
     figures(audit)
     kinds = {

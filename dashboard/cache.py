@@ -139,28 +139,28 @@ def _predictions(key: FileKey) -> pd.DataFrame:
     return read_predictions(Path(key[0]))
 
 
-def split(data_root: Path, name: str, split_name: str, fingerprint: str) -> Split:
+def split(data_root: Path, name: str, split_name: str, edition: str) -> Split:
     """The images of a split, by memory map."""
-    return _split(str(data_root), name, split_name, fingerprint)
+    return _split(str(data_root), name, split_name, edition)
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
-def _split(data_root: str, name: str, split_name: str, fingerprint: str) -> Split:
+def _split(data_root: str, name: str, split_name: str, edition: str) -> Split:
     return load_split(Path(data_root), name, split_name)
 
 
-def errors_table(path: Path, data_root: Path, dataset: str, split_name: str, fingerprint: str) -> pd.DataFrame | None:
+def errors_table(path: Path, data_root: Path, dataset: str, split_name: str, edition: str) -> pd.DataFrame | None:
     """A table of predictions with `margin`, and `index` counting in the images of the data set's split, which may hold
     more of them. None where the file is missing, or names images that the data set does not have."""
     if not path.exists():
         return None
-    return _errors_table(file_key(path), str(data_root), dataset, split_name, fingerprint)
+    return _errors_table(file_key(path), str(data_root), dataset, split_name, edition)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _errors_table(key: FileKey, data_root: str, dataset: str, split_name: str, fingerprint: str) -> pd.DataFrame | None:
+def _errors_table(key: FileKey, data_root: str, dataset: str, split_name: str, edition: str) -> pd.DataFrame | None:
     table = with_margin(_predictions(key))
-    ids = _split(data_root, dataset, split_name, fingerprint).ids
+    ids = _split(data_root, dataset, split_name, edition).ids
     if np.array_equal(table["image_id"].to_numpy(), ids):
         return table
     index = pd.Index(ids).get_indexer(pd.Index(table["image_id"]))
@@ -190,7 +190,7 @@ def temperature(key: FileKey) -> float:
 
 
 @st.cache_resource(max_entries=8, show_spinner="Looking for repeated images …")
-def copies(data_root: Path, dataset: str, fingerprint: str, split_name: str) -> dict[str, np.ndarray]:
+def copies(data_root: Path, dataset: str, edition: str, split_name: str) -> dict[str, np.ndarray]:
     """Which images of a split the audit found to be copies, by kind."""
     return copies_of(audit_dataset(data_root, dataset), split_name)
 
@@ -235,7 +235,7 @@ def doubt(predictions: FileKey, temperature: float) -> tuple[float, float, float
 
 
 def mistakes(
-    weights: Path, model: str, predictions: Path, data_root: Path, name: str, split_name: str, fingerprint: str
+    weights: Path, model: str, predictions: Path, data_root: Path, name: str, split_name: str, edition: str
 ) -> "Mistakes":
     """What a run's network gets wrong of a split, to be searched for what is most like a face.
 
@@ -243,19 +243,19 @@ def mistakes(
         weights: of the run.
         model: its `TrainConfig.model`.
         predictions: its table about this split, of as many images.
-        data_root, name, split_name, fingerprint: the images, as for `split`.
+        data_root, name, split_name, edition: the images, as for `split`.
     """
-    return _mistakes(file_key(weights), model, file_key(predictions), str(data_root), name, split_name, fingerprint)
+    return _mistakes(file_key(weights), model, file_key(predictions), str(data_root), name, split_name, edition)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _mistakes(
-    weights: FileKey, model: str, predictions: FileKey, data_root: str, name: str, split_name: str, fingerprint: str
+    weights: FileKey, model: str, predictions: FileKey, data_root: str, name: str, split_name: str, edition: str
 ) -> "Mistakes":
     from core.evaluation.nearest import Mistakes
 
     wrong = np.flatnonzero(~_predictions(predictions)["correct"].to_numpy())
-    images = _split(data_root, name, split_name, fingerprint).images
+    images = _split(data_root, name, split_name, edition).images
     return Mistakes.find(_predictor(weights, model).model, images, wrong)
 
 

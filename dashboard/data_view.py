@@ -124,7 +124,7 @@ def counts(info: DatasetInfo) -> None:
 
 def samples(info: DatasetInfo) -> None:
     """A strip of faces per class, every pixel a square."""
-    split = cache.split(widgets.data_root(), info.name, "train", info.fingerprint)
+    split = cache.split(widgets.data_root(), info.name, "train", info.edition)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.subheader("Sample faces", anchor=False, width="content")
         if st.button("Others", icon=":material/shuffle:", key="others"):

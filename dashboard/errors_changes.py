@@ -132,7 +132,7 @@ def gallery(before: Run, after: Run, split: str, found: pd.DataFrame) -> None:
     pages = -(-len(rows) // PAGE)
     page = paging.choose_page(pages, f"{kind}-{before.id}-{after.id}-{split}")
     rows = rows.iloc[(page - 1) * PAGE : page * PAGE]
-    images = cache.split(widgets.data_root(), info.name, data_split(split), info.fingerprint)
+    images = cache.split(widgets.data_root(), info.name, data_split(split), info.edition)
     places = pd.Index(images.ids).get_indexer(pd.Index(rows["image"]))
     if (places < 0).any():
         st.caption("The images are not shown: the data set has changed since these runs.")

@@ -40,14 +40,14 @@ class Shown:
         """uint8 (N, 48, 48) of `data_split`; None without the data set."""
         if self.info is None:
             return None
-        return cache.split(widgets.data_root(), self.info.name, self.data_split, self.info.fingerprint).images
+        return cache.split(widgets.data_root(), self.info.name, self.data_split, self.info.edition).images
 
     @property
     def copies(self) -> dict[str, np.ndarray] | None:
         """Which images of `data_split` are copies; None without the data set."""
         if self.info is None:
             return None
-        return cache.copies(widgets.data_root(), self.info.name, self.info.fingerprint, self.data_split)
+        return cache.copies(widgets.data_root(), self.info.name, self.info.edition, self.data_split)
 
     @property
     def standing(self) -> Standing:
@@ -71,7 +71,7 @@ def shown_of(run: Run, split: str) -> Shown | None:
     if not path.exists():
         return None
     if info is not None:
-        table = cache.errors_table(path, widgets.data_root(), info.name, data_split(split), info.fingerprint)
+        table = cache.errors_table(path, widgets.data_root(), info.name, data_split(split), info.edition)
         if table is not None:
             return Shown(run, split, table, info)
     table = cache.predictions(path)

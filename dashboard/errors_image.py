@@ -68,7 +68,7 @@ def copies(shown: Shown, row: pd.Series) -> None:
         others = places(audit, groups, shown.data_split, int(row["index"]))
         if others:
             split = {
-                name: cache.split(widgets.data_root(), shown.info.name, name, shown.info.fingerprint)
+                name: cache.split(widgets.data_root(), shown.info.name, name, shown.info.edition)
                 for name in {name for name, _ in others}
             }
             found = ", ".join(
@@ -147,7 +147,7 @@ def nearest(shown: Shown, row: pd.Series) -> None:
             widgets.data_root(),
             validation.info.name,
             "validation",
-            validation.info.fingerprint,
+            validation.info.edition,
         )
         query = features(network.model, shown.images[[row["index"]]])[0]
         own = int(row["index"]) if shown.data_split == "validation" else None

@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 import pandas as pd
 import streamlit as st
 
+from core.data.identity import same_images
 from core.errors import FerError
 from core.runs.corrections import Corrections, Draft, list_corrections, make_corrections, same_data, save_corrections
 from core.runs.store import Run
@@ -33,11 +34,7 @@ def lists(shown: Shown) -> None:
         ):
             make_dialog(run, candidates)
         st.caption(MEANING)
-    saved = [
-        each
-        for each in list_corrections(widgets.runs_root())
-        if each.data_fingerprint == run.summary.get("dataset_fingerprint")
-    ]
+    saved = [each for each in list_corrections(widgets.runs_root()) if same_images([each.data, run.data])]
     st.subheader("Lists for this data", anchor=False)
     if not saved:
         st.caption("None yet. A list says which images to leave out and which to relabel; it never changes once made.")

@@ -168,7 +168,7 @@ def _nearest(face: "FacePrediction", network: Network, named: bool) -> None:
     with st.spinner("Looking at this network's mistakes; the first time takes some seconds …"):
         from core.evaluation.nearest import features
 
-        place = widgets.data_root(), info.name, "validation", info.fingerprint
+        place = widgets.data_root(), info.name, "validation", info.edition
         mistakes = cache.mistakes(run.paths.weights, run.config.model, predictions, *place)
         rows, cosines = mistakes.nearest(features(network.load().model, face.crop[None])[0], NEAREST)
     if not len(rows):

@@ -260,7 +260,7 @@ def images_of(run: Run, split: str, expected: int) -> np.ndarray | None:
         )
         st.page_link(DATA, label="Import it on the Data page", icon=":material/arrow_forward:")
         return None
-    images = cache.split(data_root(), info.name, split, info.fingerprint).images
+    images = cache.split(data_root(), info.name, split, info.edition).images
     if len(images) != expected:
         st.info(
             f"The images are not shown: the data set {escape(name)} has changed since this run.",

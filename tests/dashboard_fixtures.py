@@ -10,7 +10,7 @@ import numpy as np
 from filelock import FileLock
 
 from core.config import make_config
-from core.data.fer2013 import load_split, read_info
+from core.data.fer2013 import load_split, read_identity
 from core.evaluation.metrics import evaluate_predictions
 from core.evaluation.predictions import write_predictions
 from core.files import write_json
@@ -167,10 +167,16 @@ def _score(run: FakeRun, data_root: Path, dataset: str, done: int, seed: int, fi
         "validation_accuracy": evaluation["validation"]["accuracy"],
         "validation_loss": evaluation["validation"]["log_loss"],
     }
-    fingerprint = read_info(data_root, dataset).fingerprint
+    data = read_identity(data_root, dataset)
     write_json(
         run.paths.summary,
-        {"best": best, "epochs_done": done, "evaluation": evaluation, "dataset_fingerprint": fingerprint},
+        {
+            "best": best,
+            "epochs_done": done,
+            "evaluation": evaluation,
+            "dataset_fingerprint": data.content,
+            "dataset_ordered_fingerprint": data.ordered,
+        },
     )
     write_json(run.paths.environment, {"python": "3.11", "packages": {"torch": "2.14.1"}, "device": "CPU"})
     run.paths.weights.write_bytes(b"not real weights")

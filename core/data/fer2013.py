@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
@@ -24,6 +25,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict
 from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
 
+from core.data.identity import DataIdentity
 from core.errors import DataError, system_reason
 from core.files import NAME, read_json, sync_folder, write_json, write_whole
 from core.labels import LABELS, NUM_CLASSES
@@ -88,6 +90,9 @@ class DatasetInfo(BaseModel):
     fingerprint: str
     """SHA-256 (hex) over the labels and pixels of all splits. The images of a split enter in the order of (label,
     SHA-256 of the pixels), so it depends neither on file names nor on the form the data came in."""
+    ordered_fingerprint: str = ""
+    """SHA-256 (hex) over id, label and pixels of every image of all splits, in the order in which they are kept. Empty
+    in sets that an older version imported: `read_identity` finds it out."""
     counts: dict[str, dict[str, int]]
     """Split to class name to number of images."""
     mean: float
@@ -105,6 +110,16 @@ class DatasetInfo(BaseModel):
     def total(self) -> int:
         """Images in all splits."""
         return sum(self.images(split) for split in self.counts)
+
+    @property
+    def identity(self) -> DataIdentity:
+        """Which data it holds, as recorded when it was imported."""
+        return DataIdentity(self.fingerprint, self.ordered_fingerprint)
+
+    @property
+    def edition(self) -> str:
+        """Tells this import from every other, also of the same content: for caches of what a data set holds."""
+        return f"{self.fingerprint} {self.created_at.isoformat()}"
 
     @property
     def matches_published(self) -> bool:
@@ -166,6 +181,23 @@ def load_split(data_root: Path, name: str, split: str) -> Split:
     return _read_whole(data_root, name, lambda folder: _read_split(folder, split))
 
 
+def read_identity(data_root: Path, name: str) -> DataIdentity:
+    """Which data a set holds, in full: of one that an older version imported, the images are read, once in a process.
+
+    Raises:
+        DataError: it is not there, or its files are damaged.
+    """
+    info = read_info(data_root, name)
+    if info.ordered_fingerprint:
+        return info.identity
+    return DataIdentity(info.fingerprint, _ordered_fingerprint(data_root, name, info.edition))
+
+
+@lru_cache(maxsize=8)
+def _ordered_fingerprint(data_root: Path, name: str, edition: str) -> str:
+    return _read_whole(data_root, name, lambda folder: _fingerprints(_read_arrays(folder))[1])
+
+
 def disk_bytes(data_root: Path, name: str) -> int:
     """What a data set takes on disk.
 
@@ -220,13 +252,15 @@ def write_dataset(
     """
     check_name(name)
     contents = {split: _ordered(*splits[split]) for split in SPLITS if split in splits}
+    fingerprint, ordered_fingerprint = _fingerprints(contents)
     mean, std = _mean_and_std(contents["train"][0]) if "train" in contents else (0.0, 0.0)
     info = DatasetInfo(
         name=name,
         title=title,
         kind=kind,
         source=Path(source).name,
-        fingerprint=_fingerprint(contents),
+        fingerprint=fingerprint,
+        ordered_fingerprint=ordered_fingerprint,
         counts={split: _count(labels) for split, (_, labels, _) in contents.items()},
         mean=mean,
         std=std,
@@ -329,6 +363,11 @@ def _read_split(folder: Path, split: str) -> Split:
     return Split(split, images, labels, ids)
 
 
+def _read_arrays(folder: Path) -> dict[str, SplitArrays]:
+    splits = [_read_split(folder, split) for split in _read_info(folder).counts]
+    return {split.name: (split.images, split.labels, split.ids) for split in splits}
+
+
 def _damaged(name: str, error: Exception) -> DataError:
     said = system_reason(error) if isinstance(error, OSError) else str(error)
     reason = (said.splitlines() or [type(error).__name__])[0]
@@ -360,15 +399,21 @@ def _mean_and_std(images: np.ndarray) -> tuple[float, float]:
     return mean, float(np.sqrt((values - mean) ** 2 @ weights))
 
 
-def _fingerprint(contents: Mapping[str, SplitArrays]) -> str:
-    digest = hashlib.sha256()
-    for split, (images, labels, _) in contents.items():
-        rows = sorted(
+def _fingerprints(contents: Mapping[str, SplitArrays]) -> tuple[str, str]:
+    """`fingerprint` and `ordered_fingerprint` of a `DatasetInfo`."""
+    content, ordered = hashlib.sha256(), hashlib.sha256()
+    for split, (images, labels, ids) in contents.items():
+        rows = [
             bytes([label]) + hashlib.sha256(image.tobytes()).digest()
             for image, label in zip(images, labels.tolist(), strict=True)
+        ]
+        head = f"{split} {len(rows)}\n".encode()
+        content.update(head + b"".join(sorted(rows)))
+        named = (
+            each.encode(errors="surrogatepass") + b"\0" + row for each, row in zip(ids.tolist(), rows, strict=True)
         )
-        digest.update(f"{split} {len(rows)}\n".encode() + b"".join(rows))
-    return digest.hexdigest()
+        ordered.update(head + b"".join(named))
+    return content.hexdigest(), ordered.hexdigest()
 
 
 def _write_split(folder: Path, split: str, images: np.ndarray, labels: np.ndarray, ids: np.ndarray) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from core.config import TrainConfig
+from core.data.identity import REARRANGED, same_images
 from core.errors import RunError
 from core.evaluation.significance import Comparison, compare_predictions, holm, mean_and_spread
 from core.runs.store import Run
@@ -94,7 +95,7 @@ def against_baseline(
                 tables = [read(each.paths.predictions(split)) for each in (baseline, run)]
                 results[run.id] = compare_predictions(*tables)
             except RunError as error:
-                results[run.id] = str(error)
+                results[run.id] = _why_not(baseline, run, error)
     found = {run_id: result for run_id, result in results.items() if isinstance(result, Comparison)}
     adjusted = dict(zip(found, holm([each.p_value for each in found.values()]), strict=True))
     own = recipe(baseline)
@@ -110,6 +111,16 @@ def against_baseline(
         )
         for run in runs
     ]
+
+
+def _why_not(baseline: Run, run: Run, error: RunError) -> str:
+    """Why two runs could not be compared image by image."""
+    if baseline.data.content == run.data.content and not same_images([baseline.data, run.data]):
+        return (
+            f"The two runs were trained on the same images {REARRANGED}, so their predictions cannot be matched: "
+            "compare their accuracies."
+        )
+    return str(error)
 
 
 def setting_differences(runs: Sequence[Run]) -> dict[str, list[Any]]:

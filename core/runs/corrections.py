@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, model_validator
 
 from core.config import TrainConfig
+from core.data.identity import DataIdentity, same_images
 from core.errors import RunError, system_reason
 from core.files import NAME, write_json
 from core.labels import LABELS
@@ -70,6 +71,8 @@ class Corrections(BaseModel):
     """Name of the data set it was made on."""
     data_fingerprint: str
     """Of that data set; the list fits no other data."""
+    data_ordered_fingerprint: str = ""
+    """Of that data set; empty in older lists, and in those made from runs that did not record it."""
     created_at: AwareDatetime
     entries: tuple[Correction, ...]
     """By split, then image; each image at most once."""
@@ -85,6 +88,11 @@ class Corrections(BaseModel):
             raise ValueError("an image stands in it twice")
         object.__setattr__(self, "fingerprint", found)
         return self
+
+    @property
+    def data(self) -> DataIdentity:
+        """Which data the list is for."""
+        return DataIdentity(self.data_fingerprint, self.data_ordered_fingerprint)
 
     def of(self, split: str) -> dict[str, Correction]:
         """Image to correction, of one split."""
@@ -142,7 +150,7 @@ def make_corrections(
     check_name(name)
     if refused := [split for split in splits if split not in CORRECTED_SPLITS]:
         raise RunError(f"A list of corrections never touches {refused[0]}: choose from {', '.join(CORRECTED_SPLITS)}.")
-    dataset, fingerprint = _common_data(runs)
+    dataset, data = _common_data(runs)
     everything = [verdict for run in runs for verdict in read(run.paths)]
     everything.sort(key=lambda verdict: verdict.time)
     entries: list[Correction] = []
@@ -167,7 +175,8 @@ def make_corrections(
     corrections = Corrections(
         name=name,
         dataset=dataset,
-        data_fingerprint=fingerprint,
+        data_fingerprint=data.content,
+        data_ordered_fingerprint=data.ordered,
         created_at=datetime.now(UTC),
         entries=tuple(sorted(entries, key=_order)),
     )
@@ -175,14 +184,9 @@ def make_corrections(
 
 
 def same_data(run: Run, runs: Iterable[Run]) -> list[Run]:
-    """Those of the runs that were trained on the data of this one."""
-    own = data_fingerprint(run)
-    return [each for each in runs if own and data_fingerprint(each) == own]
-
-
-def data_fingerprint(run: Run) -> str:
-    """Of the data set a run was trained on; empty before its first epoch."""
-    return str(run.summary.get("dataset_fingerprint") or "")
+    """Those of the runs that were trained on the data of this one, as far as they recorded it, image for image."""
+    own = run.data
+    return [each for each in runs if own.content and same_images([own, each.data])]
 
 
 def save_corrections(runs_root: Path, corrections: Corrections) -> None:
@@ -263,9 +267,9 @@ def check_fits(corrections: Corrections, data_root: Path, dataset: str) -> None:
         RunError: it was made on other data, or names an image that the data set does not have.
         DataError: the data set is missing or damaged.
     """
-    from core.data.fer2013 import load_split, read_info
+    from core.data.fer2013 import load_split, read_identity
 
-    if read_info(data_root, dataset).fingerprint != corrections.data_fingerprint:
+    if not same_images([corrections.data, read_identity(data_root, dataset)]):
         raise RunError(
             f"The list {corrections.name!r} was made on other data, {corrections.dataset!r}, and does not fit "
             f"{dataset!r}: choose another list or none."
@@ -330,18 +334,19 @@ def _decision(verdict: Verdict) -> tuple[Action | None, str | None]:
     return action, verdict.label if action == "relabel" else None
 
 
-def _common_data(runs: Sequence[Run]) -> tuple[str, str]:
-    """Name and fingerprint of the data set of all runs."""
+def _common_data(runs: Sequence[Run]) -> tuple[str, DataIdentity]:
+    """Name and identity of the data set of all runs; of its order, what any of them recorded."""
     if not runs:
         raise RunError("Choose at least one run whose verdicts to take.")
     for run in runs:
-        if run.config is None or not data_fingerprint(run):
+        if run.config is None or not run.data.content:
             raise RunError(f"Run {run.id} does not say which data it was trained on: it has not done an epoch.")
-    if len({data_fingerprint(run) for run in runs}) > 1:
+    data = [run.data for run in runs]
+    if not same_images(data):
         raise RunError("The runs were trained on different data: take those of one data set.")
     first = runs[0]
     assert first.config is not None
-    return first.config.dataset, data_fingerprint(first)
+    return first.config.dataset, DataIdentity(data[0].content, max(each.ordered for each in data))
 
 
 def _why_not(disputed: int, on_test: int) -> str:

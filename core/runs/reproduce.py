@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
+from core.data.identity import REARRANGED, DataIdentity, same_images
 from core.errors import DataError, RunError
 from core.evaluation.significance import compare_predictions, mean_and_spread
 from core.files import read_json, write_json
@@ -78,23 +79,28 @@ def check_reproducible(run: Run, data_root: Path) -> str | None:
         RunError: it has not finished, or its settings cannot be read.
         DataError: its data set is not here.
     """
-    from core.data.fer2013 import read_info
+    from core.data.fer2013 import read_identity
 
     if run.config is None:
         raise RunError(f"Run {run.id} cannot be reproduced: {run.problem}")
     if run.state is not RunState.FINISHED:
         raise RunError(f"Run {run.id} is {run.state}: only a finished run has a result to reproduce.")
     try:
-        info = read_info(data_root, run.config.dataset)
+        now = read_identity(data_root, run.config.dataset)
     except DataError as error:
         raise DataError(f"Run {run.id} cannot be reproduced without its data. {error}") from error
-    recorded = _fingerprint(run, _environment(run))
-    if recorded is None:
+    recorded = _data(run, _environment(run))
+    if not recorded.content:
         return f"Run {run.id} has not recorded which data it was trained on, so they may differ."
-    if recorded != info.fingerprint:
+    if recorded.content != now.content:
         return (
-            f"The data set {info.name!r} has changed since: its fingerprint is {info.fingerprint[:12]}, the run was "
-            f"trained on {recorded[:12]}. The results will differ."
+            f"The data set {run.config.dataset!r} has changed since: its fingerprint is {now.content[:12]}, the run "
+            f"was trained on {recorded.content[:12]}. The results will differ."
+        )
+    if not same_images([recorded, now]):
+        return (
+            f"The data set {run.config.dataset!r} holds the images the run was trained on {REARRANGED}. The same seed "
+            "draws them in another order, so the results will differ."
         )
     return None
 
@@ -149,10 +155,9 @@ def judge(original: Run, again: Run, runs: Iterable[Run]) -> Reproduction:
 def compare_origins(original: Run, again: Run) -> list[Check]:
     """Whether the two were made from the same settings, data, code, packages and on the same machine, as recorded."""
     old, new = _environment(original), _environment(again)
-    data = _fingerprint(original, old), _fingerprint(again, new)
     checks = [
         _settings(original, again),
-        _plain("data", *(value and value[:12] for value in data)),
+        _same_data(_data(original, old), _data(again, new)),
         _code(original, again, old, new),
         _packages(old, new),
         _plain("Python", old.get("python"), new.get("python")),
@@ -167,6 +172,12 @@ def _plain(what: str, old: Any, new: Any) -> Check:
     if old is None or new is None:
         return Check(what=what, same=None, words="not recorded")
     return Check(what=what, same=old == new, words=str(old) if old == new else f"{old} → {new}")
+
+
+def _same_data(old: DataIdentity, new: DataIdentity) -> Check:
+    if old.content == new.content and not same_images([old, new]):
+        return Check(what="data", same=False, words=f"{old.content[:12]}, {REARRANGED}")
+    return _plain("data", old.content[:12] or None, new.content[:12] or None)
 
 
 def _settings(original: Run, again: Run) -> Check:
@@ -235,8 +246,11 @@ def _environment(run: Run) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _fingerprint(run: Run, environment: Mapping[str, Any]) -> str | None:
-    return run.summary.get("dataset_fingerprint") or (environment.get("dataset") or {}).get("fingerprint")
+def _data(run: Run, environment: Mapping[str, Any]) -> DataIdentity:
+    """Which data a run was trained on, or was about to be when it ended before its first epoch."""
+    recorded = environment.get("dataset") or {}
+    names = ("fingerprint", "ordered_fingerprint")
+    return DataIdentity(*(str(run.summary.get(f"dataset_{name}") or recorded.get(name) or "") for name in names))
 
 
 # --- what came out
@@ -251,12 +265,14 @@ def _result(original: Run, again: Run, runs: Iterable[Run]) -> tuple[Outcome, st
         return Outcome.BIT_EQUAL, "Bit-equal predictions; the weights cannot be compared, since one file is missing."
     though = "the weights" if weights else "the predictions" if predictions else ""
     begin = f"Not bit-equal (though {though} are)" if though else "Not bit-equal"
-    data = {_fingerprint(run, _environment(run)) for run in (original, again)}
-    if len(data - {None}) > 1:
+    data = [found for run in (original, again) if (found := _data(run, _environment(run))).content]
+    if len({each.content for each in data}) > 1:
         return Outcome.NOT_COMPARABLE, f"{begin}, and not comparable: the data set has changed in between."
     try:
         comparison = compare_predictions(_predictions(original), _predictions(again))
     except RunError as error:
+        if not same_images(data):
+            return Outcome.NOT_COMPARABLE, f"{begin}, and not comparable: the images stand there {REARRANGED} now."
         return Outcome.NOT_COMPARABLE, f"{begin}, and not comparable: {error}"
     seeds = seed_accuracies(original, [run for run in runs if run.id != again.id])
     if len(seeds) < 2:

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from core.config import TrainConfig
+from core.data.identity import DataIdentity
 from core.errors import RunError, system_reason
 from core.files import sweep_leftovers, sync_folder, write_json
 from core.runs.layout import QueuePaths, RunPaths, new_run_id
@@ -141,6 +142,12 @@ class Run:
         """What the evaluation says about a split; empty until it has been scored."""
         found: dict[str, Any] = self.summary.get("evaluation", {}).get(split) or {}
         return found
+
+    @property
+    def data(self) -> DataIdentity:
+        """Which data it was trained on; `content` is empty before its first epoch has ended."""
+        fields = ("dataset_fingerprint", "dataset_ordered_fingerprint")
+        return DataIdentity(*(str(self.summary.get(field) or "") for field in fields))
 
     @property
     def temperature(self) -> float | None:

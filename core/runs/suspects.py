@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from core.config import TrainConfig
+from core.data.identity import same_images
 from core.errors import RunError
 from core.runs.compare import read_table
-from core.runs.corrections import data_fingerprint
 from core.runs.store import Run
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def find_suspects(runs: Sequence[Run], split: str, read: Callable[[Path], "pd.Da
 
     if split not in SPLITS:
         raise RunError(f"{split!r} is no split: choose from {', '.join(SPLITS)}.")
-    if len({data_fingerprint(run) for run in runs if data_fingerprint(run)}) > 1:
+    if not same_images(run.data for run in runs if run.data.content):
         raise RunError("The runs were trained on different data: take those of one data set.")
     unseen = HELD_OUT if split == "train" else split
     for name in dict.fromkeys((unseen, split)):

@@ -8,6 +8,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
+from core.data.identity import DataIdentity, same_images
 from core.errors import RunError
 from core.files import write_whole
 from core.models import load_tensors
@@ -42,7 +43,7 @@ def save_checkpoint(
     model: nn.Module,
     optimizers: list[torch.optim.Optimizer],
     average: nn.Module | None,
-    fingerprint: str,
+    data: DataIdentity,
 ) -> None:
     """Replace the checkpoint whole.
 
@@ -55,7 +56,8 @@ def save_checkpoint(
         "model": model.state_dict(),
         "optimizers": [optimizer.state_dict() for optimizer in optimizers],
         "average": average.state_dict() if average is not None else None,
-        "fingerprint": fingerprint,
+        "fingerprint": data.content,
+        "ordered_fingerprint": data.ordered,
     }
     content = serialise(state)
     write_whole(path, lambda file: file.write(content))
@@ -66,7 +68,7 @@ def load_checkpoint(
     model: nn.Module,
     optimizers: list[torch.optim.Optimizer],
     average: nn.Module | None,
-    fingerprint: str,
+    data: DataIdentity,
     device: torch.device,
 ) -> Progress:
     """Put a checkpoint into freshly built parts.
@@ -77,9 +79,15 @@ def load_checkpoint(
     state = load_tensors(path, device)
     if state.get("format") != FORMAT:
         raise RunError(f"{path.name} has format {state.get('format')}, this version reads {FORMAT}: start a new run.")
-    if state["fingerprint"] != fingerprint:
+    trained_on = DataIdentity(state["fingerprint"], state.get("ordered_fingerprint", ""))
+    if trained_on.content != data.content:
         raise RunError(
             f"{path.name} was trained on other data than are imported now: import the old set or start anew."
+        )
+    if not same_images([trained_on, data]):
+        raise RunError(
+            f"{path.name} was trained on the same images under other names or in another order: import them again in "
+            "the form they had then, or start anew."
         )
     model.load_state_dict(state["model"])
     for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):

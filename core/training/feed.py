@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from core.config import TrainConfig
-from core.data.fer2013 import SPLITS, Split, load_split, read_info
+from core.data.fer2013 import SPLITS, Split, load_split, read_identity
+from core.data.identity import DataIdentity, same_images
 from core.errors import DataError, RunError
 from core.runs.corrections import Corrections, apply_corrections
 from core.training.device import Compute, tensor_on
@@ -31,7 +32,7 @@ class TrainData:
     """uint8 (M, 48, 48)."""
     corrected: "Corrected | None"
     """Validation as people have corrected it, where they have."""
-    fingerprint: str
+    identity: DataIdentity
     per_epoch: int
     """Training images drawn in an epoch."""
     batch_size: int
@@ -65,14 +66,14 @@ def load_data(
         DataError: the set is not imported, is damaged, or a split is empty, or all of it is left out.
         RunError: the list was made on other data.
     """
-    info = read_info(data_root, config.dataset)
+    identity = read_identity(data_root, config.dataset)
     train, validation, test = (load_split(data_root, config.dataset, split) for split in SPLITS)
     for split in (train, validation, test):
         if len(split) == 0:
             raise DataError(f"Data set {config.dataset!r} has no {split.name} images: import it again.")
     labels, kept = train.labels, np.ones(len(train), dtype=bool)
     if corrections:
-        if corrections.data_fingerprint != info.fingerprint:
+        if not same_images([corrections.data, identity]):
             raise RunError(f"The list {corrections.name!r} was made on other data than {config.dataset!r} holds now.")
         labels, kept = apply_corrections(corrections, train)
     if config.drop_train_duplicates:
@@ -90,7 +91,7 @@ def load_data(
         validation=validation,
         validation_images=tensor_on(validation.images, compute),
         corrected=correct_validation(corrections, validation),
-        fingerprint=info.fingerprint,
+        identity=identity,
         per_epoch=per_epoch,
         batch_size=batch_size,
         batches=per_epoch // batch_size,

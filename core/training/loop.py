@@ -62,7 +62,7 @@ def train(
     optimizers = build_optimizers(model, config)
     average = AveragedWeights(model, config.ema_decay) if config.ema_decay else None
     judged = average.model if average else model  # the weights that are evaluated and kept
-    parts = (model, optimizers, average.model if average else None, data.fingerprint)
+    parts = (model, optimizers, average.model if average else None, data.identity)
     progress = Progress()
     if paths.checkpoint.exists():
         progress = load_checkpoint(paths.checkpoint, *parts, device=compute.device)

@@ -178,7 +178,8 @@ class Recorder:
             "images_per_epoch": self._data.per_epoch,
             "validation_images": len(self._data.validation),
             "elapsed_seconds": round(self.elapsed(), 1),
-            "dataset_fingerprint": self._data.fingerprint,
+            "dataset_fingerprint": self._data.identity.content,
+            "dataset_ordered_fingerprint": self._data.identity.ordered,
         }
         write_json(self._paths.summary, {**summary, **more}, indent=None)
 

@@ -6,6 +6,7 @@ import streamlit as st
 
 from core.config import PRESETS, TrainConfig, parse_config
 from core.data.fer2013 import SPLITS, DatasetInfo, list_datasets
+from core.data.identity import same_images
 from core.errors import ConfigError, RunError
 from core.jobs import local
 from core.runs.corrections import list_corrections
@@ -77,8 +78,10 @@ def choose_preset() -> str:
 
 def fitting_lists(datasets: list[DatasetInfo]) -> list[str]:
     """The lists of corrections that were made on the chosen data set."""
-    chosen = {info.fingerprint for info in datasets if info.name == train_form.chosen_dataset(datasets[0].name)}
-    return [each.name for each in list_corrections(widgets.runs_root()) if each.data_fingerprint in chosen]
+    name = train_form.chosen_dataset(datasets[0].name)
+    chosen = [info.identity for info in datasets if info.name == name]
+    lists = list_corrections(widgets.runs_root())
+    return [each.name for each in lists if any(same_images([each.data, data]) for data in chosen)]
 
 
 def review(source: str | Run, values: dict[str, Any], datasets: list[DatasetInfo], runs: list[Run]) -> None:

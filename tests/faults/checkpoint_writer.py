@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from core.data.identity import DataIdentity
 from core.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 
 
@@ -19,13 +20,13 @@ def parts() -> tuple[nn.Module, list[torch.optim.Optimizer]]:
 def write_for_ever(path: Path, model: nn.Module, optimizers: list[torch.optim.Optimizer]) -> None:
     progress = Progress()
     if path.exists():
-        progress = load_checkpoint(path, model, optimizers, None, "data", torch.device("cpu"))
+        progress = load_checkpoint(path, model, optimizers, None, DataIdentity("data"), torch.device("cpu"))
     while True:
         progress.step += 1
         with torch.no_grad():
             for weight in model.parameters():
                 weight.fill_(progress.step)
-        save_checkpoint(path, progress, model, optimizers, None, "data")
+        save_checkpoint(path, progress, model, optimizers, None, DataIdentity("data"))
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from core.config import TrainConfig
+from core.data.identity import DataIdentity
 from core.runs.store import create_run, sweep_run
 from core.training.checkpoint import load_checkpoint
 from tests.conftest import PROJECT_ROOT
@@ -41,7 +42,9 @@ def test_the_last_checkpoint_always_loads(runs_root: Path, chance: random.Random
             time.sleep(chance.uniform(0, 0.03))
             os.kill(child, signal.SIGKILL)
             assert forker.stdout.readline() == "gone\n"
-            progress = load_checkpoint(paths.checkpoint, model, optimizers, None, "data", torch.device("cpu"))
+            progress = load_checkpoint(
+                paths.checkpoint, model, optimizers, None, DataIdentity("data"), torch.device("cpu")
+            )
             assert progress.step >= step, "it never goes back"
             assert all((weight == progress.step).all() for weight in model.parameters()), "and is of one moment"
             step, last = progress.step, inode(paths.checkpoint)

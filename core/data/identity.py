@@ -1,0 +1,28 @@
+"""Which data something was made on, and whether two things were made on the same."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+REARRANGED: Final = "under other names or in another order"
+"""How data of one content differ where `same_images` says no."""
+
+
+@dataclass(frozen=True)
+class DataIdentity:
+    """The two fingerprints of a data set, as `DatasetInfo` describes them.
+
+    Figures on data of one `content` mean the same. Only where `ordered` is equal, too, does an image id name the same
+    picture, and does a seed shuffle the same images into the same batches.
+    """
+
+    content: str
+    """Empty while it is not known, as before a run's first epoch."""
+    ordered: str = ""
+    """Empty where it was not recorded, as in folders of older versions: then `content` alone is compared."""
+
+
+def same_images(identities: Iterable[DataIdentity]) -> bool:
+    """Whether nothing that was recorded speaks against all of them being one data set, image for image."""
+    known = list(identities)
+    return len({each.content for each in known}) <= 1 and len({each.ordered for each in known} - {""}) <= 1

@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from core.evaluation.inference import BATCH
 from core.evaluation.saliency import grad_cam, heat_over
 from core.models import CnnModel1, CnnModel2, build_model
 
@@ -46,6 +47,13 @@ def test_maps_are_those_of_the_paper(name: str) -> None:
     for image, label, ours in zip(pictures, classes, heat, strict=True):
         np.testing.assert_allclose(ours, by_definition(model, image, label, LAST_CONVOLUTION[name]), atol=1e-4)
     assert heat.any()
+
+
+def test_more_images_than_fit_in_one_batch_each_get_their_own_class() -> None:
+    model, pictures, classes = network("cnn-model-1"), images(BATCH + 3), np.arange(BATCH + 3) % 7
+    heat = grad_cam(model, pictures, classes)
+    last = slice(BATCH - 2, None)  # both sides of the border
+    np.testing.assert_allclose(heat[last], grad_cam(model, pictures[last], classes[last]), atol=1e-4)
 
 
 def test_the_network_is_left_as_it_was_and_threads_may_share_it() -> None:

@@ -49,7 +49,7 @@ def grad_cam(model: CnnModel1 | CnnModel2, images: np.ndarray, classes: np.ndarr
                 logits = model.classifier(
                     torch.flatten(model.conv_block3[last:](maps.clone()), 1)
                 )  # a ReLU follows in place
-                chosen = logits.gather(1, torch.tensor(classes, device=device).long()[:, None])
+                chosen = logits.gather(1, torch.tensor(classes[part], device=device).long()[:, None])
                 (gradients,) = torch.autograd.grad(chosen.sum(), maps)  # images do not influence each other
         with torch.no_grad():
             weights = gradients.mean((2, 3), keepdim=True)

@@ -16,8 +16,8 @@ from dashboard.errors_data import Shown
 PAGE: Final = 60
 SUSPICIOUS: Final = "most suspicious label"
 SUSPICION: Final = (
-    "First the images whose label the networks find much less likely than another class, allowing for how sure they "
-    "usually are of each (cleanlab's normalised margin). A reason to look, not a proof."
+    "Ranked by self-confidence, the probability that the networks give to the label: the lowest come first. A reason "
+    "to look, not a proof."
 )
 
 

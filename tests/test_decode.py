@@ -94,6 +94,15 @@ def test_damaged_exif_does_not_spoil_the_picture() -> None:
     assert decode_image(data).size == (40, 24)
 
 
+def test_exif_that_cannot_be_written_anew_still_says_where_up_is() -> None:
+    def entry(tag: int, kind: int, value: bytes) -> bytes:
+        return struct.pack(">HHI4s", tag, kind, 1, value)
+
+    turned, height = entry(0x0112, 3, b"\0\6\0\0"), entry(0x0101, 9, b"\xff\xff\xff\xff")  # a height of -1
+    exif = b"Exif\0\0MM\0*\0\0\0\x08" + struct.pack(">H", 2) + height + turned + b"\0\0\0\0"
+    assert decode_image(encode(gradient(), "JPEG", exif=exif)).size == (24, 40)
+
+
 def test_16_bit_png_is_scaled_not_cut_off() -> None:
     values = np.linspace(0, 65535, 48 * 48).astype(np.uint16).reshape(48, 48)
     decoded = decode_image(encode(Image.fromarray(values)))

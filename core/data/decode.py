@@ -6,10 +6,11 @@ pixels without a word; an 89-byte file may ask for gigabytes. So everything is c
 
 import io
 import unicodedata
+from contextlib import suppress
 from typing import Final
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from core.data.fer2013 import IMAGE_SIZE
 from core.errors import ImageError
@@ -26,19 +27,6 @@ _GROUND: Final = 128
 """What shows through transparent pixels: neutral gray, since black or white would be an edge to the network."""
 
 _NAME_LENGTH: Final = 60
-
-_TURNS: Final = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""EXIF orientation to what undoes it."""
-
-_ORIENTATION_TAG: Final = 0x0112
 
 _SIGNATURES: Final = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8")
 
@@ -94,7 +82,8 @@ def decode_image(data: bytes, name: str = "image") -> Image.Image:
                     f"{shown} is {size} pixels, too long a strip for a face: cut out the part with the face."
                 )
             image.load()
-            plain = _gray_or_rgb(_upright(image))
+            _turn_upright(image)
+            plain = _gray_or_rgb(image)
             plain = plain.copy() if plain is image else plain  # no longer tied to the file
     except ImageError:
         raise
@@ -152,13 +141,12 @@ def _foreign_format(data: bytes) -> str | None:
     return None
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    """The picture turned as its EXIF data say. Damaged EXIF data count as upright: the pixels are fine."""
-    try:
-        turn = _TURNS.get(image.getexif().get(_ORIENTATION_TAG, 1))
-    except Exception:  # the EXIF parser, too, raises nearly anything
-        turn = None
-    return image if turn is None else image.transpose(turn)
+def _turn_upright(image: Image.Image) -> None:
+    """Turn the picture as its EXIF data say. Damaged EXIF data count as upright: the pixels are fine."""
+    # The EXIF parser, too, raises nearly anything. In place, the pixels are turned before the EXIF data are written
+    # anew, so what cannot be written does no harm.
+    with suppress(Exception):
+        ImageOps.exif_transpose(image, in_place=True)
 
 
 def _gray_or_rgb(image: Image.Image) -> Image.Image:

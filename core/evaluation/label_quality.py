@@ -12,23 +12,18 @@ from core.evaluation.predictions import PROBABILITY_COLUMNS, probabilities_of
 def suspicion(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """How much speaks against each label: float (N,), 0..1, higher is more suspicious.
 
-    One minus cleanlab's label quality by self-confidence (Northcutt et al. 2021): how little probability networks give
-    to the label as it stands. Of cleanlab's scores it found most of the labels flipped on purpose; see core/README.md.
-    An order, not a probability.
+    One minus the self-confidence (Northcutt et al. 2021, Confident Learning): how little probability networks give to
+    the label as it stands. Of the usual scores it found most of the labels flipped on purpose; see core/README.md. An
+    order, not a probability.
 
     Args:
         labels: (N,) class indices as they stand.
         probabilities: (N, 7), best from networks that were not trained on these images; in-sample ones have partly
             learned the wrong labels by heart.
     """
-    if not len(labels):
-        return np.zeros(0)
-    from cleanlab.rank import get_label_quality_scores  # takes a second
-
     rows = np.asarray(probabilities, dtype=np.float64)
-    rows = rows / rows.sum(axis=1, keepdims=True)
-    quality: np.ndarray = get_label_quality_scores(np.asarray(labels, dtype=int), rows, method="self_confidence")
-    return np.clip(1 - quality, 0.0, 1.0)
+    of_label: np.ndarray = rows[np.arange(len(labels)), labels]
+    return 1 - of_label / rows.sum(axis=1)
 
 
 def suspects(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:

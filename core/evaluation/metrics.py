@@ -45,6 +45,17 @@ def confusion(labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     return np.bincount(cells, minlength=NUM_CLASSES**2).reshape(NUM_CLASSES, NUM_CLASSES)
 
 
+def class_scores(matrix: np.ndarray) -> dict[str, np.ndarray]:
+    """Precision, recall and F1 of each class, by these names; float (7,), 0..1, 0 where there is nothing to divide by.
+
+    Args:
+        matrix: (7, 7) counts, row = true class, column = predicted class.
+    """
+    right, support, predicted = np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
+    parts = {"precision": (right, predicted), "recall": (right, support), "f1": (2 * right, support + predicted)}
+    return {name: part / np.maximum(total, 1) for name, (part, total) in parts.items()}
+
+
 def calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
     """Expected calibration error, 15 equal bins (Guo et al. 2017), 0..1: mean gap of confidence and accuracy.
 
@@ -69,7 +80,7 @@ def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:
         labels: (N,) true class indices.
         probabilities: (N, 7).
     """
-    from scipy.optimize import minimize_scalar
+    from scipy.optimize import minimize_scalar  # takes a second, which pages that only count should not pay for
 
     if len(labels) == 0:
         return 1.0
@@ -122,14 +133,10 @@ def evaluate_predictions(labels: np.ndarray, probabilities: np.ndarray, temperat
         Plain values for JSON: images, correct, accuracy and its interval, mean recall, macro F1, per class, confusion,
         log loss and calibration error, the last two also after the temperature. Shares are 0..1.
     """
-    # SciPy and scikit-learn take a second or two to import, which pages that only count should not pay for
-    from sklearn.metrics import precision_recall_fscore_support
-
     predicted = probabilities.argmax(axis=1)
     total, correct = len(labels), int((predicted == labels).sum())
-    precision, recall, f1, support = precision_recall_fscore_support(
-        labels, predicted, labels=np.arange(NUM_CLASSES), zero_division=0.0
-    )
+    matrix = confusion(labels, predicted)
+    scores, support = class_scores(matrix), matrix.sum(axis=1)
     present = support > 0
     calibrated = with_temperature(probabilities, temperature)
     return {
@@ -137,21 +144,16 @@ def evaluate_predictions(labels: np.ndarray, probabilities: np.ndarray, temperat
         "correct": correct,
         "accuracy": correct / total,
         "interval": list(accuracy_interval(correct, total)),
-        "mean_recall": float(recall[present].mean()),
-        "macro_f1": float(f1[present].mean()),
+        "mean_recall": float(scores["recall"][present].mean()),
+        "macro_f1": float(scores["f1"][present].mean()),
         "log_loss": log_loss(labels, probabilities),
         "calibration_error": calibration_error(labels, probabilities),
         "temperature": temperature,
         "log_loss_calibrated": log_loss(labels, calibrated),
         "calibration_error_calibrated": calibration_error(labels, calibrated),
         "per_class": {
-            name: {
-                "precision": float(precision[i]),
-                "recall": float(recall[i]),
-                "f1": float(f1[i]),
-                "support": int(support[i]),
-            }
-            for i, name in enumerate(LABELS)
+            label: {**{name: float(values[i]) for name, values in scores.items()}, "support": int(support[i])}
+            for i, label in enumerate(LABELS)
         },
-        "confusion": confusion(labels, predicted).tolist(),
+        "confusion": matrix.tolist(),
     }

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from core.evaluation.metrics import accuracy_interval
+from core.evaluation.metrics import accuracy_interval, class_scores
 from core.labels import LABELS
 
 BINS: Final = 10
@@ -25,18 +25,18 @@ def class_figures(matrix: np.ndarray) -> pd.DataFrame:
 
     Returns:
         A row per class: `label`, `support` and `predicted` (images), and for each of `precision`, `recall` and `f1`
-        its value (0 where there is nothing to divide by, as scikit-learn's `zero_division=0`) and `<name>_low`,
+        its value, as `class_scores` gives it, and `<name>_low`,
         `<name>_high`; all 0..1.
     """
-    rows = []
+    scores, rows = class_scores(matrix), []
     for i, label in enumerate(LABELS):
         right, support, predicted = int(matrix[i, i]), int(matrix[i].sum()), int(matrix[:, i].sum())
         either = support + predicted - right
         row: dict[str, object] = {"label": label, "support": support, "predicted": predicted}
         for name, total in (("precision", predicted), ("recall", support)):
-            row[name] = right / total if total else 0.0
+            row[name] = scores[name][i]
             row[f"{name}_low"], row[f"{name}_high"] = accuracy_interval(right, total)
-        row["f1"] = 2 * right / (support + predicted) if support + predicted else 0.0
+        row["f1"] = scores["f1"][i]
         row["f1_low"], row["f1_high"] = (2 * end / (1 + end) for end in accuracy_interval(right, either))
         rows.append(row)
     return pd.DataFrame(rows)

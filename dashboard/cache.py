@@ -23,7 +23,7 @@ from core.runs.layout import RunPaths
 from core.runs.reader import RunReader
 from core.runs.store import Run
 from core.runs.suspects import Suspects, find_suspects
-from core.runs.verdicts import Verdict, read_verdicts
+from core.runs.verdicts import Standing, Verdict, read_verdicts, standing_verdicts
 from dashboard.background import Importer, Scorings
 from dashboard.error_table import copies_of, with_margin
 
@@ -203,6 +203,16 @@ def verdicts(paths: RunPaths) -> list[Verdict]:
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _verdicts(key: FileKey, _paths: RunPaths) -> list[Verdict]:
     return read_verdicts(_paths)
+
+
+def standing(paths: RunPaths, split_name: str) -> Standing:
+    """What stands of `verdicts` about a split, by image and author; nobody may change it."""
+    return _standing(file_key(paths.reviews), split_name, paths)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _standing(key: FileKey, split_name: str, _paths: RunPaths) -> Standing:
+    return standing_verdicts(_verdicts(key, _paths), split_name)
 
 
 def predictor(weights: Path, model: str, temperature: float | None = None) -> "Predictor":

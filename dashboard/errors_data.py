@@ -1,5 +1,6 @@
 """What the Errors page is about: one run, one split, and everything known about its images."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,8 +9,10 @@ import pandas as pd
 import streamlit as st
 
 from core.data.fer2013 import DatasetInfo
+from core.data.identity import same_images
+from core.labels import LABELS
 from core.runs.store import Run
-from core.runs.verdicts import Standing, standing_verdicts
+from core.runs.verdicts import Standing
 from dashboard import cache, widgets
 from dashboard.error_table import with_margin
 from dashboard.widgets import escape
@@ -52,7 +55,12 @@ class Shown:
     @property
     def standing(self) -> Standing:
         """What people say about the images of `data_split`."""
-        return standing_verdicts(cache.verdicts(self.run.paths), self.data_split)
+        return cache.standing(self.run.paths, self.data_split)
+
+    def labels_of(self, images: Collection[str]) -> dict[str, str]:
+        """Image to the class it is labelled with, as imported; without those that the predictions are not about."""
+        rows = self.table[self.table["image_id"].isin(images)]
+        return {image: LABELS[label] for image, label in zip(rows["image_id"], rows["label"], strict=True)}
 
 
 def data_split(split: str) -> str:
@@ -70,7 +78,7 @@ def shown_of(run: Run, split: str) -> Shown | None:
     path, info = run.paths.predictions(split), widgets.dataset_of(run)
     if not path.exists():
         return None
-    if info is not None:
+    if info is not None and (not run.data.content or same_images([run.data, info.identity])):
         table = cache.errors_table(path, widgets.data_root(), info.name, data_split(split), info.edition)
         if table is not None:
             return Shown(run, split, table, info)

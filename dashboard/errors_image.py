@@ -1,5 +1,6 @@
 """One image of the Errors page: what the network says about it, where it looks, what resembles it, who said what."""
 
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -9,11 +10,15 @@ import streamlit as st
 from core.data.audit import Audit, audit_dataset
 from core.evaluation.predictions import PROBABILITY_COLUMNS
 from core.labels import LABELS
+from core.runs.corrections import same_data
+from core.runs.store import Run
 from dashboard import cache, charts, verdict_bar, widgets
-from dashboard.errors_data import Shown, shown_of
+from dashboard.errors_data import HELD_OUT, Shown, shown_of
 from dashboard.widgets import class_chip, escape, percent
 
 NEAREST: Final = 8
+OTHER_RUNS: Final = 6
+"""So many other runs are asked about an image."""
 
 
 def dialog(shown: Shown, image: str) -> None:
@@ -87,20 +92,35 @@ def places(audit: Audit, groups: list[list[int]], split: str, index: int) -> lis
 
 
 def other_runs(shown: Shown, image: str) -> None:
-    """What other runs of the same data take the image for."""
+    """What the newest other runs take the image for."""
     said = []
-    for run in cache.runs(widgets.runs_root()):
-        if run.id == shown.run.id or not run.config or not shown.run.config:
-            continue
-        path = run.paths.predictions(shown.split)
-        table = cache.predictions(path) if run.config.dataset == shown.run.config.dataset else None
+    for run in comparable_runs(shown):
+        table = cache.predictions(run.paths.predictions(shown.split))
         found = table[table["image_id"] == image].to_dict("records") if table is not None else []
         said += [
             f"{class_chip(LABELS[row['predicted']])} {percent(row['confidence'], 0)} ({escape(run.name)})"
             for row in found
         ]
     if said:
-        st.markdown(f":small[Other runs say {', '.join(said[:6])}]")
+        newest = "The newest other runs" if len(said) == OTHER_RUNS else "Other runs"
+        st.markdown(f":small[{newest} say {', '.join(said)}]")
+
+
+def comparable_runs(shown: Shown) -> list[Run]:
+    """The newest `OTHER_RUNS` other runs with predictions for the images shown. Their tables are not read for it: with
+    a thousand runs that would take seconds."""
+    found = (
+        run
+        for run in same_data(shown.run, cache.runs(widgets.runs_root()))
+        if run.id != shown.run.id
+        and (shown.split != HELD_OUT or _fold(run) == _fold(shown.run))
+        and run.paths.has_predictions(shown.split)
+    )
+    return list(islice(found, OTHER_RUNS))
+
+
+def _fold(run: Run) -> str | None:
+    return run.config.hold_out if run.config else None
 
 
 def saliency(shown: Shown, row: pd.Series) -> None:

@@ -66,7 +66,8 @@ def form(shown: Shown, images: Sequence[str], key: str) -> None:
             on_click=give,
             args=(shown, name, list(images), *said, key),
         )
-        mine = [image for image in images if name in shown.standing.get(image, {})]
+        standing = shown.standing
+        mine = [image for image in images if name in standing.get(image, {})]
         if mine:
             st.button(
                 f"Withdraw mine ({len(mine):,})",
@@ -86,7 +87,10 @@ def give(
 ) -> None:
     """Write it down, or say at the next drawing why it was not."""
     try:
-        give_verdicts(shown.run.paths, name, shown.data_split, images, verdict, label=label, comment=comment)
+        present = shown.labels_of(images)
+        give_verdicts(
+            shown.run.paths, name, shown.data_split, images, verdict, label=label, comment=comment, present=present
+        )
     except FerError as error:
         st.session_state[f"{key}-refused"] = str(error)
         return
@@ -115,7 +119,10 @@ def _give_by_key(shown: Shown, name: str, since: datetime, key: str, images: lis
         if undo and not (images := last_said(shown, name, since)):
             st.toast("There is nothing to take back: no key has judged here yet.", icon=":material/undo:")
             return
-        given = give_verdicts(shown.run.paths, name, shown.data_split, images, verdict, label=LABEL_KEYS.get(key))
+        present = shown.labels_of(images)
+        given = give_verdicts(
+            shown.run.paths, name, shown.data_split, images, verdict, label=LABEL_KEYS.get(key), present=present
+        )
     except FerError as error:
         st.toast(escape(str(error)), icon=":material/error:", duration="long")
         return

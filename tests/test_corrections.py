@@ -49,14 +49,18 @@ def ids(demo_root: Path, label: str, split: str = "train") -> list[str]:
 def judged(root: Path, demo_root: Path) -> Run:
     """Eight verdicts that lead to five corrections."""
     run, fear = trained(root, demo_root), ids(demo_root, "fear")
-    give_verdicts(run.paths, "Ada", "train", fear[:2], "label is wrong", label="surprise")
+    give_verdicts(
+        run.paths, "Ada", "train", fear[:2], "label is wrong", label="surprise", present=dict.fromkeys(fear, "fear")
+    )
     give_verdicts(run.paths, "Ada", "train", fear[2:3], "not a face")
     give_verdicts(run.paths, "Ada", "train", fear[3:4], "hard but right")
-    give_verdicts(run.paths, "Ben", "train", fear[:1], "label is wrong", label="surprise")
-    give_verdicts(run.paths, "Ada", "validation", ids(demo_root, "sad", "validation")[:1], "ambiguous")
     give_verdicts(
-        run.paths, "Ada", "validation", ids(demo_root, "sad", "validation")[1:2], "label is wrong", label="fear"
+        run.paths, "Ben", "train", fear[:1], "label is wrong", label="surprise", present=dict.fromkeys(fear, "fear")
     )
+    sad = ids(demo_root, "sad", "validation")
+    give_verdicts(run.paths, "Ada", "validation", sad[:1], "ambiguous")
+    relabelled = dict.fromkeys(sad, "sad")
+    give_verdicts(run.paths, "Ada", "validation", sad[1:2], "label is wrong", label="fear", present=relabelled)
     give_verdicts(run.paths, "Ada", "test", ids(demo_root, "sad", "test")[:1], "not a face")
     return run
 

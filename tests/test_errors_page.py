@@ -1,6 +1,7 @@
 """The Errors page: what it counts, filters and shows; verdicts, lists, and what another run fixed."""
 
 import json
+from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -9,16 +10,18 @@ from zipfile import ZipFile
 import numpy as np
 import pandas as pd
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.data.audit import audit_dataset
 from core.data.fer2013 import load_split
 from core.evaluation.predictions import read_predictions, write_predictions
+from core.files import read_json, write_json
 from core.labels import LABELS
 from core.runs.corrections import make_corrections, save_corrections
 from core.runs.reader import read_run
 from core.runs.verdicts import VERDICTS, give_verdicts, read_verdicts, standing_verdicts
-from dashboard import errors_export, verdict_bar
+from dashboard import cache, errors_export, errors_image, verdict_bar, widgets
 from dashboard.error_table import COPIES, Wanted, choose, copies_of, notes_of, ordered, with_margin
 from dashboard.errors_data import Shown
 from tests.dashboard_fixtures import FakeRun
@@ -189,6 +192,58 @@ def test_the_shown_selection_can_be_taken_away(run: FakeRun, demo_root: Path, mo
         assert len(names) == 5 and "images.csv" in archive.namelist()
         for name, index in zip(names, chosen["index"], strict=True):
             assert (np.array(Image.open(BytesIO(archive.read(name)))) == images[index]).all()
+
+
+# --- many images, verdicts and runs
+
+
+def shown(run: FakeRun, table: pd.DataFrame | None = None) -> Shown:
+    found = read_run(run.paths.root, run.id)
+    return Shown(found, "validation", table_of(run) if table is None else table, None)
+
+
+def test_a_label_that_an_image_has_already_is_refused_whatever_its_id(run: FakeRun) -> None:
+    table = table_of(run)
+    table["image_id"] = [f"row-{number}" for number in range(len(table))]
+    label = LABELS[table["label"].iloc[0]]
+    verdict_bar.give(shown(run, table), "Ada", ["row-0"], "label is wrong", label, "", "bar")
+    assert f"row-0 is labelled {label} already" in st.session_state.pop("bar-refused")
+    assert read_verdicts(run.paths) == []
+    other = next(each for each in LABELS if each != label)
+    verdict_bar.give(shown(run, table), "Ada", ["row-0"], "label is wrong", other, "", "bar")
+    assert [each.label for each in read_verdicts(run.paths)] == [other]
+
+
+def test_what_stands_is_found_out_once_however_many_images_are_judged(
+    run: FakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images, found, looks = table_of(run)["image_id"].tolist(), shown(run), []
+    monkeypatch.setattr(cache, "standing_verdicts", lambda *of: looks.append(1) or standing_verdicts(*of))
+    for given in (1, 2):
+        give_verdicts(run.paths, "Ada", "validation", images[given : given + 5], "ambiguous")
+        verdict_bar.form(found, images, "bar")
+        assert len(found.standing) == given + 4, "a new verdict is seen at once, also by an older look at the run"
+        assert len(looks) == given, "not once per image"
+
+
+def test_few_of_many_runs_are_asked_about_an_image(
+    write: Writer, monkeypatch: pytest.MonkeyPatch, runs_root: Path
+) -> None:
+    runs = [write("finished", name=f"run {number}", epochs=1, seed=number) for number in range(errors_image.OTHER_RUNS)]
+    elsewhere, own, unscored = (write("finished", epochs=1, seed=20 + number) for number in range(3))
+    summary = read_json(elsewhere.paths.summary)
+    write_json(elsewhere.paths.summary, summary | {"dataset_fingerprint": "0", "dataset_ordered_fingerprint": "0"})
+    unscored.paths.predictions("validation").unlink()
+    expected = {run.id for run in runs}
+    for number in range(3):
+        write("finished", name="older", epochs=1, seed=number, age=timedelta(days=3))
+    asked: list[Path] = []
+    predictions = cache.predictions
+    monkeypatch.setattr(widgets, "runs_root", lambda: runs_root)
+    monkeypatch.setattr(cache, "predictions", lambda path: asked.append(path) or predictions(path))
+    assert {each.id for each in errors_image.comparable_runs(shown(own))} == expected
+    errors_image.other_runs(shown(own), table_of(own)["image_id"].iloc[0])
+    assert {path.parent.name for path in asked} == expected and len(asked) == errors_image.OTHER_RUNS
 
 
 # --- the loop

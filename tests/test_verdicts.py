@@ -24,6 +24,9 @@ from core.runs.verdicts import (
     verdict_rows,
 )
 
+FEAR = {"fear/1": "fear", "fear/2": "fear"}
+"""What the images are labelled with."""
+
 
 @pytest.fixture
 def paths(tmp_path: Path) -> RunPaths:
@@ -37,7 +40,9 @@ def said(paths: RunPaths, split: str = "train") -> dict[str, dict[str, str]]:
 
 
 def test_the_last_word_of_everybody_stands(paths: RunPaths) -> None:
-    given = give_verdicts(paths, "Ada", "train", ["fear/1", "fear/2"], "label is wrong", label="sad", comment="tears")
+    given = give_verdicts(
+        paths, "Ada", "train", ["fear/1", "fear/2"], "label is wrong", label="sad", comment="tears", present=FEAR
+    )
     assert [(each.image, each.label, each.comment) for each in given] == [
         ("fear/1", "sad", "tears"),
         ("fear/2", "sad", "tears"),
@@ -70,7 +75,7 @@ def test_a_verdict_can_be_taken_back_by_its_author_only(paths: RunPaths) -> None
 
 def test_it_shows_where_reviewers_disagree(paths: RunPaths) -> None:
     for by, label in (("Ada", "sad"), ("Ben", "happy")):
-        give_verdicts(paths, by, "train", ["fear/1"], "label is wrong", label=label)
+        give_verdicts(paths, by, "train", ["fear/1"], "label is wrong", label=label, present=FEAR)
         give_verdicts(paths, by, "train", ["fear/2"], "ambiguous")
     assert set(disagreements(standing_verdicts(read_verdicts(paths), "train"))) == {"fear/1"}
     assert [row["disagreed"] for row in verdict_rows(read_verdicts(paths))] == [True, False, True, False]
@@ -86,7 +91,8 @@ def test_it_shows_where_reviewers_disagree(paths: RunPaths) -> None:
         ({"label": "sad"}, "Say what the label should be"),
         ({"verdict": "label is wrong", "label": "angst"}, "'angst' is no label: choose from angry,"),
         ({"verdict": "label is wrong", "label": "fear"}, "fear/1 is labelled fear already"),
-        ({"verdict": "label is wrong", "label": "sad", "present": {"fear/1": "sad"}}, "fear/1 is labelled sad already"),
+        ({"verdict": "label is wrong", "label": "sad", "present": {"happy/1": "fear"}}, "about the label of fear/1"),
+        ({"verdict": "label is wrong", "label": "sad", "present": None}, "Nothing is known about the label of happy/1"),
         ({"images": []}, "at least one image"),
         ({"images": ["happy/1", ""]}, "'' is no image id"),
         ({"comment": "x" * 2001}, "2,001 characters"),
@@ -94,15 +100,18 @@ def test_it_shows_where_reviewers_disagree(paths: RunPaths) -> None:
 )
 def test_what_is_refused_leaves_no_trace(paths: RunPaths, change: dict[str, Any], message: str) -> None:
     values: dict[str, Any] = {"by": "Ada", "split": "train", "images": ["happy/1", "fear/1"], "verdict": "ambiguous"}
+    values["present"] = {"happy/1": "happy", "fear/1": "fear"}
     with pytest.raises(RunError, match=message):
         give_verdicts(paths, **{**values, **change})
     assert not paths.reviews.exists()
 
 
-def test_labels_that_are_given_count_more_than_the_beginning_of_an_id(paths: RunPaths) -> None:
-    give_verdicts(paths, "Ada", "train", ["fear/1"], "label is wrong", label="fear", present={"fear/1": "sad"})
-    give_verdicts(paths, "Ada", "train", ["csv/000001"], "label is wrong", label="fear")
-    assert len(said(paths)) == 2
+def test_it_is_the_real_label_that_counts_not_how_an_id_begins(paths: RunPaths) -> None:
+    present = {"fear/1": "sad", "row-000001": "fear"}
+    give_verdicts(paths, "Ada", "train", ["fear/1"], "label is wrong", label="fear", present=present)
+    with pytest.raises(RunError, match="row-000001 is labelled fear already"):
+        give_verdicts(paths, "Ada", "train", ["row-000001"], "label is wrong", label="fear", present=present)
+    assert set(said(paths)) == {"fear/1"}
 
 
 def test_a_run_that_is_gone_is_not_made_anew(paths: RunPaths) -> None:

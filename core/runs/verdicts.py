@@ -79,10 +79,11 @@ def give_verdicts(
         verdict: one of `VERDICTS`; None takes back what `by` has said about them.
         label: what the label should be, one of the seven; with `label is wrong`, and only then.
         comment: why.
-        present: image to the class it is labelled with now; by default the one its id begins with, if any.
+        present: image to the class it is labelled with now, of each of the images; needed with `label`.
 
     Raises:
-        RunError: a value is not allowed, an image carries that label already, or the run is gone or cannot be written.
+        RunError: a value is not allowed, an image carries that label already or is not in `present`, or the run is gone
+            or cannot be written.
     """
     given = _checked(by, split, images, verdict, label, comment, present)
     first = given[0]
@@ -147,12 +148,6 @@ def verdict_rows(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
     ]
 
 
-def label_in_id(image: str) -> str | None:
-    """The class that an image id begins with; None where ids are of another form, as those of a CSV file are."""
-    label, slash, _ = image.partition("/")
-    return label if slash and label in LABELS else None
-
-
 def _checked(
     by: str,
     split: str,
@@ -179,7 +174,11 @@ def _checked(
     for image in images:
         if not image or len(image) > LONGEST_ID:
             raise RunError(f"{image[:80]!r} is no image id.")
-        if label is not None and label == (present.get(image) if present is not None else label_in_id(image)):
+        if label is None:
+            continue
+        if image not in (present or {}):
+            raise RunError(f"Nothing is known about the label of {image}: choose an image of the predictions.")
+        if label == (present or {})[image]:
             raise RunError(f"{image} is labelled {label} already: choose what the label should be instead.")
     said = {"time": datetime.now(UTC), "by": by, "split": split, "verdict": verdict, "label": label, "comment": comment}
     return [Verdict.model_validate({**said, "image": image}) for image in images]

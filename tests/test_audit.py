@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from core.data import audit
-from core.data.audit import Audit, audit_dataset, label_counts, near_pairs, perceptual_hashes
+from core.data.audit import Audit, audit_dataset, label_counts, near_groups, perceptual_hashes
 from core.data.demo import draw_face, import_demo
 from core.data.fer2013 import SPLITS, load_split, read_info, write_dataset
 from core.errors import DataError
@@ -88,17 +88,73 @@ def test_near_duplicates_of_brightness_noise_and_a_shifted_pixel(tmp_path: Path)
     assert found.shared_with_train("test", near=True) == [0, 1]
 
 
-def test_near_pairs_are_those_of_comparing_all_with_all() -> None:
+def everything(pairs: np.ndarray) -> np.ndarray:
+    return np.ones(len(pairs), bool)
+
+
+def connected(pairs: list[tuple[int, int]]) -> set[frozenset[int]]:
+    """Groups of what is connected, one pair after the other."""
+    groups: set[frozenset[int]] = set()
+    for pair in pairs:
+        touched = {group for group in groups if group & set(pair)}
+        groups = groups - touched | {frozenset(pair).union(*touched)}
+    return groups
+
+
+def test_near_groups_are_those_of_comparing_all_with_all() -> None:
     rng = np.random.default_rng(0)
     hashes = rng.integers(0, 2**64, 400, dtype=np.uint64)
     for index in range(200, 400):  # up to four bits changed, anywhere
         bits = rng.choice(64, rng.integers(0, 5), replace=False)
         hashes[index] = hashes[index - 200] ^ np.bitwise_or.reduce(np.uint64(1) << bits.astype(np.uint64), initial=0)
+    hashes[300:] = hashes[rng.integers(0, 300, 100)]  # equal ones, too
     distance = np.bitwise_count(hashes[:, None] ^ hashes[None])
-    expected = np.argwhere(np.triu(distance <= 2, 1))
-    assert 80 < len(expected) < 180
-    np.testing.assert_array_equal(near_pairs(hashes), expected)
-    assert near_pairs(hashes[:0]).shape == near_pairs(hashes[:1]).shape == (0, 2)
+    close = [(int(a), int(b)) for a, b in np.argwhere(np.triu(distance <= 2, 1))]
+    assert 80 < len(close) < 400
+    assert {frozenset(group) for group in near_groups(hashes, everything)} == connected(close)
+    unlike = rng.random((400, 400)) < 0.3
+    unlike |= unlike.T
+    expected = connected([(a, b) for a, b in close if not unlike[a, b]])
+    found = near_groups(hashes, lambda pairs: ~unlike[pairs[:, 0], pairs[:, 1]])
+    assert {frozenset(group) for group in found} == expected != connected(close)
+    assert near_groups(hashes[:0], everything) == near_groups(hashes[:1], everything) == []
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_look_alikes_take_a_number_of_comparisons_that_grows_with_their_number(
+    alike: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands of pictures whose hashes differ in a bit or two, be they of one scene or different drawings."""
+    compared: list[int] = []
+    distance = audit._distance
+    monkeypatch.setattr(audit, "_distance", lambda a, b: compared.append(len(a)) or distance(a, b))
+
+    def cost(images: int) -> tuple[int, int]:
+        """How many pairs of hashes, and how many pairs of pictures are compared."""
+        compared.clear()
+        asked: list[int] = []
+        hashes = np.uint64(1) << np.random.default_rng(0).integers(0, 64, images, dtype=np.uint64)
+        groups = near_groups(hashes, lambda pairs: asked.append(len(pairs)) or np.full(len(pairs), alike))
+        assert [len(group) for group in groups] == ([images] if alike else [])
+        return sum(compared), sum(asked)
+
+    few, many = cost(1000), cost(4000)
+    assert many[0] < 6 * few[0] and many[1] < 6 * few[1], "four times the pictures: linear is 4, quadratic 16"
+    per_image = 1 if alike else 64
+    assert many[1] <= 4000 * per_image and many[0] <= 3 * 4000 * per_image
+
+
+def test_thousands_of_look_alikes_are_one_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    correlated: list[int] = []
+    correlations = audit._correlations
+    monkeypatch.setattr(
+        audit, "_correlations", lambda images, pairs: correlated.append(len(pairs)) or correlations(images, pairs)
+    )
+    noise = np.random.default_rng(0).normal(0, 2, (1500, 48, 48))
+    images = np.clip(faces(1)[0] + noise, 0, 255).astype(np.uint8)
+    write(tmp_path, train=(images, [0] * 1500), validation=(faces(3, 6), [0, 1, 2]), test=(faces(3, 7), [0] * 3))
+    assert audit_dataset(tmp_path, "small").near[0] == list(range(1500))
+    assert sum(correlated) < 2 * 1500
 
 
 def test_a_hash_is_64_bits_and_bears_a_change_of_contrast() -> None:

@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -39,6 +39,10 @@ _BANDS: Final = ((0, 22), (22, 43), (43, 64))
 _ALIKE: Final = 0.8
 """Correlation of the pixels that near-duplicates have at least. On FER2013 every pair of near hashes passes; in sets of
 drawings or of one scene different pictures can share a hash."""
+
+_NEIGHBOURS: Final = 64
+"""An image is compared with at most so many others that agree with it in a band, unless those are already in its group;
+in FER2013 that leaves nothing out."""
 
 _CHUNK: Final = 1024
 _LOCK: Final = threading.Lock()
@@ -192,7 +196,7 @@ def find(splits: Sequence[Split]) -> dict[str, list]:
         copies = list(by_digest.values())
         # One of each image; of flat ones a hash would tell only the noise.
         chosen = np.array([group[0] for group in copies if deviations[group[0]] >= _LOW_STD], dtype=np.int64)
-        near = _near_groups(_take(splits, chosen))
+        near = _near_duplicates(_take(splits, chosen))
     except OSError as error:
         raise DataError(f"The images cannot be read: {system_reason(error)}.") from error
     duplicates = [group for group in copies if len(group) > 1]
@@ -257,24 +261,9 @@ def _take(splits: Sequence[Split], positions: np.ndarray) -> np.ndarray:
     return np.concatenate(taken)
 
 
-def _near_groups(images: np.ndarray) -> list[list[int]]:
-    """Groups of indices into images (N, 48, 48) that are connected by pairs of near-duplicates."""
-    pairs = near_pairs(perceptual_hashes(images))
-    pairs = pairs[_correlations(images, pairs) >= _ALIKE]
-    parent = list(range(len(images)))
-
-    def root(index: int) -> int:
-        while parent[index] != index:
-            parent[index] = parent[parent[index]]
-            index = parent[index]
-        return index
-
-    for a, b in pairs.tolist():
-        parent[root(a)] = root(b)
-    groups: defaultdict[int, list[int]] = defaultdict(list)
-    for index in np.unique(pairs).tolist():
-        groups[root(index)].append(index)
-    return list(groups.values())
+def _near_duplicates(images: np.ndarray) -> list[list[int]]:
+    """Groups of indices into images, uint8 (N, 48, 48), that show the same picture at a glance."""
+    return near_groups(perceptual_hashes(images), lambda pairs: _correlations(images, pairs) >= _ALIKE)
 
 
 def perceptual_hashes(images: np.ndarray) -> np.ndarray:
@@ -291,25 +280,69 @@ def perceptual_hashes(images: np.ndarray) -> np.ndarray:
     return np.concatenate(hashes)
 
 
-def near_pairs(hashes: np.ndarray) -> np.ndarray:
-    """int64 (P, 2): every pair of indices a < b whose hashes, uint64 (N,), differ in at most 2 bits.
+def near_groups(hashes: np.ndarray, alike: Callable[[np.ndarray], np.ndarray]) -> list[list[int]]:
+    """Groups of indices that are connected by pairs of near-duplicates.
 
-    Exact: for each band of bits, hashes are sorted by it, and those that agree in it are compared with their first,
-    second, ... neighbour, until nobody has a neighbour left that agrees.
+    For each band of bits, hashes are sorted by it, and those that agree in it are compared with their first, second,
+    ... neighbour, until all that agree are in one group, or `_NEIGHBOURS` have been looked at. So thousands of
+    look-alikes take one comparison each, and as many different pictures of one hash no more than `_NEIGHBOURS` each.
+
+    Args:
+        hashes: uint64 (N,); those of near-duplicates differ in at most 2 bits.
+        alike: given pairs of indices, int64 (P, 2), with such hashes, bool (P,): which of them are near-duplicates.
     """
-    found = [np.zeros((0, 2), np.int64)]
-    for low, high in _BANDS:
-        keys = (hashes >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
-        order = np.argsort(keys, kind="stable")
-        keys, codes = keys[order], hashes[order]
-        left, step = np.arange(len(keys)), 1
-        while len(left):
-            left = left[left + step < len(keys)]
-            left = left[keys[left] == keys[left + step]]
-            close = left[np.bitwise_count(codes[left] ^ codes[left + step]) <= _HASH_DISTANCE]
-            found.append(np.stack([order[close], order[close + step]], axis=1))
-            step += 1
-    return np.unique(np.sort(np.concatenate(found), axis=1), axis=0)
+    group = np.arange(len(hashes))  # of each image: an index in its group, the same for all members
+    bands = [(hashes >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1) for low, high in _BANDS]
+    for number, band in enumerate(bands):
+        order = np.lexsort((hashes, band))  # by the whole hash within a band, so that equal hashes are neighbours
+        begins = np.ones(len(order), bool)
+        begins[1:] = band[order][1:] != band[order][:-1]
+        agreeing = np.cumsum(begins) - 1  # those of one number agree in the band
+        left = np.arange(len(order))
+        for step in range(1, _NEIGHBOURS + 1):
+            left = left[left + step < len(order)]
+            left = left[agreeing[left] == agreeing[left + step]]
+            if not len(left):
+                break
+            left = left[_divided(group[order], np.flatnonzero(begins))[agreeing[left]]]
+            first, second = order[left], order[left + step]
+            asked = (group[first] != group[second]) & (_distance(hashes[first], hashes[second]) <= _HASH_DISTANCE)
+            for earlier in bands[:number]:  # in which they have been compared already
+                asked &= earlier[first] != earlier[second]
+            pairs = np.stack([first[asked], second[asked]], axis=1)
+            if len(pairs):
+                group = _joined(group, pairs[alike(pairs)])
+    members: defaultdict[int, list[int]] = defaultdict(list)
+    for index, found in enumerate(group.tolist()):
+        members[found].append(index)
+    return [each for each in members.values() if len(each) > 1]
+
+
+def _distance(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """In how many bits hashes, uint64 (N,), differ."""
+    differing: np.ndarray = np.bitwise_count(first ^ second)
+    return differing
+
+
+def _divided(group: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """bool (S,): which of the stretches of `group`, int (N,), that begin at `starts`, (S,), hold different values."""
+    divided: np.ndarray = np.minimum.reduceat(group, starts) != np.maximum.reduceat(group, starts)
+    return divided
+
+
+def _joined(group: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """The groups, int (N,), after those of each pair, int (P, 2), have become one."""
+    parent = group.tolist()
+
+    def root(index: int) -> int:
+        while parent[index] != index:
+            parent[index] = parent[parent[index]]
+            index = parent[index]
+        return index
+
+    for a, b in pairs.tolist():
+        parent[root(a)] = root(b)
+    return np.array([root(index) for index in parent], dtype=group.dtype)
 
 
 def _correlations(images: np.ndarray, pairs: np.ndarray) -> np.ndarray:

@@ -35,6 +35,9 @@ PREDICT: Final = "views/predict.py"
 HAS_PREDICTED: Final = "has-predicted"
 """In the session state once this visitor has seen a prediction."""
 
+UNEXPECTED: Final = "This part of the page failed unexpectedly; the server's log says why."
+"""What stands where something failed that nobody foresaw."""
+
 CHART_CONFIG: Final = {"displayModeBar": False, "scrollZoom": False}
 
 Colour = Literal["gray", "blue", "green", "orange", "red", "violet"]
@@ -62,7 +65,7 @@ def guarded() -> Iterator[None]:
         st.error(escape(str(error)), icon=":material/error:")
     except Exception as error:
         log.exception("A page failed.")
-        said = "This part of the page failed unexpectedly; the server's log says why."
+        said = UNEXPECTED
         if isinstance(error, OSError) and error.filename and error.strerror:
             said = escape(f"{Path(str(error.filename)).name} cannot be used: {error.strerror}.")
         st.error(said, icon=":material/error:")

@@ -39,6 +39,11 @@ class Traffic:
     finished: list[float] = field(default_factory=list)
     """When one had ended."""
 
+    @property
+    def waits(self) -> bool:
+        """Whether nothing has ended since it asked last."""
+        return bool(self.asked) and max(self.finished, default=0.0) < self.asked[-1]
+
     def since(self, moment: float) -> int:
         """How often the page has asked, or been answered, after a moment of the monotonic clock."""
         return sum(each > moment for each in (*self.asked, *self.finished))

@@ -94,7 +94,7 @@ def lock_is_held(path: Path) -> bool:
         OSError: the file cannot be opened, or its file system has no locks.
     """
     try:
-        handle = os.open(path, os.O_RDONLY)
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # a pipe in its place would make us wait
     except FileNotFoundError:
         return False
     try:

@@ -17,6 +17,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from filelock import FileLock, Timeout
 from core.config import TrainConfig
 from core.errors import FerError, system_reason
 from core.files import read_json, write_json, write_whole
+from core.jobs.machine import hold_slot
 from core.jobs.queue import take_waiting
 from core.runs.corrections import corrections_of
 from core.runs.environment import describe_environment, uncommitted_changes
@@ -76,20 +78,15 @@ def main(train: Train | None = None) -> int:
     if not paths.status.exists():
         parser.error(f"{folder} is not the folder of a run")
     stop_asked = StopFlag(paths)
-    slot_lock = FileLock(QueuePaths(paths.root).slot_lock(arguments.slot))
-    alive_lock = FileLock(paths.alive_lock)
-    try:
-        slot_lock.acquire(timeout=LOCK_SECONDS)
-        alive_lock.acquire(timeout=LOCK_SECONDS)
-    except Timeout as busy:
-        log.info("%s is held by another worker", Path(busy.lock_file).name)
-        slot_lock.release()
-        return os.EX_TEMPFAIL
-    try:
+    with ExitStack() as locks:
+        try:
+            locks.enter_context(hold_slot(arguments.slot, LOCK_SECONDS))
+            for lock in (QueuePaths(paths.root).slot_lock(arguments.slot), paths.alive_lock):
+                locks.enter_context(FileLock(lock).acquire(timeout=LOCK_SECONDS))
+        except Timeout as busy:
+            log.info("%s is held by another worker", Path(busy.lock_file).name)
+            return os.EX_TEMPFAIL
         return work(paths, arguments.data_root, arguments.slot, stop_asked, train or _train)
-    finally:
-        alive_lock.release()
-        slot_lock.release()
 
 
 def work(paths: RunPaths, data_root: Path, slot: str, stop_asked: StopFlag, train: Train) -> int:

@@ -31,6 +31,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="the real FER2013 is not here; point FER2013_ZIP to fer2013.zip"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _locks_of_this_session(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Fixtures that several tests share train here; runs outside the tests do not keep them waiting."""
+    os.environ["FER_MACHINE_LOCKS"] = str(tmp_path_factory.mktemp("locks"))
+
+
+@pytest.fixture(autouse=True)
+def machine_locks(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Slots of its own for each test, so that no run waits for one of another test."""
+    folder = tmp_path_factory.mktemp("locks")
+    monkeypatch.setenv("FER_MACHINE_LOCKS", str(folder))
+    return folder
+
+
 @pytest.fixture
 def data_root(tmp_path: Path) -> Path:
     """Where a test imports to; not there yet."""

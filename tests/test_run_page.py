@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from io import BytesIO
 
@@ -10,7 +11,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.files import write_json
-from core.jobs import local
+from core.jobs import local, machine
+from core.jobs.machine import hold_slot
+from core.jobs.slots import list_slots
 from core.runs.history import HistoryWriter
 from core.runs.reader import list_runs, read_run
 from core.runs.reproduce import Check, Outcome, Reproduction
@@ -54,6 +57,15 @@ def test_the_machine_is_shown_as_far_as_it_was_noted(open_page: Opener, write: W
     assert titles(app)[-3:] == ["CPU", "Memory of this run", "Memory in use on the machine"]
     assert "No GPU was in use" in words(app)
     assert "there is nothing yet" in words(open_page("run", run=write("queued").id, tab="System"))
+
+
+def test_a_queued_run_says_that_another_runs_root_uses_the_machine(open_page: Opener, write: Writer) -> None:
+    run = write("queued")
+    with ExitStack() as locks:
+        for slot in list_slots():
+            locks.enter_context(hold_slot(slot.name, 0))
+        assert machine.WAITS in words(open_page("run", run=run.id))
+    assert machine.WAITS not in words(open_page("run", run=run.id))
 
 
 def test_lines_over_time_are_scaled_thinned_and_left_out_where_empty() -> None:

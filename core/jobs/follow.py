@@ -10,10 +10,11 @@ from rich.text import Text
 
 from core.errors import TrainingError
 from core.jobs.local import stop
+from core.jobs.machine import WAITS, waits_for_others
 from core.runs.history import Row, read_rows
 from core.runs.layout import RunPaths
 from core.runs.reader import read_run
-from core.runs.store import Run
+from core.runs.store import Run, RunState
 
 REFRESH_SECONDS = 0.5
 
@@ -70,6 +71,8 @@ def follow(runs_root: Path, run_id: str) -> Run:
                     progress.update(bar, figures=figures)
                 status = run.status
                 activity = status.activity or run.state.value
+                if run.state is RunState.QUEUED and waits_for_others(runs_root):
+                    activity = WAITS
                 description = f"{activity}, epoch {status.epoch}/{status.epochs}" if status.epoch else activity
                 progress.update(bar, completed=status.progress, description=description, eta=status.eta_seconds)
                 if not run.state.is_live:

@@ -1,5 +1,5 @@
-"""The runner: one process per machine that starts waiting runs in order, one per slot, and leaves when idle, unless it
-was told to stay.
+"""The runner: one process per runs root that starts waiting runs in order, one per slot, and leaves when idle, unless
+it was told to stay. Slots are the machine's: while a run of another runs root is on one, none is started there.
 
 `python -m core.jobs.runner --runs-root DIR --data-root DIR`; pages and the command line start it by themselves.
 It keeps nothing in memory that matters: killed at any moment, the next runner sees the same queue and the same locks.
@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 from core.errors import RunError, system_reason
 from core.files import lock_is_held
 from core.jobs.local import spawn_module
+from core.jobs.machine import slot_in_use
 from core.jobs.queue import fail_waiting, queue_lock, waiting_runs
 from core.jobs.slots import Slot, list_slots
 from core.runs.layout import QueuePaths, RunPaths
@@ -62,6 +63,8 @@ class Runner:
         self.queue = QueuePaths(runs_root)
         self.workers: dict[str, Worker] = {}
         """By slot name."""
+        self.lent: set[str] = set()
+        """Names of slots that were last seen in use by another runs root."""
         self.asked_to_leave = False
 
     def run(self) -> None:
@@ -103,15 +106,23 @@ class Runner:
             return True  # the line need not be read while nobody can start
         waiting = waiting_runs(self.runs_root)
         at_work = {worker.paths.run_id for worker in self.workers.values()}
-        next_runs = iter([run for run in waiting if run.id not in at_work])
+        next_runs = [run for run in waiting if run.id not in at_work]
         for slot in free:
+            if not next_runs:
+                break
             if lock_is_held(self.queue.slot_lock(slot.name)):
                 continue  # by a worker of a runner that was killed
-            run = next(next_runs, None)
-            if run is None:
-                break
-            self._start_worker(slot, run)
+            if not self._is_lent(slot.name):
+                self._start_worker(slot, next_runs.pop(0))
         return bool(waiting or self.workers)
+
+    def _is_lent(self, slot: str) -> bool:
+        """Whether a run of another runs root is on the slot; the log says so once."""
+        lent = slot_in_use(slot)
+        if lent and slot not in self.lent:
+            log.info("%s is in use by a run of another runs root: runs wait here until that has ended", slot)
+        (self.lent.add if lent else self.lent.discard)(slot)
+        return lent
 
     def _start_worker(self, slot: Slot, run: Run) -> None:
         data_root = run.status.data_root or str(self.data_root)

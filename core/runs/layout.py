@@ -170,7 +170,7 @@ class QueuePaths:
 
     @property
     def runner_lock(self) -> Path:
-        """Held by the one runner of this machine for as long as it lives."""
+        """Held by the one runner of this runs root for as long as it lives."""
         return self.folder / "runner.lock"
 
     @property

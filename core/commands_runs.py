@@ -277,10 +277,12 @@ def runs_clone(
     """Start a new run with the settings of another, some of them changed, and print its id."""
     from core.config import parse_config
     from core.jobs.local import start
+    from core.runs.inputs import check_inputs
     from core.runs.reader import find_run
 
     found = find_run(runs_root, run)
     config = parse_config({**config_of(found).model_dump(), **pairs(settings)})
+    check_inputs(found.paths.root, data_root, config.dataset, config.corrections)
     print(start(found.paths.root, data_root, config, name=name, author=author, parent=found.id))
 
 

@@ -9,8 +9,13 @@ import streamlit as st
 from pydantic.fields import FieldInfo
 
 from core.config import PRESETS, Preset, TrainConfig, field_group
+from core.errors import ConfigError
+from core.runs.inputs import missing_inputs
 from core.runs.store import Run
+from dashboard import widgets
 
+_INPUTS = ("dataset", "corrections")
+"""Fields that name something a server may not have."""
 _LABELS = {"ema_decay": "EMA decay", "dataset": "Data set"}
 
 
@@ -27,9 +32,25 @@ def fill_from(run: Run, corrections: str | None = None) -> None:
         _fill(f"{run.id} {corrections}", run.config.model_dump() | other)
 
 
-def chosen_dataset(default: str) -> str:
-    """What stands in the form, before it is drawn."""
-    return str(st.session_state.get(_key("dataset"), default))
+def chosen_dataset(datasets: Sequence[str]) -> str | None:
+    """What the form will show, before it is drawn; None while it asks for a dataset that is not among these."""
+    chosen = st.session_state.get(_key("dataset"), _default(TrainConfig.model_fields["dataset"], datasets))
+    return chosen if chosen in datasets else None
+
+
+def complete(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The values of the form, none of them left open.
+
+    Raises:
+        ConfigError: a dataset or list that was to stand here is not on this server, and nobody has chosen another yet.
+    """
+    if None not in values.values():
+        return values
+    chosen = {name: values.get(name, "") for name in _INPUTS}
+    wanted = {name: _wanted(name) if value is None else value for name, value in chosen.items()}
+    missing = missing_inputs(widgets.runs_root(), widgets.data_root(), **wanted)
+    advice = {"dataset": "choose another", "corrections": "choose another or none"}
+    raise ConfigError(" ".join(f"{clause[0].upper()}{clause[1:]}: {advice[name]}." for name, clause in missing.items()))
 
 
 def _fill(source: str, values: Mapping[str, Any]) -> None:
@@ -48,6 +69,7 @@ def settings(datasets: Sequence[str], corrections: Sequence[str]) -> dict[str, A
         corrections: names of lists of corrections; without any, there is nothing to choose.
     """
     choices = {"dataset": datasets, "corrections": ["", *corrections]}
+    asked = corrections or st.session_state.get(_key("corrections"), "") != ""
     fields = TrainConfig.model_fields
     groups = list(dict.fromkeys(field_group(field) for field in fields.values()))
     values: dict[str, Any] = {}
@@ -55,7 +77,7 @@ def settings(datasets: Sequence[str], corrections: Sequence[str]) -> dict[str, A
         with tab:
             grid = st.grid(3, min_column_width=190, vertical_alignment="bottom")
             for name, field in fields.items():
-                if field_group(field) == group and (name != "corrections" or corrections):
+                if field_group(field) == group and (name != "corrections" or asked):
                     with grid.cell():
                         values[name] = widget(name, field, choices.get(name))
     return values
@@ -68,9 +90,15 @@ def widget(name: str, field: FieldInfo, options: Sequence[str] | None = None) ->
     if get_origin(field.annotation) is Literal:
         options = get_args(field.annotation)
     if options:
-        if st.session_state.get(key) not in options:
-            st.session_state[key] = field.default if field.default in options else options[0]
-        return st.selectbox(label, options, format_func=lambda option: option or "none", **common)
+        st.session_state.setdefault(key, _default(field, options))
+        return st.selectbox(
+            label,
+            options,
+            index=None if _leave_open(name, options) else 0,
+            placeholder="Choose",
+            format_func=lambda option: option or "none",
+            **common,
+        )
     if field.annotation is bool:
         return st.toggle(label, **common)
     if field.annotation is str:
@@ -96,6 +124,26 @@ def command(source: str | Run, config: TrainConfig, name: str, author: str) -> s
         f"--{option} {shlex.quote(text.strip())}" for option, text in (("name", name), ("author", author)) if text
     ]
     return " ".join(parts)
+
+
+def _leave_open(name: str, options: Sequence[str]) -> bool:
+    """Whether nothing is chosen, since what was to stand here is not among the options: nothing takes its place
+    unasked. It does itself as soon as it is among them, as when another dataset was chosen."""
+    key = _key(name)
+    if st.session_state[key] is None and _wanted(name) in options:
+        st.session_state[key] = _wanted(name)
+    elif st.session_state[key] not in (None, *options):
+        st.session_state[f"wanted-{name}"], st.session_state[key] = st.session_state[key], None
+    return st.session_state[key] is None
+
+
+def _wanted(name: str) -> str:
+    """What was to stand in a field that was left open."""
+    return str(st.session_state.get(f"wanted-{name}", ""))
+
+
+def _default(field: FieldInfo, options: Sequence[str]) -> str:
+    return str(field.default if field.default in options else options[0])
 
 
 def _key(name: str) -> str:

@@ -107,3 +107,18 @@ def test_delete_asks_and_refuses_live_runs(runs_root: Path, demo_root: Path, run
     assert "the trained weights" in what_is_lost(read_run(runs_root, runs[0].id))
     assert fer(runs_root, "delete", runs[0].id, "--yes") == f"{runs[0].id}: deleted.\n"
     assert len(list_runs(runs_root)) == 4
+
+
+def test_a_clone_or_a_retry_from_what_is_not_here_is_refused(
+    runs_root: Path, demo_root: Path, runs: list[FakeRun]
+) -> None:
+    run = runs[0]
+    config = json.loads(run.paths.config.read_text())
+    run.paths.config.write_text(json.dumps(config | {"dataset": "team", "corrections": "look-1"}))
+    clone = ["clone", run.id, "--data-root", str(demo_root)]
+    said = fer(runs_root, *clone, code=2)
+    assert "The dataset 'team' is not on this server" in said and "--set dataset=NAME (demo)" in said
+    assert "the correction list 'look-1' is not on this server" in said and "--set corrections= for none" in said
+    assert "'team'" not in fer(runs_root, *clone, "--set", "dataset=demo", code=2)
+    assert "not on this server" in fer(runs_root, "retry", run.id, "--data-root", str(demo_root), code=2)
+    assert len(list_runs(runs_root)) == len(runs)

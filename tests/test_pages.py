@@ -1,6 +1,7 @@
 """Every page in every state, run by Streamlit itself but without a browser."""
 
 import ast
+import json
 import os
 import subprocess
 import sys
@@ -583,3 +584,44 @@ def test_a_clone_with_a_list_of_corrections_starts_with_that_list(
     [child] = [each for each in list_runs(runs_root) if each.id != run.id]
     assert (child.meta.parent, run_corrections(child.paths)) == (run.id, draft.corrections)
     assert open_page("train", clone=run.id).selectbox(key="field-corrections").value == ""
+
+
+def start_is_open(app: AppTest) -> bool:
+    return not next(button for button in app.button if button.label == "Start training").disabled
+
+
+def test_a_clone_whose_dataset_is_not_here_asks_for_another_before_it_can_start(
+    open_page: Opener, write: Writer
+) -> None:
+    run = write("finished", epochs=2)
+    config = json.loads(run.paths.config.read_text())
+    run.paths.config.write_text(json.dumps(config | {"dataset": "team"}))
+    app = open_page("train", clone=run.id)
+    for _ in range(2):  # also after something else was changed
+        assert app.selectbox(key="field-dataset").value is None
+        assert "The dataset 'team' is not on this server: choose another." in words(app)
+        assert not start_is_open(app)
+        app.number_input(key="field-epochs").set_value(5).run()
+    app.selectbox(key="field-dataset").set_value("demo").run()
+    assert start_is_open(app) and "--set dataset=demo" in words(app)
+
+
+def test_a_clone_whose_correction_list_is_not_here_or_does_not_fit_asks_for_another(
+    open_page: Opener, write: Writer, runs_root: Path
+) -> None:
+    run = write("finished", epochs=2)
+    config = json.loads(run.paths.config.read_text())
+    run.paths.config.write_text(json.dumps(config | {"corrections": "look-1"}))
+    app = open_page("train", clone=run.id)
+    assert app.selectbox(key="field-corrections").value is None and not start_is_open(app)
+    assert "The correction list 'look-1' is not on this server: choose another or none." in words(app)
+    app.selectbox(key="field-corrections").set_value("").run()
+    assert start_is_open(app) and "is not on this server" not in words(app)
+
+    image = str(read_predictions(run.paths.predictions("validation"))["image_id"][0])
+    give_verdicts(run.paths, "Ada", "validation", [image], "ambiguous")
+    draft = make_corrections("look-1", [read_run(runs_root, run.id)]).corrections
+    save_corrections(runs_root, draft.model_copy(update={"data_fingerprint": "0" * 64}))
+    app = open_page("train", clone=run.id)
+    assert app.selectbox(key="field-corrections").value is None and not start_is_open(app)
+    assert "The correction list 'look-1' was made on other data than 'demo'" in words(app)

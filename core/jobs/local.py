@@ -16,6 +16,7 @@ from core.jobs.liveness import kill_worker
 from core.jobs.queue import cancel_waiting, end_of_line, note_killed, queue_lock, requeue, waiting_runs
 from core.processes import reap, start_module
 from core.runs.corrections import check_fits, load_corrections
+from core.runs.inputs import check_inputs
 from core.runs.layout import QueuePaths
 from core.runs.reader import list_runs, read_run
 from core.runs.store import Run, RunState, create_run
@@ -108,11 +109,12 @@ def retry(runs_root: Path, data_root: Path, run_id: str) -> str:
     """Start a new run with the settings of another; its id.
 
     Raises:
-        RunError: there is no such run, or its settings cannot be read.
+        RunError: there is no such run, its settings cannot be read, or what they name is not on this server.
     """
     run = read_run(runs_root, run_id)
     if run.config is None:
         raise RunError(f"Run {run_id} cannot be started again: {run.problem}")
+    check_inputs(runs_root, data_root, run.config.dataset, run.config.corrections)
     return start(runs_root, data_root, run.config, name=run.meta.name, author=run.meta.author, parent=run.id)
 
 

@@ -77,11 +77,13 @@ def choose_preset() -> str:
 
 
 def fitting_lists(datasets: list[DatasetInfo]) -> list[str]:
-    """The lists of corrections that were made on the chosen data set."""
-    name = train_form.chosen_dataset(datasets[0].name)
-    chosen = [info.identity for info in datasets if info.name == name]
+    """The lists of corrections that were made on the chosen dataset; all, until one is chosen."""
+    datasets_by_name = {info.name: info for info in datasets}
+    chosen = train_form.chosen_dataset(list(datasets_by_name))
     lists = list_corrections(widgets.runs_root())
-    return [each.name for each in lists if any(same_images([each.data, data]) for data in chosen)]
+    if chosen is None:
+        return [each.name for each in lists]
+    return [each.name for each in lists if same_images([each.data, datasets_by_name[chosen].identity])]
 
 
 def review(source: str | Run, values: dict[str, Any], datasets: list[DatasetInfo], runs: list[Run]) -> None:
@@ -94,7 +96,7 @@ def review(source: str | Run, values: dict[str, Any], datasets: list[DatasetInfo
         "Author", usual_author(runs), max_chars=40, placeholder="your name", key="author", persist_state="session"
     )
     try:
-        config = parse_config(values)
+        config = parse_config(train_form.complete(values))
     except ConfigError as error:
         st.error(escape(str(error)), icon=":material/error:")
         st.button("Start training", type="primary", icon=":material/play_arrow:", width="stretch", disabled=True)

@@ -1,0 +1,51 @@
+"""What a run's settings name besides numbers: a dataset and a correction list, which another server may not have."""
+
+from pathlib import Path
+
+from core.errors import RunError
+
+
+def missing_inputs(runs_root: Path, data_root: Path, dataset: str, corrections: str) -> dict[str, str]:
+    """What of a run's inputs is not on this server, or does not belong together.
+
+    Args:
+        dataset: as in `TrainConfig.dataset`.
+        corrections: as in `TrainConfig.corrections`; empty for none.
+
+    Returns:
+        By field one clause that says what is wrong; a list can only be held against a dataset that is here.
+    """
+    from core.data.fer2013 import list_datasets
+    from core.runs.corrections import list_corrections
+
+    missing = {}
+    fingerprints = {info.name: info.fingerprint for info in list_datasets(data_root)}
+    if dataset not in fingerprints:
+        missing["dataset"] = f"the dataset {dataset!r} is not on this server"
+    if corrections:
+        made_on = {each.name: each.data_fingerprint for each in list_corrections(runs_root)}
+        if corrections not in made_on:
+            missing["corrections"] = f"the correction list {corrections!r} is not on this server"
+        elif dataset in fingerprints and made_on[corrections] != fingerprints[dataset]:
+            missing["corrections"] = f"the correction list {corrections!r} was made on other data than {dataset!r}"
+    return missing
+
+
+def check_inputs(runs_root: Path, data_root: Path, dataset: str, corrections: str) -> None:
+    """Refuse to start from inputs that are not on this server.
+
+    Raises:
+        RunError: one sentence that names what is missing and how to choose another.
+    """
+    from core.data.fer2013 import list_datasets
+
+    missing = missing_inputs(runs_root, data_root, dataset, corrections)
+    if not missing:
+        return
+    here = ", ".join(info.name for info in list_datasets(data_root)) or "none yet"
+    remedies = {
+        "dataset": f"import it, or clone the run with --set dataset=NAME ({here})",
+        "corrections": "clone the run with --set corrections=NAME, or with --set corrections= for none",
+    }
+    said = "; ".join(f"{clause}: {remedies[field]}" for field, clause in missing.items())
+    raise RunError(f"{said[0].upper()}{said[1:]}.")

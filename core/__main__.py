@@ -12,6 +12,7 @@ import typer
 from core.cli import (
     AsJson,
     DataRoot,
+    Device,
     RunName,
     RunsRoot,
     Settings,
@@ -98,6 +99,10 @@ def evaluate(
     shifts: Annotated[
         bool, typer.Option("--shifts", help="With --tta: average over both shifted by two pixels, too; ten views.")
     ] = False,
+    device: Annotated[Device | None, typer.Option(help="Where to compute; by default as the run was trained.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=0, max=1024, help="CPU threads, 0 for all; by default as the run was trained.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score a run's best weights again. What they say about train, which no run scores by itself, is kept with it."""
@@ -113,7 +118,8 @@ def evaluate(
     from core.training.device import choose_compute
     from core.training.report import report, score_train
 
-    compute = choose_compute(config)
+    asked = {"device": device and device.value, "threads": threads}
+    compute = choose_compute(config.model_copy(update={key: v for key, v in asked.items() if v is not None}))
     if split is Split.TRAIN:
         figures = score_train(found.paths, config, data_root, compute)
     else:

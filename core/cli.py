@@ -37,6 +37,14 @@ class Split(StrEnum):
     SEED_TEST = "seed-test"
 
 
+class Device(StrEnum):
+    """What a network is computed on, as in `TrainConfig.device`."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
 def pairs(settings: list[str] | None) -> dict[str, str]:
     """What `--set FIELD=VALUE` said.
 

@@ -45,6 +45,19 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def thread_share(*, beside_runs: bool = False) -> int:
+    """CPU threads of one process where nobody asks for a number: this machine's cores, shared out among the runs that
+    may train on the CPU at once. Threads of several processes that wait for each other cost more than they bring.
+
+    Args:
+        beside_runs: for what is no run, a scoring or the server's predictions: it counts as one run more.
+
+    Raises:
+        ConfigError: `FER_CPU_SLOTS` makes no sense.
+    """
+    return max(1, available_cores() // (cpu_slots() + beside_runs))
+
+
 def _field(default: Any, group: str, description: str, **limits: Any) -> Any:
     """A field with its heading in the form; pydantic checks the limits."""
     return Field(default=default, description=description, json_schema_extra={"group": group}, **limits)

@@ -1,13 +1,18 @@
 """Starting the project's own modules as processes."""
 
+import contextlib
 import os
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from core.files import PROJECT_ROOT
+
+_LESS_PRIORITY: Final = 10
+_LEAST_PRIORITY: Final = 19
+"""Nice values, see setpriority(2): more is less."""
 
 
 def start_module(
@@ -32,6 +37,15 @@ def start_module(
         env={**environment, "PYTHONPATH": path},
         **options,
     )
+
+
+def lower_priority(process: "subprocess.Popen[bytes]") -> None:
+    """Let others have the cores first. Said at its start it holds for all threads that it begins; where the system
+    refuses or knows no priorities, nothing changes."""
+    if hasattr(os, "setpriority"):
+        with contextlib.suppress(OSError):
+            own = os.getpriority(os.PRIO_PROCESS, 0)
+            os.setpriority(os.PRIO_PROCESS, process.pid, min(_LEAST_PRIORITY, own + _LESS_PRIORITY))
 
 
 def reap(process: "subprocess.Popen[bytes]") -> None:

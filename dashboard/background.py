@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, Final
 
+from core.config import thread_share
 from core.data.fer2013 import DatasetInfo, Progress
 from core.errors import CountsDifferError, DataError, FerError
-from core.processes import start_module
+from core.processes import lower_priority, start_module
 from core.runs.layout import RunPaths
 
 log = logging.getLogger(__name__)
@@ -84,52 +85,106 @@ class Importer:
 
 @dataclass(frozen=True)
 class Scoring:
-    """Whether a scoring is going on, or how it failed."""
+    """Whether a scoring is going on or queued, or how it failed."""
 
     running: bool = False
+    ahead: int | None = None
+    """How many scorings come before it; None if it is not queued."""
     error: str = ""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether there is something to wait for."""
+        return self.running or self.ahead is not None
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What is to be scored."""
+
+    paths: RunPaths
+    split: str
+    data_root: Path
+    threads: int
+
+    @property
+    def key(self) -> tuple[Path, str]:
+        return self.paths.folder, self.split
 
 
 class Scorings:
-    """Runs `python -m core evaluate`, once per run and split at a time. In processes of their own: torch would slow
-    this server down, and what they compute outlives it."""
+    """Runs `python -m core evaluate`, one at a time, the others queued: each takes half a gigabyte. On the CPU, with
+    fewer cores than a run has and a lower priority, since GPUs and cores belong to the runs. In processes of their own:
+    torch would slow this server down, and what they compute outlives it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._jobs: dict[tuple[Path, str], tuple[subprocess.Popen[bytes], IO[bytes]]] = {}
+        self._queue: list[_Job] = []
+        """The first is running."""
+        self._errors: dict[tuple[Path, str], str] = {}
 
     def start(self, paths: RunPaths, split: str, data_root: Path) -> None:
-        """Begin, unless it is going on."""
+        """Begin or queue it, unless that was done before.
+
+        Raises:
+            ConfigError: `FER_CPU_SLOTS` makes no sense.
+        """
+        job = _Job(paths, split, data_root.resolve(), thread_share(beside_runs=True))
         with self._lock:
-            job = self._jobs.get((paths.folder, split))
-            if job and job[0].poll() is None:
+            if any(each.key == job.key for each in self._queue):
                 return
-            said = tempfile.TemporaryFile()  # noqa: SIM115 - read when the process has ended
-            roots = ["--runs-root", str(paths.root.resolve()), "--data-root", str(data_root.resolve())]
-            process = start_module(
-                *("core", "evaluate", paths.run_id, "--split", split, *roots),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=said,
-                start_new_session=True,
-            )
-            self._jobs[paths.folder, split] = process, said
+            self._errors.pop(job.key, None)
+            self._queue.append(job)
+            if len(self._queue) == 1:
+                threading.Thread(target=self._work, name="scorings", daemon=True).start()
 
     def look(self, paths: RunPaths, split: str) -> Scoring:
         """The present state."""
+        key = paths.folder, split
         with self._lock:
-            job = self._jobs.get((paths.folder, split))
-            if job is None:
-                return Scoring()
-            process, said = job
-            code = process.poll()
-            if code is None:
+            ahead = next((place for place, job in enumerate(self._queue) if job.key == key), None)
+            if ahead == 0:
                 return Scoring(running=True)
-            if code == 0:
-                return Scoring()
-            said.seek(0)
-            lines = said.read().decode(errors="replace").strip().splitlines()
-            if code != 2:  # no sentence for people, but a traceback
-                log.error("Scoring %s on %s failed:\n%s", paths.run_id, split, "\n".join(lines))
-                return Scoring(error="The predictions could not be computed; the server's log says why.")
-            return Scoring(error=lines[-1] if lines else "The predictions could not be computed.")
+            return Scoring(ahead=ahead, error=self._errors.get(key, ""))
+
+    def _work(self) -> None:
+        """Until the queue is empty."""
+        job: _Job | None = self._queue[0]
+        while job:
+            try:
+                error = _score(job)
+            except Exception:
+                log.exception("Scoring %s on %s failed.", job.paths.run_id, job.split)
+                error = _SERVER_LOG
+            with self._lock:
+                if error:
+                    self._errors[job.key] = error
+                self._queue.pop(0)
+                job = self._queue[0] if self._queue else None
+
+
+_SERVER_LOG: Final = "The predictions could not be computed; the server's log says why."
+
+
+def _score(job: _Job) -> str:
+    """Wait for one scoring; what went wrong in a sentence, or nothing."""
+    roots = ["--runs-root", str(job.paths.root.resolve()), "--data-root", str(job.data_root)]
+    with tempfile.TemporaryFile() as said:
+        process = start_module(
+            *("core", "evaluate", job.paths.run_id, "--split", job.split, *roots),
+            *("--device", "cpu", "--threads", str(job.threads)),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+            start_new_session=True,
+        )
+        lower_priority(process)
+        code = process.wait()
+        said.seek(0)
+        lines = said.read().decode(errors="replace").strip().splitlines()
+    if code == 0:
+        return ""
+    if code == 2 and lines:
+        return lines[-1]
+    log.error("Scoring %s on %s failed:\n%s", job.paths.run_id, job.split, "\n".join(lines))  # a traceback
+    return _SERVER_LOG

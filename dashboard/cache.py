@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.config import thread_share
 from core.data.audit import audit_dataset
 from core.data.fer2013 import Split, load_split
 from core.errors import FerError, RunError, system_reason
@@ -223,18 +224,23 @@ def predictor(weights: Path, model: str, temperature: float | None = None) -> "P
 
 @st.cache_resource(max_entries=3, show_spinner=False)
 def _predictor(key: FileKey, model: str) -> "Predictor":
-    from core.prediction.predictor import Predictor
-
-    return Predictor.load(Path(key[0]), model)
+    return _bounded_predictor().load(Path(key[0]), model, device="cpu")
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def own_predictor(file_id: str, _data: bytes, name: str) -> "Predictor":
     """A network from weights that somebody uploaded, by the id of the upload."""
-    from core.prediction.predictor import Predictor
     from core.prediction.weights import read_weights
 
-    return Predictor(read_weights(_data, name)[0])
+    return _bounded_predictor()(read_weights(_data, name)[0])
+
+
+def _bounded_predictor() -> "type[Predictor]":
+    """The class, with this server held to its share: GPUs and most cores belong to the runs."""
+    from core.prediction.predictor import Predictor, limit_threads
+
+    limit_threads(thread_share(beside_runs=True))
+    return Predictor
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

@@ -13,8 +13,9 @@ def offer(run: Run, split: str) -> None:
     """One sentence, and the button; while it computes, that."""
     scoring = cache.scorings().look(run.paths, split)
     with st.container(border=True):
-        if scoring.running:
-            st.subheader("Computing the predictions …", anchor=False)
+        if scoring.is_live:
+            title = "Computing the predictions …" if scoring.running else f"Queued: {scoring.ahead} to be scored first"
+            st.subheader(title, anchor=False)
             st.write("This takes about a minute per 10,000 images on a CPU. It goes on if you leave the page.")
             widgets.live(wait, seconds=POLL_SECONDS, run=run, split=split)
             return
@@ -40,5 +41,5 @@ def offer(run: Run, split: str) -> None:
 
 def wait(run: Run, split: str) -> None:
     """Draw the page anew as soon as they are there."""
-    if not cache.scorings().look(run.paths, split).running:
+    if not cache.scorings().look(run.paths, split).is_live:
         st.rerun(scope="app")

@@ -22,6 +22,7 @@ from core.runs.corrections import make_corrections, save_corrections
 from core.runs.reader import read_run
 from core.runs.verdicts import VERDICTS, give_verdicts, read_verdicts, standing_verdicts
 from dashboard import cache, errors_export, errors_image, verdict_bar, widgets
+from dashboard.background import Scoring, Scorings
 from dashboard.error_table import COPIES, Wanted, choose, copies_of, notes_of, ordered, with_margin
 from dashboard.errors_data import Shown
 from tests.dashboard_fixtures import FakeRun
@@ -95,6 +96,15 @@ def test_pages_of_sixty_and_a_new_filter_starts_at_the_first(open_page: Opener, 
 def test_train_is_scored_when_somebody_asks(open_page: Opener, run: FakeRun) -> None:
     text = words(open_page("errors", run=run.id, split="train"))
     assert "Not scored on train yet" in text and f"python -m core evaluate {run.id} --split train" in text
+
+
+def test_a_scoring_that_is_queued_says_how_many_come_first(
+    open_page: Opener, run: FakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Scorings, "look", lambda *_: Scoring(ahead=2))
+    app = open_page("errors", run=run.id, split="train")
+    assert "Queued: 2 to be scored first" in words(app)
+    assert not [button for button in app.button if button.key == "score"]
 
 
 def test_without_the_images(open_page: Opener, run: FakeRun, tmp_path: Path) -> None:

@@ -680,10 +680,11 @@ def test_without_a_usable_gpu_there_is_one_slot_for_the_cpu(
 def test_the_cpu_can_be_shared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, setting: str, names: list[str]) -> None:
     fake_nvidia_smi(monkeypatch, tmp_path, "exit 9")
     monkeypatch.setenv("FER_CPU_SLOTS", setting)
-    monkeypatch.setattr("core.jobs.slots.available_cores", lambda: 8)
+    for module in ("core.jobs.slots", "core.config"):
+        monkeypatch.setattr(f"{module}.available_cores", lambda: 8)
     slots = list_slots.__wrapped__()
     assert [slot.name for slot in slots] == names
-    assert {slot.threads for slot in slots} == {0 if len(names) == 1 else 8 // len(names)}
+    assert {("2 of 8 cores" if len(names) == 3 else "CPU, 8 cores") in slot.title for slot in slots} == {True}
 
 
 @pytest.mark.parametrize("setting", ["0", "65", "-1", "two", "1.5"])
@@ -695,15 +696,8 @@ def test_a_senseless_number_of_slots_is_told_to_who_starts(
         local.start(runs_root, runs_root, TINY)
 
 
-def test_runs_that_share_the_cpu_share_its_cores(runs_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[dict[str, str]] = []
-    monkeypatch.setattr("core.jobs.runner.spawn_module", lambda _, __, environment: told.append(environment))
-    create_run(runs_root, TINY.model_copy(update={"threads": 0}), run_id="a", queue_position=1)
-    create_run(runs_root, TINY, run_id="b", queue_position=2)
-    Runner(runs_root, runs_root, (Slot("cpu-0", "", "", 4), Slot("cpu-1", "", "", 4)))._serve()
-    assert [environment.get("OMP_NUM_THREADS") for environment in told] == ["4", None]
-
-    monkeypatch.setattr("core.training.device.available_cores", lambda: 3)
+def test_runs_that_share_the_cpu_share_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.config.available_cores", lambda: 3)
     monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
     for slots, threads in (("1", 3), ("2", 1), ("8", 1)):
         monkeypatch.setenv("FER_CPU_SLOTS", slots)

@@ -5,6 +5,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -13,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.data.fer2013 import load_split
 from core.models import build_model
+from core.prediction.predictor import limit_threads
 from core.runs.review import annotate
 from dashboard import cache
 from dashboard.predict_view import boxed
@@ -133,6 +135,28 @@ def test_weights_of_ones_own_are_checked(open_predict: Callable[..., AppTest], r
     assert "Predictions are by your weights, fer2013_model_2.pth." in said
     assert "has not been calibrated" in said
     assert "Not known for these weights" in said
+
+
+def test_the_server_predicts_on_the_cpu_with_its_share_of_the_cores(
+    run: FakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr("core.config.available_cores", lambda: 9)
+    monkeypatch.setenv("FER_CPU_SLOTS", "2")
+    threads = torch.get_num_threads(), cv2.getNumThreads()
+    upload = io.BytesIO()
+    torch.save(build_model("cnn-model-1").state_dict(), upload)
+    try:
+        for load in (
+            lambda: cache.predictor(run.paths.weights, "cnn-model-2"),
+            lambda: cache.own_predictor("an upload", upload.getvalue(), "mine.pth"),
+        ):
+            limit_threads(8)
+            assert load().device == torch.device("cpu")
+            assert (torch.get_num_threads(), cv2.getNumThreads()) == (3, 3)  # 9 cores: 2 slots and this
+    finally:
+        torch.set_num_threads(threads[0])
+        cv2.setNumThreads(threads[1])
 
 
 def test_boxes_and_names_stay_on_the_photo() -> None:

@@ -1,11 +1,18 @@
 """The figures at the end of a run: repeatable, consistent with each other, and honest about leaked images."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from typer.testing import CliRunner
 
+from core.__main__ import app
 from core.config import TrainConfig
 from core.data.fer2013 import load_split, write_dataset
 from core.errors import RunError
@@ -13,7 +20,7 @@ from core.evaluation.metrics import accuracy_interval
 from core.evaluation.predictions import probabilities_of, read_predictions
 from core.runs.layout import RunPaths
 from core.runs.store import create_run
-from core.training.device import choose_compute
+from core.training.device import Compute, choose_compute
 from core.training.feed import load_data, shares_pixels
 from core.training.report import report
 from dashboard.background import Scoring, Scorings
@@ -97,18 +104,70 @@ def test_train_is_scored_on_request_in_a_process_of_its_own(finished: RunPaths, 
     scorings, train = Scorings(), load_split(demo_root, "demo", "train")
     assert not finished.predictions("train").exists() and scorings.look(finished, "train") == Scoring()
     scorings.start(finished, "train", demo_root)
-    assert scorings.look(finished, "train").running
-    wait_for(lambda: not scorings.look(finished, "train").running, 120, "the end of the scoring")
+    assert scorings.look(finished, "train").is_live
+    wait_for(lambda: not scorings.look(finished, "train").is_live, 120, "the end of the scoring")
     assert scorings.look(finished, "train") == Scoring()
     table = read_predictions(finished.predictions("train"))
     assert table["image_id"].tolist() == train.ids.tolist()
     assert table["label"].tolist() == train.labels.tolist()
 
 
+def test_scorings_go_one_at_a_time_on_few_cores(finished: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[tuple[tuple[str, ...], subprocess.Popen[bytes]]] = []
+
+    def hold(*arguments: str, **options: Any) -> subprocess.Popen[bytes]:
+        """A process that ends when its input does."""
+        waits = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+        process = subprocess.Popen(waits, **(options | {"stdin": subprocess.PIPE}))
+        started.append((arguments, process))
+        return process
+
+    monkeypatch.setattr("dashboard.background.start_module", hold)
+    monkeypatch.setattr("core.config.available_cores", lambda: 8)
+    monkeypatch.setenv("FER_CPU_SLOTS", "3")
+    scorings, splits = Scorings(), ("train", "validation", "test")
+    for split in (*splits, "train"):  # the last one is a second click
+        scorings.start(finished, split, finished.root)
+    for number, split in enumerate(splits):
+        wait_for(lambda number=number: len(started) == number + 1, 20, "the start of the next")
+        assert [scorings.look(finished, each).ahead for each in splits[number + 1 :]] == [*range(1, 3 - number)]
+        assert scorings.look(finished, split).running
+        command, process = started[-1]
+        text = " ".join(command)
+        assert f"--split {split}" in text and "--device cpu --threads 2" in text  # 8 cores: 3 slots and this
+        assert os.getpriority(os.PRIO_PROCESS, process.pid) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 10)
+        process.communicate()
+    wait_for(lambda: not any(scorings.look(finished, split).is_live for split in splits), 20, "the end of all")
+    assert len(started) == 3
+
+
+def test_evaluate_computes_where_it_is_told_to(
+    finished: RunPaths, demo_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also a run that was trained on a GPU, on a machine without one."""
+    config = json.loads(finished.config.read_text())
+    asked: list[TrainConfig] = []
+
+    def choose(config: TrainConfig) -> Compute:
+        asked.append(config)
+        return choose_compute(config)
+
+    monkeypatch.setattr("core.training.device.choose_compute", choose)
+    roots = ["--runs-root", str(finished.root), "--data-root", str(demo_root)]
+    finished.config.write_text(json.dumps(config | {"device": "cuda"}))
+    try:
+        done = CliRunner().invoke(app, ["evaluate", finished.run_id, "--device", "cpu", "--threads", "2", *roots])
+    finally:
+        finished.config.write_text(json.dumps(config))
+        torch.set_num_threads(1)
+    assert done.exception is None, done.output
+    assert [(each.device, each.threads) for each in asked] == [("cpu", 2)]
+
+
 def test_a_scoring_that_fails_says_why_in_one_sentence(finished: RunPaths, tmp_path: Path) -> None:
     scorings = Scorings()
     scorings.start(finished, "train", tmp_path)
-    wait_for(lambda: not scorings.look(finished, "train").running, 120, "the end of the scoring")
+    wait_for(lambda: not scorings.look(finished, "train").is_live, 120, "the end of the scoring")
     assert (
         "demo" in scorings.look(finished, "train").error and "Traceback" not in scorings.look(finished, "train").error
     )

@@ -128,8 +128,6 @@ class Runner:
         data_root = run.status.data_root or str(self.data_root)
         arguments = [self.worker, str(run.paths.folder), "--data-root", data_root, "--slot", slot.name]
         environment = {"CUDA_VISIBLE_DEVICES": slot.cuda_visible_devices}
-        if slot.threads and run.config and not run.config.threads:
-            environment["OMP_NUM_THREADS"] = str(slot.threads)
         try:
             process = spawn_module(arguments, run.paths.log, environment)
         except OSError as error:

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from core.config import available_cores, cpu_slots
+from core.config import available_cores, cpu_slots, thread_share
 
 _LISTED: Final = re.compile(
     r"GPU (?P<gpu>\d+): (?P<name>.+) \(UUID: (?P<uuid>GPU-[^)]+)\)"
@@ -33,8 +33,6 @@ class Slot:
     """What it is, in words."""
     cuda_visible_devices: str
     """What the worker's `CUDA_VISIBLE_DEVICES` is set to; empty for the CPU."""
-    threads: int = 0
-    """CPU threads for a run that does not ask for a number; 0 leaves it to the worker."""
 
 
 @cache
@@ -45,16 +43,15 @@ def list_slots() -> tuple[Slot, ...]:
     Raises:
         ConfigError: `FER_CPU_SLOTS` makes no sense.
     """
-    return _gpu_slots() or _cpu_slots(cpu_slots())
+    return _gpu_slots() or _cpu_slots()
 
 
-def _cpu_slots(number: int) -> tuple[Slot, ...]:
-    cores = available_cores()
+def _cpu_slots() -> tuple[Slot, ...]:
+    number, cores = cpu_slots(), available_cores()
     of_all = f"{cores} core{'' if cores == 1 else 's'}: {_cpu_name()}"
     if number == 1:
         return (Slot("cpu", f"CPU, {of_all}", ""),)
-    threads = max(1, cores // number)
-    return tuple(Slot(f"cpu-{index}", f"CPU, {threads} of {of_all}", "", threads) for index in range(number))
+    return tuple(Slot(f"cpu-{index}", f"CPU, {thread_share()} of {of_all}", "") for index in range(number))
 
 
 def _gpu_slots() -> tuple[Slot, ...]:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from PIL import Image
@@ -122,6 +123,12 @@ def frame(image: Image.Image, *, whole: bool = False, margin: float = 1.0) -> Fr
     return Framed(taken, boxes, np.stack([to_face(cut_out(image, box)) for box in boxes]))
 
 
+def limit_threads(threads: int) -> None:
+    """Bound the CPU threads of this process's networks and of its face detector; by default each takes all cores."""
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)
+
+
 class Predictor:
     """A network ready to predict, in float32. Threads may share it."""
 
@@ -138,13 +145,16 @@ class Predictor:
         """Fitted on validation; None where it is not known, and probabilities are left as they are."""
 
     @classmethod
-    def load(cls, weights: Path, model: str = "cnn-model-2", temperature: float | None = None) -> "Predictor":
-        """From a run's `fer2013_model_2.pth`, on the GPU where there is one.
+    def load(
+        cls, weights: Path, model: str = "cnn-model-2", temperature: float | None = None, device: str = ""
+    ) -> "Predictor":
+        """From a run's `fer2013_model_2.pth`, on the GPU where there is one and no device is named.
 
         Raises:
             RunError: the file is missing, damaged, or holds other weights.
         """
-        return cls(load_weights(weights, model), "cuda" if torch.cuda.is_available() else "cpu", temperature)
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        return cls(load_weights(weights, model), device, temperature)
 
     @classmethod
     def of_run(cls, run: Run | str | Path, runs_root: Path = Path("runs")) -> "Predictor":

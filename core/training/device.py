@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from core.config import TrainConfig, available_cores, cpu_slots
+from core.config import TrainConfig, available_cores, thread_share
 from core.errors import ConfigError
 
 
@@ -45,8 +45,7 @@ def choose_compute(config: TrainConfig) -> Compute:
     if config.device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("device is 'cuda', but PyTorch finds no CUDA device here: choose 'auto' or 'cpu'.")
     use_cuda = config.device != "cpu" and torch.cuda.is_available()
-    # Runs that share the CPU share its cores, too: threads that wait for each other cost more than they bring.
-    threads = config.threads or max(1, available_cores() // (1 if use_cuda else cpu_slots()))
+    threads = config.threads or (available_cores() if use_cuda else thread_share())
     torch.set_num_threads(threads)
     _keep_freed_memory()
     device = torch.device("cuda", 0) if use_cuda else torch.device("cpu")

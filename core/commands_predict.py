@@ -4,6 +4,7 @@ import csv
 import json
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,7 +49,7 @@ def predict(
     if as_json and as_csv:
         raise ConfigError("--json and --csv were both given: choose one.")
     predictor = _predictor(runs_root, run, weights)
-    from core.prediction.batch import CSV_COLUMNS, as_rows, predict_pictures
+    from core.prediction.batch import CSV_COLUMNS, as_rows, frame_picture, predict_pictures
     from core.prediction.batch import as_json as line_of
     from core.prediction.pictures import pictures_at
     from core.prediction.predictor import Taken
@@ -57,16 +58,17 @@ def predict(
     if as_csv:
         table.writeheader()
     progress = _Progress()
-    for outcome in predict_pictures(predictor, pictures_at(images), whole=not faces, margin=margin):
-        photo, name = outcome.photo, _printable(outcome.name)
-        progress.count(len(photo.faces) if photo else None)
-        if photo is None:
-            progress.say(outcome.problem)
+    framed = partial(frame_picture, whole=not faces, margin=margin)
+    for photo in predict_pictures(predictor, pictures_at(images), framed):
+        name = _printable(photo.name)
+        progress.count(None if photo.problem else len(photo.faces))
+        if photo.problem:
+            progress.say(photo.problem)
             continue
         if photo.taken is Taken.WHOLE_WITHOUT_A_FACE:
             progress.say(f"{_printable(Path(name).name)}: no face found, so the whole picture was taken as one.")
         if as_json:
-            print(json.dumps(line_of(outcome.name, photo)))
+            print(json.dumps(line_of(photo.name, photo)))
         elif as_csv:
             table.writerows(as_rows(name, photo))
         else:

@@ -39,9 +39,9 @@ def draw_photo(result: Result, networks: Sequence[Network], preset: int = 0) -> 
     with left:
         st.text(result.name)
         picture = st.container()
-        face_key = f"face-{result.key}-{preset}"
+        face_key = f"face-{result.picture.key}-{preset}"
         chosen = _choose_face(first.faces, face_key, preset) if several else 0
-        shown, scale = photo_of(result)
+        shown, scale = photo_of(result.picture)
         boxes = [face.box for face in first.faces]
         names = [f"{number} {face.label}" if several else face.label for number, face in enumerate(first.faces, 1)]
         if first.taken == "faces":
@@ -61,7 +61,7 @@ def draw_photo(result: Result, networks: Sequence[Network], preset: int = 0) -> 
             with column:
                 if len(networks) > 1:
                     st.markdown(f"**{escape(network.title)}**")
-                _verdict(photo.faces[chosen], network, f"{result.key}-{chosen}-{network.key}")
+                _verdict(photo.faces[chosen], network, f"{result.picture.key}-{chosen}-{network.key}")
         _seen(result, networks, chosen)
     for network, photo in zip(networks, result.photos, strict=True):
         _nearest(photo.faces[chosen], network, named=len(networks) > 1)
@@ -134,7 +134,7 @@ def _seen(result: Result, networks: Sequence[Network], chosen: int) -> None:
     asked = st.selectbox(
         "Heat map of what speaks for",
         order,
-        key=f"heat-{result.key}-{chosen}-{first.label}",
+        key=f"heat-{result.picture.key}-{chosen}-{first.label}",
         width=260,
         help="Grad-CAM: where the last convolution's maps raise this expression's score. Bright parts weigh most.",
     )

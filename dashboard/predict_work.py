@@ -59,9 +59,10 @@ def network_of_upload(upload: Any) -> Network:
 
 @dataclass
 class Memory:
-    """What one visitor's page keeps between its runs; a picture costs a few kilobytes here."""
+    """What one visitor's page keeps between its runs, by the picture's key, the network's and how it is cut; a picture
+    costs a few kilobytes here."""
 
-    framed: dict[tuple, "Framed | str"] = field(default_factory=dict)
+    framed: dict[tuple, "Framed"] = field(default_factory=dict)
     said: dict[tuple, "PhotoPrediction"] = field(default_factory=dict)
     last: tuple[str, Image.Image, float] | None = None
     """The photo looked at: its key, itself at the size it is shown, and how many times smaller that is."""
@@ -76,14 +77,20 @@ class Memory:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one picture: a problem, or what each network says."""
+    """A picture, and what each network says about it."""
 
-    key: str
-    name: str
-    """Safe to show, but for Markdown."""
     picture: Picture
-    problem: str = ""
-    photos: tuple["PhotoPrediction", ...] = ()
+    photos: tuple["PhotoPrediction", ...]
+
+    @property
+    def name(self) -> str:
+        """Safe to show, but for Markdown."""
+        return display_name(self.picture.name)
+
+    @property
+    def problem(self) -> str:
+        """Why it could not be read, the same for all networks."""
+        return self.photos[0].problem
 
 
 def memory() -> Memory:
@@ -91,15 +98,15 @@ def memory() -> Memory:
     return cast(Memory, st.session_state.setdefault("predict-memory", Memory()))
 
 
-def pictures_of(uploads: Sequence[Any]) -> list[tuple[str, Picture]]:
+def pictures_of(uploads: Sequence[Any]) -> list[Picture]:
     """The pictures of uploaded files, those inside zip files too, each with a key of its own; at most one more than
     `MAX_PICTURES`."""
-    found: list[tuple[str, Picture]] = []
+    found: list[Picture] = []
     total = 0
     for upload in uploads:
         total += upload.size
         for number, picture in enumerate(_pictures_in(upload, total)):
-            found.append((f"{upload.file_id}-{number}", picture))
+            found.append(picture._replace(key=f"{upload.file_id}-{number}"))
             if len(found) > MAX_PICTURES:
                 return found
     return found
@@ -120,7 +127,7 @@ def _refuse(message: str) -> bytes:
 
 
 def results(
-    pictures: Sequence[tuple[str, Picture]],
+    pictures: Sequence[Picture],
     networks: Sequence[Network],
     whole: bool,
     margin: float,
@@ -136,49 +143,34 @@ def results(
         margin: how wide to cut; 1 is FER2013's framing.
         progress: told the share that is done, and how far it is in words.
     """
-    from core.prediction.batch import BATCH
+    from core.prediction.batch import frame_picture, predict_pictures
 
-    kept, frames = memory(), (whole, 1.0 if whole else margin)
-    kept.forget_all_but({key for key, _ in pictures})
-    for done, (key, picture) in enumerate(pictures):
-        if (key, *frames) not in kept.framed:
-            progress(done / len(pictures), f"{done + 1:,} of {len(pictures):,} pictures")
-            kept.framed[key, *frames] = _frame(key, picture, whole, margin)
-    framed = {key: kept.framed[key, *frames] for key, _ in pictures}
+    kept, cut = memory(), (whole, 1.0 if whole else margin)
+    places = {picture.key: place for place, picture in enumerate(pictures)}
+    kept.forget_all_but(set(places))
+
+    def framed(picture: Picture) -> "Framed":
+        key, place = (picture.key, *cut), places[picture.key]
+        if key not in kept.framed:
+            progress(place / len(pictures), f"{place + 1:,} of {len(pictures):,} pictures")
+            kept.framed[key] = frame_picture(picture, whole=whole, margin=margin)
+        return kept.framed[key]
+
     for network in networks:
-        new = [key for key, value in framed.items() if not isinstance(value, str)]
-        new = [key for key in new if (key, network.key, *frames) not in kept.said]
-        for start in range(0, len(new), BATCH):
-            part = new[start : start + BATCH]
-            photos = network.load().read([cast("Framed", framed[key]) for key in part])
-            kept.said.update(zip([(key, network.key, *frames) for key in part], photos, strict=True))
-    found = []
-    for key, picture in pictures:
-        value, name = framed[key], display_name(picture.name)
-        if isinstance(value, str):
-            found.append(Result(key, name, picture, problem=value))
-        else:
-            photos = [kept.said[key, network.key, *frames] for network in networks]
-            found.append(Result(key, name, picture, photos=tuple(photos)))
-    return found
+        new = [picture for picture in pictures if (picture.key, network.key, *cut) not in kept.said]
+        for picture, photo in zip(new, predict_pictures(network.load(), new, framed), strict=True):
+            kept.said[picture.key, network.key, *cut] = photo
+    return [
+        Result(picture, tuple(kept.said[picture.key, network.key, *cut] for network in networks))
+        for picture in pictures
+    ]
 
 
-def _frame(key: str, picture: Picture, whole: bool, margin: float) -> "Framed | str":
-    from core.prediction.predictor import frame
-
-    try:
-        photo = decode_image(picture.read(), picture.name)
-    except ImageError as error:
-        return str(error)
-    memory().last = (key, *_shown(photo))
-    return frame(photo, whole=whole, margin=margin)
-
-
-def photo_of(result: Result) -> tuple[Image.Image, float]:
-    """A photo at the size it is shown, and how many times smaller that is."""
+def photo_of(picture: Picture) -> tuple[Image.Image, float]:
+    """A photo at the size it is shown, and how many times smaller that is; the last one is kept."""
     last = memory().last
-    if last is None or last[0] != result.key:
-        last = (result.key, *_shown(decode_image(result.picture.read(), result.picture.name)))
+    if last is None or last[0] != picture.key:
+        last = (picture.key, *_shown(decode_image(picture.read(), picture.name)))
         memory().last = last
     return last[1], last[2]
 

@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from core.evaluation.predictions import probabilities_of, read_predictions
 from core.labels import LABELS
 from core.models import build_model
 from core.prediction import Predictor
-from core.prediction.batch import CSV_COLUMNS, as_rows, predict_pictures
+from core.prediction.batch import CSV_COLUMNS, as_rows, frame_picture, predict_pictures
 from core.prediction.pictures import Picture, pictures_at
 from core.prediction.predictor import Taken, frame
 from core.runs.layout import RunPaths
@@ -46,15 +47,20 @@ def test_order_is_kept_and_a_broken_one_in_the_middle_stops_nothing(predictor: P
     images = crops(70)
     pictures = [Picture(f"{n}.png", lambda n=n: png(images[n])) for n in range(70)]
     pictures[40] = Picture("40.png", lambda: b"no picture")
-    outcomes = list(predict_pictures(predictor, pictures))
-    assert [outcome.name for outcome in outcomes] == [f"{n}.png" for n in range(70)]
-    assert outcomes[40].photo is None
-    assert outcomes[40].problem.startswith("'40.png' is not a picture")
+    photos = list(predict_pictures(predictor, pictures))
+    assert [photo.name for photo in photos] == [f"{n}.png" for n in range(70)]
+    assert photos[40].faces == [] and photos[40].taken is None
+    assert [photo.name for photo in photos if photo.problem] == ["40.png"]
+    assert photos[40].problem.startswith("'40.png' is not a picture")
     raw = predictor.probabilities(images)
     for number in (0, 31, 32, 39, 41, 69):
-        photo = outcomes[number].photo
-        assert photo is not None
-        np.testing.assert_allclose(photo.faces[0].uncalibrated, raw[number], atol=1e-6)
+        np.testing.assert_allclose(photos[number].faces[0].uncalibrated, raw[number], atol=1e-6)
+
+
+def test_nothing_but_broken_ones(predictor: Predictor) -> None:
+    assert list(predict_pictures(predictor, [])) == []
+    photos = list(predict_pictures(predictor, [Picture("a.png", lambda: b"no picture")] * 40))
+    assert len(photos) == 40 and all(photo.problem and not photo.faces for photo in photos)
 
 
 def test_probabilities_are_calibrated_and_the_others_kept(predictor: Predictor) -> None:
@@ -88,11 +94,12 @@ def test_a_thousand_photos_take_no_more_memory_than_a_hundred(predictor: Predict
     (tmp_path / "0500.jpg").unlink()
     (tmp_path / "0500.jpg").write_bytes(b"\xff\xd8\xff broken")
     process, memory, broken = psutil.Process(), [], []
-    for number, outcome in enumerate(predict_pictures(predictor, pictures_at([str(tmp_path)]), whole=True)):
+    whole = partial(frame_picture, whole=True)
+    for number, photo in enumerate(predict_pictures(predictor, pictures_at([str(tmp_path)]), whole)):
         if number % 100 == 99:
             memory.append(process.memory_info().rss)
-        if outcome.photo is None:
-            broken.append((number, outcome.problem))
+        if photo.problem:
+            broken.append((number, photo.problem))
     assert number == 1000
     assert broken == [(500, "'0500.jpg' is damaged or incomplete: save it again as JPEG or PNG and retry.")]
     assert memory[-1] - memory[0] < 30_000_000, memory

@@ -3,7 +3,9 @@
 import io
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,9 +16,11 @@ from streamlit.testing.v1 import AppTest
 
 from core.data.fer2013 import load_split
 from core.models import build_model
-from core.prediction.predictor import limit_threads
+from core.prediction.batch import frame_picture, predict_pictures
+from core.prediction.pictures import Picture
+from core.prediction.predictor import Framed, Predictor, limit_threads
 from core.runs.review import annotate
-from dashboard import cache
+from dashboard import cache, predict_work
 from dashboard.predict_view import boxed
 from tests.conftest import PROJECT_ROOT
 from tests.dashboard_fixtures import FakeRun, write_run
@@ -135,6 +139,36 @@ def test_weights_of_ones_own_are_checked(open_predict: Callable[..., AppTest], r
     assert "Predictions are by your weights, fer2013_model_2.pth." in said
     assert "has not been calibrated" in said
     assert "Not known for these weights" in said
+
+
+def test_the_page_says_what_the_pipeline_says_and_computes_only_what_is_new(
+    run: FakeRun, demo_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, looked_at = predict_work.Memory(), []
+
+    def frame(picture: Picture, **options: Any) -> Framed:
+        looked_at.append(picture.key)
+        return frame_picture(picture, **options)
+
+    monkeypatch.setattr(predict_work, "memory", lambda: kept)
+    monkeypatch.setattr("core.prediction.batch.frame_picture", frame)
+    networks = [predict_work.Network(key, key, None, lambda: Predictor.load(run.paths.weights)) for key in "ab"]
+    pictures = [Picture("face.png", partial(crop, demo_root, number), str(number)) for number in range(3)]
+    pictures[1] = Picture("face.png", lambda: b"broken", "1")
+
+    def results(count: int) -> list[predict_work.Result]:
+        return predict_work.results(pictures[:count], networks, False, 1.0, lambda *_: None)
+
+    results(2)
+    found = results(3)
+    assert looked_at == ["0", "1", "2"]  # once for both networks
+    expected = list(predict_pictures(networks[0].load(), pictures))
+    for result, photo in zip(found, expected, strict=True):
+        assert [each.problem for each in result.photos] == [photo.problem] * 2
+        for each in result.photos:
+            for face, same in zip(each.faces, photo.faces, strict=True):
+                np.testing.assert_allclose(face.probabilities, same.probabilities, atol=1e-6)
+    assert [bool(result.problem) for result in found] == [False, True, False]
 
 
 def test_the_server_predicts_on_the_cpu_with_its_share_of_the_cores(

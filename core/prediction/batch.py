@@ -1,7 +1,7 @@
 """Predictions for any number of pictures, batch by batch, in constant memory; and how they are written down."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any, Final
 
 from core.data.decode import decode_image
@@ -20,50 +20,37 @@ CSV_COLUMNS: Final = [
 ]
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one picture."""
+def frame_picture(picture: Picture, *, whole: bool = False, margin: float = 1.0) -> Framed:
+    """Read and decode a picture, find its faces and cut them out; what cannot be read is said in what is returned.
 
-    name: str
-    photo: PhotoPrediction | None
-    """None where it could not be read."""
-    problem: str = ""
-    """Then one sentence says why."""
+    Args:
+        picture: as `pictures_at` gives it.
+        whole: do not look for faces.
+        margin: how wide to cut; 1 is FER2013's framing.
+    """
+    try:
+        image = decode_image(picture.read(), picture.name)
+    except ImageError as error:
+        return Framed.unreadable(picture.name, str(error))
+    return frame(image, whole=whole, margin=margin, name=picture.name)
 
 
 def predict_pictures(
-    predictor: Predictor, pictures: Iterable[Picture], *, whole: bool = False, margin: float = 1.0
-) -> Iterator[Outcome]:
-    """The expressions on pictures, in their order; what cannot be read is reported, and the others go on.
+    predictor: Predictor, pictures: Iterable[Picture], framed: Callable[[Picture], Framed] = frame_picture
+) -> Iterator[PhotoPrediction]:
+    """The one way from pictures to predictions: one for each, in their order; what cannot be read has a `problem`
+    instead of faces, and the others go on.
 
     A picture is decoded, its faces are cut out, and it is dropped: only the crops of one batch are kept.
 
     Args:
         predictor: the network.
         pictures: as `pictures_at` gives them.
-        whole: do not look for faces.
-        margin: how wide to cut; 1 is FER2013's framing.
+        framed: `frame_picture` with its options set, or what remembers its results.
     """
-    waiting: list[tuple[str, Framed | str]] = []
-    for picture in pictures:
-        waiting.append((picture.name, _framed(picture, whole, margin)))
-        if len(waiting) == BATCH:
-            yield from _read(predictor, waiting)
-            waiting = []
-    yield from _read(predictor, waiting)
-
-
-def _framed(picture: Picture, whole: bool, margin: float) -> Framed | str:
-    try:
-        return frame(decode_image(picture.read(), picture.name), whole=whole, margin=margin)
-    except ImageError as error:
-        return str(error)
-
-
-def _read(predictor: Predictor, waiting: list[tuple[str, Framed | str]]) -> Iterator[Outcome]:
-    photos = iter(predictor.read([framed for _, framed in waiting if isinstance(framed, Framed)]))
-    for name, framed in waiting:
-        yield Outcome(name, None, framed) if isinstance(framed, str) else Outcome(name, next(photos))
+    one_by_one = map(framed, pictures)  # each before the next is asked for: a zip file may be closed by then
+    while part := list(islice(one_by_one, BATCH)):
+        yield from predictor.read(part)
 
 
 def as_json(name: str, photo: PhotoPrediction) -> dict[str, Any]:

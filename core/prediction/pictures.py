@@ -34,6 +34,8 @@ class Picture(NamedTuple):
     """As the user gave it; inside a zip file with the zip's name before it. May hold anything: only show it escaped."""
     read: Callable[[], bytes]
     """Its content, or an `ImageError`."""
+    key: str = ""
+    """Tells it from others of the same name, where somebody keeps what was computed."""
 
 
 def pictures_at(places: Iterable[str]) -> Iterator[Picture]:

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from core.data.decode import decode_image, to_face
+from core.data.fer2013 import IMAGE_SIZE
 from core.errors import RunError
 from core.evaluation.inference import class_probabilities
 from core.evaluation.metrics import UNSURE_BELOW, with_temperature
@@ -86,29 +87,44 @@ class Taken(StrEnum):
 class Framed:
     """A picture reduced to what a network is shown of it; a few kilobytes, whatever the picture had."""
 
-    taken: Taken
+    taken: Taken | None
+    """None where it could not be read."""
     boxes: list[tuple[int, int, int, int]]
     """Of the faces, the largest first; or the one of the whole picture."""
     crops: np.ndarray
     """uint8 (faces, 48, 48)."""
+    name: str = ""
+    problem: str = ""
+    """One sentence, where it could not be read; then it has no faces."""
+
+    @classmethod
+    def unreadable(cls, name: str, problem: str) -> "Framed":
+        """What stands for a picture that could not be read."""
+        return cls(None, [], np.empty((0, IMAGE_SIZE, IMAGE_SIZE), np.uint8), name, problem)
 
 
 @dataclass(frozen=True)
 class PhotoPrediction:
-    """What the network says about one picture."""
+    """What became of one picture: what the network says about its faces, or a sentence that says why nothing."""
 
-    taken: Taken
+    taken: Taken | None
+    """None where it could not be read."""
     faces: list[FacePrediction]
     """The largest first; a single one with the picture as its box where the whole was taken."""
+    name: str = ""
+    """As the user gave it; may hold anything: only show it escaped."""
+    problem: str = ""
+    """One sentence, where it could not be read; then it has no faces."""
 
 
-def frame(image: Image.Image, *, whole: bool = False, margin: float = 1.0) -> Framed:
+def frame(image: Image.Image, *, whole: bool = False, margin: float = 1.0, name: str = "") -> Framed:
     """Find the faces on a decoded picture and cut them out.
 
     Args:
         image: upright, mode "L" or "RGB", as `decode_image` gives it.
         whole: do not look for faces.
         margin: how wide to cut; 1 is FER2013's framing.
+        name: of the picture, passed on.
     """
     faces = [] if whole else find_faces(image)
     if whole:
@@ -120,7 +136,7 @@ def frame(image: Image.Image, *, whole: bool = False, margin: float = 1.0) -> Fr
     else:
         taken = Taken.FACES
     boxes = [face.square(margin) for face in faces] if taken is Taken.FACES else [(0, 0, *image.size)]
-    return Framed(taken, boxes, np.stack([to_face(cut_out(image, box)) for box in boxes]))
+    return Framed(taken, boxes, np.stack([to_face(cut_out(image, box)) for box in boxes]), name)
 
 
 def limit_threads(threads: int) -> None:
@@ -185,7 +201,8 @@ class Predictor:
         return class_probabilities(self.model, torch.tensor(images, device=self.device)).cpu().numpy()
 
     def read(self, pictures: Sequence[Framed]) -> list[PhotoPrediction]:
-        """What the network says about pictures that were framed, all faces in one batch."""
+        """What the network says about pictures that were framed, all faces in one batch; in their order, those that
+        could not be read too."""
         if not pictures:
             return []
         raw = self.probabilities(np.concatenate([picture.crops for picture in pictures]))
@@ -195,7 +212,9 @@ class Predictor:
             part = slice(start, start + len(picture.boxes))
             start = part.stop
             faces = zip(picture.boxes, picture.crops, calibrated[part], raw[part], strict=True)
-            results.append(PhotoPrediction(picture.taken, [FacePrediction(*face) for face in faces]))
+            results.append(
+                PhotoPrediction(picture.taken, [FacePrediction(*face) for face in faces], picture.name, picture.problem)
+            )
         return results
 
     def predict(self, image: Image.Image, *, whole: bool = False, margin: float = 1.0) -> PhotoPrediction:

@@ -10,7 +10,7 @@ from core.prediction.pictures import Picture
 from core.runs.selection import best_run
 from core.runs.store import Run
 from dashboard import cache, predict_view, run_widgets, widgets
-from dashboard.predict_work import MAX_PICTURES, Network, network_of, network_of_upload, pictures_of, results
+from dashboard.predict_work import MAX_PICTURES, Network, Result, network_of, network_of_upload, pictures_of, results
 from dashboard.widgets import escape
 
 MAX_UPLOAD_MB = 200  # of one file: a picture may have 20, a zip file of pictures more
@@ -83,7 +83,7 @@ def choose_networks(runs: Sequence[Run]) -> list[Network]:
     return networks
 
 
-def choose_pictures() -> tuple[list[tuple[str, Picture]], bool, float]:
+def choose_pictures() -> tuple[list[Picture], bool, float]:
     """The pictures to look at, whether to take them whole, and how wide to cut."""
     uploads: list[Any] = list(
         st.file_uploader(
@@ -120,7 +120,7 @@ def choose_pictures() -> tuple[list[tuple[str, Picture]], bool, float]:
     return pictures[:MAX_PICTURES], whole, margin
 
 
-def compute(pictures: list[tuple[str, Picture]], networks: Sequence[Network], whole: bool, margin: float) -> Any:
+def compute(pictures: list[Picture], networks: Sequence[Network], whole: bool, margin: float) -> list[Result]:
     """What the networks say, with the progress shown where there is some."""
     with st.spinner("Loading the network; the first time takes some seconds …"):
         for network in networks:

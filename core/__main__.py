@@ -22,6 +22,7 @@ from core.cli import (
     pairs,
     percent,
     print_json,
+    reported_split,
     run_as_json,
 )
 from core.commands_bench import bench_pages
@@ -62,7 +63,7 @@ bench_app.command("pages")(bench_pages)
 def train(
     runs_root: RunsRoot,
     data_root: DataRoot,
-    preset: Annotated[str, typer.Option(help=f"One of: {', '.join(PRESETS)}.")] = "seed",
+    preset: Annotated[str, typer.Option(help=f"One of: {', '.join(PRESETS)}.")] = "original",
     settings: Settings = None,
     name: Annotated[str, typer.Option(help="Display name of the run.")] = "",
     author: Annotated[str, typer.Option(help="Who starts it.")] = "",
@@ -94,7 +95,7 @@ def evaluate(
     run: RunName,
     runs_root: RunsRoot,
     data_root: DataRoot,
-    split: Annotated[Split, typer.Option(help="Which images to score.")] = Split.TEST,
+    split: Annotated[Split, typer.Option(parser=reported_split, help="Split to score.")] = Split.TEST,
     tta: Annotated[bool, typer.Option("--tta", help="Average over the image and its mirror image.")] = False,
     shifts: Annotated[
         bool, typer.Option("--shifts", help="With --tta: average over both shifted by two pixels, too; ten views.")

@@ -12,6 +12,7 @@ import typer
 
 from core.config import TrainConfig, default_data_root, default_runs_root
 from core.errors import ConfigError, RunError
+from core.splits import ORIGINAL_TEST, current_split
 
 if TYPE_CHECKING:
     from core.runs.store import Run
@@ -34,7 +35,19 @@ class Split(StrEnum):
     TRAIN = "train"
     VALIDATION = "validation"
     TEST = "test"
-    SEED_TEST = "seed-test"
+    ORIGINAL_TEST = ORIGINAL_TEST
+
+
+def reported_split(name: str) -> Split:
+    """The split of that name, present or old.
+
+    Raises:
+        ValueError: there is none; the message lists those there are.
+    """
+    try:
+        return Split(current_split(name))
+    except ValueError:
+        raise ValueError(f"{name!r} is not one of {', '.join(Split)}.") from None
 
 
 class Device(StrEnum):

@@ -215,13 +215,13 @@ def runs_show(run: RunName, runs_root: RunsRoot, as_json: AsJson = False) -> Non
     print(f"{found.id}  {found.state}" + (f": {found.problem}" if found.problem else ""))
     if not found.state.is_live and (mismatch := describe_mismatch(found.paths)):
         print(mismatch)
-    print(f"epochs      {found.summary.get('epochs_done', 0)} of {found.status.epochs}")
+    print(f"epochs        {found.summary.get('epochs_done', 0)} of {found.status.epochs}")
     if best := found.best:
-        print(f"validation  {percent(best['validation_accuracy'])} in epoch {best['epoch']}, the best")
+        print(f"validation    {percent(best['validation_accuracy'])} in epoch {best['epoch']}, the best")
     for split, figures in found.summary.get("evaluation", {}).items():
-        print(f"{split:11} {figure(figures)} on {figures['images']:,} images; with flip {figure(figures['tta'])}")
+        print(f"{split:13} {figure(figures)} on {figures['images']:,} images; with flip {figure(figures['tta'])}")
     if found.config:
-        print("settings    " + " ".join(f"{key}={value}" for key, value in found.config.model_dump().items()))
+        print("settings      " + " ".join(f"{key}={value}" for key, value in found.config.model_dump().items()))
     if verdict:
         _print_reproduction(verdict)
 
@@ -322,11 +322,11 @@ def runs_reproduce(
 
 
 def _print_reproduction(verdict: "Reproduction") -> None:
-    print(f"reproduces  {verdict.reproduces}")
+    print(f"reproduces    {verdict.reproduces}")
     print(verdict.words)
     for check in verdict.checks:
         said = "not recorded" if check.same is None else "same" if check.same else "differs"
-        print(f"{check.what:11} {said:8} {check.words}" if check.same is not None else f"{check.what:11} {said}")
+        print(f"{check.what:13} {said:8} {check.words}" if check.same is not None else f"{check.what:13} {said}")
 
 
 @runs_app.command("move")

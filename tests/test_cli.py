@@ -93,14 +93,16 @@ def test_runs_list_and_show_agree_with_it(trained: dict[str, Any], roots: list[s
     assert "finished" in table[1]
     shown = fer("runs", "show", Path(runs[1]) / trained["id"]).stdout
     assert trained["id"] in shown
-    assert "seed-test" in shown
+    assert "original-test" in shown
     assert "model=cnn-model-1" in shown
 
 
 def test_evaluate_repeats_the_figures_of_the_run(trained: dict[str, Any], roots: list[str | Path]) -> None:
-    figures = json.loads(fer("evaluate", trained["id"], *roots, "--split", "seed-test", "--tta", "--json").stdout)
-    assert (figures["run"], figures["split"], figures["tta"]) == (trained["id"], "seed-test", True)
-    expected = trained["summary"]["evaluation"]["seed-test"]["tta"]
+    figures = json.loads(fer("evaluate", trained["id"], *roots, "--split", "original-test", "--tta", "--json").stdout)
+    assert (figures["run"], figures["split"], figures["tta"]) == (trained["id"], "original-test", True)
+    old_name = fer("evaluate", trained["id"], *roots, "--split", "seed-test", "--tta", "--json").stdout
+    assert json.loads(old_name) == figures
+    expected = trained["summary"]["evaluation"]["original-test"]["tta"]
     assert {key: figures[key] for key in ("images", "correct", "accuracy", "interval")} == {
         key: expected[key] for key in ("images", "correct", "accuracy", "interval")
     }

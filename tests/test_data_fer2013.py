@@ -112,8 +112,8 @@ def test_images_are_kept_by_label_then_id(tmp_path: Path) -> None:
 
 def test_published_counts_are_those_of_the_challenge() -> None:
     assert [sum(PUBLISHED_COUNTS[split]) for split in SPLITS] == [28_709, 3_589, 3_589]
-    seed_test = [sum(pair) for pair in zip(PUBLISHED_COUNTS["validation"], PUBLISHED_COUNTS["test"], strict=True)]
-    assert seed_test == [958, 111, 1024, 1774, 1233, 1247, 831]
+    original_test = [sum(pair) for pair in zip(PUBLISHED_COUNTS["validation"], PUBLISHED_COUNTS["test"], strict=True)]
+    assert original_test == [958, 111, 1024, 1774, 1233, 1247, 831]
 
 
 def test_differences_name_split_class_and_both_numbers() -> None:

@@ -36,6 +36,7 @@ FLOORS = {
     "core.labels": 0,  # the ground: no file here imports another of ours
     "core.errors": 0,
     "core.files": 0,
+    "core.splits": 0,
     "core.processes": 1,
 }
 WITHOUT_TORCH = ("core.runs", "core.jobs", "core.config", "core.files", "core.worker", "core.__main__", "dashboard")

@@ -55,7 +55,7 @@ def test_constant_rate_without_warm_up_is_constant() -> None:
     assert [rate_factor(config, step, 10) for step in range(10)] == [1.0] * 10
 
 
-@pytest.mark.parametrize("schedule", ["cosine", "one-cycle"])
+@pytest.mark.parametrize("schedule", ["cosine", "linear"])
 def test_schedules_rise_to_one_and_fall_towards_zero(schedule: str) -> None:
     config = TrainConfig(schedule=schedule, warmup_fraction=0.1)
     factors = [rate_factor(config, step, 1000) for step in range(1000)]
@@ -67,8 +67,8 @@ def test_schedules_rise_to_one_and_fall_towards_zero(schedule: str) -> None:
     assert 0 < factors[-1] < 0.002
 
 
-def test_one_cycle_falls_in_a_line_and_cosine_in_half_a_wave() -> None:
-    line = TrainConfig(schedule="one-cycle")
+def test_linear_falls_in_a_line_and_cosine_in_half_a_wave() -> None:
+    line = TrainConfig(schedule="linear")
     wave = TrainConfig(schedule="cosine")
     assert rate_factor(line, 25, 100) == pytest.approx(0.75)
     assert rate_factor(wave, 25, 100) == pytest.approx(0.5 + 0.5 * math.cos(math.pi * 0.25))

@@ -238,7 +238,7 @@ def test_train_starts_one_run_for_a_double_click(
 ) -> None:
     monkeypatch.setattr(local, "ensure_runner", lambda *_: None)
     app = open_page("train")
-    assert "about" in words(app) and "python -m core train --preset seed --set dataset=demo" in words(app)
+    assert "about" in words(app) and "python -m core train --preset original --set dataset=demo" in words(app)
     app.number_input(key="field-epochs").set_value(2).run()
     app.text_input(key="run-name").set_value("a 'quoted' name").run()
     assert "--set epochs=2" in words(app)
@@ -257,7 +257,31 @@ def test_a_preset_fills_the_form(open_page: Opener) -> None:
     assert app.number_input(key="field-epochs").value == 50
     app.radio(key="preset").set_value("quick").run()
     assert app.number_input(key="field-epochs").value == 4
-    assert app.selectbox(key="field-schedule").value == "one-cycle"
+    assert app.selectbox(key="field-schedule").value == "linear"
+
+
+@pytest.mark.parametrize(("linked", "chosen"), [("quick", "quick"), ("seed", "original")])
+def test_a_link_chooses_the_preset_once_also_by_its_old_name(open_page: Opener, linked: str, chosen: str) -> None:
+    app = open_page("train", preset=linked)
+    assert app.radio(key="preset").value == chosen
+    assert app.number_input(key="field-epochs").value == get_preset(chosen).config.epochs
+    app.radio(key="preset").set_value("best").run()
+    assert app.radio(key="preset").value == "best"
+    assert "preset" not in app.query_params
+
+
+def test_a_link_to_a_preset_that_does_not_exist_says_so(open_page: Opener) -> None:
+    app = open_page("train", preset="nope")
+    assert "Unknown preset 'nope': choose one of original, best, quick." in words(app)
+    assert app.radio(key="preset").value == "original"
+
+
+@pytest.mark.parametrize("page", ["errors", "compare"])
+def test_a_link_with_the_old_name_of_a_split_opens(open_page: Opener, write: Writer, page: str) -> None:
+    first, second = write("finished", epochs=1), write("finished", epochs=1, seed=1)
+    app = open_page(page, run=first.id, runs=f"{first.id},{second.id}", split="seed-test")
+    assert not app.error
+    assert app.get("button_group")[0].value
 
 
 def test_a_wrong_setting_is_explained_and_cannot_be_started(open_page: Opener) -> None:

@@ -53,12 +53,12 @@ def test_evaluating_again_gives_the_summarys_figures_to_the_last_digit(finished:
     assert json.loads(json.dumps(again)) == json.loads(finished.summary.read_text())["evaluation"]
 
 
-def test_seed_test_is_validation_and_test_together(finished: RunPaths) -> None:
+def test_original_test_is_validation_and_test_together(finished: RunPaths) -> None:
     evaluation = json.loads(finished.summary.read_text())["evaluation"]
     parts = [evaluation["validation"], evaluation["test"]]
-    assert evaluation["seed-test"]["correct"] == sum(part["correct"] for part in parts)
+    assert evaluation["original-test"]["correct"] == sum(part["correct"] for part in parts)
     summed = np.sum([part["confusion"] for part in parts], axis=0)
-    assert np.array_equal(evaluation["seed-test"]["confusion"], summed)
+    assert np.array_equal(evaluation["original-test"]["confusion"], summed)
     for figures in evaluation.values():
         assert figures["interval"] == list(accuracy_interval(figures["correct"], figures["images"]))
         assert figures["temperature"] == evaluation["validation"]["temperature"]  # fitted on validation alone
@@ -81,7 +81,7 @@ def test_images_that_stand_in_train_are_counted_out(tmp_path: Path, leaky_root: 
     evaluation = json.loads(paths.summary.read_text())["evaluation"]
     assert evaluation["validation"]["without_train_duplicates"]["images"] == 42 - 5
     assert evaluation["test"]["without_train_duplicates"]["images"] == 42 - 3
-    assert evaluation["seed-test"]["tta"]["without_train_duplicates"]["images"] == 84 - 8
+    assert evaluation["original-test"]["tta"]["without_train_duplicates"]["images"] == 84 - 8
 
 
 def test_they_can_be_left_out_of_train(leaky_root: Path) -> None:

@@ -34,7 +34,7 @@ TINY: dict[str, Any] = {
 EVERYTHING: dict[str, Any] = {
     **TINY,
     "optimizer": "muon",
-    "schedule": "one-cycle",
+    "schedule": "linear",
     "warmup_fraction": 0.2,
     "ema_decay": 0.9,
     "mixup_alpha": 0.2,
@@ -237,7 +237,7 @@ def test_what_a_finished_run_leaves(tmp_path: Path, demo_root: Path) -> None:
     assert summary["best"] == max(epochs, key=lambda row: row["validation_accuracy"])
     evaluation = summary["evaluation"]
     assert evaluation["validation"]["images"] == evaluation["test"]["images"] == 42
-    assert evaluation["seed-test"]["images"] == 84
+    assert evaluation["original-test"]["images"] == 84
     for split in ("validation", "test"):
         frame = read_predictions(paths.predictions(split))
         assert int(frame["correct"].sum()) == evaluation[split]["correct"]

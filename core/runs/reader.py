@@ -17,6 +17,7 @@ from core.errors import RunError, quote, system_reason
 from core.files import lock_is_held
 from core.runs.layout import RunPaths, is_run_id
 from core.runs.store import Run, RunMeta, RunState, RunStatus, boot_id
+from core.splits import with_current_splits
 
 STALLED_AFTER_SECONDS: Final = 120
 
@@ -231,6 +232,8 @@ def _parse_summary(data: bytes) -> dict[str, Any]:
     summary = from_json(data, allow_inf_nan=False)  # three times as fast as the json module
     _Summary.model_validate(summary)
     assert isinstance(summary, dict)
+    if "evaluation" in summary:
+        summary["evaluation"] = with_current_splits(summary["evaluation"])
     return summary
 
 

@@ -62,7 +62,7 @@ def bench_train(
     Raises:
         DataError: the data set is not imported.
     """
-    base = make_config("seed", {"dataset": dataset, "batch_size": batch_size})
+    base = make_config("original", {"dataset": dataset, "batch_size": batch_size})
     automatic, plain = base, base.model_copy(update={"precision": "float32"})
     best = make_config("best", {"dataset": dataset, "batch_size": batch_size})
     compute = choose_compute(base)

@@ -113,7 +113,7 @@ def rate_factor(config: TrainConfig, step: int, total: int) -> float:
             return 1.0
         case "cosine":
             return 0.5 - 0.5 * math.cos(math.pi * left)
-        case "one-cycle":
+        case "linear":
             return left
 
 

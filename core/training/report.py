@@ -20,10 +20,11 @@ from core.runs.best import weights_origin
 from core.runs.corrections import corrections_of
 from core.runs.layout import RunPaths
 from core.runs.suspects import HELD_OUT
+from core.splits import ORIGINAL_TEST
 from core.training.device import Compute, tensor_on, to_device
 from core.training.feed import correct_validation, held_out, shares_pixels
 
-REPORTED: Final = {"validation": ("validation",), "test": ("test",), "seed-test": ("validation", "test")}
+REPORTED: Final = {"validation": ("validation",), "test": ("test",), ORIGINAL_TEST: ("validation", "test")}
 """The splits figures are given for, each the union of stored ones."""
 
 SHORT: Final = ("images", "correct", "accuracy", "interval", "macro_f1")

@@ -4,9 +4,9 @@ from typing import Any
 
 import streamlit as st
 
-from core.config import PRESETS, TrainConfig, parse_config
 from core.data.fer2013 import SPLITS, DatasetInfo, list_datasets
 from core.data.identity import same_images
+from core.config import PRESETS, TrainConfig, get_preset, parse_config
 from core.errors import ConfigError, RunError
 from core.jobs import local
 from core.runs.corrections import list_corrections
@@ -61,7 +61,12 @@ def cloned_run() -> Run | None:
 
 
 def choose_preset() -> str:
-    """A recipe; choosing one fills the form."""
+    """A recipe; choosing one fills the form. A link may choose it, once: then it is left out of the address."""
+    if linked := st.query_params.pop("preset", None):
+        try:
+            st.session_state["preset"] = get_preset(linked).name
+        except ConfigError as error:
+            st.error(escape(str(error)), icon=":material/error:")
     name = st.radio(
         "Recipe",
         list(PRESETS),

@@ -19,6 +19,7 @@ from core.evaluation.predictions import write_predictions
 from core.labels import NUM_CLASSES
 from core.runs.layout import RunPaths
 from core.runs.store import RunMeta, RunStatus
+from core.splits import ORIGINAL_TEST
 
 RUNS: Final = 1000
 EPOCHS: Final = 50
@@ -136,7 +137,7 @@ def _recipe(number: int, epochs: int) -> tuple[int, TrainConfig]:
         "label_smoothing": (0.0, 0.05, 0.1)[recipe % 3],
         "rotation": (0, 10, 15)[recipe // 3 % 3],
     }
-    return recipe, make_config("seed", changes)
+    return recipe, make_config("original", changes)
 
 
 def _epochs(epochs: int, chance: np.random.Generator) -> list[dict[str, Any]]:
@@ -194,7 +195,7 @@ def _score(paths: RunPaths, chance: np.random.Generator) -> dict[str, Any]:
         parts[split] = (labels, probabilities)
     both = tuple(np.concatenate(arrays) for arrays in zip(*parts.values(), strict=True))
     figures = {}
-    for split, part in {**parts, "seed-test": both}.items():
+    for split, part in {**parts, ORIGINAL_TEST: both}.items():
         own = evaluate_predictions(*part)
         figures[split] = {**own, "tta": dict(own)}
     return figures

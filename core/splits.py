@@ -1,0 +1,22 @@
+"""Names of the sets of images that metrics are reported for."""
+
+from collections.abc import Mapping
+from typing import Final, TypeVar
+
+_T = TypeVar("_T")
+
+ORIGINAL_TEST: Final = "original-test"
+"""The original test set: validation and test together, which is all of `test/` in Kaggle's FER2013."""
+
+OLD_SPLITS: Final = {"seed-test": ORIGINAL_TEST}
+"""Splits by the names that older `summary.json` files, links and command lines have for them."""
+
+
+def current_split(name: str) -> str:
+    """The present name of a split; a name that was never replaced is returned as it is."""
+    return OLD_SPLITS.get(name, name)
+
+
+def with_current_splits(evaluation: Mapping[str, _T]) -> dict[str, _T]:
+    """`evaluation` of a `summary.json`, old or new, by the present names of its splits."""
+    return {current_split(name): metrics for name, metrics in evaluation.items()}

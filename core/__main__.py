@@ -25,6 +25,7 @@ from core.cli import (
     reported_split,
     run_as_json,
 )
+from core.cli_reference import reference
 from core.commands_bench import bench_pages
 from core.commands_data import data_app
 from core.commands_export import export
@@ -35,7 +36,7 @@ from core.config import PRESETS, make_config
 from core.errors import ConfigError, FerError
 
 app = typer.Typer(
-    help="Facial expression recognition: data, training, runs, evaluation, prediction.",
+    help="Facial expression recognition: datasets, training, runs, evaluation and prediction.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -52,6 +53,7 @@ app.add_typer(suspects_app, name="suspects")
 app.add_typer(bench_app, name="bench")
 app.command()(export)
 app.command()(predict)
+app.command(hidden=True)(reference)
 bench_app.command("predict")(bench_predict)
 bench_app.command("pages")(bench_pages)
 
@@ -63,11 +65,11 @@ bench_app.command("pages")(bench_pages)
 def train(
     runs_root: RunsRoot,
     data_root: DataRoot,
-    preset: Annotated[str, typer.Option(help=f"One of: {', '.join(PRESETS)}.")] = "original",
+    preset: Annotated[str, typer.Option(help=f"Preset to start from: {', '.join(PRESETS)}.")] = "original",
     settings: Settings = None,
-    name: Annotated[str, typer.Option(help="Display name of the run.")] = "",
-    author: Annotated[str, typer.Option(help="Who starts it.")] = "",
-    wait: Annotated[bool, typer.Option(help="Show the progress and return when the run has ended.")] = False,
+    name: Annotated[str, typer.Option(help="Display name.")] = "",
+    author: Annotated[str, typer.Option(help="Who starts the run.")] = "",
+    wait: Annotated[bool, typer.Option(help="Show progress and return when the run has ended.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Start a training run in the background and print its id."""
@@ -96,9 +98,12 @@ def evaluate(
     runs_root: RunsRoot,
     data_root: DataRoot,
     split: Annotated[Split, typer.Option(parser=reported_split, help="Split to score.")] = Split.TEST,
-    tta: Annotated[bool, typer.Option("--tta", help="Average over the image and its mirror image.")] = False,
+    tta: Annotated[
+        bool, typer.Option("--tta", help="Flip TTA: average over the image and its horizontal flip.")
+    ] = False,
     shifts: Annotated[
-        bool, typer.Option("--shifts", help="With --tta: average over both shifted by two pixels, too; ten views.")
+        bool,
+        typer.Option("--shifts", help="With --tta: also average over translations by two pixels, ten views in all."),
     ] = False,
     device: Annotated[Device | None, typer.Option(help="Where to compute; by default as the run was trained.")] = None,
     threads: Annotated[
@@ -106,7 +111,7 @@ def evaluate(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score a run's best weights again. What they say about train, which no run scores by itself, is kept with it."""
+    """Evaluate a run's best weights again. No run scores train by itself; those predictions are kept with it."""
     from core.runs.reader import find_run
 
     found = find_run(runs_root, run)
@@ -146,13 +151,13 @@ def evaluate(
 @bench_app.command("train")
 def bench_train(
     data_root: DataRoot,
-    dataset: Annotated[str, typer.Option(help="Name of an imported data set.")] = "fer2013",
-    batch_size: Annotated[int, typer.Option(min=2)] = 128,
-    steps: Annotated[int, typer.Option(min=2, help="Timed steps per turn; on a GPU take 100.")] = 8,
-    rounds: Annotated[int, typer.Option(min=1, help="Turns of each.")] = 3,
+    dataset: Annotated[str, typer.Option(help="Name of an imported dataset.")] = "fer2013",
+    batch_size: Annotated[int, typer.Option(min=2, help="Images per optimizer step.")] = 128,
+    steps: Annotated[int, typer.Option(min=2, help="Timed steps per round; on a GPU take 100.")] = 8,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds per variant.")] = 3,
     as_json: AsJson = False,
 ) -> None:
-    """Images per second of the usual script and of the engine, in turns."""
+    """Measure the training speed of a plain PyTorch script and of the engine, in alternating rounds."""
     from core.training import bench
 
     figures = bench.bench_train(data_root, dataset, batch_size=batch_size, steps=steps, rounds=rounds)

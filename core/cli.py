@@ -17,15 +17,31 @@ from core.splits import ORIGINAL_TEST, current_split
 if TYPE_CHECKING:
     from core.runs.store import Run
 
-RunsRoot = Annotated[Path, typer.Option("--runs-root", help="Folder of the runs.", default_factory=default_runs_root)]
+RunsRoot = Annotated[
+    Path,
+    typer.Option(
+        "--runs-root",
+        help="Folder of the runs.",
+        default_factory=default_runs_root,
+        show_default="FER_RUNS_ROOT, else runs/",
+    ),
+]
 DataRoot = Annotated[
-    Path, typer.Option("--data-root", help="Folder of imported data.", default_factory=default_data_root)
+    Path,
+    typer.Option(
+        "--data-root",
+        help="Folder of the imported datasets.",
+        default_factory=default_data_root,
+        show_default="FER_DATA_ROOT, else data/",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
-RunName = Annotated[str, typer.Argument(metavar="RUN", help="Run id, its unambiguous beginning, or the run's folder.")]
+RunName = Annotated[
+    str, typer.Argument(metavar="RUN", help="Run id, an unambiguous prefix of it, or the path of the run folder.")
+]
 Settings = Annotated[
-    list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change one setting; may be repeated.")
+    list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override one setting; repeatable.")
 ]
 
 

@@ -16,11 +16,11 @@ NEEDED = ("streamlit", "websockets", "psutil")
 
 
 def bench_pages(
-    runs: Annotated[int, typer.Option(min=20, help="Runs to make, in a folder of their own.")] = 1000,
-    rounds: Annotated[int, typer.Option(min=1, help="Later openings of each page; their median is given.")] = 7,
+    runs: Annotated[int, typer.Option(min=20, help="Number of runs to generate, in a folder of their own.")] = 1000,
+    rounds: Annotated[int, typer.Option(min=1, help="Repeated loads of each page; the median is reported.")] = 7,
     as_json: AsJson = False,
 ) -> None:
-    """Server time of the pages with many runs, and TensorBoard on the same folder."""
+    """Measure the server time of each page with many runs, and TensorBoard on the same runs."""
     if not (PROJECT_ROOT / "tests" / "bench" / "bench_pages.py").is_file():
         raise FerError("The measuring code is not here: run this in a checkout of the project, which has tests/bench.")
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from core.data.fer2013 import DatasetInfo
     from core.data.kaggle import Download
 
-data_app = typer.Typer(help="Get data sets and look at them.", no_args_is_help=True, rich_markup_mode=None)
+data_app = typer.Typer(help="Download, import and inspect datasets.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @data_app.command("import")
@@ -23,24 +23,27 @@ def data_import(
     path: Annotated[
         Path,
         typer.Argument(
-            help="FER2013 as zip, folder, CSV or tar.gz; fer2013new.csv of FER+; or class folders of your own pictures."
+            help="FER2013 as zip, folder, CSV or tar.gz; fer2013new.csv for FER+ labels; or a folder or zip with one "
+            "subfolder of images per class."
         ),
     ],
     data_root: DataRoot,
     name: Annotated[
-        str | None, typer.Option(help="Name of the set: fer2013 where nothing is said, fer2013-plus for FER+.")
+        str | None, typer.Option(help="Dataset name.", show_default="fer2013, or fer2013-plus for FER+")
     ] = None,
-    accept_differences: Annotated[bool, typer.Option(help="Go on if the counts are not the published ones.")] = False,
+    accept_differences: Annotated[
+        bool, typer.Option(help="Import even if counts differ from the published ones.")
+    ] = False,
     mapping: Annotated[
         list[str] | None,
-        typer.Option(metavar="FOLDER=CLASS", help="Own pictures: a folder's class, or - to leave it out; repeatable."),
+        typer.Option(metavar="FOLDER=CLASS", help="Custom dataset: class of a subfolder, - to skip it; repeatable."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Own pictures: decides the split where no folder does.")] = 0,
-    skip_unreadable: Annotated[bool, typer.Option(help="Own pictures: leave out what cannot be read.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Custom dataset: split seed, where no folders name the splits.")] = 0,
+    skip_unreadable: Annotated[bool, typer.Option(help="Custom dataset: skip unreadable images.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Read, verify and cache a data set; all or nothing. With another --name than fer2013, folders and zip files whose
-    file names are not those of FER2013 are your own pictures."""
+    """Validate and cache a dataset; if this fails, nothing is kept. With a --name other than fer2013, folders and zip
+    files that don't have the file names of FER2013 are imported as a custom dataset."""
     from core.data.ferplus import import_ferplus, looks_like_ferplus
     from core.data.own import import_own, is_own, parse_mapping
     from core.data.sources import import_dataset
@@ -67,16 +70,18 @@ def data_import(
 def data_download(
     data_root: DataRoot,
     kaggle_json: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="kaggle.json of your account; kept for later downloads.")
+        Path | None, typer.Option(metavar="FILE", help="kaggle.json of your account; saved for later downloads.")
     ] = None,
     token_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="File that holds a token, - for standard input; kept likewise.")
+        Path | None, typer.Option(metavar="FILE", help="File with an API token, - for standard input; saved, too.")
     ] = None,
-    accept_differences: Annotated[bool, typer.Option(help="Go on if the counts are not the published ones.")] = False,
+    accept_differences: Annotated[
+        bool, typer.Option(help="Import even if counts differ from the published ones.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Get FER2013 from Kaggle and import it. Without a file it uses the token that was given before, or that of this
-    machine. Ctrl-C ends it; the next try goes on from there."""
+    """Download FER2013 from Kaggle and import it. Without a file, the saved token or the one on this machine is used.
+    Ctrl-C cancels; the next download resumes."""
     from core.data import credentials, kaggle
     from core.data.fer2013 import TERMS, read_info
 
@@ -102,9 +107,9 @@ def data_download(
 
 @data_app.command("credentials")
 def data_credentials(
-    remove: Annotated[bool, typer.Option("--remove", help="Delete the token that was given here.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Delete the saved token.")] = False,
 ) -> None:
-    """Say which Kaggle token a download would use, without showing it."""
+    """Show which Kaggle token a download would use, without revealing it."""
     from core.data import credentials
 
     if remove:
@@ -145,8 +150,12 @@ def _bar(share: float, text: str, *, ended: bool = False) -> None:
 
 
 @data_app.command("demo")
-def data_demo(data_root: DataRoot, seed: int = 0, as_json: AsJson = False) -> None:
-    """Make the demo set: faces drawn by this program, to try everything without FER2013."""
+def data_demo(
+    data_root: DataRoot,
+    seed: Annotated[int, typer.Option(help="Seed of the generated images.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Generate the synthetic demo dataset: cartoon faces, to try every feature without FER2013."""
     from core.data.demo import import_demo
 
     _print_dataset(import_demo(data_root, seed=seed), as_json)
@@ -154,7 +163,7 @@ def data_demo(data_root: DataRoot, seed: int = 0, as_json: AsJson = False) -> No
 
 @data_app.command("status")
 def data_status(data_root: DataRoot, as_json: AsJson = False) -> None:
-    """The imported data sets with their counts."""
+    """List the imported datasets with their image counts."""
     from core.data.fer2013 import list_datasets
 
     infos = list_datasets(data_root)
@@ -173,10 +182,10 @@ def data_status(data_root: DataRoot, as_json: AsJson = False) -> None:
 @data_app.command("audit")
 def data_audit(
     data_root: DataRoot,
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Name of the set.")] = "fer2013",
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Dataset name.")] = "fer2013",
     as_json: AsJson = False,
 ) -> None:
-    """Find repeated, mislabelled, leaked and empty images. Kept with the set: later calls are instant."""
+    """Find duplicates, conflicting labels, train-test leakage and blank images. Cached with the dataset."""
     from core.data.audit import audit_dataset
 
     audit = audit_dataset(data_root, name)

@@ -30,12 +30,12 @@ def export(
         Format,
         typer.Option(
             "--format",
-            help="csv: curves with every point. zip: the run's folder, no checkpoint. onnx: the best weights.",
+            help="csv: curves with every point. zip: run folder without checkpoint. onnx: best weights.",
         ),
     ],
-    output: Annotated[Path, typer.Option("--output", help="Folder to write into.")] = Path(),
+    output: Annotated[Path, typer.Option("--output", help="Folder to write to.")] = Path(),
 ) -> None:
-    """Write a run in another form, and print the files."""
+    """Export a run and print the files written."""
     from core.runs.reader import find_run
 
     found = find_run(runs_root, run)

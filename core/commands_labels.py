@@ -25,11 +25,11 @@ from core.errors import RunError
 from core.labels import LABELS
 
 corrections_app = typer.Typer(
-    help="Lists of corrected labels, made from verdicts.", no_args_is_help=True, rich_markup_mode=None
+    help="Correction sets: label corrections made from label reviews.", no_args_is_help=True, rich_markup_mode=None
 )
-suspects_app = typer.Typer(help="Labels that are probably wrong.", no_args_is_help=True, rich_markup_mode=None)
+suspects_app = typer.Typer(help="Find probable label errors.", no_args_is_help=True, rich_markup_mode=None)
 
-By = Annotated[str, typer.Option("--by", help="Who says so; who is logged in, by default.")]
+By = Annotated[str, typer.Option("--by", help="Your name.", show_default="the logged-in user")]
 
 
 class JudgedSplit(StrEnum):
@@ -56,19 +56,19 @@ def runs_verdict(
     run: RunName,
     runs_root: RunsRoot,
     data_root: DataRoot,
-    split: Annotated[JudgedSplit, typer.Option(help="Of which split the images are.")],
-    image: Annotated[list[str], typer.Option("--image", metavar="ID", help="Image id; may be repeated.")],
+    split: Annotated[JudgedSplit, typer.Option(help="Split of the images.")],
+    image: Annotated[list[str], typer.Option("--image", metavar="ID", help="Image id; repeatable.")],
     verdict: Annotated[
         str | None,
-        typer.Option(help="label is wrong, ambiguous, hard but right, not a face or model's fault."),
+        typer.Option(help="Your review: label is wrong, ambiguous, hard but right, not a face or model's fault."),
     ] = None,
-    label: Annotated[str | None, typer.Option(help="What the label should be, with 'label is wrong'.")] = None,
-    comment: Annotated[str, typer.Option(help="Why.")] = "",
-    withdraw: Annotated[bool, typer.Option("--withdraw", help="Take back what you have said about them.")] = False,
+    label: Annotated[str | None, typer.Option(help="Correct label; with 'label is wrong' only.")] = None,
+    comment: Annotated[str, typer.Option(help="Free text.")] = "",
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="Withdraw your review of these images.")] = False,
     by: By = "",
     as_json: AsJson = False,
 ) -> None:
-    """Say what is wrong with one or more images; kept with name and time."""
+    """Review the labels of one or more images; kept with your name and the time."""
     from core.data.fer2013 import load_split
     from core.runs.reader import find_run
     from core.runs.review import local_user
@@ -94,11 +94,11 @@ def runs_verdict(
 def runs_verdicts(
     run: RunName,
     runs_root: RunsRoot,
-    everything: Annotated[bool, typer.Option("--all", help="What was replaced or taken back, too.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Include replaced and withdrawn reviews.")] = False,
     as_csv: AsCsv = False,
     as_json: AsJson = False,
 ) -> None:
-    """What people say about the images a run was judged by, the oldest first."""
+    """List the label reviews given on a run's images, oldest first."""
     from core.runs.reader import find_run
     from core.runs.verdicts import read_verdicts, verdict_rows
 
@@ -124,15 +124,15 @@ def runs_verdicts(
 def runs_changes(
     run: RunName,
     runs_root: RunsRoot,
-    against: Annotated[str, typer.Option(help="The run before; its parent, by default.")] = "",
-    split: Annotated[ScoredSplit, typer.Option(help="On which images.")] = ScoredSplit.VALIDATION,
+    against: Annotated[str, typer.Option(help="Run to compare with.", show_default="the run it was cloned from")] = "",
+    split: Annotated[ScoredSplit, typer.Option(help="Split to compare on.")] = ScoredSplit.VALIDATION,
     corrected: Annotated[
-        bool, typer.Option("--corrected", help="Judge both by the labels of the list the run was trained with.")
+        bool, typer.Option("--corrected", help="Score both on the labels of the run's correction set.")
     ] = False,
     as_csv: AsCsv = False,
     as_json: AsJson = False,
 ) -> None:
-    """Which images a run fixed and which it broke, against the run it was cloned from or another."""
+    """List the images a run fixed and broke, compared with the run it was cloned from or another."""
     from core.evaluation.changes import OUTCOMES, changes_per_class, fixed_and_broken
     from core.evaluation.predictions import read_predictions
     from core.runs.corrections import correct_table, run_corrections
@@ -171,7 +171,7 @@ def runs_changes(
 
 @corrections_app.command("list")
 def corrections_list(runs_root: RunsRoot, as_json: AsJson = False) -> None:
-    """All lists, the newest first."""
+    """List the correction sets, newest first."""
     from core.runs.corrections import list_corrections
 
     found = list_corrections(runs_root)
@@ -186,14 +186,18 @@ def corrections_list(runs_root: RunsRoot, as_json: AsJson = False) -> None:
 
 @corrections_app.command("make")
 def corrections_make(
-    name: Annotated[str, typer.Argument(help="Name of the list: a-z, 0-9 and -.")],
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Whose verdicts to take; runs of the same data.")],
+    name: Annotated[str, typer.Argument(help="Name of the correction set: a-z, 0-9 and hyphens.")],
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN...", help="Runs on one dataset, whose label reviews to use.")
+    ],
     runs_root: RunsRoot,
-    split: Annotated[list[str] | None, typer.Option(help="train or validation; both by default.")] = None,
-    follow: Annotated[str | None, typer.Option(help="Whose word counts where reviewers want different things.")] = None,
+    split: Annotated[
+        list[str] | None, typer.Option(help="train or validation; repeatable.", show_default="both")
+    ] = None,
+    follow: Annotated[str | None, typer.Option(help="Reviewer to follow where reviewers disagree.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a list from verdicts: wrong labels are replaced, ambiguous images and those that are no faces left out."""
+    """Make a correction set from label reviews: wrong labels are replaced, ambiguous images and non-faces excluded."""
     from core.runs.corrections import CORRECTED_SPLITS, make_corrections, save_corrections
 
     found = find_runs(runs_root, runs)
@@ -214,12 +218,12 @@ def corrections_make(
 
 @corrections_app.command("show")
 def corrections_show(
-    name: Annotated[str, typer.Argument(help="Name of the list.")],
+    name: Annotated[str, typer.Argument(help="Name of the correction set.")],
     runs_root: RunsRoot,
     as_csv: AsCsv = False,
     as_json: AsJson = False,
 ) -> None:
-    """One list, image by image."""
+    """Show a correction set, image by image."""
     from core.runs.corrections import load_corrections
 
     found = load_corrections(runs_root, name)
@@ -241,13 +245,13 @@ def corrections_show(
 def suspects_queue(
     runs_root: RunsRoot,
     data_root: DataRoot,
-    preset: Annotated[str, typer.Option(help=f"One of: {', '.join(PRESETS)}.")] = "quick",
+    preset: Annotated[str, typer.Option(help=f"Preset to start from: {', '.join(PRESETS)}.")] = "quick",
     settings: Settings = None,
-    folds: Annotated[int, typer.Option(help="Into how many parts train is divided, 2 to 5.")] = 5,
+    folds: Annotated[int, typer.Option(help="Number of folds, 2 to 5.")] = 5,
     by: By = "",
     as_json: AsJson = False,
 ) -> None:
-    """Queue one run per fold of train; each leaves its fold out and predicts it at the end."""
+    """Queue one run per fold of the train split; each holds its fold out and scores it at the end."""
     from core.data.fer2013 import read_info
     from core.jobs.folds import queue_folds
     from core.runs.review import local_user
@@ -265,14 +269,14 @@ def suspects_queue(
 @suspects_app.command("show")
 def suspects_show(
     runs_root: RunsRoot,
-    runs: Annotated[list[str] | None, typer.Argument(metavar="[RUN...]", help="Runs of the same data.")] = None,
-    tag: Annotated[str, typer.Option(help="All runs with this tag.")] = "",
-    split: Annotated[JudgedSplit, typer.Option(help="Of which images.")] = JudgedSplit.TRAIN,
-    top: Annotated[int, typer.Option(min=0, help="How many; 0 means all.")] = 50,
+    runs: Annotated[list[str] | None, typer.Argument(metavar="[RUN...]", help="Runs on one dataset.")] = None,
+    tag: Annotated[str, typer.Option(help="Add all runs with this tag.")] = "",
+    split: Annotated[JudgedSplit, typer.Option(help="Split to rank.")] = JudgedSplit.TRAIN,
+    top: Annotated[int, typer.Option(min=0, help="Number of images; 0 = all.")] = 50,
     as_csv: AsCsv = False,
     as_json: AsJson = False,
 ) -> None:
-    """The images whose label is most probably wrong, judged by runs that were not trained on them where there are."""
+    """Rank images by how likely their label is wrong, using runs that were not trained on them where there are."""
     from core.runs.reader import list_runs
     from core.runs.suspects import find_suspects
 

@@ -20,31 +20,32 @@ _PROGRESS_SECONDS = 1.0
 _PROGRESS_LINES = 100
 """Where the progress goes to a file: one line for so many pictures."""
 
-RunOption = Annotated[str, typer.Option(help="Which run's weights; by default the approved run, else the best one.")]
+RunOption = Annotated[
+    str, typer.Option(help="Run whose weights to use.", show_default="the approved run, else the best one")
+]
 WeightsOption = Annotated[
-    Path | None, typer.Option(help="Instead of a run: a .pth with the original project's weights, loaded safely.")
+    Path | None, typer.Option(help="Use a state_dict of CnnModel2 or CnnModel1 (.pth) instead of a run; loaded safely.")
 ]
 
 
 def predict(
     images: Annotated[
-        list[str], typer.Argument(metavar="IMAGE...", help="Pictures, folders, zip files, or patterns like '**/*.jpg'.")
+        list[str], typer.Argument(metavar="IMAGE...", help="Images, folders, zip files, or patterns like '**/*.jpg'.")
     ],
     runs_root: RunsRoot,
     run: RunOption = "",
     weights: WeightsOption = None,
-    faces: Annotated[
-        bool, typer.Option("--faces/--no-faces", help="Look for faces, or take each picture whole.")
-    ] = True,
+    faces: Annotated[bool, typer.Option("--faces/--no-faces", help="Detect faces, or use the full image.")] = True,
     margin: Annotated[
-        float, typer.Option(min=0.5, max=2, help="How wide to cut around a face, times FER2013's framing.")
+        float,
+        typer.Option(min=0.5, max=2, help="Crop margin; 1.0 matches FER2013 framing, higher includes more context."),
     ] = 1.0,
     as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one row per face.")] = False,
 ) -> None:
-    """Predict the expressions on pictures, any number of them. With --json one line per picture.
+    """Classify the facial expressions in any number of images. With --json, one line per image.
 
-    What cannot be read is reported on standard error, and the others go on: the exit code is then 2.
+    Unreadable images are reported on standard error, the others are processed; the exit code is then 2.
     """
     if as_json and as_csv:
         raise ConfigError("--json and --csv were both given: choose one.")
@@ -155,12 +156,12 @@ def bench_predict(
     data_root: DataRoot,
     run: RunOption = "",
     photo: Annotated[
-        Path | None, typer.Option(help="A photo with faces; by default one made of six FER2013 images.")
+        Path | None, typer.Option(help="Photo with faces.", show_default="a collage of six FER2013 images")
     ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Turns of each.")] = 5,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds per variant.")] = 5,
     as_json: AsJson = False,
 ) -> None:
-    """Milliseconds per photo and per face, ours and, where it is installed, those of the package fer."""
+    """Measure milliseconds per photo and per face, also of the package fer where it is installed."""
     predictor = _predictor(runs_root, run, None)
     from core.data.decode import decode_image
     from core.prediction.bench import bench_predictor, group_photo

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from core.runs.reproduce import Reproduction
 
 runs_app = typer.Typer(
-    help="List, show, compare, annotate, stop and resume runs.", no_args_is_help=True, rich_markup_mode=None
+    help="List, show, compare, edit, review, stop and resume runs.", no_args_is_help=True, rich_markup_mode=None
 )
 
 
@@ -52,12 +52,12 @@ class Place(StrEnum):
 @runs_app.command("list")
 def runs_list(
     runs_root: RunsRoot,
-    archived: Annotated[bool, typer.Option("--archived", help="Archived ones, too.")] = False,
-    tag: Annotated[list[str] | None, typer.Option("--tag", help="Only with this tag; may be repeated.")] = None,
+    archived: Annotated[bool, typer.Option("--archived", help="Include archived runs.")] = False,
+    tag: Annotated[list[str] | None, typer.Option("--tag", help="Only runs with this tag; repeatable.")] = None,
     as_csv: AsCsv = False,
     as_json: AsJson = False,
 ) -> None:
-    """All runs, newest first."""
+    """List runs, newest first."""
     from core.runs.reader import list_runs
     from core.runs.table import as_rows
 
@@ -85,13 +85,15 @@ def runs_list(
 
 @runs_app.command("compare")
 def runs_compare(
-    runs: Annotated[list[str], typer.Argument(metavar="BASELINE RUN...", help="The baseline first, then the others.")],
+    runs: Annotated[
+        list[str], typer.Argument(metavar="BASELINE RUN...", help="The baseline, then the runs to compare with it.")
+    ],
     runs_root: RunsRoot,
-    split: Annotated[ComparedSplit, typer.Option(help="On which images.")] = ComparedSplit.VALIDATION,
+    split: Annotated[ComparedSplit, typer.Option(help="Split to compare on.")] = ComparedSplit.VALIDATION,
     as_csv: AsCsv = False,
     as_json: AsJson = False,
 ) -> None:
-    """Runs beside a baseline on the same images, and whether the differences are more than chance."""
+    """Compare runs with a baseline and test for significance."""
     from core.runs.compare import against_baseline, seed_groups, setting_differences
     from core.runs.table import compared_rows
 
@@ -135,16 +137,16 @@ def runs_annotate(
     run: RunName,
     runs_root: RunsRoot,
     name: Annotated[str | None, typer.Option(help="Display name.")] = None,
-    note: Annotated[str | None, typer.Option(help="The notes, replaced.")] = None,
-    comment: Annotated[str, typer.Option(help="Something to say, kept in the history.")] = "",
-    tag: Annotated[list[str] | None, typer.Option("--tag", help="Add a tag; may be repeated.")] = None,
-    untag: Annotated[list[str] | None, typer.Option("--untag", help="Take a tag away; may be repeated.")] = None,
-    star: Annotated[bool | None, typer.Option("--star/--unstar", help="Star it, or no more.")] = None,
+    note: Annotated[str | None, typer.Option(help="Replace the notes.")] = None,
+    comment: Annotated[str, typer.Option(help="Add a comment to the history.")] = "",
+    tag: Annotated[list[str] | None, typer.Option("--tag", help="Add a tag; repeatable.")] = None,
+    untag: Annotated[list[str] | None, typer.Option("--untag", help="Remove a tag; repeatable.")] = None,
+    star: Annotated[bool | None, typer.Option("--star/--unstar", help="Star or unstar the run.")] = None,
     review: Annotated[str | None, typer.Option(help="unreviewed, in review, approved or rejected.")] = None,
-    by: Annotated[str, typer.Option(help="Who says so; who is logged in, by default.")] = "",
+    by: Annotated[str, typer.Option(help="Your name.", show_default="the logged-in user")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Say something about a run: name, notes, tags, verdict."""
+    """Edit a run's name, notes, tags and review."""
     from core.runs.reader import find_run
     from core.runs.review import annotate, local_user
 
@@ -163,11 +165,11 @@ def runs_annotate(
 
 @runs_app.command("archive")
 def runs_archive(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...")],
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Run ids, prefixes or folders.")],
     runs_root: RunsRoot,
-    undo: Annotated[bool, typer.Option("--undo", help="Show them in lists again.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Unarchive the runs.")] = False,
 ) -> None:
-    """Hide runs from lists; nothing is deleted."""
+    """Hide runs from lists. Nothing is deleted."""
     from core.runs.review import annotate, local_user
 
     for found in find_runs(runs_root, runs):
@@ -177,7 +179,7 @@ def runs_archive(
 
 @runs_app.command("delete")
 def runs_delete(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...")],
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Run ids, prefixes or folders.")],
     runs_root: RunsRoot,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
@@ -202,7 +204,7 @@ def runs_delete(
 
 @runs_app.command("show")
 def runs_show(run: RunName, runs_root: RunsRoot, as_json: AsJson = False) -> None:
-    """One run: state, progress, settings, figures; what came of reproducing another."""
+    """Show a run: state, progress, metrics and settings; for a reproduction, also its result."""
     from core.runs.best import describe_mismatch
     from core.runs.reader import find_run
     from core.runs.reproduce import read_reproduction
@@ -230,9 +232,9 @@ def runs_show(run: RunName, runs_root: RunsRoot, as_json: AsJson = False) -> Non
 def runs_stop(
     run: RunName,
     runs_root: RunsRoot,
-    now: Annotated[bool, typer.Option("--now", help="Kill it; work since its last checkpoint is lost.")] = False,
+    now: Annotated[bool, typer.Option("--now", help="Force stop; progress since the last checkpoint is lost.")] = False,
 ) -> None:
-    """Stop a run at its next batch, with a checkpoint; or take it out of the queue."""
+    """Stop a run at its next batch, with a checkpoint; or remove it from the queue."""
     from core.jobs.local import stop, stop_now
     from core.runs.reader import find_run
 
@@ -246,7 +248,7 @@ def runs_stop(
 
 @runs_app.command("resume")
 def runs_resume(run: RunName, runs_root: RunsRoot, data_root: DataRoot) -> None:
-    """Put a stopped, failed or crashed run back in the queue; it goes on from its checkpoint."""
+    """Requeue a stopped, failed or crashed run; it resumes from its last checkpoint."""
     from core.jobs.local import resume
     from core.runs.reader import find_run
 
@@ -257,7 +259,7 @@ def runs_resume(run: RunName, runs_root: RunsRoot, data_root: DataRoot) -> None:
 
 @runs_app.command("retry")
 def runs_retry(run: RunName, runs_root: RunsRoot, data_root: DataRoot) -> None:
-    """Start a new run with the settings of another, and print its id."""
+    """Start a new run with the same settings as another and print its id."""
     from core.jobs.local import retry
     from core.runs.reader import find_run
 
@@ -272,9 +274,9 @@ def runs_clone(
     data_root: DataRoot,
     settings: Settings = None,
     name: Annotated[str, typer.Option(help="Display name of the new run.")] = "",
-    author: Annotated[str, typer.Option(help="Who starts it.")] = "",
+    author: Annotated[str, typer.Option(help="Who starts the run.")] = "",
 ) -> None:
-    """Start a new run with the settings of another, some of them changed, and print its id."""
+    """Start a new run from the settings of another, some of them overridden, and print its id."""
     from core.config import parse_config
     from core.jobs.local import start
     from core.runs.inputs import check_inputs
@@ -291,11 +293,11 @@ def runs_reproduce(
     run: RunName,
     runs_root: RunsRoot,
     data_root: DataRoot,
-    author: Annotated[str, typer.Option(help="Who starts it.")] = "",
-    wait: Annotated[bool, typer.Option("--wait", help="Show the progress, and the verdict at the end.")] = False,
+    author: Annotated[str, typer.Option(help="Who starts the run.")] = "",
+    wait: Annotated[bool, typer.Option("--wait", help="Show progress, and the result at the end.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train a finished run again from what it recorded, and say whether the same comes out."""
+    """Retrain a finished run with its recorded settings and check whether the result is reproduced."""
     from core.jobs.follow import follow_to_end
     from core.jobs.local import reproduce
     from core.runs.reader import find_run, read_run
@@ -333,9 +335,9 @@ def _print_reproduction(verdict: "Reproduction") -> None:
 def runs_move(
     run: RunName,
     runs_root: RunsRoot,
-    place: Annotated[Place, typer.Option("--to", help="Its new place among the waiting runs.")],
+    place: Annotated[Place, typer.Option("--to", help="New place in the queue.")],
 ) -> None:
-    """Change the place of a waiting run in the line."""
+    """Move a queued run within the queue."""
     from core.jobs.queue import move_waiting
     from core.runs.reader import find_run
 
@@ -346,7 +348,7 @@ def runs_move(
 
 @runs_app.command("recover")
 def runs_recover(runs_root: RunsRoot, data_root: DataRoot) -> None:
-    """After a restart of the machine: put interrupted runs back in line, and serve the line."""
+    """Requeue interrupted runs after a reboot and start the runner."""
     from core.jobs.local import recover
 
     recovered = recover(runs_root, data_root)

@@ -74,93 +74,99 @@ class TrainConfig(BaseModel):
 
     # --- what is trained on what
     model: Literal["cnn-model-2", "cnn-model-1"] = _field(
-        "cnn-model-2", "Basics", "Network: the paper's Model 2, or its smaller Model 1 for comparison."
+        "cnn-model-2", "Basics", "Model 2 of the paper, or its smaller Model 1."
     )
-    dataset: str = _field("fer2013", "Basics", "Name of an imported data set.", pattern=rf"^{NAME}$")
-    epochs: int = _field(50, "Basics", "Passes over the training images.", ge=1, le=10_000)
+    dataset: str = _field("fer2013", "Basics", "Name of an imported dataset.", pattern=rf"^{NAME}$")
+    epochs: int = _field(50, "Basics", "Number of training epochs.", ge=1, le=10_000)
     batch_size: int = _field(128, "Basics", "Images per optimizer step.", ge=2, le=8192)
-    seed: int = _field(0, "Basics", "Fixes weights, order, augmentation and dropout.", ge=0, le=2**31 - 1)
+    seed: int = _field(
+        0, "Basics", "Random seed for initialization, data order, augmentation and dropout.", ge=0, le=2**31 - 1
+    )
     images_per_epoch: int = _field(
-        0, "Basics", "Training images drawn per epoch, anew each time; 0 means all.", ge=0, le=10_000_000
+        0, "Basics", "Images sampled per epoch, resampled every epoch; 0 = all.", ge=0, le=10_000_000
     )
     drop_train_duplicates: bool = _field(
-        False, "Basics", "Leave out training images that also stand in validation or test, pixel for pixel."
+        False, "Basics", "Exclude training images that are pixel-identical to a validation or test image."
     )
 
     corrections: str = _field(
-        "", "Basics", "Name of a list of corrected labels; empty for none.", pattern=rf"^({NAME})?$"
+        "", "Basics", "Name of the correction set to apply; empty for none.", pattern=rf"^({NAME})?$"
     )
     hold_out: Literal[
         "", "1/2", "2/2", "1/3", "2/3", "3/3", "1/4", "2/4", "3/4", "4/4", "1/5", "2/5", "3/5", "4/5", "5/5"
     ] = _field(
         "",
         "Basics",
-        "Fold of the training images to leave out and to predict at the end, such as 2/5, the second of five; empty "
-        "for none.",
+        "Held-out fold: exclude one fold of the training images and score it at the end, such as 2/5, the second of "
+        "five; empty for none.",
     )
 
     # --- optimizer and schedule
     optimizer: Literal["adam", "adamw", "sgd", "muon"] = _field(
         "adam",
         "Optimizer",
-        "Adam with L2 decay, AdamW, SGD with Nesterov momentum, or Muon on the convolutions with AdamW on the rest.",
+        "Adam (L2), AdamW, SGD (Nesterov), or Muon for conv layers and AdamW for the rest.",
     )
     learning_rate: float = _field(1e-3, "Optimizer", "Peak learning rate.", gt=0, le=10)
     muon_learning_rate: float = _field(
-        0.02, "Optimizer", "Peak learning rate of the convolutions when the optimizer is muon.", gt=0, le=10
+        0.02, "Optimizer", "Peak learning rate of the conv layers with muon.", gt=0, le=10
     )
     weight_decay: float = _field(
-        1e-4, "Optimizer", "Weight decay; with sgd, adamw and muon not on norms and biases.", ge=0, le=1
+        1e-4, "Optimizer", "Weight decay; not applied to norm layers and biases with sgd, adamw and muon.", ge=0, le=1
     )
     schedule: Literal["constant", "cosine", "linear"] = _field(
         "constant",
         "Optimizer",
-        "Learning rate over the run: constant, warm-up then half a cosine to zero, or warm-up then a line to zero.",
+        "Learning rate schedule: constant, or linear warmup, then cosine or linear decay to zero.",
     )
-    warmup_fraction: float = _field(
-        0.0, "Optimizer", "Share of all steps over which the rate first rises from zero.", ge=0, lt=1
-    )
-    gradient_clip: float = _field(0.0, "Optimizer", "Largest norm of the gradient; 0 means no clipping.", ge=0, le=1000)
-    label_smoothing: float = _field(0.0, "Optimizer", "Share of the target spread over all classes.", ge=0, lt=1)
+    warmup_fraction: float = _field(0.0, "Optimizer", "Fraction of steps used for linear warmup.", ge=0, lt=1)
+    gradient_clip: float = _field(0.0, "Optimizer", "Max gradient norm; 0 = off.", ge=0, le=1000)
+    label_smoothing: float = _field(0.0, "Optimizer", "Label smoothing factor.", ge=0, lt=1)
     mixup_alpha: float = _field(
-        0.0, "Optimizer", "Beta distribution of mixup (Zhang et al. 2018); 0 means no mixup.", ge=0, le=10
+        0.0, "Optimizer", "Mixup α, the Beta distribution parameter (Zhang et al. 2018); 0 = off.", ge=0, le=10
     )
     ema_decay: float = _field(
-        0.0, "Optimizer", "Decay per step of the averaged weights that are evaluated; 0 means none.", ge=0, lt=1
+        0.0, "Optimizer", "EMA decay per step; the EMA weights are evaluated. 0 = off.", ge=0, lt=1
     )
     early_stopping: int = _field(
         0,
         "Optimizer",
-        "Stop after so many epochs without a better validation accuracy; 0 means never.",
+        "Early-stopping patience in epochs, on validation accuracy; 0 = off.",
         ge=0,
         le=10_000,
     )
 
     # --- augmentation, drawn anew for every image and epoch
-    flip: bool = _field(True, "Augmentation", "Mirror left and right, half of the time.")
-    rotation: float = _field(10.0, "Augmentation", "Largest turn to either side, in degrees.", ge=0, le=180)
-    shift: float = _field(0.0, "Augmentation", "Largest shift along each axis, as a share of the image.", ge=0, le=1)
-    zoom: float = _field(0.0, "Augmentation", "Largest change of size, as a share.", ge=0, lt=1)
-    brightness: float = _field(0.0, "Augmentation", "Largest change of brightness, as a share of white.", ge=0, le=1)
-    contrast: float = _field(0.0, "Augmentation", "Largest change of contrast around the mean, as a share.", ge=0, le=1)
-    erasing: float = _field(0.0, "Augmentation", "Probability that a rectangle of the image is blanked.", ge=0, le=1)
+    flip: bool = _field(True, "Augmentation", "Random horizontal flip (p = 0.5).")
+    rotation: float = _field(10.0, "Augmentation", "Max rotation in degrees (±).", ge=0, le=180)
+    shift: float = _field(
+        0.0, "Augmentation", "Max translation along each axis, as a fraction of the image size.", ge=0, le=1
+    )
+    zoom: float = _field(0.0, "Augmentation", "Max scale change, as a fraction.", ge=0, lt=1)
+    brightness: float = _field(
+        0.0, "Augmentation", "Max brightness shift, as a fraction of the full range.", ge=0, le=1
+    )
+    contrast: float = _field(0.0, "Augmentation", "Max contrast change around the mean, as a fraction.", ge=0, le=1)
+    erasing: float = _field(0.0, "Augmentation", "Random erasing probability.", ge=0, le=1)
     fade_epochs: int = _field(
-        0, "Augmentation", "Last epochs over which augmentation (but for the flip) fades to none.", ge=0, le=10_000
+        0,
+        "Augmentation",
+        "Number of final epochs over which augmentation (except flip) is ramped to zero.",
+        ge=0,
+        le=10_000,
     )
 
     # --- machine
-    device: Literal["auto", "cpu", "cuda"] = _field("auto", "Machine", "auto takes a GPU where there is one.")
+    device: Literal["auto", "cpu", "cuda"] = _field("auto", "Machine", "auto uses a GPU if available.")
     precision: Literal["auto", "float32", "bfloat16"] = _field(
-        "auto", "Machine", "auto computes in bfloat16 where the device is fast at it, else in float32."
+        "auto", "Machine", "auto uses bfloat16 if the hardware supports it natively, else float32."
     )
-    compile: bool = _field(False, "Machine", "torch.compile the network; pays off on CUDA only.")
-    threads: int = _field(
-        0, "Machine", "CPU threads; 0 means all cores, shared out if several runs train on the CPU.", ge=0, le=1024
-    )
+    compile: bool = _field(False, "Machine", "torch.compile the model; pays off on CUDA only.")
+    threads: int = _field(0, "Machine", "CPU threads; 0 = all cores, split between concurrent runs.", ge=0, le=1024)
     checkpoint_seconds: int = _field(
         120,
         "Machine",
-        "Most seconds of work that a crash can cost: how often a checkpoint is written.",
+        "Checkpoint interval in seconds: the most work that a crash can cost.",
         ge=1,
         le=86_400,
     )
@@ -179,7 +185,7 @@ def field_group(field: FieldInfo) -> str:
 
 @dataclass(frozen=True)
 class Preset:
-    """A named recipe: what it is, what it costs, what to expect, and the settings that differ from the defaults.
+    """A named preset: what it is, what it costs, what to expect, and the settings that differ from the defaults.
 
     The cost is in epochs and images: how long they take here, `core.runs.estimate` tells.
     """
@@ -207,7 +213,7 @@ PRESETS: Final[dict[str, Preset]] = {
         Preset(
             name="original",
             title="Baseline (original)",
-            description="Adam, constant learning rate 0.001, weight decay 1e-4, batch size 128, horizontal flip, rotation ±10°.",
+            description="Adam, constant learning rate 0.001, weight decay 1e-4, batch size 128, flip, rotation ±10°.",
             cost="50 epochs",
             expect="published: 65.95%, the best of 50 epochs selected on the original test set itself (7,178 images)",
             settings={},

@@ -27,6 +27,7 @@ FLOORS = {
     "core.jobs": 4,
     "core.prediction": 4,
     "core.cli": 4,
+    "core.cli_reference": 4,
     "core.runs": 3,
     "core.config": 2,
     "core.data": 2,

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from core.config import make_config
+from core.config import get_preset, make_config
 from core.errors import RunError
 from core.evaluation.predictions import read_predictions
 from core.jobs import local

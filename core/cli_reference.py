@@ -1,0 +1,108 @@
+"""The reference of the command line in Markdown, made from the commands themselves: `python -m core reference`."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import typer
+
+from core.files import PROJECT_ROOT
+
+REFERENCE: Final = Path(__file__).with_name("CLI.md")
+"""Where the reference is kept."""
+
+REGENERATE: Final = f"python -m core reference > {REFERENCE.relative_to(PROJECT_ROOT)}"
+
+_HEAD: Final = f"""# The command line
+
+Made from the commands by `{REGENERATE}`: change their texts, not this file. `--help` after any
+command says the same. Exit code 0 on success; 2 on bad input, with one line that says what to do; 1 on a failure."""
+
+_TYPES: Final = {str: "text", int: "integer", float: "number", Path: "path"}
+
+
+def reference(context: typer.Context) -> None:
+    """Print the reference of all commands in Markdown."""
+    print(describe(context.find_root().command), end="")
+
+
+def describe(root: Any) -> str:
+    """The reference of a command and all below it.
+
+    Args:
+        root: what `typer.main.get_command` makes of an application.
+
+    Returns:
+        Markdown: a section for each command, with a table of its arguments and options.
+    """
+    return "\n\n".join([_HEAD, *(_section(name, command) for name, command in walk(root, "python -m core"))]) + "\n"
+
+
+def walk(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Each command that is shown in help, with its full name, groups before what they hold."""
+    yield name, command
+    for child, below in getattr(command, "commands", {}).items():
+        if not below.hidden:
+            yield from walk(below, f"{name} {child}")
+
+
+def parameters(command: Any) -> list[Any]:
+    """Its arguments and options, without those that are hidden."""
+    return [each for each in command.params if not getattr(each, "hidden", False)]
+
+
+def spellings(parameter: Any) -> list[str]:
+    """How it is written: `RUN`, or `--faces` and `--no-faces`."""
+    if parameter.opts[0].startswith("-"):
+        return [*parameter.opts, *parameter.secondary_opts]
+    return [parameter.metavar or parameter.name.upper()]
+
+
+def _section(name: str, command: Any) -> str:
+    parts = [f"{'##' if hasattr(command, 'commands') else '###'} `{name}`", _one_line(command.help)]
+    if own := parameters(command):
+        rows = [
+            f"| {', '.join(f'`{each}`' for each in spellings(parameter))} | {_kind(parameter)} | {_default(parameter)} "
+            f"| {_one_line(parameter.help)} |"
+            for parameter in own
+        ]
+        parts.append("\n".join(["| argument or option | value | default | meaning |", "|---|---|---|---|", *rows]))
+    return "\n\n".join(parts)
+
+
+def _kind(parameter: Any) -> str:
+    """What it takes: its type, range or choices."""
+    if getattr(parameter, "is_flag", False):
+        return "flag"
+    described = parameter.type_descriptor
+    if described.choices:
+        kind = ", ".join(f"`{choice.value}`" for choice in described.choices)
+    else:
+        [*_, annotation] = getattr(described.annotation, "__args__", (described.annotation,))
+        kind = _TYPES[annotation] + _range(described.parameter_info)
+    if parameter.opts[0].startswith("-") and parameter.metavar:
+        return f"`{parameter.metavar}`, {kind}"
+    return kind
+
+
+def _range(info: Any) -> str:
+    low, high = info.min, info.max
+    if low is not None and high is not None:
+        return f", {low:g} to {high:g}"
+    return f", at least {low:g}" if low is not None else f", at most {high:g}" if high is not None else ""
+
+
+def _default(parameter: Any) -> str:
+    if isinstance(parameter.show_default, str):
+        return parameter.show_default
+    if parameter.required:
+        return "required"
+    default = getattr(parameter.default, "value", parameter.default)
+    if getattr(parameter, "is_flag", False):
+        return {True: "on", False: "off"}.get(default, "")
+    return "" if default in (None, "") else f"`{default}`"
+
+
+def _one_line(text: str | None) -> str:
+    return re.sub(r"([|*])", r"\\\1", " ".join((text or "").split()))

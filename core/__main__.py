@@ -113,6 +113,7 @@ def evaluate(
 ) -> None:
     """Evaluate a run's best weights again. No run scores train by itself; those predictions are kept with it."""
     from core.runs.reader import find_run
+    from core.runs.store import ViewMetrics
 
     found = find_run(runs_root, run)
     config = config_of(found)
@@ -127,22 +128,21 @@ def evaluate(
     asked = {"device": device and device.value, "threads": threads}
     compute = choose_compute(config.model_copy(update={key: v for key, v in asked.items() if v is not None}))
     if split is Split.TRAIN:
-        figures = score_train(found.paths, config, data_root, compute)
+        metrics: ViewMetrics | None = score_train(found.paths, config, data_root, compute)
     else:
         views = FLIP_AND_SHIFT if shifts else FLIP
         scored = report(found.paths, config, data_root, compute, splits=[split], tta=views, keep_predictions=False)
-        figures = scored[split]
-    if tta:
-        figures = figures["tta"]
+        metrics = scored[split].tta if tta else scored[split]
+    assert metrics
     if as_json:
-        print_json({"run": found.id, "split": split, "tta": tta, "shifts": shifts, **figures})
+        print_json({"run": found.id, "split": split, "tta": tta, "shifts": shifts, **metrics.as_json()})
         return
     views_used = "" if not tta else " with flip and shifts" if shifts else " with flip"
-    print(f"{found.id}, {split}{views_used}: {figure(figures)} on {figures['images']:,} images")
+    print(f"{found.id}, {split}{views_used}: {figure(metrics)} on {metrics.images:,} images")
     print(f"{'':10} {'precision':>10} {'recall':>10} {'F1':>10} {'images':>8}")
-    for label, row in figures["per_class"].items():
-        values = "".join(f"{percent(row[key]):>11}" for key in ("precision", "recall", "f1"))
-        print(f"{label:10}{values} {row['support']:>8,}")
+    for label, row in metrics.per_class.items():
+        values = "".join(f"{percent(share):>11}" for share in (row.precision, row.recall, row.f1))
+        print(f"{label:10}{values} {row.support:>8,}")
 
 
 # --- speed

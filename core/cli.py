@@ -15,7 +15,7 @@ from core.errors import ConfigError, RunError
 from core.splits import ORIGINAL_TEST, current_split
 
 if TYPE_CHECKING:
-    from core.runs.store import Run
+    from core.runs.store import Run, SubsetMetrics
 
 RunsRoot = Annotated[
     Path,
@@ -119,7 +119,7 @@ def run_as_json(run: "Run") -> dict[str, Any]:
         "status": run.status.model_dump(mode="json"),
         "meta": run.meta.model_dump(mode="json"),
         "config": run.config and run.config.model_dump(mode="json"),
-        "summary": run.summary,
+        "summary": run.summary.as_json(),
     }
 
 
@@ -143,13 +143,14 @@ def percent(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.2f} %"
 
 
-def figure(figures: dict[str, Any]) -> str:
-    """An accuracy with half of its 95 % interval."""
-    low, high = figures["interval"]
-    return f"{100 * figures['accuracy']:.2f} % ± {50 * (high - low):.1f}"
+def figure(metrics: "SubsetMetrics | None") -> str:
+    """An accuracy with half of its 95 % interval, or a dash."""
+    if metrics is None:
+        return "-"
+    low, high = metrics.interval
+    return f"{100 * metrics.accuracy:.2f} % ± {50 * (high - low):.1f}"
 
 
 def figure_on_test(run: "Run") -> str:
     """A run's accuracy on test, or a dash."""
-    figures = run.figures("test")
-    return figure(figures) if figures else "-"
+    return figure(run.metrics("test"))

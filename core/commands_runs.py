@@ -77,8 +77,8 @@ def runs_list(
     for run in runs:
         review = "" if run.meta.review == "unreviewed" else run.meta.review
         line = (
-            f"{run.id:34} {run.state:9} {run.summary.get('epochs_done', 0):>3}/{run.status.epochs:<4} "
-            f"{percent(run.best.get('validation_accuracy')):>11} {figure_on_test(run):>15}  {review}"
+            f"{run.id:34} {run.state:9} {run.summary.epochs_done:>3}/{run.status.epochs:<4} "
+            f"{percent(run.validation_accuracy):>11} {figure_on_test(run):>15}  {review}"
         )
         print(line.rstrip())
 
@@ -122,7 +122,7 @@ def runs_compare(
         )  # fmt: skip
         return
     for row in rows:
-        print(f"{row.run.id:34} {split.value} {figure(row.figures) if row.figures else '-':>15}  {row.words}")
+        print(f"{row.run.id:34} {split.value} {figure(row.metrics):>15}  {row.words}")
     for group in groups:
         mean, spread = group.mean_and_spread or (None, None)
         if spread is not None:
@@ -217,11 +217,11 @@ def runs_show(run: RunName, runs_root: RunsRoot, as_json: AsJson = False) -> Non
     print(f"{found.id}  {found.state}" + (f": {found.problem}" if found.problem else ""))
     if not found.state.is_live and (mismatch := describe_mismatch(found.paths)):
         print(mismatch)
-    print(f"epochs        {found.summary.get('epochs_done', 0)} of {found.status.epochs}")
+    print(f"epochs        {found.summary.epochs_done} of {found.status.epochs}")
     if best := found.best:
-        print(f"validation    {percent(best['validation_accuracy'])} in epoch {best['epoch']}, the best")
-    for split, figures in found.summary.get("evaluation", {}).items():
-        print(f"{split:13} {figure(figures)} on {figures['images']:,} images; with flip {figure(figures['tta'])}")
+        print(f"validation    {percent(best.validation_accuracy)} in epoch {best.epoch}, the best")
+    for split, metrics in found.summary.evaluation.items():
+        print(f"{split:13} {figure(metrics)} on {metrics.images:,} images; with flip {figure(metrics.tta)}")
     if found.config:
         print("settings      " + " ".join(f"{key}={value}" for key, value in found.config.model_dump().items()))
     if verdict:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.runs.compare import setting_differences
 from core.runs.store import Run
-from dashboard import compare_charts, run_widgets
+from dashboard import compare_charts
 
 ENOUGH_FOR_SCATTER: Final = 3
 ENOUGH_FOR_PARALLEL: Final = 4
@@ -88,13 +88,13 @@ def controls(runs: Sequence[Run]) -> tuple[str, str] | None:
 
 def _value(run: Run, split: str, result: str) -> float | None:
     figure, unit = RESULTS[result]
-    value = (run_widgets.evaluation_of(run, split) or {}).get(figure)
-    return None if value is None else float(value) * (100 if unit == "%" else 1)
+    value: float | None = getattr(run.metrics(split), figure, None)
+    return None if value is None else value * (100 if unit == "%" else 1)
 
 
 def _interval(run: Run, split: str, result: str) -> tuple[float, float] | None:
-    ends = (run_widgets.evaluation_of(run, split) or {}).get("interval") if result == "accuracy" else None
-    return (100 * ends[0], 100 * ends[1]) if ends else None
+    metrics = run.metrics(split) if result == "accuracy" else None
+    return (100 * metrics.interval[0], 100 * metrics.interval[1]) if metrics else None
 
 
 def _axis_value(value: Any) -> float | str:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.errors import RunError
 from core.runs.compare import Row, SeedGroup, against_baseline, seed_groups
-from core.runs.store import Run
+from core.runs.store import Run, SplitMetrics
 from dashboard import cache, compare_charts, compare_settings, errors_changes, widgets
 from dashboard.widgets import escape
 
@@ -85,14 +85,14 @@ def curves(runs: Sequence[Run], baseline: Run, labels: dict[str, str]) -> None:
 def figures(rows: Sequence[Row], baseline: Run, labels: dict[str, str], split: str) -> None:
     """Each run's figures with the difference to the baseline, and whether that is more than chance."""
     st.subheader(f"Figures on {split}", anchor=False)
-    base = next((row.figures for row in rows if row.run.id == baseline.id), {})
+    base = next((row.metrics for row in rows if row.run.id == baseline.id), None)
     table = [
         {
             "run": labels[row.run.id],
-            "accuracy": widgets.with_interval(row.figures),
+            "accuracy": widgets.accuracy_in(row.metrics),
             "delta": None if row.comparison is None else 100 * row.comparison.difference,
             "says": row.words,
-            "unseen": widgets.with_interval(row.figures.get("without_train_duplicates")),
+            "unseen": widgets.accuracy_in(row.metrics and row.metrics.without_train_duplicates),
             **{key: _beside(row, base, key, scale, digits) for key, _, scale, digits, _ in METRICS},
         }
         for row in rows
@@ -121,8 +121,8 @@ def figures(rows: Sequence[Row], baseline: Run, labels: dict[str, str], split: s
     )
 
 
-def _beside(row: Row, base: dict[str, Any], key: str, scale: float, digits: int) -> str:
-    value, other = row.figures.get(key), base.get(key)
+def _beside(row: Row, base: SplitMetrics | None, key: str, scale: float, digits: int) -> str:
+    value, other = getattr(row.metrics, key, None), getattr(base, key, None)
     if value is None:
         return "–"
     shown = f"{scale * value:.{digits}f}"

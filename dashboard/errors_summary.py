@@ -66,11 +66,10 @@ def scores(shown: Shown) -> None:
 def score(row: Any, label: str, correct: pd.Series, help: str | None = None) -> None:
     """An accuracy with half of its 95 % interval."""
     right, total = int(correct.sum()), len(correct)
-    result = {"accuracy": right / total if total else None, "interval": accuracy_interval(right, total)}
     widgets.figure(
         row,
         label,
-        widgets.with_interval(result),
+        widgets.with_interval(right / total if total else None, accuracy_interval(right, total)),
         f"{right:,} of {total:,} images",
         help=help or "± half of the 95 % interval.",
     )

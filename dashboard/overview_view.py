@@ -118,7 +118,7 @@ def card(run: Run) -> None:
 def best(run: Run) -> None:
     """The run that Predict uses by default."""
     st.subheader("Best run", anchor=False)
-    scored = next((split for split in ("test", "validation") if run_widgets.evaluation_of(run, split)), None)
+    scored = run_widgets.scored_split(run)
     with st.container(border=True):
         left, right = st.columns([5, 4], gap="large", vertical_alignment="center")
         with left:
@@ -127,13 +127,12 @@ def best(run: Run) -> None:
                 run_widgets.state_chip(run.state)
             st.caption(run_widgets.why_default(run))
             figures = st.grid(2, min_column_width=140)
-            epoch = run.summary.get("best", {}).get("epoch")
-            label = f"Validation, epoch {epoch}" if epoch else "Validation"
+            label = f"Validation, epoch {run.best.epoch}" if run.best else "Validation"
             figures.metric(label, run_widgets.best_with_interval(run))
-            test = run_widgets.evaluation_of(run, "test")
+            test = run.metrics("test")
             figures.metric(
                 "Test ± 95 %",
-                widgets.with_interval(test),
+                widgets.accuracy_in(test),
                 f"{run_widgets.unseen_with_interval(run)} unseen" if test else None,
                 delta_color="off",
                 delta_arrow="off",
@@ -144,8 +143,8 @@ def best(run: Run) -> None:
                 st.page_link(widgets.RUN, label="Curves", icon=":material/show_chart:", query_params=query)
                 st.page_link(widgets.ERRORS, label="Errors", icon=":material/grid_view:", query_params=query)
                 st.page_link(widgets.PREDICT, label="Predict", icon=":material/add_reaction:", query_params=query)
-        matrix = (run_widgets.evaluation_of(run, scored) or {}).get("confusion") if scored else None
-        if matrix:
-            title = f"Confusion on {scored}, % of each true class"
-            figure = charts.confusion(np.array(matrix), title, 270, widgets.is_dark())
+        split, metrics = scored or ("", None)
+        if metrics and metrics.confusion:
+            title = f"Confusion on {split}, % of each true class"
+            figure = charts.confusion(np.array(metrics.confusion), title, 270, widgets.is_dark())
             right.plotly_chart(figure, key="best-confusion", config=widgets.CHART_CONFIG)

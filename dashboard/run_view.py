@@ -23,21 +23,21 @@ def metrics(run: Run) -> None:
     """The figures of the run, each with its split."""
     epochs, steps = cache.history(run.paths.epochs), cache.history(run.paths.steps)
     status = run.status
-    best, test = run.summary.get("best", {}), run_widgets.evaluation_of(run, "test")
+    best, test = run.best, run.metrics("test")
     loss = float(steps["loss"].tail(50).mean()) if len(steps) else None
     row = st.grid(5, min_column_width=150, row_height=190)  # fixed: nothing jumps when the first trend appears
     widgets.figure(
         row,
         "Best validation",
         run_widgets.best_with_interval(run),
-        f"epoch {best['epoch']}" if best.get("epoch") else "after epoch 1",
+        f"epoch {best.epoch}" if best else "after epoch 1",
         trend=points(epochs, "validation_accuracy"),
         help="Accuracy on the validation images at the best epoch so far.",
     )
     widgets.figure(
         row,
         "Test ± 95 %",
-        widgets.with_interval(test),
+        widgets.accuracy_in(test),
         f"{run_widgets.unseen_with_interval(run)} unseen" if test else "once, at the end",
         help="Accuracy on the test images with half of its 95 % interval; scored once, never used to choose. Below it "
         "the same on those that do not also stand in train.",
@@ -137,19 +137,19 @@ def samples(run: Run) -> None:
 
 def errors(run: Run) -> None:
     """How the seven classes fare, and the way to the images."""
-    split = next((split for split in ("test", "validation") if run_widgets.evaluation_of(run, split)), None)
-    if split is None:
+    scored = run_widgets.scored_split(run)
+    if scored is None:
         st.info(
             "Figures for each class are here once the run has been evaluated at its end.", icon=":material/grid_view:"
         )
         return
-    figures = run_widgets.evaluation_of(run, split) or {}
+    split, metrics = scored
     left, right = st.columns([5, 4], gap="medium")
     with left:
-        st.markdown(f"**Each class on {split}, {figures['images']:,} images**")
+        st.markdown(f"**Each class on {split}, {metrics.images:,} images**")
         rows = [
-            {"class": label, "support": values["support"], **{name: 100 * values[name] for name in SCORES}}
-            for label, values in (figures.get("per_class") or {}).items()
+            {"class": label, "support": values.support, **{name: 100 * getattr(values, name) for name in SCORES}}
+            for label, values in metrics.per_class.items()
         ]
         share: dict[str, Any] = {"format": "%.1f %%", "min_value": 0, "max_value": 100, "width": 118}
         config: dict[str, Any] = {
@@ -164,11 +164,10 @@ def errors(run: Run) -> None:
         )
         query = {"run": run.id, "split": split}
         st.page_link(widgets.ERRORS, label="See the images", icon=":material/grid_view:", query_params=query)
-    matrix = figures.get("confusion")
-    if matrix:
+    if metrics.confusion:
         title = f"Confusion on {split}, % of each true class"
         right.plotly_chart(
-            charts.confusion(np.array(matrix), title, 360, widgets.is_dark()),
+            charts.confusion(np.array(metrics.confusion), title, 360, widgets.is_dark()),
             key="run-confusion",
             config=widgets.CHART_CONFIG,
         )

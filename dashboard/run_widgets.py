@@ -10,9 +10,9 @@ import streamlit as st
 
 from core.evaluation.metrics import accuracy_interval
 from core.runs.best import describe_mismatch
-from core.runs.store import Run, RunState
+from core.runs.store import Run, RunState, SplitMetrics
 from dashboard import cache
-from dashboard.widgets import RUN, Colour, duration, escape, percent, size, with_interval
+from dashboard.widgets import RUN, Colour, accuracy_in, duration, escape, percent, size, with_interval
 
 
 class Look(NamedTuple):
@@ -57,18 +57,12 @@ def problem(run: Run) -> None:
 # --- figures
 
 
-def accuracy_of(run: Run) -> float | None:
-    """Best validation accuracy so far."""
-    value = run.summary.get("best", {}).get("validation_accuracy")
-    return float(value) if value is not None else None
-
-
 def best_with_interval(run: Run) -> str:
-    """The same with half of its 95 % interval, where the run says on how many images it was measured."""
-    accuracy, images = accuracy_of(run), run.summary.get("validation_images")
-    if accuracy is None or not isinstance(images, int):
+    """Best validation accuracy so far, with half of its 95 % interval where the number of images is known."""
+    accuracy, images = run.validation_accuracy, run.summary.validation_images
+    if accuracy is None or images is None:
         return percent(accuracy)
-    return with_interval({"accuracy": accuracy, "interval": accuracy_interval(round(accuracy * images), images)})
+    return with_interval(accuracy, accuracy_interval(round(accuracy * images), images))
 
 
 def why_default(run: Run) -> str:
@@ -79,15 +73,16 @@ def why_default(run: Run) -> str:
     return "No run is approved yet, so predictions use this one by default: it is the best on validation."
 
 
-def evaluation_of(run: Run, split: str) -> dict[str, Any] | None:
-    """What the summary says about a split, once it has been scored."""
-    value = run.summary.get("evaluation", {}).get(split)
-    return value if isinstance(value, dict) else None
+def scored_split(run: Run) -> tuple[str, SplitMetrics] | None:
+    """The split whose metrics say most of a run, test or else validation, with them; None before it was scored."""
+    found = ((split, run.metrics(split)) for split in ("test", "validation"))
+    return next(((split, metrics) for split, metrics in found if metrics), None)
 
 
 def unseen_with_interval(run: Run) -> str:
-    """Accuracy on those test images that do not also stand in train, as `with_interval` writes it."""
-    return with_interval((evaluation_of(run, "test") or {}).get("without_train_duplicates"))
+    """Accuracy on those test images that do not also stand in train, as `accuracy_in` writes it."""
+    test = run.metrics("test")
+    return accuracy_in(test and test.without_train_duplicates)
 
 
 # --- tables and choosers
@@ -157,18 +152,17 @@ def run_table(runs: Sequence[Run], key: str, columns: Sequence[str], *, select: 
 
 
 def _row(run: Run, curve: bool) -> dict[str, Any]:
-    best = run.summary.get("best", {})
-    accuracy = accuracy_of(run)
-    done = run.summary.get("epochs_done", max(0, run.status.epoch - 1))
+    accuracy = run.validation_accuracy
+    done = run.summary.epochs_done or max(0, run.status.epoch - 1)
     return {
         "open": ":material/open_in_new:",
         "star": "★" if run.meta.starred else "",
         "state": [_state_cell(run.state)],
         "name": run.name,
         "validation": None if accuracy is None else 100 * accuracy,
-        "test": with_interval(evaluation_of(run, "test")),
+        "test": accuracy_in(run.metrics("test")),
         "unseen": unseen_with_interval(run),
-        "loss": best.get("validation_loss"),
+        "loss": run.best.validation_loss if run.best else None,
         "curve": cache.accuracy_curve(run.paths.epochs) if curve else None,
         "epochs": f"{done}/{run.status.epochs}" if run.status.epochs else "–",
         "duration": duration(run.status.elapsed_seconds or None),
@@ -225,7 +219,7 @@ def choose_id(label: str, ids: Sequence[str], default: str, describe: Callable[[
 
 
 def _in_a_list(run: Run) -> str:
-    accuracy = accuracy_of(run)
+    accuracy = run.validation_accuracy
     figures = "" if accuracy is None else f" · validation {best_with_interval(run)}"
     return f"{run.name} · {run.state}{figures}"
 

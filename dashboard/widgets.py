@@ -18,7 +18,7 @@ from core.config import default_data_root, default_runs_root
 from core.data.fer2013 import DatasetInfo, list_datasets
 from core.errors import FerError
 from core.labels import COLOURS, LABELS
-from core.runs.store import Run
+from core.runs.store import Run, SubsetMetrics
 from dashboard import cache
 
 log = logging.getLogger(__name__)
@@ -93,13 +93,15 @@ def percent(share: float | None, digits: int = 1) -> str:
     return "–" if share is None else f"{100 * share:.{digits}f}\u00a0%"
 
 
-def with_interval(result: dict[str, Any] | None) -> str:
-    """Accuracy and half of its 95 % interval, as in `70.4 % ± 1.5`."""
-    if not result or result.get("accuracy") is None:
-        return "–"
-    low, high = result.get("interval") or (None, None)
-    half = "" if low is None or high is None else f" ± {100 * (high - low) / 2:.1f}"
-    return percent(result["accuracy"]) + half
+def with_interval(accuracy: float | None, interval: tuple[float, float]) -> str:
+    """Accuracy and half of its 95 % interval, as in `70.4 % ± 1.5`; a dash where there is none."""
+    low, high = interval
+    return "–" if accuracy is None else f"{percent(accuracy)} ± {100 * (high - low) / 2:.1f}"
+
+
+def accuracy_in(metrics: SubsetMetrics | None) -> str:
+    """The accuracy of a split or a part of one, as `with_interval` writes it; a dash where it was not scored."""
+    return "–" if metrics is None else with_interval(metrics.accuracy, metrics.interval)
 
 
 def size(count: int) -> str:

@@ -9,7 +9,7 @@ from core.config import TrainConfig
 from core.data.identity import REARRANGED, same_images
 from core.errors import RunError
 from core.evaluation.significance import Comparison, compare_predictions, holm, mean_and_spread
-from core.runs.store import Run
+from core.runs.store import Run, SplitMetrics
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,8 +23,8 @@ class Row:
     """One run of a comparison on one split."""
 
     run: Run
-    figures: dict[str, Any]
-    """As `summary.json` has them for the split; empty while it has not been scored."""
+    metrics: SplitMetrics | None
+    """On the split; None while it has not been scored."""
     is_baseline: bool
     reseeded: bool
     """Differs from the baseline in nothing but the seed."""
@@ -36,7 +36,7 @@ class Row:
 
     @property
     def accuracy(self) -> float | None:
-        return self.figures.get("accuracy")
+        return self.metrics.accuracy if self.metrics else None
 
     @property
     def words(self) -> str:
@@ -102,7 +102,7 @@ def against_baseline(
     return [
         Row(
             run,
-            run.figures(split),
+            run.metrics(split),
             is_baseline=run.id == baseline.id,
             reseeded=run.id != baseline.id and own is not None and recipe(run) == own,
             comparison=found.get(run.id),
@@ -138,7 +138,7 @@ def recipe(run: Run) -> str | None:
     """What makes two runs reseedings of each other when it is equal: all settings but the seed, and the data."""
     if run.config is None:
         return None
-    return f"{run.summary.get('dataset_fingerprint')} {run.config.model_dump_json(exclude={'seed'})}"
+    return f"{run.summary.dataset_fingerprint} {run.config.model_dump_json(exclude={'seed'})}"
 
 
 def seed_groups(runs: Sequence[Run], split: str) -> list[SeedGroup]:
@@ -153,9 +153,9 @@ def seed_groups(runs: Sequence[Run], split: str) -> list[SeedGroup]:
         if len({run.config.seed for run in members if run.config}) > 1:
             accuracies: dict[int, float] = {}
             for run in sorted(members, key=lambda run: run.status.created_at):
-                accuracy = run.figures(split).get("accuracy")
+                accuracy = run.accuracy(split)
                 if run.config and accuracy is not None:
                     # One per seed: the same seed again says nothing about how far seeds lie apart.
-                    accuracies.setdefault(run.config.seed, float(accuracy))
+                    accuracies.setdefault(run.config.seed, accuracy)
             found.append(SeedGroup(tuple(members), tuple(accuracies.values())))
     return found

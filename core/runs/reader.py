@@ -7,17 +7,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import from_json
+from pydantic import ValidationError
 
 from core.config import TrainConfig
 from core.errors import RunError, quote, system_reason
 from core.files import lock_is_held
 from core.runs.layout import RunPaths, is_run_id
-from core.runs.store import Run, RunMeta, RunState, RunStatus, boot_id
-from core.splits import with_current_splits
+from core.runs.store import Run, RunMeta, RunState, RunStatus, Summary, boot_id
 
 STALLED_AFTER_SECONDS: Final = 120
 
@@ -175,7 +173,7 @@ class _Folder:
         self._status = _File(paths.status, RunStatus.model_validate_json)
         self._meta = _File(paths.meta, RunMeta.model_validate_json)
         self._config = _File(paths.config, TrainConfig.model_validate_json)
-        self._summary = _File(paths.summary, _parse_summary)
+        self._summary = _File(paths.summary, Summary.model_validate_json)
 
     def read(self) -> Run:
         """The run as it is now. Whatever is wrong with its files is told in `problem`, never raised."""
@@ -195,28 +193,7 @@ class _Folder:
             if wrong and not (may_miss and isinstance(wrong, FileNotFoundError)):
                 problems.append(f"Its {file.path.name} cannot be used: {_trouble(wrong)}.")
         problem = problem or " ".join(problems) or None
-        return Run(paths, state, status, meta or RunMeta(), config, summary or {}, problem)
-
-
-class _EpochFigures(BaseModel):
-    epoch: int
-    validation_accuracy: float
-
-
-class _SplitFigures(BaseModel):
-    images: int
-    accuracy: float
-    interval: tuple[float, float]
-
-
-class _Summary(BaseModel):
-    """What everybody who shows a summary relies on; the file holds more."""
-
-    model_config = ConfigDict(allow_inf_nan=False)
-
-    epochs_done: int = 0
-    best: _EpochFigures | Annotated[dict[str, Any], Field(max_length=0)] = Field(default_factory=dict)
-    evaluation: dict[str, _SplitFigures] = {}
+        return Run(paths, state, status, meta or RunMeta(), config, summary or Summary(), problem)
 
 
 def _read_status(paths: RunPaths, file: _File[RunStatus]) -> RunStatus:
@@ -226,15 +203,6 @@ def _read_status(paths: RunPaths, file: _File[RunStatus]) -> RunStatus:
         trouble = _trouble(error)
         raise RunError(f"Run {paths.run_id!r} has no readable status.json: {trouble}, or delete the run.") from None
     return status
-
-
-def _parse_summary(data: bytes) -> dict[str, Any]:
-    summary = from_json(data, allow_inf_nan=False)  # three times as fast as the json module
-    _Summary.model_validate(summary)
-    assert isinstance(summary, dict)
-    if "evaluation" in summary:
-        summary["evaluation"] = with_current_splits(summary["evaluation"])
-    return summary
 
 
 def _settle(paths: RunPaths, file: _File[RunStatus]) -> tuple[RunStatus, RunState, str | None]:

@@ -24,7 +24,7 @@ def what_is_lost(run: Run) -> str:
     except OSError:
         sizes = []
     parts = [f"{len(sizes)} files ({sum(sizes) / 1e6:,.1f} MB)"]
-    epochs = run.summary.get("epochs_done", 0)
+    epochs = run.summary.epochs_done
     if epochs:
         parts.append(f"the curves of {epochs} epoch{'' if epochs == 1 else 's'}")
     if run.has_weights:

@@ -250,7 +250,7 @@ def _data(run: Run, environment: Mapping[str, Any]) -> DataIdentity:
     """Which data a run was trained on, or was about to be when it ended before its first epoch."""
     recorded = environment.get("dataset") or {}
     names = ("fingerprint", "ordered_fingerprint")
-    return DataIdentity(*(str(run.summary.get(f"dataset_{name}") or recorded.get(name) or "") for name in names))
+    return DataIdentity(*(str(getattr(run.summary, f"dataset_{name}") or recorded.get(name) or "") for name in names))
 
 
 # --- what came out
@@ -321,9 +321,9 @@ def seed_accuracies(original: Run, runs: Iterable[Run]) -> dict[int, float]:
     own = recipe(original)
     found: dict[int, float] = {}
     for run in sorted([original, *runs], key=lambda run: (run.id != original.id, run.status.created_at)):
-        accuracy = run.figures(SPLIT).get("accuracy")
+        accuracy = run.accuracy(SPLIT)
         if run.state is RunState.FINISHED and run.config and recipe(run) == own and accuracy is not None:
-            found.setdefault(run.config.seed, float(accuracy))
+            found.setdefault(run.config.seed, accuracy)
     return found
 
 

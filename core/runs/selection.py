@@ -34,16 +34,6 @@ class Wanted:
         return all(word in about for word in self.text.lower().split())
 
 
-def _best(figure: str) -> Callable[[Run], float | None]:
-    return lambda run: run.best.get(figure)
-
-
-def accuracy_on_test(run: Run) -> float | None:
-    """Accuracy on test, 0..1; None before it has been scored."""
-    value = run.figures("test").get("accuracy")
-    return None if value is None else float(value)
-
-
 @dataclass(frozen=True)
 class Order:
     """A way to sort runs."""
@@ -57,9 +47,9 @@ class Order:
 ORDERS: Final[dict[str, Order]] = {
     "newest": Order("Newest first", lambda run: run.status.created_at, falling=True),
     "oldest": Order("Oldest first", lambda run: run.status.created_at),
-    "validation": Order("Best on validation", _best("validation_accuracy"), falling=True),
-    "test": Order("Best on test", accuracy_on_test, falling=True),
-    "loss": Order("Lowest validation loss", _best("validation_loss")),
+    "validation": Order("Best on validation", lambda run: run.validation_accuracy, falling=True),
+    "test": Order("Best on test", lambda run: run.accuracy("test"), falling=True),
+    "loss": Order("Lowest validation loss", lambda run: run.best.validation_loss if run.best else None),
     "longest": Order("Longest", lambda run: run.status.elapsed_seconds or None, falling=True),
     "name": Order("Name", lambda run: run.name.lower()),
     "author": Order("Author", lambda run: run.meta.author.lower() or None),
@@ -83,6 +73,6 @@ def best_run(runs: list[Run]) -> Run | None:
     sound = [run for run in runs if run.config and run.state is not RunState.DAMAGED and run.has_weights]
     return max(
         (run for run in sound if not run.meta.archived and run.meta.review != "rejected"),
-        key=lambda run: (run.meta.review == "approved", run.best.get("validation_accuracy", 0.0)),
+        key=lambda run: (run.meta.review == "approved", run.validation_accuracy or 0.0),
         default=None,
     )

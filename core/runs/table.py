@@ -14,19 +14,19 @@ def as_rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
 
 
 def _row(run: Run) -> dict[str, Any]:
-    best, test = run.best, run.figures("test")
-    low, high = test.get("interval") or ("", "")
+    best, test = run.best, run.metrics("test")
+    low, high = test.interval if test else (None, None)
     return {
         "run": run.id,
         "name": spreadsheet_safe(run.meta.name),
         "state": str(run.state),
         "created_at": run.status.created_at.isoformat(),
         "author": spreadsheet_safe(run.meta.author),
-        "epochs_done": run.summary.get("epochs_done", 0),
-        "best_epoch": best.get("epoch", ""),
-        "validation_accuracy": best.get("validation_accuracy", ""),
-        "validation_loss": best.get("validation_loss", ""),
-        "test_accuracy": test.get("accuracy", ""),
+        "epochs_done": run.summary.epochs_done,
+        "best_epoch": best and best.epoch,
+        "validation_accuracy": run.validation_accuracy,
+        "validation_loss": best and best.validation_loss,
+        "test_accuracy": test and test.accuracy,
         "test_low": low,
         "test_high": high,
         "elapsed_seconds": run.status.elapsed_seconds,
@@ -45,13 +45,14 @@ def compared_rows(rows: Sequence[Row], split: str) -> list[dict[str, Any]]:
     """One flat row per compared run; differences and interval ends are shares, -1..1, None where there are none."""
     flat = []
     for row in rows:
-        found, (low, high) = row.comparison, row.figures.get("interval") or (None, None)
+        found, metrics = row.comparison, row.metrics
+        low, high = metrics.interval if metrics else (None, None)
         flat.append(
             {
                 "run": row.run.id,
                 "name": spreadsheet_safe(row.run.meta.name),
                 "split": split,
-                "images": row.figures.get("images"),
+                "images": metrics and metrics.images,
                 "accuracy": row.accuracy,
                 "low": low,
                 "high": high,

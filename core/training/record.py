@@ -18,7 +18,7 @@ from core.errors import TrainingError
 from core.files import write_json
 from core.runs.history import HistoryWriter, drop_rows_after
 from core.runs.layout import RunPaths
-from core.runs.store import RunStatus, write_status
+from core.runs.store import RunStatus, SplitMetrics, Summary, write_status
 from core.training.checkpoint import Progress
 from core.training.feed import TrainData
 
@@ -167,10 +167,10 @@ class Recorder:
         """Append the epoch's row, for good."""
         self._epochs.append([row], lasting=True)
 
-    def write_summary(self, **more: Any) -> None:
+    def write_summary(self, evaluation: dict[str, SplitMetrics] | None = None) -> None:
         """Replace `summary.json` with what is known now."""
         progress = self._progress
-        summary = {
+        summary: dict[str, Any] = {
             "best": progress.best,
             "last": progress.last,
             "epochs_done": progress.epoch,
@@ -181,7 +181,9 @@ class Recorder:
             "dataset_fingerprint": self._data.identity.content,
             "dataset_ordered_fingerprint": self._data.identity.ordered,
         }
-        write_json(self._paths.summary, {**summary, **more}, indent=None)
+        if evaluation is not None:
+            summary["evaluation"] = evaluation
+        write_json(self._paths.summary, Summary.model_validate(summary, strict=False).as_json(), indent=None)
 
     def close(self) -> None:
         self._steps.close()

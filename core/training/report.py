@@ -19,6 +19,7 @@ from core.models import load_weights
 from core.runs.best import weights_origin
 from core.runs.corrections import corrections_of
 from core.runs.layout import RunPaths
+from core.runs.store import SplitMetrics, ViewMetrics
 from core.runs.suspects import HELD_OUT
 from core.splits import ORIGINAL_TEST
 from core.training.device import Compute, tensor_on, to_device
@@ -41,7 +42,7 @@ def report(
     *,
     tta: Views = FLIP,
     keep_predictions: bool = True,
-) -> dict[str, Any]:
+) -> dict[str, SplitMetrics]:
     """Score a run's best weights. Temperatures are fitted on validation.
 
     Args:
@@ -55,9 +56,9 @@ def report(
         keep_predictions: write `predictions-<split>.parquet`, labels as imported; also for the fold held out.
 
     Returns:
-        Per split the figures of `evaluate_predictions`, labels as imported; below `tta` those with test-time
-        augmentation, below `without_train_duplicates` those on the images that do not also stand in train, and below
-        `corrected`, for validation, those with the labels as people have corrected them.
+        Per split its metrics, labels as imported; below `tta` those with test-time augmentation, below
+        `without_train_duplicates` those on the images that do not also stand in train, and below `corrected`, for
+        validation, those with the labels as people have corrected them.
 
     Raises:
         RunError: there are no weights, or the file is damaged.
@@ -101,7 +102,7 @@ def report(
         for values, target in ((plain, figures), (averaged, figures["tta"])):
             kept = evaluate_predictions(labels, values["validation"][corrected.kept], temperature)
             target["corrected"] = {key: kept[key] for key in SHORT}
-    return evaluation
+    return {name: SplitMetrics.model_validate(figures, strict=False) for name, figures in evaluation.items()}
 
 
 def predict_split(
@@ -122,11 +123,11 @@ def score_train(
     config: TrainConfig,
     data_root: Path,
     compute: Compute,
-) -> dict[str, Any]:
+) -> ViewMetrics:
     """Predict all training images with a run's best weights, and keep that as `predictions-train.parquet`.
 
     Returns:
-        The figures of `evaluate_predictions`. The network has learned these images: they say nothing about new ones.
+        The metrics on them. The network has learned these images: they say nothing about new ones.
 
     Raises:
         RunError: there are no weights, or the file is damaged.
@@ -135,7 +136,8 @@ def score_train(
     train = load_split(data_root, config.dataset, "train")
     predict_split(paths, to_device(load_weights(paths.weights, config.model), compute), train, compute)
     table = read_predictions(paths.predictions("train"))
-    return evaluate_predictions(table["label"].to_numpy(), probabilities_of(table))
+    figures = evaluate_predictions(table["label"].to_numpy(), probabilities_of(table))
+    return ViewMetrics.model_validate(figures, strict=False)
 
 
 def _figures(

@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.runs.compare import SPLITS
 from core.runs.store import Run, RunState
-from dashboard import cache, compare_view, run_widgets, widgets
+from dashboard import cache, compare_view, widgets
 from dashboard.widgets import escape
 
 SUGGESTED = 3
@@ -60,7 +60,7 @@ def choose(by_id: dict[str, Run]) -> list[str]:
     labels = compare_view.labels_of(list(by_id.values()))
 
     def describe(run_id: str) -> str:
-        return f"{labels[run_id]} · {widgets.percent(run_widgets.accuracy_of(by_id[run_id]))}"
+        return f"{labels[run_id]} · {widgets.percent(by_id[run_id].validation_accuracy)}"
 
     def keep() -> None:
         st.query_params["runs"] = ",".join(st.session_state["compared"])

@@ -4,9 +4,9 @@ from typing import Any
 
 import streamlit as st
 
+from core.config import PRESETS, TrainConfig, get_preset, parse_config
 from core.data.fer2013 import SPLITS, DatasetInfo, list_datasets
 from core.data.identity import same_images
-from core.config import PRESETS, TrainConfig, get_preset, parse_config
 from core.errors import ConfigError, RunError
 from core.jobs import local
 from core.runs.corrections import list_corrections

@@ -37,7 +37,7 @@ def write_predictions(
     frame.insert(1, "label", labels.astype(np.int8))
     of_label = probabilities[np.arange(len(labels)), labels]
     frame["loss"] = -np.log(np.maximum(of_label, np.finfo(np.float32).tiny)).astype(np.float32)
-    frame.attrs = dict(origin or {})
+    frame.attrs.update(origin or {})
     write_whole(path, lambda file: frame.to_parquet(file, index=False))
 
 

@@ -70,9 +70,11 @@ def one(runs_root: Path, data_root: Path) -> Iterator[None]:
 @contextmanager
 def fifteen(runs_root: Path, data_root: Path) -> Iterator[None]:
     runs = fifteen_runs(runs_root, data_root)
-    yield
-    for run in runs:
-        run.close()
+    try:
+        yield
+    finally:
+        for run in runs:
+            run.close()
 
 
 @contextmanager
@@ -80,9 +82,11 @@ def running(runs_root: Path, data_root: Path) -> Iterator[None]:
     """One run has ended, one goes on."""
     one_run(runs_root, data_root)
     worker = start_worker(runs_root, new_run(runs_root, "goes on"), steps=10_000, seconds=0.2)
-    yield
-    worker.kill()
-    worker.wait()
+    try:
+        yield
+    finally:
+        worker.kill()
+        worker.wait()
 
 
 @pytest.mark.parametrize("state", [nothing, one, fifteen, running])
@@ -90,6 +94,7 @@ def test_whatever_is_clicked_no_page_falls_over(
     state: Callable[..., Any], browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nothing is downloaded
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))  # a token that is typed stays in the test
     picture = tmp_path / "face.png"
     Image.linear_gradient("L").resize((48, 48)).save(picture)
     context = browser.new_context(viewport={"width": 1400, "height": 900})

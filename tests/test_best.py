@@ -7,20 +7,23 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from core import files
+from core.__main__ import app
 from core.config import TrainConfig
 from core.data.fer2013 import load_split
 from core.errors import RunError
 from core.evaluation.inference import class_probabilities
 from core.evaluation.metrics import log_loss
-from core.evaluation.predictions import probabilities_of, read_origin, read_predictions
+from core.evaluation.predictions import PROBABILITY_COLUMNS, probabilities_of, read_origin, read_predictions
 from core.files import read_json
 from core.models import load_weights
 from core.runs.best import describe_mismatch, weights_origin
 from core.runs.history import read_rows
 from core.runs.layout import RunPaths
-from core.runs.store import create_run
+from core.runs.reader import read_status
+from core.runs.store import create_run, write_status
 from core.training import loop
 from core.training.loop import Stopped
 from tests.test_training import TINY, train_on, weights_of
@@ -114,6 +117,8 @@ def test_without_a_resume_each_file_tells_its_epoch(
             f"The weights are of epoch {weights}, the validation predictions of epoch {predictions} and the summary of "
             "epoch 1: resume the run"
         )
+        write_status(paths, read_status(paths).model_copy(update={"state": "failed", "error": "The disk is full."}))
+        assert said in CliRunner().invoke(app, ["runs", "show", "run", "--runs-root", str(tmp_path)]).stdout
 
 
 def test_weights_that_somebody_replaced_are_not_trained_over(tmp_path: Path, demo_root: Path) -> None:
@@ -156,16 +161,10 @@ def test_folders_of_older_versions_stay_readable(tmp_path: Path, demo_root: Path
     files.write_json(paths.summary, {"best": state["progress"]["best"], "last": state["progress"]["last"]})
     paths.epochs.write_text(paths.epochs.read_text().replace("weights_sha256", "ignored"))
     old = paths.predictions("validation")
-    frame = read_predictions(old)[["image_id", "label", *(f"p_{c}" for c in _classes()), "loss"]]
+    frame = read_predictions(old)[["image_id", "label", *PROBABILITY_COLUMNS, "loss"]]
     frame.attrs = {}
     frame.to_parquet(old, index=False)
     assert weights_origin(paths)["epoch"] == 1 and read_origin(old) == {} and describe_mismatch(paths) is None
     train_on(paths, CONFIG, demo_root)
     assert all(torch.equal(value, weights_of(whole)[name]) for name, value in weights_of(paths).items())
     assert np.array_equal(*(probabilities_of(read_predictions(run.predictions("test"))) for run in (whole, paths)))
-
-
-def _classes() -> tuple[str, ...]:
-    from core.labels import LABELS
-
-    return tuple(LABELS)

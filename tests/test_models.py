@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from core.errors import RunError
-from core.models import MODELS, CnnModel1, CnnModel2, build_model, load_weights
+from core.models import MODELS, CnnModel1, CnnModel2, build_model, load_weights, same_tensors
 
 
 class IndependentModel2(nn.Module):
@@ -109,3 +109,46 @@ def test_a_file_that_carries_code_is_not_run(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="damaged or no file of weights"):
         load_weights(tmp_path / "evil.pth", "cnn-model-2")
     assert not (tmp_path / "ran").exists()
+
+
+def saved(path: Path, state: object) -> Path:
+    torch.save(state, path)
+    return path
+
+
+def test_weights_are_compared_tensor_by_tensor_to_the_bit(tmp_path: Path) -> None:
+    state = CnnModel1().state_dict()
+    first = saved(tmp_path / "a.pth", state)
+    assert same_tensors(first, saved(tmp_path / "b.pth", {name: state[name].clone() for name in sorted(state)}))
+    name = "classifier.6.bias"
+    for value in (
+        torch.nextafter(state[name], torch.tensor(9.0)),
+        state[name].double(),
+        state[name].view(7, 1),
+        state[name][:6],
+    ):
+        assert not same_tensors(first, saved(tmp_path / "c.pth", {**state, name: value}))
+    assert not same_tensors(first, saved(tmp_path / "c.pth", {**state, "more": state[name]}))
+
+
+@pytest.mark.parametrize(
+    "dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.bool]
+)
+@pytest.mark.parametrize("shape", [(), (0,), (2, 3)])
+def test_weights_of_any_shape_and_type_are_compared(tmp_path: Path, shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    tensor = torch.ones(shape).to(dtype)
+    first = saved(tmp_path / "a.pth", {"a": tensor, "b": torch.tensor([float("nan"), 0.0])})
+    turned = tensor.mT.contiguous().mT if tensor.ndim == 2 else tensor
+    assert same_tensors(first, saved(tmp_path / "b.pth", {"a": turned, "b": torch.tensor([float("nan"), 0.0])}))
+    assert not same_tensors(first, saved(tmp_path / "c.pth", {"a": tensor, "b": torch.tensor([float("nan"), -0.0])}))
+    if tensor.numel():
+        assert not same_tensors(first, saved(tmp_path / "d.pth", {"a": tensor * 0, "b": torch.zeros(2)}))
+
+
+def test_what_cannot_be_compared_is_explained(tmp_path: Path) -> None:
+    whole = saved(tmp_path / "a.pth", {"a": torch.ones(2)})
+    with pytest.raises(RunError, match="holds more than named tensors"):
+        same_tensors(whole, saved(tmp_path / "b.pth", {"a": 1}))
+    (tmp_path / "b.pth").write_bytes(b"not real weights")
+    with pytest.raises(RunError, match="damaged or no file of weights"):
+        same_tensors(tmp_path / "b.pth", whole)

@@ -52,9 +52,9 @@ def train(
 
     Raises:
         Stopped: `stop_asked` said yes; a checkpoint holds everything done so far.
-        TrainingError: the loss is no longer finite; the last checkpoint is from before.
+        TrainingError: a training or validation loss is not finite; the kept weights are from before.
         DataError: the data set is missing or damaged.
-        RunError: the checkpoint is damaged or from other data.
+        RunError: the checkpoint is damaged or from other data, or the weights of its best epoch are gone.
     """
     data = load_data(config, data_root, compute, corrections_of(paths, config))
     torch.manual_seed(config.seed)

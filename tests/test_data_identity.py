@@ -25,6 +25,9 @@ from core.runs.verdicts import give_verdicts
 from core.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from core.training.device import choose_compute
 from core.training.feed import load_data
+from core.training.report import score_train
+from dashboard import widgets
+from dashboard.errors_data import shown_of
 from tests.dashboard_fixtures import write_run
 from tests.test_training import TINY
 
@@ -178,6 +181,36 @@ def test_a_list_of_corrections_fits_no_renamed_images(runs_root: Path, data_root
         make_corrections("both", [first, second])
     unrecorded = json.loads(named.model_dump_json(exclude={"data_ordered_fingerprint"}))
     check_fits(Corrections.model_validate(unrecorded), data_root, "demo")
+
+
+def test_predictions_that_would_name_other_images_are_not_kept_with_a_run(runs_root: Path, data_root: Path) -> None:
+    run, config = finished_run(runs_root, data_root, "first"), TrainConfig(**TINY)
+    with pytest.raises(
+        RunError, match="There is no fer2013_model_2"
+    ):  # the fake run has none; its data are the right ones
+        score_train(run.paths, config, data_root, choose_compute(config))
+    renamed(data_root)
+    with pytest.raises(RunError, match="is not, image for image, the one that run"):
+        score_train(run.paths, config, data_root, choose_compute(config))
+    assert not run.paths.has_predictions("train")
+
+
+def test_images_are_shown_with_the_run_that_was_trained_on_them(
+    runs_root: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the new names are the old ones, dealt anew within each class."""
+    monkeypatch.setattr(widgets, "data_root", lambda: data_root)
+    run = finished_run(runs_root, data_root, "first")
+    before = shown_of(run, "validation")
+    assert before is not None and before.info is not None
+    splits = {}
+    for name in SPLITS:
+        split = load_split(data_root, "demo", name)
+        order = np.concatenate([np.roll(np.flatnonzero(split.labels == label), 1) for label in range(7)])
+        splits[name] = np.array(split.images)[order], np.array(split.labels), np.array(split.ids)
+    write_dataset(data_root, "demo", title="Demo", kind="drawn", source="x", splits=splits)
+    after = shown_of(run, "validation")
+    assert after is not None and after.info is None and len(after.table) == len(before.table)
 
 
 def test_pages_see_the_names_of_a_new_import_at_once(data_root: Path) -> None:

@@ -11,7 +11,9 @@ import numpy as np
 from torch import nn
 
 from core.config import TrainConfig
-from core.data.fer2013 import Split, load_split
+from core.data.fer2013 import Split, load_split, read_identity
+from core.data.identity import same_images
+from core.errors import RunError
 from core.evaluation.inference import FLIP, Views, class_probabilities
 from core.evaluation.metrics import evaluate_predictions, fit_temperature
 from core.evaluation.predictions import probabilities_of, read_predictions, write_predictions
@@ -20,6 +22,7 @@ from core.runs.best import weights_origin
 from core.runs.corrections import corrections_of
 from core.runs.layout import RunPaths
 from core.runs.store import SplitMetrics, ViewMetrics
+from core.runs.reader import read_run
 from core.runs.suspects import HELD_OUT
 from core.splits import ORIGINAL_TEST
 from core.training.device import Compute, tensor_on, to_device
@@ -130,9 +133,15 @@ def score_train(
         The metrics on them. The network has learned these images: they say nothing about new ones.
 
     Raises:
-        RunError: there are no weights, or the file is damaged.
+        RunError: there are no weights, or the file is damaged, or the data set is not the one the run was trained on.
         DataError: the data set is missing or damaged.
     """
+    trained_on = read_run(paths.root, paths.run_id).data
+    if trained_on.content and not same_images([trained_on, read_identity(data_root, config.dataset)]):
+        raise RunError(
+            f"The data set {config.dataset!r} is not, image for image, the one that run {paths.run_id} was trained on, "
+            "so nothing is kept with the run: import that data set again."
+        )
     train = load_split(data_root, config.dataset, "train")
     predict_split(paths, to_device(load_weights(paths.weights, config.model), compute), train, compute)
     table = read_predictions(paths.predictions("train"))

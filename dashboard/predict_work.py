@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 from PIL import Image
 
+from core.data.archives import is_zip
 from core.data.decode import decode_image, display_name
 from core.errors import ImageError
 from core.prediction.pictures import Picture, pictures_in_zip
@@ -116,7 +117,7 @@ def _pictures_in(upload: Any, total: int) -> Iterator[Picture]:
     if total > MAX_UPLOAD_BYTES:
         message = f"'{display_name(upload.name)}' was left out: all files together have more than 500 MB."
         yield Picture(upload.name, lambda: _refuse(message))
-    elif upload.getvalue()[:4] in (b"PK\3\4", b"PK\5\6"):
+    elif is_zip(upload.getvalue()):
         yield from pictures_in_zip(cast(io.RawIOBase, io.BytesIO(upload.getvalue())), upload.name)
     else:
         yield Picture(upload.name, upload.getvalue)

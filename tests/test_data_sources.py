@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.data import sources
+from core.data import archives, sources
 from core.data.fer2013 import PUBLISHED_COUNTS, SPLITS, DatasetInfo, list_datasets, load_split, read_info
 from core.data.sources import import_dataset
 from core.errors import CountsDifferError, DataError
@@ -403,7 +403,7 @@ def test_too_many_files_and_too_many_bytes_are_refused(
         patch.setattr(sources, "_MAX_TOTAL_BYTES", 10_000)
         refused(path, data_root, "is refused, since it holds more than")
     with monkeypatch.context() as patch:
-        patch.setattr(sources, "_MAX_READ_BYTES", 1000)
+        patch.setattr(archives, "_MAX_DIRECTORY_BYTES", 1000)
         refused(path, data_root, "damaged")
 
 

@@ -8,6 +8,7 @@ from typing import cast
 import psutil
 import pytest
 
+from core.data.archives import is_zip
 from core.data.decode import decode_image, to_face
 from core.errors import ImageError
 from core.prediction.pictures import MAX_ENTRIES, Picture, pictures_in_zip
@@ -19,7 +20,7 @@ GROWTH_BYTES = 200_000_000
 
 def take(name: str, data: bytes) -> list[str]:
     """What the page does with an upload: the sentences of what is refused; the rest must be pictures."""
-    if data[:4] in (b"PK\3\4", b"PK\5\6"):
+    if is_zip(data):
         pictures = list(pictures_in_zip(cast(io.RawIOBase, io.BytesIO(data)), name))
         assert 1 <= len(pictures) <= MAX_ENTRIES + 1
     else:

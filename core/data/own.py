@@ -16,14 +16,13 @@ from typing import Final
 
 import numpy as np
 
+from core.data.archives import begins_as_zip, is_clutter
 from core.data.decode import MAX_BYTES, decode_image, to_face
 from core.data.fer2013 import IMAGE_SIZE, SPLITS, DatasetInfo, Progress, SplitArrays, check_name, write_dataset
 from core.data.sources import (
     Files,
     UnusableImageError,
-    begins_as_zip,
     common_top,
-    is_clutter,
     open_files,
     table_inside,
 )

@@ -6,19 +6,17 @@ not FER2013. The check of the counts and the writing are the same for all of the
 
 import io
 import os
-import stat
-import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final
 
 import numpy as np
 from PIL import Image
 
+from core.data.archives import DamagedError, Entry, Fault, ZipReader, begins_as_zip, is_clutter
 from core.data.fer2013 import (
     IMAGE_SIZE,
     KAGGLE_NAME,
@@ -47,9 +45,6 @@ _FOLDER_SPLITS: Final = {"train": ("train",), "test": ("validation", "test")}
 _MAX_IMAGE_BYTES: Final = 1_000_000
 _MAX_TOTAL_BYTES: Final = 1_000_000_000
 _MAX_FILES: Final = 200_000
-_MAX_READ_BYTES: Final = 32_000_000
-
-_IGNORED: Final = ("__MACOSX", "Thumbs.db", "desktop.ini")
 
 
 @dataclass(frozen=True)
@@ -164,12 +159,6 @@ def open_files(path: Path, max_bytes: int) -> Iterator[Files]:
         yield files
 
 
-def begins_as_zip(path: Path) -> bool:
-    """Whether a file begins as zip files do."""
-    with path.open("rb") as file:
-        return file.read(4) in (b"PK\3\4", b"PK\5\6")
-
-
 def _folder_files(path: Path, max_bytes: int) -> Files:
     names: list[str] = []
     for folder, _, inside in os.walk(path):
@@ -198,71 +187,60 @@ def _folder_files(path: Path, max_bytes: int) -> Files:
 @contextmanager
 def _zip_files(path: Path, max_bytes: int) -> Iterator[Files]:
     damaged = DataError(f"{quote(path.name)} is damaged or cut short: download or copy it again.")
-    # What zipfile raises on damaged archives, beside its own class.
-    errors = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError)
-    with CappedFile(io.FileIO(path)) as file:
+    with io.FileIO(path) as file:
         try:
-            archive = zipfile.ZipFile(file)
-        except errors as error:
+            archive = ZipReader(file)
+        except DamagedError as error:
             raise damaged from error
-        members = {info.filename.replace("\\", "/"): info for info in archive.infolist() if not info.is_dir()}
-        _check_members(path.name, archive.infolist(), len(members))
+        _check_entries(path.name, archive.entries)
+        entries = {entry.name: entry for entry in archive.entries}
 
         def read(name: str) -> bytes:
-            info = members[name]
-            if info.file_size > max_bytes:
+            if entries[name].size > max_bytes:
                 raise UnusableImageError(f"more than {max_bytes:,} bytes")
             try:
-                # Not archive.read(): that inflates without limit, whatever size the directory declares.
-                with archive.open(info) as member:
-                    return member.read(info.file_size)
-            except errors as error:
+                return archive.read(entries[name])
+            except DamagedError as error:
                 raise damaged from error
 
         @contextmanager
-        def open_member(name: str) -> Iterator[tuple[BinaryIO, int]]:
-            with archive.open(members[name]) as member:
-                yield cast(BinaryIO, member), members[name].file_size
+        def open_entry(name: str) -> Iterator[tuple[BinaryIO, int]]:
+            try:
+                with archive.open(entries[name]) as stream:
+                    yield stream, entries[name].size
+            except DamagedError as error:
+                raise damaged from error
 
-        yield Files(list(members), read, open_member)
-
-
-class CappedFile(io.BufferedReader):
-    """A file that refuses huge reads: zipfile reads a directory at once, then makes objects ten times its size."""
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        wanted = _MAX_READ_BYTES + 1 if size is None or size < 0 else min(size, _MAX_READ_BYTES + 1)
-        data = super().read(wanted)
-        if len(data) > _MAX_READ_BYTES:
-            raise zipfile.BadZipFile("its directory is too large")
-        return data
+        yield Files(list(entries), read, open_entry)
 
 
-def _check_members(zip_name: str, members: Sequence[zipfile.ZipInfo], distinct: int) -> None:
+def _check_entries(zip_name: str, entries: Sequence[Entry]) -> None:
     """Refuse what no honest zip of FER2013 has: foreign paths, links, passwords, bombs."""
     zip_name = quote(zip_name)
-    for info in members:
-        name, mode = info.filename.replace("\\", "/"), info.external_attr >> 16
-        if name.startswith("/") or name[1:2] == ":" or ".." in name.split("/"):
-            raise DataError(f"{zip_name} is refused, since its entry {quote(name)} points outside the archive.")
-        if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise DataError(f"{zip_name} is refused, since its entry {quote(name)} is a link or a special file.")
-        if info.flag_bits & 1:
-            raise DataError(f"{zip_name} is protected by a password: give one without.")
-        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise DataError(f"{zip_name} is compressed in an unusual way: pack it again as an ordinary zip file.")
-        if _is_image_path(name) and info.file_size > _MAX_IMAGE_BYTES:
+    for entry in entries:
+        if entry.faults:
+            raise DataError(_refusal(zip_name, entry))
+        if _is_image_path(entry.name) and entry.size > _MAX_IMAGE_BYTES:
             raise DataError(
-                f"{zip_name} is refused, since its entry {quote(name)} unpacks to {info.file_size:,} bytes, "
+                f"{zip_name} is refused, since its entry {quote(entry.name)} unpacks to {entry.size:,} bytes, "
                 f"and an image of 48x48 has at most {_MAX_IMAGE_BYTES:,}."
             )
-    if len(members) > _MAX_FILES or sum(info.file_size for info in members) > _MAX_TOTAL_BYTES:
+    if len(entries) > _MAX_FILES or sum(entry.size for entry in entries) > _MAX_TOTAL_BYTES:
         raise DataError(
             f"{zip_name} is refused, since it holds more than {_MAX_FILES:,} files or unpacks to more than "
             f"{_MAX_TOTAL_BYTES // 10**6:,} MB: give {ACCEPTED}."
         )
-    if distinct < sum(not info.is_dir() for info in members):
+    if len({entry.name for entry in entries}) < len(entries):
         raise DataError(f"{zip_name} is refused, since it holds two entries of the same name: pack it again.")
+
+
+def _refusal(zip_name: str, entry: Entry) -> str:
+    fault = entry.faults[0]
+    if fault is Fault.ENCRYPTED:
+        return f"{zip_name} {fault}: give one without."
+    if fault is Fault.METHOD:
+        return f"{zip_name} {fault}: pack it again as an ordinary zip file."
+    return f"{zip_name} is refused, since its entry {quote(entry.name)} {fault}."
 
 
 # --- the layout train/<class>/*.jpg, test/<class>/*.jpg
@@ -331,11 +309,6 @@ def common_top(files: Sequence[str], ours: Callable[[str], bool]) -> str:
             break
         top.append(parts[0])
     return "".join(f"{part}/" for part in top)
-
-
-def is_clutter(file: str) -> bool:
-    """Whether a file is what systems leave in folders, such as .DS_Store."""
-    return any(part.startswith(".") or part in _IGNORED for part in file.split("/"))
 
 
 def _is_image_path(file: str) -> bool:

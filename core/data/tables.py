@@ -5,12 +5,8 @@ A table is read line by line and an archive as a stream: nothing is unpacked to 
 """
 
 import csv
-import gzip
 import io
 import re
-import tarfile
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +15,7 @@ from typing import BinaryIO, Final
 
 import numpy as np
 
+from core.data.archives import DAMAGES, BoundedStream, Entry, TooLargeError, begins_as_tar, read_tar
 from core.data.fer2013 import IMAGE_SIZE, SPLITS, Progress, SplitArrays
 from core.errors import DataError, quote
 from core.labels import LABELS
@@ -44,23 +41,12 @@ _MAX_BYTES: Final = 1_000_000_000  # unpacked; fer2013.csv has 301 MB
 _MAX_BYTES_BEFORE: Final = 64_000_000  # what an archive may hold before its table
 _BLOCK: Final = 4096
 
-_DAMAGE: Final = (
-    EOFError,
-    ValueError,
-    OverflowError,
-    zlib.error,
-    gzip.BadGzipFile,
-    zipfile.BadZipFile,
-    tarfile.TarError,
-)
-"""What the readers raise on damaged archives."""
-
 
 def looks_like_table(path: Path) -> bool:
     """Whether a file begins as one of the tables, or as an archive of one, does."""
     with path.open("rb") as file:
         start = file.read(2000)
-    if start.startswith(b"\x1f\x8b") or start[257:262] == b"ustar":
+    if start.startswith(b"\x1f\x8b") or begins_as_tar(start):
         return True
     header = start.split(b"\n")[0].lower()
     return b"emotion" in header or b"pixels" in header
@@ -100,72 +86,45 @@ def read_table_stream(file: BinaryIO, name: str, size: int, progress: Progress |
             return _read_rows(stream, name, show)
     except DataError:
         raise
-    except _DAMAGE as error:
+    except TooLargeError as error:
+        raise DataError(
+            f"{name} is refused, since it unpacks to {error} without an end: "
+            "give fer2013.csv or fer2013.tar.gz as they were published."
+        ) from None
+    except DAMAGES as error:
         raise DataError(f"{name} is damaged or cut short: download or copy it again.") from error
 
 
 # --- from a file to the lines of the table
 
 
-class _Bounded(io.RawIOBase):
-    """A stream that ends with an error when more than `limit` bytes have been read: a small archive may unpack to
-    anything."""
-
-    def __init__(self, source: BinaryIO, name: str, limit: int) -> None:
-        super().__init__()
-        self.source, self.name, self.limit, self.done = source, name, limit, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        data = self.source.read(len(buffer))
-        self.done += len(data)
-        if self.done > self.limit:
-            raise DataError(
-                f"{self.name} is refused, since it unpacks to more than {self.limit // 10**6:,} MB without an end: "
-                "give fer2013.csv or fer2013.tar.gz as they were published."
-            )
-        buffer[: len(data)] = data
-        return len(data)
-
-
 @contextmanager
 def _table_stream(file: BinaryIO, name: str) -> Iterator[BinaryIO]:
     """The table inside a file, as bytes to be read once."""
-    packed = file.read(2) == b"\x1f\x8b"
-    file.seek(0)
-    unpacked: BinaryIO = gzip.GzipFile(fileobj=file) if packed else file  # type: ignore[assignment]
-    bounded = _Bounded(unpacked, name, _MAX_BYTES)
+    bounded = BoundedStream(file, _MAX_BYTES)
     buffered = io.BufferedReader(bounded, 1 << 16)
-    if buffered.peek(512)[257:262] != b"ustar":
+    if not begins_as_tar(buffered.peek(512)):
         yield buffered
         return
     bounded.limit = _MAX_BYTES_BEFORE
-    with tarfile.open(fileobj=buffered, mode="r|") as archive:
-        for count, member in enumerate(archive, 1):
-            _check_member(member, name, count)
-            if member.isfile() and PurePosixPath(member.name).name.lower() in ("fer2013.csv", "icml_face_data.csv"):
-                bounded.limit = _MAX_BYTES
-                table = archive.extractfile(member)
-                assert table is not None
-                yield table  # type: ignore[misc]
-                while buffered.read(1 << 16):  # to the end, where the checksum stands
-                    pass
-                return
+    for count, (entry, content) in enumerate(read_tar(buffered), 1):
+        _check_entry(entry, name, count)
+        if content and PurePosixPath(entry.name).name.lower() in ("fer2013.csv", "icml_face_data.csv"):
+            bounded.limit = _MAX_BYTES
+            yield content
+            while buffered.read(1 << 16):  # to the end, where the checksum stands
+                pass
+            return
     raise DataError(f"{name} holds no fer2013.csv: give fer2013.tar.gz of the competition, or the table itself.")
 
 
-def _check_member(member: tarfile.TarInfo, name: str, count: int) -> None:
-    shown = quote(member.name)
+def _check_entry(entry: Entry, name: str, count: int) -> None:
     if count > 1000:
         raise DataError(f"{name} is refused, since it holds more than 1,000 entries before a fer2013.csv.")
-    if not (member.isfile() or member.isdir()):
-        raise DataError(f"{name} is refused, since its entry {shown} is a link or a special file.")
-    if member.name.startswith("/") or ".." in member.name.split("/"):
-        raise DataError(f"{name} is refused, since its entry {shown} points outside the archive.")
-    if member.size > _MAX_BYTES:
-        raise DataError(f"{name} is refused, since its entry {shown} unpacks to {member.size:,} bytes.")
+    if entry.faults:
+        raise DataError(f"{name} is refused, since its entry {quote(entry.name)} {entry.faults[0]}.")
+    if entry.size > _MAX_BYTES:
+        raise DataError(f"{name} is refused, since its entry {quote(entry.name)} unpacks to {entry.size:,} bytes.")
 
 
 # --- from lines to images

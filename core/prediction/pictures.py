@@ -7,15 +7,13 @@ raises an `ImageError` when it is asked for, so that the others go on.
 import glob
 import io
 import os
-import stat
-import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from core.data.archives import DamagedError, Entry, Fault, ZipReader, begins_as_zip, is_clutter, is_zip
 from core.data.decode import MAX_BYTES, display_name
-from core.data.sources import CappedFile, begins_as_zip, is_clutter
 from core.errors import ImageError, system_reason
 
 MAX_ENTRIES: Final = 10_000
@@ -23,8 +21,12 @@ MAX_ENTRIES: Final = 10_000
 MAX_UNPACKED: Final = 2_000_000_000
 """Bytes unpacked from one zip file."""
 
-_DAMAGES: Final = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError, OSError)
-"""What zipfile raises on damaged archives."""
+_ADVICE: Final = {
+    Fault.SPECIAL: ", not a picture",
+    Fault.ENCRYPTED: ": pack it without one",
+    Fault.METHOD: ": pack it again as an ordinary zip file",
+}
+"""By the faults that make an entry unreadable; where it points to means nothing, since nothing is unpacked."""
 
 
 class Picture(NamedTuple):
@@ -67,24 +69,23 @@ def pictures_in_zip(file: io.RawIOBase, name: str) -> Iterator[Picture]:
     """
     shown = f"'{display_name(name)}'"
     try:
-        archive = zipfile.ZipFile(CappedFile(file))
-        members = [info for info in archive.infolist() if not info.is_dir() and not is_clutter(info.filename)]
-    except _DAMAGES:
+        archive = ZipReader(file)
+    except (DamagedError, OSError):
         yield _unreadable(name, f"{shown} is damaged or cut short: copy it again.")
         return
-    if not members:
+    entries = [entry for entry in archive.entries if not is_clutter(entry.name)]
+    if not entries:
         yield _unreadable(name, f"{shown} holds no files: choose a zip file of pictures.")
     left = MAX_UNPACKED
-    for info in members[:MAX_ENTRIES]:
-        inside = info.filename.replace("\\", "/")
-        left -= min(info.file_size, MAX_BYTES)
+    for entry in entries[:MAX_ENTRIES]:
+        left -= min(entry.size, MAX_BYTES)
         if left < 0:
             message = f"{shown} unpacks to more than {MAX_UNPACKED // 10**6:,} MB: the rest of it was left out."
             yield _unreadable(name, message)
             return
-        yield Picture(f"{name}/{inside}", lambda info=info: _read_member(archive, info, shown))  # type: ignore[misc]
-    if len(members) > MAX_ENTRIES:
-        message = f"{shown} holds {len(members):,} files: those after the first {MAX_ENTRIES:,} were left out."
+        yield Picture(f"{name}/{entry.name}", partial(_read_entry, archive, entry, shown))
+    if len(entries) > MAX_ENTRIES:
+        message = f"{shown} holds {len(entries):,} files: those after the first {MAX_ENTRIES:,} were left out."
         yield _unreadable(name, message)
 
 
@@ -115,24 +116,19 @@ def _below(folder: Path) -> Iterator[Picture]:
         yield _unreadable(str(folder), f"The folder {display_name(str(folder))!r} holds no files.")
 
 
-def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, zip_shown: str) -> bytes:
+def _read_entry(archive: ZipReader, entry: Entry, zip_shown: str) -> bytes:
     """The content of one entry, or an `ImageError` that says what is wrong with it."""
-    shown = f"'{display_name(info.filename)}' in {zip_shown}"
-    if info.flag_bits & 1:
-        raise ImageError(f"{shown} is protected by a password: pack it without one.")
-    if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
-        raise ImageError(f"{shown} is a link or a special file, not a picture.")
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ImageError(f"{shown} is compressed in an unusual way: pack it again as an ordinary zip file.")
-    if info.file_size > MAX_BYTES:
+    shown = f"'{display_name(entry.name)}' in {zip_shown}"
+    for fault in entry.faults:
+        if fault in _ADVICE:
+            raise ImageError(f"{shown} {fault}{_ADVICE[fault]}.")
+    if entry.size > MAX_BYTES:
         raise ImageError(f"{shown} has more than {MAX_BYTES // 10**6} MB: save it smaller and try again.")
     try:
-        # Not archive.read(): that inflates without limit, whatever size the directory declares.
-        with archive.open(info) as member:
-            data = member.read(info.file_size)
-    except _DAMAGES:
+        data = archive.read(entry)
+    except (DamagedError, OSError):
         raise ImageError(f"{shown} is damaged: pack the zip file again.") from None
-    if data.startswith(b"PK\3\4"):
+    if is_zip(data):
         raise ImageError(f"{shown} is a zip file itself: unpack it first.")
     return data
 

@@ -1,0 +1,211 @@
+"""The one reader of archives, for datasets and for pictures: zip files and tar archives from anybody.
+
+Nothing is unpacked to disk, and nothing is believed: neither what an archive says it holds nor how large it says that
+is. An entry has a `Fault` where no honest archive has one; who reads decides whether that refuses the entry or all.
+"""
+
+import gzip
+import io
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import BinaryIO, Final, cast
+
+_MAX_DIRECTORY_BYTES: Final = 32_000_000
+
+_CLUTTER: Final = ("__MACOSX", "Thumbs.db", "desktop.ini")
+
+DAMAGES: Final = (
+    EOFError,
+    ValueError,
+    OverflowError,
+    NotImplementedError,
+    RuntimeError,
+    zlib.error,
+    gzip.BadGzipFile,
+    zipfile.BadZipFile,
+    tarfile.TarError,
+)
+"""What Python's readers raise on damaged archives."""
+
+
+class DamagedError(Exception):
+    """An archive, or an entry of one, is damaged or cut short; who reads says it with its name."""
+
+
+class TooLargeError(Exception):
+    """An archive unpacks to more than was allowed, in a few words; who reads says it with its name."""
+
+
+class Fault(StrEnum):
+    """What is wrong with an entry, as the end of a sentence that begins with its name."""
+
+    OUTSIDE = "points outside the archive"
+    SPECIAL = "is a link or a special file"
+    ENCRYPTED = "is protected by a password"
+    METHOD = "is compressed in an unusual way"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file in an archive."""
+
+    name: str
+    """Its path inside, with /; may hold anything."""
+    size: int
+    """Bytes it says it unpacks to; no more are ever read."""
+    faults: tuple[Fault, ...] = ()
+    """What no honest archive has. Harmless is `OUTSIDE` where names mean nothing, since nothing is unpacked to disk."""
+    index: int = 0
+    """Place in a zip file's directory: two entries may have the same name."""
+
+
+def begins_as_zip(path: Path) -> bool:
+    """Whether a file begins as zip files do."""
+    with path.open("rb") as file:
+        return is_zip(file.read(4))
+
+
+def is_zip(start: bytes) -> bool:
+    """Whether these are the first bytes of a zip file."""
+    return start[:4] in (b"PK\3\4", b"PK\5\6")
+
+
+def begins_as_tar(start: bytes) -> bool:
+    """Whether these are the first bytes (at least 262) of a tar archive that is not compressed."""
+    return start[257:262] == b"ustar"
+
+
+def is_clutter(file: str) -> bool:
+    """Whether a file is what systems leave in folders, such as .DS_Store."""
+    return any(part.startswith(".") or part in _CLUTTER for part in file.split("/"))
+
+
+# --- zip
+
+
+class ZipReader:
+    """The files of a zip file, in the order of its directory; folders are passed over."""
+
+    def __init__(self, file: io.RawIOBase) -> None:
+        """
+        Raises:
+            DamagedError: it is no zip file, or damaged.
+            OSError: it cannot be read.
+        """
+        try:
+            self._archive = zipfile.ZipFile(_CappedFile(file))
+        except DAMAGES as error:
+            raise DamagedError from error
+        self._infos = self._archive.infolist()
+        self.entries = [_zip_entry(index, info) for index, info in enumerate(self._infos) if not info.is_dir()]
+
+    def read(self, entry: Entry) -> bytes:
+        """The content of an entry without a fault other than `OUTSIDE`.
+
+        Raises:
+            DamagedError: it is damaged, or has more or fewer bytes than it says.
+            OSError: it cannot be read.
+        """
+        with self.open(entry) as stream:
+            # Not ZipFile.read(): that inflates without limit, whatever size the directory declares.
+            try:
+                return stream.read(entry.size)
+            except DAMAGES as error:
+                raise DamagedError from error
+
+    @contextmanager
+    def open(self, entry: Entry) -> Iterator[BinaryIO]:
+        """The content as a stream, for what is too large to be read at once; its reading raises `DAMAGES`.
+
+        Raises:
+            DamagedError: it is damaged.
+            OSError: it cannot be read.
+        """
+        try:
+            member = self._archive.open(self._infos[entry.index])
+        except DAMAGES as error:
+            raise DamagedError from error
+        with member:
+            yield cast(BinaryIO, member)
+
+
+def _zip_entry(index: int, info: zipfile.ZipInfo) -> Entry:
+    name = info.filename.replace("\\", "/")
+    found = {
+        Fault.OUTSIDE: _points_outside(name),
+        Fault.SPECIAL: stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG),
+        Fault.ENCRYPTED: bool(info.flag_bits & 1),
+        Fault.METHOD: info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED),
+    }
+    return Entry(name, info.file_size, tuple(fault for fault, is_so in found.items() if is_so), index)
+
+
+class _CappedFile(io.BufferedReader):
+    """A file that refuses huge reads: zipfile reads a directory at once, then makes objects ten times its size."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        limit = _MAX_DIRECTORY_BYTES + 1
+        data = super().read(limit if size is None or size < 0 else min(size, limit))
+        if len(data) == limit:
+            raise zipfile.BadZipFile("its directory is too large")
+        return data
+
+
+# --- tar and gzip, as streams
+
+
+class BoundedStream(io.RawIOBase):
+    """What a file unpacks to, which ends with a `TooLargeError` when more than `limit` bytes have been read: a small
+    archive may unpack to anything."""
+
+    def __init__(self, file: BinaryIO, limit: int) -> None:
+        """
+        Args:
+            file: open at its beginning, packed with gzip or not.
+            limit: in bytes; may be changed later.
+        """
+        super().__init__()
+        packed = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        self._source = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if packed else file
+        self._done, self.limit = 0, limit
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        data = self._source.read(len(buffer))
+        self._done += len(data)
+        if self._done > self.limit:
+            raise TooLargeError(f"more than {self.limit // 10**6:,} MB")
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def read_tar(stream: BinaryIO) -> Iterator[tuple[Entry, BinaryIO | None]]:
+    """The entries of a tar archive, each with its content, to be read before the next is asked for; folders and what is
+    no ordinary file have none.
+
+    Raises:
+        one of `DAMAGES`: it is damaged or cut short.
+    """
+    with tarfile.open(fileobj=stream, mode="r|") as archive:
+        for index, member in enumerate(archive):
+            found = {
+                Fault.OUTSIDE: _points_outside(member.name),
+                Fault.SPECIAL: not (member.isfile() or member.isdir()),
+            }
+            faults = tuple(fault for fault, is_so in found.items() if is_so)
+            content = archive.extractfile(member) if member.isfile() and not faults else None
+            yield Entry(member.name, member.size, faults, index), cast("BinaryIO | None", content)
+
+
+def _points_outside(name: str) -> bool:
+    return name.startswith("/") or name[1:2] == ":" or ".." in name.split("/")

@@ -117,7 +117,7 @@ def test_a_clone_or_a_retry_from_what_is_not_here_is_refused(
     run.paths.config.write_text(json.dumps(config | {"dataset": "team", "corrections": "look-1"}))
     clone = ["clone", run.id, "--data-root", str(demo_root)]
     said = fer(runs_root, *clone, code=2)
-    assert "The dataset 'team' is not on this server" in said and "--set dataset=NAME (demo)" in said
+    assert "The dataset 'team' is not on this server" in said and "--set dataset=NAME; there are: demo)" in said
     assert "the correction list 'look-1' is not on this server" in said and "--set corrections= for none" in said
     assert "'team'" not in fer(runs_root, *clone, "--set", "dataset=demo", code=2)
     assert "not on this server" in fer(runs_root, "retry", run.id, "--data-root", str(demo_root), code=2)

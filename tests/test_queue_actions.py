@@ -102,9 +102,9 @@ def test_a_worker_elsewhere_is_not_killed_from_here(runs_root: Path, monkeypatch
         local.stop_now(runs_root, "far")
 
 
-def test_retry_starts_the_same_settings_anew(runs_root: Path, no_runner: list[Path]) -> None:
+def test_retry_starts_the_same_settings_anew(runs_root: Path, demo_root: Path, no_runner: list[Path]) -> None:
     create_run(runs_root, TINY, run_id="first", name="Tiny", author="Ada")
-    again = read_run(runs_root, local.retry(runs_root, runs_root, "first"))
+    again = read_run(runs_root, local.retry(runs_root, demo_root, "first"))
     assert again.config == TINY
     assert (again.meta.name, again.meta.author, again.meta.parent) == ("Tiny", "Ada", "first")
     assert again.state is RunState.QUEUED

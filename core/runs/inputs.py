@@ -44,8 +44,8 @@ def check_inputs(runs_root: Path, data_root: Path, dataset: str, corrections: st
         return
     here = ", ".join(info.name for info in list_datasets(data_root)) or "none yet"
     remedies = {
-        "dataset": f"import it, or clone the run with --set dataset=NAME ({here})",
-        "corrections": "clone the run with --set corrections=NAME, or with --set corrections= for none",
+        "dataset": f"import it, or clone the run with another (--set dataset=NAME; there are: {here})",
+        "corrections": "clone the run with another (--set corrections=NAME, or --set corrections= for none)",
     }
     said = "; ".join(f"{clause}: {remedies[field]}" for field, clause in missing.items())
     raise RunError(f"{said[0].upper()}{said[1:]}.")

@@ -47,22 +47,25 @@ def data_import(
     from core.data.ferplus import import_ferplus, looks_like_ferplus
     from core.data.own import import_own, is_own, parse_mapping
     from core.data.sources import import_dataset
-
-    def show(done: int, total: int) -> None:
-        _bar(done / max(total, 1), f"{done:,} of {total:,} images", ended=done == total)
+    from core.progress import ProgressBar
 
     if looks_like_ferplus(path):
         info = import_ferplus(path, data_root, name=name or "fer2013-plus")
         _print_dataset(info, as_json)
         return
     name = name or "fer2013"
-    if mapping or (name != "fer2013" and is_own(path)):
-        mapped = parse_mapping(mapping or [])
-        info = import_own(
-            path, data_root, name=name, mapping=mapped, seed=seed, skip_unreadable=skip_unreadable, progress=show
-        )
-    else:
-        info = import_dataset(path, data_root, name=name, accept_differences=accept_differences, progress=show)
+    with ProgressBar() as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.update(f"{done:,} of {total:,} images", done / max(total, 1))
+
+        if mapping or (name != "fer2013" and is_own(path)):
+            mapped = parse_mapping(mapping or [])
+            info = import_own(
+                path, data_root, name=name, mapping=mapped, seed=seed, skip_unreadable=skip_unreadable, progress=show
+            )
+        else:
+            info = import_dataset(path, data_root, name=name, accept_differences=accept_differences, progress=show)
     _print_dataset(info, as_json)
 
 
@@ -101,7 +104,7 @@ def data_download(
     if ended.state != "finished":
         raise DataError(ended.sentence)
     kaggle.forget(data_root)
-    print(f"\n{ended.sentence}", file=sys.stderr)
+    print(ended.sentence, file=sys.stderr)
     _print_dataset(read_info(data_root, ended.name), as_json)
 
 
@@ -121,10 +124,12 @@ def data_credentials(
 def _follow_download(data_root: Path) -> "Download":
     """Show how far the download is until it ends."""
     from core.data import kaggle
+    from core.progress import ProgressBar
 
-    while (now := kaggle.look(data_root)) and now.running:
-        _bar(now.done / now.total if now.total else 0.0, now.sentence)
-        time.sleep(0.25)
+    with ProgressBar() as bar:
+        while (now := kaggle.look(data_root)) and now.running:
+            bar.update(now.sentence, now.done / now.total if now.total else None)
+            time.sleep(0.25)
     return now or kaggle.Download(state="cancelled")
 
 
@@ -139,14 +144,6 @@ def _read_secret(path: Path) -> str:
             return file.read(20_000).decode(errors="replace")
     except OSError as error:
         raise DataError(f"Cannot read {path.name!r}: {system_reason(error)}.") from error
-
-
-def _bar(share: float, text: str, *, ended: bool = False) -> None:
-    """A progress bar on one line, for people at a terminal."""
-    if sys.stderr.isatty():
-        filled = round(24 * share)
-        line = f"{'█' * filled}{'·' * (24 - filled)} {text}"
-        print(f"\r{line[:110]:110}", end="\n" if ended else "", file=sys.stderr, flush=True)
 
 
 @data_app.command("demo")

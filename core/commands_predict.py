@@ -16,9 +16,8 @@ from core.errors import ConfigError, RunError, system_reason
 if TYPE_CHECKING:
     from core.prediction.predictor import Predictor
 
-_PROGRESS_SECONDS = 1.0
-_PROGRESS_LINES = 100
-"""Where the progress goes to a file: one line for so many pictures."""
+_LINE_EVERY = 100
+"""Where no bar is shown: a line on the progress after so many images."""
 
 RunOption = Annotated[
     str, typer.Option(help="Run whose weights to use.", show_default="the approved run, else the best one")
@@ -54,29 +53,35 @@ def predict(
     from core.prediction.batch import as_json as line_of
     from core.prediction.pictures import pictures_at
     from core.prediction.predictor import Taken
+    from core.progress import ProgressBar
 
     table = csv.DictWriter(sys.stdout, CSV_COLUMNS, lineterminator="\n")
     if as_csv:
         table.writeheader()
-    progress = _Progress()
+    count = _Count()
     framed = partial(frame_picture, whole=not faces, margin=margin)
-    for photo in predict_pictures(predictor, pictures_at(images), framed):
-        name = _printable(photo.name)
-        progress.count(None if photo.problem else len(photo.faces))
-        if photo.problem:
-            progress.say(photo.problem)
-            continue
-        if photo.taken is Taken.WHOLE_WITHOUT_A_FACE:
-            progress.say(f"{_printable(Path(name).name)}: no face found, so the whole picture was taken as one.")
-        if as_json:
-            print(json.dumps(line_of(photo.name, photo)))
-        elif as_csv:
-            table.writerows(as_rows(name, photo))
-        else:
-            for face in photo.faces:
-                print(f"{name}: {face.label} {percent(face.confidence)}{' (unsure)' if face.unsure else ''}")
-    progress.end()
-    if progress.unreadable:
+    with ProgressBar(beside_results=True) as bar:
+        for photo in predict_pictures(predictor, pictures_at(images), framed):
+            name = _printable(photo.name)
+            count.add(None if photo.problem else len(photo.faces))
+            bar.update(str(count))
+            if count.images % _LINE_EVERY == 0 and not bar.is_shown:
+                bar.say(str(count))
+            if photo.problem:
+                bar.say(photo.problem)
+                continue
+            if photo.taken is Taken.WHOLE_WITHOUT_A_FACE:
+                bar.say(f"{_printable(Path(name).name)}: no face detected; the full image was classified instead.")
+            if as_json:
+                print(json.dumps(line_of(photo.name, photo)))
+            elif as_csv:
+                table.writerows(as_rows(name, photo))
+            else:
+                for face in photo.faces:
+                    print(f"{name}: {face.label} {percent(face.confidence)}{' (unsure)' if face.unsure else ''}")
+        if bar.is_shown and count.images > 1:
+            bar.say(str(count))
+    if count.unreadable:
         raise typer.Exit(2)
 
 
@@ -113,37 +118,23 @@ def _own_weights(path: Path) -> "Predictor":
     return Predictor(read_weights(data, path.name)[0])
 
 
-class _Progress:
-    """How far it is, on standard error: rewritten in place on a terminal, else a line now and then."""
+class _Count:
+    """What has been predicted so far."""
 
     def __init__(self) -> None:
-        self.pictures = self.faces = self.unreadable = 0
-        self._terminal = sys.stderr.isatty()
-        self._started = self._shown = time.monotonic()
+        self.images = self.faces = self.unreadable = 0
+        self._started = time.monotonic()
 
-    def count(self, faces: int | None) -> None:
-        """One picture more, with so many faces; None if it could not be read."""
-        self.pictures += 1
+    def add(self, faces: int | None) -> None:
+        """One image more, with so many faces; None if it could not be read."""
+        self.images += 1
         self.faces += faces or 0
         self.unreadable += faces is None
-        due = time.monotonic() - self._shown > _PROGRESS_SECONDS
-        if due if self._terminal else self.pictures % _PROGRESS_LINES == 0:
-            self._shown = time.monotonic()
-            print(f"\r{self}" if self._terminal else self, end="" if self._terminal else "\n", file=sys.stderr)
-            sys.stderr.flush()
-
-    def say(self, message: str) -> None:
-        """A line between."""
-        print(f"\r\x1b[K{message}" if self._terminal else message, file=sys.stderr)
-
-    def end(self) -> None:
-        if self._terminal and self.pictures > 1:
-            print(f"\r\x1b[K{self}", file=sys.stderr)
 
     def __str__(self) -> str:
-        rate = self.pictures / max(1e-3, time.monotonic() - self._started)
-        unreadable = f", {self.unreadable:,} not readable" if self.unreadable else ""
-        return f"{self.pictures:,} pictures, {self.faces:,} faces{unreadable}, {rate:.1f} pictures per second"
+        rate = self.images / max(1e-3, time.monotonic() - self._started)
+        unreadable = f", {self.unreadable:,} unreadable" if self.unreadable else ""
+        return f"{self.images:,} images, {self.faces:,} faces{unreadable}, {rate:.1f} images/s"
 
 
 def _printable(name: str) -> str:

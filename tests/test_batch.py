@@ -125,7 +125,7 @@ def test_the_command_shows_its_progress_and_ends_with_2_after_a_broken_file(tmp_
     assert [line for line in said if "060.png" in line] == [
         "'060.png' is not a picture that can be read: choose a JPEG, PNG, WebP, BMP or GIF file."
     ]
-    assert any(line.startswith("100 pictures, 99 faces, 1 not readable, ") for line in said)
+    assert any(line.startswith("100 images, 99 faces, 1 unreadable, ") for line in said)
 
 
 @pytest.fixture(scope="module")

@@ -39,6 +39,7 @@ FLOORS = {
     "core.files": 0,
     "core.splits": 0,
     "core.processes": 1,
+    "core.progress": 0,
 }
 WITHOUT_TORCH = ("core.runs", "core.jobs", "core.config", "core.files", "core.worker", "core.__main__", "dashboard")
 """Importing any of these must not import torch, which takes seconds."""

@@ -21,8 +21,8 @@ from core.models import load_weights
 from core.runs.best import weights_origin
 from core.runs.corrections import corrections_of
 from core.runs.layout import RunPaths
-from core.runs.store import SplitMetrics, ViewMetrics
 from core.runs.reader import read_run
+from core.runs.store import SplitMetrics, ViewMetrics
 from core.runs.suspects import HELD_OUT
 from core.splits import ORIGINAL_TEST
 from core.training.device import Compute, tensor_on, to_device

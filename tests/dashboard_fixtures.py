@@ -11,7 +11,6 @@ from filelock import FileLock
 
 from core.config import make_config
 from core.data.fer2013 import load_split, read_identity
-from core.evaluation.metrics import evaluate_predictions
 from core.evaluation.predictions import write_predictions
 from core.files import write_json
 from core.labels import NUM_CLASSES
@@ -19,6 +18,7 @@ from core.runs.history import HistoryWriter
 from core.runs.layout import RunPaths
 from core.runs.reader import read_status
 from core.runs.store import RunStatus, boot_id, create_run, write_status
+from tests import fake_summary
 
 STEPS_PER_EPOCH = 80
 SECONDS_PER_STEP = 0.9
@@ -57,18 +57,15 @@ class FakeRun:
 
 
 def _epoch_row(epoch: int, chance: np.random.Generator) -> dict[str, float]:
-    return {
-        "epoch": epoch,
-        "step": epoch * STEPS_PER_EPOCH,
-        "elapsed_s": epoch * STEPS_PER_EPOCH * SECONDS_PER_STEP,
-        "seconds": STEPS_PER_EPOCH * SECONDS_PER_STEP,
-        "train_loss": 1.05 + 0.9 * math.exp(-epoch / 6),
-        "train_accuracy": 0.62 - 0.42 * math.exp(-epoch / 7),
-        "validation_loss": 1.02 + 0.75 * math.exp(-epoch / 5) + chance.normal(0, 0.015),
-        "validation_accuracy": 0.645 - 0.35 * math.exp(-epoch / 6) + chance.normal(0, 0.006),
-        "learning_rate": 1e-3,
-        "images_per_second": 142.0,
-    }
+    return fake_summary.epoch_row(
+        epoch,
+        steps=STEPS_PER_EPOCH,
+        seconds=STEPS_PER_EPOCH * SECONDS_PER_STEP,
+        train_loss=1.05 + 0.9 * math.exp(-epoch / 6),
+        train_accuracy=0.62 - 0.42 * math.exp(-epoch / 7),
+        validation_loss=1.02 + 0.75 * math.exp(-epoch / 5) + chance.normal(0, 0.015),
+        accuracy=0.645 - 0.35 * math.exp(-epoch / 6) + chance.normal(0, 0.006),
+    )
 
 
 def write_run(
@@ -156,28 +153,24 @@ def end_run(run: FakeRun, state: str = "finished") -> None:
 
 
 def _score(run: FakeRun, data_root: Path, dataset: str, done: int, seed: int, finished: bool) -> None:
-    evaluation = {}
+    scored = {}
     for split in ("validation", "test") if finished else ("validation",):
         opened = load_split(data_root, dataset, split)
         probabilities = _probabilities(opened.labels, seed)
         write_predictions(run.paths.predictions(split), opened.ids, opened.labels, probabilities)
-        evaluation[split] = evaluate_predictions(opened.labels, probabilities)
-    best = {
-        "epoch": done,
-        "validation_accuracy": evaluation["validation"]["accuracy"],
-        "validation_loss": evaluation["validation"]["log_loss"],
-    }
+        scored[split] = opened.labels, probabilities
+    evaluation = fake_summary.evaluation(scored)
+    validation = evaluation["validation"]
+    best = fake_summary.epoch_row(done, validation["accuracy"], validation_loss=validation["log_loss"])
     data = read_identity(data_root, dataset)
-    write_json(
-        run.paths.summary,
-        {
-            "best": best,
-            "epochs_done": done,
-            "evaluation": evaluation,
-            "dataset_fingerprint": data.content,
-            "dataset_ordered_fingerprint": data.ordered,
-        },
+    summary = fake_summary.summary(
+        [best],
+        evaluation if finished else None,
+        fingerprint=data.content,
+        ordered_fingerprint=data.ordered,
+        validation_images=validation["images"],
     )
+    write_json(run.paths.summary, summary)
     write_json(run.paths.environment, {"python": "3.11", "packages": {"torch": "2.14.1"}, "device": "CPU"})
     run.paths.weights.write_bytes(b"not real weights")
 

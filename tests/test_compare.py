@@ -7,12 +7,12 @@ import pytest
 
 from core.config import make_config
 from core.errors import RunError
-from core.evaluation.metrics import evaluate_predictions
 from core.evaluation.predictions import write_predictions
 from core.files import write_json
 from core.runs.compare import against_baseline, seed_groups, setting_differences
 from core.runs.reader import read_run
 from core.runs.store import Run, create_run
+from tests import fake_summary
 
 IMAGES = 600
 LABELS = np.random.default_rng(0).integers(0, 7, IMAGES)
@@ -32,8 +32,9 @@ def scored(root: Path, name: str, wrong: range, labels: np.ndarray = LABELS, **s
     probabilities[np.arange(IMAGES), predicted] = 0.88
     ids = np.array([f"image-{i}" for i in range(IMAGES)])
     write_predictions(paths.predictions("validation"), ids, labels, probabilities)
-    evaluation = {"validation": evaluate_predictions(labels, probabilities)}
-    write_json(paths.summary, {"epochs_done": 1, "dataset_fingerprint": "f", "evaluation": evaluation})
+    write_json(
+        paths.summary, fake_summary.summary([], fake_summary.evaluation({"validation": (labels, probabilities)}))
+    )
     return read_run(root, name)
 
 

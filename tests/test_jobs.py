@@ -139,8 +139,9 @@ def test_a_finished_run_has_every_file_and_its_figures(two_runs: tuple[Path, lis
     assert run.status.progress == 1.0
     assert run.status.eta_seconds is None
     assert run.status.epoch == 2
-    assert run.summary["epochs_done"] == 2
-    assert run.summary["evaluation"]["test"]["images"] == 42
+    assert run.summary.epochs_done == 2
+    test = run.metrics("test")
+    assert test and test.images == 42
     assert torch.load(paths.checkpoint, weights_only=True)["progress"]["epoch"] == 2
 
 
@@ -184,9 +185,9 @@ def test_the_plain_script_reads_runs(two_runs: tuple[Path, list[str], str]) -> N
     script += "    print(losses)\n"
     command = [sys.executable, "-I", "-c", script]
     result = subprocess.run(command, cwd=runs_root.parent, capture_output=True, text=True, check=True)
-    summary = read_run(runs_root, run_id).summary
+    run = read_run(runs_root, run_id)
     losses = [row["train_loss"] for row in read_rows(RunPaths(runs_root, run_id).epochs)[0]]
-    assert result.stdout == f"{run_id} finished {summary['best']['validation_accuracy']}\n{losses}\n"
+    assert result.stdout == f"{run_id} finished {run.validation_accuracy}\n{losses}\n"
 
 
 def test_the_runner_leaves_when_nothing_waits(two_runs: tuple[Path, list[str], str]) -> None:

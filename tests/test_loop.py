@@ -26,6 +26,7 @@ from core.runs.store import create_run
 from core.training.device import choose_compute
 from core.training.feed import held_out, load_data
 from core.worker import StopFlag, _train, work
+from tests import fake_summary
 from tests.test_training import TINY
 
 SETTINGS = [part for field, value in TINY.items() for part in ("--set", f"{field}={value}")]
@@ -260,7 +261,7 @@ def test_runs_of_different_data_are_not_judged_together(fer: Terminal, tmp_path:
     runs = []
     for name in ("one", "two"):
         paths = create_run(fer.runs_root, TrainConfig(dataset="demo"), run_id=name)
-        write_json(paths.summary, {"dataset_fingerprint": name})
+        write_json(paths.summary, fake_summary.summary(fingerprint=name))
         runs.append(read_run(fer.runs_root, name))
     with pytest.raises(RunError, match="different data"):
         find_suspects(runs, "validation")

@@ -61,8 +61,8 @@ def test_it_is_finished_and_is_the_preset_best() -> None:
     run = read_run(PATHS.root, PATHS.run_id)
     assert (run.state, run.problem) == (RunState.FINISHED, None)
     assert run.config == get_preset("best").config
-    assert run.summary["epochs_done"] == run.config.epochs
-    assert run.summary["train_images"] == 28_709
+    assert run.summary.epochs_done == run.config.epochs
+    assert run.summary.train_images == 28_709
 
 
 def test_it_holds_what_people_need_and_nothing_of_the_machine() -> None:
@@ -95,7 +95,7 @@ def test_the_epoch_was_chosen_on_validation() -> None:
     run = read_run(PATHS.root, PATHS.run_id)
     rows = [json.loads(line) for line in PATHS.epochs.read_text().splitlines()]
     assert [row["epoch"] for row in rows] == list(range(1, len(rows) + 1))
-    assert run.summary["best"]["validation_accuracy"] == max(row["validation_accuracy"] for row in rows)
+    assert run.validation_accuracy == max(row["validation_accuracy"] for row in rows)
     steps = [json.loads(line)["step"] for line in PATHS.steps.read_text().splitlines()]
     assert steps == sorted(set(steps)), "resumed without a double"
 

@@ -15,6 +15,7 @@ from core.runs.reader import list_runs, read_run, read_status
 from core.runs.removal import delete_run, what_is_lost
 from core.runs.review import MOST_TAGS, EditConflictError, annotate, local_user, read_changes
 from core.runs.store import RunMeta, create_run, write_status
+from tests import fake_summary
 
 
 @pytest.fixture
@@ -165,7 +166,7 @@ def test_a_waiting_run_is_not_deleted(root: Path, paths: RunPaths) -> None:
 
 def test_a_deletion_says_what_is_lost_and_leaves_nothing(root: Path, paths: RunPaths) -> None:
     write_status(paths, read_status(paths).model_copy(update={"state": "finished"}))
-    write_json(paths.summary, {"epochs_done": 2, "best": {}})
+    write_json(paths.summary, fake_summary.summary(epochs_done=2))
     paths.weights.write_bytes(b"0" * 1_500_000)
     annotate(paths, "Ada", {"notes": "n", "review": "approved"})
     said = what_is_lost(read_run(root, paths.run_id))

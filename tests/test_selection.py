@@ -9,6 +9,7 @@ from core.files import write_json
 from core.runs.reader import list_runs, read_status
 from core.runs.selection import ORDERS, Wanted, select_runs
 from core.runs.store import Run, RunMeta, create_run, write_meta, write_status
+from tests import fake_summary
 
 
 @pytest.fixture
@@ -24,9 +25,9 @@ def runs(tmp_path: Path) -> list[Run]:
         write_meta(paths, lambda _, said=said: said)
         if run_id != "b":
             accuracy = {"a": 0.5, "c": 0.6}[run_id]
-            best = {"epoch": 1, "validation_accuracy": accuracy, "validation_loss": 1 - accuracy}
-            test = {"images": 10, "accuracy": 1 - accuracy, "interval": [0.1, 0.9]}
-            write_json(paths.summary, {"best": best, "evaluation": {"test": test}})
+            row = fake_summary.epoch_row(1, accuracy, validation_loss=1 - accuracy)
+            test = fake_summary.evaluation({"test": fake_summary.predictions(1 - accuracy)})
+            write_json(paths.summary, fake_summary.summary([row], test))
             ended = {"state": "failed", "error": "No space left.", "elapsed_seconds": 100 * accuracy}
             write_status(paths, read_status(paths).model_copy(update=ended))
     return list_runs(tmp_path)

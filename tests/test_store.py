@@ -36,11 +36,12 @@ from core.runs.store import (
     write_meta,
     write_status,
 )
+from tests import fake_summary
 from tests.conftest import PROJECT_ROOT, wait_for
 from tests.test_layout import BAD_IDS
 
 CONFIG = TrainConfig(dataset="demo", epochs=2)
-EVALUATION = {"test": {"images": 10, "accuracy": 0.5, "interval": [0.2, 0.8]}}
+EVALUATION = fake_summary.evaluation(dict.fromkeys(("validation", "test"), fake_summary.predictions(0.5)))
 
 
 @pytest.fixture
@@ -61,8 +62,8 @@ def set_status(paths: RunPaths, **fields: Any) -> None:
 def make_finished(root: Path, run_id: str, accuracy: float, meta: RunMeta | None = None) -> Run:
     paths = create_run(root, CONFIG, run_id=run_id)
     set_status(paths, state="finished")
-    best = {"epoch": 1, "validation_accuracy": accuracy}
-    write_json(paths.summary, {"epochs_done": 2, "best": best, "evaluation": EVALUATION})
+    rows = [fake_summary.epoch_row(1, accuracy), fake_summary.epoch_row(2, accuracy / 2)]
+    write_json(paths.summary, fake_summary.summary(rows, EVALUATION))
     paths.weights.touch()
     if meta:
         write_meta(paths, lambda _: meta)
@@ -303,10 +304,10 @@ BROKEN_PARTS = {
     "number as tags": ("meta.json", write("meta.json", '{"tags": 5}')),
     "half a summary": ("summary.json", write("summary.json", '{"best": {')),
     "list as summary": ("summary.json", write("summary.json", "[1]")),
-    "null as best": ("summary.json", write("summary.json", '{"best": null}')),
+    "list as best": ("summary.json", write("summary.json", '{"best": []}')),
     "text as accuracy": ("summary.json", write("summary.json", '{"best": {"epoch": 1, "validation_accuracy": "x"}}')),
     "number as evaluation": ("summary.json", write("summary.json", '{"evaluation": {"test": 0.6}}')),
-    "NaN in the summary": ("summary.json", write("summary.json", '{"best": {}, "x": NaN}')),
+    "NaN in the summary": ("summary.json", write("summary.json", '{"best": {}, "elapsed_seconds": NaN}')),
 }
 
 
@@ -399,7 +400,7 @@ def test_an_old_folder_without_newer_fields_stays_readable(root: Path) -> None:
     assert run.problem is None
     assert run.name == "Old"
     assert run.config == TrainConfig(epochs=3)
-    assert run.summary["best"]["more"] == []
+    assert (run.validation_accuracy, run.summary.last, run.metrics("test"), run.temperature) == (0.25, None, None, None)
 
 
 # --- finding
@@ -452,9 +453,9 @@ def test_a_second_look_reads_only_what_has_changed(root: Path, monkeypatch: pyte
     assert reader.list() == first and read == []
     changed = RunPaths(root, "run-1")
     write_meta(changed, lambda meta: meta.model_copy(update={"name": "another"}))
-    write_json(changed.summary, {"epochs_done": 9})
+    write_json(changed.summary, fake_summary.summary(epochs_done=9))
     read.clear()
-    assert {run.id: (run.name, run.summary.get("epochs_done")) for run in reader.list()} == {
+    assert {run.id: (run.name, run.summary.epochs_done) for run in reader.list()} == {
         "run-0": ("run-0", 2),
         "run-1": ("another", 9),
         "run-2": ("run-2", 2),

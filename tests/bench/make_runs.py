@@ -14,12 +14,12 @@ from typing import Any, Final
 import numpy as np
 
 from core.config import TrainConfig, make_config
-from core.evaluation.metrics import evaluate_predictions
 from core.evaluation.predictions import write_predictions
 from core.labels import NUM_CLASSES
 from core.runs.layout import RunPaths
 from core.runs.store import RunMeta, RunStatus
 from core.splits import ORIGINAL_TEST
+from tests import fake_summary
 
 RUNS: Final = 1000
 EPOCHS: Final = 50
@@ -114,17 +114,8 @@ def _write_run(
     _write(paths.environment, {"time": created.isoformat(), "python": "3.11", "packages": PACKAGES, "git": None})
     paths.log.write_text("".join(f"epoch {row['epoch']}/{epochs}  {row['validation_accuracy']}\n" for row in rows))
     paths.alive_lock.touch()
-    summary = {
-        "best": max(rows, key=lambda row: row["validation_accuracy"]),
-        "last": rows[-1],
-        "epochs_done": done,
-        "train_images": 28709,
-        "images_per_epoch": 28709,
-        "validation_images": sum(VALIDATION_COUNTS),
-        "elapsed_seconds": seconds,
-        "dataset_fingerprint": "bench",
-    }
-    _write(paths.summary, summary | ({"evaluation": scores} if state == "finished" else {}))
+    summary = fake_summary.summary(rows, scores if state == "finished" else None, fingerprint="bench")
+    _write(paths.summary, summary)
 
 
 def _recipe(number: int, epochs: int) -> tuple[int, TrainConfig]:
@@ -147,18 +138,16 @@ def _epochs(epochs: int, chance: np.random.Generator) -> list[dict[str, Any]]:
     for epoch in range(1, epochs + 1):
         left = math.exp(-epoch / pace)
         rows.append(
-            {
-                "epoch": epoch,
-                "step": epoch * STEPS_PER_EPOCH,
-                "elapsed_s": round(epoch * 180.0, 2),
-                "seconds": 180.0,
-                "train_loss": round(1.0 + 0.9 * left - 0.002 * epoch, 5),
-                "train_accuracy": round(0.66 - 0.45 * left + 0.001 * epoch, 5),
-                "validation_loss": round(0.97 + 0.8 * left + 0.012 * noise[epoch - 1, 0], 5),
-                "validation_accuracy": round(top - 0.45 * left + 0.005 * noise[epoch - 1, 1], 5),
-                "learning_rate": 0.001,
-                "images_per_second": 160.0,
-            }
+            fake_summary.epoch_row(
+                epoch,
+                round(top - 0.45 * left + 0.005 * noise[epoch - 1, 1], 5),
+                steps=STEPS_PER_EPOCH,
+                seconds=180.0,
+                train_loss=round(1.0 + 0.9 * left - 0.002 * epoch, 5),
+                train_accuracy=round(0.66 - 0.45 * left + 0.001 * epoch, 5),
+                validation_loss=round(0.97 + 0.8 * left + 0.012 * noise[epoch - 1, 0], 5),
+                images_per_second=160.0,
+            )
         )
     return rows
 
@@ -193,12 +182,7 @@ def _score(paths: RunPaths, chance: np.random.Generator) -> dict[str, Any]:
         ids = np.array([f"{split}_{index:08d}" for index in range(len(labels))])
         write_predictions(paths.predictions(split), ids, labels, probabilities)
         parts[split] = (labels, probabilities)
-    both = tuple(np.concatenate(arrays) for arrays in zip(*parts.values(), strict=True))
-    figures = {}
-    for split, part in {**parts, ORIGINAL_TEST: both}.items():
-        own = evaluate_predictions(*part)
-        figures[split] = {**own, "tta": dict(own)}
-    return figures
+    return fake_summary.evaluation(parts)
 
 
 def _write(path: Path, value: Any) -> None:

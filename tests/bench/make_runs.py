@@ -18,7 +18,6 @@ from core.evaluation.predictions import write_predictions
 from core.labels import NUM_CLASSES
 from core.runs.layout import RunPaths
 from core.runs.store import RunMeta, RunStatus
-from core.splits import ORIGINAL_TEST
 from tests import fake_summary
 
 RUNS: Final = 1000

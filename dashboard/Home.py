@@ -35,5 +35,6 @@ page = st.navigation(
 with st.container(horizontal_alignment="center"):
     width = st.container(width=1400)
     parts.history()
+    parts.keep_focus()
 with width, widgets.guarded():
     page.run()

@@ -52,6 +52,7 @@ def body(shown: Shown, image: str) -> None:
             if near:
                 nearest(shown, row)
         st.divider()
+        said = st.container()  # grows with each verdict; what stands below it keeps its place, and the keyboard in it
         said_so_far = [
             verdict
             for verdict in cache.verdicts(shown.run.paths)
@@ -59,8 +60,9 @@ def body(shown: Shown, image: str) -> None:
         ]
         standing = shown.standing.get(image, {})
         if len({verdict.opinion for verdict in standing.values()}) > 1:
-            st.warning("The reviewers disagree about this image.", icon=":material/group:")
-        verdict_bar.history(said_so_far)
+            said.warning("The reviewers disagree about this image.", icon=":material/group:")
+        with said:
+            verdict_bar.history(said_so_far)
         verdict_bar.form(shown, [image], "image")
 
 

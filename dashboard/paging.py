@@ -1,8 +1,13 @@
-"""Galleries that are shown page by page."""
+"""Galleries and tables that are shown page by page."""
 
 from zlib import crc32
 
 import streamlit as st
+
+from dashboard import widgets
+
+KEY = "page"
+"""Of the widget, and of its parameter in the address."""
 
 
 def choose_page(pages: int, of: str) -> int:
@@ -16,10 +21,12 @@ def choose_page(pages: int, of: str) -> int:
     if pages == 1:
         return 1
     stamp = f"{crc32(of.encode()):08x}"
-    number, _, of_this = st.query_params.get("page", "").partition("-")
-    default = min(max(int(number), 1), pages) if of_this == stamp and number.isdecimal() else 1
-    # The key holds the address's page: the widget must follow the address, not its own memory.
-    page = st.pagination(pages, default=default, key=f"page-{stamp}-{default}")
-    if page != default:
-        st.query_params["page"] = f"{page}-{stamp}"
-    return page
+    number, _, of_this = st.query_params.get(KEY, "").partition("-")
+    wanted = min(max(int(number), 1), pages) if of_this in ("", stamp) and number.isdecimal() else 1
+    widgets.follow(KEY, wanted)
+    return st.pagination(pages, key=KEY, on_change=_turn, args=(stamp,))
+
+
+def _turn(stamp: str) -> None:
+    """A page was clicked: write it to the address, from which the page is drawn."""
+    st.query_params[KEY] = f"{st.session_state[KEY]}-{stamp}"

@@ -11,8 +11,8 @@ import streamlit as st
 from core.evaluation.metrics import accuracy_interval
 from core.runs.best import describe_mismatch
 from core.runs.store import Run, RunState, SplitMetrics
-from dashboard import cache
 from dashboard.widgets import RUN, Colour, accuracy_in, duration, escape, percent, size, with_interval
+from dashboard import cache, widgets
 
 
 class Look(NamedTuple):
@@ -210,12 +210,13 @@ def choose_id(label: str, ids: Sequence[str], default: str, describe: Callable[[
     runs may have the same name."""
     wanted = st.query_params.get(parameter)
     preset = wanted if wanted in ids else default
-    # The key holds the address's choice: after a click on a link the box must follow the address, not its own memory.
-    chosen = st.selectbox(label, ids, ids.index(preset), describe, key=f"{parameter}-of-{preset}")
-    if chosen != preset:
-        st.query_params[parameter] = chosen
-        st.rerun()
-    return chosen
+    key = f"choose-{parameter}"
+    widgets.follow(key, preset)
+    return st.selectbox(label, ids, format_func=describe, key=key, on_change=_chosen, args=(key, parameter))
+
+
+def _chosen(key: str, parameter: str) -> None:
+    st.query_params[parameter] = st.session_state[key]
 
 
 def _in_a_list(run: Run) -> str:

@@ -71,6 +71,13 @@ def guarded() -> Iterator[None]:
         st.error(said, icon=":material/error:")
 
 
+def follow(key: str, value: object) -> None:
+    """Before a widget is drawn whose choice stands in the address: it shows what the address says, not what it
+    remembers, and stays the same widget, so that no click on it is lost. Its `on_change` writes to the address."""
+    if st.session_state.get(key) != value:
+        st.session_state[key] = value
+
+
 # --- text
 
 _PUNCTUATION: Final = re.compile(r"([!-/:-@\[-`{-~])")

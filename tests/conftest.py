@@ -1,5 +1,6 @@
 """Fixtures that several test modules share."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -113,7 +114,8 @@ def kill_processes_of(root: Path) -> None:
     for process in psutil.process_iter(["cmdline"]):
         command = process.info["cmdline"] or []
         if any(str(root) in part for part in command) and any(part.startswith("core.") for part in command):
-            process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 def as_in_a_terminal() -> None:

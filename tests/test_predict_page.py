@@ -121,7 +121,7 @@ def test_two_networks_answer_side_by_side(
     torch.save(build_model("cnn-model-2").state_dict(), other.paths.weights)
     app = open_predict(("0.png", crop(demo_root), "image/png"))
     first = app.selectbox[0].value
-    app.selectbox(key="second-of-").set_value(other.id if first == run.id else run.id).run()
+    app.selectbox(key="choose-second").set_value(other.id if first == run.id else run.id).run()
     assert not app.exception
     assert len(app.get("plotly_chart")) == 2
     assert "my run" in words(app) and "other run" in words(app)

@@ -2,7 +2,8 @@
 whose faces can be clicked, and a browser's back button that needs one press per page.
 
 The first two are plain HTML that a keyboard and a screen reader can use; the photo stands beside a list of its faces.
-What they show comes as data and is set as text, never as markup. The last shows nothing.
+What they show comes as data and is set as text, never as markup. The last shows nothing, nor does
+the part that keeps the keyboard in an open dialog.
 """
 
 import base64
@@ -58,12 +59,18 @@ class Keys(TypedDict):
 _matrix = _component("matrix")
 _wall = _component("wall")
 _photo = _component("photo")
+_focus = st.components.v2.component("fer_focus", js=(_FOLDER / "focus.js").read_text())
 _history = st.components.v2.component("fer_history", js=(_FOLDER / "history.js").read_text())
 
 
 def history() -> None:
     """One press of "back" takes one step back: see history.js."""
     _history(key="history", height=1)
+
+
+def keep_focus() -> None:
+    """The keyboard stays in an open dialog: see focus.js."""
+    _focus(key="focus", height=1)
 
 
 def matrix(data: Mapping[str, Any], key: str, on_choose: Callable[[], None]) -> None:

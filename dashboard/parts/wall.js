@@ -51,6 +51,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   const open = (n) => {
     tell(); // before, since what Python is told later would close what opens
     setTriggerValue("opened", data.tiles[n].id);
+    returnAfterDialog(root, data.tiles[n].id);
   };
   const go = (n) => {
     if (n < 0 || n >= tiles.length) return;
@@ -122,6 +123,22 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   };
   show();
   if (focused) tiles[wall.last].focus({ preventScroll: true });
+}
+
+// The keyboard was at a tile when the dialog opened, and goes back there when it is closed: a dialog gives it back only
+// to what stands in the page itself, and the tile stands in a shadow root and may have been drawn anew.
+function returnAfterDialog(root, id) {
+  root.returning?.disconnect();
+  let opened = false;
+  root.returning = new MutationObserver(() => {
+    if (document.querySelector('[role="dialog"]')) opened = true;
+    else if (opened) {
+      root.returning.disconnect();
+      const same = [...root.querySelectorAll(".tile")].find((tile) => tile.dataset.id === id);
+      (same ?? root.querySelector('.tile[tabindex="0"]'))?.focus({ preventScroll: true });
+    }
+  });
+  root.returning.observe(document.body, { childList: true, subtree: true });
 }
 
 function legend(data) {

@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.runs.selection import select_runs
 from core.runs.store import Run
-from dashboard import cache, run_widgets, runs_actions, runs_filters, widgets
+from dashboard import cache, paging, run_widgets, runs_actions, runs_filters, widgets
 
 POLL_SECONDS = 2
 ROWS = 50  # per page: the curves of these runs are read, no others
@@ -45,7 +45,7 @@ def table(view: runs_filters.View, watched: bool) -> None:
         return
     place = st.container()
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        rows = page_of(shown, missing(runs, shown, view))
+        rows = page_of(shown, view, missing(runs, shown, view))
     with place:
         selected = run_widgets.run_table(rows, "runs", view.columns, select=True)
         runs_actions.change(selected, shown)
@@ -61,11 +61,11 @@ def missing(runs: list[Run], shown: list[Run], view: runs_filters.View) -> str:
     return "; ".join(["", *parts, *([f"{archived:,} archived"] if archived else [])])
 
 
-def page_of(shown: list[Run], rest: str) -> list[Run]:
+def page_of(shown: list[Run], view: runs_filters.View, rest: str) -> list[Run]:
     """How many there are, and the switch between pages; the runs of the chosen one."""
     pages = -(-len(shown) // ROWS)
     place = st.container()
-    page = min(st.pagination(pages, key="page", bind="query-params"), pages) if pages > 1 else 1
+    page = paging.choose_page(pages, repr((view.wanted, view.order)))
     rows = shown[(page - 1) * ROWS : page * ROWS]
     of = f"{(page - 1) * ROWS + 1} to {(page - 1) * ROWS + len(rows)} of " if pages > 1 else ""
     place.caption(f"{of}{len(shown):,} {'run' if len(shown) == 1 else 'runs'}{rest}", width="content")

@@ -29,6 +29,12 @@ WALL = """() => {
     } : { ids: [], sprite: "" };
 }"""
 
+FOCUSED = """() => {
+    let at = document.activeElement;
+    while (at.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
+    return at.dataset.id;
+}"""
+
 
 def demo_run(app: App, demo_root: Path) -> FakeRun:
     """A finished run on the drawn set."""
@@ -113,8 +119,9 @@ def test_from_mistakes_to_a_better_run(app: App, page: Any, demo_root: Path) -> 
     dialog.get_by_role("button", name="Give verdict").click()
     wait_for(lambda: len(read_verdicts(run.paths)) == 3, 30, "the third verdict")
     page.keyboard.press("Escape")
-    dialog.wait_for(state="hidden")  # it gives the keyboard back to where it was
+    dialog.wait_for(state="hidden")
     settle(page)
+    wait_for(lambda: page.evaluate(FOCUSED) == wall(page)["ids"][2], 30, "the keyboard at the tile again")
 
     # --- one key per face, faster than the page is drawn, and the last taken back
     tiles.nth(3).focus()

@@ -1,6 +1,7 @@
 """How long a run will take."""
 
 import json
+import socket
 from pathlib import Path
 from statistics import median
 
@@ -28,7 +29,7 @@ REFERENCE = RunPaths(PROJECT_ROOT / "runs", "reference-cnn-model-2")
 
 def finished(root: Path, speed: float | None, config: TrainConfig = CONFIG, **fields: object) -> Run:
     paths = create_run(root, config)
-    status = {"state": "finished", "images_per_second": speed, **fields}
+    status = {"state": "finished", "images_per_second": speed, "host": socket.gethostname(), **fields}
     write_status(paths, read_status(paths).model_copy(update=status))
     return read_run(root, paths.run_id)
 
@@ -51,11 +52,19 @@ def test_runs_that_are_not_alike_do_not_count(tmp_path: Path) -> None:
         finished(tmp_path, 1.0, TrainConfig(model="cnn-model-1")),
         finished(tmp_path, 1.0, TrainConfig(precision="float32")),
         finished(tmp_path, 1.0, host="another-machine"),
+        finished(tmp_path, 1.0, host=None),
         finished(tmp_path, 1.0, state="failed"),
         finished(tmp_path, None),
     ]
     assert estimate_duration(CONFIG, IMAGES, runs).images_per_second == ROUGH_IMAGES_PER_SECOND
     assert "1 finished run " in estimate_duration(CONFIG, IMAGES, [*runs, finished(tmp_path, 300.0)]).basis
+
+
+def test_the_shipped_run_was_not_trained_here() -> None:
+    shipped = read_run(PROJECT_ROOT / "runs", "reference-cnn-model-2")
+    assert shipped.config is not None and shipped.status.images_per_second
+    estimate = estimate_duration(shipped.config, 1000, [shipped])
+    assert "rough" in estimate.basis and estimate.images_per_second == ROUGH_IMAGES_PER_SECOND
 
 
 def test_fewer_images_per_epoch_take_less_time() -> None:

@@ -60,9 +60,11 @@ def estimate_duration(config: TrainConfig, images: Mapping[str, int], runs: Sequ
 
 
 def _alike(run: Run, config: TrainConfig) -> bool:
+    """Of the same network, device and precision, on this machine. A run without a host, such as the shipped one, counts
+    as foreign: nothing says that it ran here."""
     other = run.config
     return (
         other is not None
-        and run.status.host in (None, socket.gethostname())
+        and run.status.host == socket.gethostname()
         and (other.model, other.device, other.precision) == (config.model, config.device, config.precision)
     )

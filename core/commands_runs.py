@@ -182,24 +182,37 @@ def runs_delete(
     runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Run ids, prefixes or folders.")],
     runs_root: RunsRoot,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    shipped: Annotated[bool, typer.Option("--shipped", help="Delete also the run shipped with the project.")] = False,
 ) -> None:
-    """Delete runs for good, after saying what is lost and asking. A run that waits or trains is refused."""
-    from core.runs.removal import delete_run, what_is_lost
+    """Delete runs for good, after saying what is lost and asking; for the run shipped with the project, asking twice. A
+    run that waits or trains is refused."""
+    from core.runs.layout import is_shipped
+    from core.runs.removal import delete_run, shipped_warning, what_is_lost
 
     found = find_runs(runs_root, runs)
     for run in found:
         if run.state.is_live:
             raise RunError(f"Run {run.id} is {run.state}: stop it before you delete it.")
+        if yes and is_shipped(run.id) and not shipped:
+            raise RunError(f"Nothing was deleted: {shipped_warning(run)} To delete it anyway, add --shipped.")
     for run in found:
         if not yes:
             print(f"{run.id} ({run.name}): {what_is_lost(run)} will be gone for good.", file=sys.stderr)
             if not sys.stdin.isatty():
                 raise RunError("Nothing was deleted: add --yes where nobody can be asked.")
-            if input("Type yes to delete: ").strip().lower() != "yes":
+            kept = not _confirmed("yes", "Type yes to delete: ")
+            if not kept and is_shipped(run.id) and not shipped:
+                print(shipped_warning(run), file=sys.stderr)
+                kept = not _confirmed(run.id, "Type its id to delete it anyway: ")
+            if kept:
                 print("Kept.")
                 continue
-        delete_run(run.paths.root, run.id)
+        delete_run(run.paths.root, run.id, shipped=True)
         print(f"{run.id}: deleted.")
+
+
+def _confirmed(word: str, question: str) -> bool:
+    return input(question).strip().lower() == word
 
 
 @runs_app.command("show")

@@ -144,4 +144,4 @@ def saved_list(run: Run, corrections: Corrections) -> None:
             help=widgets.exact(corrections.created_at),
         )
         if st.button("Train with this list", icon=":material/play_arrow:", key=f"train-{corrections.name}"):
-            st.switch_page(widgets.TRAIN, query_params={"clone": run.id, "corrections": corrections.name})
+            widgets.go_to(widgets.TRAIN, clone=run.id, corrections=corrections.name)

@@ -24,7 +24,7 @@ def show() -> bool:
         with st.container(horizontal=True):
             if st.button("Start training on it", icon=":material/play_arrow:", type="primary", key="kaggle-train"):
                 kaggle.forget(widgets.data_root())
-                st.switch_page(widgets.TRAIN)
+                widgets.go_to(widgets.TRAIN)
             close("Close")
     else:
         ended_early(now)

@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 
 from core.data.fer2013 import DatasetInfo
+from core.jobs.queue import in_line
 from core.jobs.slots import list_slots
 from core.runs.layout import is_shipped
 from core.runs.store import Run, RunState
@@ -60,7 +61,7 @@ def first_steps(runs: list[Run], datasets: list[DatasetInfo]) -> None:
                     st.badge(f"step {number}", color="blue" if step is current else "gray")
                 st.markdown(f"**{step.title}**  \n{step.text}")
             if st.button(step.label, key=f"step-{number}", type="primary" if step is current else "secondary"):
-                st.switch_page(step.page)
+                widgets.go_to(step.page)
 
 
 def any_of_ones_own(runs: list[Run]) -> bool:
@@ -71,7 +72,7 @@ def any_of_ones_own(runs: list[Run]) -> bool:
 def now(runs: list[Run], datasets: list[DatasetInfo]) -> None:
     """Data, device, queue, and what is running."""
     running = [run for run in runs if run.state in (RunState.RUNNING, RunState.STALLED)]
-    waiting = [run for run in runs if run.state is RunState.QUEUED]
+    waiting = in_line(run for run in runs if run.state is RunState.QUEUED)
     slots = list_slots()
     row = st.grid(3, min_column_width=260)
     images = sum(info.total for info in datasets)
@@ -84,7 +85,7 @@ def now(runs: list[Run], datasets: list[DatasetInfo]) -> None:
             st.page_link(widgets.DATA, label="Get data", icon=":material/arrow_forward:")
     device = slots[0].title if len(slots) == 1 else f"{len(slots)} x {slots[0].title}"
     widgets.figure(row, "Device", "busy" if running else "idle", escape(device))
-    following = f"next: {escape(waiting[-1].name)}" if waiting else "nothing waiting"
+    following = f"next: {escape(waiting[0].name)}" if waiting else "nothing waiting"
     widgets.figure(row, "Queue", f"{len(running)} running, {len(waiting)} waiting", following)
     if running:
         st.subheader("Running now", anchor=False)

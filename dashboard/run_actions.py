@@ -7,7 +7,7 @@ from functools import partial
 import streamlit as st
 
 from core.jobs import local
-from core.jobs.queue import move_waiting
+from core.jobs.queue import in_line, move_waiting
 from core.runs.removal import delete_run, what_is_lost
 from core.runs.reproduce import check_reproducible
 from core.runs.review import annotate
@@ -20,6 +20,9 @@ DOUBLE_CLICK_SECONDS = 3
 PATIENCE_SECONDS = 30
 """A run that was asked to stop and goes on for longer than this may be killed."""
 LINE_LENGTH = 10
+REMOVED = "removed-from-queue"
+"""In the session state: when this visitor removed which run."""
+UNDO_SECONDS = 60
 
 
 def once(wish: Hashable, start: Callable[[], str]) -> str:
@@ -80,7 +83,7 @@ def kill(run: Run) -> None:
 def more(run: Run) -> None:
     """Start again, or something like it."""
     if st.button("Clone", icon=":material/content_copy:", key="clone", help="A new run with settings changed"):
-        st.switch_page(widgets.TRAIN, query_params={"clone": run.id})
+        widgets.go_to(widgets.TRAIN, clone=run.id)
     if run.state.is_live:
         return
     if st.button("Retry", icon=":material/replay:", key="retry", help="A new run with the same settings"):
@@ -146,28 +149,62 @@ def confirm_delete(run: Run) -> None:
     st.write(f"Gone for good: {escape(what_is_lost(run))}.")
     st.caption("Archive it instead to keep everything and only hide it from lists.")
     with widgets.guarded():
-        if st.button("Delete for good", type="primary", icon=":material/delete_forever:", key="delete-really"):
-            delete_run(run.paths.root, run.id)
-            st.switch_page(widgets.RUNS)
+        off = not run_widgets.may_delete([run])
+        icon = ":material/delete_forever:"
+        if st.button("Delete for good", type="primary", icon=icon, key="delete-really", disabled=off):
+            delete_run(run.paths.root, run.id, shipped=True)
+            widgets.go_to(widgets.RUNS)
 
 
 def waiting_line(runs: Sequence[Run]) -> None:
-    """Runs that wait, the next first, each with what changes its place."""
-    line = sorted(
-        (run for run in runs if run.state is RunState.QUEUED), key=lambda run: (run.status.queue_position, run.id)
-    )
-    if not line:
+    """Runs that wait, the next first, each with what changes its place; those that this visitor has just removed keep
+    their rows, so that no other run comes to lie under the pointer."""
+    waiting = in_line(run for run in runs if run.state is RunState.QUEUED)
+    removed = just_removed(runs)
+    rows = in_line([*waiting, *removed])
+    if not rows:
         return
     st.subheader("Waiting", anchor=False)
     with st.container(border=True, gap="xsmall"):
-        for place, run in enumerate(line[:LINE_LENGTH]):
-            with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-                author = f" by {escape(run.meta.author)}" if run.meta.author else ""
-                st.markdown(f"{place + 1}\\. **{escape(run.name)}** :gray[{author}]", width="stretch")
-                with st.container(horizontal=True, width="content", gap="xsmall"):
-                    place_buttons(run, first=place == 0, last=place == len(line) - 1)
-        if len(line) > LINE_LENGTH:
-            st.caption(f"and {len(line) - LINE_LENGTH} more")
+        for run in rows[:LINE_LENGTH]:
+            with st.container(
+                horizontal=True,
+                vertical_alignment="center",
+                horizontal_alignment="distribute",
+                key=f"row-{run.id}",
+            ):
+                if run in removed:
+                    removed_row(run)
+                else:
+                    waiting_row(run, waiting)
+        if len(rows) > LINE_LENGTH:
+            st.caption(f"and {len(rows) - LINE_LENGTH} more")
+
+
+def just_removed(runs: Sequence[Run]) -> list[Run]:
+    """Runs that this visitor has removed from the queue within the last minute and that nobody has put back."""
+    now = time.monotonic()
+    recent = {run_id for run_id, moment in st.session_state.get(REMOVED, {}).items() if now - moment < UNDO_SECONDS}
+    return [run for run in runs if run.id in recent and run.state is RunState.STOPPED]
+
+
+def waiting_row(run: Run, waiting: Sequence[Run]) -> None:
+    """Place, name, author, and the buttons."""
+    place = waiting.index(run)
+    author = f" by {escape(run.meta.author)}" if run.meta.author else ""
+    st.markdown(f"{place + 1}\\. **{escape(run.name)}** :gray[{author}]", width="stretch")
+    with st.container(horizontal=True, width="content", gap="xsmall"):
+        place_buttons(run, first=place == 0, last=place == len(waiting) - 1)
+
+
+def removed_row(run: Run) -> None:
+    """Says so, and takes it back; nothing that acts lies where the other button was."""
+    st.markdown(f"**{escape(run.name)}** :gray[removed from the queue]", width="stretch")
+    with st.container(horizontal=True, width="content", gap="xsmall"):
+        if st.button("Undo", icon=":material/undo:", help="Put it back in its place", key=f"undo-remove-{run.id}"):
+            local.resume(widgets.runs_root(), widgets.data_root(), run.id, keep_place=True)
+            st.rerun(scope="app")
+        st.button("", icon=":material/close:", key=f"remove-{run.id}", disabled=True)
 
 
 def place_buttons(run: Run, *, first: bool, last: bool) -> None:
@@ -178,8 +215,9 @@ def place_buttons(run: Run, *, first: bool, last: bool) -> None:
     if st.button("", icon=":material/arrow_downward:", help="Later", key=f"later-{run.id}", disabled=last):
         move_waiting(run.paths, "later")
         st.rerun(scope="app")
-    if st.button("", icon=":material/close:", help="Take it out of the line", key=f"remove-{run.id}"):
+    if st.button("", icon=":material/close:", help="Remove it from the queue", key=f"remove-{run.id}"):
         local.stop(widgets.runs_root(), run.id)
+        st.session_state.setdefault(REMOVED, {})[run.id] = time.monotonic()
         st.rerun(scope="app")
 
 

@@ -11,8 +11,10 @@ import streamlit as st
 from core.evaluation.metrics import accuracy_interval
 from core.runs.best import describe_mismatch
 from core.runs.store import Run, RunState, SplitMetrics
-from dashboard.widgets import RUN, Colour, accuracy_in, duration, escape, percent, size, with_interval
+from dashboard.widgets import Colour, RUN, accuracy_in, duration, escape, go_to, percent, size, with_interval
 from dashboard import cache, widgets
+from core.runs.layout import is_shipped
+from core.runs.removal import shipped_warning
 
 
 class Look(NamedTuple):
@@ -181,7 +183,7 @@ def _state_cell(state: RunState) -> str:
 
 def open_run(run_id: str) -> None:
     """Go to the page of a run."""
-    st.switch_page(RUN, query_params={"run": run_id})
+    go_to(RUN, run=run_id)
 
 
 def choose_run(runs: Sequence[Run], default: Run | None = None, label: str = "Run", parameter: str = "run") -> Run:
@@ -223,6 +225,18 @@ def _in_a_list(run: Run) -> str:
     accuracy = run.validation_accuracy
     figures = "" if accuracy is None else f" · validation {best_with_interval(run)}"
     return f"{run.name} · {run.state}{figures}"
+
+
+# --- deleting
+
+
+def may_delete(runs: Sequence[Run]) -> bool:
+    """Whether these may be deleted; asks once more, with a box to tick, where one of them came with the project."""
+    shipped = [run for run in runs if is_shipped(run.id)]
+    if not shipped:
+        return True
+    st.warning(escape(" ".join(map(shipped_warning, shipped))), icon=":material/inventory_2:")
+    return st.checkbox("Delete it anyway", key="delete-shipped")
 
 
 # --- files

@@ -12,7 +12,7 @@ from core.runs.removal import delete_run, what_is_lost
 from core.runs.review import annotate
 from core.runs.store import Run
 from core.runs.table import as_rows
-from dashboard import review_view, visitor, widgets
+from dashboard import review_view, run_widgets, visitor, widgets
 from dashboard.widgets import escape
 
 REFUSED = "runs-refused"
@@ -24,7 +24,7 @@ def bar(selected: list[Run], shown: list[Run]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         label = f"Compare {len(ids)}" if ids else "Compare"
         if st.button(label, icon=":material/compare_arrows:", disabled=len(ids) < 2, key="compare"):
-            st.switch_page(widgets.COMPARE, query_params={"runs": ",".join(ids)})
+            widgets.go_to(widgets.COMPARE, runs=",".join(ids))
         st.download_button(
             f"CSV of {len(selected or shown):,}",
             lambda: as_csv(selected or shown),
@@ -87,8 +87,9 @@ def delete(selected: list[Run]) -> None:
     with st.container(height=min(60 * len(selected) + 20, 320), border=False):
         for run in selected:
             st.text(f"{run.name}: {what_is_lost(run)}")
-    if st.button(f"Delete {len(selected)} for good", type="primary", key="delete"):
-        each(selected, lambda run: delete_run(run.paths.root, run.id))
+    off = not run_widgets.may_delete(selected)
+    if st.button(f"Delete {len(selected)} for good", type="primary", key="delete", disabled=off):
+        each(selected, lambda run: delete_run(run.paths.root, run.id, shipped=True))
 
 
 def say(selected: Sequence[Run], name: str, **what: Any) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -158,6 +158,15 @@ def class_chip(label: str) -> str:
 # --- parts
 
 
+def go_to(page: str, **query: str) -> NoReturn:
+    """Leave for another page, with these parameters in its address.
+
+    Without `query_params`, Streamlit 1.67 first has the present page clear its own and raises where one belongs to a
+    widget: the click would be lost, and a filter with it.
+    """
+    st.switch_page(page, query_params=query)
+
+
 def page_title(title: str, sentence: str = "") -> DeltaGenerator:
     """The heading of a page. Returns the container at its right, for the primary action."""
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap="medium"):
@@ -174,7 +183,7 @@ def empty_state(title: str, text: str, page: str | None = None, label: str = "",
         st.subheader(title, anchor=False)
         st.write(text)
         if page and st.button(label, icon=icon or None, type="primary", key=f"empty-{page}"):
-            st.switch_page(page)
+            go_to(page)
 
 
 def figure(

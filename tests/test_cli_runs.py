@@ -4,12 +4,14 @@ import csv
 import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from core.__main__ import app
+from core.commands_runs import runs_delete
 from core.runs.corrections import make_corrections, save_corrections
 from core.runs.reader import list_runs, read_run
 from core.runs.removal import what_is_lost
@@ -122,3 +124,23 @@ def test_a_clone_or_a_retry_from_what_is_not_here_is_refused(
     assert "'team'" not in fer(runs_root, *clone, "--set", "dataset=demo", code=2)
     assert "not on this server" in fer(runs_root, "retry", run.id, "--data-root", str(demo_root), code=2)
     assert len(list_runs(runs_root)) == len(runs)
+
+
+def test_delete_asks_twice_for_the_shipped_run(
+    runs_root: Path, runs: list[FakeRun], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shipped = runs_root / "reference-of-a-test"
+    runs[0].paths.folder.rename(shipped)
+    assert "add --shipped" in fer(runs_root, "delete", runs[1].id, shipped.name, "--yes", code=2)
+    assert runs[1].paths.folder.exists() and shipped.exists()
+
+    def answer(*said: str) -> str:
+        """What is printed while somebody at a terminal says these words."""
+        words = iter(said)
+        monkeypatch.setattr("builtins.input", lambda question: next(words))
+        monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+        runs_delete([shipped.name], runs_root)
+        return capsys.readouterr().out
+
+    assert answer("no") == answer("yes", "yes") == "Kept.\n" and shipped.exists()
+    assert answer("yes", shipped.name) == f"{shipped.name}: deleted.\n" and not shipped.exists()

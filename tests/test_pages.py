@@ -18,7 +18,7 @@ from core.config import get_preset, make_config
 from core.errors import RunError
 from core.evaluation.predictions import read_predictions
 from core.jobs import local
-from core.jobs.queue import waiting_runs
+from core.jobs.queue import move_waiting, waiting_runs
 from core.labels import LABELS
 from core.runs.corrections import make_corrections, run_corrections, save_corrections
 from core.runs.estimate import ROUGH_IMAGES_PER_SECOND, estimate_duration
@@ -202,6 +202,15 @@ def test_the_first_visit_shows_three_steps(open_page: Opener, write: Writer, dem
     assert "Where to start" not in words(open_page("overview", data_root=nothing))
 
 
+def test_the_next_run_is_the_first_in_the_queue(open_page: Opener, write: Writer) -> None:
+    write("queued", name="began to wait first")
+    write("queued", name="second")
+    third = write("queued", name="third")
+    assert "next: began to wait first" in words(open_page("overview"))
+    move_waiting(third.paths, "first")
+    assert "next: third" in words(open_page("overview"))
+
+
 def test_archived_runs_are_in_no_list_of_the_latest(open_page: Opener, write: Writer) -> None:
     run = write("finished", name="put away", epochs=1)
     annotate(run.paths, "Mara", {"archived": True})
@@ -250,6 +259,44 @@ def test_train_starts_one_run_for_a_double_click(
     app.switch_page("views/train.py").run()
     app.button(key="start").click().run()
     assert len(list_runs(runs_root)) == 1
+
+
+def test_the_author_is_who_started_runs_here(open_page: Opener, write: Writer) -> None:
+    shipped = write("finished", author="Somebody Else", epochs=1)
+    shipped.paths.folder.rename(shipped.paths.root / "reference-of-a-test")
+    assert author_on(open_page("train")) == ""
+    write("queued", author="Ada")
+    assert author_on(open_page("train")) == "Ada"
+    write("queued", author="Ben")
+    assert author_on(open_page("train")) == ""
+
+
+def author_on(app: AppTest) -> str | None:
+    return next(box.value for box in app.text_input if box.label == "Author")
+
+
+def test_what_the_address_holds_is_in_no_clicks_way(open_page: Opener, write: Writer) -> None:
+    """Streamlit raises where a page is left whose address belongs to a widget; `widgets.go_to` knows the way round."""
+    run = write("finished", name="my run", author="Ada", epochs=1)
+    for query in ({"q": "my"}, {"state": "finished"}, {"author": "Ada"}, {"archived": "true"}):
+        app = open_page("runs", **query)
+        next(button for button in app.button if button.label == "Start training").click().run()
+        assert app.title[0].value == "Train" and not app.error, query
+    app = open_page("run", run=run.id, tab="Review")
+    app.button(key="clone").click().run()
+    assert app.query_params["clone"] == run.id and "Cloned from" in words(app)
+    app = open_page("run", run=run.id, tab="Review")
+    app.button(key="delete").click()
+    app.run()
+    app.button(key="delete").click()
+    app.button(key="delete-really").click().run()
+    assert app.title[0].value == "Runs" and not app.error
+
+
+def test_pages_are_left_in_one_way() -> None:
+    files = sorted((PROJECT_ROOT / "dashboard").rglob("*.py"))
+    leaving = {file.name: file.read_text().count("switch_page(") for file in files}
+    assert {name: count for name, count in leaving.items() if count} == {"widgets.py": 1}
 
 
 def test_a_preset_fills_the_form(open_page: Opener) -> None:

@@ -58,6 +58,18 @@ def test_the_ends_of_the_line_are_no_trouble(runs_root: Path, place: Place) -> N
     assert line(runs_root) == ["only"]
 
 
+@pytest.mark.parametrize("keep_place", [True, False])
+def test_a_removed_run_comes_back_to_its_place_or_to_the_end(
+    runs_root: Path, no_runner: list[Path], keep_place: bool
+) -> None:
+    for position, name in enumerate("abc"):
+        create_run(runs_root, TINY, run_id=name, queue_position=float(position))
+    local.stop(runs_root, "b")
+    assert line(runs_root) == ["a", "c"]
+    local.resume(runs_root, runs_root, "b", keep_place=keep_place)
+    assert line(runs_root) == (["a", "b", "c"] if keep_place else ["a", "c", "b"])
+
+
 def test_a_run_that_does_not_wait_has_no_place(runs_root: Path) -> None:
     crash(create_run(runs_root, TINY, run_id="a"))
     with pytest.raises(RunError, match="is not waiting"):

@@ -178,6 +178,17 @@ def test_a_deletion_says_what_is_lost_and_leaves_nothing(root: Path, paths: RunP
         delete_run(root, paths.run_id)
 
 
+def test_the_shipped_run_is_only_deleted_by_who_says_so(root: Path, paths: RunPaths) -> None:
+    write_status(paths, read_status(paths).model_copy(update={"state": "finished"}))
+    shipped = RunPaths(root, "reference-of-a-test")
+    paths.folder.rename(shipped.folder)
+    with pytest.raises(RunError, match="is the run shipped with the project"):
+        delete_run(root, shipped.run_id)
+    assert shipped.status.exists()
+    delete_run(root, shipped.run_id, shipped=True)
+    assert list_runs(root) == []
+
+
 def test_a_damaged_run_can_be_deleted_but_not_through_a_link(root: Path, paths: RunPaths, tmp_path: Path) -> None:
     paths.status.write_text("{")
     delete_run(root, paths.run_id)

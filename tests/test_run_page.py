@@ -136,6 +136,20 @@ def test_deleting_names_what_is_lost_and_asks(open_page: Opener, run: FakeRun, w
     assert not run.paths.folder.exists()
 
 
+def test_deleting_the_shipped_run_asks_twice(open_page: Opener, run: FakeRun) -> None:
+    shipped = run.paths.folder.rename(run.paths.root / "reference-of-a-test")
+    app = open_page("run", run=shipped.name)
+    app.button(key="delete").click().run()
+    assert "is the run shipped with the project" in words(app)
+    assert app.button(key="delete-really").disabled
+    app.checkbox(key="delete-shipped").check()
+    press(app, "delete")
+    assert not app.button(key="delete-really").disabled
+    app.checkbox(key="delete-shipped").check()
+    press(app, "delete", "delete-really")
+    assert not shipped.exists()
+
+
 def test_archiving_keeps_everything_and_asks_who(open_page: Opener, run: FakeRun) -> None:
     app = open_page("run", run=run.id)
     app.button(key="archive").click().run()

@@ -169,6 +169,16 @@ def test_deleting_names_what_is_lost_and_spares_what_trains(
     assert not [button for button in app.button if button.key == "delete"]
 
 
+def test_deleting_the_shipped_run_asks_twice(open_runs: Opener, four: dict[str, FakeRun], runs_root: Path) -> None:
+    shipped = four["alpha"].paths.folder.rename(runs_root / "reference-of-a-test")
+    app = tick(open_runs(sort="Name"), 0, 1)
+    assert any("is the run shipped with the project" in warning.value.replace("\\", "") for warning in app.warning)
+    assert app.button(key="delete").disabled
+    app.checkbox(key="delete-shipped").check()
+    tick(app, 0, 1).button(key="delete").click().run()
+    assert not shipped.exists() and not four["beta"].paths.folder.exists()
+
+
 def test_the_csv_holds_all_that_fit(open_runs: Opener, four: dict[str, FakeRun]) -> None:
     from dashboard.runs_actions import as_csv
 

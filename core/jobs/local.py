@@ -92,8 +92,14 @@ def stop_now(runs_root: Path, run_id: str) -> None:
             )
 
 
-def resume(runs_root: Path, data_root: Path, run_id: str) -> None:
+def resume(runs_root: Path, data_root: Path, run_id: str, *, keep_place: bool = False) -> None:
     """Put a stopped, failed or crashed run back in the queue; it goes on from its last checkpoint.
+
+    Args:
+        runs_root: the folder of all runs.
+        data_root: the folder of data sets.
+        run_id: the run.
+        keep_place: whether it waits where it last waited, not at the end of the queue.
 
     Raises:
         RunError: there is no such run, or its state does not allow it.
@@ -101,7 +107,7 @@ def resume(runs_root: Path, data_root: Path, run_id: str) -> None:
     run = read_run(runs_root, run_id)
     if run.config is None:
         raise RunError(f"Run {run_id} cannot be resumed: {run.problem}")
-    requeue(run.paths, data_root.resolve())
+    requeue(run.paths, data_root.resolve(), keep_place=keep_place)
     ensure_runner(runs_root, data_root)
 
 

@@ -2,7 +2,7 @@
 stopped while a worker reaches for it either starts or stops, never both."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,7 +55,12 @@ def waiting_runs(runs_root: Path) -> list[Run]:
                 continue
             if run.state is RunState.QUEUED:
                 waiting.append(run)
-    return sorted(waiting, key=lambda run: (run.status.queue_position, run.id))
+    return in_line(waiting)
+
+
+def in_line(runs: Iterable[Run]) -> list[Run]:
+    """These runs by their places in the line, the next to start first; one that was taken out keeps its place."""
+    return sorted(runs, key=lambda run: (run.status.queue_position, run.id))
 
 
 def _names(runs_root: Path) -> list[str]:
@@ -152,8 +157,13 @@ def note_killed(paths: RunPaths) -> bool:
         return True
 
 
-def requeue(paths: RunPaths, data_root: Path | None = None) -> None:
-    """Put a run that ended early, or whose process is gone, at the end of the line, to go on from its checkpoint.
+def requeue(paths: RunPaths, data_root: Path | None = None, *, keep_place: bool = False) -> None:
+    """Put a run that ended early, or whose process is gone, back in line, to go on from its checkpoint.
+
+    Args:
+        paths: the run.
+        data_root: the folder of data sets it shall use; None means the runner's.
+        keep_place: whether it waits where it last waited, as if it had never been taken out, not at the end.
 
     Raises:
         RunError: it is waiting or running, or it has finished.
@@ -166,7 +176,7 @@ def requeue(paths: RunPaths, data_root: Path | None = None) -> None:
         update = {
             "state": "queued",
             "queued_at": datetime.now(UTC),
-            "queue_position": end_of_line(paths.root),
+            "queue_position": run.status.queue_position if keep_place else end_of_line(paths.root),
             "data_root": str(data_root) if data_root else None,
             "activity": "waiting",
             "ended_at": None,

@@ -9,7 +9,7 @@ from filelock import FileLock, Timeout
 
 from core.errors import RunError, system_reason
 from core.files import sync_folder
-from core.runs.layout import QueuePaths
+from core.runs.layout import QueuePaths, is_shipped
 from core.runs.reader import read_run
 from core.runs.store import Run, RunState
 
@@ -36,13 +36,28 @@ def what_is_lost(run: Run) -> str:
     return ", ".join(parts)
 
 
-def delete_run(runs_root: Path, run_id: str) -> None:
+def shipped_warning(run: Run) -> str:
+    """What the second question before the deletion of a run says that came with the project, as `is_shipped` tells."""
+    return (
+        f"{run.name} ({run.id}) is the run shipped with the project. Predictions work without any training because of "
+        "it, and only a new copy of the project brings it back."
+    )
+
+
+def delete_run(runs_root: Path, run_id: str, *, shipped: bool = False) -> None:
     """Delete a run's folder. It leaves the list in one step; nobody ever sees half of it.
 
+    Args:
+        runs_root: the folder of all runs.
+        run_id: the run.
+        shipped: delete it even if it came with the project; ask a second time before.
+
     Raises:
-        RunError: it waits or trains, there is none of that id, or the folder cannot be moved.
+        RunError: it waits or trains, it came with the project, there is none of that id, or the folder cannot be moved.
     """
     run = read_run(runs_root, run_id)
+    if is_shipped(run_id) and not shipped:
+        raise RunError(f"Nothing was deleted: {shipped_warning(run)}")
     queue = QueuePaths(runs_root)
     try:
         queue.drafts.mkdir(parents=True, exist_ok=True)

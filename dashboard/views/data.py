@@ -51,7 +51,7 @@ def outcome(state: Snapshot) -> None:
         with st.container(horizontal=True):
             if st.button("Start training on it", icon=":material/play_arrow:", type="primary"):
                 cache.importer().forget()
-                st.switch_page(widgets.TRAIN)
+                widgets.go_to(widgets.TRAIN)
             if st.button("Close", icon=":material/close:"):
                 cache.importer().forget()
                 st.rerun()

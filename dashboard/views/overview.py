@@ -26,7 +26,7 @@ def page(watched: bool) -> None:
         "Train, compare and try networks that read seven facial expressions from FER2013's 48x48 images.",
     ):
         if datasets and st.button("Start training", icon=":material/play_arrow:", type="primary"):
-            st.switch_page(widgets.TRAIN)
+            widgets.go_to(widgets.TRAIN)
     if not overview_view.any_of_ones_own(runs):
         overview_view.first_steps(runs, datasets)
     run_actions.interrupted(runs)

@@ -14,7 +14,7 @@ def main() -> None:
     runs = cache.runs(widgets.runs_root())
     with widgets.page_title("Runs"):
         if runs and st.button("Start training", icon=":material/play_arrow:", type="primary"):
-            st.switch_page(widgets.TRAIN)
+            widgets.go_to(widgets.TRAIN)
     if not runs:
         widgets.empty_state(
             "No runs yet",

@@ -11,6 +11,7 @@ from core.errors import ConfigError, RunError
 from core.jobs import local
 from core.runs.corrections import list_corrections
 from core.runs.estimate import estimate_duration
+from core.runs.layout import is_shipped
 from core.runs.store import Run
 from dashboard import cache, run_actions, run_widgets, train_form, widgets
 from dashboard.widgets import escape
@@ -98,7 +99,12 @@ def review(source: str | Run, values: dict[str, Any], datasets: list[DatasetInfo
         "Name", max_chars=80, placeholder="if empty, an id is made up", key="run-name", persist_state="session"
     )
     author = st.text_input(
-        "Author", usual_author(runs), max_chars=40, placeholder="your name", key="author", persist_state="session"
+        "Author",
+        usual_author(runs),
+        max_chars=40,
+        placeholder="your name",
+        key="run-author",
+        persist_state="session",
     )
     try:
         config = parse_config(train_form.complete(values))
@@ -131,8 +137,9 @@ def start_once(config: TrainConfig, name: str, author: str, parent: str | None) 
 
 
 def usual_author(runs: list[Run]) -> str:
-    """The one person who has started runs here; nobody, as soon as there are several."""
-    authors = {run.meta.author for run in runs if run.meta.author}
+    """The one person who has started runs here; nobody, as soon as there are several. What came with the project was
+    started elsewhere."""
+    authors = {run.meta.author for run in runs if run.meta.author and not is_shipped(run.id)}
     return authors.pop() if len(authors) == 1 else ""
 
 

@@ -36,5 +36,6 @@ with st.container(horizontal_alignment="center"):
     width = st.container(width=1400)
     parts.history()
     parts.keep_focus()
+    parts.clicks()
 with width, widgets.guarded():
     page.run()

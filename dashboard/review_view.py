@@ -5,7 +5,7 @@ from typing import Any, Final
 import streamlit as st
 
 from core.errors import FerError
-from core.runs.review import LONGEST, REVIEW_STATES, EditConflictError, annotate, read_changes
+from core.runs.review import LONGEST, EditConflictError, annotate, read_changes
 from core.runs.selection import best_run
 from core.runs.store import Run
 from dashboard import cache, widgets
@@ -68,11 +68,11 @@ def verdict(run: Run, name: str) -> None:
     if refused := st.session_state.pop(f"refused-{run.id}", None):
         st.warning(escape(refused), icon=":material/group:")
     with st.container(horizontal=True):
-        for other in (each for each in REVIEW_STATES[1:] + REVIEW_STATES[:1] if each != state):
+        for other, label in ACTIONS.items():  # all of them, so that none moves to where another was
             st.button(
-                ACTIONS[other],
+                label,
                 icon=ICONS[other],
-                disabled=not name,
+                disabled=not name or other == state,
                 key=f"review-{other}",
                 on_click=judge,
                 args=(run, name, other),

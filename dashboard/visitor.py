@@ -29,7 +29,7 @@ def who(*, ask: bool = True, key: str = "who") -> str:
     elif ask:
         st.text_input("Your name", key=key, max_chars=LONGEST, on_change=_take, args=(key,))
     name = " ".join(str(st.session_state["who"] or "").split())
-    if ask and name and name != st.session_state.get("who-kept"):
+    if ask:
         _keep(name)
     return name
 
@@ -39,8 +39,8 @@ def _take(key: str) -> None:
 
 
 def _keep(name: str) -> None:
-    """Let the browser remember the name for the next visit. Streamlit reads cookies and cannot write them."""
-    st.session_state["who-kept"] = name
+    """Let the browser remember the name for the next visit. Streamlit reads cookies and cannot write them. Drawn every
+    time, also for no name: what came and went would move all that stands below."""
     value = quote(name, safe="")  # leaves letters, digits and _ . - ~ % only: nothing that could end the string
-    script = f'document.cookie = "{COOKIE}={value}; path=/; max-age={KEPT_SECONDS}; samesite=lax"'
+    script = name and f'document.cookie = "{COOKIE}={value}; path=/; max-age={KEPT_SECONDS}; samesite=lax"'
     st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)

@@ -1,9 +1,9 @@
 """What Streamlit does not have: a confusion matrix of buttons, a wall of faces that can be ticked and judged, a photo
-whose faces can be clicked, and a browser's back button that needs one press per page.
+whose faces can be clicked, a browser's back button that needs one press per page, and buttons that act once for a
+double click.
 
 The first two are plain HTML that a keyboard and a screen reader can use; the photo stands beside a list of its faces.
-What they show comes as data and is set as text, never as markup. The last shows nothing, nor does
-the part that keeps the keyboard in an open dialog.
+What they show comes as data and is set as text, never as markup. The others show nothing.
 """
 
 import base64
@@ -61,6 +61,7 @@ _wall = _component("wall")
 _photo = _component("photo")
 _focus = st.components.v2.component("fer_focus", js=(_FOLDER / "focus.js").read_text())
 _history = st.components.v2.component("fer_history", js=(_FOLDER / "history.js").read_text())
+_clicks = st.components.v2.component("fer_clicks", js=(_FOLDER / "clicks.js").read_text())
 
 
 def history() -> None:
@@ -71,6 +72,11 @@ def history() -> None:
 def keep_focus() -> None:
     """The keyboard stays in an open dialog: see focus.js."""
     _focus(key="focus", height=1)
+
+
+def clicks() -> None:
+    """A second click within half a second does nothing, on any button of any page: see clicks.js."""
+    _clicks(key="clicks", height=1)
 
 
 def matrix(data: Mapping[str, Any], key: str, on_choose: Callable[[], None]) -> None:

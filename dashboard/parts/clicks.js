@@ -1,0 +1,35 @@
+// One act for a double click. A page is drawn anew after a click, and what then lies under the pointer, or what the same
+// button has come to mean, is not what the second click was for.
+//
+// A click on a button is let through only if none came before it within half a second at the same place of the window,
+// or, from the keyboard, on the same button. The time is that of the clicks themselves: a server that answers late does
+// not pull them apart.
+const PAUSE_MS = 500;
+const SAME_PLACE_PX = 8;
+const BUTTONS = '[data-testid="stButton"], [data-testid="stFormSubmitButton"]';
+
+export default function () {
+  if (window.ferOneActPerDoubleClick) return;
+  window.ferOneActPerDoubleClick = true;
+
+  let last = null;
+  window.addEventListener(
+    "click",
+    (event) => {
+      const button = event.target instanceof Element ? event.target.closest(BUTTONS) : null;
+      const previous = last;
+      last = event;
+      if (button && previous && event.timeStamp - previous.timeStamp < PAUSE_MS && repeats(event, previous, button)) {
+        event.preventDefault();
+        event.stopImmediatePropagation();
+      }
+    },
+    true,
+  );
+}
+
+function repeats(event, previous, button) {
+  const byKeyboard = event.detail === 0 || previous.detail === 0; // such a click has no place
+  if (byKeyboard) return button.contains(previous.target);
+  return Math.hypot(event.clientX - previous.clientX, event.clientY - previous.clientY) < SAME_PLACE_PX;
+}

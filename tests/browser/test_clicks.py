@@ -1,0 +1,108 @@
+"""One click does one thing, and a second one that follows at once does nothing: in real Chromium."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from filelock import FileLock
+
+from core.data.demo import import_demo
+from core.jobs.queue import waiting_runs
+from core.runs.layout import QueuePaths
+from core.runs.review import read_changes
+from tests.browser.conftest import App, settle, visit
+from tests.conftest import wait_for
+from tests.dashboard_fixtures import FakeRun, write_run
+
+
+@pytest.fixture
+def run(app: App) -> FakeRun:
+    """A finished run of Ada's."""
+    import_demo(app.data_root, train_per_class=4, validation_per_class=2, test_per_class=2)
+    return write_run(app.runs_root, app.data_root, "finished", name="run", author="Ada", epochs=1)
+
+
+@pytest.fixture
+def no_runner(app: App) -> Iterator[FileLock]:
+    """While somebody holds this lock, as a runner does, runs wait."""
+    lock = FileLock(QueuePaths(app.runs_root).runner_lock)
+    yield lock
+    lock.release()
+
+
+def test_train_is_whole_after_a_look_at_the_runs(app: App, run: FakeRun, page: Any) -> None:
+    page.goto(f"{app.url}/train")
+    page.get_by_label("Author", exact=True).fill("Ben")
+    page.get_by_label("Author", exact=True).press("Enter")
+    settle(page)
+    page.get_by_role("link", name="Runs").click()
+    page.locator('[data-testid="stDataFrame"] canvas').first.wait_for()
+    settle(page)
+    assert page.url == f"{app.url}/runs", "what was typed on Train filters nothing here"
+    page.get_by_role("link", name="Train").click()
+    page.get_by_role("button", name="Start training").wait_for()
+    assert page.get_by_label("Author", exact=True).input_value() == "Ben"
+    assert page.get_by_text("failed unexpectedly").count() == 0
+    assert "Traceback" not in app.log.read_text()
+
+
+def test_the_first_click_on_start_training_counts_while_a_filter_is_set(app: App, run: FakeRun, page: Any) -> None:
+    page.goto(f"{app.url}/runs?q=run&author=Ada")
+    page.locator('[data-testid="stDataFrame"] canvas').first.wait_for()
+    settle(page)
+    page.get_by_role("button", name="Start training").click()
+    page.get_by_role("heading", name="Train", exact=True).wait_for(timeout=20_000)
+    wait_for(lambda: page.url == f"{app.url}/train", 20, "the address of Train")
+
+
+@pytest.mark.parametrize("pause_ms", [180, 450])
+def test_a_double_click_on_approve_approves(app: App, run: FakeRun, browser: Any, pause_ms: int) -> None:
+    page = visit(browser, f"{app.url}/run?run={run.id}&tab=Review")
+    page.get_by_label("Your name", exact=True).fill("Ada")
+    page.get_by_label("Your name", exact=True).press("Enter")
+    settle(page)
+    places = {name: page.get_by_role("button", name=name).bounding_box() for name in ("Approve", "Reject")}
+    double_click(page, page.get_by_role("button", name="Approve"), pause_ms)
+    page.get_by_text("unreviewed → approved").wait_for()
+    assert reviews(run) == ["approved"]
+    assert page.get_by_role("button", name="Approve").is_disabled()
+    assert {name: page.get_by_role("button", name=name).bounding_box() for name in places} == places
+    page.get_by_role("button", name="Reject").click()  # what is meant is still done
+    page.get_by_text("approved → rejected").wait_for()
+    assert reviews(run) == ["approved", "rejected"]
+
+
+def reviews(run: FakeRun) -> list[str]:
+    return [change.new for change in read_changes(run.paths) if change.field == "review"]
+
+
+@pytest.mark.parametrize("pause_ms", [180, 400, 900])
+def test_a_double_click_removes_one_run_from_the_queue(
+    app: App, browser: Any, no_runner: FileLock, pause_ms: int
+) -> None:
+    """Two clicks that are meant as two remove no second run either: its row does not come to lie under the pointer."""
+    waiting = [write_run(app.runs_root, app.data_root, "queued", name=f"number {number}") for number in range(4)]
+    everyone = [run.id for run in waiting]
+    no_runner.acquire()
+    page = visit(browser, app.url)
+    double_click(page, page.locator(f".st-key-remove-{everyone[1]} button").first, pause_ms)
+    page.get_by_text("removed from the queue").wait_for()
+    assert in_line(app) == [everyone[0], *everyone[2:]]
+    page.get_by_role("button", name="Undo").click()
+    page.get_by_text("removed from the queue").wait_for(state="detached")
+    assert in_line(app) == everyone
+
+
+def in_line(app: App) -> list[str]:
+    return [run.id for run in waiting_runs(app.runs_root)]
+
+
+def double_click(page: Any, button: Any, pause_ms: int) -> None:
+    """Two clicks at one place of the window, whatever lies there at the second; then all that follows from them."""
+    box = button.bounding_box()
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.click(*middle)
+    page.wait_for_timeout(pause_ms)
+    page.mouse.click(*middle)
+    page.wait_for_timeout(1000)  # there is no sign to wait for of what must not happen
+    settle(page)

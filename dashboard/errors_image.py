@@ -52,7 +52,7 @@ def body(shown: Shown, image: str) -> None:
             if near:
                 nearest(shown, row)
         st.divider()
-        said = st.container()  # grows with each verdict; what stands below it keeps its place, and the keyboard in it
+        reviews = st.container()  # grows with each verdict; what stands below it keeps its place, and the keyboard in it
         said_so_far = [
             verdict
             for verdict in cache.verdicts(shown.run.paths)
@@ -60,8 +60,8 @@ def body(shown: Shown, image: str) -> None:
         ]
         standing = shown.standing.get(image, {})
         if len({verdict.opinion for verdict in standing.values()}) > 1:
-            said.warning("The reviewers disagree about this image.", icon=":material/group:")
-        with said:
+            reviews.warning("The reviewers disagree about this image.", icon=":material/group:")
+        with reviews:
             verdict_bar.history(said_so_far)
         verdict_bar.form(shown, [image], "image")
 

@@ -31,9 +31,6 @@ from core.training.feed import correct_validation, held_out, shares_pixels
 REPORTED: Final = {"validation": ("validation",), "test": ("test",), ORIGINAL_TEST: ("validation", "test")}
 """The splits figures are given for, each the union of stored ones."""
 
-SHORT: Final = ("images", "correct", "accuracy", "interval", "macro_f1")
-"""The figures given for a part of a split."""
-
 
 def report(
     paths: RunPaths,
@@ -103,8 +100,7 @@ def report(
         temperature = fit_temperature(data["validation"].labels, plain["validation"])
         figures, labels = evaluation["validation"], corrected.labels[corrected.kept]
         for values, target in ((plain, figures), (averaged, figures["tta"])):
-            kept = evaluate_predictions(labels, values["validation"][corrected.kept], temperature)
-            target["corrected"] = {key: kept[key] for key in SHORT}
+            target["corrected"] = evaluate_predictions(labels, values["validation"][corrected.kept], temperature)
     return {name: SplitMetrics.model_validate(figures, strict=False) for name, figures in evaluation.items()}
 
 
@@ -162,6 +158,5 @@ def _figures(
     temperature = fit_temperature(data["validation"].labels, probabilities["validation"])
     figures = evaluate_predictions(labels, values, temperature)
     if clean.any():
-        kept = evaluate_predictions(labels[clean], values[clean], temperature)
-        figures["without_train_duplicates"] = {key: kept[key] for key in SHORT}
+        figures["without_train_duplicates"] = evaluate_predictions(labels[clean], values[clean], temperature)
     return figures

@@ -100,8 +100,6 @@ def test_runs_list_and_show_agree_with_it(trained: dict[str, Any], roots: list[s
 def test_evaluate_repeats_the_figures_of_the_run(trained: dict[str, Any], roots: list[str | Path]) -> None:
     figures = json.loads(fer("evaluate", trained["id"], *roots, "--split", "original-test", "--tta", "--json").stdout)
     assert (figures["run"], figures["split"], figures["tta"]) == (trained["id"], "original-test", True)
-    old_name = fer("evaluate", trained["id"], *roots, "--split", "seed-test", "--tta", "--json").stdout
-    assert json.loads(old_name) == figures
     expected = trained["summary"]["evaluation"]["original-test"]["tta"]
     assert {key: figures[key] for key in ("images", "correct", "accuracy", "interval")} == {
         key: expected[key] for key in ("images", "correct", "accuracy", "interval")
@@ -196,7 +194,7 @@ def test_a_run_that_fails_ends_the_waiting_command_with_code_1(runs_root: Path, 
 
 def test_bad_input_is_refused_in_one_line_and_leaves_nothing_behind(runs_root: Path, demo_root: Path) -> None:
     train = ["train", "--runs-root", runs_root, "--data-root", demo_root]
-    assert error_of(*train, "--preset", "sed").startswith("Unknown preset 'sed': choose one of seed, ")
+    assert error_of(*train, "--preset", "sed").startswith("Unknown preset 'sed': choose one of original, ")
     assert error_of(*train, "--set", "learning_rate=-1") == "learning_rate is '-1', but should be greater than 0."
     assert error_of(*train, "--set", "epochs") == (
         "--set 'epochs' has no value: write --set field=value, for instance --set epochs=5."

@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+import typer.main
 from typer.testing import CliRunner
 
 from core.__main__ import app
+from core.cli import Split
 from core.config import OLD_PRESETS, OLD_SCHEDULES, PRESETS, TrainConfig, get_preset
 from core.files import read_json, write_json
 from core.jobs import local
@@ -91,3 +93,9 @@ def test_an_old_command_line_starts_a_run_with_the_new_names(
     [run] = list_runs(runs_root)
     assert run.config == get_preset("original").config.model_copy(update={"dataset": "demo", "schedule": "linear"})
     assert json.loads(run.paths.config.read_text())["schedule"] == "linear"
+
+
+def test_an_old_command_line_evaluates_the_original_test_set() -> None:
+    evaluate = typer.main.get_command(app).commands["evaluate"]  # type: ignore[attr-defined]
+    for name in ("seed-test", ORIGINAL_TEST):
+        assert evaluate.make_context("evaluate", ["RUN", "--split", name]).params["split"] is Split.ORIGINAL_TEST

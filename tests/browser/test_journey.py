@@ -46,7 +46,7 @@ def test_from_nothing_to_a_prediction(app: App, page: Any, tmp_path: Path) -> No
 
     # --- start a run
     open_page(page, app, "train")
-    page.get_by_text("Quick look", exact=True).click()
+    page.get_by_text("Quick test", exact=True).click()
     settle(page)
     choose_setting(page, "Epochs", "3")
     choose_setting(page, "Images per epoch", "320")

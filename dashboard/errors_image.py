@@ -52,7 +52,7 @@ def body(shown: Shown, image: str) -> None:
             if near:
                 nearest(shown, row)
         st.divider()
-        reviews = st.container()  # grows with each verdict; what stands below it keeps its place, and the keyboard in it
+        reviews = st.container()  # grows with each review; what is below keeps its place, and the keyboard
         said_so_far = [
             verdict
             for verdict in cache.verdicts(shown.run.paths)

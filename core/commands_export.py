@@ -74,7 +74,7 @@ def _as_zip(run: "Run", folder: Path) -> list[Path]:
 
 
 def _as_onnx(run: "Run", folder: Path) -> list[Path]:
-    from core.prediction.export import write_onnx
+    from core.models.onnx import write_onnx
     from core.prediction.predictor import Predictor
 
     predictor = Predictor.of_run(run)

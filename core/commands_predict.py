@@ -107,12 +107,12 @@ def _predictor(runs_root: Path, run: str, weights: Path | None) -> "Predictor":
 
 
 def _own_weights(path: Path) -> "Predictor":
+    from core.models.state_dict import MAX_WEIGHTS_BYTES, WeightsError, read_weights
     from core.prediction.predictor import Predictor
-    from core.prediction.weights import MAX_BYTES, WeightsError, read_weights
 
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            data = file.read(MAX_WEIGHTS_BYTES + 1)
     except OSError as error:
         raise WeightsError(f"Cannot read {path.name}: {system_reason(error)}.") from None
     return Predictor(read_weights(data, path.name)[0])

@@ -1,11 +1,25 @@
-"""The project's exceptions: one base class, one child per kind of failure.
+"""Pictures from outside: the one safe way from any bytes to pixels, and from pixels to what the network sees.
 
-The message of each is a single sentence for the person at the page or the terminal: what was wrong, what is allowed,
-what to do next. Pages show it, the command line prints it and exits with `exit_code`.
+Photos come turned, transparent, 16 bits deep or in printers' colours, and Pillow turns several of these into wrong
+pixels without a word; an 89-byte file may ask for gigabytes. So everything is checked, and converted in a fixed order.
 """
 
+import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
+
+_NAME_LENGTH: Final = 60
+
+
+def display_name(name: str) -> str:
+    """A file name that is safe to show: without folders, control and direction characters, at most 60 long."""
+    base = name.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+    # Category C holds control, direction-changing, surrogate and unassigned characters.
+    kept = "".join(char if unicodedata.category(char)[0] != "C" else " " for char in base)
+    text = " ".join(kept.split())
+    if len(text) > _NAME_LENGTH:
+        text = f"{text[: _NAME_LENGTH - 15]}...{text[-12:]}"
+    return text or "image"
 
 
 class FerError(Exception):

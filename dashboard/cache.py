@@ -230,7 +230,7 @@ def _predictor(key: FileKey, model: str) -> "Predictor":
 @st.cache_resource(max_entries=4, show_spinner=False)
 def own_predictor(file_id: str, _data: bytes, name: str) -> "Predictor":
     """A network from weights that somebody uploaded, by the id of the upload."""
-    from core.prediction.weights import read_weights
+    from core.models.state_dict import read_weights
 
     return _bounded_predictor()(read_weights(_data, name)[0])
 

@@ -10,8 +10,8 @@ import streamlit as st
 from PIL import Image
 
 from core.data.archives import is_zip
-from core.data.decode import decode_image, display_name
-from core.errors import ImageError
+from core.data.decode import decode_image
+from core.errors import ImageError, display_name
 from core.prediction.pictures import Picture, pictures_in_zip
 from core.runs.store import Run
 from dashboard import cache

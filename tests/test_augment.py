@@ -8,8 +8,8 @@ from torchvision import transforms
 
 from core.config import TrainConfig
 from core.evaluation.inference import FLIP_AND_SHIFT, class_probabilities
-from core.models import CnnModel1
-from core.preprocess import to_input
+from core.models.cnn import CnnModel1
+from core.models.preprocess import to_input
 from core.training.augment import Augmentation, mixup
 
 NONE = {"flip": False, "rotation": 0.0}

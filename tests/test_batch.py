@@ -18,7 +18,7 @@ from core.data.fer2013 import load_split
 from core.evaluation.metrics import with_temperature
 from core.evaluation.predictions import probabilities_of, read_predictions
 from core.labels import LABELS
-from core.models import build_model
+from core.models.cnn import build_model
 from core.prediction import Predictor
 from core.prediction.batch import CSV_COLUMNS, as_rows, frame_picture, predict_pictures
 from core.prediction.pictures import Picture, pictures_at

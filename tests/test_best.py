@@ -18,7 +18,7 @@ from core.evaluation.inference import class_probabilities
 from core.evaluation.metrics import log_loss
 from core.evaluation.predictions import PROBABILITY_COLUMNS, probabilities_of, read_origin, read_predictions
 from core.files import read_json
-from core.models import load_weights
+from core.models.state_dict import load_weights
 from core.runs.best import describe_mismatch, weights_origin
 from core.runs.history import read_rows
 from core.runs.layout import RunPaths

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFile, PngImagePlugin
 
 from core.data import decode
-from core.data.decode import MAX_BYTES, decode_image, display_name, to_face
-from core.errors import ImageError
+from core.data.decode import MAX_IMAGE_BYTES, decode_image, to_face
+from core.errors import ImageError, display_name
 
 
 def encode(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -201,7 +201,7 @@ def test_result_is_a_plain_picture_without_metadata() -> None:
 def test_empty_and_oversized_files() -> None:
     assert refusal(b"") == "'photo.jpg' is empty: choose a JPEG, PNG, WebP, BMP or GIF picture."
     message = "'photo.jpg' has more than 20 MB: save it smaller and try again."
-    assert refusal(encode(gradient()) + bytes(MAX_BYTES)) == message
+    assert refusal(encode(gradient()) + bytes(MAX_IMAGE_BYTES)) == message
 
 
 def test_a_strip_on_which_no_face_fits_is_refused() -> None:
@@ -399,5 +399,5 @@ def test_faces_are_made_as_torchvision_makes_them(size: tuple[int, int], mode: s
 
 
 def test_limits_are_stated_in_the_messages() -> None:
-    assert decode.MAX_BYTES == 20_000_000
+    assert decode.MAX_IMAGE_BYTES == 20_000_000
     assert decode.MAX_PIXELS == 50_000_000

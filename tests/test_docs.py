@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from core.labels import LABELS
-from core.models import CnnModel2
+from core.models.cnn import CnnModel2
 from core.prediction.predictor import Predictor
 from tests.conftest import PROJECT_ROOT
 from tests.dashboard_fixtures import write_run

@@ -9,8 +9,8 @@ import torch
 from core.data.fer2013 import load_split
 from core.evaluation.metrics import with_temperature
 from core.labels import LABELS
-from core.models import build_model
-from core.prediction.export import write_onnx
+from core.models.cnn import build_model
+from core.models.onnx import write_onnx
 from core.prediction.predictor import Predictor
 from core.runs.layout import RunPaths
 from tests.conftest import PROJECT_ROOT

@@ -13,7 +13,7 @@ from sklearn.datasets import load_sample_images
 
 from core.data.fer2013 import Split, load_split
 from core.labels import LABELS
-from core.models import build_model
+from core.models.cnn import build_model
 from core.prediction.faces import Face, cut_out, find_faces, is_face_crop
 from core.prediction.predictor import Predictor, Taken
 

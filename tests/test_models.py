@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from core.errors import RunError
-from core.models import MODELS, CnnModel1, CnnModel2, build_model, load_weights, same_tensors
+from core.models.cnn import MODELS, CnnModel1, CnnModel2, build_model
+from core.models.state_dict import load_weights, same_tensors
 
 
 class IndependentModel2(nn.Module):

@@ -6,7 +6,7 @@ import torch
 
 from core.evaluation import nearest
 from core.evaluation.nearest import Mistakes, features
-from core.models import build_model
+from core.models.cnn import build_model
 
 
 def images(count: int) -> np.ndarray:

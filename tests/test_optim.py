@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from core.config import TrainConfig
-from core.models import build_model
+from core.models.cnn import build_model
 from core.training.optim import AveragedWeights, build_optimizers, orthogonalise, rate_factor, set_rate
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from core.data.fer2013 import load_split
-from core.models import build_model
+from core.models.cnn import build_model
 from core.prediction.batch import frame_picture, predict_pictures
 from core.prediction.pictures import Picture
 from core.prediction.predictor import Framed, Predictor, limit_threads

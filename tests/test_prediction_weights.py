@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from core.models import build_model
-from core.prediction.weights import MAX_BYTES, WeightsError, read_weights
+from core.models.cnn import build_model
+from core.models.state_dict import MAX_WEIGHTS_BYTES, WeightsError, read_weights
 
 
 def saved(value: Any, **options: Any) -> bytes:
@@ -54,7 +54,7 @@ def test_everything_else_is_refused_with_its_reason() -> None:
     assert "damaged or no file of weights" in refusal(b"")
     assert "damaged or no file of weights" in refusal(saved(state)[:5000])
     assert "damaged or no file of weights" in refusal(saved(state, _use_new_zipfile_serialization=False))
-    assert "more than 64 MB" in refusal(bytes(MAX_BYTES + 1))
+    assert "more than 64 MB" in refusal(bytes(MAX_WEIGHTS_BYTES + 1))
     assert "other things than named tensors" in refusal(saved(build_model("cnn-model-1")))
     assert "other things than named tensors" in refusal(saved([1, 2]))
     assert "another network (conv_block1.0.weight is missing)" in refusal(saved({"layer.weight": torch.zeros(3)}))
@@ -70,7 +70,7 @@ def test_everything_else_is_refused_with_its_reason() -> None:
 def test_a_file_that_unpacks_to_far_more_is_refused_before_it_does() -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("archive/data.pkl", bytes(MAX_BYTES + 1))
+        archive.writestr("archive/data.pkl", bytes(MAX_WEIGHTS_BYTES + 1))
     assert "unpacks to far more" in refusal(buffer.getvalue())
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 from core.errors import ImageError
 from core.evaluation.inference import class_probabilities
 from core.labels import LABELS
-from core.models import build_model
+from core.models.cnn import build_model
 from core.prediction.predictor import Predictor
 
 SEEDED = 11

@@ -14,7 +14,7 @@ from core.data.fer2013 import load_split
 from core.evaluation.inference import class_probabilities
 from core.evaluation.metrics import accuracy_interval, confusion
 from core.evaluation.predictions import PROBABILITY_COLUMNS, read_predictions
-from core.models import load_weights
+from core.models.state_dict import load_weights
 from core.runs.layout import RunPaths
 from core.runs.reader import read_run
 from core.runs.store import RunState

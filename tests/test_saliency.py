@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from core.evaluation.inference import BATCH
 from core.evaluation.saliency import grad_cam, heat_over
-from core.models import CnnModel1, CnnModel2, build_model
+from core.models.cnn import CnnModel1, CnnModel2, build_model
 
 LAST_CONVOLUTION = {"cnn-model-2": 2, "cnn-model-1": 0}
 

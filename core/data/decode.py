@@ -5,7 +5,6 @@ pixels without a word; an 89-byte file may ask for gigabytes. So everything is c
 """
 
 import io
-import unicodedata
 from contextlib import suppress
 from typing import Final
 
@@ -13,9 +12,9 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from core.data.fer2013 import IMAGE_SIZE
-from core.errors import ImageError
+from core.errors import ImageError, display_name
 
-MAX_BYTES: Final = 20_000_000
+MAX_IMAGE_BYTES: Final = 20_000_000
 MAX_PIXELS: Final = 50_000_000
 MAX_RATIO: Final = 50
 """Of the longer to the shorter side: no face fits on a longer strip, and none could be drawn on a page."""
@@ -25,8 +24,6 @@ _TOO_MANY_PIXELS: Final = f"more than {MAX_PIXELS // 10**6} megapixels: save it 
 
 _GROUND: Final = 128
 """What shows through transparent pixels: neutral gray, since black or white would be an edge to the network."""
-
-_NAME_LENGTH: Final = 60
 
 _SIGNATURES: Final = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8")
 
@@ -70,8 +67,8 @@ def decode_image(data: bytes, name: str = "image") -> Image.Image:
     shown = f"'{display_name(name)}'"
     if not data:
         raise ImageError(f"{shown} is empty: choose a JPEG, PNG, WebP, BMP or GIF picture.")
-    if len(data) > MAX_BYTES:
-        raise ImageError(f"{shown} has more than {MAX_BYTES // 10**6} MB: save it smaller and try again.")
+    if len(data) > MAX_IMAGE_BYTES:
+        raise ImageError(f"{shown} has more than {MAX_IMAGE_BYTES // 10**6} MB: save it smaller and try again.")
     try:
         with _open(data, shown) as image:
             if image.width * image.height > MAX_PIXELS:
@@ -100,17 +97,6 @@ def to_face(image: Image.Image) -> np.ndarray:
     what they were trained on; a gray picture of 48x48 comes out unchanged.
     """
     return np.array(image.convert("L").resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BILINEAR))
-
-
-def display_name(name: str) -> str:
-    """A file name that is safe to show: without folders, control and direction characters, at most 60 long."""
-    base = name.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
-    # Category C holds control, direction-changing, surrogate and unassigned characters.
-    kept = "".join(char if unicodedata.category(char)[0] != "C" else " " for char in base)
-    text = " ".join(kept.split())
-    if len(text) > _NAME_LENGTH:
-        text = f"{text[: _NAME_LENGTH - 15]}...{text[-12:]}"
-    return text or "image"
 
 
 def _open(data: bytes, shown: str) -> Image.Image:

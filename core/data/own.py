@@ -17,15 +17,9 @@ from typing import Final
 import numpy as np
 
 from core.data.archives import begins_as_zip, is_clutter
-from core.data.decode import MAX_BYTES, decode_image, to_face
+from core.data.decode import MAX_IMAGE_BYTES, decode_image, to_face
 from core.data.fer2013 import IMAGE_SIZE, SPLITS, DatasetInfo, Progress, SplitArrays, check_name, write_dataset
-from core.data.sources import (
-    Files,
-    UnusableImageError,
-    common_top,
-    open_files,
-    table_inside,
-)
+from core.data.sources import Files, UnusableImageError, common_top, open_files, table_inside
 from core.errors import DataError, ImageError, quote, system_reason
 from core.labels import LABELS
 
@@ -67,7 +61,7 @@ def is_own(path: Path) -> bool:
     """
     if not path.is_dir() and not (path.is_file() and begins_as_zip(path)):
         return False
-    with open_files(path, MAX_BYTES) as files:
+    with open_files(path, MAX_IMAGE_BYTES) as files:
         named = any(name.rsplit("/", 1)[-1].startswith(_FER2013_PREFIXES) for name in files.names)
         return not named and table_inside(files.names) is None
 
@@ -114,7 +108,7 @@ def import_own(
     if name == "fer2013":
         raise DataError("'fer2013' is the name of FER2013 itself: give your own set another name, such as mine.")
     try:
-        with open_files(path, MAX_BYTES) as files:
+        with open_files(path, MAX_IMAGE_BYTES) as files:
             pictures = _pictures(quote(path.name), files.names, _checked(mapping or {}))
             _check_classes(quote(path.name), pictures)
             images, unreadable = _decode(files, pictures, progress)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.labels import NUM_CLASSES
-from core.preprocess import to_input
+from core.models.preprocess import to_input
 
 BATCH: Final = 256
 """Images per forward pass. Fixed: the last digits of a convolution may depend on it."""

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from core.evaluation.inference import BATCH, exact_float32
-from core.models import CnnModel1, CnnModel2
-from core.preprocess import to_input
+from core.models.cnn import CnnModel1, CnnModel2
+from core.models.preprocess import to_input
 
 WIDTH: Final = 128
 """Units of the last hidden layer, in both networks."""

@@ -12,8 +12,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from core.evaluation.inference import BATCH, exact_float32
-from core.models import CnnModel1, CnnModel2
-from core.preprocess import IMAGE_SIZE, to_input
+from core.models import IMAGE_SIZE
+from core.models.cnn import CnnModel1, CnnModel2
+from core.models.preprocess import to_input
 
 _STRENGTH = 0.6
 """Share of the heat map's colour where it is hottest; the face must stay visible beneath."""

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from core.data.archives import DamagedError, Entry, Fault, ZipReader, begins_as_zip, is_clutter, is_zip
-from core.data.decode import MAX_BYTES, display_name
-from core.errors import ImageError, system_reason
+from core.data.decode import MAX_IMAGE_BYTES
+from core.errors import ImageError, display_name, system_reason
 
 MAX_ENTRIES: Final = 10_000
 """Pictures read from one zip file."""
@@ -78,7 +78,7 @@ def pictures_in_zip(file: io.RawIOBase, name: str) -> Iterator[Picture]:
         yield _unreadable(name, f"{shown} holds no files: choose a zip file of pictures.")
     left = MAX_UNPACKED
     for entry in entries[:MAX_ENTRIES]:
-        left -= min(entry.size, MAX_BYTES)
+        left -= min(entry.size, MAX_IMAGE_BYTES)
         if left < 0:
             message = f"{shown} unpacks to more than {MAX_UNPACKED // 10**6:,} MB: the rest of it was left out."
             yield _unreadable(name, message)
@@ -122,8 +122,8 @@ def _read_entry(archive: ZipReader, entry: Entry, zip_shown: str) -> bytes:
     for fault in entry.faults:
         if fault in _ADVICE:
             raise ImageError(f"{shown} {fault}{_ADVICE[fault]}.")
-    if entry.size > MAX_BYTES:
-        raise ImageError(f"{shown} has more than {MAX_BYTES // 10**6} MB: save it smaller and try again.")
+    if entry.size > MAX_IMAGE_BYTES:
+        raise ImageError(f"{shown} has more than {MAX_IMAGE_BYTES // 10**6} MB: save it smaller and try again.")
     try:
         data = archive.read(entry)
     except (DamagedError, OSError):
@@ -144,7 +144,7 @@ def read_picture(path: Path) -> bytes:
         if path.exists() and not path.is_file():  # a pipe, say, would be waited for without end
             raise ImageError(f"Cannot read {shown}: it is not a file.")
         with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
+            return file.read(MAX_IMAGE_BYTES + 1)
     except ImageError:
         raise
     except (OSError, ValueError) as error:

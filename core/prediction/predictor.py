@@ -17,7 +17,8 @@ from core.errors import RunError
 from core.evaluation.inference import class_probabilities
 from core.evaluation.metrics import UNSURE_BELOW, with_temperature
 from core.labels import LABELS
-from core.models import CnnModel1, CnnModel2, load_weights
+from core.models.cnn import CnnModel1, CnnModel2
+from core.models.state_dict import load_weights
 from core.prediction.faces import cut_out, find_faces, is_face_crop
 from core.prediction.pictures import read_picture
 from core.runs.reader import find_run

@@ -294,7 +294,7 @@ def _result(original: Run, again: Run, runs: Iterable[Run]) -> tuple[Outcome, st
 
 def _same_weights(original: Run, again: Run) -> bool | None:
     """Whether all tensors are equal to the bit; None if a file is missing."""
-    from core.models import same_tensors  # brings torch: only the worker, which has it, comes here
+    from core.models.state_dict import same_tensors  # brings torch: only the worker, which has it, comes here
 
     if not (original.has_weights and again.has_weights):
         return None

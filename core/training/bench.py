@@ -30,7 +30,7 @@ from core.config import TrainConfig, make_config
 from core.data.fer2013 import load_split
 from core.evaluation.inference import BATCH, class_probabilities
 from core.labels import LABELS
-from core.models import build_model
+from core.models.cnn import build_model
 from core.runs.store import RunStatus, create_run
 from core.training.device import choose_compute, tensor_on, to_device
 from core.training.loop import Stopped, train

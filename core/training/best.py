@@ -18,7 +18,7 @@ from core.errors import RunError
 from core.evaluation.inference import class_probabilities
 from core.evaluation.predictions import read_origin, write_predictions
 from core.files import write_whole
-from core.models import load_weights
+from core.models.state_dict import load_weights
 from core.runs.best import HASH, hash_of
 from core.runs.layout import RunPaths
 from core.training.checkpoint import Progress, plain_weights, serialise

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from core.data.identity import DataIdentity, same_images
 from core.errors import RunError
 from core.files import write_whole
-from core.models import load_tensors
+from core.models.state_dict import load_tensors
 
 FORMAT: Final = 1
 

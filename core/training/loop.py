@@ -19,8 +19,8 @@ from core.config import TrainConfig
 from core.evaluation.inference import class_probabilities
 from core.evaluation.metrics import log_loss
 from core.labels import NUM_CLASSES
-from core.models import build_model
-from core.preprocess import to_input
+from core.models.cnn import build_model
+from core.models.preprocess import to_input
 from core.runs.best import HASH
 from core.runs.corrections import corrections_of
 from core.runs.layout import RunPaths

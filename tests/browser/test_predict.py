@@ -10,7 +10,7 @@ from PIL import Image
 
 from core.data.fer2013 import load_split
 from core.labels import LABELS
-from core.models import build_model
+from core.models.cnn import build_model
 from tests.browser.conftest import App, settle
 from tests.browser.test_errors import demo_run
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from core.data.demo import import_demo
 from core.files import read_json, write_json
-from core.models import build_model
+from core.models.cnn import build_model
 from tests.browser.conftest import running_app
 from tests.browser.walking import Walk
 from tests.browser.watching import instead_of_a_runner, new_run, start_worker

@@ -17,7 +17,7 @@ from streamlit.testing.v1 import AppTest
 from core.config import TrainConfig
 from core.jobs import local
 from core.jobs.local import spawn_module
-from core.models import CnnModel1
+from core.models.cnn import CnnModel1
 from core.runs import reader
 from core.runs.history import read_rows
 from core.runs.layout import QueuePaths, RunPaths

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from core.errors import RunError
 from core.files import write_whole
 from core.labels import LABELS
-from core.models import CnnModel1, CnnModel2
-from core.preprocess import IMAGE_SIZE
+from core.models import IMAGE_SIZE
+from core.models.cnn import CnnModel1, CnnModel2
 
 if TYPE_CHECKING:
     from onnx import NodeProto, TensorProto

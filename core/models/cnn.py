@@ -4,13 +4,11 @@ Network Model", for 48x48 gray images and seven classes.
 Input of both: float tensor (B, 1, 48, 48) in 0..1. Output: logits (B, num_classes).
 """
 
-from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 
-from core.errors import RunError
 from core.labels import NUM_CLASSES
 
 
@@ -106,66 +104,3 @@ def build_model(name: str) -> CnnModel1 | CnnModel2:
     PyTorch's default initialisation draws from the global random generator: seed it first.
     """
     return MODELS[name]()  # type: ignore[return-value]
-
-
-def load_weights(path: Path, name: str) -> CnnModel1 | CnnModel2:
-    """A network with the weights of a state-dict file, in evaluation mode on the CPU.
-
-    Args:
-        path: a run's `fer2013_model_2.pth`, or one of the original project.
-        name: which of `MODELS` it holds.
-
-    Raises:
-        RunError: the file is missing, damaged, or holds other weights.
-    """
-    model = build_model(name)
-    state = load_tensors(path)
-    try:
-        model.load_state_dict(state)
-    except (RuntimeError, TypeError, AttributeError):
-        raise RunError(
-            f"{path.name} holds other weights than those of {name}: choose a file made by that model."
-        ) from None
-    return model.eval()
-
-
-def load_tensors(path: Path | BinaryIO, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """Read a file of tensors and plain values, never running code from it.
-
-    Raises:
-        RunError: it is missing, damaged or holds anything else.
-    """
-    name = path.name if isinstance(path, Path) else "This file"
-    try:
-        state = torch.load(path, map_location=device, weights_only=True)
-    except FileNotFoundError:
-        assert isinstance(path, Path)
-        raise RunError(f"There is no {name} in {path.parent.name}: it is written after the first epoch.") from None
-    except Exception as error:  # the unpickler raises nearly anything on damaged files
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise RunError(f"{name} is damaged or no file of weights: {reason[:200]}") from error
-    if not isinstance(state, dict):
-        raise RunError(f"{name} holds no named weights: choose a file of a state dict.")
-    return state
-
-
-def same_tensors(a: Path, b: Path) -> bool:
-    """Whether two files of weights hold the same names and, to the bit, the same tensors; the files around them may
-    differ, as versions of torch write them differently.
-
-    Raises:
-        RunError: one is missing, damaged, or holds anything else than named tensors.
-    """
-    old, new = load_tensors(a), load_tensors(b)
-    for path, state in ((a, old), (b, new)):
-        if not all(isinstance(value, torch.Tensor) for value in state.values()):
-            raise RunError(f"{path.name} holds more than named tensors.")
-    return old.keys() == new.keys() and all(_same_bits(old[name], new[name]) for name in old)
-
-
-def _same_bits(a: Tensor, b: Tensor) -> bool:
-    """As bytes: NaN equals itself, and zero is not minus zero."""
-    if a.dtype != b.dtype or a.shape != b.shape:
-        return False
-    # a scalar has no last dimension to be seen as bytes
-    return torch.equal(*(each.contiguous().reshape(-1).view(torch.uint8) for each in (a, b)))

@@ -1,11 +1,9 @@
 """From a 48x48 gray image to the network's input: the one function that training, evaluation and prediction share."""
 
-from typing import Final
-
 import torch
 from torch import Tensor
 
-IMAGE_SIZE: Final = 48
+from core.models import IMAGE_SIZE
 
 
 def to_input(images: Tensor) -> Tensor:

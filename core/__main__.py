@@ -32,8 +32,8 @@ from core.commands_export import export
 from core.commands_labels import corrections_app, runs_changes, runs_verdict, runs_verdicts, suspects_app
 from core.commands_predict import bench_predict, predict
 from core.commands_runs import runs_app
-from core.config import PRESETS, make_config
 from core.errors import ConfigError, FerError
+from core.presets import PRESETS, make_config
 
 app = typer.Typer(
     help="Facial expression recognition: datasets, training, runs, evaluation and prediction.",

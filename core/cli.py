@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.config import TrainConfig, default_data_root, default_runs_root
+from core.config import TrainConfig
 from core.errors import ConfigError, RunError
+from core.machine import default_data_root, default_runs_root
 from core.splits import ORIGINAL_TEST, current_split
 
 if TYPE_CHECKING:

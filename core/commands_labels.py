@@ -20,9 +20,9 @@ from core.cli import (
     print_csv,
     print_json,
 )
-from core.config import PRESETS, make_config
 from core.errors import RunError
 from core.labels import LABELS
+from core.presets import PRESETS, make_config
 
 corrections_app = typer.Typer(
     help="Correction sets: label corrections made from label reviews.", no_args_is_help=True, rich_markup_mode=None

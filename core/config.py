@@ -4,59 +4,14 @@ A setting is declared once, here, with its range and its description; the form o
 the documentation are made from these fields.
 """
 
-import os
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 
 from core.errors import ConfigError
-from core.files import NAME, PROJECT_ROOT
-
-
-def default_runs_root() -> Path:
-    """Where runs are written: `FER_RUNS_ROOT`, else `runs/` of this checkout."""
-    return Path(os.environ.get("FER_RUNS_ROOT") or PROJECT_ROOT / "runs").expanduser().resolve()
-
-
-def default_data_root() -> Path:
-    """Where imported data sets are cached: `FER_DATA_ROOT`, else `data/` of this checkout (ignored by git)."""
-    return Path(os.environ.get("FER_DATA_ROOT") or PROJECT_ROOT / "data").expanduser().resolve()
-
-
-def cpu_slots() -> int:
-    """How many runs a machine without a GPU trains at once: `FER_CPU_SLOTS`, else one.
-
-    Raises:
-        ConfigError: it is no number from 1 to 64.
-    """
-    text = os.environ.get("FER_CPU_SLOTS") or "1"
-    if not re.fullmatch(r"[0-9]{1,2}", text) or not 1 <= int(text) <= 64:
-        raise ConfigError(f"FER_CPU_SLOTS is {text!r}: it must be a number from 1 to 64.")
-    return int(text)
-
-
-def available_cores() -> int:
-    """Cores this process may use, which in a container are fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def thread_share(*, beside_runs: bool = False) -> int:
-    """CPU threads of one process where nobody asks for a number: this machine's cores, shared out among the runs that
-    may train on the CPU at once. Threads of several processes that wait for each other cost more than they bring.
-
-    Args:
-        beside_runs: for what is no run, a scoring or the server's predictions: it counts as one run more.
-
-    Raises:
-        ConfigError: `FER_CPU_SLOTS` makes no sense.
-    """
-    return max(1, available_cores() // (cpu_slots() + beside_runs))
-
+from core.files import NAME
 
 OLD_SCHEDULES: Final = {"one-cycle": "linear"}
 """Schedules by the names that older `config.json` files, links and command lines have for them."""
@@ -181,111 +136,6 @@ def field_group(field: FieldInfo) -> str:
     """The heading under which a field stands in the form."""
     assert isinstance(field.json_schema_extra, dict)
     return str(field.json_schema_extra["group"])
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A named preset: what it is, what it costs, what to expect, and the settings that differ from the defaults.
-
-    The cost is in epochs and images: how long they take here, `core.runs.estimate` tells.
-    """
-
-    name: str
-    title: str
-    description: str
-    cost: str
-    expect: str
-    settings: Mapping[str, Any]
-
-    @property
-    def command(self) -> str:
-        """The command line that starts it."""
-        return f"python -m core train --preset {self.name}"
-
-    @property
-    def config(self) -> TrainConfig:
-        return TrainConfig(**self.settings)
-
-
-PRESETS: Final[dict[str, Preset]] = {
-    preset.name: preset
-    for preset in (
-        Preset(
-            name="original",
-            title="Baseline (original)",
-            description="Adam, constant learning rate 0.001, weight decay 1e-4, batch size 128, flip, rotation ±10°.",
-            cost="50 epochs",
-            expect="published: 65.95%, the best of 50 epochs selected on the original test set itself (7,178 images)",
-            settings={},
-        ),
-        Preset(
-            name="best",
-            title="Best",
-            description="Muon for conv layers, AdamW for the rest, linear decay, EMA weights, stronger augmentation.",
-            cost="45 epochs",
-            expect="69.9% test accuracy, 70.5% with flip TTA (± 1.5 pp, 95% CI)",
-            settings={
-                "epochs": 45,
-                "optimizer": "muon",
-                "muon_learning_rate": 0.02,
-                "learning_rate": 1e-3,
-                "weight_decay": 0.03,
-                "schedule": "linear",
-                "warmup_fraction": 0.04,
-                "label_smoothing": 0.1,
-                "ema_decay": 0.999,
-                "rotation": 12.0,
-                "shift": 0.08,
-                "zoom": 0.1,
-                "brightness": 0.1,
-                "contrast": 0.2,
-                "fade_epochs": 3,
-            },
-        ),
-        Preset(
-            name="quick",
-            title="Quick test",
-            description="Four short epochs: a smoke test before a long run.",
-            cost="4 epochs of 4,000 images",
-            expect="above chance, well below a full run",
-            settings={
-                "epochs": 4,
-                "images_per_epoch": 4000,
-                "optimizer": "adamw",
-                "learning_rate": 1e-3,
-                "weight_decay": 0.05,
-                "schedule": "linear",
-                "warmup_fraction": 0.2,
-                "batch_size": 64,
-            },
-        ),
-    )
-}
-
-
-OLD_PRESETS: Final = {"seed": "original"}
-"""Presets by the names that older links and command lines have for them."""
-
-
-def get_preset(name: str) -> Preset:
-    """The preset of that name, present or old.
-
-    Raises:
-        ConfigError: there is none; the message lists those there are.
-    """
-    try:
-        return PRESETS[OLD_PRESETS.get(name, name)]
-    except KeyError:
-        raise ConfigError(f"Unknown preset {name!r}: choose one of {', '.join(PRESETS)}.") from None
-
-
-def make_config(preset: str = "original", overrides: Mapping[str, Any] | None = None) -> TrainConfig:
-    """A preset with some fields replaced; values may be strings, as the command line gives them.
-
-    Raises:
-        ConfigError: unknown preset or field, or a value outside its range; the message names all of them.
-    """
-    return parse_config({**get_preset(preset).settings, **(overrides or {})})
 
 
 def parse_config(values: Mapping[str, Any]) -> TrainConfig:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from core.config import thread_share
 from core.data.fer2013 import DatasetInfo, Progress
 from core.errors import CountsDifferError, DataError, FerError
+from core.machine import thread_share
 from core.processes import lower_priority, start_module
 from core.runs.layout import RunPaths
 

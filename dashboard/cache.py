@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.config import thread_share
 from core.data.audit import audit_dataset
 from core.data.fer2013 import Split, load_split
 from core.errors import FerError, RunError, system_reason
 from core.evaluation.metrics import doubt_figures, fit_temperature, with_temperature
 from core.evaluation.predictions import probabilities_of, read_predictions
 from core.jobs import local
+from core.machine import thread_share
 from core.runs.history import read_rows
 from core.runs.layout import RunPaths
 from core.runs.reader import RunReader

@@ -8,8 +8,9 @@ from typing import Any, Literal, get_args, get_origin
 import streamlit as st
 from pydantic.fields import FieldInfo
 
-from core.config import PRESETS, Preset, TrainConfig, field_group
+from core.config import TrainConfig, field_group
 from core.errors import ConfigError
+from core.presets import PRESETS, Preset
 from core.runs.inputs import missing_inputs
 from core.runs.store import Run
 from dashboard import widgets

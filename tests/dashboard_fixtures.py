@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
-from core.config import make_config
 from core.data.fer2013 import load_split, read_identity
 from core.evaluation.predictions import write_predictions
 from core.files import write_json
 from core.labels import NUM_CLASSES
+from core.presets import make_config
 from core.runs.history import HistoryWriter
 from core.runs.layout import RunPaths
 from core.runs.reader import read_status

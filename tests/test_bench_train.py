@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from core.config import make_config
 from core.data.fer2013 import Split
+from core.presets import make_config
 from core.training import bench
 from core.training.device import Compute
 from core.training.loop import Stopped

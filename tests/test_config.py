@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic.fields import FieldInfo
 
-from core.config import PRESETS, TrainConfig, field_group, get_preset, make_config, parse_config
+from core.config import TrainConfig, field_group, parse_config
 from core.errors import ConfigError
+from core.presets import PRESETS, get_preset, make_config
 
 FIELDS = TrainConfig.model_fields
 NUMBERS = [name for name, field in FIELDS.items() if field.annotation in (int, float)]

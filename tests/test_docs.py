@@ -94,7 +94,7 @@ def test_links_and_pictures_are_there(document: str) -> None:
 
 
 def test_presets_in_the_readme_are_those_there_are() -> None:
-    from core.config import PRESETS
+    from core.presets import PRESETS
 
     section = README.split("| preset |")[1].split("\n\n")[0]
     assert set(re.findall(r"^\| `([a-z-]+)`", section, re.MULTILINE)) == set(PRESETS)

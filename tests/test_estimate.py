@@ -7,7 +7,8 @@ from statistics import median
 
 import pytest
 
-from core.config import TrainConfig, make_config
+from core.config import TrainConfig
+from core.presets import make_config
 from core.runs.estimate import FINAL_SPEED, FINAL_VIEWS, FORWARD_SPEED, ROUGH_IMAGES_PER_SECOND, estimate_duration
 from core.runs.history import read_rows
 from core.runs.layout import RunPaths

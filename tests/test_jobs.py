@@ -18,13 +18,14 @@ import torch
 from filelock import FileLock
 
 from core import worker
-from core.config import TrainConfig, available_cores
+from core.config import TrainConfig
 from core.errors import ConfigError, DataError, RunError
 from core.files import lock_is_held
 from core.jobs import local, queue
 from core.jobs.queue import end_of_line, fail_waiting, queue_lock, requeue, take_waiting, waiting_runs
 from core.jobs.runner import LOG_BYTES, Runner
 from core.jobs.slots import Slot, _gpu_slots, list_slots
+from core.machine import available_cores
 from core.runs.history import read_rows
 from core.runs.layout import QueuePaths, RunPaths
 from core.runs.reader import list_runs, read_run, read_status
@@ -698,7 +699,7 @@ def test_a_senseless_number_of_slots_is_told_to_who_starts(
 
 
 def test_runs_that_share_the_cpu_share_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.config.available_cores", lambda: 3)
+    monkeypatch.setattr("core.machine.available_cores", lambda: 3)
     monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
     for slots, threads in (("1", 3), ("2", 1), ("8", 1)):
         monkeypatch.setenv("FER_CPU_SLOTS", slots)

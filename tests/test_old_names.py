@@ -9,9 +9,10 @@ from typer.testing import CliRunner
 
 from core.__main__ import app
 from core.cli import Split
-from core.config import OLD_PRESETS, OLD_SCHEDULES, PRESETS, TrainConfig, get_preset
+from core.config import OLD_SCHEDULES, TrainConfig
 from core.files import read_json, write_json
 from core.jobs import local
+from core.presets import OLD_PRESETS, PRESETS, get_preset
 from core.runs.compare import recipe, setting_differences
 from core.runs.layout import RunPaths
 from core.runs.reader import list_runs, read_run

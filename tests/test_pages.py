@@ -14,12 +14,12 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from core.config import get_preset, make_config
 from core.errors import RunError
 from core.evaluation.predictions import read_predictions
 from core.jobs import local
 from core.jobs.queue import move_waiting, waiting_runs
 from core.labels import LABELS
+from core.presets import get_preset, make_config
 from core.runs.corrections import make_corrections, run_corrections, save_corrections
 from core.runs.estimate import ROUGH_IMAGES_PER_SECOND, estimate_duration
 from core.runs.reader import list_runs, read_run

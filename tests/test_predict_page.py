@@ -175,7 +175,7 @@ def test_the_server_predicts_on_the_cpu_with_its_share_of_the_cores(
     run: FakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr("core.config.available_cores", lambda: 9)
+    monkeypatch.setattr("core.machine.available_cores", lambda: 9)
     monkeypatch.setenv("FER_CPU_SLOTS", "2")
     threads = torch.get_num_threads(), cv2.getNumThreads()
     upload = io.BytesIO()

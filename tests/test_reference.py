@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from core.config import get_preset
 from core.data.fer2013 import load_split
 from core.evaluation.inference import class_probabilities
 from core.evaluation.metrics import accuracy_interval, confusion
 from core.evaluation.predictions import PROBABILITY_COLUMNS, read_predictions
 from core.models.state_dict import load_weights
+from core.presets import get_preset
 from core.runs.layout import RunPaths
 from core.runs.reader import read_run
 from core.runs.store import RunState

@@ -124,7 +124,7 @@ def test_scorings_go_one_at_a_time_on_few_cores(finished: RunPaths, monkeypatch:
         return process
 
     monkeypatch.setattr("dashboard.background.start_module", hold)
-    monkeypatch.setattr("core.config.available_cores", lambda: 8)
+    monkeypatch.setattr("core.machine.available_cores", lambda: 8)
     monkeypatch.setenv("FER_CPU_SLOTS", "3")
     scorings, splits = Scorings(), ("train", "validation", "test")
     for split in (*splits, "train"):  # the last one is a second click

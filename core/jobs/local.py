@@ -9,11 +9,12 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.config import TrainConfig, cpu_slots
+from core.config import TrainConfig
 from core.errors import RunError, system_reason
 from core.files import lock_is_held
 from core.jobs.liveness import kill_worker
 from core.jobs.queue import cancel_waiting, end_of_line, note_killed, queue_lock, requeue, waiting_runs
+from core.machine import cpu_slots
 from core.processes import reap, start_module
 from core.runs.corrections import check_fits, load_corrections
 from core.runs.inputs import check_inputs

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from core.config import available_cores, cpu_slots, thread_share
+from core.machine import available_cores, cpu_slots, thread_share
 
 _LISTED: Final = re.compile(
     r"GPU (?P<gpu>\d+): (?P<name>.+) \(UUID: (?P<uuid>GPU-[^)]+)\)"

@@ -26,11 +26,12 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from core.config import TrainConfig, make_config
+from core.config import TrainConfig
 from core.data.fer2013 import load_split
 from core.evaluation.inference import BATCH, class_probabilities
 from core.labels import LABELS
 from core.models.cnn import build_model
+from core.presets import make_config
 from core.runs.store import RunStatus, create_run
 from core.training.device import choose_compute, tensor_on, to_device
 from core.training.loop import Stopped, train

@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from core.config import TrainConfig, available_cores, thread_share
+from core.config import TrainConfig
 from core.errors import ConfigError
+from core.machine import available_cores, thread_share
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,12 @@ from typing import Any
 
 import streamlit as st
 
-from core.config import PRESETS, TrainConfig, get_preset, parse_config
+from core.config import TrainConfig, parse_config
 from core.data.fer2013 import SPLITS, DatasetInfo, list_datasets
 from core.data.identity import same_images
 from core.errors import ConfigError, RunError
 from core.jobs import local
+from core.presets import PRESETS, get_preset
 from core.runs.corrections import list_corrections
 from core.runs.estimate import estimate_duration
 from core.runs.layout import is_shipped

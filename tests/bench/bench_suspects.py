@@ -14,11 +14,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from core.config import TrainConfig, default_data_root, make_config
+from core.config import TrainConfig
 from core.data.fer2013 import SPLITS, load_split, read_info, write_dataset
 from core.evaluation.label_quality import suspects
 from core.evaluation.predictions import read_predictions
 from core.labels import NUM_CLASSES
+from core.machine import default_data_root
+from core.presets import make_config
 from core.runs.store import RunStatus, create_run
 from core.runs.suspects import fold_settings
 

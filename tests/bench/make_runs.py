@@ -13,9 +13,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from core.config import TrainConfig, make_config
+from core.config import TrainConfig
 from core.evaluation.predictions import write_predictions
 from core.labels import NUM_CLASSES
+from core.presets import make_config
 from core.runs.layout import RunPaths
 from core.runs.store import RunMeta, RunStatus
 from tests import fake_summary

@@ -11,7 +11,7 @@ from filelock import FileLock
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from core.config import make_config
+from core.presets import make_config
 from core.runs.layout import QueuePaths
 from core.runs.store import create_run
 from tests.conftest import PROJECT_ROOT

@@ -1,0 +1,48 @@
+"""What this machine offers: where runs and data live, its cores, the slots of its CPU, and which boot this is."""
+
+import os
+import re
+from pathlib import Path
+
+from core.errors import ConfigError
+from core.files import PROJECT_ROOT
+
+
+def default_runs_root() -> Path:
+    """Where runs are written: `FER_RUNS_ROOT`, else `runs/` of this checkout."""
+    return Path(os.environ.get("FER_RUNS_ROOT") or PROJECT_ROOT / "runs").expanduser().resolve()
+
+
+def default_data_root() -> Path:
+    """Where imported data sets are cached: `FER_DATA_ROOT`, else `data/` of this checkout (ignored by git)."""
+    return Path(os.environ.get("FER_DATA_ROOT") or PROJECT_ROOT / "data").expanduser().resolve()
+
+
+def cpu_slots() -> int:
+    """How many runs a machine without a GPU trains at once: `FER_CPU_SLOTS`, else one.
+
+    Raises:
+        ConfigError: it is no number from 1 to 64.
+    """
+    text = os.environ.get("FER_CPU_SLOTS") or "1"
+    if not re.fullmatch(r"[0-9]{1,2}", text) or not 1 <= int(text) <= 64:
+        raise ConfigError(f"FER_CPU_SLOTS is {text!r}: it must be a number from 1 to 64.")
+    return int(text)
+
+
+def available_cores() -> int:
+    """Cores this process may use, which in a container are fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def thread_share(*, beside_runs: bool = False) -> int:
+    """CPU threads of one process where nobody asks for a number: this machine's cores, shared out among the runs that
+    may train on the CPU at once. Threads of several processes that wait for each other cost more than they bring.
+
+    Args:
+        beside_runs: for what is no run, a scoring or the server's predictions: it counts as one run more.
+
+    Raises:
+        ConfigError: `FER_CPU_SLOTS` makes no sense.
+    """
+    return max(1, available_cores() // (cpu_slots() + beside_runs))

@@ -73,7 +73,7 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Start a training run in the background and print its id."""
-    from core.data.fer2013 import read_info
+    from core.data.dataset import read_info
     from core.jobs.follow import follow_to_end
     from core.jobs.local import start
     from core.runs.reader import read_run

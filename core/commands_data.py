@@ -12,8 +12,8 @@ from core.errors import DataError, system_reason
 from core.labels import LABELS
 
 if TYPE_CHECKING:
-    from core.data.fer2013 import DatasetInfo
-    from core.data.kaggle import Download
+    from core.data.dataset import DatasetInfo
+    from core.data.kaggle.download import Download
 
 data_app = typer.Typer(help="Download, import and inspect datasets.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -44,9 +44,9 @@ def data_import(
 ) -> None:
     """Validate and cache a dataset; if this fails, nothing is kept. With a --name other than fer2013, folders and zip
     files that don't have the file names of FER2013 are imported as a custom dataset."""
-    from core.data.ferplus import import_ferplus, looks_like_ferplus
-    from core.data.own import import_own, is_own, parse_mapping
-    from core.data.sources import import_dataset
+    from core.data.importers.fer2013 import import_dataset
+    from core.data.importers.ferplus import import_ferplus, looks_like_ferplus
+    from core.data.importers.own import import_own, is_own, parse_mapping
     from core.progress import ProgressBar
 
     if looks_like_ferplus(path):
@@ -85,25 +85,26 @@ def data_download(
 ) -> None:
     """Download FER2013 from Kaggle and import it. Without a file, the saved token or the one on this machine is used.
     Ctrl-C cancels; the next download resumes."""
-    from core.data import credentials, kaggle
-    from core.data.fer2013 import TERMS, read_info
+    from core.data.dataset import read_info
+    from core.data.fer2013 import TERMS
+    from core.data.kaggle import credentials, download
 
     given = kaggle_json or token_file
     if given:
         credentials.keep(credentials.parse_credentials(_read_secret(given)))
         print("The token is kept for later downloads; `data credentials --remove` removes it.", file=sys.stderr)
-    running = kaggle.look(data_root)
+    running = download.look(data_root)
     if running is None or not running.running:  # else watch the one that is going on
         print(TERMS, file=sys.stderr)
-        kaggle.start(data_root, accept_differences=accept_differences)
+        download.start_download(data_root, accept_differences=accept_differences)
     try:
         ended = _follow_download(data_root)
     except KeyboardInterrupt:
-        kaggle.cancel(data_root)
+        download.cancel(data_root)
         ended = _follow_download(data_root)
     if ended.state != "finished":
         raise DataError(ended.sentence)
-    kaggle.forget(data_root)
+    download.forget(data_root)
     print(ended.sentence, file=sys.stderr)
     _print_dataset(read_info(data_root, ended.name), as_json)
 
@@ -113,24 +114,24 @@ def data_credentials(
     remove: Annotated[bool, typer.Option("--remove", help="Delete the saved token.")] = False,
 ) -> None:
     """Show which Kaggle token a download would use, without revealing it."""
-    from core.data import credentials
+    from core.data.kaggle import credentials
 
     if remove:
         credentials.remove()
-    source = credentials.find()
+    source = credentials.find_credentials()
     print(f"A download would use {source.where}." if source else "There is no Kaggle token on this machine.")
 
 
 def _follow_download(data_root: Path) -> "Download":
     """Show how far the download is until it ends."""
-    from core.data import kaggle
+    from core.data.kaggle import download
     from core.progress import ProgressBar
 
     with ProgressBar() as bar:
-        while (now := kaggle.look(data_root)) and now.running:
+        while (now := download.look(data_root)) and now.running:
             bar.update(now.sentence, now.done / now.total if now.total else None)
             time.sleep(0.25)
-    return now or kaggle.Download(state="cancelled")
+    return now or download.Download(state="cancelled")
 
 
 def _read_secret(path: Path) -> str:
@@ -153,7 +154,7 @@ def data_demo(
     as_json: AsJson = False,
 ) -> None:
     """Generate the synthetic demo dataset: cartoon faces, to try every feature without FER2013."""
-    from core.data.demo import import_demo
+    from core.data.importers.demo import import_demo
 
     _print_dataset(import_demo(data_root, seed=seed), as_json)
 
@@ -161,7 +162,7 @@ def data_demo(
 @data_app.command("status")
 def data_status(data_root: DataRoot, as_json: AsJson = False) -> None:
     """List the imported datasets with their image counts."""
-    from core.data.fer2013 import list_datasets
+    from core.data.dataset import list_datasets
 
     infos = list_datasets(data_root)
     if as_json:

@@ -69,7 +69,7 @@ def runs_verdict(
     as_json: AsJson = False,
 ) -> None:
     """Review the labels of one or more images; kept with your name and the time."""
-    from core.data.fer2013 import load_split
+    from core.data.dataset import load_split
     from core.runs.reader import find_run
     from core.runs.review import local_user
     from core.runs.verdicts import give_verdicts
@@ -252,7 +252,7 @@ def suspects_queue(
     as_json: AsJson = False,
 ) -> None:
     """Queue one run per fold of the train split; each holds its fold out and scores it at the end."""
-    from core.data.fer2013 import read_info
+    from core.data.dataset import read_info
     from core.jobs.folds import queue_folds
     from core.runs.review import local_user
 

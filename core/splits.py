@@ -1,7 +1,10 @@
-"""Names of the sets of images that metrics are reported for."""
+"""The splits of a dataset, once."""
 
 from collections.abc import Mapping
 from typing import Final, TypeVar
+
+SPLITS: Final = ("train", "validation", "test")
+"""The splits of the 2013 challenge: Training, PublicTest, PrivateTest."""
 
 _T = TypeVar("_T")
 

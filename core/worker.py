@@ -124,7 +124,7 @@ def _train(paths: RunPaths, data_root: Path, status: RunStatus, stop_asked: Stop
     if config is None:
         raise FerError("config.json is missing, damaged or from another version: start a new run.")
     # NumPy takes a moment to import, torch seconds: the lock, the state and the easy mistakes must not wait for them
-    from core.data.fer2013 import read_identity, read_info
+    from core.data.dataset import read_identity, read_info
 
     info, identity = read_info(data_root, config.dataset), read_identity(data_root, config.dataset)
     listed = corrections_of(paths, config)

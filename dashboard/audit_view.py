@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from core.data.audit import Audit, audit_dataset, label_counts
-from core.data.fer2013 import DatasetInfo, Split
+from core.data.dataset import DatasetInfo, Split
 from core.labels import LABELS
 from core.runs.table import spreadsheet_safe
 from dashboard import cache, paging, widgets

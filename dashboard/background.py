@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from core.data.fer2013 import DatasetInfo, Progress
+from core.data.dataset import DatasetInfo, ImportProgress
 from core.errors import CountsDifferError, DataError, FerError
 from core.machine import thread_share
 from core.processes import lower_priority, start_module
@@ -45,7 +45,7 @@ class Importer:
         self._started = 0.0
         self._now = Snapshot()
 
-    def start(self, work: Callable[[Progress], DatasetInfo]) -> None:
+    def start(self, work: Callable[[ImportProgress], DatasetInfo]) -> None:
         """Begin.
 
         Raises:
@@ -68,7 +68,7 @@ class Importer:
             if not self._now.running:
                 self._now = Snapshot()
 
-    def _run(self, work: Callable[[Progress], DatasetInfo]) -> None:
+    def _run(self, work: Callable[[ImportProgress], DatasetInfo]) -> None:
         def progress(done: int, total: int) -> None:
             self._now = Snapshot(running=True, done=done, total=total, seconds=time.monotonic() - self._started)
 

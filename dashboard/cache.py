@@ -13,7 +13,7 @@ import pandas as pd
 import streamlit as st
 
 from core.data.audit import audit_dataset
-from core.data.fer2013 import Split, load_split
+from core.data.dataset import Split, load_split
 from core.errors import FerError, RunError, system_reason
 from core.evaluation.metrics import doubt_figures, fit_temperature, with_temperature
 from core.evaluation.predictions import probabilities_of, read_predictions

@@ -8,15 +8,15 @@ from typing import Any
 
 import streamlit as st
 
-from core.data import demo
-from core.data.fer2013 import DatasetInfo, Progress
-from core.data.ferplus import import_ferplus, looks_like_ferplus
-from core.data.own import import_own, parse_mapping
-from core.data.sources import import_dataset
+from core.data.dataset import DatasetInfo, ImportProgress
+from core.data.importers import demo
+from core.data.importers.fer2013 import import_dataset
+from core.data.importers.ferplus import import_ferplus, looks_like_ferplus
+from core.data.importers.own import import_own, parse_mapping
 from dashboard import cache, kaggle_view, widgets
 from dashboard.background import Snapshot
 
-Work = Callable[[Progress], DatasetInfo]
+Work = Callable[[ImportProgress], DatasetInfo]
 
 
 def choices(state: Snapshot) -> None:
@@ -87,17 +87,17 @@ def own() -> None:
             begin(partial(work, Path(str(text)).expanduser()))
 
 
-def from_path(path: Path, accept: bool, progress: Progress) -> DatasetInfo:
+def from_path(path: Path, accept: bool, progress: ImportProgress) -> DatasetInfo:
     if looks_like_ferplus(path):
         return import_ferplus(path, widgets.data_root())
     return import_dataset(path, widgets.data_root(), accept_differences=accept, progress=progress)
 
 
-def from_own(path: Path, progress: Progress, pairs: list[str], **options: Any) -> DatasetInfo:
+def from_own(path: Path, progress: ImportProgress, pairs: list[str], **options: Any) -> DatasetInfo:
     return import_own(path, widgets.data_root(), mapping=parse_mapping(pairs), progress=progress, **options)
 
 
-def from_upload(content: bytes, work: Callable[..., DatasetInfo], progress: Progress) -> DatasetInfo:
+def from_upload(content: bytes, work: Callable[..., DatasetInfo], progress: ImportProgress) -> DatasetInfo:
     """The client's file name is never used: the content goes to a name of ours, and tells by itself what it is."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "upload")

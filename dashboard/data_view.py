@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.data.fer2013 import SPLITS, DatasetInfo, delete_dataset, disk_bytes
+from core.data.dataset import DatasetInfo, delete_dataset, disk_bytes
 from core.labels import LABELS
 from core.runs.reader import list_runs
+from core.splits import SPLITS
 from dashboard import audit_view, cache, charts, widgets
 from dashboard.widgets import escape
 

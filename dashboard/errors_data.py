@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.data.fer2013 import DatasetInfo
+from core.data.dataset import DatasetInfo
 from core.data.identity import same_images
 from core.labels import LABELS
 from core.runs.store import Run

@@ -4,9 +4,9 @@ from typing import Literal
 
 import streamlit as st
 
-from core.data import credentials, kaggle
 from core.data.fer2013 import KAGGLE_NAME, KAGGLE_URL
-from core.data.kaggle import Download
+from core.data.kaggle import credentials, download
+from core.data.kaggle.download import Download
 from core.errors import DataError
 from dashboard import widgets
 from dashboard.widgets import escape
@@ -14,7 +14,7 @@ from dashboard.widgets import escape
 
 def show() -> bool:
     """How far the download is, or how the last one ended, until that is closed; whether one is going on."""
-    now = kaggle.look(widgets.data_root())
+    now = download.look(widgets.data_root())
     if now is None:
         return False
     if now.running:
@@ -23,7 +23,7 @@ def show() -> bool:
         st.success(escape(now.sentence), icon=":material/check_circle:")
         with st.container(horizontal=True):
             if st.button("Start training on it", icon=":material/play_arrow:", type="primary", key="kaggle-train"):
-                kaggle.forget(widgets.data_root())
+                download.forget(widgets.data_root())
                 widgets.go_to(widgets.TRAIN)
             close("Close")
     else:
@@ -33,7 +33,7 @@ def show() -> bool:
 
 def progress() -> None:
     """Drawn anew every second; the download does not need anybody to watch."""
-    now = kaggle.look(widgets.data_root())
+    now = download.look(widgets.data_root())
     if now is None or not now.running:
         st.rerun()
     with st.container(border=True):
@@ -42,7 +42,7 @@ def progress() -> None:
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             st.caption("You may leave this page: the download goes on.", width="content")
             if st.button("Cancel", icon=":material/close:", key="kaggle-cancel"):
-                kaggle.cancel(widgets.data_root())
+                download.cancel(widgets.data_root())
                 st.toast("The download is being cancelled.")
 
 
@@ -64,7 +64,7 @@ def close(label: str) -> None:
     """A button that removes what is left of the download."""
     if st.button(label, icon=":material/close:", key="kaggle-close"):
         with widgets.guarded():
-            kaggle.forget(widgets.data_root())
+            download.forget(widgets.data_root())
             st.rerun()
 
 
@@ -75,12 +75,12 @@ def choice() -> None:
         "as far as known, Kaggle names the Open Database and the Database Contents License. By downloading it you "
         "accept the terms that stand there."
     )
-    now = kaggle.look(widgets.data_root())
+    now = download.look(widgets.data_root())
     if now and now.running:
         st.caption("It is being downloaded: see above.")
         return
     try:
-        source = credentials.find()
+        source = credentials.find_credentials()
     except DataError as error:
         st.warning(escape(str(error)), icon=":material/key_off:")
         source = None
@@ -129,5 +129,5 @@ def begin() -> None:
     """Start, or go on with what has arrived."""
     with widgets.guarded():
         with st.spinner("Starting …"):
-            kaggle.start(widgets.data_root())
+            download.start_download(widgets.data_root())
         st.rerun()

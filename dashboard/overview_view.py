@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import streamlit as st
 
-from core.data.fer2013 import DatasetInfo
+from core.data.dataset import DatasetInfo
 from core.jobs.queue import in_line
 from core.jobs.slots import list_slots
 from core.runs.layout import is_shipped

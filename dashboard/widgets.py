@@ -14,7 +14,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from core.data.fer2013 import DatasetInfo, list_datasets
+from core.data.dataset import DatasetInfo, list_datasets
 from core.errors import FerError
 from core.labels import COLOURS, LABELS
 from core.machine import default_data_root, default_runs_root

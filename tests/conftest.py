@@ -54,8 +54,8 @@ def data_root(tmp_path: Path) -> Path:
 
 def refused(path: Path, data_root: Path, *parts: str, importer: Callable[..., object] | None = None) -> None:
     """Importing fails with one sentence that contains these parts, and leaves nothing."""
-    from core.data.fer2013 import list_datasets
-    from core.data.sources import import_dataset
+    from core.data.dataset import list_datasets
+    from core.data.importers.fer2013 import import_dataset
     from core.errors import DataError
 
     with pytest.raises(DataError) as caught:
@@ -69,7 +69,7 @@ def refused(path: Path, data_root: Path, *parts: str, importer: Callable[..., ob
 @pytest.fixture(scope="session")
 def demo_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data root with a small drawn set named `demo`; read-only for tests."""
-    from core.data.demo import import_demo
+    from core.data.importers.demo import import_demo
 
     root = tmp_path_factory.mktemp("data")
     import_demo(root, train_per_class=24, validation_per_class=6, test_per_class=6)
@@ -79,7 +79,7 @@ def demo_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def real_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data root with the real FER2013, for tests marked `real_data`; read-only."""
-    from core.data.sources import import_dataset
+    from core.data.importers.fer2013 import import_dataset
 
     root = tmp_path_factory.mktemp("real")
     import_dataset(REAL_ZIP, root)

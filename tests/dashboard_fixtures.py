@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
-from core.data.fer2013 import load_split, read_identity
+from core.data.dataset import load_split, read_identity
 from core.evaluation.predictions import write_predictions
 from core.files import write_json
 from core.labels import NUM_CLASSES

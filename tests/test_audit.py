@@ -9,11 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.data import audit
-from core.data.audit import Audit, audit_dataset, label_counts, near_groups, perceptual_hashes
-from core.data.demo import draw_face, import_demo
-from core.data.fer2013 import SPLITS, load_split, read_info, write_dataset
+from core.data import audit, near_duplicates
+from core.data.audit import Audit, audit_dataset, label_counts
+from core.data.dataset import load_split, read_info, write_dataset
+from core.data.importers.demo import import_demo
+from core.data.importers.drawing import draw_face
+from core.data.near_duplicates import near_groups, perceptual_hashes
 from core.errors import DataError
+from core.splits import SPLITS
 
 
 @pytest.fixture(autouse=True)
@@ -126,7 +129,7 @@ def test_look_alikes_take_a_number_of_comparisons_that_grows_with_their_number(
 ) -> None:
     """Thousands of pictures whose hashes differ in a bit or two, be they of one scene or different drawings."""
     compared: list[int] = []
-    distance = audit._distance
+    distance = near_duplicates._distance
     monkeypatch.setattr(audit, "_distance", lambda a, b: compared.append(len(a)) or distance(a, b))
 
     def cost(images: int) -> tuple[int, int]:
@@ -146,7 +149,7 @@ def test_look_alikes_take_a_number_of_comparisons_that_grows_with_their_number(
 
 def test_thousands_of_look_alikes_are_one_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     correlated: list[int] = []
-    correlations = audit._correlations
+    correlations = near_duplicates._correlations
     monkeypatch.setattr(
         audit, "_correlations", lambda images, pairs: correlated.append(len(pairs)) or correlations(images, pairs)
     )
@@ -169,7 +172,7 @@ def test_a_hash_is_64_bits_and_bears_a_change_of_contrast() -> None:
 def test_it_is_made_once_and_again_after_an_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import_demo(tmp_path, train_per_class=3, validation_per_class=1, test_per_class=1)
     made: list[object] = []
-    find = audit.find
+    find = audit.find_issues
     monkeypatch.setattr(audit, "find", lambda splits: made.append(1) or find(splits))
     first = audit_dataset(tmp_path, "demo")
     assert audit_dataset(tmp_path, "demo") is first

@@ -13,8 +13,8 @@ import pytest
 import torch
 from PIL import Image
 
+from core.data.dataset import load_split
 from core.data.decode import decode_image
-from core.data.fer2013 import load_split
 from core.evaluation.metrics import with_temperature
 from core.evaluation.predictions import probabilities_of, read_predictions
 from core.labels import LABELS

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.data.fer2013 import Split
+from core.data.dataset import Split
 from core.presets import make_config
 from core.training import bench
 from core.training.device import Compute

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from core import files
 from core.__main__ import app
 from core.config import TrainConfig
-from core.data.fer2013 import load_split
+from core.data.dataset import load_split
 from core.errors import RunError
 from core.evaluation.inference import class_probabilities
 from core.evaluation.metrics import log_loss

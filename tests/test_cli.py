@@ -15,7 +15,7 @@ from PIL import Image
 
 from core.__main__ import app
 from core.config import TrainConfig
-from core.data import demo
+from core.data.importers import demo
 from core.evaluation.predictions import read_predictions
 from core.files import write_json
 from core.jobs.queue import take_waiting

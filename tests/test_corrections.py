@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.config import TrainConfig
-from core.data.fer2013 import load_split, read_info
+from core.data.dataset import load_split, read_info
 from core.errors import RunError
 from core.files import write_json
 from core.jobs.local import start

@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.data.demo import draw_face, import_demo
-from core.data.fer2013 import SPLITS, DatasetInfo, list_datasets, load_split
+from core.data.dataset import DatasetInfo, list_datasets, load_split
+from core.data.importers.demo import import_demo
+from core.data.importers.drawing import draw_face
 from core.errors import DataError
 from core.labels import LABELS
+from core.splits import SPLITS
 
 
 @pytest.fixture(scope="module")

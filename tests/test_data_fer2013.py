@@ -10,21 +10,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.data import fer2013
-from core.data.fer2013 import (
-    PUBLISHED_COUNTS,
-    SPLITS,
+from core.data import dataset
+from core.data.dataset import (
     DatasetInfo,
     SplitArrays,
-    count_differences,
     delete_dataset,
     list_datasets,
     load_split,
     read_info,
     write_dataset,
 )
+from core.data.fer2013 import PUBLISHED_COUNTS, count_differences
 from core.errors import DataError
 from core.labels import LABELS
+from core.splits import SPLITS
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
@@ -228,7 +227,7 @@ def test_failed_writing_keeps_the_old_set_and_leaves_nothing(tmp_path: Path, mon
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(fer2013, "write_json", full)
+        patch.setattr(dataset, "write_json", full)
         with pytest.raises(DataError, match=r"The disk of .* is full: free some space"):
             write(tmp_path, seed=2)
     assert read_info(tmp_path, "small") == old
@@ -323,7 +322,7 @@ def test_imports_at_the_same_time_do_not_harm_each_other(tmp_path: Path) -> None
 
 def test_pages_can_use_it_without_torch_or_pandas() -> None:
     code = (
-        "import sys, core.data.fer2013, core.data.sources, core.data.demo, core.data.decode\n"
+        "import sys, core.data.dataset, core.data.importers.fer2013, core.data.importers.demo, core.data.decode\n"
         "print(*{'torch', 'pandas', 'sklearn', 'streamlit'} & set(sys.modules))"
     )
     command = [sys.executable, "-c", code]

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.data.demo import import_demo
-from core.data.fer2013 import SPLITS, list_datasets, load_split, read_info
-from core.data.ferplus import import_ferplus, looks_like_ferplus
-from core.data.sources import import_dataset
+from core.data.dataset import list_datasets, load_split, read_info
+from core.data.importers.demo import import_demo
+from core.data.importers.fer2013 import import_dataset
+from core.data.importers.ferplus import import_ferplus, looks_like_ferplus
 from core.errors import DataError
 from core.labels import LABELS
+from core.splits import SPLITS
 from tests.conftest import refused
 from tests.test_data_sources import make_zip, small_files
 from tests.test_data_tables import lines_of, write_lines

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from core.config import TrainConfig
-from core.data import fer2013
-from core.data.fer2013 import SPLITS, DatasetInfo, load_split, read_identity, read_info, write_dataset
+from core.data import dataset
+from core.data.dataset import DatasetInfo, load_split, read_identity, read_info, write_dataset
 from core.data.identity import DataIdentity, same_images
 from core.errors import RunError
 from core.files import read_json, write_json
@@ -22,6 +22,7 @@ from core.runs.reproduce import Outcome, check_reproducible, compare_origins, ju
 from core.runs.store import Run
 from core.runs.suspects import find_suspects
 from core.runs.verdicts import give_verdicts
+from core.splits import SPLITS
 from core.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from core.training.device import choose_compute
 from core.training.feed import load_data
@@ -92,7 +93,7 @@ def test_of_an_old_import_it_is_found_out_once(data_root: Path, monkeypatch: pyt
     as_imported_before(data_root)
     assert read_info(data_root, "demo").identity == DataIdentity(expected.content)
     assert read_identity(data_root, "demo") == expected
-    monkeypatch.setattr(fer2013, "_fingerprints", lambda _: pytest.fail("the images were read again"))
+    monkeypatch.setattr(dataset, "_fingerprints", lambda _: pytest.fail("the images were read again"))
     assert read_identity(data_root, "demo") == expected
 
 

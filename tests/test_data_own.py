@@ -11,11 +11,12 @@ import pytest
 from PIL import Image
 
 from core.data.audit import audit_dataset
-from core.data.demo import draw_face
-from core.data.fer2013 import SPLITS, list_datasets, load_split
-from core.data.own import import_own, is_own, parse_mapping
+from core.data.dataset import list_datasets, load_split
+from core.data.importers.drawing import draw_face
+from core.data.importers.own import import_own, is_own, parse_mapping
 from core.errors import DataError
 from core.labels import LABELS
+from core.splits import SPLITS
 from tests.conftest import refused
 
 KINDS = ("JPEG", "PNG", "WEBP", "BMP")

@@ -8,10 +8,12 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from core.data.audit import audit_dataset
-from core.data.demo import draw_face, import_demo
-from core.data.fer2013 import SPLITS, list_datasets, load_split, read_info, write_dataset
-from core.data.sources import import_dataset
+from core.data.dataset import list_datasets, load_split, read_info, write_dataset
+from core.data.importers.demo import import_demo
+from core.data.importers.drawing import draw_face
+from core.data.importers.fer2013 import import_dataset
 from core.labels import LABELS
+from core.splits import SPLITS
 from dashboard import audit_view, cache
 from tests.conftest import PROJECT_ROOT, wait_for
 from tests.dashboard_fixtures import end_run, write_run

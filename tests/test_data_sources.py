@@ -19,11 +19,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.data import archives, sources
-from core.data.fer2013 import PUBLISHED_COUNTS, SPLITS, DatasetInfo, list_datasets, load_split, read_info
-from core.data.sources import import_dataset
+from core.data import archives
+from core.data.dataset import DatasetInfo, list_datasets, load_split, read_info
+from core.data.fer2013 import PUBLISHED_COUNTS
+from core.data.importers import fer2013
+from core.data.importers.fer2013 import import_dataset
 from core.errors import CountsDifferError, DataError
 from core.labels import LABELS
+from core.splits import SPLITS
 from tests.conftest import PROJECT_ROOT, REAL_ZIP, refused
 
 
@@ -396,11 +399,11 @@ def test_too_many_files_and_too_many_bytes_are_refused(
     path = make_zip(tmp_path / "a.zip", small_files())
     folder = make_folder(tmp_path / "a", small_files())
     with monkeypatch.context() as patch:
-        patch.setattr(sources, "_MAX_FILES", 20)
+        patch.setattr(fer2013, "_MAX_FILES", 20)
         refused(path, data_root, "more than 20 files")
         refused(folder, data_root, "more than 20 files")
     with monkeypatch.context() as patch:
-        patch.setattr(sources, "_MAX_TOTAL_BYTES", 10_000)
+        patch.setattr(fer2013, "_MAX_TOTAL_BYTES", 10_000)
         refused(path, data_root, "is refused, since it holds more than")
     with monkeypatch.context() as patch:
         patch.setattr(archives, "_MAX_DIRECTORY_BYTES", 1000)
@@ -420,7 +423,7 @@ def test_control_characters_do_not_reach_the_message(tmp_path: Path, data_root: 
 def test_import_killed_at_any_moment_leaves_nothing_or_the_whole_set(tmp_path: Path) -> None:
     path = make_zip(tmp_path / "a.zip", small_files())
     script = (
-        "import sys, time; from pathlib import Path; from core.data.sources import import_dataset\n"
+        "import sys, time; from pathlib import Path; from core.data.importers.fer2013 import import_dataset\n"
         "def progress(done, total): print(done, flush=True); time.sleep(float(sys.argv[3]))\n"
         "import_dataset(Path(sys.argv[1]), Path(sys.argv[2]), accept_differences=True, progress=progress)"
     )

@@ -14,14 +14,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.data import tables
-from core.data.demo import import_demo
-from core.data.fer2013 import SPLITS, DatasetInfo, load_split, read_info
-from core.data.own import is_own
-from core.data.sources import import_dataset
-from core.data.tables import TABLE_LABELS
+from core.data.dataset import DatasetInfo, load_split, read_info
+from core.data.importers import tables
+from core.data.importers.demo import import_demo
+from core.data.importers.fer2013 import import_dataset
+from core.data.importers.own import is_own
+from core.data.importers.tables import TABLE_LABELS
 from core.errors import CountsDifferError
 from core.labels import LABELS
+from core.splits import SPLITS
 from tests.conftest import REAL_ZIP, refused
 from tests.test_data_sources import make_folder, make_zip
 

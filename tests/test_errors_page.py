@@ -14,7 +14,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.data.audit import audit_dataset
-from core.data.fer2013 import load_split
+from core.data.dataset import load_split
 from core.evaluation.predictions import read_predictions, write_predictions
 from core.files import read_json, write_json
 from core.labels import LABELS
@@ -182,7 +182,7 @@ def test_copies_are_those_of_the_audit(demo_root: Path) -> None:
 
 def test_the_shown_selection_can_be_taken_away(run: FakeRun, demo_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FER_DATA_ROOT", str(demo_root))
-    from core.data.fer2013 import read_info
+    from core.data.dataset import read_info
 
     table = table_of(run)
     chosen = table[~table["correct"]].iloc[:5]

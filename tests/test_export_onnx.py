@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.data.fer2013 import load_split
+from core.data.dataset import load_split
 from core.evaluation.metrics import with_temperature
 from core.labels import LABELS
 from core.models.cnn import build_model

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from core.data.fer2013 import Split, load_split
+from core.data.dataset import Split, load_split
 from core.labels import LABELS
 from core.models.cnn import build_model
 from core.prediction.faces import Face, cut_out, find_faces, is_face_crop

@@ -17,10 +17,12 @@ import psutil
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.data import credentials, kaggle, kaggle_process
-from core.data.credentials import parse_credentials
-from core.data.fer2013 import list_datasets
-from core.data.kaggle import Download
+from core.data.dataset import list_datasets
+from core.data.kaggle import credentials
+from core.data.kaggle import download as kaggle
+from core.data.kaggle import process as kaggle_process
+from core.data.kaggle.credentials import parse_credentials
+from core.data.kaggle.download import Download
 from core.errors import DataError
 from dashboard import cache
 from tests.conftest import PROJECT_ROOT, REAL_ZIP, wait_for
@@ -78,7 +80,7 @@ def downloads_of(folder: Path) -> list[psutil.Process]:
 
 def download(data_root: Path, silence: float = LONG) -> Download:
     """One from beginning to end, without a process of our own around Kaggle's client."""
-    kaggle_process.run(data_root, silence_seconds=silence, accept_differences=True)
+    kaggle_process.download_and_import(data_root, silence_seconds=silence, accept_differences=True)
     return looked(data_root)
 
 
@@ -125,7 +127,7 @@ def test_a_download_with_what_the_machine_has(
     else:
         (machine / ".kaggle").mkdir()
         (machine / ".kaggle" / where).write_text(LEGACY if where == "kaggle.json" else TOKEN)
-    source = credentials.find()
+    source = credentials.find_credentials()
     assert source is not None and where in source.where and not source.kept
     works(data_root)
 
@@ -146,7 +148,7 @@ def test_the_real_zip(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with serve(StandIn(REAL_ZIP.read_bytes())) as server:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
-        kaggle.start(data_root)
+        kaggle.start_download(data_root)
         while (now := looked(data_root)).running:
             assert 0 <= now.done <= max(now.total, now.done)
             time.sleep(0.05)
@@ -160,14 +162,14 @@ def test_the_real_zip(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_credentials(data_root: Path, server: StandIn) -> None:
     with pytest.raises(DataError, match=r"^There is no Kaggle token on this machine: .*kaggle\.com/settings/api\.$"):
-        kaggle.start(data_root)
+        kaggle.start_download(data_root)
     assert kaggle.look(data_root) is None
 
 
 def test_a_token_that_kaggle_refuses_is_not_kept(data_root: Path, server: StandIn) -> None:
     credentials.keep(parse_credentials("KGAT_wrong-0123456789"))
     assert failed(data_root, "does not accept this token", "not kept", "kaggle.com/settings/api").rejected
-    assert credentials.find() is None
+    assert credentials.find_credentials() is None
     credentials.keep(parse_credentials(TOKEN))
     works(data_root)
 
@@ -229,7 +231,7 @@ def test_a_corrupt_zip_of_the_right_size_is_removed(data_root: Path, server: Sta
 
 def test_other_numbers_are_refused_unless_accepted(data_root: Path, server: StandIn) -> None:
     credentials.keep(parse_credentials(TOKEN))
-    kaggle_process.run(data_root)
+    kaggle_process.download_and_import(data_root)
     assert "21 of its 21 numbers differ, train/angry has 2 images instead of 3,995" in looked(data_root).error
     assert looked(data_root).kept_bytes == 0
 
@@ -239,7 +241,7 @@ def test_too_little_space(data_root: Path, server: StandIn, monkeypatch: pytest.
     with monkeypatch.context() as small:
         small.setattr(kaggle, "_SPARE_BYTES", 10**15)
         with pytest.raises(DataError, match=r"too full, since FER2013 needs .* MB are free: free some space"):
-            kaggle.start(data_root)
+            kaggle.start_download(data_root)
 
 
 # --- cancelled, killed, twice
@@ -249,7 +251,7 @@ def slow_start(data_root: Path, server: StandIn) -> None:
     credentials.keep(parse_credentials(TOKEN))
     server.bytes_per_second = 100_000
     server.content += bytes(1_500_000)  # a comment after the archive's end would do, too
-    kaggle.start(data_root, accept_differences=True)
+    kaggle.start_download(data_root, accept_differences=True)
     wait_for(lambda: (data_root / ".download" / "fer2013.zip").exists(), 60, "the first bytes")
 
 
@@ -275,7 +277,7 @@ def test_a_refusal_without_a_reason_of_the_system_still_says_something(
 def test_one_at_a_time_and_cancel(data_root: Path, server: StandIn) -> None:
     slow_start(data_root, server)
     with pytest.raises(DataError, match="is being downloaded already"):
-        kaggle.start(data_root)
+        kaggle.start_download(data_root)
     with pytest.raises(DataError, match="cancel that first"):
         kaggle.forget(data_root)
     kaggle.cancel(data_root)
@@ -290,7 +292,7 @@ def test_killed_it_is_interrupted_and_its_client_goes_too(data_root: Path, serve
     whole = server.content
     slow_start(data_root, server)
     # The command line as it was when the process was found: of one that has just ended nobody can ask any more.
-    [ours] = [each for each in downloads_of(data_root) if "core.data.kaggle_process" in each.info["cmdline"]]
+    [ours] = [each for each in downloads_of(data_root) if "core.data.kaggle.process" in each.info["cmdline"]]
     ours.send_signal(signal.SIGKILL)
     wait_for(lambda: looked(data_root).state == "interrupted", 60, "being interrupted")
     assert "was interrupted" in looked(data_root).sentence
@@ -312,9 +314,9 @@ def test_the_secret_is_nowhere_but_in_its_file(
     seen: list[str] = []
     for given, secret in ((TOKEN, TOKEN), (LEGACY, KEY)):
         credentials.keep(parse_credentials(given))
-        assert secret not in repr(parse_credentials(given)) + repr(credentials.find())
+        assert secret not in repr(parse_credentials(given)) + repr(credentials.find_credentials())
         server.bytes_per_second = 1_000_000
-        kaggle.start(data_root, accept_differences=True)
+        kaggle.start_download(data_root, accept_differences=True)
         while (now := looked(data_root)).running:
             seen.append(now.model_dump_json())
             for process in downloads_of(data_root):
@@ -364,7 +366,7 @@ def test_what_is_no_credentials(text: str, user: str, part: str) -> None:
 
 
 def test_credentials_are_kept_replaced_and_removed(machine: Path) -> None:
-    assert credentials.find() is None
+    assert credentials.find_credentials() is None
     credentials.keep(parse_credentials(f"\ufeff {LEGACY}\n"))
     folder = machine / ".config/fer-dashboard/kaggle/.kaggle"
     assert json.loads((folder / "kaggle.json").read_text()) == {"username": USER, "key": KEY}
@@ -374,14 +376,14 @@ def test_credentials_are_kept_replaced_and_removed(machine: Path) -> None:
     assert [file.name for file in folder.iterdir()] == ["kaggle.json"]
     credentials.remove()
     credentials.remove()
-    assert list(folder.iterdir()) == [] and credentials.find() is None
+    assert list(folder.iterdir()) == [] and credentials.find_credentials() is None
 
 
 def test_a_malformed_file_of_the_machine_is_named(machine: Path, data_root: Path) -> None:
     (machine / ".kaggle").mkdir()
     (machine / ".kaggle" / "kaggle.json").write_text('{"username": "ada"')
     with pytest.raises(DataError, match=r"^~/.kaggle/kaggle.json of this machine cannot be used, .* malformed"):
-        kaggle.start(data_root)
+        kaggle.start_download(data_root)
 
 
 # --- the command line
@@ -470,7 +472,7 @@ def test_the_page(data_root: Path, server: StandIn, machine: Path, monkeypatch: 
     assert "With the user name and key kept here." in words()
     hold_no_secret()
     app.button(key="kaggle-remove").click().run()
-    assert credentials.find() is None and "Keep it and download" in [button.label for button in app.button]
+    assert credentials.find_credentials() is None and "Keep it and download" in [button.label for button in app.button]
     (machine / ".kaggle").mkdir()
     (machine / ".kaggle" / "kaggle.json").write_text("{")
     app.run()

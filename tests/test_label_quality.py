@@ -9,8 +9,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from core.data.demo import import_demo
-from core.data.fer2013 import load_split
+from core.data.dataset import load_split
+from core.data.importers.demo import import_demo
 from core.errors import RunError
 from core.evaluation.label_quality import suspects, suspicion
 from core.evaluation.predictions import PROBABILITY_COLUMNS

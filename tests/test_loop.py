@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from core.__main__ import app
 from core.config import TrainConfig
-from core.data.fer2013 import Split, load_split
+from core.data.dataset import Split, load_split
 from core.errors import DataError, RunError
 from core.evaluation.predictions import read_predictions
 from core.jobs import local
@@ -132,7 +132,7 @@ def test_from_mistakes_to_a_better_run(fer: Terminal) -> None:
 
 
 def corrections_for(data_root: Path, *entries: dict[str, Any]) -> Corrections:
-    from core.data.fer2013 import read_info
+    from core.data.dataset import read_info
 
     return Corrections.model_validate(
         {

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.data.fer2013 import SPLITS, read_info
+from core.data.dataset import read_info
 from core.evaluation.predictions import read_predictions
 from core.labels import LABELS
 from core.runs.layout import RunPaths
+from core.splits import SPLITS
 from dashboard import cache
 from tests.conftest import PROJECT_ROOT
 from tests.test_data_own import folder, photos

@@ -356,7 +356,7 @@ def test_estimates_say_what_they_are_based_on(write: Writer, runs_root: Path) ->
 
 
 def test_the_demo_set_is_made_and_shown(open_page: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from core.data import demo
+    from core.data.importers import demo
 
     small = demo.import_demo
     monkeypatch.setattr(demo, "import_demo", lambda root, **kw: small(root, train_per_class=4, **kw))
@@ -485,7 +485,9 @@ def test_no_folder_named_pages() -> None:
 
 
 def test_drawing_curves_imports_nothing_heavy() -> None:
-    imports = "core.jobs.local, core.runs.estimate, core.data.sources, core.data.demo, core.data.decode"
+    imports = (
+        "core.jobs.local, core.runs.estimate, core.data.importers.fer2013, core.data.importers.demo, core.data.decode"
+    )
     views = "dashboard.overview_view, dashboard.run_view, dashboard.data_view, dashboard.train_form"
     code = f"import {views}, {imports}, sys; print([name for name in ('torch', 'sklearn') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PROJECT_ROOT)

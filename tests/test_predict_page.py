@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from core.data.fer2013 import load_split
+from core.data.dataset import load_split
 from core.models.cnn import build_model
 from core.prediction.batch import frame_picture, predict_pictures
 from core.prediction.pictures import Picture

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.data.fer2013 import load_split
+from core.data.dataset import load_split
 from core.evaluation.inference import class_probabilities
 from core.evaluation.metrics import accuracy_interval, confusion
 from core.evaluation.predictions import PROBABILITY_COLUMNS, read_predictions

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from core.__main__ import app
 from core.config import TrainConfig
-from core.data.fer2013 import load_split, write_dataset
+from core.data.dataset import load_split, write_dataset
 from core.errors import RunError
 from core.evaluation.metrics import accuracy_interval
 from core.evaluation.predictions import probabilities_of, read_predictions

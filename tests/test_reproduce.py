@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from core import worker
 from core.__main__ import app
 from core.config import TrainConfig
-from core.data.demo import import_demo
+from core.data.importers.demo import import_demo
 from core.errors import DataError, RunError
 from core.jobs import local
 from core.jobs.queue import waiting_runs

@@ -256,7 +256,7 @@ def test_early_stopping_ends_the_run_and_a_resume_does_not_go_on(tmp_path: Path,
 
 
 def test_other_data_under_the_same_name_are_refused(tmp_path: Path, demo_root: Path) -> None:
-    from core.data.demo import import_demo
+    from core.data.importers.demo import import_demo
 
     config = TrainConfig(**TINY)
     paths = create_run(tmp_path / "runs", config, run_id="run")

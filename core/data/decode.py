@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from core.data.fer2013 import IMAGE_SIZE
 from core.errors import ImageError, display_name
+from core.models import IMAGE_SIZE
 
 MAX_IMAGE_BYTES: Final = 20_000_000
 MAX_PIXELS: Final = 50_000_000

@@ -10,8 +10,8 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image
 
+from core.data.dataset import load_split
 from core.data.decode import decode_image
-from core.data.fer2013 import load_split
 from core.errors import DataError
 from core.evaluation.saliency import grad_cam
 from core.labels import LABELS

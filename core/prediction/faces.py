@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from core.data.fer2013 import IMAGE_SIZE
+from core.models import IMAGE_SIZE
 
 SCORE: Final = 0.7
 """Least score of a detection. At 0.9 a fifth of the faces on group photos are missed."""

@@ -12,11 +12,11 @@ import torch
 from PIL import Image
 
 from core.data.decode import decode_image, to_face
-from core.data.fer2013 import IMAGE_SIZE
 from core.errors import RunError
 from core.evaluation.inference import class_probabilities
 from core.evaluation.metrics import UNSURE_BELOW, with_temperature
 from core.labels import LABELS
+from core.models import IMAGE_SIZE
 from core.models.cnn import CnnModel1, CnnModel2
 from core.models.state_dict import load_weights
 from core.prediction.faces import cut_out, find_faces, is_face_crop

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from core.data.fer2013 import Split
+    from core.data.dataset import Split
 
 Action = Literal["exclude", "relabel"]
 CORRECTED_SPLITS: Final = ("train", "validation")
@@ -267,7 +267,7 @@ def check_fits(corrections: Corrections, data_root: Path, dataset: str) -> None:
         RunError: it was made on other data, or names an image that the data set does not have.
         DataError: the data set is missing or damaged.
     """
-    from core.data.fer2013 import load_split, read_identity
+    from core.data.dataset import load_split, read_identity
 
     if not same_images([corrections.data, read_identity(data_root, dataset)]):
         raise RunError(

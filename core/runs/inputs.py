@@ -15,7 +15,7 @@ def missing_inputs(runs_root: Path, data_root: Path, dataset: str, corrections: 
     Returns:
         By field one clause that says what is wrong; a list can only be held against a dataset that is here.
     """
-    from core.data.fer2013 import list_datasets
+    from core.data.dataset import list_datasets
     from core.runs.corrections import list_corrections
 
     missing = {}
@@ -37,7 +37,7 @@ def check_inputs(runs_root: Path, data_root: Path, dataset: str, corrections: st
     Raises:
         RunError: one sentence that names what is missing and how to choose another.
     """
-    from core.data.fer2013 import list_datasets
+    from core.data.dataset import list_datasets
 
     missing = missing_inputs(runs_root, data_root, dataset, corrections)
     if not missing:

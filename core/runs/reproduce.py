@@ -79,7 +79,7 @@ def check_reproducible(run: Run, data_root: Path) -> str | None:
         RunError: it has not finished, or its settings cannot be read.
         DataError: its data set is not here.
     """
-    from core.data.fer2013 import read_identity
+    from core.data.dataset import read_identity
 
     if run.config is None:
         raise RunError(f"Run {run.id} cannot be reproduced: {run.problem}")

@@ -27,7 +27,7 @@ from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
 from core.config import TrainConfig
-from core.data.fer2013 import load_split
+from core.data.dataset import load_split
 from core.evaluation.inference import BATCH, class_probabilities
 from core.labels import LABELS
 from core.models.cnn import build_model

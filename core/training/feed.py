@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from core.config import TrainConfig
-from core.data.fer2013 import SPLITS, Split, load_split, read_identity
+from core.data.dataset import Split, load_split, read_identity
 from core.data.identity import DataIdentity, same_images
 from core.errors import DataError, RunError
 from core.runs.corrections import Corrections, apply_corrections
+from core.splits import SPLITS
 from core.training.device import Compute, tensor_on
 
 _FOLD_SEED = 2013

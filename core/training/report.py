@@ -11,7 +11,7 @@ import numpy as np
 from torch import nn
 
 from core.config import TrainConfig
-from core.data.fer2013 import Split, load_split, read_identity
+from core.data.dataset import Split, load_split, read_identity
 from core.data.identity import same_images
 from core.errors import RunError
 from core.evaluation.inference import FLIP, Views, class_probabilities

@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from core.data.fer2013 import list_datasets
+from core.data.dataset import list_datasets
 from dashboard import cache, data_import, data_view, kaggle_view, widgets
 from dashboard.background import Snapshot
 from dashboard.widgets import escape

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core.data.fer2013 import list_datasets
+from core.data.dataset import list_datasets
 from core.runs.selection import best_run
 from dashboard import cache, overview_view, run_actions, run_widgets, widgets
 

@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from core.config import TrainConfig, parse_config
-from core.data.fer2013 import SPLITS, DatasetInfo, list_datasets
+from core.data.dataset import DatasetInfo, list_datasets
 from core.data.identity import same_images
 from core.errors import ConfigError, RunError
 from core.jobs import local
@@ -14,6 +14,7 @@ from core.runs.corrections import list_corrections
 from core.runs.estimate import estimate_duration
 from core.runs.layout import is_shipped
 from core.runs.store import Run
+from core.splits import SPLITS
 from dashboard import cache, run_actions, run_widgets, train_form, widgets
 from dashboard.widgets import escape
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from core.config import TrainConfig
-from core.data.fer2013 import SPLITS, load_split, read_info, write_dataset
+from core.data.dataset import load_split, read_info, write_dataset
 from core.evaluation.label_quality import suspects
 from core.evaluation.predictions import read_predictions
 from core.labels import NUM_CLASSES
@@ -23,6 +23,7 @@ from core.machine import default_data_root
 from core.presets import make_config
 from core.runs.store import RunStatus, create_run
 from core.runs.suspects import fold_settings
+from core.splits import SPLITS
 
 NAME = "flipped"
 

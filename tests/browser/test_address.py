@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from core.data.demo import import_demo
+from core.data.importers.demo import import_demo
 from core.files import read_json, write_json
 from tests.browser.conftest import App, settle, visit
 from tests.dashboard_fixtures import FakeRun, write_run

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from core.data.demo import import_demo
+from core.data.importers.demo import import_demo
 from core.jobs.queue import waiting_runs
 from core.runs.layout import QueuePaths
 from core.runs.review import read_changes

@@ -6,7 +6,7 @@ from typing import Any
 
 from PIL import Image
 
-from core.data.fer2013 import load_split
+from core.data.dataset import load_split
 from core.labels import LABELS
 from core.runs.reader import list_runs
 from tests.browser.conftest import App, settle

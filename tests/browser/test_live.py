@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from core.data.demo import import_demo
+from core.data.importers.demo import import_demo
 from core.runs.reader import list_runs
 from tests.browser.conftest import App, running_app
 from tests.browser.test_journey import open_page, settle

@@ -8,9 +8,10 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 import pytest
 
-from core.data.demo import import_demo
-from core.data.fer2013 import SPLITS, load_split, write_dataset
+from core.data.dataset import load_split, write_dataset
+from core.data.importers.demo import import_demo
 from core.evaluation.predictions import write_predictions
+from core.splits import SPLITS
 from tests.browser.conftest import App, settle, visit
 from tests.dashboard_fixtures import write_run
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from core.data.fer2013 import load_split
+from core.data.dataset import load_split
 from core.labels import LABELS
 from core.models.cnn import build_model
 from tests.browser.conftest import App, settle

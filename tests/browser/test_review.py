@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from core.data.demo import import_demo
+from core.data.importers.demo import import_demo
 from core.runs.reader import read_run
 from core.runs.review import read_changes
 from tests.browser.conftest import App, settle, visit

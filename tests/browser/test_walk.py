@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from core.data.demo import import_demo
+from core.data.importers.demo import import_demo
 from core.files import read_json, write_json
 from core.models.cnn import build_model
 from tests.browser.conftest import running_app

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from core.data import credentials, kaggle
-from core.data.credentials import parse_credentials
-from core.data.fer2013 import SPLITS, list_datasets, load_split, read_info
-from core.data.sources import import_dataset
+from core.data.dataset import list_datasets, load_split, read_info
+from core.data.importers.fer2013 import import_dataset
+from core.data.kaggle import credentials, download
+from core.data.kaggle.credentials import parse_credentials
+from core.splits import SPLITS
 from tests.conftest import PROJECT_ROOT, wait_for
 from tests.faults.test_still_and_full import fill
 from tests.kaggle_stand_in import TOKEN, StandIn, serve
@@ -23,7 +24,7 @@ KILLS = 5
 MEGABYTES = 170
 
 SCRIPT = (
-    "import sys; from pathlib import Path; from core.data.sources import import_dataset\n"
+    "import sys; from pathlib import Path; from core.data.importers.fer2013 import import_dataset\n"
     "print('ready', flush=True)\n"
     "import_dataset(Path(sys.argv[1]), Path(sys.argv[2]), accept_differences=True)"
 )
@@ -85,22 +86,22 @@ def test_a_disk_that_fills_up_ends_the_download_and_the_next_try_works(
     with serve(StandIn(content, bytes_per_second=1_500_000)) as server:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
-        kaggle.start(disk, accept_differences=True)
+        download.start_download(disk, accept_differences=True)
         zip_file = disk / ".download" / "fer2013.zip"
         wait_for(lambda: zip_file.exists() and zip_file.stat().st_size > 0, 60, "the first megabyte")
         fill(disk / "filler")
         wait_for(lambda: not running(disk), 60, "the end")
-        ended = kaggle.look(disk)
+        ended = download.look(disk)
         assert ended is not None and ended.state == "failed"
         assert ended.error.startswith(f"The disk of {disk} is full: free some space"), ended.error
         assert ended.error.endswith("what has arrived is kept.")
         (disk / "filler").unlink()
         server.bytes_per_second = 0
-        kaggle.start(disk, accept_differences=True)
+        download.start_download(disk, accept_differences=True)
         wait_for(lambda: not running(disk), 60, "the end")
     assert read_info(disk, "fer2013").total == 28
 
 
 def running(data_root: Path) -> bool:
-    found = kaggle.look(data_root)
+    found = download.look(data_root)
     return found is not None and found.running

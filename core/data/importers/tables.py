@@ -16,9 +16,11 @@ from typing import BinaryIO, Final
 import numpy as np
 
 from core.data.archives import DAMAGES, BoundedStream, Entry, TooLargeError, begins_as_tar, read_tar
-from core.data.fer2013 import IMAGE_SIZE, SPLITS, Progress, SplitArrays
+from core.data.dataset import ImportProgress, SplitArrays
 from core.errors import DataError, quote
 from core.labels import LABELS
+from core.models import IMAGE_SIZE
+from core.splits import SPLITS
 
 TABLE_LABELS: Final = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """What the numbers 0..6 of the column `emotion` mean; ours are in another order."""
@@ -57,7 +59,7 @@ def is_table(name: str) -> bool:
     return PurePosixPath(name).name.lower() in TABLE_NAMES
 
 
-def read_table(path: Path, progress: Progress | None = None) -> dict[str, SplitArrays]:
+def read_fer2013_csv(path: Path, progress: ImportProgress | None = None) -> dict[str, SplitArrays]:
     """The splits of a table: a CSV file, one packed with gzip, or a tar archive that holds one, packed or not.
 
     Args:
@@ -72,7 +74,9 @@ def read_table(path: Path, progress: Progress | None = None) -> dict[str, SplitA
         return read_table_stream(file, path.name, path.stat().st_size, progress)
 
 
-def read_table_stream(file: BinaryIO, name: str, size: int, progress: Progress | None = None) -> dict[str, SplitArrays]:
+def read_table_stream(
+    file: BinaryIO, name: str, size: int, progress: ImportProgress | None = None
+) -> dict[str, SplitArrays]:
     """The same for an open file that can go back to its beginning; `size` in bytes."""
     name = quote(name)
 

@@ -4,9 +4,9 @@ import errno
 import os
 from typing import Any, Final
 
-from core.data.credentials import TOKEN_PAGE, Source
 from core.data.fer2013 import KAGGLE_NAME, KAGGLE_URL
-from core.data.kaggle import IMPORTED_BYTES, ZIP_BYTES, DownloadPaths
+from core.data.kaggle.credentials import TOKEN_PAGE, Source
+from core.data.kaggle.download import IMPORTED_BYTES, ZIP_BYTES, DownloadPaths
 from core.errors import CountsDifferError
 
 DAMAGED: Final = "What Kaggle sent is damaged, and was removed: download it again."

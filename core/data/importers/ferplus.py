@@ -14,19 +14,12 @@ from typing import Final
 
 import numpy as np
 
-from core.data.fer2013 import (
-    KAGGLE_NAME,
-    SPLITS,
-    DatasetInfo,
-    SplitArrays,
-    check_name,
-    list_datasets,
-    load_split,
-    write_dataset,
-)
-from core.data.tables import ID_PREFIX, USAGES
+from core.data.dataset import DatasetInfo, SplitArrays, check_dataset_name, list_datasets, load_split, write_dataset
+from core.data.fer2013 import KAGGLE_NAME
+from core.data.importers.tables import ID_PREFIX, USAGES
 from core.errors import DataError, quote, system_reason
 from core.labels import LABELS
+from core.splits import SPLITS
 
 _CLASSES: Final = {
     "neutral": "neutral",
@@ -79,7 +72,7 @@ def import_ferplus(path: Path, data_root: Path, *, name: str = "fer2013-plus") -
     Raises:
         DataError: the table cannot be used, there is no such data set, or the two do not belong together.
     """
-    check_name(name)
+    check_dataset_name(name)
     rows = _read(path)
     base = _base(data_root)
     if name == base.name:

@@ -127,7 +127,7 @@ def remove() -> None:
         raise DataError(f"The token under {_home()} cannot be removed: {system_reason(error)}.") from None
 
 
-def find() -> Source | None:
+def find_credentials() -> Source | None:
     """The credentials that a download will use: those kept here, else those of this machine; None without any.
 
     Raises:

@@ -14,7 +14,7 @@ from typing import Final, Literal
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict
 
-from core.data import credentials
+from core.data.kaggle import credentials
 from core.errors import DataError, system_reason
 from core.files import lock_is_held, read_json, sweep_leftovers
 from core.processes import reap, start_module
@@ -130,7 +130,7 @@ def _in_words(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
-def start(data_root: Path, *, accept_differences: bool = False) -> None:
+def start_download(data_root: Path, *, accept_differences: bool = False) -> None:
     """Begin, or go on with what has arrived before. Returns when the process is at work.
 
     Args:
@@ -140,7 +140,7 @@ def start(data_root: Path, *, accept_differences: bool = False) -> None:
     Raises:
         DataError: one is going on already, there are no credentials, too little space, or no process can be started.
     """
-    if credentials.find() is None:
+    if credentials.find_credentials() is None:
         raise DataError(
             "There is no Kaggle token on this machine: give one on the Data page, or with "
             f"`python -m core data download --kaggle-json FILE`; make one at {credentials.TOKEN_PAGE}."
@@ -155,7 +155,7 @@ def start(data_root: Path, *, accept_differences: bool = False) -> None:
         for file in (paths.status, paths.cancel):
             file.unlink(missing_ok=True)
         process = start_module(
-            "core.data.kaggle_process",
+            "core.data.kaggle.process",
             *("--data-root", str(data_root.resolve())),
             *(["--accept-differences"] if accept_differences else []),
             stdin=subprocess.DEVNULL,

@@ -17,11 +17,13 @@ from typing import Final
 import numpy as np
 
 from core.data.archives import begins_as_zip, is_clutter
+from core.data.dataset import DatasetInfo, ImportProgress, SplitArrays, check_dataset_name, write_dataset
 from core.data.decode import MAX_IMAGE_BYTES, decode_image, to_face
-from core.data.fer2013 import IMAGE_SIZE, SPLITS, DatasetInfo, Progress, SplitArrays, check_name, write_dataset
-from core.data.sources import Files, UnusableImageError, common_top, open_files, table_inside
+from core.data.importers.fer2013 import Files, UnusableImageError, common_top, open_files, table_inside
 from core.errors import DataError, ImageError, quote, system_reason
 from core.labels import LABELS
+from core.models import IMAGE_SIZE
+from core.splits import SPLITS
 
 LEAVE_OUT: Final = "-"
 """What a folder is mapped to that is to be left out."""
@@ -86,7 +88,7 @@ def import_own(
     mapping: Mapping[str, str] | None = None,
     seed: int = 0,
     skip_unreadable: bool = False,
-    progress: Progress | None = None,
+    progress: ImportProgress | None = None,
 ) -> DatasetInfo:
     """Read class folders of pictures and keep them as a data set of kind "own"; all or nothing.
 
@@ -104,7 +106,7 @@ def import_own(
         DataError: the path, a folder's name or a mapping is wrong, a class is missing or too small, or pictures cannot
             be read.
     """
-    check_name(name)
+    check_dataset_name(name)
     if name == "fer2013":
         raise DataError("'fer2013' is the name of FER2013 itself: give your own set another name, such as mine.")
     try:
@@ -193,7 +195,9 @@ def _check_classes(name: str, pictures: Sequence[_Picture]) -> None:
         )
 
 
-def _decode(files: Files, pictures: Sequence[_Picture], progress: Progress | None) -> tuple[np.ndarray, dict[int, str]]:
+def _decode(
+    files: Files, pictures: Sequence[_Picture], progress: ImportProgress | None
+) -> tuple[np.ndarray, dict[int, str]]:
     """uint8 (readable, 48, 48), and why the others cannot be read, by their index."""
     images, unreadable = [], {}
     for done, picture in enumerate(pictures):

@@ -1,21 +1,15 @@
-"""Drawn faces: a small data set made from a seed, for trying everything without FER2013.
-
-A face is drawn in its own coordinates (x to the right, y down, the head 2 wide, its centre at 0,0), which are turned,
-scaled and shifted onto a canvas four times the final size. Expressions follow the usual facial actions (Ekman and
-Friesen): what brows, lids and mouth do. Their strength varies, so weak ones resemble each other, as with real faces.
-"""
+"""Drawn faces: cartoons of the seven expressions, from a random generator."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from core.data.fer2013 import IMAGE_SIZE, DatasetInfo, Progress, SplitArrays, check_name, write_dataset
 from core.labels import LABELS
+from core.models import IMAGE_SIZE
 
 _SUPERSAMPLING: Final = 4
 _CANVAS: Final = IMAGE_SIZE * _SUPERSAMPLING
@@ -81,42 +75,6 @@ def draw_face(label: int, rng: np.random.Generator) -> np.ndarray:
     face = _Face(rng)
     face.draw(_act(LABELS[label], rng))
     return face.finish()
-
-
-def import_demo(
-    data_root: Path,
-    *,
-    name: str = "demo",
-    seed: int = 0,
-    train_per_class: int = 300,
-    validation_per_class: int = 60,
-    test_per_class: int = 60,
-    progress: Progress | None = None,
-) -> DatasetInfo:
-    """Draw a data set and keep it under `data_root`, in seconds; the same seed gives the same pixels.
-
-    Raises:
-        DataError: the name is not allowed, or the folder cannot be written.
-    """
-    check_name(name)
-    sizes = {"train": train_per_class, "validation": validation_per_class, "test": test_per_class}
-    total = sum(sizes.values()) * len(LABELS)
-    splits: dict[str, SplitArrays] = {}
-    done = 0
-    for number, (split, per_class) in enumerate(sizes.items()):
-        images = np.empty((per_class * len(LABELS), IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
-        labels = np.repeat(np.arange(len(LABELS), dtype=np.uint8), per_class)
-        rng = np.random.default_rng([seed, number])
-        for index, label in enumerate(labels.tolist()):
-            images[index] = draw_face(label, rng)
-            done += 1
-            if progress and (done % 100 == 0 or done == total):
-                progress(done, total)
-        ids = np.array([f"{LABELS[label]}/{split}-{index:05d}" for index, label in enumerate(labels.tolist())])
-        splits[split] = (images, labels, ids)
-    return write_dataset(
-        data_root, name, title="Drawn demo faces", kind="drawn", source=f"drawn from seed {seed}", splits=splits
-    )
 
 
 def _act(label: str, rng: np.random.Generator) -> _Expression:

@@ -1,6 +1,6 @@
-"""One download, from the first request to the imported set: `python -m core.data.kaggle_process --data-root DIR`.
+"""One download, from the first request to the imported set: `python -m core.data.kaggle.process --data-root DIR`.
 
-Started by `core.data.kaggle`, where its files are described. It runs Kaggle's client as a child (`kaggle_client.py`),
+Started by `core.data.kaggle.download`, where its files are described. It runs Kaggle's client as a child (`kaggle_client.py`),
 ends it when nothing arrives any more, and removes a damaged file, which the client itself would take for complete.
 """
 
@@ -18,8 +18,8 @@ from typing import Any, Final
 import psutil
 from filelock import FileLock, Timeout
 
-from core.data import credentials, kaggle_errors
-from core.data.kaggle import ZIP_BYTES, Download, DownloadPaths, State
+from core.data.kaggle import credentials, messages
+from core.data.kaggle.download import ZIP_BYTES, Download, DownloadPaths, State
 from core.errors import CountsDifferError, DataError
 from core.files import read_json, write_json
 from core.processes import start_module
@@ -47,8 +47,10 @@ class _Ended(Exception):
         self.outcome = Download(state=state, error=error, rejected=rejected)
 
 
-def run(data_root: Path, *, silence_seconds: float = SILENCE_SECONDS, accept_differences: bool = False) -> None:
-    """What the process does; `core.data.kaggle.look` tells how it ended.
+def download_and_import(
+    data_root: Path, *, silence_seconds: float = SILENCE_SECONDS, accept_differences: bool = False
+) -> None:
+    """What the process does; `core.data.kaggle.download.look` tells how it ended.
 
     Args:
         data_root: where data sets are kept.
@@ -88,7 +90,7 @@ class _Process:
         except _Ended as end:
             outcome = end.outcome
         except OSError as error:
-            outcome = Download(state="failed", error=kaggle_errors.of_system(error.errno, self.paths))
+            outcome = Download(state="failed", error=messages.of_system(error.errno, self.paths))
         self._show(outcome, always=True)
 
     def _all(self) -> Download:
@@ -107,7 +109,7 @@ class _Process:
             _Ended: the zip file is not whole.
         """
         with start_module(
-            "core.data.kaggle_client",
+            "core.data.kaggle.client",
             str(self.paths.folder),
             environment=credentials.client_environment(),
             stdin=subprocess.PIPE,
@@ -127,11 +129,11 @@ class _Process:
         if outcome["outcome"] == "short":
             self.paths.discard()
         if outcome["outcome"] == "rejected" or outcome.get("status") == 401:
-            source = credentials.find()
+            source = credentials.find_credentials()
             credentials.remove()
-            raise _Ended(kaggle_errors.of_rejection(source), rejected=True)
+            raise _Ended(messages.of_rejection(source), rejected=True)
         if outcome["outcome"] != "done":
-            raise _Ended(kaggle_errors.of_client(outcome, self.paths))
+            raise _Ended(messages.of_client(outcome, self.paths))
 
     def _watch(self, client: "subprocess.Popen[bytes]") -> None:
         """Show how far the client is, until it ends.
@@ -151,12 +153,12 @@ class _Process:
                     began = now
                 size, sign_cpu, sign_time = arrived, cpu, now
             elif now - sign_time > self.silence_seconds:
-                raise _Ended(kaggle_errors.of_silence(self.silence_seconds, self.paths))
+                raise _Ended(messages.of_silence(self.silence_seconds, self.paths))
             if shutil.disk_usage(self.paths.folder).free < _FULL_BYTES:
                 client.kill()
                 client.wait()
                 self._make_room()
-                raise _Ended(kaggle_errors.of_system(errno.ENOSPC, self.paths))
+                raise _Ended(messages.of_system(errno.ENOSPC, self.paths))
             if began:
                 total, seconds_gone = self._announced(), now - began
                 speed = (arrived - before) / seconds_gone if seconds_gone > 1 else 0
@@ -170,7 +172,7 @@ class _Process:
         Raises:
             _Ended: the zip file is damaged, in which case it is removed, or the set cannot be written.
         """
-        from core.data.sources import import_dataset  # not before it is needed: starting should be quick
+        from core.data.importers.fer2013 import import_dataset  # not before it is needed: starting should be quick
 
         began = time.monotonic()
 
@@ -185,12 +187,12 @@ class _Process:
             info = import_dataset(zip_file, data_root, accept_differences=self.accept_differences, progress=show)
         except CountsDifferError as error:
             self.paths.discard()
-            raise _Ended(kaggle_errors.of_counts(error)) from error
+            raise _Ended(messages.of_counts(error)) from error
         except DataError as error:
             if as_known or isinstance(error.__cause__, OSError):
                 raise _Ended(str(error)) from error
             self.paths.discard()
-            raise _Ended(kaggle_errors.DAMAGED) from error
+            raise _Ended(messages.DAMAGED) from error
         return info.name
 
     def _sha256(self) -> str:
@@ -237,11 +239,11 @@ def _cpu_seconds(process: psutil.Process) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m core.data.kaggle_process", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m core.data.kaggle.process", description=__doc__)
     parser.add_argument("--data-root", type=Path, required=True)
     parser.add_argument("--accept-differences", action="store_true")
     arguments = parser.parse_args()
-    run(arguments.data_root, accept_differences=arguments.accept_differences)
+    download_and_import(arguments.data_root, accept_differences=arguments.accept_differences)
 
 
 if __name__ == "__main__":

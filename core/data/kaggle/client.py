@@ -1,4 +1,4 @@
-"""The one place that runs Kaggle's own client: `python -m core.data.kaggle_client FOLDER`, which can be killed.
+"""The one place that runs Kaggle's own client: `python -m core.data.kaggle.client FOLDER`, which can be killed.
 
 Importing the client logs in, its first request has no time limit, and it may end the process: so it never runs inside
 another one. `kaggle_process.py` starts it, watches it, and reads the one line of JSON that it ends with:
@@ -24,7 +24,7 @@ from typing import Any
 from core.data.fer2013 import KAGGLE_NAME
 
 
-def fetch(folder: Path) -> dict[str, Any]:
+def fetch_dataset(folder: Path) -> dict[str, Any]:
     """Download the data set's zip into a folder, going on with what is there; what came of it."""
     try:
         import kaggle
@@ -67,7 +67,7 @@ def main() -> None:
     for stream in (1, 2):  # the client prints help and progress for people at a terminal
         os.dup2(silence, stream)
     threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
-    print(json.dumps(fetch(Path(sys.argv[1]))), file=answer, flush=True)
+    print(json.dumps(fetch_dataset(Path(sys.argv[1]))), file=answer, flush=True)
     os._exit(0)  # the thread still reads
 
 

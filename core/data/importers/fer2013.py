@@ -17,21 +17,13 @@ import numpy as np
 from PIL import Image
 
 from core.data.archives import DamagedError, Entry, Fault, ZipReader, begins_as_zip, is_clutter
-from core.data.fer2013 import (
-    IMAGE_SIZE,
-    KAGGLE_NAME,
-    SPLITS,
-    CountDifference,
-    DatasetInfo,
-    Progress,
-    SplitArrays,
-    check_name,
-    count_differences,
-    write_dataset,
-)
-from core.data.tables import TABLE_NAMES, is_table, looks_like_table, read_table, read_table_stream
+from core.data.dataset import DatasetInfo, ImportProgress, SplitArrays, check_dataset_name, write_dataset
+from core.data.fer2013 import KAGGLE_NAME, CountDifference, count_differences
+from core.data.importers.tables import TABLE_NAMES, is_table, looks_like_table, read_fer2013_csv, read_table_stream
 from core.errors import CountsDifferError, DataError, quote, system_reason
 from core.labels import LABELS
+from core.models import IMAGE_SIZE
+from core.splits import SPLITS
 
 ACCEPTED: Final = (
     f"a zip file or a folder in the layout of Kaggle's {KAGGLE_NAME} (train/<class>/*.jpg and test/<class>/*.jpg), "
@@ -70,7 +62,7 @@ def import_dataset(
     *,
     name: str = "fer2013",
     accept_differences: bool = False,
-    progress: Progress | None = None,
+    progress: ImportProgress | None = None,
 ) -> DatasetInfo:
     """Check FER2013 in any of its forms and keep it as arrays under `data_root`.
 
@@ -88,10 +80,10 @@ def import_dataset(
         CountsDifferError: the numbers differ, and that was not accepted.
         DataError: the path is missing, damaged, of another form, or holds images that are not 48x48 gray.
     """
-    check_name(name)
+    check_dataset_name(name)
     try:
         if path.is_file() and not begins_as_zip(path) and looks_like_table(path):
-            splits = read_table(path, progress)
+            splits = read_fer2013_csv(path, progress)
             differences = _check_table_counts(splits, accept_differences)
         else:
             with open_files(path, _MAX_IMAGE_BYTES) as files:
@@ -344,7 +336,7 @@ def _check_counts(found: Mapping[tuple[str, str], int], accept: bool) -> list[Co
     return differences
 
 
-def _decode_all(entries: Sequence[_Entry], files: Files, progress: Progress | None) -> dict[str, SplitArrays]:
+def _decode_all(entries: Sequence[_Entry], files: Files, progress: ImportProgress | None) -> dict[str, SplitArrays]:
     """Images, labels and ids of each split.
 
     Raises:

@@ -1,0 +1,433 @@
+"""FER2013 as it is kept on disk: one folder per data set, arrays that open in milliseconds, and what was checked.
+
+    data_root/<name>/dataset.json          DatasetInfo
+    data_root/<name>/<split>.npy           uint8 (N, 48, 48), 0..255
+    data_root/<name>/<split>.index.npy     (N,) of (id: str, label: uint8)
+
+Images of a split are ordered by label, then id, which is the order of `torchvision.datasets.ImageFolder`. A data set
+appears, is replaced and disappears as a whole, whatever is killed meanwhile.
+"""
+
+import errno
+import hashlib
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final, Literal, TypeVar
+
+import numpy as np
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict
+
+from core.data.fer2013 import CountDifference
+from core.data.identity import DataIdentity
+from core.errors import DataError, system_reason
+from core.files import NAME, read_json, sync_folder, write_json, write_whole
+from core.labels import LABELS, NUM_CLASSES
+from core.models import IMAGE_SIZE
+from core.splits import SPLITS
+
+_INCOMING: Final = ".incoming-"  # half-written or half-deleted; rubbish once nobody holds the lock
+_REPLACED: Final = ".replaced-"  # the old set while the new one takes its place; valid until the new one is there
+_LOCK: Final = ".import.lock"
+_LOCK_SECONDS: Final = 120
+
+_T = TypeVar("_T")
+
+Kind = Literal["fer2013", "fer2013-plus", "drawn", "own"]
+
+ImportProgress = Callable[[int, int], None]
+"""Called with images done and images in all."""
+
+SplitArrays = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Images uint8 (N, 48, 48), labels (N,) in 0..6, ids (N,) str."""
+
+
+class DatasetInfo(BaseModel):
+    """`dataset.json`: what a data set is and what was found when it was imported."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: str
+    """Name of its folder, 1 to 64 of a-z, 0-9 and -."""
+    title: str
+    kind: Kind
+    source: str
+    """What it was made from: a file name without its folder."""
+    fingerprint: str
+    """SHA-256 (hex) over the labels and pixels of all splits. The images of a split enter in the order of (label,
+    SHA-256 of the pixels), so it depends neither on file names nor on the form the data came in."""
+    ordered_fingerprint: str = ""
+    """SHA-256 (hex) over id, label and pixels of every image of all splits, in the order in which they are kept. Empty
+    in sets that an older version imported: `read_identity` finds it out."""
+    counts: dict[str, dict[str, int]]
+    """Split to class name to number of images."""
+    mean: float
+    """Of all training pixels, scaled to 0..1."""
+    std: float
+    created_at: datetime
+    differences: list[CountDifference] = []
+    """Where the numbers are not the published ones; always empty for kinds without published numbers."""
+    skipped: int = 0
+    """Pictures that could not be read and were left out, as was asked for."""
+    left_out: dict[str, int] = {}
+    """Reason to number of images that another labelling of the same images has no class for."""
+
+    @property
+    def total(self) -> int:
+        """Images in all splits."""
+        return sum(self.images(split) for split in self.counts)
+
+    @property
+    def identity(self) -> DataIdentity:
+        """Which data it holds, as recorded when it was imported."""
+        return DataIdentity(self.fingerprint, self.ordered_fingerprint)
+
+    @property
+    def edition(self) -> str:
+        """Tells this import from every other, also of the same content: for caches of what a data set holds."""
+        return f"{self.fingerprint} {self.created_at.isoformat()}"
+
+    @property
+    def matches_published(self) -> bool:
+        """Whether this is FER2013 with exactly the published number of images in every class."""
+        return self.kind == "fer2013" and not self.differences
+
+    def images(self, split: str) -> int:
+        """Images in one split; 0 where the set does not have it."""
+        return sum(self.counts.get(split, {}).values())
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """One split of a data set, opened for reading."""
+
+    name: str
+    images: np.ndarray
+    """uint8 (N, 48, 48), 0..255, memory-mapped and read-only."""
+    labels: np.ndarray
+    """uint8 (N,), 0..6."""
+    ids: np.ndarray
+    """str (N,), unique within the split, such as `happy/Training_1206.jpg`."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def list_datasets(data_root: Path) -> list[DatasetInfo]:
+    """All imported data sets, by name; damaged ones are passed over, and what killed imports left is cleared up."""
+    if not data_root.is_dir():
+        return []
+    found = []
+    entries = [entry.name for entry in data_root.iterdir() if entry.is_dir()]
+    if any(entry.startswith((_INCOMING, _REPLACED)) for entry in entries):
+        _sweep_unless_written(data_root)
+    for name in {entry.removeprefix(_REPLACED) for entry in entries}:
+        try:
+            found.append(read_info(data_root, name))
+        except DataError:
+            continue
+    return sorted(found, key=lambda info: info.name)
+
+
+def read_info(data_root: Path, name: str) -> DatasetInfo:
+    """What is known about a data set, without opening its images.
+
+    Raises:
+        DataError: it is not there, or its files are damaged.
+    """
+    return _read_whole(data_root, name, _read_info)
+
+
+def load_split(data_root: Path, name: str, split: str) -> Split:
+    """Open one split: takes milliseconds, since the images stay on disk until they are used.
+
+    Raises:
+        DataError: the set or the split is not there, or its files are damaged.
+    """
+    return _read_whole(data_root, name, lambda folder: _read_split(folder, split))
+
+
+def read_identity(data_root: Path, name: str) -> DataIdentity:
+    """Which data a set holds, in full: of one that an older version imported, the images are read, once in a process.
+
+    Raises:
+        DataError: it is not there, or its files are damaged.
+    """
+    info = read_info(data_root, name)
+    if info.ordered_fingerprint:
+        return info.identity
+    return DataIdentity(info.fingerprint, _ordered_fingerprint(data_root, name, info.edition))
+
+
+@lru_cache(maxsize=8)
+def _ordered_fingerprint(data_root: Path, name: str, edition: str) -> str:
+    return _read_whole(data_root, name, lambda folder: _fingerprints(_read_arrays(folder))[1])
+
+
+def disk_bytes(data_root: Path, name: str) -> int:
+    """What a data set takes on disk.
+
+    Raises:
+        DataError: it is not there.
+    """
+    return sum(file.stat().st_size for file in _find(data_root, name).iterdir() if file.is_file())
+
+
+def delete_dataset(data_root: Path, name: str) -> None:
+    """Delete a data set. Processes that have it open keep reading it until they end.
+
+    Raises:
+        DataError: it is not there, or cannot be deleted.
+    """
+    _find(data_root, name)
+    with _locked(data_root):
+        for folder in (data_root / name, data_root / f"{_REPLACED}{name}"):
+            if folder.is_dir():
+                folder.rename(data_root / f"{_INCOMING}deleted-{folder.name.removeprefix('.')}")
+        sync_folder(data_root)
+        _sweep(data_root)
+
+
+def write_dataset(
+    data_root: Path,
+    name: str,
+    *,
+    title: str,
+    kind: Kind,
+    source: str,
+    splits: Mapping[str, SplitArrays],
+    differences: Sequence[CountDifference] = (),
+    skipped: int = 0,
+    left_out: Mapping[str, int] | None = None,
+) -> DatasetInfo:
+    """Put a data set on disk as a whole, in place of one of that name.
+
+    Args:
+        data_root: the folder that holds all data sets; created where missing.
+        name: 1 to 64 of a-z, 0-9 and -.
+        title: the name people see.
+        kind: where it comes from.
+        source: a file name; folders in front of it are dropped.
+        splits: images uint8 (N, 48, 48), labels (N,) and ids (N,), in any order.
+        differences: what `count_differences` found.
+        skipped: how many pictures were left out since they cannot be read.
+        left_out: how many were left out for which other reason.
+
+    Raises:
+        DataError: the name is not allowed, or the folder cannot be written (then the old set is still there).
+    """
+    check_dataset_name(name)
+    contents = {split: _ordered(*splits[split]) for split in SPLITS if split in splits}
+    fingerprint, ordered_fingerprint = _fingerprints(contents)
+    mean, std = _mean_and_std(contents["train"][0]) if "train" in contents else (0.0, 0.0)
+    info = DatasetInfo(
+        name=name,
+        title=title,
+        kind=kind,
+        source=Path(source).name,
+        fingerprint=fingerprint,
+        ordered_fingerprint=ordered_fingerprint,
+        counts={split: _count(labels) for split, (_, labels, _) in contents.items()},
+        mean=mean,
+        std=std,
+        created_at=datetime.now(UTC),
+        differences=list(differences),
+        skipped=skipped,
+        left_out=dict(left_out or {}),
+    )
+    with _locked(data_root):
+        _sweep(data_root)
+        incoming = data_root / f"{_INCOMING}{name}"
+        try:
+            incoming.mkdir()
+            for split, arrays in contents.items():
+                _write_split(incoming, split, *arrays)
+            write_json(incoming / "dataset.json", info.model_dump(mode="json"))
+            _swap(incoming, data_root / name, data_root / f"{_REPLACED}{name}")
+        finally:
+            shutil.rmtree(incoming, ignore_errors=True)
+    return info
+
+
+def check_dataset_name(name: str) -> None:
+    """Refuse what may not be the name of a data set.
+
+    Raises:
+        DataError: the message says what is allowed.
+    """
+    if not re.fullmatch(NAME, name):
+        raise DataError(f"{name[:80]!r} is not a name for a data set: use 1 to 64 of a-z, 0-9 and -, not - first.")
+
+
+def _find(data_root: Path, name: str) -> Path:
+    """The folder of a data set: under its own name, or the old one where a replacement is, or was, half done."""
+    check_dataset_name(name)
+    final, replaced = data_root / name, data_root / f"{_REPLACED}{name}"
+    for folder in (final, replaced, final):  # the last look: the replacement may have ended between the first two
+        if folder.is_dir():
+            return folder
+    raise DataError(
+        f"Data set {name!r} is not imported yet: run `python -m core data import PATH` or use the Data page."
+    )
+
+
+def _read_whole(data_root: Path, name: str, read: Callable[[Path], _T]) -> _T:
+    """Read several files of a data set; where it is replaced meanwhile, start over, so as not to mix old and new."""
+    while True:
+        folder = _find(data_root, name)
+        before = _identity(folder)
+        try:
+            result = read(folder)
+        except DataError:
+            raise
+        except (OSError, ValueError, TypeError, IndexError, EOFError, SyntaxError) as error:  # np.load raises these
+            if before and _identity(folder) == before:
+                raise _damaged(name, error) from error
+        else:
+            if _identity(folder) == before:
+                return result
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """Tells a folder from a later one of the same name."""
+    try:
+        status = folder.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+def _read_info(folder: Path) -> DatasetInfo:
+    info = DatasetInfo.model_validate(read_json(folder / "dataset.json"))
+    for split in info.counts:
+        if (folder / f"{split}.npy").stat().st_size < info.images(split) * IMAGE_SIZE**2:
+            raise ValueError(f"{split}.npy is too short")
+    return info
+
+
+def _read_split(folder: Path, split: str) -> Split:
+    info = _read_info(folder)
+    if split not in info.counts:
+        raise DataError(f"Data set {info.name!r} has no split {split!r}: choose one of {', '.join(info.counts)}.")
+    images = np.load(folder / f"{split}.npy", mmap_mode="r", allow_pickle=False)
+    index = np.load(folder / f"{split}.index.npy", allow_pickle=False)
+    ids, labels = np.ascontiguousarray(index["id"]), np.ascontiguousarray(index["label"])
+    if images.dtype != np.uint8 or images.shape != (len(index), IMAGE_SIZE, IMAGE_SIZE):
+        raise ValueError(f"{split}.npy holds {images.dtype} {images.shape}")
+    if labels.dtype != np.uint8 or ids.dtype.kind != "U" or _count(labels) != info.counts[split]:
+        raise ValueError(f"{split}.index.npy does not fit the counts")
+    return Split(split, images, labels, ids)
+
+
+def _read_arrays(folder: Path) -> dict[str, SplitArrays]:
+    splits = [_read_split(folder, split) for split in _read_info(folder).counts]
+    return {split.name: (split.images, split.labels, split.ids) for split in splits}
+
+
+def _damaged(name: str, error: Exception) -> DataError:
+    said = system_reason(error) if isinstance(error, OSError) else str(error)
+    reason = (said.splitlines() or [type(error).__name__])[0]
+    return DataError(f"Data set {name!r} is damaged ({reason}): import it again.")
+
+
+def _ordered(images: np.ndarray, labels: np.ndarray, ids: np.ndarray) -> SplitArrays:
+    """Images, labels and ids by label, then id."""
+    assert images.dtype == np.uint8, images.dtype
+    assert images.shape == (len(labels), IMAGE_SIZE, IMAGE_SIZE), images.shape
+    assert len(ids) == len(labels) == len(set(ids.tolist())), "ids are unique within a split"
+    assert len(labels) == 0 or 0 <= labels.min() <= labels.max() < NUM_CLASSES, "labels are class indices"
+    order = np.lexsort((ids, labels))
+    return images[order], labels[order].astype(np.uint8), ids[order].astype(np.str_)
+
+
+def _count(labels: np.ndarray) -> dict[str, int]:
+    return dict(zip(LABELS, np.bincount(labels, minlength=NUM_CLASSES).tolist(), strict=False))
+
+
+def _mean_and_std(images: np.ndarray) -> tuple[float, float]:
+    """Of all pixels in 0..1, from a histogram: exact, and without a copy eight times the size."""
+    histogram = np.zeros(256, dtype=np.int64)
+    for start in range(0, len(images), 1024):
+        histogram += np.bincount(images[start : start + 1024].ravel(), minlength=256)
+    values = np.arange(256) / 255
+    weights = histogram / max(histogram.sum(), 1)
+    mean = float(values @ weights)
+    return mean, float(np.sqrt((values - mean) ** 2 @ weights))
+
+
+def _fingerprints(contents: Mapping[str, SplitArrays]) -> tuple[str, str]:
+    """`fingerprint` and `ordered_fingerprint` of a `DatasetInfo`."""
+    content, ordered = hashlib.sha256(), hashlib.sha256()
+    for split, (images, labels, ids) in contents.items():
+        rows = [
+            bytes([label]) + hashlib.sha256(image.tobytes()).digest()
+            for image, label in zip(images, labels.tolist(), strict=True)
+        ]
+        head = f"{split} {len(rows)}\n".encode()
+        content.update(head + b"".join(sorted(rows)))
+        named = (
+            each.encode(errors="surrogatepass") + b"\0" + row for each, row in zip(ids.tolist(), rows, strict=True)
+        )
+        ordered.update(head + b"".join(named))
+    return content.hexdigest(), ordered.hexdigest()
+
+
+def _write_split(folder: Path, split: str, images: np.ndarray, labels: np.ndarray, ids: np.ndarray) -> None:
+    index: np.ndarray[Any, Any] = np.empty(len(labels), dtype=[("id", ids.dtype), ("label", np.uint8)])
+    index["id"], index["label"] = ids, labels
+    write_whole(folder / f"{split}.npy", lambda file: np.save(file, images, allow_pickle=False))
+    write_whole(folder / f"{split}.index.npy", lambda file: np.save(file, index, allow_pickle=False))
+
+
+def _swap(incoming: Path, final: Path, replaced: Path) -> None:
+    """Give the new folder its name. Between the two renames readers find the old set as `replaced`."""
+    if final.is_dir():
+        final.rename(replaced)
+    try:
+        incoming.rename(final)
+    except OSError:
+        if replaced.is_dir():
+            replaced.rename(final)
+        raise
+    sync_folder(final.parent)  # before the old set goes: a power cut must not cost both
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _sweep(data_root: Path) -> None:
+    """Clear up after imports that were killed. Only under the lock: then nobody else is writing."""
+    for leftover in data_root.glob(f"{_INCOMING}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    for old in data_root.glob(f"{_REPLACED}*"):
+        final = data_root / old.name.removeprefix(_REPLACED)
+        if final.is_dir():
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            old.rename(final)
+
+
+def _sweep_unless_written(data_root: Path) -> None:
+    with suppress(OSError), FileLock(data_root / _LOCK, timeout=0):  # held, or a folder that is only read: not now
+        _sweep(data_root)
+
+
+@contextmanager
+def _locked(data_root: Path) -> Iterator[None]:
+    """Hold the lock under which data sets are written; what the system refuses becomes a DataError."""
+    try:
+        data_root.mkdir(parents=True, exist_ok=True)
+        with FileLock(data_root / _LOCK, timeout=_LOCK_SECONDS):
+            yield
+    except Timeout:  # an OSError, too
+        raise DataError("Another import is writing data sets right now: try again when it is done.") from None
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DataError(
+                f"The disk of {data_root} is full: free some space (FER2013 needs 85 MB), try again."
+            ) from error
+        raise DataError(f"Cannot write data sets under {data_root}: {system_reason(error)}.") from error

@@ -133,7 +133,7 @@ def runs_changes(
     as_json: AsJson = False,
 ) -> None:
     """List the images a run fixed and broke, compared with the run it was cloned from or another."""
-    from core.evaluation.changes import OUTCOMES, changes_per_class, fixed_and_broken
+    from core.evaluation.fixed_broken import OUTCOMES, changes_per_class, fixed_and_broken
     from core.evaluation.predictions import read_predictions
     from core.runs.corrections import correct_table, run_corrections
     from core.runs.reader import find_run

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from core.errors import RunError
-from core.evaluation.changes import changes_per_class, fixed_and_broken
+from core.evaluation.fixed_broken import changes_per_class, fixed_and_broken
 from core.labels import LABELS
 from core.runs.corrections import run_corrections
 from core.runs.store import Run

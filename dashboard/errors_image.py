@@ -137,7 +137,7 @@ def saliency(shown: Shown, row: pd.Series) -> None:
 
 def heat_maps(shown: Shown, row: pd.Series) -> list[tuple[np.ndarray, str]]:
     """uint8 (48, 48, 3) pictures with the class they are about."""
-    from core.evaluation.saliency import grad_cam, heat_over
+    from core.evaluation.grad_cam import grad_cam, heat_over
 
     assert shown.images is not None and shown.run.config is not None
     network = cache.predictor(shown.run.paths.weights, shown.run.config.model)

@@ -127,7 +127,7 @@ def _doubt(network: Network) -> str:
 
 def _seen(result: Result, networks: Sequence[Network], chosen: int) -> None:
     """The crop as the network saw it, and for each network a heat map over it."""
-    from core.evaluation.saliency import grad_cam, heat_over
+    from core.evaluation.grad_cam import grad_cam, heat_over
 
     first = result.photos[0].faces[chosen]
     order = [LABELS[index] for index in first.ranking]

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from core.errors import RunError
-from core.evaluation.changes import OUTCOMES, changes_per_class, fixed_and_broken
+from core.evaluation.fixed_broken import OUTCOMES, changes_per_class, fixed_and_broken
 from core.evaluation.predictions import read_predictions, write_predictions
 from core.labels import LABELS
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from core.evaluation.grad_cam import grad_cam, heat_over
 from core.evaluation.inference import BATCH
-from core.evaluation.saliency import grad_cam, heat_over
 from core.models.cnn import CnnModel1, CnnModel2, build_model
 
 LAST_CONVOLUTION = {"cnn-model-2": 2, "cnn-model-1": 0}

@@ -13,7 +13,7 @@ from PIL import Image
 from core.data.dataset import load_split
 from core.data.decode import decode_image
 from core.errors import DataError
-from core.evaluation.saliency import grad_cam
+from core.evaluation.grad_cam import grad_cam
 from core.labels import LABELS
 from core.prediction.faces import find_faces
 from core.prediction.predictor import Predictor, frame

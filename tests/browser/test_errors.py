@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from core.data.dataset import load_split
-from core.evaluation.changes import fixed_and_broken
+from core.evaluation.fixed_broken import fixed_and_broken
 from core.evaluation.predictions import read_predictions, write_predictions
 from core.labels import LABELS
 from core.runs.corrections import list_corrections, run_corrections

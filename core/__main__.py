@@ -113,7 +113,7 @@ def evaluate(
 ) -> None:
     """Evaluate a run's best weights again. No run scores train by itself; those predictions are kept with it."""
     from core.runs.reader import find_run
-    from core.runs.store import ViewMetrics
+    from core.runs.summary import ViewMetrics
 
     found = find_run(runs_root, run)
     config = config_of(found)

@@ -16,7 +16,8 @@ from core.machine import default_data_root, default_runs_root
 from core.splits import ORIGINAL_TEST, current_split
 
 if TYPE_CHECKING:
-    from core.runs.store import Run, SubsetMetrics
+    from core.runs.records import Run
+    from core.runs.summary import SubsetMetrics
 
 RunsRoot = Annotated[
     Path,

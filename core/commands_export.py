@@ -12,7 +12,7 @@ from core.cli import RunName, RunsRoot
 from core.errors import RunError, system_reason
 
 if TYPE_CHECKING:
-    from core.runs.store import Run
+    from core.runs.records import Run
 
 
 class Format(StrEnum):
@@ -50,7 +50,7 @@ def export(
 
 
 def _as_csv(run: "Run", folder: Path) -> list[Path]:
-    from core.runs.export import HISTORIES, write_curves
+    from core.exchange.export import HISTORIES, write_curves
 
     histories = {name: path for name in HISTORIES if (path := getattr(run.paths, name)).exists()}
     if not histories:
@@ -65,8 +65,8 @@ def _as_csv(run: "Run", folder: Path) -> list[Path]:
 
 
 def _as_zip(run: "Run", folder: Path) -> list[Path]:
+    from core.exchange.bundle import write_zip
     from core.files import write_whole
-    from core.runs.export import write_zip
 
     target = folder / f"{run.id}.zip"
     write_whole(target, lambda file: write_zip(run.paths, file))

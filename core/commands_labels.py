@@ -70,9 +70,9 @@ def runs_verdict(
 ) -> None:
     """Review the labels of one or more images; kept with your name and the time."""
     from core.data.dataset import load_split
+    from core.review.images import add_label_reviews
+    from core.review.runs import local_user
     from core.runs.reader import find_run
-    from core.runs.review import local_user
-    from core.runs.verdicts import give_verdicts
 
     if withdraw == (verdict is not None):
         raise RunError("Give a --verdict, or --withdraw to take yours back; not both.")
@@ -82,7 +82,7 @@ def runs_verdict(
     present = {str(id): LABELS[index] for id, index in zip(opened.ids, opened.labels, strict=True)}
     if unknown := [id for id in image if id not in present]:
         raise RunError(f"{unknown[0]!r} is no image of {split.value} in {dataset!r}: see the predictions.")
-    given = give_verdicts(
+    given = add_label_reviews(
         found.paths, by or local_user(), split.value, image, verdict, label=label, comment=comment, present=present
     )
     if as_json:
@@ -99,11 +99,11 @@ def runs_verdicts(
     as_json: AsJson = False,
 ) -> None:
     """List the label reviews given on a run's images, oldest first."""
+    from core.review.images import label_review_rows, read_label_reviews
     from core.runs.reader import find_run
-    from core.runs.verdicts import read_verdicts, verdict_rows
 
     found = find_run(runs_root, run)
-    rows = [row for row in verdict_rows(read_verdicts(found.paths)) if everything or row["stands"]]
+    rows = [row for row in label_review_rows(read_label_reviews(found.paths)) if everything or row["stands"]]
     if as_json:
         print_json(rows)
         return
@@ -135,7 +135,7 @@ def runs_changes(
     """List the images a run fixed and broke, compared with the run it was cloned from or another."""
     from core.evaluation.fixed_broken import OUTCOMES, changes_per_class, fixed_and_broken
     from core.evaluation.predictions import read_predictions
-    from core.runs.corrections import correct_table, run_corrections
+    from core.review.corrections import correct_table, run_corrections
     from core.runs.reader import find_run
 
     found = find_run(runs_root, run)
@@ -172,7 +172,7 @@ def runs_changes(
 @corrections_app.command("list")
 def corrections_list(runs_root: RunsRoot, as_json: AsJson = False) -> None:
     """List the correction sets, newest first."""
-    from core.runs.corrections import list_corrections
+    from core.review.corrections import list_corrections
 
     found = list_corrections(runs_root)
     if as_json:
@@ -198,7 +198,8 @@ def corrections_make(
     as_json: AsJson = False,
 ) -> None:
     """Make a correction set from label reviews: wrong labels are replaced, ambiguous images and non-faces excluded."""
-    from core.runs.corrections import CORRECTED_SPLITS, make_corrections, save_corrections
+    from core.review.corrections import make_corrections, save_corrections
+    from core.splits import CORRECTED_SPLITS
 
     found = find_runs(runs_root, runs)
     draft = make_corrections(name, found, splits=split or CORRECTED_SPLITS, follow=follow)
@@ -224,7 +225,7 @@ def corrections_show(
     as_json: AsJson = False,
 ) -> None:
     """Show a correction set, image by image."""
-    from core.runs.corrections import load_corrections
+    from core.review.corrections import load_corrections
 
     found = load_corrections(runs_root, name)
     if as_json:
@@ -254,7 +255,7 @@ def suspects_queue(
     """Queue one run per fold of the train split; each holds its fold out and scores it at the end."""
     from core.data.dataset import read_info
     from core.jobs.folds import queue_folds
-    from core.runs.review import local_user
+    from core.review.runs import local_user
 
     config = make_config(preset, pairs(settings))
     read_info(data_root, config.dataset)
@@ -277,8 +278,8 @@ def suspects_show(
     as_json: AsJson = False,
 ) -> None:
     """Rank images by how likely their label is wrong, using runs that were not trained on them where there are."""
+    from core.review.suspects import find_suspects
     from core.runs.reader import list_runs
-    from core.runs.suspects import find_suspects
 
     wanted = find_runs(runs_root, runs or ())
     if tag:

@@ -26,7 +26,7 @@ from core.cli import (
 from core.errors import RunError
 
 if TYPE_CHECKING:
-    from core.runs.reproduce import Reproduction
+    from core.comparison.reproduction import Reproduction
 
 runs_app = typer.Typer(
     help="List, show, compare, edit, review, stop and resume runs.", no_args_is_help=True, rich_markup_mode=None
@@ -94,8 +94,7 @@ def runs_compare(
     as_json: AsJson = False,
 ) -> None:
     """Compare runs with a baseline and test for significance."""
-    from core.runs.compare import against_baseline, seed_groups, setting_differences
-    from core.runs.table import compared_rows
+    from core.comparison.baseline import against_baseline, compared_rows, seed_groups, setting_differences
 
     found = find_runs(runs_root, runs)
     if len(found) < 2:
@@ -147,8 +146,8 @@ def runs_annotate(
     as_json: AsJson = False,
 ) -> None:
     """Edit a run's name, notes, tags and review."""
+    from core.review.runs import annotate, local_user
     from core.runs.reader import find_run
-    from core.runs.review import annotate, local_user
 
     found = find_run(runs_root, run)
     wanted = {"name": name, "notes": note, "starred": star, "review": review}
@@ -170,7 +169,7 @@ def runs_archive(
     undo: Annotated[bool, typer.Option("--undo", help="Unarchive the runs.")] = False,
 ) -> None:
     """Hide runs from lists. Nothing is deleted."""
-    from core.runs.review import annotate, local_user
+    from core.review.runs import annotate, local_user
 
     for found in find_runs(runs_root, runs):
         annotate(found.paths, local_user(), {"archived": not undo})
@@ -186,8 +185,8 @@ def runs_delete(
 ) -> None:
     """Delete runs for good, after saying what is lost and asking; for the run shipped with the project, asking twice. A
     run that waits or trains is refused."""
-    from core.runs.layout import is_shipped
-    from core.runs.removal import delete_run, shipped_warning, what_is_lost
+    from core.runs.delete import delete_run, shipped_warning, what_is_lost
+    from core.runs.paths import is_shipped
 
     found = find_runs(runs_root, runs)
     for run in found:
@@ -218,9 +217,9 @@ def _confirmed(word: str, question: str) -> bool:
 @runs_app.command("show")
 def runs_show(run: RunName, runs_root: RunsRoot, as_json: AsJson = False) -> None:
     """Show a run: state, progress, metrics and settings; for a reproduction, also its result."""
+    from core.comparison.reproduction import read_reproduction
     from core.runs.best import describe_mismatch
     from core.runs.reader import find_run
-    from core.runs.reproduce import read_reproduction
 
     found = find_run(runs_root, run)
     verdict = read_reproduction(found)
@@ -311,10 +310,10 @@ def runs_reproduce(
     as_json: AsJson = False,
 ) -> None:
     """Retrain a finished run with its recorded settings and check whether the result is reproduced."""
+    from core.comparison.reproduction import check_reproducible, read_reproduction
     from core.jobs.follow import follow_to_end
     from core.jobs.local import reproduce
     from core.runs.reader import find_run, read_run
-    from core.runs.reproduce import check_reproducible, read_reproduction
 
     found = find_run(runs_root, run)
     warning = check_reproducible(found, data_root)

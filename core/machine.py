@@ -2,6 +2,7 @@
 
 import os
 import re
+from functools import cache
 from pathlib import Path
 
 from core.errors import ConfigError
@@ -46,3 +47,14 @@ def thread_share(*, beside_runs: bool = False) -> int:
         ConfigError: `FER_CPU_SLOTS` makes no sense.
     """
     return max(1, available_cores() // (cpu_slots() + beside_runs))
+
+
+@cache
+def boot_id() -> str:
+    """A name for the time since this machine last started: monotonic clocks compare only within it."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        import psutil
+
+        return f"boot-{psutil.boot_time():.0f}"

@@ -1,7 +1,26 @@
 """The splits of a dataset, once."""
 
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    pass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
 from collections.abc import Mapping
-from typing import Final, TypeVar
+from typing import TypeVar
+
+COMPARED_SPLITS: Final = ("validation", "test")
+"""Those whose predictions a run keeps."""
+CORRECTED_SPLITS: Final = ("train", "validation")
+"""Test is never touched: a figure on it must mean the same for every run."""
+
+SPLITS: Final = ("train", "validation", "test")
+HELD_OUT: Final = "held-out"
+"""Under this name a run keeps its predictions for the training images that it was not trained on."""
+SPLITS: Final = ("train", "validation", "test")
+"""Verdicts may be given on any image; lists of corrections leave those on test out."""
 
 SPLITS: Final = ("train", "validation", "test")
 """The splits of the 2013 challenge: Training, PublicTest, PrivateTest."""

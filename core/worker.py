@@ -29,11 +29,13 @@ from core.errors import FerError, system_reason
 from core.files import read_json, write_json, write_whole
 from core.jobs.machine import hold_slot
 from core.jobs.queue import take_waiting
-from core.runs.corrections import corrections_of
+from core.machine import boot_id
+from core.review.corrections import corrections_of
+from core.runs.create import sweep_run, write_status
 from core.runs.environment import describe_environment, uncommitted_changes
-from core.runs.layout import QueuePaths, RunPaths
+from core.runs.paths import QueuePaths, RunPaths
 from core.runs.reader import read_run, read_status
-from core.runs.store import RunStatus, boot_id, sweep_run, write_status
+from core.runs.records import RunStatus
 
 log = logging.getLogger("train")
 
@@ -160,7 +162,7 @@ def _train(paths: RunPaths, data_root: Path, status: RunStatus, stop_asked: Stop
 
 def compare_with_original(paths: RunPaths) -> None:
     """If the run reproduces another: write the verdict. Whatever hinders that, the training has succeeded."""
-    from core.runs.reproduce import write_reproduction
+    from core.comparison.reproduction import write_reproduction
 
     try:
         verdict = write_reproduction(paths.root, paths.run_id)

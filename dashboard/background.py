@@ -15,7 +15,7 @@ from core.data.dataset import DatasetInfo, ImportProgress
 from core.errors import CountsDifferError, DataError, FerError
 from core.machine import thread_share
 from core.processes import lower_priority, start_module
-from core.runs.layout import RunPaths
+from core.runs.paths import RunPaths
 
 log = logging.getLogger(__name__)
 

@@ -19,14 +19,14 @@ from core.evaluation.metrics import doubt_figures, fit_temperature, with_tempera
 from core.evaluation.predictions import probabilities_of, read_predictions
 from core.jobs import local
 from core.machine import thread_share
+from core.review.gallery import duplicate_flags, with_margin
+from core.review.images import CurrentReviews, LabelReview, current_label_reviews, read_label_reviews
+from core.review.suspects import Suspects, find_suspects
 from core.runs.history import read_rows
-from core.runs.layout import RunPaths
+from core.runs.paths import RunPaths
 from core.runs.reader import RunReader
-from core.runs.store import Run
-from core.runs.suspects import Suspects, find_suspects
-from core.runs.verdicts import Standing, Verdict, read_verdicts, standing_verdicts
+from core.runs.records import Run
 from dashboard.background import Importer, Scorings
-from dashboard.error_table import copies_of, with_margin
 
 if TYPE_CHECKING:
     from core.evaluation.nearest import Mistakes
@@ -169,7 +169,7 @@ def _errors_table(key: FileKey, data_root: str, dataset: str, split_name: str, e
 
 
 def suspects_among(runs: Sequence[Run], split_name: str) -> Suspects:
-    """As `core.runs.suspects.find_suspects`.
+    """As `core.review.suspects.find_suspects`.
 
     Raises:
         RunError: none of the runs has predictions for the split.
@@ -193,27 +193,27 @@ def temperature(key: FileKey) -> float:
 @st.cache_resource(max_entries=8, show_spinner="Looking for repeated images …")
 def copies(data_root: Path, dataset: str, edition: str, split_name: str) -> dict[str, np.ndarray]:
     """Which images of a split the audit found to be copies, by kind."""
-    return copies_of(audit_dataset(data_root, dataset), split_name)
+    return duplicate_flags(audit_dataset(data_root, dataset), split_name)
 
 
-def verdicts(paths: RunPaths) -> list[Verdict]:
+def verdicts(paths: RunPaths) -> list[LabelReview]:
     """Everything said about a run's images, oldest first."""
     return _verdicts(file_key(paths.reviews), paths)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _verdicts(key: FileKey, _paths: RunPaths) -> list[Verdict]:
-    return read_verdicts(_paths)
+def _verdicts(key: FileKey, _paths: RunPaths) -> list[LabelReview]:
+    return read_label_reviews(_paths)
 
 
-def standing(paths: RunPaths, split_name: str) -> Standing:
+def standing(paths: RunPaths, split_name: str) -> CurrentReviews:
     """What stands of `verdicts` about a split, by image and author; nobody may change it."""
     return _standing(file_key(paths.reviews), split_name, paths)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _standing(key: FileKey, split_name: str, _paths: RunPaths) -> Standing:
-    return standing_verdicts(_verdicts(key, _paths), split_name)
+def _standing(key: FileKey, split_name: str, _paths: RunPaths) -> CurrentReviews:
+    return current_label_reviews(_verdicts(key, _paths), split_name)
 
 
 def predictor(weights: Path, model: str, temperature: float | None = None) -> "Predictor":

@@ -6,8 +6,8 @@ from typing import Any, Final
 import pandas as pd
 import streamlit as st
 
-from core.runs.compare import setting_differences
-from core.runs.store import Run
+from core.comparison.baseline import setting_differences
+from core.runs.records import Run
 from dashboard import compare_charts
 
 ENOUGH_FOR_SCATTER: Final = 3

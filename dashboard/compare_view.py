@@ -7,9 +7,10 @@ from typing import Any, Final
 import pandas as pd
 import streamlit as st
 
+from core.comparison.baseline import ComparisonRow, SeedGroup, against_baseline, seed_groups
 from core.errors import RunError
-from core.runs.compare import Row, SeedGroup, against_baseline, seed_groups
-from core.runs.store import Run, SplitMetrics
+from core.runs.records import Run
+from core.runs.summary import SplitMetrics
 from dashboard import cache, compare_charts, compare_settings, errors_changes, widgets
 from dashboard.widgets import escape
 
@@ -82,7 +83,7 @@ def curves(runs: Sequence[Run], baseline: Run, labels: dict[str, str]) -> None:
         )
 
 
-def figures(rows: Sequence[Row], baseline: Run, labels: dict[str, str], split: str) -> None:
+def figures(rows: Sequence[ComparisonRow], baseline: Run, labels: dict[str, str], split: str) -> None:
     """Each run's figures with the difference to the baseline, and whether that is more than chance."""
     st.subheader(f"Figures on {split}", anchor=False)
     base = next((row.metrics for row in rows if row.run.id == baseline.id), None)
@@ -121,7 +122,7 @@ def figures(rows: Sequence[Row], baseline: Run, labels: dict[str, str], split: s
     )
 
 
-def _beside(row: Row, base: SplitMetrics | None, key: str, scale: float, digits: int) -> str:
+def _beside(row: ComparisonRow, base: SplitMetrics | None, key: str, scale: float, digits: int) -> str:
     value, other = getattr(row.metrics, key, None), getattr(base, key, None)
     if value is None:
         return "–"

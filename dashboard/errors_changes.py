@@ -9,8 +9,8 @@ import streamlit as st
 from core.errors import RunError
 from core.evaluation.fixed_broken import changes_per_class, fixed_and_broken
 from core.labels import LABELS
-from core.runs.corrections import run_corrections
-from core.runs.store import Run
+from core.review.corrections import run_corrections
+from core.runs.records import Run
 from dashboard import cache, paging, parts, run_widgets, widgets
 from dashboard.errors_data import data_split, scored_splits
 from dashboard.widgets import escape

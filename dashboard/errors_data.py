@@ -11,10 +11,10 @@ import streamlit as st
 from core.data.dataset import DatasetInfo
 from core.data.identity import same_images
 from core.labels import LABELS
-from core.runs.store import Run
-from core.runs.verdicts import Standing
+from core.review.gallery import with_margin
+from core.review.images import CurrentReviews
+from core.runs.records import Run
 from dashboard import cache, widgets
-from dashboard.error_table import with_margin
 from dashboard.widgets import escape
 
 HELD_OUT: Final = "held-out"
@@ -53,7 +53,7 @@ class Shown:
         return cache.copies(widgets.data_root(), self.info.name, self.info.edition, self.data_split)
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> CurrentReviews:
         """What people say about the images of `data_split`."""
         return cache.standing(self.run.paths, self.data_split)
 

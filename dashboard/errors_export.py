@@ -11,8 +11,8 @@ from PIL import Image
 
 from core.evaluation.predictions import PROBABILITY_COLUMNS
 from core.labels import LABELS
+from core.review.images import CurrentReviews
 from core.runs.table import spreadsheet_safe
-from core.runs.verdicts import Standing
 from dashboard.errors_data import Shown
 
 
@@ -36,7 +36,7 @@ def button(shown: Shown, chosen: pd.DataFrame) -> None:
             )
 
 
-def rows(chosen: pd.DataFrame, standing: Standing) -> pd.DataFrame:
+def rows(chosen: pd.DataFrame, standing: CurrentReviews) -> pd.DataFrame:
     """What both tables hold: names instead of class indices, and what stands about each image."""
     said = [
         "; ".join(f"{author}: {verdict.in_words()}" for author, verdict in standing.get(image, {}).items())

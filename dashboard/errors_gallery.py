@@ -7,10 +7,20 @@ import pandas as pd
 import streamlit as st
 
 from core.labels import LABELS
-from core.runs.corrections import same_data
-from core.runs.verdicts import Standing
+from core.review.corrections import same_data
+from core.review.gallery import (
+    ANY,
+    DUPLICATE_FILTERS,
+    IMAGE_ORDERS,
+    REVIEW_FILTERS,
+    SHOWN,
+    ImageFilter,
+    filter_images,
+    notes_of,
+    ordered,
+)
+from core.review.images import CurrentReviews
 from dashboard import cache, errors_export, errors_image, paging, parts, verdict_bar, visitor, widgets
-from dashboard.error_table import ANY, COPIES, JUDGED, ORDERS, SHOWN, Wanted, choose, notes_of, ordered
 from dashboard.errors_data import Shown
 
 PAGE: Final = 60
@@ -21,32 +31,32 @@ SUSPICION: Final = (
 )
 
 
-def filters(shown: Shown) -> tuple[Wanted, str]:
+def filters(shown: Shown) -> tuple[ImageFilter, str]:
     """The filters and the order; both stand in the address."""
     row = st.grid(4, min_column_width=165, vertical_alignment="bottom")
     bound: dict[str, Any] = {"bind": "query-params"}
     show = row.selectbox("Images", SHOWN, key="show", **bound)
     true = row.selectbox("True class", [ANY, *LABELS], key="true", **bound)
     predicted = row.selectbox("Predicted class", [ANY, *LABELS], key="predicted", **bound)
-    order = row.selectbox("Order", list(ORDERS), key="order", **bound)
+    order = row.selectbox("Order", list(IMAGE_ORDERS), key="order", **bound)
     sure = row.slider("Confidence", 0, 100, (0, 100), 5, format="%d %%", key="confidence", **bound)
-    judged = row.selectbox("Verdict", JUDGED, key="verdict", **bound)
+    judged = row.selectbox("Verdict", REVIEW_FILTERS, key="verdict", **bound)
     people = sorted({author for authors in shown.standing.values() for author in authors})
     by = row.selectbox("Verdict by", [ANY, *people], key="by", disabled=not people, **bound)
-    kinds = {ANY: ANY, **COPIES}
+    kinds = {ANY: ANY, **DUPLICATE_FILTERS}
     if shown.data_split != "train":
         kinds["train"] = "also in train"
     copies = row.selectbox(
         "Copies", list(kinds), format_func=kinds.__getitem__, key="copies", disabled=shown.copies is None, **bound
     )
-    return Wanted(show, true, predicted, (sure[0], sure[1]), judged, by, copies), order
+    return ImageFilter(show, true, predicted, (sure[0], sure[1]), judged, by, copies), order
 
 
-def gallery(shown: Shown, wanted: Wanted, order: str) -> None:
+def gallery(shown: Shown, wanted: ImageFilter, order: str) -> None:
     """The images that pass the filters, page by page."""
     images, standing = shown.images, shown.standing
     table = with_suspicion(shown) if order == SUSPICIOUS else shown.table
-    chosen = ordered(choose(table, wanted, standing, shown.copies), order)
+    chosen = ordered(filter_images(table, wanted, standing, shown.copies), order)
     if not len(chosen):
         st.info("No image passes these filters.", icon=":material/filter_alt_off:")
         return
@@ -84,7 +94,7 @@ def with_suspicion(shown: Shown) -> pd.DataFrame:
     return shown.table.merge(found.table[columns], on="image_id", how="left")
 
 
-def tiles(rows: pd.DataFrame, standing: Standing) -> list[parts.Tile]:
+def tiles(rows: pd.DataFrame, standing: CurrentReviews) -> list[parts.Tile]:
     """What the wall shows."""
     return [
         {

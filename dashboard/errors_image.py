@@ -10,8 +10,8 @@ import streamlit as st
 from core.data.audit import Audit, audit_dataset
 from core.evaluation.predictions import PROBABILITY_COLUMNS
 from core.labels import LABELS
-from core.runs.corrections import same_data
-from core.runs.store import Run
+from core.review.corrections import same_data
+from core.runs.records import Run
 from dashboard import cache, charts, verdict_bar, widgets
 from dashboard.errors_data import HELD_OUT, Shown, shown_of
 from dashboard.widgets import class_chip, escape, percent

@@ -8,9 +8,9 @@ import streamlit as st
 
 from core.data.identity import same_images
 from core.errors import FerError
-from core.runs.corrections import Corrections, Draft, list_corrections, make_corrections, same_data, save_corrections
-from core.runs.store import Run
-from core.runs.verdicts import verdict_rows
+from core.review.corrections import Corrections, Draft, list_corrections, make_corrections, same_data, save_corrections
+from core.review.images import label_review_rows
+from core.runs.records import Run
 from dashboard import cache, widgets
 from dashboard.errors_data import Shown
 from dashboard.widgets import escape
@@ -25,7 +25,7 @@ MEANING: Final = (
 def lists(shown: Shown) -> None:
     """The tab."""
     run = shown.run
-    given = verdict_rows(cache.verdicts(run.paths))
+    given = label_review_rows(cache.verdicts(run.paths))
     verdicts(given)
     candidates = [each for each in same_data(run, cache.runs(widgets.runs_root())) if cache.verdicts(each.paths)]
     with st.container(horizontal=True, vertical_alignment="center"):

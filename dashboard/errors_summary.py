@@ -10,8 +10,8 @@ from core.evaluation.metrics import accuracy_interval, calibration_error, confus
 from core.evaluation.per_class import class_figures, reliability
 from core.evaluation.predictions import probabilities_of
 from core.labels import LABELS
+from core.review.gallery import ANY, ImageFilter
 from dashboard import cache, errors_charts, parts, widgets
-from dashboard.error_table import ANY, Wanted
 from dashboard.errors_data import Shown
 
 Unit = Literal["counts", "by row", "by column"]
@@ -22,7 +22,7 @@ UNITS: Final[dict[Unit, str]] = {
 }
 
 
-def summary(shown: Shown, wanted: Wanted) -> None:
+def summary(shown: Shown, wanted: ImageFilter) -> None:
     """Scores above; matrix and classes beside each other."""
     scores(shown)
     matrix = confusion(shown.table["label"].to_numpy(), shown.table["predicted"].to_numpy())
@@ -75,7 +75,7 @@ def score(row: Any, label: str, correct: pd.Series, help: str | None = None) -> 
     )
 
 
-def confusion_matrix(matrix: np.ndarray, wanted: Wanted) -> None:
+def confusion_matrix(matrix: np.ndarray, wanted: ImageFilter) -> None:
     """Cells that open their images: each sets the two class filters of the gallery."""
     unit: Unit = (
         st.segmented_control(

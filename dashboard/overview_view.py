@@ -8,8 +8,8 @@ import streamlit as st
 from core.data.dataset import DatasetInfo
 from core.jobs.queue import in_line
 from core.jobs.slots import list_slots
-from core.runs.layout import is_shipped
-from core.runs.store import Run, RunState
+from core.runs.paths import is_shipped
+from core.runs.records import Run, RunState
 from dashboard import cache, charts, run_widgets, widgets
 from dashboard.widgets import escape
 

@@ -13,7 +13,7 @@ from core.data.archives import is_zip
 from core.data.decode import decode_image
 from core.errors import ImageError, display_name
 from core.prediction.pictures import Picture, pictures_in_zip
-from core.runs.store import Run
+from core.runs.records import Run
 from dashboard import cache
 
 if TYPE_CHECKING:

@@ -5,18 +5,18 @@ from typing import Final
 import pandas as pd
 import streamlit as st
 
-from core.runs.reproduce import Outcome, Reproduction, read_reproduction
-from core.runs.store import Run
+from core.comparison.reproduction import Reproduction, ReproductionOutcome, read_reproduction
+from core.runs.records import Run
 from dashboard import widgets
 from dashboard.widgets import escape
 
-COLOURS: Final[dict[Outcome, widgets.Colour]] = {
-    Outcome.BIT_EQUAL: "green",
-    Outcome.WITHIN_SEEDS: "green",
-    Outcome.NO_EVIDENCE: "blue",
-    Outcome.OUTSIDE_SEEDS: "orange",
-    Outcome.DIFFERENT: "orange",
-    Outcome.NOT_COMPARABLE: "gray",
+COLOURS: Final[dict[ReproductionOutcome, widgets.Colour]] = {
+    ReproductionOutcome.BIT_EQUAL: "green",
+    ReproductionOutcome.WITHIN_SEEDS: "green",
+    ReproductionOutcome.NO_EVIDENCE: "blue",
+    ReproductionOutcome.OUTSIDE_SEEDS: "orange",
+    ReproductionOutcome.DIFFERENT: "orange",
+    ReproductionOutcome.NOT_COMPARABLE: "gray",
 }
 SAID: Final = {True: "same", False: "differs", None: "not recorded"}
 

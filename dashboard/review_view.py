@@ -5,9 +5,9 @@ from typing import Any, Final
 import streamlit as st
 
 from core.errors import FerError
-from core.runs.review import LONGEST, EditConflictError, annotate, read_changes
+from core.review.runs import MAX_CHARACTERS, EditConflictError, annotate, read_changes
+from core.runs.records import Run
 from core.runs.selection import best_run
-from core.runs.store import Run
 from dashboard import cache, widgets
 from dashboard.visitor import who as who
 from dashboard.widgets import escape
@@ -102,7 +102,7 @@ def text(run: Run, name: str, field: str) -> None:
     label = "Notes" if field == "notes" else "Display name"
     draw = st.text_area if field == "notes" else st.text_input
     more: dict[str, Any] = {"height": 180} if field == "notes" else {"placeholder": run.id}
-    draw(label, key=key, max_chars=LONGEST[field], persist_state="session", **more)
+    draw(label, key=key, max_chars=MAX_CHARACTERS[field], persist_state="session", **more)
     if theirs not in (st.session_state[seen_key], st.session_state[key]):
         conflict(run, name, field)
     elif st.button(f"Save {field}", icon=":material/save:", disabled=not name, key=f"save-{field}"):
@@ -170,7 +170,9 @@ def history(run: Run, name: str) -> None:
     """Who said what and when, the newest first, and a line to add."""
     st.markdown("**History**")
     with st.form(f"comment-{run.id}", clear_on_submit=True, border=False):
-        comment = st.text_area("Say something", height=80, max_chars=LONGEST["comment"], key=f"comment-text-{run.id}")
+        comment = st.text_area(
+            "Say something", height=80, max_chars=MAX_CHARACTERS["comment"], key=f"comment-text-{run.id}"
+        )
         if st.form_submit_button("Say it", icon=":material/send:", disabled=not name) and comment.strip():
             say(run, name, comment=comment)
             st.rerun(scope="app")

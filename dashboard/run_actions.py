@@ -6,12 +6,12 @@ from functools import partial
 
 import streamlit as st
 
+from core.comparison.reproduction import check_reproducible
 from core.jobs import local
 from core.jobs.queue import in_line, move_waiting
-from core.runs.removal import delete_run, what_is_lost
-from core.runs.reproduce import check_reproducible
-from core.runs.review import annotate
-from core.runs.store import Run, RunState
+from core.review.runs import annotate
+from core.runs.delete import delete_run, what_is_lost
+from core.runs.records import Run, RunState
 from dashboard import run_widgets, visitor, widgets
 from dashboard.widgets import escape
 

@@ -10,10 +10,11 @@ import pandas as pd
 import streamlit as st
 
 from core.config import TrainConfig
+from core.exchange.bundle import write_zip
+from core.exchange.export import HISTORIES, files_of, write_curves
 from core.files import read_json
 from core.runs.environment import read_uncommitted_changes
-from core.runs.export import HISTORIES, files_of, write_curves, write_zip
-from core.runs.store import Run
+from core.runs.records import Run
 from dashboard import cache, charts, run_widgets
 from dashboard.widgets import escape
 

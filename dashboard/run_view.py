@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from core.jobs import machine
-from core.runs.store import Run, RunState
+from core.runs.records import Run, RunState
 from dashboard import cache, charts, errors_changes, review_view, run_record, run_widgets, widgets
 from dashboard.widgets import duration, escape
 

@@ -10,9 +10,10 @@ import streamlit as st
 
 from core.evaluation.metrics import accuracy_interval
 from core.runs.best import describe_mismatch
-from core.runs.layout import is_shipped
-from core.runs.removal import shipped_warning
-from core.runs.store import Run, RunState, SplitMetrics
+from core.runs.delete import shipped_warning
+from core.runs.paths import is_shipped
+from core.runs.records import Run, RunState
+from core.runs.summary import SplitMetrics
 from dashboard import cache, widgets
 from dashboard.widgets import RUN, Colour, accuracy_in, duration, escape, go_to, percent, size, with_interval
 

@@ -8,9 +8,9 @@ from typing import Any
 import streamlit as st
 
 from core.errors import FerError
-from core.runs.removal import delete_run, what_is_lost
-from core.runs.review import annotate
-from core.runs.store import Run
+from core.review.runs import annotate
+from core.runs.delete import delete_run, what_is_lost
+from core.runs.records import Run
 from core.runs.table import as_rows
 from dashboard import review_view, run_widgets, visitor, widgets
 from dashboard.widgets import escape

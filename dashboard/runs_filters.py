@@ -6,9 +6,9 @@ from typing import Final
 
 import streamlit as st
 
-from core.runs.review import REVIEW_STATES
-from core.runs.selection import ORDERS, Wanted
-from core.runs.store import Run, RunState
+from core.review.runs import REVIEW_STATES
+from core.runs.records import Run, RunState
+from core.runs.selection import RUN_ORDERS, RunFilter
 
 COLUMNS: Final = {
     "star": "Star",
@@ -36,7 +36,7 @@ USUAL_COLUMNS: Final = [column for column in COLUMNS if column not in ("epochs",
 class View:
     """What the page shows."""
 
-    wanted: Wanted
+    wanted: RunFilter
     order: str
     columns: list[str]
 
@@ -56,8 +56,8 @@ def view(runs: Sequence[Run]) -> View:
         )
         order = st.selectbox(
             "Sort",
-            list(ORDERS),
-            format_func=lambda key: ORDERS[key].title,
+            list(RUN_ORDERS),
+            format_func=lambda key: RUN_ORDERS[key].title,
             key="sort",
             bind="query-params",
             width=190,
@@ -81,7 +81,7 @@ def view(runs: Sequence[Run]) -> View:
         authors = choice("Author", "author", sorted({run.meta.author for run in runs} - {""}))
         present = {run.meta.review for run in runs}
         reviews = choice("Review", "review", [review for review in REVIEW_STATES if review in present])
-    wanted = Wanted((text or "").strip(), states, tags, authors, reviews, archived)
+    wanted = RunFilter((text or "").strip(), states, tags, authors, reviews, archived)
     return View(wanted, order, [column for column in COLUMNS if column in columns])
 
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core.runs.store import Run
+from core.runs.records import Run
 from dashboard import cache, widgets
 from dashboard.widgets import escape
 

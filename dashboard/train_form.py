@@ -12,7 +12,7 @@ from core.config import TrainConfig, field_group
 from core.errors import ConfigError
 from core.presets import PRESETS, Preset
 from core.runs.inputs import missing_inputs
-from core.runs.store import Run
+from core.runs.records import Run
 from dashboard import widgets
 
 _INPUTS = ("dataset", "corrections")

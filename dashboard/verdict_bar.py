@@ -9,20 +9,20 @@ import streamlit as st
 
 from core.errors import FerError
 from core.labels import LABELS
-from core.runs.verdicts import (
+from core.review.images import (
+    DECISIONS,
     LONGEST_COMMENT,
-    VERDICTS,
-    Verdict,
-    VerdictName,
-    give_verdicts,
-    read_verdicts,
-    standing_verdicts,
+    Decision,
+    LabelReview,
+    add_label_reviews,
+    current_label_reviews,
+    read_label_reviews,
 )
 from dashboard import visitor, widgets
 from dashboard.errors_data import Shown
 from dashboard.widgets import escape
 
-KEYS: Final[dict[str, VerdictName]] = {
+KEYS: Final[dict[str, Decision]] = {
     "a": "ambiguous",
     "h": "hard but right",
     "n": "not a face",
@@ -49,7 +49,7 @@ def form(shown: Shown, images: Sequence[str], key: str) -> None:
     row = st.grid(4, min_column_width=170)
     with row.cell():
         name = visitor.who(key="who" if key == "bar" else f"who-{key}")
-    verdict = row.selectbox("Verdict", VERDICTS, key=f"{key}-verdict", persist_state="session")
+    verdict = row.selectbox("LabelReview", DECISIONS, key=f"{key}-verdict", persist_state="session")
     wrong = verdict == "label is wrong"
     label = row.selectbox("It should be", LABELS, key=f"{key}-label", disabled=not wrong, persist_state="session")
     comment = row.text_input("Comment", max_chars=LONGEST_COMMENT, key=f"{key}-comment", placeholder="why, if you like")
@@ -88,7 +88,7 @@ def give(
     """Write it down, or say at the next drawing why it was not."""
     try:
         present = shown.labels_of(images)
-        give_verdicts(
+        add_label_reviews(
             shown.run.paths, name, shown.data_split, images, verdict, label=label, comment=comment, present=present
         )
     except FerError as error:
@@ -120,7 +120,7 @@ def _give_by_key(shown: Shown, name: str, since: datetime, key: str, images: lis
             st.toast("There is nothing to take back: no key has judged here yet.", icon=":material/undo:")
             return
         present = shown.labels_of(images)
-        given = give_verdicts(
+        given = add_label_reviews(
             shown.run.paths, name, shown.data_split, images, verdict, label=LABEL_KEYS.get(key), present=present
         )
     except FerError as error:
@@ -133,13 +133,13 @@ def _give_by_key(shown: Shown, name: str, since: datetime, key: str, images: lis
 def last_said(shown: Shown, name: str, since: datetime) -> list[str]:
     """The images of somebody's last verdict that stands, if it is not older than that. Read from the file: what keys
     did in a script run that the next key cut short is there, too."""
-    standing = standing_verdicts(read_verdicts(shown.run.paths), shown.data_split)
+    standing = current_label_reviews(read_label_reviews(shown.run.paths), shown.data_split)
     mine = [authors[name] for authors in standing.values() if name in authors and authors[name].time >= since]
     last = max((each.time for each in mine), default=None)
     return [each.image for each in mine if each.time == last]
 
 
-def history(verdicts: Sequence[Verdict]) -> None:
+def history(verdicts: Sequence[LabelReview]) -> None:
     """Who said what about an image, the newest first."""
     for each in reversed(verdicts):
         with st.container(gap="xxsmall"):

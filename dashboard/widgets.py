@@ -18,7 +18,8 @@ from core.data.dataset import DatasetInfo, list_datasets
 from core.errors import FerError
 from core.labels import COLOURS, LABELS
 from core.machine import default_data_root, default_runs_root
-from core.runs.store import Run, SubsetMetrics
+from core.runs.records import Run
+from core.runs.summary import SubsetMetrics
 from dashboard import cache
 
 log = logging.getLogger(__name__)

@@ -13,11 +13,13 @@ from core.data.dataset import load_split, read_identity
 from core.evaluation.predictions import write_predictions
 from core.files import write_json
 from core.labels import NUM_CLASSES
+from core.machine import boot_id
 from core.presets import make_config
+from core.runs.create import create_run, write_status
 from core.runs.history import HistoryWriter
-from core.runs.layout import RunPaths
+from core.runs.paths import RunPaths
 from core.runs.reader import read_status
-from core.runs.store import RunStatus, boot_id, create_run, write_status
+from core.runs.records import RunStatus
 from tests import fake_summary
 
 STEPS_PER_EPOCH = 80

@@ -23,7 +23,7 @@ from core.prediction import Predictor
 from core.prediction.batch import CSV_COLUMNS, as_rows, frame_picture, predict_pictures
 from core.prediction.pictures import Picture, pictures_at
 from core.prediction.predictor import Taken, frame
-from core.runs.layout import RunPaths
+from core.runs.paths import RunPaths
 from tests.conftest import PROJECT_ROOT
 
 

@@ -20,10 +20,10 @@ from core.evaluation.predictions import PROBABILITY_COLUMNS, probabilities_of, r
 from core.files import read_json
 from core.models.state_dict import load_weights
 from core.runs.best import describe_mismatch, weights_origin
+from core.runs.create import create_run, write_status
 from core.runs.history import read_rows
-from core.runs.layout import RunPaths
+from core.runs.paths import RunPaths
 from core.runs.reader import read_status
-from core.runs.store import create_run, write_status
 from core.training import loop
 from core.training.loop import Stopped
 from tests.test_training import TINY, train_on, weights_of

@@ -20,9 +20,10 @@ from core.evaluation.predictions import read_predictions
 from core.files import write_json
 from core.jobs.queue import take_waiting
 from core.labels import LABELS
-from core.runs.layout import RunPaths
+from core.runs.create import create_run, write_status
+from core.runs.paths import RunPaths
 from core.runs.reader import list_runs, read_run, read_status
-from core.runs.store import RunState, create_run, write_status
+from core.runs.records import RunState
 from tests.conftest import PROJECT_ROOT, kill_processes_of
 
 TINY = "dataset=demo epochs=1 batch_size=16 images_per_epoch=48 model=cnn-model-1 threads=1 device=cpu".split()

@@ -12,12 +12,12 @@ from typer.testing import CliRunner
 
 from core.__main__ import app
 from core.commands_runs import runs_delete
-from core.runs.corrections import make_corrections, save_corrections
+from core.review.corrections import make_corrections, save_corrections
+from core.review.images import add_label_reviews
+from core.review.runs import read_changes
+from core.runs.delete import what_is_lost
 from core.runs.reader import list_runs, read_run
-from core.runs.removal import what_is_lost
-from core.runs.review import read_changes
 from core.runs.table import spreadsheet_safe
-from core.runs.verdicts import give_verdicts
 from tests.dashboard_fixtures import FakeRun, write_run
 
 
@@ -92,7 +92,7 @@ def test_the_csv_has_figures_settings_and_no_formulas(runs_root: Path, runs: lis
     assert by_id[runs[3].id]["name"] == "'=1+1"
     assert by_id[runs[1].id]["seed"] == "1" and 0 < float(by_id[runs[1].id]["test_accuracy"]) < 1
     assert [spreadsheet_safe(text) for text in ("@x", "x", "")] == ["'@x", "x", ""]
-    give_verdicts(runs[0].paths, "=1+1", "validation", ["happy/validation-00180"], "ambiguous")
+    add_label_reviews(runs[0].paths, "=1+1", "validation", ["happy/validation-00180"], "ambiguous")
     save_corrections(runs_root, make_corrections("list", [read_run(runs_root, runs[0].id)]).corrections)
     shown = CliRunner().invoke(app, ["corrections", "show", "list", "--csv", "--runs-root", str(runs_root)])
     assert [row["by"] for row in table(shown.stdout)] == ["'=1+1"]

@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.comparison.baseline import against_baseline, seed_groups, setting_differences
 from core.errors import RunError
 from core.evaluation.predictions import write_predictions
 from core.files import write_json
 from core.presets import make_config
-from core.runs.compare import against_baseline, seed_groups, setting_differences
+from core.runs.create import create_run
 from core.runs.reader import read_run
-from core.runs.store import Run, create_run
+from core.runs.records import Run
 from tests import fake_summary
 
 IMAGES = 600

@@ -13,7 +13,7 @@ from core.errors import RunError
 from core.files import write_json
 from core.jobs.local import start
 from core.labels import LABELS
-from core.runs.corrections import (
+from core.review.corrections import (
     Corrections,
     apply_corrections,
     check_fits,
@@ -24,10 +24,11 @@ from core.runs.corrections import (
     same_data,
     save_corrections,
 )
-from core.runs.layout import CorrectionPaths, RunPaths
+from core.review.images import add_label_reviews
+from core.runs.create import create_run
+from core.runs.paths import CorrectionPaths, RunPaths
 from core.runs.reader import list_runs, read_run
-from core.runs.store import Run, create_run
-from core.runs.verdicts import give_verdicts
+from core.runs.records import Run
 from tests import fake_summary
 
 
@@ -50,19 +51,19 @@ def ids(demo_root: Path, label: str, split: str = "train") -> list[str]:
 def judged(root: Path, demo_root: Path) -> Run:
     """Eight verdicts that lead to five corrections."""
     run, fear = trained(root, demo_root), ids(demo_root, "fear")
-    give_verdicts(
+    add_label_reviews(
         run.paths, "Ada", "train", fear[:2], "label is wrong", label="surprise", present=dict.fromkeys(fear, "fear")
     )
-    give_verdicts(run.paths, "Ada", "train", fear[2:3], "not a face")
-    give_verdicts(run.paths, "Ada", "train", fear[3:4], "hard but right")
-    give_verdicts(
+    add_label_reviews(run.paths, "Ada", "train", fear[2:3], "not a face")
+    add_label_reviews(run.paths, "Ada", "train", fear[3:4], "hard but right")
+    add_label_reviews(
         run.paths, "Ben", "train", fear[:1], "label is wrong", label="surprise", present=dict.fromkeys(fear, "fear")
     )
     sad = ids(demo_root, "sad", "validation")
-    give_verdicts(run.paths, "Ada", "validation", sad[:1], "ambiguous")
+    add_label_reviews(run.paths, "Ada", "validation", sad[:1], "ambiguous")
     relabelled = dict.fromkeys(sad, "sad")
-    give_verdicts(run.paths, "Ada", "validation", sad[1:2], "label is wrong", label="fear", present=relabelled)
-    give_verdicts(run.paths, "Ada", "test", ids(demo_root, "sad", "test")[:1], "not a face")
+    add_label_reviews(run.paths, "Ada", "validation", sad[1:2], "label is wrong", label="fear", present=relabelled)
+    add_label_reviews(run.paths, "Ada", "test", ids(demo_root, "sad", "test")[:1], "not a face")
     return run
 
 
@@ -83,8 +84,8 @@ def test_verdicts_become_a_list(root: Path, demo_root: Path) -> None:
 
 def test_where_reviewers_want_different_things_somebody_must_choose(root: Path, demo_root: Path) -> None:
     run, fear = judged(root, demo_root), ids(demo_root, "fear")
-    give_verdicts(run.paths, "Ben", "train", fear[1:2], "ambiguous")
-    give_verdicts(run.paths, "Ben", "train", fear[2:3], "ambiguous")  # Ada says "not a face": excluded either way
+    add_label_reviews(run.paths, "Ben", "train", fear[1:2], "ambiguous")
+    add_label_reviews(run.paths, "Ben", "train", fear[2:3], "ambiguous")  # Ada says "not a face": excluded either way
     draft = make_corrections("list", [run])
     assert draft.disputed == (("train", fear[1]),)
     assert fear[1] not in draft.corrections.of("train")
@@ -97,7 +98,7 @@ def test_where_reviewers_want_different_things_somebody_must_choose(root: Path, 
 
 def test_the_one_followed_may_want_nothing_done(root: Path, demo_root: Path) -> None:
     run, fear = judged(root, demo_root), ids(demo_root, "fear")
-    give_verdicts(run.paths, "Ben", "train", fear[1:2], "hard but right")
+    add_label_reviews(run.paths, "Ben", "train", fear[1:2], "hard but right")
     draft = make_corrections("list", [run], follow="Ben")
     assert fear[1] not in draft.corrections.of("train")
     assert draft.disputed == (), "Ben has decided it"
@@ -105,8 +106,8 @@ def test_the_one_followed_may_want_nothing_done(root: Path, demo_root: Path) -> 
 
 def test_several_runs_count_together_the_last_word_last(root: Path, demo_root: Path) -> None:
     first, second, fear = judged(root, demo_root), trained(root, demo_root, "second"), ids(demo_root, "fear")
-    give_verdicts(second.paths, "Ada", "train", fear[2:3], "model's fault")
-    give_verdicts(second.paths, "Ada", "train", fear[9:10], "ambiguous")
+    add_label_reviews(second.paths, "Ada", "train", fear[2:3], "model's fault")
+    add_label_reviews(second.paths, "Ada", "train", fear[9:10], "ambiguous")
     found = make_corrections("both", [second, first], splits=["train"]).corrections
     assert list(found.of("train")) == [fear[0], fear[1], fear[9]]
     assert {run.id for run in same_data(first, list_runs(root))} == {"parent", "second"}
@@ -128,7 +129,7 @@ def test_what_is_refused(root: Path, demo_root: Path) -> None:
         make_corrections("list", [run, read_run(root, "other")])
     with pytest.raises(RunError, match="judge some images of train or validation first"):
         make_corrections("list", [read_run(root, "other")])
-    give_verdicts(other, "Ada", "test", ["fear/1"], "not a face")
+    add_label_reviews(other, "Ada", "test", ["fear/1"], "not a face")
     with pytest.raises(RunError, match="1 images are of test, which is never changed"):
         make_corrections("list", [read_run(root, "other")])
 

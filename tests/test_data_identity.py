@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 import torch
 
+from core.comparison.baseline import against_baseline, seed_groups
+from core.comparison.reproduction import ReproductionOutcome, assess_reproduction, check_reproducible, compare_origins
 from core.config import TrainConfig
 from core.data import dataset
 from core.data.dataset import DatasetInfo, load_split, read_identity, read_info, write_dataset
 from core.data.identity import DataIdentity, same_images
 from core.errors import RunError
 from core.files import read_json, write_json
-from core.runs.compare import against_baseline, seed_groups
-from core.runs.corrections import Correction, Corrections, check_fits, make_corrections, same_data
+from core.review.corrections import Correction, Corrections, check_fits, make_corrections, same_data
+from core.review.images import add_label_reviews
+from core.review.suspects import find_suspects
 from core.runs.reader import read_run
-from core.runs.reproduce import Outcome, check_reproducible, compare_origins, judge
-from core.runs.store import Run
-from core.runs.suspects import find_suspects
-from core.runs.verdicts import give_verdicts
+from core.runs.records import Run
 from core.splits import SPLITS
 from core.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from core.training.device import choose_compute
@@ -138,8 +138,11 @@ def test_a_reproduction_on_renamed_images_says_so(runs_root: Path, data_root: Pa
     assert warning is not None and "under other names or in another order" in warning
     [data] = [check for check in compare_origins(first, second) if check.what == "data"]
     assert data.same is False and data.words.endswith("under other names or in another order")
-    verdict = judge(first, second, [])
-    assert verdict.outcome is Outcome.NOT_COMPARABLE and "under other names or in another order" in verdict.words
+    verdict = assess_reproduction(first, second, [])
+    assert (
+        verdict.outcome is ReproductionOutcome.NOT_COMPARABLE
+        and "under other names or in another order" in verdict.words
+    )
 
 
 def test_runs_on_renamed_images_are_one_recipe_but_are_not_matched_image_by_image(
@@ -163,7 +166,7 @@ def test_a_list_of_corrections_fits_no_renamed_images(runs_root: Path, data_root
     first = finished_run(runs_root, data_root, "first")
     old = finished_run(runs_root, data_root, "old", recorded=False)
     image = str(load_split(data_root, "demo", "train").ids[0])
-    give_verdicts(first.paths, "Ada", "train", [image], "ambiguous")
+    add_label_reviews(first.paths, "Ada", "train", [image], "ambiguous")
     listed = make_corrections("list", [first, old]).corrections
     assert listed.data == read_identity(data_root, "demo")
     check_fits(listed, data_root, "demo")

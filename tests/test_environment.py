@@ -9,9 +9,9 @@ import pytest
 from core import worker
 from core.config import TrainConfig
 from core.runs import environment
+from core.runs.create import create_run
 from core.runs.environment import code_files, git_state, read_uncommitted_changes, uncommitted_changes
-from core.runs.layout import RunPaths
-from core.runs.store import create_run
+from core.runs.paths import RunPaths
 
 
 @pytest.fixture

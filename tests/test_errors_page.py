@@ -18,12 +18,20 @@ from core.data.dataset import load_split
 from core.evaluation.predictions import read_predictions, write_predictions
 from core.files import read_json, write_json
 from core.labels import LABELS
-from core.runs.corrections import make_corrections, save_corrections
+from core.review.corrections import make_corrections, save_corrections
+from core.review.gallery import (
+    DUPLICATE_FILTERS,
+    ImageFilter,
+    duplicate_flags,
+    filter_images,
+    notes_of,
+    ordered,
+    with_margin,
+)
+from core.review.images import DECISIONS, add_label_reviews, current_label_reviews, read_label_reviews
 from core.runs.reader import read_run
-from core.runs.verdicts import VERDICTS, give_verdicts, read_verdicts, standing_verdicts
 from dashboard import cache, errors_export, errors_image, verdict_bar, widgets
 from dashboard.background import Scoring, Scorings
-from dashboard.error_table import COPIES, Wanted, choose, copies_of, notes_of, ordered, with_margin
 from dashboard.errors_data import Shown
 from tests.dashboard_fixtures import FakeRun
 from tests.test_pages import HOSTILE, Opener, Writer, open_page, words, write
@@ -63,9 +71,9 @@ def test_matrix_and_gallery_are_those_of_the_predictions(open_page: Opener, run:
 
 
 def test_every_verdict_and_every_class_has_a_key_of_its_own() -> None:
-    assert {*verdict_bar.KEYS.values(), "label is wrong"} == set(VERDICTS)
+    assert {*verdict_bar.KEYS.values(), "label is wrong"} == set(DECISIONS)
     keys = [key for _, group in verdict_bar.LEGEND for key, _ in group]
-    assert len(set(keys)) == len(VERDICTS) - 1 + len(LABELS) + 1
+    assert len(set(keys)) == len(DECISIONS) - 1 + len(LABELS) + 1
 
 
 def test_the_address_holds_filters_and_order(open_page: Opener, run: FakeRun) -> None:
@@ -133,14 +141,14 @@ def test_each_tab(open_page: Opener, run: FakeRun, tab: str, says: str) -> None:
 def test_each_filter_leaves_what_it_says(run: FakeRun, demo_root: Path) -> None:
     table = table_of(run)
     images = table["image_id"].tolist()
-    give_verdicts(run.paths, "Mara", "validation", images[:3], "ambiguous")
-    give_verdicts(run.paths, "Ben", "validation", images[2:4], "not a face")
-    standing = standing_verdicts(read_verdicts(run.paths), "validation")
-    flags = copies_of(audit_dataset(demo_root, "demo"), "validation")
+    add_label_reviews(run.paths, "Mara", "validation", images[:3], "ambiguous")
+    add_label_reviews(run.paths, "Ben", "validation", images[2:4], "not a face")
+    standing = current_label_reviews(read_label_reviews(run.paths), "validation")
+    flags = duplicate_flags(audit_dataset(demo_root, "demo"), "validation")
     flags["flat"][5] = True
 
     def left(**wanted: Any) -> list[str]:
-        return choose(table, Wanted(**{"shown": "all", **wanted}), standing, flags)["image_id"].tolist()
+        return filter_images(table, ImageFilter(**{"shown": "all", **wanted}), standing, flags)["image_id"].tolist()
 
     assert left() == images
     assert left(shown="right") == table[table["correct"]]["image_id"].tolist()
@@ -172,10 +180,10 @@ def test_copies_are_those_of_the_audit(demo_root: Path) -> None:
         }
     )
     found = {
-        split: {kind: np.flatnonzero(flags).tolist() for kind, flags in copies_of(audit, split).items()}
+        split: {kind: np.flatnonzero(flags).tolist() for kind, flags in duplicate_flags(audit, split).items()}
         for split in audit.sizes
     }
-    assert set(found["train"]) == set(COPIES)
+    assert set(found["train"]) == set(DUPLICATE_FILTERS)
     assert found["train"] == {"train": [0], "repeated": [0, 1, 2], "conflict": [], "near": [], "flat": []}
     assert found["validation"] == {"train": [0], "repeated": [0], "conflict": [], "near": [], "flat": [1]}
 
@@ -186,7 +194,7 @@ def test_the_shown_selection_can_be_taken_away(run: FakeRun, demo_root: Path, mo
 
     table = table_of(run)
     chosen = table[~table["correct"]].iloc[:5]
-    give_verdicts(run.paths, "=Mara()", "validation", [chosen["image_id"].iloc[0]], "ambiguous")
+    add_label_reviews(run.paths, "=Mara()", "validation", [chosen["image_id"].iloc[0]], "ambiguous")
     shown = Shown(read_run(run.paths.root, run.id), "validation", table, read_info(demo_root, "demo"))
     csv = pd.read_csv(BytesIO(errors_export.as_csv(shown, chosen)))
     parquet = pd.read_parquet(BytesIO(errors_export.as_parquet(shown, chosen)))
@@ -218,19 +226,19 @@ def test_a_label_that_an_image_has_already_is_refused_whatever_its_id(run: FakeR
     label = LABELS[table["label"].iloc[0]]
     verdict_bar.give(shown(run, table), "Ada", ["row-0"], "label is wrong", label, "", "bar")
     assert f"row-0 is labelled {label} already" in st.session_state.pop("bar-refused")
-    assert read_verdicts(run.paths) == []
+    assert read_label_reviews(run.paths) == []
     other = next(each for each in LABELS if each != label)
     verdict_bar.give(shown(run, table), "Ada", ["row-0"], "label is wrong", other, "", "bar")
-    assert [each.label for each in read_verdicts(run.paths)] == [other]
+    assert [each.label for each in read_label_reviews(run.paths)] == [other]
 
 
 def test_what_stands_is_found_out_once_however_many_images_are_judged(
     run: FakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images, found, looks = table_of(run)["image_id"].tolist(), shown(run), []
-    monkeypatch.setattr(cache, "standing_verdicts", lambda *of: looks.append(1) or standing_verdicts(*of))
+    monkeypatch.setattr(cache, "standing_verdicts", lambda *of: looks.append(1) or current_label_reviews(*of))
     for given in (1, 2):
-        give_verdicts(run.paths, "Ada", "validation", images[given : given + 5], "ambiguous")
+        add_label_reviews(run.paths, "Ada", "validation", images[given : given + 5], "ambiguous")
         verdict_bar.form(found, images, "bar")
         assert len(found.standing) == given + 4, "a new verdict is seen at once, also by an older look at the run"
         assert len(looks) == given, "not once per image"
@@ -262,8 +270,8 @@ def test_few_of_many_runs_are_asked_about_an_image(
 def test_verdicts_become_a_list_and_open_the_form(open_page: Opener, write: Writer, runs_root: Path) -> None:
     run = write("finished", name="my run", epochs=1)
     images = table_of(run)["image_id"].tolist()
-    give_verdicts(run.paths, HOSTILE[:60], "validation", images[:1], "ambiguous", comment=HOSTILE)
-    give_verdicts(run.paths, "Ben", "validation", images[:2], "not a face")
+    add_label_reviews(run.paths, HOSTILE[:60], "validation", images[:1], "ambiguous", comment=HOSTILE)
+    add_label_reviews(run.paths, "Ben", "validation", images[:2], "not a face")
     app = open_page("errors", run=run.id, tab="Verdicts and lists")
     assert "3 verdicts on 2 images stand" in words(app)
     app.button(key="make-list").click().run()

@@ -9,11 +9,12 @@ import pytest
 
 from core.config import TrainConfig
 from core.presets import make_config
+from core.runs.create import create_run, write_status
 from core.runs.estimate import FINAL_SPEED, FINAL_VIEWS, FORWARD_SPEED, ROUGH_IMAGES_PER_SECOND, estimate_duration
 from core.runs.history import read_rows
-from core.runs.layout import RunPaths
+from core.runs.paths import RunPaths
 from core.runs.reader import read_run, read_status
-from core.runs.store import Run, create_run, write_status
+from core.runs.records import Run
 from tests.conftest import PROJECT_ROOT
 
 CONFIG = TrainConfig(epochs=10)

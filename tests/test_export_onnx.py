@@ -12,7 +12,7 @@ from core.labels import LABELS
 from core.models.cnn import build_model
 from core.models.onnx import write_onnx
 from core.prediction.predictor import Predictor
-from core.runs.layout import RunPaths
+from core.runs.paths import RunPaths
 from tests.conftest import PROJECT_ROOT
 
 onnx = pytest.importorskip("onnx")

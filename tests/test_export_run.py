@@ -10,7 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from core.__main__ import app
-from core.runs.export import write_curves, write_zip
+from core.exchange.bundle import write_zip
+from core.exchange.export import write_curves
 from core.runs.history import read_rows
 from core.runs.reader import read_run
 from tests.dashboard_fixtures import FakeRun, write_run

@@ -44,7 +44,7 @@ FLOORS = {
 WITHOUT_TORCH = ("core.runs", "core.jobs", "core.config", "core.files", "core.worker", "core.__main__", "dashboard")
 """Importing any of these must not import torch, which takes seconds."""
 
-MAY_LOAD_TORCH = {("core.runs.reproduce", "core.models.cnn")}
+MAY_LOAD_TORCH = {("core.comparison.reproduction", "core.models.cnn")}
 """Module and what it imports inside a function: weights are compared by the worker only, which has torch loaded."""
 
 TOP_LEVEL = set(

@@ -26,10 +26,11 @@ from core.jobs.queue import end_of_line, fail_waiting, queue_lock, requeue, take
 from core.jobs.runner import LOG_BYTES, Runner
 from core.jobs.slots import Slot, _gpu_slots, list_slots
 from core.machine import available_cores
+from core.runs.create import create_run, write_status
 from core.runs.history import read_rows
-from core.runs.layout import QueuePaths, RunPaths
+from core.runs.paths import QueuePaths, RunPaths
 from core.runs.reader import list_runs, read_run, read_status
-from core.runs.store import Run, RunState, create_run, write_status
+from core.runs.records import Run, RunState
 from core.training.device import choose_compute
 from tests.conftest import PROJECT_ROOT, kill_processes_of, wait_for
 
@@ -387,7 +388,7 @@ def test_a_run_that_is_taken_cannot_be_cancelled_and_one_that_is_cancelled_canno
 def test_of_a_taker_and_a_canceller_at_the_same_moment_one_wins(runs_root: Path) -> None:
     code = (
         "import sys, pathlib; from core.jobs.queue import cancel_waiting, take_waiting\n"
-        "from core.runs.layout import RunPaths\n"
+        "from core.runs.paths import RunPaths\n"
         "paths = [RunPaths(pathlib.Path(sys.argv[1]), f'run-{number}') for number in range(20)]\n"
         "sys.stdin.readline()\n"
         "act = cancel_waiting if sys.argv[2] == 'cancel' else lambda each: take_waiting(each, {}) is not None\n"
@@ -761,7 +762,7 @@ def test_a_damaged_environment_file_does_not_end_a_training(runs_root: Path) -> 
 
 def test_the_list_of_runs_stays_readable_while_runs_are_made(runs_root: Path) -> None:
     code = (
-        "import sys, pathlib; from core.config import TrainConfig; from core.runs.store import create_run\n"
+        "import sys, pathlib; from core.config import TrainConfig; from core.runs.create import create_run\n"
         "for number in range(40): create_run(pathlib.Path(sys.argv[1]), TrainConfig())\n"
     )
     makers = [subprocess.Popen([sys.executable, "-c", code, str(runs_root)], cwd=PROJECT_ROOT) for _ in range(2)]

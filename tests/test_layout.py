@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import RunError
-from core.runs.layout import QueuePaths, RunPaths, is_run_id, new_run_id
+from core.runs.paths import QueuePaths, RunPaths, is_run_id, new_run_id
 
 BAD_IDS = ["", ".", "..", "../x", "x/y", "/etc", "a\\b", "-a", ".queue", "A", "a b", "a\n", "a\0", "ä", "a" * 65, "a.b"]
 

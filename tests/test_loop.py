@@ -18,11 +18,11 @@ from core.errors import DataError, RunError
 from core.evaluation.predictions import read_predictions
 from core.jobs import local
 from core.labels import LABELS
-from core.runs.corrections import Correction, Corrections, run_corrections, save_corrections
+from core.review.corrections import Correction, Corrections, run_corrections, save_corrections
+from core.runs.create import create_run
 from core.runs.history import read_rows
-from core.runs.layout import RunPaths
+from core.runs.paths import RunPaths
 from core.runs.reader import list_runs, read_run
-from core.runs.store import create_run
 from core.training.device import choose_compute
 from core.training.feed import held_out, load_data
 from core.worker import StopFlag, _train, work
@@ -242,7 +242,7 @@ def test_fold_runs_judge_every_training_image_unseen(fer: Terminal) -> None:
 
 
 def test_in_sample_predictions_are_called_weaker(fer: Terminal) -> None:
-    from core.runs.suspects import find_suspects
+    from core.review.suspects import find_suspects
 
     run_id = fer("train", *SETTINGS, "--set", "epochs=1", data=True)
     fer.train(run_id)
@@ -256,7 +256,7 @@ def test_in_sample_predictions_are_called_weaker(fer: Terminal) -> None:
 
 def test_runs_of_different_data_are_not_judged_together(fer: Terminal, tmp_path: Path) -> None:
     from core.files import write_json
-    from core.runs.suspects import find_suspects
+    from core.review.suspects import find_suspects
 
     runs = []
     for name in ("one", "two"):

@@ -15,9 +15,10 @@ from core.config import TrainConfig
 from core.jobs import machine, slots
 from core.jobs.local import spawn_module
 from core.jobs.machine import hold_slot, locks_folder, slot_in_use, slot_lock, waits_for_others
-from core.runs.layout import QueuePaths
+from core.runs.create import create_run
+from core.runs.paths import QueuePaths
 from core.runs.reader import read_run
-from core.runs.store import RunState, create_run
+from core.runs.records import RunState
 from tests.conftest import PROJECT_ROOT, kill_processes_of, wait_for
 from tests.faults.test_kill_storm import TINY_WORKER
 

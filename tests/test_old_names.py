@@ -9,15 +9,16 @@ from typer.testing import CliRunner
 
 from core.__main__ import app
 from core.cli import Split
+from core.comparison.baseline import recipe, setting_differences
+from core.comparison.reproduction import compare_origins
 from core.config import OLD_SCHEDULES, TrainConfig
 from core.files import read_json, write_json
 from core.jobs import local
 from core.presets import OLD_PRESETS, PRESETS, get_preset
-from core.runs.compare import recipe, setting_differences
-from core.runs.layout import RunPaths
+from core.runs.create import create_run
+from core.runs.paths import RunPaths
 from core.runs.reader import list_runs, read_run
-from core.runs.reproduce import compare_origins
-from core.runs.store import Run, create_run
+from core.runs.records import Run
 from core.splits import OLD_SPLITS, ORIGINAL_TEST
 from core.training.loop import Stopped
 from core.training.report import REPORTED

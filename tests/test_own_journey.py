@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from core.data.dataset import read_info
 from core.evaluation.predictions import read_predictions
 from core.labels import LABELS
-from core.runs.layout import RunPaths
+from core.runs.paths import RunPaths
 from core.splits import SPLITS
 from dashboard import cache
 from tests.conftest import PROJECT_ROOT

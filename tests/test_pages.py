@@ -20,12 +20,12 @@ from core.jobs import local
 from core.jobs.queue import move_waiting, waiting_runs
 from core.labels import LABELS
 from core.presets import get_preset, make_config
-from core.runs.corrections import make_corrections, run_corrections, save_corrections
+from core.review.corrections import make_corrections, run_corrections, save_corrections
+from core.review.images import add_label_reviews
+from core.review.runs import annotate
 from core.runs.estimate import ROUGH_IMAGES_PER_SECOND, estimate_duration
 from core.runs.reader import list_runs, read_run
-from core.runs.review import annotate
-from core.runs.store import RunState
-from core.runs.verdicts import give_verdicts
+from core.runs.records import RunState
 from dashboard import cache, charts, widgets
 from dashboard.background import Importer
 from tests.conftest import PROJECT_ROOT, wait_for
@@ -643,7 +643,7 @@ def test_a_clone_with_a_list_of_corrections_starts_with_that_list(
     run = write("finished", epochs=2)
     assert not [each for each in open_page("train", clone=run.id).selectbox if each.key == "field-corrections"]
     image = str(read_predictions(run.paths.predictions("validation"))["image_id"][0])
-    give_verdicts(run.paths, "Ada", "validation", [image], "ambiguous")
+    add_label_reviews(run.paths, "Ada", "validation", [image], "ambiguous")
     draft = make_corrections("first-look", [read_run(runs_root, run.id)])
     save_corrections(runs_root, draft.corrections)
     elsewhere = draft.corrections.model_copy(update={"name": "elsewhere", "data_fingerprint": "0" * 64})
@@ -692,7 +692,7 @@ def test_a_clone_whose_correction_list_is_not_here_or_does_not_fit_asks_for_anot
     assert start_is_open(app) and "is not on this server" not in words(app)
 
     image = str(read_predictions(run.paths.predictions("validation"))["image_id"][0])
-    give_verdicts(run.paths, "Ada", "validation", [image], "ambiguous")
+    add_label_reviews(run.paths, "Ada", "validation", [image], "ambiguous")
     draft = make_corrections("look-1", [read_run(runs_root, run.id)]).corrections
     save_corrections(runs_root, draft.model_copy(update={"data_fingerprint": "0" * 64}))
     app = open_page("train", clone=run.id)

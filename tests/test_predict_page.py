@@ -19,7 +19,7 @@ from core.models.cnn import build_model
 from core.prediction.batch import frame_picture, predict_pictures
 from core.prediction.pictures import Picture
 from core.prediction.predictor import Framed, Predictor, limit_threads
-from core.runs.review import annotate
+from core.review.runs import annotate
 from dashboard import cache, predict_work
 from dashboard.predict_view import boxed
 from tests.conftest import PROJECT_ROOT

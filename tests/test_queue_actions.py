@@ -15,9 +15,10 @@ from core.jobs import local
 from core.jobs.follow import follow
 from core.jobs.liveness import kill_worker, worker_process
 from core.jobs.queue import Place, move_waiting, waiting_runs
-from core.runs.layout import RunPaths
+from core.runs.create import create_run, write_status
+from core.runs.paths import RunPaths
 from core.runs.reader import read_run, read_status
-from core.runs.store import RunState, create_run, write_status
+from core.runs.records import RunState
 from tests.conftest import PROJECT_ROOT, as_in_a_terminal
 from tests.test_jobs import ENDLESS, TINY, wait_for_end, wait_until_training
 

@@ -15,9 +15,9 @@ from core.evaluation.metrics import accuracy_interval, confusion
 from core.evaluation.predictions import PROBABILITY_COLUMNS, read_predictions
 from core.models.state_dict import load_weights
 from core.presets import get_preset
-from core.runs.layout import RunPaths
+from core.runs.paths import RunPaths
 from core.runs.reader import read_run
-from core.runs.store import RunState
+from core.runs.records import RunState
 from core.splits import ORIGINAL_TEST, with_current_splits
 from tests.conftest import PROJECT_ROOT
 

@@ -18,8 +18,8 @@ from core.data.dataset import load_split, write_dataset
 from core.errors import RunError
 from core.evaluation.metrics import accuracy_interval
 from core.evaluation.predictions import probabilities_of, read_predictions
-from core.runs.layout import RunPaths
-from core.runs.store import create_run
+from core.runs.create import create_run
+from core.runs.paths import RunPaths
 from core.training.device import Compute, choose_compute
 from core.training.feed import load_data, shares_pixels
 from core.training.report import report

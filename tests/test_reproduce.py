@@ -14,16 +14,24 @@ from typer.testing import CliRunner
 
 from core import worker
 from core.__main__ import app
+from core.comparison import reproduction
+from core.comparison.baseline import seed_groups
+from core.comparison.reproduction import (
+    ReproductionOutcome,
+    assess_reproduction,
+    check_reproducible,
+    compare_origins,
+    read_reproduction,
+    seed_bound,
+)
 from core.config import TrainConfig
 from core.data.importers.demo import import_demo
 from core.errors import DataError, RunError
 from core.jobs import local
 from core.jobs.queue import waiting_runs
-from core.runs import reproduce
-from core.runs.compare import seed_groups
+from core.runs.create import create_run, write_meta
 from core.runs.reader import list_runs, read_run
-from core.runs.reproduce import Outcome, check_reproducible, compare_origins, judge, read_reproduction, seed_bound
-from core.runs.store import Run, RunMeta, create_run, write_meta
+from core.runs.records import Run, RunMeta
 from tests.dashboard_fixtures import write_run
 from tests.test_compare import scored
 from tests.test_training import TINY
@@ -60,7 +68,7 @@ def test_a_run_trained_again_is_bit_equal_and_nothing_differs(trained: Run, data
     assert second.meta.reproduces == second.meta.parent == trained.id and second.config == trained.config
     verdict = read_reproduction(second)
     assert verdict is not None
-    assert (verdict.outcome, verdict.reproduces) == (Outcome.BIT_EQUAL, trained.id)
+    assert (verdict.outcome, verdict.reproduces) == (ReproductionOutcome.BIT_EQUAL, trained.id)
     assert {check.what: check.same for check in verdict.checks} == dict.fromkeys(
         ["settings", "data", "code", "packages", "Python", "system", "machine", "device", "threads", "precision"], True
     )
@@ -68,11 +76,11 @@ def test_a_run_trained_again_is_bit_equal_and_nothing_differs(trained: Run, data
 
     state = torch.load(second.paths.weights, weights_only=True)
     torch.save(OrderedDict(state), second.paths.weights)  # the same tensors in another file
-    assert judge(trained, second, []).outcome is Outcome.BIT_EQUAL
+    assert assess_reproduction(trained, second, []).outcome is ReproductionOutcome.BIT_EQUAL
     state["classifier.6.bias"][-1] = torch.nextafter(state["classifier.6.bias"][-1], torch.tensor(1.0))
     torch.save(state, second.paths.weights)
-    one_bit = judge(trained, second, [])
-    assert one_bit.outcome is Outcome.NO_EVIDENCE
+    one_bit = assess_reproduction(trained, second, [])
+    assert one_bit.outcome is ReproductionOutcome.NO_EVIDENCE
     assert one_bit.words.startswith("Not bit-equal (though the predictions are).")
 
 
@@ -85,7 +93,7 @@ def test_another_package_version_is_named(trained: Run, data_root: Path, monkeyp
 
     monkeypatch.setattr(worker, "describe_environment", faked)
     verdict = read_reproduction(again(trained, data_root))
-    assert verdict is not None and verdict.outcome is Outcome.BIT_EQUAL
+    assert verdict is not None and verdict.outcome is ReproductionOutcome.BIT_EQUAL
     [packages] = verdict.differences
     assert packages.what == "packages" and packages.words.startswith("extra missing → 1.0, torch 2.")
     assert packages.words.endswith(" → 9.9.9")
@@ -96,7 +104,7 @@ def test_changed_data_are_named_before_and_after(trained: Run, data_root: Path) 
     warning = check_reproducible(trained, data_root)
     assert warning is not None and "has changed since" in warning
     verdict = read_reproduction(again(trained, data_root))
-    assert verdict is not None and verdict.outcome is Outcome.NOT_COMPARABLE
+    assert verdict is not None and verdict.outcome is ReproductionOutcome.NOT_COMPARABLE
     assert [check.what for check in verdict.differences] == ["data"]
     assert verdict.differences[0].words[:12] in warning and verdict.differences[0].words[-12:] in warning
     assert "the data set has changed" in verdict.words
@@ -160,34 +168,38 @@ def near(tmp_path: Path) -> Near:
 
 def test_within_the_spread_of_seeds(near: Near) -> None:
     original, repeated, runs = near(range(200), range(203), 190, 212)
-    verdict = judge(original, repeated, runs)
-    assert verdict.outcome is Outcome.WITHIN_SEEDS
+    verdict = assess_reproduction(original, repeated, runs)
+    assert verdict.outcome is ReproductionOutcome.WITHIN_SEEDS
     assert "differs by -0.50 points; by the 3 seeds there are (standard deviation 1.84 points)" in verdict.words
 
 
 def test_outside_the_spread_of_seeds(near: Near) -> None:
     original, repeated, runs = near(range(200), range(260), 199, 201, 200, 202)
-    verdict = judge(original, repeated, runs)
-    assert verdict.outcome is Outcome.OUTSIDE_SEEDS and "Not bit-equal, and outside" in verdict.words
+    verdict = assess_reproduction(original, repeated, runs)
+    assert verdict.outcome is ReproductionOutcome.OUTSIDE_SEEDS and "Not bit-equal, and outside" in verdict.words
 
 
 def test_without_other_seeds_the_same_images_decide(near: Near) -> None:
     original, repeated, runs = near(range(200), range(3, 204))
-    verdict = judge(original, repeated, runs)
-    assert verdict.outcome is Outcome.NO_EVIDENCE and "no other seed" in verdict.words and "p = " in verdict.words
+    verdict = assess_reproduction(original, repeated, runs)
+    assert (
+        verdict.outcome is ReproductionOutcome.NO_EVIDENCE
+        and "no other seed" in verdict.words
+        and "p = " in verdict.words
+    )
     shutil.rmtree(original.paths.root)
     original, repeated, runs = near(range(200), range(260))
-    verdict = judge(original, repeated, runs)
-    assert verdict.outcome is Outcome.DIFFERENT and "worse by 10.0 points" in verdict.words
+    verdict = assess_reproduction(original, repeated, runs)
+    assert verdict.outcome is ReproductionOutcome.DIFFERENT and "worse by 10.0 points" in verdict.words
 
 
 def test_equal_predictions_without_weights_say_so(near: Near) -> None:
     original, repeated, runs = near(range(200), range(200))
-    verdict = judge(original, repeated, runs)
-    assert verdict.outcome is Outcome.BIT_EQUAL and "the weights cannot be compared" in verdict.words
+    verdict = assess_reproduction(original, repeated, runs)
+    assert verdict.outcome is ReproductionOutcome.BIT_EQUAL and "the weights cannot be compared" in verdict.words
     repeated.paths.predictions("validation").unlink()
     with pytest.raises(RunError):
-        reproduce._same_predictions(original, repeated)
+        reproduction._same_predictions(original, repeated)
     assert check_of(original, repeated, "packages") is None  # nothing was recorded: no claim is made
 
 

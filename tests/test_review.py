@@ -10,11 +10,12 @@ from filelock import FileLock
 from core.config import TrainConfig
 from core.errors import RunError
 from core.files import write_json
-from core.runs.layout import QueuePaths, RunPaths
+from core.review.runs import MAX_TAGS, EditConflictError, annotate, local_user, read_changes
+from core.runs.create import create_run, write_status
+from core.runs.delete import delete_run, what_is_lost
+from core.runs.paths import QueuePaths, RunPaths
 from core.runs.reader import list_runs, read_run, read_status
-from core.runs.removal import delete_run, what_is_lost
-from core.runs.review import MOST_TAGS, EditConflictError, annotate, local_user, read_changes
-from core.runs.store import RunMeta, create_run, write_status
+from core.runs.records import RunMeta
 from tests import fake_summary
 
 
@@ -121,7 +122,7 @@ def test_tags_and_names_have_limits(paths: RunPaths) -> None:
         with pytest.raises(RunError, match="cannot be a tag"):
             annotate(paths, "Ada", tag=[bad])
     with pytest.raises(RunError, match="take some away"):
-        annotate(paths, "Ada", tag=[str(i) for i in range(MOST_TAGS + 1)])
+        annotate(paths, "Ada", tag=[str(i) for i in range(MAX_TAGS + 1)])
     with pytest.raises(RunError, match="who you are"):
         annotate(paths, "  ", {"notes": "x"})
     assert local_user()

@@ -2,9 +2,9 @@
 
 import pytest
 
+from core.review.runs import annotate, read_changes
 from core.runs.reader import read_run
-from core.runs.review import annotate, read_changes
-from core.runs.store import RunMeta
+from core.runs.records import RunMeta
 from tests.dashboard_fixtures import FakeRun
 from tests.test_pages import HOSTILE, Opener, Writer, open_page, words, write
 

@@ -10,15 +10,16 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.comparison.reproduction import Check, Reproduction, ReproductionOutcome
 from core.files import write_json
 from core.jobs import local, machine
 from core.jobs.machine import hold_slot
 from core.jobs.slots import list_slots
+from core.review.runs import annotate
+from core.runs.create import write_meta
 from core.runs.history import HistoryWriter
 from core.runs.reader import list_runs, read_run
-from core.runs.reproduce import Check, Outcome, Reproduction
-from core.runs.review import annotate
-from core.runs.store import RunMeta, write_meta
+from core.runs.records import RunMeta
 from dashboard import charts, run_record
 from tests.dashboard_fixtures import FakeRun
 from tests.test_pages import Opener, Writer, open_page, words, write
@@ -195,7 +196,7 @@ def test_a_verdict_names_what_differed(open_page: Opener, run: FakeRun) -> None:
     found = Reproduction(
         time=datetime.now(UTC),
         reproduces="first",
-        outcome=Outcome.WITHIN_SEEDS,
+        outcome=ReproductionOutcome.WITHIN_SEEDS,
         words="Near [enough](x).",
         checks=checks,
     )

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.review.runs import annotate
 from core.runs.reader import list_runs, read_run
-from core.runs.review import annotate
 from dashboard import cache
 from tests.bench.make_runs import make_runs
 from tests.conftest import PROJECT_ROOT

@@ -6,9 +6,10 @@ import pytest
 
 from core.config import TrainConfig
 from core.files import write_json
+from core.runs.create import create_run, write_meta, write_status
 from core.runs.reader import list_runs, read_status
-from core.runs.selection import ORDERS, Wanted, select_runs
-from core.runs.store import Run, RunMeta, create_run, write_meta, write_status
+from core.runs.records import Run, RunMeta
+from core.runs.selection import RUN_ORDERS, RunFilter, select_runs
 from tests import fake_summary
 
 
@@ -36,22 +37,22 @@ def runs(tmp_path: Path) -> list[Run]:
 @pytest.mark.parametrize(
     ("wanted", "expected"),
     [
-        (Wanted(), "b a"),
-        (Wanted(archived=True), "c b a"),
-        (Wanted(text="ZEB"), "a"),
-        (Wanted(text="dropout ana"), "a"),
-        (Wanted(text="space", archived=True), "c a"),
-        (Wanted(text="nothing"), ""),
-        (Wanted(states=["queued"]), "b"),
-        (Wanted(states=["queued", "failed"]), "b a"),
-        (Wanted(tags=["x"]), "a"),
-        (Wanted(tags=["x", "y"]), "b a"),
-        (Wanted(authors=["Bo"], archived=True), "c"),
-        (Wanted(reviews=["unreviewed"]), "b"),
-        (Wanted(reviews=["approved"], tags=["y"], states=["failed"], text="zebra"), "a"),
+        (RunFilter(), "b a"),
+        (RunFilter(archived=True), "c b a"),
+        (RunFilter(text="ZEB"), "a"),
+        (RunFilter(text="dropout ana"), "a"),
+        (RunFilter(text="space", archived=True), "c a"),
+        (RunFilter(text="nothing"), ""),
+        (RunFilter(states=["queued"]), "b"),
+        (RunFilter(states=["queued", "failed"]), "b a"),
+        (RunFilter(tags=["x"]), "a"),
+        (RunFilter(tags=["x", "y"]), "b a"),
+        (RunFilter(authors=["Bo"], archived=True), "c"),
+        (RunFilter(reviews=["unreviewed"]), "b"),
+        (RunFilter(reviews=["approved"], tags=["y"], states=["failed"], text="zebra"), "a"),
     ],
 )
-def test_what_is_wanted_is_found(runs: list[Run], wanted: Wanted, expected: str) -> None:
+def test_what_is_wanted_is_found(runs: list[Run], wanted: RunFilter, expected: str) -> None:
     assert " ".join(run.id for run in select_runs(runs, wanted)) == expected
 
 
@@ -70,9 +71,9 @@ def test_what_is_wanted_is_found(runs: list[Run], wanted: Wanted, expected: str)
     ],
 )
 def test_runs_without_the_figure_come_last(runs: list[Run], order: str, expected: str) -> None:
-    assert "".join(run.id for run in select_runs(runs, Wanted(archived=True), order)) == expected
+    assert "".join(run.id for run in select_runs(runs, RunFilter(archived=True), order)) == expected
 
 
 def test_every_order_is_tested() -> None:
     [mark] = [m for m in test_runs_without_the_figure_come_last.pytestmark if m.name == "parametrize"]  # type: ignore[attr-defined]
-    assert {case[0] for case in mark.args[1]} == set(ORDERS)
+    assert {case[0] for case in mark.args[1]} == set(RUN_ORDERS)

@@ -20,22 +20,12 @@ from filelock import FileLock
 from core.config import TrainConfig
 from core.errors import RunError
 from core.files import lock_is_held, write_json
-from core.runs.layout import QueuePaths, RunPaths
+from core.machine import boot_id
+from core.runs.create import ABANDONED_AFTER_SECONDS, create_run, sweep_drafts, sweep_run, write_meta, write_status
+from core.runs.paths import QueuePaths, RunPaths
 from core.runs.reader import STALLED_AFTER_SECONDS, RunReader, find_run, list_runs, read_run, read_status
+from core.runs.records import Run, RunMeta, RunState, RunStatus
 from core.runs.selection import best_run
-from core.runs.store import (
-    ABANDONED_AFTER_SECONDS,
-    Run,
-    RunMeta,
-    RunState,
-    RunStatus,
-    boot_id,
-    create_run,
-    sweep_drafts,
-    sweep_run,
-    write_meta,
-    write_status,
-)
 from tests import fake_summary
 from tests.conftest import PROJECT_ROOT, wait_for
 from tests.test_layout import BAD_IDS
@@ -138,7 +128,7 @@ def test_sweeping_a_run_waits_for_people_who_write(paths: RunPaths, monkeypatch:
     (paths.folder / ".tmp-checkpoint.pt-x").touch()
     sweep_run(paths)
     assert not list(paths.folder.glob(".tmp-*"))
-    monkeypatch.setattr("core.runs.store.META_LOCK_SECONDS", 0.1)
+    monkeypatch.setattr("core.runs.locks.META_LOCK_SECONDS", 0.1)
     with FileLock(paths.meta_lock), pytest.raises(TimeoutError):
         sweep_run(paths)
 
@@ -509,7 +499,7 @@ def test_there_is_no_best_run_without_weights_or_settings(root: Path) -> None:
 
 def test_two_processes_that_change_a_run_at_once_both_get_theirs(paths: RunPaths) -> None:
     code = (
-        "import sys, pathlib; from core.runs.layout import RunPaths; from core.runs.store import write_meta\n"
+        "import sys, pathlib; from core.runs.paths import RunPaths; from core.runs.create import write_meta\n"
         "paths = RunPaths(pathlib.Path(sys.argv[1]), 'a-run')\n"
         "for number in range(20):\n"
         "    tag = f'{sys.argv[2]}-{number}'\n"

@@ -10,11 +10,11 @@ import pytest
 from pydantic import ValidationError
 from streamlit.testing.v1 import AppTest
 
-from core.runs.layout import RunPaths
+from core.review.runs import annotate
+from core.runs.paths import RunPaths
 from core.runs.reader import list_runs, read_run
-from core.runs.review import annotate
-from core.runs.selection import ORDERS, Wanted, select_runs
-from core.runs.store import Summary
+from core.runs.selection import RUN_ORDERS, RunFilter, select_runs
+from core.runs.summary import Summary
 from dashboard import cache
 from tests import fake_summary
 from tests.bench.make_runs import make_runs
@@ -168,8 +168,8 @@ def test_the_command_line_shows_it_beside_the_others(runs_root: Path, pair: Pair
     assert len(table(fer(runs_root, "list", "--csv"))) == 2
     for arguments in (("list", "--json"), ("show", odd.id, "--json")):
         json.loads(fer(runs_root, *arguments), parse_constant=no_json)
-    for order in ORDERS:
-        assert len(select_runs(list_runs(runs_root), Wanted(), order)) == 2
+    for order in RUN_ORDERS:
+        assert len(select_runs(list_runs(runs_root), RunFilter(), order)) == 2
 
 
 @pytest.fixture
@@ -193,7 +193,7 @@ def test_pages_show_it_beside_the_others(
     open_page: Callable[..., AppTest], pair: tuple[FakeRun, FakeRun, bool]
 ) -> None:
     good, odd, usable = pair
-    app = open_page("runs", sort=ORDERS["loss"].title)
+    app = open_page("runs", sort=RUN_ORDERS["loss"].title)
     assert app.selectbox(key="sort").value == "loss"
     assert not app.exception and not app.error
     assert set(app.dataframe[0].value["name"]) == {"good", "odd"}

@@ -13,9 +13,10 @@ import torch
 from core.config import TrainConfig
 from core.errors import DataError, RunError, TrainingError
 from core.evaluation.predictions import read_predictions
+from core.runs.create import create_run
 from core.runs.history import read_rows
-from core.runs.layout import RunPaths
-from core.runs.store import RunStatus, create_run
+from core.runs.paths import RunPaths
+from core.runs.records import RunStatus
 from core.training import record
 from core.training.device import choose_compute
 from core.training.loop import Stopped, train

@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 
 from core.config import TrainConfig
 from core.errors import RunError
-from core.runs.layout import RunPaths
-from core.runs.store import create_run
-from core.runs.verdicts import (
-    VERDICTS,
-    Verdict,
+from core.review.images import (
+    DECISIONS,
+    LabelReview,
+    add_label_reviews,
+    current_label_reviews,
     disagreements,
-    give_verdicts,
-    read_verdicts,
-    standing_verdicts,
-    verdict_rows,
+    label_review_rows,
+    read_label_reviews,
 )
+from core.runs.create import create_run
+from core.runs.paths import RunPaths
 
 FEAR = {"fear/1": "fear", "fear/2": "fear"}
 """What the images are labelled with."""
@@ -35,36 +35,36 @@ def paths(tmp_path: Path) -> RunPaths:
 
 def said(paths: RunPaths, split: str = "train") -> dict[str, dict[str, str]]:
     """Image to author to what they say."""
-    standing = standing_verdicts(read_verdicts(paths), split)
+    standing = current_label_reviews(read_label_reviews(paths), split)
     return {image: {by: each.in_words() for by, each in authors.items()} for image, authors in standing.items()}
 
 
 def test_the_last_word_of_everybody_stands(paths: RunPaths) -> None:
-    given = give_verdicts(
+    given = add_label_reviews(
         paths, "Ada", "train", ["fear/1", "fear/2"], "label is wrong", label="sad", comment="tears", present=FEAR
     )
     assert [(each.image, each.label, each.comment) for each in given] == [
         ("fear/1", "sad", "tears"),
         ("fear/2", "sad", "tears"),
     ]
-    give_verdicts(paths, " Ben  B ", "train", ["fear/1"], "hard but right")
-    give_verdicts(paths, "Ada", "train", ["fear/2"], "not a face")
-    give_verdicts(paths, "Ada", "validation", ["fear/1"], "ambiguous")
+    add_label_reviews(paths, " Ben  B ", "train", ["fear/1"], "hard but right")
+    add_label_reviews(paths, "Ada", "train", ["fear/2"], "not a face")
+    add_label_reviews(paths, "Ada", "validation", ["fear/1"], "ambiguous")
     assert said(paths) == {
         "fear/1": {"Ada": "label is wrong: sad", "Ben B": "hard but right"},
         "fear/2": {"Ada": "not a face"},
     }
     assert said(paths, "validation") == {"fear/1": {"Ada": "ambiguous"}}
-    assert read_verdicts(paths)[:2] == given, "nothing is ever lost"
-    assert len(read_verdicts(paths)) == 5
+    assert read_label_reviews(paths)[:2] == given, "nothing is ever lost"
+    assert len(read_label_reviews(paths)) == 5
 
 
 def test_a_verdict_can_be_taken_back_by_its_author_only(paths: RunPaths) -> None:
     for by in ("Ada", "Ben"):
-        give_verdicts(paths, by, "train", ["fear/1"], "ambiguous")
-    give_verdicts(paths, "Ada", "train", ["fear/1", "never/judged"], None)
+        add_label_reviews(paths, by, "train", ["fear/1"], "ambiguous")
+    add_label_reviews(paths, "Ada", "train", ["fear/1", "never/judged"], None)
     assert said(paths) == {"fear/1": {"Ben": "ambiguous"}}
-    rows = verdict_rows(read_verdicts(paths))
+    rows = label_review_rows(read_label_reviews(paths))
     assert [(row["by"], row["verdict"], row["stands"]) for row in rows] == [
         ("Ada", "ambiguous", False),
         ("Ben", "ambiguous", True),
@@ -75,10 +75,10 @@ def test_a_verdict_can_be_taken_back_by_its_author_only(paths: RunPaths) -> None
 
 def test_it_shows_where_reviewers_disagree(paths: RunPaths) -> None:
     for by, label in (("Ada", "sad"), ("Ben", "happy")):
-        give_verdicts(paths, by, "train", ["fear/1"], "label is wrong", label=label, present=FEAR)
-        give_verdicts(paths, by, "train", ["fear/2"], "ambiguous")
-    assert set(disagreements(standing_verdicts(read_verdicts(paths), "train"))) == {"fear/1"}
-    assert [row["disagreed"] for row in verdict_rows(read_verdicts(paths))] == [True, False, True, False]
+        add_label_reviews(paths, by, "train", ["fear/1"], "label is wrong", label=label, present=FEAR)
+        add_label_reviews(paths, by, "train", ["fear/2"], "ambiguous")
+    assert set(disagreements(current_label_reviews(read_label_reviews(paths), "train"))) == {"fear/1"}
+    assert [row["disagreed"] for row in label_review_rows(read_label_reviews(paths))] == [True, False, True, False]
 
 
 @pytest.mark.parametrize(
@@ -102,27 +102,27 @@ def test_what_is_refused_leaves_no_trace(paths: RunPaths, change: dict[str, Any]
     values: dict[str, Any] = {"by": "Ada", "split": "train", "images": ["happy/1", "fear/1"], "verdict": "ambiguous"}
     values["present"] = {"happy/1": "happy", "fear/1": "fear"}
     with pytest.raises(RunError, match=message):
-        give_verdicts(paths, **{**values, **change})
+        add_label_reviews(paths, **{**values, **change})
     assert not paths.reviews.exists()
 
 
 def test_it_is_the_real_label_that_counts_not_how_an_id_begins(paths: RunPaths) -> None:
     present = {"fear/1": "sad", "row-000001": "fear"}
-    give_verdicts(paths, "Ada", "train", ["fear/1"], "label is wrong", label="fear", present=present)
+    add_label_reviews(paths, "Ada", "train", ["fear/1"], "label is wrong", label="fear", present=present)
     with pytest.raises(RunError, match="row-000001 is labelled fear already"):
-        give_verdicts(paths, "Ada", "train", ["row-000001"], "label is wrong", label="fear", present=present)
+        add_label_reviews(paths, "Ada", "train", ["row-000001"], "label is wrong", label="fear", present=present)
     assert set(said(paths)) == {"fear/1"}
 
 
 def test_a_run_that_is_gone_is_not_made_anew(paths: RunPaths) -> None:
     shutil.rmtree(paths.folder)
     with pytest.raises(RunError, match="cannot be written"):
-        give_verdicts(paths, "Ada", "train", ["fear/1"], "ambiguous")
+        add_label_reviews(paths, "Ada", "train", ["fear/1"], "ambiguous")
     assert not paths.folder.exists()
 
 
 def test_lines_that_make_no_sense_are_passed_over(paths: RunPaths) -> None:
-    give_verdicts(paths, "Ada", "train", ["fear/1"], "ambiguous")
+    add_label_reviews(paths, "Ada", "train", ["fear/1"], "ambiguous")
     good = json.loads(paths.reviews.read_text())
     bad: list[Any] = [{}, {**good, "images": "fear/1"}, {**good, "verdict": "?"}, {**good, "images": [3]}, 7]
     paths.reviews.write_text("".join(json.dumps(row) + "\n" for row in [*bad, {**good, "more": 1}]))
@@ -133,7 +133,7 @@ _CALLS = st.lists(
     st.tuples(
         st.sampled_from(["Ada", "Ben", "Çağla"]),
         st.lists(st.text(min_size=1, max_size=5), min_size=1, max_size=4, unique=True),
-        st.sampled_from([*(verdict for verdict in VERDICTS if verdict != "label is wrong"), None]),
+        st.sampled_from([*(verdict for verdict in DECISIONS if verdict != "label is wrong"), None]),
     ),
     min_size=1,
     max_size=4,
@@ -144,26 +144,26 @@ _CALLS = st.lists(
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_cut_at_any_byte_whole_calls_are_left_and_more_can_be_said(paths: RunPaths, calls: Any, cut: float) -> None:
     paths.reviews.unlink(missing_ok=True)
-    whole: list[list[Verdict]] = [[]]
+    whole: list[list[LabelReview]] = [[]]
     for by, images, verdict in calls:
-        whole.append(whole[-1] + give_verdicts(paths, by, "train", images, verdict))
+        whole.append(whole[-1] + add_label_reviews(paths, by, "train", images, verdict))
     data = paths.reviews.read_bytes()
     paths.reviews.write_bytes(data[: int(cut * len(data))])
-    left = read_verdicts(paths)
+    left = read_label_reviews(paths)
     assert left in whole, "a call is there as a whole or not at all"
-    new = give_verdicts(paths, "Ada", "train", ["fear/1"], "ambiguous")
-    assert read_verdicts(paths) == left + new
+    new = add_label_reviews(paths, "Ada", "train", ["fear/1"], "ambiguous")
+    assert read_label_reviews(paths) == left + new
 
 
 def test_nothing_is_lost_when_many_speak_at_once(paths: RunPaths) -> None:
     def speak(by: str) -> None:
         for number in range(10):
-            give_verdicts(paths, by, "train", [f"fear/{number}", f"sad/{number}"], "ambiguous")
+            add_label_reviews(paths, by, "train", [f"fear/{number}", f"sad/{number}"], "ambiguous")
 
     threads = [threading.Thread(target=speak, args=(f"reviewer {number}",)) for number in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(read_verdicts(paths)) == 4 * 10 * 2
+    assert len(read_label_reviews(paths)) == 4 * 10 * 2
     assert all(len(authors) == 4 for authors in said(paths).values())

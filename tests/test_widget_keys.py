@@ -10,7 +10,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core.runs.review import annotate
+from core.review.runs import annotate
 from dashboard import run_view, runs_filters
 from dashboard.views import errors
 from tests.conftest import PROJECT_ROOT

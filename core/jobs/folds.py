@@ -5,9 +5,9 @@ from pathlib import Path
 
 from core.config import TrainConfig
 from core.jobs.local import start
-from core.runs.layout import RunPaths
-from core.runs.review import annotate
-from core.runs.suspects import fold_settings
+from core.review.runs import annotate
+from core.review.suspects import fold_settings
+from core.runs.paths import RunPaths
 
 
 def queue_folds(

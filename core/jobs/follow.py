@@ -9,9 +9,9 @@ from core.jobs.local import stop
 from core.jobs.machine import WAITS, waits_for_others
 from core.progress import ProgressBar
 from core.runs.history import Row, read_rows
-from core.runs.layout import RunPaths
+from core.runs.paths import RunPaths
 from core.runs.reader import read_run
-from core.runs.store import Run, RunState
+from core.runs.records import Run, RunState
 
 REFRESH_SECONDS = 0.5
 

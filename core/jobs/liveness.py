@@ -8,8 +8,9 @@ from typing import Final
 
 import psutil
 
-from core.runs.layout import RunPaths
-from core.runs.store import RunStatus, boot_id
+from core.machine import boot_id
+from core.runs.paths import RunPaths
+from core.runs.records import RunStatus
 
 KILL_SECONDS: Final = 10.0
 """So long a killed process may take to be gone."""

@@ -16,11 +16,12 @@ from core.jobs.liveness import kill_worker
 from core.jobs.queue import cancel_waiting, end_of_line, note_killed, queue_lock, requeue, waiting_runs
 from core.machine import cpu_slots
 from core.processes import reap, start_module
-from core.runs.corrections import check_fits, load_corrections
+from core.review.corrections import check_fits, load_corrections
+from core.runs.create import create_run
 from core.runs.inputs import check_inputs
-from core.runs.layout import QueuePaths
+from core.runs.paths import QueuePaths
 from core.runs.reader import list_runs, read_run
-from core.runs.store import Run, RunState, create_run
+from core.runs.records import Run, RunState
 
 
 def start(
@@ -132,7 +133,7 @@ def reproduce(runs_root: Path, data_root: Path, run_id: str, *, author: str = ""
         RunError: there is no such run, it has not finished, or its settings cannot be read.
         DataError: its data set is not here.
     """
-    from core.runs.reproduce import check_reproducible
+    from core.comparison.reproduction import check_reproducible
 
     run = read_run(runs_root, run_id)
     check_reproducible(run, data_root)

@@ -24,7 +24,7 @@ from filelock import Timeout
 from core.errors import system_reason
 from core.files import lock_is_held
 from core.jobs.slots import list_slots
-from core.runs.layout import QueuePaths
+from core.runs.paths import QueuePaths
 
 POLL_SECONDS: Final = 0.05
 SHARED_FOLDERS: Final = (Path("/run/lock"), Path("/tmp"))

@@ -13,9 +13,10 @@ from filelock import FileLock, Timeout
 
 from core.errors import RunError, system_reason
 from core.files import lock_is_held
-from core.runs.layout import QueuePaths, RunPaths, is_run_id
+from core.runs.create import write_status
+from core.runs.paths import QueuePaths, RunPaths, is_run_id
 from core.runs.reader import read_run, read_status
-from core.runs.store import Run, RunState, RunStatus, write_status
+from core.runs.records import Run, RunState, RunStatus
 
 
 @contextmanager

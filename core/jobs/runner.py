@@ -25,8 +25,9 @@ from core.jobs.local import spawn_module
 from core.jobs.machine import slot_in_use
 from core.jobs.queue import fail_waiting, queue_lock, waiting_runs
 from core.jobs.slots import Slot, list_slots
-from core.runs.layout import QueuePaths, RunPaths
-from core.runs.store import Run, sweep_drafts
+from core.runs.create import sweep_drafts
+from core.runs.paths import QueuePaths, RunPaths
+from core.runs.records import Run
 
 WORKER: Final = "core.worker"
 POLL_SECONDS: Final = 0.5

@@ -22,7 +22,7 @@ from core.models.state_dict import load_weights
 from core.prediction.faces import cut_out, find_faces, is_face_crop
 from core.prediction.pictures import read_picture
 from core.runs.reader import find_run
-from core.runs.store import Run
+from core.runs.records import Run
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from core.files import read_json
 from core.runs.history import read_rows
-from core.runs.layout import RunPaths
+from core.runs.paths import RunPaths
 
 HASH: Final = "weights_sha256"
 

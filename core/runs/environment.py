@@ -10,7 +10,7 @@ from importlib import metadata
 from typing import Any, Final
 
 from core.files import PROJECT_ROOT, read_json
-from core.runs.layout import RunPaths
+from core.runs.paths import RunPaths
 
 LONGEST_PATCH: Final = 1_000_000
 """Characters."""

@@ -7,7 +7,7 @@ from statistics import median
 from typing import Final
 
 from core.config import TrainConfig
-from core.runs.store import Run, RunState
+from core.runs.records import Run, RunState
 
 ROUGH_IMAGES_PER_SECOND: Final = 140.0
 """Model 2 in bfloat16 on two server cores; used only while this machine has no finished run of its own."""

@@ -16,7 +16,7 @@ def missing_inputs(runs_root: Path, data_root: Path, dataset: str, corrections: 
         By field one clause that says what is wrong; a list can only be held against a dataset that is here.
     """
     from core.data.dataset import list_datasets
-    from core.runs.corrections import list_corrections
+    from core.review.corrections import list_corrections
 
     missing = {}
     fingerprints = {info.name: info.fingerprint for info in list_datasets(data_root)}

@@ -1,21 +1,38 @@
-"""Listing and reading runs. State is read from disk alone: nothing here needs the process that trains."""
+"""Runs beside each other: settings that differ, reseedings of one recipe, figures against a baseline."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from core.config import TrainConfig
+from core.errors import RunError
+from core.runs.records import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
 import logging
 import os
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
-from pathlib import Path
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
-from core.config import TrainConfig
-from core.errors import RunError, quote, system_reason
+from core.errors import quote, system_reason
 from core.files import lock_is_held
-from core.runs.layout import RunPaths, is_run_id
-from core.runs.store import Run, RunMeta, RunState, RunStatus, Summary, boot_id
+from core.machine import boot_id
+from core.runs.paths import RunPaths, is_run_id
+from core.runs.records import RunMeta, RunState, RunStatus
+from core.runs.summary import Summary
+
+
+def predictions_table(path: Path) -> "pd.DataFrame":
+    """As `read_predictions`, which takes a second to import."""
+    from core.evaluation.predictions import read_predictions
+
+    return read_predictions(path)
+
 
 STALLED_AFTER_SECONDS: Final = 120
 

@@ -4,11 +4,11 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from core.runs.store import Run, RunState
+from core.runs.records import Run, RunState
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RunFilter:
     """What somebody looks for. An empty collection asks for nothing; within one, any of its words will do."""
 
     text: str = ""
@@ -35,7 +35,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Order:
+class RunOrder:
     """A way to sort runs."""
 
     title: str
@@ -44,22 +44,22 @@ class Order:
     falling: bool = False
 
 
-ORDERS: Final[dict[str, Order]] = {
-    "newest": Order("Newest first", lambda run: run.status.created_at, falling=True),
-    "oldest": Order("Oldest first", lambda run: run.status.created_at),
-    "validation": Order("Best on validation", lambda run: run.validation_accuracy, falling=True),
-    "test": Order("Best on test", lambda run: run.accuracy("test"), falling=True),
-    "loss": Order("Lowest validation loss", lambda run: run.best.validation_loss if run.best else None),
-    "longest": Order("Longest", lambda run: run.status.elapsed_seconds or None, falling=True),
-    "name": Order("Name", lambda run: run.name.lower()),
-    "author": Order("Author", lambda run: run.meta.author.lower() or None),
-    "starred": Order("Starred first", lambda run: run.meta.starred, falling=True),
+RUN_ORDERS: Final[dict[str, RunOrder]] = {
+    "newest": RunOrder("Newest first", lambda run: run.status.created_at, falling=True),
+    "oldest": RunOrder("Oldest first", lambda run: run.status.created_at),
+    "validation": RunOrder("Best on validation", lambda run: run.validation_accuracy, falling=True),
+    "test": RunOrder("Best on test", lambda run: run.accuracy("test"), falling=True),
+    "loss": RunOrder("Lowest validation loss", lambda run: run.best.validation_loss if run.best else None),
+    "longest": RunOrder("Longest", lambda run: run.status.elapsed_seconds or None, falling=True),
+    "name": RunOrder("Name", lambda run: run.name.lower()),
+    "author": RunOrder("Author", lambda run: run.meta.author.lower() or None),
+    "starred": RunOrder("Starred first", lambda run: run.meta.starred, falling=True),
 }
 
 
-def select_runs(runs: Sequence[Run], wanted: Wanted, order: str = "newest") -> list[Run]:
+def select_runs(runs: Sequence[Run], wanted: RunFilter, order: str = "newest") -> list[Run]:
     """Those that fit, sorted by one of `ORDERS`; equal ones stay in the order given."""
-    chosen = ORDERS[order]
+    chosen = RUN_ORDERS[order]
     fitting = [(chosen.key(run), run) for run in runs if wanted.fits(run)]
     known = sorted((each for each in fitting if each[0] is not None), key=lambda each: each[0], reverse=chosen.falling)
     return [run for _, run in known] + [run for value, run in fitting if value is None]

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from core.runs.compare import Row
-from core.runs.store import Run
+from core.runs.records import Run
 
 
 def as_rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
@@ -39,34 +38,6 @@ def _row(run: Run) -> dict[str, Any]:
         "notes": spreadsheet_safe(run.meta.notes),
         "problem": run.problem or "",
     }
-
-
-def compared_rows(rows: Sequence[Row], split: str) -> list[dict[str, Any]]:
-    """One flat row per compared run; differences and interval ends are shares, -1..1, None where there are none."""
-    flat = []
-    for row in rows:
-        found, metrics = row.comparison, row.metrics
-        low, high = metrics.interval if metrics else (None, None)
-        flat.append(
-            {
-                "run": row.run.id,
-                "name": spreadsheet_safe(row.run.meta.name),
-                "split": split,
-                "images": metrics and metrics.images,
-                "accuracy": row.accuracy,
-                "low": low,
-                "high": high,
-                "difference": found.difference if found else None,
-                "difference_low": found.interval[0] if found else None,
-                "difference_high": found.interval[1] if found else None,
-                "only_baseline_right": found.only_baseline if found else None,
-                "only_run_right": found.only_run if found else None,
-                "p_value": found.p_value if found else None,
-                "p_adjusted": row.adjusted_p,
-                "says": row.words,
-            }
-        )
-    return flat
 
 
 def spreadsheet_safe(text: str) -> str:

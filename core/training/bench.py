@@ -32,7 +32,8 @@ from core.evaluation.inference import BATCH, class_probabilities
 from core.labels import LABELS
 from core.models.cnn import build_model
 from core.presets import make_config
-from core.runs.store import RunStatus, create_run
+from core.runs.create import create_run
+from core.runs.records import RunStatus
 from core.training.device import choose_compute, tensor_on, to_device
 from core.training.loop import Stopped, train
 from core.training.optim import build_optimizers

@@ -20,7 +20,7 @@ from core.evaluation.predictions import read_origin, write_predictions
 from core.files import write_whole
 from core.models.state_dict import load_weights
 from core.runs.best import HASH, hash_of
-from core.runs.layout import RunPaths
+from core.runs.paths import RunPaths
 from core.training.checkpoint import Progress, plain_weights, serialise
 from core.training.device import Compute, to_device
 from core.training.feed import TrainData

@@ -11,7 +11,7 @@ from core.config import TrainConfig
 from core.data.dataset import Split, load_split, read_identity
 from core.data.identity import DataIdentity, same_images
 from core.errors import DataError, RunError
-from core.runs.corrections import Corrections, apply_corrections
+from core.review.corrections import Corrections, apply_corrections
 from core.splits import SPLITS
 from core.training.device import Compute, tensor_on
 

@@ -21,9 +21,9 @@ from core.evaluation.metrics import log_loss
 from core.labels import NUM_CLASSES
 from core.models.cnn import build_model
 from core.models.preprocess import to_input
+from core.review.corrections import corrections_of
 from core.runs.best import HASH
-from core.runs.corrections import corrections_of
-from core.runs.layout import RunPaths
+from core.runs.paths import RunPaths
 from core.training.augment import Augmentation, mixup
 from core.training.best import BestWeights, restore_best, write_validation
 from core.training.checkpoint import Progress, load_checkpoint, save_checkpoint

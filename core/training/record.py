@@ -16,9 +16,11 @@ from torch import Tensor
 from core.config import TrainConfig
 from core.errors import TrainingError
 from core.files import write_json
+from core.runs.create import write_status
 from core.runs.history import HistoryWriter, drop_rows_after
-from core.runs.layout import RunPaths
-from core.runs.store import RunStatus, SplitMetrics, Summary, write_status
+from core.runs.paths import RunPaths
+from core.runs.records import RunStatus
+from core.runs.summary import SplitMetrics, Summary
 from core.training.checkpoint import Progress
 from core.training.feed import TrainData
 

@@ -18,13 +18,12 @@ from core.evaluation.inference import FLIP, Views, class_probabilities
 from core.evaluation.metrics import evaluate_predictions, fit_temperature
 from core.evaluation.predictions import probabilities_of, read_predictions, write_predictions
 from core.models.state_dict import load_weights
+from core.review.corrections import corrections_of
 from core.runs.best import weights_origin
-from core.runs.corrections import corrections_of
-from core.runs.layout import RunPaths
+from core.runs.paths import RunPaths
 from core.runs.reader import read_run
-from core.runs.store import SplitMetrics, ViewMetrics
-from core.runs.suspects import HELD_OUT
-from core.splits import ORIGINAL_TEST
+from core.runs.summary import SplitMetrics, ViewMetrics
+from core.splits import HELD_OUT, ORIGINAL_TEST
 from core.training.device import Compute, tensor_on, to_device
 from core.training.feed import correct_validation, held_out, shares_pixels
 

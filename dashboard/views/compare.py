@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from core.runs.compare import SPLITS
-from core.runs.store import Run, RunState
+from core.runs.records import Run, RunState
+from core.splits import COMPARED_SPLITS
 from dashboard import cache, compare_view, widgets
 from dashboard.widgets import escape
 
@@ -38,14 +38,16 @@ def main() -> None:
     with left:
         baseline = pin(chosen, by_id)
     with right:
-        split = st.segmented_control("Figures on", SPLITS, default=SPLITS[0], key="split", bind="query-params")
+        split = st.segmented_control(
+            "Figures on", COMPARED_SPLITS, default=COMPARED_SPLITS[0], key="split", bind="query-params"
+        )
     live = any(by_id[run_id].state.is_live for run_id in chosen)
     widgets.live(
         compare_view.comparison,
         seconds=5 if live else None,
         run_ids=chosen,
         baseline_id=baseline,
-        split=split or SPLITS[0],
+        split=split or COMPARED_SPLITS[0],
     )
 
 

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
+from core.runs.records import Run
 from core.runs.selection import best_run
-from core.runs.store import Run
 from dashboard import (
     cache,
     errors_changes,

@@ -7,8 +7,8 @@ import streamlit as st
 
 from core.errors import FerError
 from core.prediction.pictures import Picture
+from core.runs.records import Run
 from core.runs.selection import best_run
-from core.runs.store import Run
 from dashboard import cache, predict_view, run_widgets, widgets
 from dashboard.predict_work import MAX_PICTURES, Network, Result, network_of, network_of_upload, pictures_of, results
 from dashboard.widgets import escape

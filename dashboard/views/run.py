@@ -3,8 +3,8 @@
 import streamlit as st
 
 from core.errors import RunError
+from core.runs.records import Run, RunState
 from core.runs.selection import best_run
-from core.runs.store import Run, RunState
 from dashboard import cache, reproduction_view, run_actions, run_view, run_widgets, widgets
 from dashboard.widgets import escape
 

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
+from core.runs.records import Run
 from core.runs.selection import select_runs
-from core.runs.store import Run
 from dashboard import cache, paging, run_widgets, runs_actions, runs_filters, widgets
 
 POLL_SECONDS = 2

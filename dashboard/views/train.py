@@ -10,10 +10,10 @@ from core.data.identity import same_images
 from core.errors import ConfigError, RunError
 from core.jobs import local
 from core.presets import PRESETS, get_preset
-from core.runs.corrections import list_corrections
+from core.review.corrections import list_corrections
 from core.runs.estimate import estimate_duration
-from core.runs.layout import is_shipped
-from core.runs.store import Run
+from core.runs.paths import is_shipped
+from core.runs.records import Run
 from core.splits import SPLITS
 from dashboard import cache, run_actions, run_widgets, train_form, widgets
 from dashboard.widgets import escape

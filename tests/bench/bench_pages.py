@@ -22,7 +22,7 @@ from urllib.parse import quote
 import psutil
 
 from core.runs.history import read_rows
-from core.runs.layout import RunPaths
+from core.runs.paths import RunPaths
 from tests.bench.make_runs import DETAILED, EPOCHS, RUNS, make_runs
 from tests.bench.visitor import Server, Visit, serve, wait_for_answer
 from tests.server import free_port

@@ -21,8 +21,9 @@ from core.evaluation.predictions import read_predictions
 from core.labels import NUM_CLASSES
 from core.machine import default_data_root
 from core.presets import make_config
-from core.runs.store import RunStatus, create_run
-from core.runs.suspects import fold_settings
+from core.review.suspects import fold_settings
+from core.runs.create import create_run
+from core.runs.records import RunStatus
 from core.splits import SPLITS
 
 NAME = "flipped"

@@ -17,8 +17,8 @@ from core.config import TrainConfig
 from core.evaluation.predictions import write_predictions
 from core.labels import NUM_CLASSES
 from core.presets import make_config
-from core.runs.layout import RunPaths
-from core.runs.store import RunMeta, RunStatus
+from core.runs.paths import RunPaths
+from core.runs.records import RunMeta, RunStatus
 from tests import fake_summary
 
 RUNS: Final = 1000

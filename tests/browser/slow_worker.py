@@ -12,10 +12,11 @@ from pathlib import Path
 from filelock import FileLock
 
 from core.jobs.queue import take_waiting
+from core.machine import boot_id
+from core.runs.create import write_status
 from core.runs.history import HistoryWriter
-from core.runs.layout import RunPaths
+from core.runs.paths import RunPaths
 from core.runs.reader import read_status
-from core.runs.store import boot_id, write_status
 
 
 def main(root: str, run_id: str, steps: str, seconds: str) -> None:

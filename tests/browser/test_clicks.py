@@ -8,8 +8,8 @@ from filelock import FileLock
 
 from core.data.importers.demo import import_demo
 from core.jobs.queue import waiting_runs
-from core.runs.layout import QueuePaths
-from core.runs.review import read_changes
+from core.review.runs import read_changes
+from core.runs.paths import QueuePaths
 from tests.browser.conftest import App, settle, visit
 from tests.conftest import wait_for
 from tests.dashboard_fixtures import FakeRun, write_run

@@ -11,10 +11,10 @@ from core.data.dataset import load_split
 from core.evaluation.fixed_broken import fixed_and_broken
 from core.evaluation.predictions import read_predictions, write_predictions
 from core.labels import LABELS
-from core.runs.corrections import list_corrections, run_corrections
-from core.runs.layout import RunPaths
+from core.review.corrections import list_corrections, run_corrections
+from core.review.images import read_label_reviews
+from core.runs.paths import RunPaths
 from core.runs.reader import list_runs
-from core.runs.verdicts import read_verdicts
 from dashboard import parts
 from tests.browser.conftest import App
 from tests.browser.test_journey import open_page, settle
@@ -99,7 +99,7 @@ def test_from_mistakes_to_a_better_run(app: App, page: Any, demo_root: Path) -> 
     tiles.first.focus()
     page.keyboard.press("m")
     page.get_by_text("then press the key again").wait_for()
-    assert read_verdicts(run.paths) == []
+    assert read_label_reviews(run.paths) == []
 
     # --- three verdicts, two of one reviewer at once by keyboard
     page.keyboard.press("ArrowRight")
@@ -117,7 +117,7 @@ def test_from_mistakes_to_a_better_run(app: App, page: Any, demo_root: Path) -> 
     dialog.get_by_text("true").first.wait_for()
     choose(page, dialog, "Verdict", "not a face")
     dialog.get_by_role("button", name="Give verdict").click()
-    wait_for(lambda: len(read_verdicts(run.paths)) == 3, 30, "the third verdict")
+    wait_for(lambda: len(read_label_reviews(run.paths)) == 3, 30, "the third verdict")
     page.keyboard.press("Escape")
     dialog.wait_for(state="hidden")
     settle(page)
@@ -127,9 +127,9 @@ def test_from_mistakes_to_a_better_run(app: App, page: Any, demo_root: Path) -> 
     tiles.nth(3).focus()
     for key in "mau":
         page.keyboard.press(key)
-    wait_for(lambda: len(read_verdicts(run.paths)) == 6, 30, "what the keys said")
+    wait_for(lambda: len(read_label_reviews(run.paths)) == 6, 30, "what the keys said")
     ids = wall(page)["ids"]
-    assert [(each.image, each.in_words(), each.by) for each in read_verdicts(run.paths)[3:]] == [
+    assert [(each.image, each.in_words(), each.by) for each in read_label_reviews(run.paths)[3:]] == [
         (ids[3], "model's fault", "Mara"),
         (ids[4], "ambiguous", "Mara"),
         (ids[4], "withdrawn", "Mara"),

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from core.data.importers.demo import import_demo
+from core.review.runs import read_changes
 from core.runs.reader import read_run
-from core.runs.review import read_changes
 from tests.browser.conftest import App, settle, visit
 from tests.conftest import wait_for
 from tests.dashboard_fixtures import FakeRun, write_run

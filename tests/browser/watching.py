@@ -12,8 +12,8 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from core.presets import make_config
-from core.runs.layout import QueuePaths
-from core.runs.store import create_run
+from core.runs.create import create_run
+from core.runs.paths import QueuePaths
 from tests.conftest import PROJECT_ROOT
 
 WATCH_LINES = """

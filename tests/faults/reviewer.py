@@ -6,8 +6,8 @@ import sys
 import time
 from pathlib import Path
 
-from core.runs.layout import RunPaths
-from core.runs.verdicts import give_verdicts
+from core.review.images import add_label_reviews
+from core.runs.paths import RunPaths
 
 IMAGES = 40
 """Per call."""
@@ -25,7 +25,7 @@ def main() -> None:
         if child == 0:
             call = int(first)
             while True:
-                give_verdicts(paths, by, "train", images_of(call), "ambiguous", comment="x" * 1500)
+                add_label_reviews(paths, by, "train", images_of(call), "ambiguous", comment="x" * 1500)
                 os.write(1, f"{call}\n".encode())
                 call += 1
                 time.sleep(0.002)  # the other one wants to say something, too

@@ -12,7 +12,7 @@ import torch
 
 from core.config import TrainConfig
 from core.data.identity import DataIdentity
-from core.runs.store import create_run, sweep_run
+from core.runs.create import create_run, sweep_run
 from core.training.checkpoint import load_checkpoint
 from tests.conftest import PROJECT_ROOT
 from tests.faults.checkpoint_writer import parts

@@ -14,10 +14,11 @@ from core.config import TrainConfig
 from core.files import lock_is_held
 from core.jobs.local import spawn_module
 from core.jobs.queue import requeue
+from core.runs.create import create_run
 from core.runs.history import read_rows
-from core.runs.layout import QueuePaths, RunPaths
+from core.runs.paths import QueuePaths, RunPaths
 from core.runs.reader import list_runs
-from core.runs.store import RunState, create_run
+from core.runs.records import RunState
 from tests.faults.conftest import processes_of
 
 TINY_WORKER = "tests.faults.tiny_worker"

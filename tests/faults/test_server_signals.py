@@ -15,10 +15,11 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import connect
 
 from core.jobs import local
+from core.runs.create import create_run
 from core.runs.history import read_rows
-from core.runs.layout import RunPaths
+from core.runs.paths import RunPaths
 from core.runs.reader import read_run
-from core.runs.store import RunState, create_run
+from core.runs.records import RunState
 from tests.conftest import as_in_a_terminal, wait_for
 from tests.server import start_server
 from tests.test_jobs import ENDLESS

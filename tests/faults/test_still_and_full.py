@@ -19,10 +19,11 @@ from core.jobs import local
 from core.jobs.local import spawn_module
 from core.models.cnn import CnnModel1
 from core.runs import reader
+from core.runs.create import create_run, write_status
 from core.runs.history import read_rows
-from core.runs.layout import QueuePaths, RunPaths
+from core.runs.paths import QueuePaths, RunPaths
 from core.runs.reader import list_runs, read_run, read_status
-from core.runs.store import RunState, create_run, write_status
+from core.runs.records import RunState
 from dashboard import cache
 from tests.conftest import PROJECT_ROOT, wait_for
 from tests.test_jobs import ENDLESS

@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 
 from core.config import TrainConfig
-from core.runs.layout import RunPaths
-from core.runs.store import create_run
-from core.runs.verdicts import give_verdicts, read_verdicts, standing_verdicts
+from core.review.images import add_label_reviews, current_label_reviews, read_label_reviews
+from core.runs.create import create_run
+from core.runs.paths import RunPaths
 from tests.conftest import PROJECT_ROOT
 from tests.faults.reviewer import IMAGES, images_of
 
@@ -69,7 +69,7 @@ def test_no_promised_verdict_is_lost_and_none_is_there_by_half(runs_root: Path, 
             if reviewer.process.stdout is not None:
                 reviewer.promised |= {int(line) for line in reviewer.process.stdout.read().split() if line != "gone"}
 
-    standing = standing_verdicts(read_verdicts(paths), "train")
+    standing = current_label_reviews(read_label_reviews(paths), "train")
     for reviewer in reviewers:
         calls = [image.partition("-")[0] for image, authors in standing.items() if reviewer.name in authors]
         there = {int(call.partition("/")[2]): calls.count(call) for call in set(calls)}
@@ -78,18 +78,21 @@ def test_no_promised_verdict_is_lost_and_none_is_there_by_half(runs_root: Path, 
         in_flight += len(set(there) - reviewer.promised)
     promised = sum(len(reviewer.promised) for reviewer in reviewers)
     print(f"{promised} calls returned; {in_flight} of {KILLS} killed ones were whole, {torn} left a torn line")
-    give_verdicts(paths, "Cleo", "train", images_of(0), "not a face")
-    assert sum("Cleo" in authors for authors in standing_verdicts(read_verdicts(paths), "train").values()) == IMAGES
+    add_label_reviews(paths, "Cleo", "train", images_of(0), "not a face")
+    assert (
+        sum("Cleo" in authors for authors in current_label_reviews(read_label_reviews(paths), "train").values())
+        == IMAGES
+    )
 
 
 def test_a_verdict_on_a_full_disk_is_refused_and_leaves_no_half(runs_root: Path) -> None:
     """The limit on the size of files stands in for the disk: the system takes a part of the line, and then no more."""
     paths = create_run(runs_root, TrainConfig())
-    give_verdicts(paths, "Ada", "train", ["fear/1"], "ambiguous")
+    add_label_reviews(paths, "Ada", "train", ["fear/1"], "ambiguous")
     limit = paths.reviews.stat().st_size + 100
     code = (
         "import resource, signal, sys; from pathlib import Path; from core.errors import RunError\n"
-        "from core.runs.layout import RunPaths; from core.runs.verdicts import give_verdicts\n"
+        "from core.runs.paths import RunPaths; from core.review.images import add_label_reviews\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n"
         f"paths = RunPaths(Path({str(runs_root)!r}), {paths.run_id!r})\n"
@@ -99,6 +102,6 @@ def test_a_verdict_on_a_full_disk_is_refused_and_leaves_no_half(runs_root: Path)
     result = subprocess.run([sys.executable, "-c", code], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
     assert "cannot be written: File too large" in result.stdout
     assert paths.reviews.stat().st_size == limit, "a part was written"
-    assert [each.by for each in read_verdicts(paths)] == ["Ada"]
-    give_verdicts(paths, "Ben", "train", ["fear/2"], "ambiguous")
-    assert [each.by for each in read_verdicts(paths)] == ["Ada", "Ben"]
+    assert [each.by for each in read_label_reviews(paths)] == ["Ada"]
+    add_label_reviews(paths, "Ben", "train", ["fear/2"], "ambiguous")
+    assert [each.by for each in read_label_reviews(paths)] == ["Ada", "Ben"]

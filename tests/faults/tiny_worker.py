@@ -12,9 +12,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from core.runs.create import write_status
 from core.runs.history import HistoryWriter, read_rows
-from core.runs.layout import RunPaths
-from core.runs.store import RunStatus, write_status
+from core.runs.paths import RunPaths
+from core.runs.records import RunStatus
 from core.worker import StopFlag, main
 
 STEPS = int(os.environ.get("FER_TINY_STEPS", "5"))

@@ -2,13 +2,12 @@
 
 import csv
 import json
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Final
 
 from core.errors import RunError, system_reason
-from core.runs.layout import RunPaths
+from core.runs.paths import RunPaths
 
 HISTORIES: Final = ("epochs", "steps", "system")
 """What is kept over time: one row per epoch, per optimizer step, and every few seconds of the machine."""
@@ -68,21 +67,3 @@ def files_of(paths: RunPaths) -> list[Path]:
         )
     except OSError as error:
         raise RunError(f"Run {paths.run_id} cannot be read: {system_reason(error)}.") from error
-
-
-def write_zip(paths: RunPaths, file: IO[bytes]) -> None:
-    """The run's folder as a zip, a piece at a time; unpacked among other runs it is a run again.
-
-    Args:
-        paths: the run.
-        file: where the zip goes.
-
-    Raises:
-        RunError: the folder cannot be read.
-        OSError: a file in it cannot be read, or the disk is full.
-    """
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-        for path in files_of(paths):
-            # Weights and parquet do not get smaller, only slower.
-            kind = zipfile.ZIP_STORED if path.suffix in (".pth", ".pt", ".parquet") else zipfile.ZIP_DEFLATED
-            archive.write(path, f"{paths.run_id}/{path.name}", compress_type=kind)

@@ -14,25 +14,24 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from core.errors import RunError, system_reason
 from core.labels import LABELS
+from core.review.runs import clean_author
 from core.runs.history import HistoryWriter, read_all
-from core.runs.layout import RunPaths
-from core.runs.review import clean_author
-from core.runs.store import meta_lock
+from core.runs.locks import meta_lock
+from core.runs.paths import RunPaths
+from core.splits import SPLITS
 
-VerdictName = Literal["label is wrong", "ambiguous", "hard but right", "not a face", "model's fault"]
-VERDICTS: Final[tuple[VerdictName, ...]] = get_args(VerdictName)
-JUDGED_SPLITS: Final = ("train", "validation", "test")
-"""Verdicts may be given on any image; lists of corrections leave those on test out."""
+Decision = Literal["label is wrong", "ambiguous", "hard but right", "not a face", "model's fault"]
+DECISIONS: Final[tuple[Decision, ...]] = get_args(Decision)
 
 LONGEST_ID: Final = 1_000
 LONGEST_COMMENT: Final = 2_000
 """Characters."""
 
-Standing = dict[str, dict[str, "Verdict"]]
+CurrentReviews = dict[str, dict[str, "LabelReview"]]
 """Image to author to that author's last word."""
 
 
-class Verdict(BaseModel):
+class LabelReview(BaseModel):
     """What somebody said about one image."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -42,7 +41,7 @@ class Verdict(BaseModel):
     split: Literal["train", "validation", "test"]
     image: str
     """Its id, as in the predictions, such as `happy/Training_1206.jpg`."""
-    verdict: VerdictName | None
+    verdict: Decision | None
     """None takes back what the author had said before."""
     label: str | None = None
     """What the label should be; only with `label is wrong`."""
@@ -58,7 +57,7 @@ class Verdict(BaseModel):
         return f"{self.verdict}: {self.label}" if self.label else self.verdict or "withdrawn"
 
 
-def give_verdicts(
+def add_label_reviews(
     paths: RunPaths,
     by: str,
     split: str,
@@ -68,7 +67,7 @@ def give_verdicts(
     label: str | None = None,
     comment: str = "",
     present: Mapping[str, str] | None = None,
-) -> list[Verdict]:
+) -> list[LabelReview]:
     """Say something about one or more images of a split; all or nothing, and on disk when this returns.
 
     Args:
@@ -98,7 +97,7 @@ def give_verdicts(
     return given
 
 
-def read_verdicts(paths: RunPaths) -> list[Verdict]:
+def read_label_reviews(paths: RunPaths) -> list[LabelReview]:
     """All that was ever said, oldest first, one entry per image. Lines that make no sense are passed over.
 
     Raises:
@@ -107,7 +106,7 @@ def read_verdicts(paths: RunPaths) -> list[Verdict]:
     return [verdict for row in read_all(paths.reviews) for verdict in _of_row(row)]
 
 
-def standing_verdicts(verdicts: Sequence[Verdict], split: str) -> Standing:
+def current_label_reviews(verdicts: Sequence[LabelReview], split: str) -> CurrentReviews:
     """The last word of each author on each image of a split, in the order in which images were first spoken of. What
     was taken back is not in it, nor are images about which nothing stands.
 
@@ -115,7 +114,7 @@ def standing_verdicts(verdicts: Sequence[Verdict], split: str) -> Standing:
         verdicts: oldest first, as `read_verdicts` gives them.
         split: `train`, `validation` or `test`.
     """
-    standing: Standing = {}
+    standing: CurrentReviews = {}
     for each in verdicts:
         if each.split == split:
             authors = standing.setdefault(each.image, {})
@@ -125,7 +124,7 @@ def standing_verdicts(verdicts: Sequence[Verdict], split: str) -> Standing:
     return {image: authors for image, authors in standing.items() if authors}
 
 
-def disagreements(standing: Standing) -> Standing:
+def disagreements(standing: CurrentReviews) -> CurrentReviews:
     """The images on which reviewers say different things: another verdict, or another label."""
     return {
         image: authors
@@ -134,9 +133,9 @@ def disagreements(standing: Standing) -> Standing:
     }
 
 
-def verdict_rows(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
+def label_review_rows(verdicts: Sequence[LabelReview]) -> list[dict[str, Any]]:
     """One flat row per verdict, for CSV; `disagreed` says whether others say something else about the image."""
-    standing = {split: standing_verdicts(verdicts, split) for split in JUDGED_SPLITS}
+    standing = {split: current_label_reviews(verdicts, split) for split in SPLITS}
     disputed = {split: disagreements(images) for split, images in standing.items()}
     return [
         {
@@ -156,12 +155,12 @@ def _checked(
     label: str | None,
     comment: str,
     present: Mapping[str, str] | None,
-) -> list[Verdict]:
+) -> list[LabelReview]:
     by, comment = clean_author(by), comment.strip()
-    if split not in JUDGED_SPLITS:
-        raise RunError(f"{split!r} is no split: choose from {', '.join(JUDGED_SPLITS)}.")
-    if verdict is not None and verdict not in VERDICTS:
-        raise RunError(f"{verdict!r} is no verdict: choose from {', '.join(VERDICTS)}.")
+    if split not in SPLITS:
+        raise RunError(f"{split!r} is no split: choose from {', '.join(SPLITS)}.")
+    if verdict is not None and verdict not in DECISIONS:
+        raise RunError(f"{verdict!r} is no verdict: choose from {', '.join(DECISIONS)}.")
     if (label is not None) != (verdict == "label is wrong"):
         raise RunError("Say what the label should be with 'label is wrong', and with no other verdict.")
     if label is not None and label not in LABELS:
@@ -181,15 +180,15 @@ def _checked(
         if label == (present or {})[image]:
             raise RunError(f"{image} is labelled {label} already: choose what the label should be instead.")
     said = {"time": datetime.now(UTC), "by": by, "split": split, "verdict": verdict, "label": label, "comment": comment}
-    return [Verdict.model_validate({**said, "image": image}) for image in images]
+    return [LabelReview.model_validate({**said, "image": image}) for image in images]
 
 
-def _of_row(row: Mapping[str, Any]) -> list[Verdict]:
+def _of_row(row: Mapping[str, Any]) -> list[LabelReview]:
     """One verdict per image of a line; none where the line makes no sense."""
     images = row.get("images")
     if not isinstance(images, list):
         return []
     try:
-        return [Verdict.model_validate({**row, "image": image}) for image in images]
+        return [LabelReview.model_validate({**row, "image": image}) for image in images]
     except ValidationError:
         return []

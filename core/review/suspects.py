@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 from core.config import TrainConfig
 from core.data.identity import same_images
 from core.errors import RunError
-from core.runs.compare import read_table
-from core.runs.store import Run
+from core.runs.reader import predictions_table
+from core.runs.records import Run
 
 if TYPE_CHECKING:
     import pandas as pd
+from core.splits import HELD_OUT, SPLITS
 
-SPLITS: Final = ("train", "validation", "test")
-HELD_OUT: Final = "held-out"
-"""Under this name a run keeps its predictions for the training images that it was not trained on."""
 MOST_FOLDS: Final = 5
 
 
@@ -63,7 +61,9 @@ def fold_settings(config: TrainConfig, folds: int) -> list[TrainConfig]:
     return [TrainConfig(**{**values, "hold_out": f"{number}/{folds}"}) for number in range(1, folds + 1)]
 
 
-def find_suspects(runs: Sequence[Run], split: str, read: Callable[[Path], "pd.DataFrame"] = read_table) -> Suspects:
+def find_suspects(
+    runs: Sequence[Run], split: str, read: Callable[[Path], "pd.DataFrame"] = predictions_table
+) -> Suspects:
     """Score the labels of a split by what the runs say about its images.
 
     Args:

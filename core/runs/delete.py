@@ -9,11 +9,11 @@ from filelock import FileLock, Timeout
 
 from core.errors import RunError, system_reason
 from core.files import sync_folder
-from core.runs.layout import QueuePaths, is_shipped
+from core.runs.paths import QueuePaths, is_shipped
 from core.runs.reader import read_run
-from core.runs.store import Run, RunState
+from core.runs.records import Run, RunState
 
-LOCK_SECONDS: Final = 10.0
+DELETE_LOCK_SECONDS: Final = 10.0
 
 
 def what_is_lost(run: Run) -> str:
@@ -62,7 +62,7 @@ def delete_run(runs_root: Path, run_id: str, *, shipped: bool = False) -> None:
     try:
         queue.drafts.mkdir(parents=True, exist_ok=True)
         # Under the queue's lock a run can neither be put in line nor be taken by a worker meanwhile.
-        with FileLock(queue.lock, timeout=LOCK_SECONDS):
+        with FileLock(queue.lock, timeout=DELETE_LOCK_SECONDS):
             run = read_run(runs_root, run_id)
             if run.state.is_live:
                 raise RunError(f"Run {run_id} is {run.state}: stop it before you delete it.")

@@ -14,17 +14,18 @@ from typing import Any, Final, get_args
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from core.errors import RunError
+from core.runs.create import write_meta
 from core.runs.history import HistoryWriter, read_all
-from core.runs.layout import RunPaths
-from core.runs.store import ReviewState, RunMeta, write_meta
+from core.runs.paths import RunPaths
+from core.runs.records import ReviewState, RunMeta
 
 REVIEW_STATES: Final[tuple[ReviewState, ...]] = get_args(ReviewState)
-VERDICTS: Final = ("approved", "rejected")
+DECIDED: Final = ("approved", "rejected")
 
-LONGEST: Final = {"name": 120, "notes": 20_000, "comment": 5_000}
+MAX_CHARACTERS: Final = {"name": 120, "notes": 20_000, "comment": 5_000}
 """Characters."""
-LONGEST_TAG: Final = 40
-MOST_TAGS: Final = 30
+MAX_TAG_CHARACTERS: Final = 40
+MAX_TAGS: Final = 30
 _FIELDS: Final = ("name", "notes", "review", "starred", "archived")
 
 
@@ -106,8 +107,8 @@ def annotate(
             if seen is not None and field in seen and now not in (seen[field], value):
                 raise EditConflictError(field, now, value, _last_author(paths, field))
         tags = list(dict.fromkeys([word for word in old.tags if word not in removed] + added))
-        if len(tags) > MOST_TAGS:
-            raise RunError(f"A run can have {MOST_TAGS} tags, not {len(tags)}: take some away.")
+        if len(tags) > MAX_TAGS:
+            raise RunError(f"A run can have {MAX_TAGS} tags, not {len(tags)}: take some away.")
         update = {**wanted, "tags": tags}
         if "review" in wanted and wanted["review"] != old.review:
             update["reviewer"] = by if wanted["review"] != "unreviewed" else ""
@@ -167,19 +168,19 @@ def _clean(field: str, value: Any) -> Any:
         raise RunError(f"There is no {field!r} to change: choose from {', '.join(_FIELDS)}.")
     if field == "review" and value not in REVIEW_STATES:
         raise RunError(f"{value!r} is no review state: choose from {', '.join(REVIEW_STATES)}.")
-    if field not in LONGEST:
+    if field not in MAX_CHARACTERS:
         return value
     text = str(value).strip()
     text = " ".join(text.split()) if field == "name" else text
-    if len(text) > LONGEST[field]:
-        raise RunError(f"The {field} has {len(text):,} characters: at most {LONGEST[field]:,} are kept.")
+    if len(text) > MAX_CHARACTERS[field]:
+        raise RunError(f"The {field} has {len(text):,} characters: at most {MAX_CHARACTERS[field]:,} are kept.")
     return text
 
 
 def _clean_tag(word: str) -> str:
     word = " ".join(word.split())
-    if not word or len(word) > LONGEST_TAG or "," in word:
-        raise RunError(f"{word!r} cannot be a tag: 1 to {LONGEST_TAG} characters, without commas.")
+    if not word or len(word) > MAX_TAG_CHARACTERS or "," in word:
+        raise RunError(f"{word!r} cannot be a tag: 1 to {MAX_TAG_CHARACTERS} characters, without commas.")
     return word
 
 

@@ -10,14 +10,14 @@ import pandas as pd
 from core.data.audit import Audit
 from core.evaluation.predictions import probabilities_of
 from core.labels import LABELS
-from core.runs.verdicts import VERDICTS, Standing, disagreements
+from core.review.images import DECISIONS, CurrentReviews, disagreements
 
 ANY: Final = "any"
 SHOWN: Final = ("wrong", "right", "all")
-JUDGED: Final = (ANY, "none yet", "some", "disagreement", *VERDICTS)
+REVIEW_FILTERS: Final = (ANY, "none yet", "some", "disagreement", *DECISIONS)
 """What may be asked about verdicts."""
 
-COPIES: Final = {
+DUPLICATE_FILTERS: Final = {
     "train": "also outside train",
     "repeated": "repeated in this set",
     "conflict": "copies under different labels",
@@ -26,7 +26,7 @@ COPIES: Final = {
 }
 """What may be asked about copies, as the audit found them; of the other splits `train` means: also in train."""
 
-ORDERS: Final = {
+IMAGE_ORDERS: Final = {
     "highest loss": ("loss", False),
     "most confident": ("confidence", False),
     "least confident": ("confidence", True),
@@ -37,7 +37,7 @@ ORDERS: Final = {
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ImageFilter:
     """What the filters of the gallery ask for."""
 
     shown: str = "wrong"
@@ -56,8 +56,8 @@ def with_margin(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(margin=two[:, 1] - two[:, 0])
 
 
-def choose(
-    table: pd.DataFrame, wanted: Wanted, standing: Standing, copies: Mapping[str, np.ndarray] | None = None
+def filter_images(
+    table: pd.DataFrame, wanted: ImageFilter, standing: CurrentReviews, copies: Mapping[str, np.ndarray] | None = None
 ) -> pd.DataFrame:
     """The rows that pass all filters.
 
@@ -86,10 +86,10 @@ def choose(
     return table[keep]
 
 
-def _judged(standing: Standing, wanted: Wanted) -> list[str]:
+def _judged(standing: CurrentReviews, wanted: ImageFilter) -> list[str]:
     """The images about which such a verdict stands; with `none yet`, those that have one."""
     images: Iterable[str] = disagreements(standing) if wanted.judged == "disagreement" else standing
-    names = (wanted.judged,) if wanted.judged in VERDICTS else VERDICTS
+    names = (wanted.judged,) if wanted.judged in DECISIONS else DECISIONS
     return [
         image
         for image in images
@@ -99,11 +99,11 @@ def _judged(standing: Standing, wanted: Wanted) -> list[str]:
 
 def ordered(table: pd.DataFrame, order: str) -> pd.DataFrame:
     """The rows in one of `ORDERS`; equals stay in the order of the split."""
-    column, ascending = ORDERS[order]
+    column, ascending = IMAGE_ORDERS[order]
     return table.sort_values(column, ascending=ascending, kind="stable")
 
 
-def copies_of(audit: Audit, split: str) -> dict[str, np.ndarray]:
+def duplicate_flags(audit: Audit, split: str) -> dict[str, np.ndarray]:
     """For each of `COPIES` a flag per image of the split, bool (N,)."""
     start = 0
     for name, size in audit.sizes.items():
@@ -125,7 +125,7 @@ def copies_of(audit: Audit, split: str) -> dict[str, np.ndarray]:
     return flags
 
 
-def notes_of(image: str, standing: Standing) -> list[str]:
+def notes_of(image: str, standing: CurrentReviews) -> list[str]:
     """What stands beneath a face: one verdict, how many reviewers share it, or that they disagree."""
     authors = standing.get(image, {})
     said = {verdict.in_words() for verdict in authors.values()}

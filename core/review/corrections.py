@@ -21,24 +21,23 @@ from core.data.identity import DataIdentity, same_images
 from core.errors import RunError, system_reason
 from core.files import NAME, write_json
 from core.labels import LABELS
-from core.runs.layout import CorrectionPaths, RunPaths
-from core.runs.store import Run
-from core.runs.verdicts import Verdict, read_verdicts, standing_verdicts
+from core.review.images import LabelReview, current_label_reviews, read_label_reviews
+from core.runs.paths import CorrectionPaths, RunPaths
+from core.runs.records import Run
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
     from core.data.dataset import Split
+from core.splits import CORRECTED_SPLITS
 
 Action = Literal["exclude", "relabel"]
-CORRECTED_SPLITS: Final = ("train", "validation")
-"""Test is never touched: a figure on it must mean the same for every run."""
 
 ACTIONS: Final[dict[str, Action]] = {"label is wrong": "relabel", "ambiguous": "exclude", "not a face": "exclude"}
 """What each verdict leads to; the others lead to nothing, since the image is fine."""
 
-LOCK_SECONDS: Final = 10.0
+CORRECTIONS_LOCK_SECONDS: Final = 10.0
 
 
 class Correction(BaseModel):
@@ -132,7 +131,7 @@ def make_corrections(
     *,
     splits: Sequence[str] = CORRECTED_SPLITS,
     follow: str | None = None,
-    read: Callable[[RunPaths], Sequence[Verdict]] = read_verdicts,
+    read: Callable[[RunPaths], Sequence[LabelReview]] = read_label_reviews,
 ) -> Draft:
     """Turn the verdicts given on one or more runs of the same data into a list; nothing is written yet.
 
@@ -147,7 +146,7 @@ def make_corrections(
     Raises:
         RunError: the name or a split is not allowed, the runs are of different data, or nothing is left to correct.
     """
-    check_name(name)
+    check_corrections_name(name)
     if refused := [split for split in splits if split not in CORRECTED_SPLITS]:
         raise RunError(f"A list of corrections never touches {refused[0]}: choose from {', '.join(CORRECTED_SPLITS)}.")
     dataset, data = _common_data(runs)
@@ -156,7 +155,7 @@ def make_corrections(
     entries: list[Correction] = []
     disputed: list[tuple[str, str]] = []
     for split in splits:
-        for image, by_author in standing_verdicts(everything, split).items():
+        for image, by_author in current_label_reviews(everything, split).items():
             wanted = {author: _decision(verdict) for author, verdict in by_author.items()}
             if len(set(wanted.values())) > 1:
                 if follow not in wanted:
@@ -168,7 +167,7 @@ def make_corrections(
                 entries.append(Correction.model_validate({**values, "by": ", ".join(sorted(wanted))}))
     on_test = sum(
         any(_decision(verdict) != (None, None) for verdict in by_author.values())
-        for by_author in standing_verdicts(everything, "test").values()
+        for by_author in current_label_reviews(everything, "test").values()
     )
     if not entries:
         raise RunError(f"No verdict leads to a correction{_why_not(len(disputed), on_test)}.")
@@ -195,11 +194,11 @@ def save_corrections(runs_root: Path, corrections: Corrections) -> None:
     Raises:
         RunError: there is already a list of that name, or the folder cannot be written.
     """
-    check_name(corrections.name)
+    check_corrections_name(corrections.name)
     paths = CorrectionPaths(runs_root)
     try:
         paths.folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(paths.lock, timeout=LOCK_SECONDS):
+        with FileLock(paths.lock, timeout=CORRECTIONS_LOCK_SECONDS):
             if paths.file(corrections.name).exists():
                 raise RunError(f"There is already a list {corrections.name!r}, and lists never change: choose another.")
             write_json(paths.file(corrections.name), corrections.model_dump(mode="json"))
@@ -215,7 +214,7 @@ def load_corrections(runs_root: Path, name: str) -> Corrections:
     Raises:
         RunError: there is none, or its file is damaged.
     """
-    check_name(name)
+    check_corrections_name(name)
     try:
         return _read(CorrectionPaths(runs_root).file(name))
     except FileNotFoundError:
@@ -319,7 +318,7 @@ def correct_table(table: "pd.DataFrame", corrections: Corrections, split: str) -
     return kept.assign(label=new, correct=kept["predicted"] == new)
 
 
-def check_name(name: str) -> None:
+def check_corrections_name(name: str) -> None:
     """Refuse what may not be the name of a list.
 
     Raises:
@@ -329,7 +328,7 @@ def check_name(name: str) -> None:
         raise RunError(f"{name[:80]!r} is not a name for a list: use 1 to 64 of a-z, 0-9 and -, not - first.")
 
 
-def _decision(verdict: Verdict) -> tuple[Action | None, str | None]:
+def _decision(verdict: LabelReview) -> tuple[Action | None, str | None]:
     action = ACTIONS.get(verdict.verdict or "")
     return action, verdict.label if action == "relabel" else None
 

@@ -13,14 +13,15 @@ from typing import Any, Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
+from core.comparison.baseline import recipe
 from core.data.identity import REARRANGED, DataIdentity, same_images
 from core.errors import DataError, RunError
 from core.evaluation.significance import compare_predictions, mean_and_spread
 from core.files import read_json, write_json
-from core.runs.compare import SPLITS, read_table, recipe
 from core.runs.environment import read_uncommitted_changes
-from core.runs.reader import list_runs, read_run
-from core.runs.store import Run, RunState
+from core.runs.reader import list_runs, predictions_table, read_run
+from core.runs.records import Run, RunState
+from core.splits import COMPARED_SPLITS
 
 SPLIT: Final = "validation"
 """Accuracies are compared on it: test is never used to decide anything."""
@@ -28,7 +29,7 @@ NAMED: Final = 6
 """So many differences of a kind are named; the others are counted."""
 
 
-class Outcome(StrEnum):
+class ReproductionOutcome(StrEnum):
     """How near the result is to the original's."""
 
     BIT_EQUAL = "bit-equal"
@@ -60,7 +61,7 @@ class Reproduction(BaseModel):
     time: AwareDatetime
     reproduces: str
     """Id of the original."""
-    outcome: Outcome
+    outcome: ReproductionOutcome
     words: str
     """The outcome in one or two sentences."""
     checks: list[Check]
@@ -123,12 +124,12 @@ def write_reproduction(runs_root: Path, run_id: str) -> Reproduction | None:
     run = read_run(runs_root, run_id)
     if not run.meta.reproduces:
         return None
-    verdict = judge(read_run(runs_root, run.meta.reproduces), run, list_runs(runs_root))
+    verdict = assess_reproduction(read_run(runs_root, run.meta.reproduces), run, list_runs(runs_root))
     write_json(run.paths.reproduction, verdict.model_dump(mode="json"))
     return verdict
 
 
-def judge(original: Run, again: Run, runs: Iterable[Run]) -> Reproduction:
+def assess_reproduction(original: Run, again: Run, runs: Iterable[Run]) -> Reproduction:
     """Compare a run with the one it reproduces.
 
     Args:
@@ -256,36 +257,47 @@ def _data(run: Run, environment: Mapping[str, Any]) -> DataIdentity:
 # --- what came out
 
 
-def _result(original: Run, again: Run, runs: Iterable[Run]) -> tuple[Outcome, str]:
+def _result(original: Run, again: Run, runs: Iterable[Run]) -> tuple[ReproductionOutcome, str]:
     weights = _same_weights(original, again)
     predictions = _same_predictions(original, again)
     if weights is True and predictions:
-        return Outcome.BIT_EQUAL, "Bit-equal: the weights and every prediction are the same to the last bit."
+        return (
+            ReproductionOutcome.BIT_EQUAL,
+            "Bit-equal: the weights and every prediction are the same to the last bit.",
+        )
     if weights is None and predictions:
-        return Outcome.BIT_EQUAL, "Bit-equal predictions; the weights cannot be compared, since one file is missing."
+        return (
+            ReproductionOutcome.BIT_EQUAL,
+            "Bit-equal predictions; the weights cannot be compared, since one file is missing.",
+        )
     though = "the weights" if weights else "the predictions" if predictions else ""
     begin = f"Not bit-equal (though {though} are)" if though else "Not bit-equal"
     data = [found for run in (original, again) if (found := _data(run, _environment(run))).content]
     if len({each.content for each in data}) > 1:
-        return Outcome.NOT_COMPARABLE, f"{begin}, and not comparable: the data set has changed in between."
+        return ReproductionOutcome.NOT_COMPARABLE, f"{begin}, and not comparable: the data set has changed in between."
     try:
         comparison = compare_predictions(_predictions(original), _predictions(again))
     except RunError as error:
         if not same_images(data):
-            return Outcome.NOT_COMPARABLE, f"{begin}, and not comparable: the images stand there {REARRANGED} now."
-        return Outcome.NOT_COMPARABLE, f"{begin}, and not comparable: {error}"
+            return (
+                ReproductionOutcome.NOT_COMPARABLE,
+                f"{begin}, and not comparable: the images stand there {REARRANGED} now.",
+            )
+        return ReproductionOutcome.NOT_COMPARABLE, f"{begin}, and not comparable: {error}"
     seeds = seed_accuracies(original, [run for run in runs if run.id != again.id])
     if len(seeds) < 2:
         likely = comparison.in_words()
-        outcome = Outcome.NO_EVIDENCE if likely.startswith("no evidence") else Outcome.DIFFERENT
+        outcome = ReproductionOutcome.NO_EVIDENCE if likely.startswith("no evidence") else ReproductionOutcome.DIFFERENT
         return outcome, (
             f"{begin}. On the same {comparison.images:,} images of {SPLIT}: {likely}. How far seeds lie apart is not "
             "known, since no other seed of these settings has finished."
         )
     bound, spread = seed_bound(seeds)
     points, apart, deviation = (f"{100 * share:.2f} points" for share in (comparison.difference, bound, spread))
-    outcome = Outcome.WITHIN_SEEDS if abs(comparison.difference) <= bound else Outcome.OUTSIDE_SEEDS
-    joint = "but" if outcome is Outcome.WITHIN_SEEDS else "and"
+    outcome = (
+        ReproductionOutcome.WITHIN_SEEDS if abs(comparison.difference) <= bound else ReproductionOutcome.OUTSIDE_SEEDS
+    )
+    joint = "but" if outcome is ReproductionOutcome.WITHIN_SEEDS else "and"
     return outcome, (
         f"{begin}, {joint} {outcome}: accuracy on {SPLIT} differs by {points}; by the {len(seeds)} seeds there are "
         f"(standard deviation {deviation}), two seeds lie up to {apart} apart, 19 times of 20."
@@ -303,8 +315,8 @@ def _same_weights(original: Run, again: Run) -> bool | None:
 
 def _same_predictions(original: Run, again: Run) -> bool:
     """Whether every table that the original has is there again, equal to the bit, and there is one."""
-    paths = [(original.paths.predictions(split), again.paths.predictions(split)) for split in SPLITS]
-    pairs = [(read_table(old), read_table(new)) for old, new in paths if old.exists()]
+    paths = [(original.paths.predictions(split), again.paths.predictions(split)) for split in COMPARED_SPLITS]
+    pairs = [(predictions_table(old), predictions_table(new)) for old, new in paths if old.exists()]
     return bool(pairs) and all(
         list(old) == list(new) and all(old[name].to_numpy().tolist() == new[name].to_numpy().tolist() for name in old)
         for old, new in pairs
@@ -312,7 +324,7 @@ def _same_predictions(original: Run, again: Run) -> bool:
 
 
 def _predictions(run: Run) -> Any:
-    return read_table(run.paths.predictions(SPLIT))
+    return predictions_table(run.paths.predictions(SPLIT))
 
 
 def seed_accuracies(original: Run, runs: Iterable[Run]) -> dict[int, float]:

@@ -3,23 +3,24 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from core.config import TrainConfig
 from core.data.identity import REARRANGED, same_images
 from core.errors import RunError
 from core.evaluation.significance import Comparison, compare_predictions, holm, mean_and_spread
-from core.runs.store import Run, SplitMetrics
+from core.runs.records import Run
+from core.runs.summary import SplitMetrics
 
 if TYPE_CHECKING:
     import pandas as pd
-
-SPLITS: Final = ("validation", "test")
-"""Those whose predictions a run keeps."""
+from core.runs.reader import predictions_table
+from core.runs.table import spreadsheet_safe
+from core.splits import COMPARED_SPLITS
 
 
 @dataclass(frozen=True)
-class Row:
+class ComparisonRow:
     """One run of a comparison on one split."""
 
     run: Run
@@ -62,19 +63,12 @@ class SeedGroup:
         return mean_and_spread(self.accuracies) if self.accuracies else None
 
 
-def read_table(path: Path) -> "pd.DataFrame":
-    """As `read_predictions`, which takes a second to import."""
-    from core.evaluation.predictions import read_predictions
-
-    return read_predictions(path)
-
-
 def against_baseline(
     runs: Sequence[Run],
     baseline: Run,
     split: str,
-    read: Callable[[Path], "pd.DataFrame"] = read_table,
-) -> list[Row]:
+    read: Callable[[Path], "pd.DataFrame"] = predictions_table,
+) -> list[ComparisonRow]:
     """Each run beside the baseline on the images of a split, in the order given.
 
     Args:
@@ -86,8 +80,8 @@ def against_baseline(
     Raises:
         RunError: there is no such split.
     """
-    if split not in SPLITS:
-        raise RunError(f"Runs keep no predictions for {split!r}: choose from {', '.join(SPLITS)}.")
+    if split not in COMPARED_SPLITS:
+        raise RunError(f"Runs keep no predictions for {split!r}: choose from {', '.join(COMPARED_SPLITS)}.")
     results: dict[str, Comparison | str] = {}
     for run in runs:
         if run.id != baseline.id:
@@ -100,7 +94,7 @@ def against_baseline(
     adjusted = dict(zip(found, holm([each.p_value for each in found.values()]), strict=True))
     own = recipe(baseline)
     return [
-        Row(
+        ComparisonRow(
             run,
             run.metrics(split),
             is_baseline=run.id == baseline.id,
@@ -159,3 +153,31 @@ def seed_groups(runs: Sequence[Run], split: str) -> list[SeedGroup]:
                     accuracies.setdefault(run.config.seed, accuracy)
             found.append(SeedGroup(tuple(members), tuple(accuracies.values())))
     return found
+
+
+def compared_rows(rows: Sequence[ComparisonRow], split: str) -> list[dict[str, Any]]:
+    """One flat row per compared run; differences and interval ends are shares, -1..1, None where there are none."""
+    flat = []
+    for row in rows:
+        found, metrics = row.comparison, row.metrics
+        low, high = metrics.interval if metrics else (None, None)
+        flat.append(
+            {
+                "run": row.run.id,
+                "name": spreadsheet_safe(row.run.meta.name),
+                "split": split,
+                "images": metrics and metrics.images,
+                "accuracy": row.accuracy,
+                "low": low,
+                "high": high,
+                "difference": found.difference if found else None,
+                "difference_low": found.interval[0] if found else None,
+                "difference_high": found.interval[1] if found else None,
+                "only_baseline_right": found.only_baseline if found else None,
+                "only_run_right": found.only_run if found else None,
+                "p_value": found.p_value if found else None,
+                "p_adjusted": row.adjusted_p,
+                "says": row.words,
+            }
+        )
+    return flat

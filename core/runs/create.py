@@ -1,0 +1,114 @@
+"""Making and changing run folders. Reading is in `reader.py`."""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel, ValidationError
+
+from core.config import TrainConfig
+from core.errors import RunError, system_reason
+from core.files import sweep_leftovers, sync_folder, write_json
+from core.runs.locks import meta_lock
+from core.runs.paths import QueuePaths, RunPaths, new_run_id
+from core.runs.records import RunMeta, RunStatus, reason_of
+
+ABANDONED_AFTER_SECONDS: Final = 3600
+"""Age at which a half-made run folder counts as left behind by a process that was killed."""
+
+
+def create_run(
+    runs_root: Path,
+    config: TrainConfig,
+    *,
+    name: str = "",
+    author: str = "",
+    parent: str | None = None,
+    run_id: str | None = None,
+    queue_position: float | None = None,
+    data_root: Path | None = None,
+    corrections: BaseModel | None = None,
+    reproduces: str | None = None,
+) -> RunPaths:
+    """Make the folder of a new run, waiting in the queue; by default at its end, as far as the clock tells.
+
+    The folder appears under its name only when it is complete: nobody ever lists half a run. The list of `corrections`
+    that its settings name is copied into it.
+
+    Raises:
+        RunError: a run of that id is there already, or the folder cannot be written.
+    """
+    paths = RunPaths(runs_root, run_id or new_run_id())
+    now = datetime.now(UTC)
+    status = RunStatus(
+        created_at=now,
+        queued_at=now,
+        queue_position=time.time() if queue_position is None else queue_position,
+        data_root=str(data_root) if data_root else None,
+        epochs=config.epochs,
+        activity="waiting",
+    )
+    meta = RunMeta(name=name, author=author, parent=parent, reproduces=reproduces)
+    drafts = QueuePaths(runs_root).drafts
+    try:
+        drafts.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=drafts, ignore_cleanup_errors=True) as own:
+            draft = RunPaths(Path(own), paths.run_id)
+            draft.folder.mkdir()
+            write_json(draft.config, config.model_dump(mode="json"))
+            write_json(draft.status, status.model_dump(mode="json"))
+            write_json(draft.meta, meta.model_dump(mode="json"))
+            if corrections is not None:
+                write_json(draft.corrections, corrections.model_dump(mode="json"))
+            if os.path.lexists(paths.folder):
+                raise RunError(f"There is already a run {paths.run_id!r}: choose another name.")
+            draft.folder.rename(paths.folder)
+        sync_folder(runs_root)
+    except OSError as error:
+        raise RunError(f"Cannot write a run folder under {runs_root}: {system_reason(error)}.") from error
+    return paths
+
+
+def sweep_drafts(runs_root: Path) -> None:
+    """Delete half-made run folders whose makers were killed long ago."""
+    for draft in QueuePaths(runs_root).drafts.glob("*"):
+        with suppress(OSError):  # its maker may have given it its name meanwhile
+            if draft.lstat().st_mtime < time.time() - ABANDONED_AFTER_SECONDS:
+                shutil.rmtree(draft, ignore_errors=True)
+
+
+def sweep_run(paths: RunPaths) -> None:
+    """Delete half-written files in a run folder. Only for the worker that has taken the run: nobody else writes there
+    then, but for people who change `meta.json`."""
+    with meta_lock(paths):
+        sweep_leftovers(paths.folder)
+
+
+def write_status(paths: RunPaths, status: RunStatus, *, lasting: bool = True) -> None:
+    """Replace `status.json` whole; `lasting=False` for the many small changes while a run trains."""
+    write_json(paths.status, status.model_dump(mode="json"), lasting=lasting)
+
+
+def write_meta(paths: RunPaths, change: Callable[[RunMeta], RunMeta]) -> RunMeta:
+    """Change what people say about a run; two people changing different things at once both get theirs.
+
+    Raises:
+        RunError: the new values are not allowed, or the file is damaged or cannot be written; it stays as it was.
+    """
+    try:
+        with meta_lock(paths):
+            try:
+                old = RunMeta.model_validate_json(paths.meta.read_bytes())
+            except FileNotFoundError:
+                old = RunMeta()
+            new = RunMeta.model_validate(change(old).model_dump())
+            write_json(paths.meta, new.model_dump(mode="json"))
+    except (OSError, ValidationError) as error:
+        raise RunError(f"Cannot change meta.json of run {paths.run_id!r}: {reason_of(error)}.") from error
+    return new

@@ -1,0 +1,169 @@
+"""What is known of a run: the records its files hold."""
+
+import os
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+from filelock import Timeout
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from core.config import TrainConfig
+from core.data.identity import DataIdentity
+from core.errors import system_reason
+from core.runs.paths import RunPaths
+from core.runs.summary import EpochMetrics, SplitMetrics, Summary
+
+
+class RunState(StrEnum):
+    """What a run is doing. The first five are written; the last three are derived when a run is read."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    CRASHED = "crashed"  # says running, but nobody holds its lock
+    STALLED = "stalled"  # its lock is held, but nothing has moved for long
+    DAMAGED = "damaged"  # its files cannot be read
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the run may still change by itself, so that a page should look again."""
+        return self in (RunState.QUEUED, RunState.RUNNING, RunState.STALLED)
+
+
+class RunStatus(BaseModel):
+    """`status.json`: what the run is doing and how far it is. Written by the queue until a worker takes the run."""
+
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+
+    state: Literal["queued", "running", "finished", "failed", "stopped"] = "queued"
+    created_at: AwareDatetime
+    queued_at: AwareDatetime | None = None
+    """When it last began to wait; tells one wait from the next."""
+    started_at: AwareDatetime | None = None
+    """When it last began to run."""
+    ended_at: AwareDatetime | None = None
+    queue_position: float = 0.0
+    """Waiting runs start in ascending order of this."""
+    data_root: str | None = None
+    """While it waits: the folder of data sets it was started with; None means the runner's."""
+    launcher: str = "local"
+    slot: str | None = None
+    host: str | None = None
+    boot_id: str | None = None
+    pid: int | None = None
+    heartbeat: float | None = None
+    """The machine's monotonic clock, in seconds, when training last moved."""
+    activity: str = ""
+    """What the worker is busy with, in words, such as `training` or `evaluating`."""
+    epoch: int = 0
+    """The epoch in progress, from 1; 0 before the first."""
+    epochs: int = 0
+    batch: int = 0
+    batches: int = 0
+    """Batches per epoch."""
+    progress: float = Field(default=0.0, ge=0, le=1)
+    eta_seconds: float | None = None
+    elapsed_seconds: float = 0.0
+    """Time spent training, over all resumes, by a monotonic clock."""
+    images_per_second: float | None = None
+    device: str | None = None
+    error: str | None = None
+    """One line for people; the traceback is in `train.log`."""
+
+
+ReviewState = Literal["unreviewed", "in review", "approved", "rejected"]
+
+
+class RunMeta(BaseModel):
+    """`meta.json`: what people say about a run; never read by training."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: str = ""
+    author: str = ""
+    notes: str = ""
+    tags: list[str] = []
+    review: ReviewState = "unreviewed"
+    reviewer: str = ""
+    """Who gave it this review state."""
+    starred: bool = False
+    archived: bool = False
+    parent: str | None = None
+    """The run this one was cloned from."""
+    reproduces: str | None = None
+    """The run that this one trains again, to see whether the same comes out."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run as read from its folder at one moment."""
+
+    paths: RunPaths
+    state: RunState
+    status: RunStatus
+    meta: RunMeta
+    config: TrainConfig | None
+    """None when the file is damaged or from a version with other settings; `problem` says so."""
+    summary: Summary = field(default_factory=Summary)
+    problem: str | None = None
+    """Why the run failed, crashed, stalled or is damaged, or which of its files cannot be used, in one sentence."""
+
+    @property
+    def id(self) -> str:
+        return self.paths.run_id
+
+    @property
+    def name(self) -> str:
+        """The display name people gave, else the id."""
+        return self.meta.name or self.id
+
+    @property
+    def best(self) -> EpochMetrics | None:
+        """The row of its best epoch so far; None before the first has ended."""
+        return self.summary.best
+
+    @property
+    def validation_accuracy(self) -> float | None:
+        """Of its best epoch so far, 0..1."""
+        return self.best.validation_accuracy if self.best else None
+
+    def metrics(self, split: str) -> SplitMetrics | None:
+        """What the evaluation says about a split; None until it has been scored."""
+        return self.summary.evaluation.get(split)
+
+    def accuracy(self, split: str) -> float | None:
+        """On a split, 0..1; None until it has been scored."""
+        found = self.metrics(split)
+        return found.accuracy if found else None
+
+    @property
+    def data(self) -> DataIdentity:
+        """Which data it was trained on; `content` is empty before its first epoch has ended."""
+        return DataIdentity(self.summary.dataset_fingerprint or "", self.summary.dataset_ordered_fingerprint or "")
+
+    @property
+    def temperature(self) -> float | None:
+        """Fitted on validation when the run was evaluated; None before."""
+        validation = self.metrics("validation")
+        return validation.temperature if validation else None
+
+    @property
+    def has_weights(self) -> bool:
+        return os.path.isfile(self.paths.weights)  # Path.exists raises where the folder may not be entered
+
+
+def reason_of(error: Exception) -> str:
+    """Why a file cannot be used, in a few words."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        if first["type"] == "json_invalid":
+            return "it is damaged; put back a copy of the file"
+        return ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"]]))
+    if isinstance(error, Timeout):
+        return "somebody else is changing it for too long"
+    if isinstance(error, OSError):
+        return system_reason(error)
+    return str(error)

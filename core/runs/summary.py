@@ -1,0 +1,133 @@
+"""`summary.json`, typed: what a run has reached, per epoch and per split."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, computed_field
+
+from core.labels import LABELS, NUM_CLASSES
+from core.splits import with_current_splits
+
+Count = Annotated[int, Field(ge=0, le=2**53)]
+"""Above 2**53 not every JSON reader gives the same number, and a table of 64-bit integers may overflow."""
+Share = Annotated[float, Field(ge=0, le=1)]
+NotNegative = Annotated[float, Field(ge=0)]
+Interval = tuple[Share, Share]
+ConfusionRow = Annotated[tuple[Count, ...], Field(min_length=NUM_CLASSES, max_length=NUM_CLASSES)]
+ConfusionMatrix = Annotated[tuple[ConfusionRow, ...], Field(min_length=NUM_CLASSES, max_length=NUM_CLASSES)]
+
+
+class _Metrics(BaseModel):
+    """Part of `summary.json`. Strict: pages compute with these, so that a text is no number and no value is NaN or
+    infinite. What older versions did not write is None; what newer ones add is ignored."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False, frozen=True)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values for JSON, with the keys that were given."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+
+class EpochMetrics(_Metrics):
+    """A row of `epochs.jsonl`. Times in seconds, losses in nats, accuracies 0..1."""
+
+    epoch: Count
+    """From 1."""
+    step: Count | None = None
+    """Optimizer steps done at its end."""
+    elapsed_s: NotNegative | None = None
+    """Time spent training until its end, over all resumes."""
+    seconds: float | None = None
+    """Time this epoch took, validation included."""
+    train_loss: float | None = None
+    train_accuracy: Share | None = None
+    validation_loss: float | None = None
+    validation_accuracy: Share
+    corrected_validation_loss: float | None = None
+    """By the labels as people have corrected them, as the next; only where a list touches validation."""
+    corrected_validation_accuracy: Share | None = None
+    learning_rate: float | None = None
+    images_per_second: NotNegative | None = None
+
+
+MaybeEpoch = Annotated[EpochMetrics | None, BeforeValidator(lambda value: None if value == {} else value)]
+"""Older folders may hold `{}` for None."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassMetrics:
+    """How one class fares: shares 0..1, and `support`, the images of the class."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+class SubsetMetrics(_Metrics):
+    """The metrics given for a part of a split: accuracy 0..1 with its 95 % interval (Wilson), macro F1 0..1."""
+
+    images: Count
+    correct: Count | None = None
+    accuracy: Share
+    interval: Interval
+    macro_f1: Share | None = None
+
+
+class ViewMetrics(SubsetMetrics):
+    """The metrics of a split from one way to predict, single view or test-time augmentation. Losses in nats."""
+
+    mean_recall: Share | None = None
+    log_loss: float | None = None
+    calibration_error: NotNegative | None = None
+    temperature: Annotated[float, Field(ge=0.01, le=100)] | None = None
+    """Fitted on validation, within 0.05..20."""
+    log_loss_calibrated: float | None = None
+    calibration_error_calibrated: NotNegative | None = None
+    confusion: ConfusionMatrix | None = None
+    """7 x 7 counts: rows are true classes, columns predicted ones."""
+    corrected: SubsetMetrics | None = None
+    """Of validation, where a list of corrections touches it: by the corrected labels."""
+    without_train_duplicates: SubsetMetrics | None = None
+    """Of the images that do not also stand in train, pixel for pixel; None where there are none."""
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def per_class(self) -> dict[str, ClassMetrics]:
+        """Class to its metrics, which all follow from `confusion`: with six tables of them in a file, reading them
+        would take as long as all the rest. Empty without `confusion`; 0 where there is nothing to divide by."""
+        matrix = self.confusion or ()
+        found = {}
+        for index, (label, row) in enumerate(zip(LABELS, matrix, strict=False)):
+            right, support, predicted = row[index], sum(row), sum(other[index] for other in matrix)
+            shares = (right / (predicted or 1), right / (support or 1), 2 * right / (support + predicted or 1))
+            found[label] = ClassMetrics(*shares, support)
+        return found
+
+
+class SplitMetrics(ViewMetrics):
+    """The metrics of a split, as an evaluation gives them: single view, and below `tta` with augmentation."""
+
+    tta: ViewMetrics | None = None
+
+
+def _with_current_splits(evaluation: object) -> object:
+    """Old names of splits replaced; what is no table is left to the validator that refuses it."""
+    return with_current_splits(evaluation) if isinstance(evaluation, dict) else evaluation
+
+
+class Summary(_Metrics):
+    """`summary.json`: best and last metrics, and at the end those of the evaluation."""
+
+    best: MaybeEpoch = None
+    """The row of the best epoch so far; None before the first has ended."""
+    last: MaybeEpoch = None
+    epochs_done: Count = 0
+    train_images: Count | None = None
+    images_per_epoch: Count | None = None
+    validation_images: Count | None = None
+    elapsed_seconds: NotNegative | None = None
+    dataset_fingerprint: str | None = None
+    dataset_ordered_fingerprint: str | None = None
+    evaluation: Annotated[dict[str, SplitMetrics], BeforeValidator(_with_current_splits)] = {}
+    """Split to its metrics; empty until the run is evaluated."""

@@ -122,8 +122,8 @@ def evaluate(
     if shifts and not tta:
         raise ConfigError("--shifts adds views to --tta: give both.")
     from core.evaluation.inference import FLIP, FLIP_AND_SHIFT
-    from core.training.device import choose_compute
-    from core.training.report import report, score_train
+    from core.training.compute import choose_compute
+    from core.training.final_report import report, score_train
 
     asked = {"device": device and device.value, "threads": threads}
     compute = choose_compute(config.model_copy(update={key: v for key, v in asked.items() if v is not None}))

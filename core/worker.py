@@ -130,9 +130,9 @@ def _train(paths: RunPaths, data_root: Path, status: RunStatus, stop_asked: Stop
 
     info, identity = read_info(data_root, config.dataset), read_identity(data_root, config.dataset)
     listed = corrections_of(paths, config)
-    from core.training.device import choose_compute
+    from core.training.compute import choose_compute
     from core.training.loop import Stopped, train
-    from core.training.record import StatusReporter
+    from core.training.recorder import StatusReporter
 
     compute = choose_compute(config)
     environment = describe_environment(

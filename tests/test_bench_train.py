@@ -15,7 +15,7 @@ import torch
 from core.data.dataset import Split
 from core.presets import make_config
 from core.training import bench
-from core.training.device import Compute
+from core.training.compute import Compute
 from core.training.loop import Stopped
 
 CUDA = torch.device("cuda")

@@ -23,10 +23,10 @@ from core.review.suspects import find_suspects
 from core.runs.reader import read_run
 from core.runs.records import Run
 from core.splits import SPLITS
-from core.training.checkpoint import Progress, load_checkpoint, save_checkpoint
-from core.training.device import choose_compute
-from core.training.feed import load_data
-from core.training.report import score_train
+from core.training.checkpoint import TrainingProgress, load_checkpoint, save_checkpoint
+from core.training.compute import choose_compute
+from core.training.final_report import score_train
+from core.training.train_data import load_data
 from dashboard import widgets
 from dashboard.errors_data import shown_of
 from tests.dashboard_fixtures import write_run
@@ -110,12 +110,12 @@ def test_a_resume_on_renamed_images_is_refused_and_old_checkpoints_go_on(data_ro
     optimizers: list[torch.optim.Optimizer] = [torch.optim.SGD(model.parameters(), lr=0.1)]
     path = tmp_path / "checkpoint.pt"
 
-    def load() -> Progress:
+    def load() -> TrainingProgress:
         data = load_data(config, data_root, choose_compute(config)).identity
         return load_checkpoint(path, model, optimizers, None, data, torch.device("cpu"))
 
     data = load_data(config, data_root, choose_compute(config)).identity
-    save_checkpoint(path, Progress(epoch=3), model, optimizers, None, data)
+    save_checkpoint(path, TrainingProgress(epoch=3), model, optimizers, None, data)
     as_imported_before(data_root)
     assert load().epoch == 3, "a set that an older version imported is the same set"
     renamed(data_root)

@@ -31,7 +31,7 @@ from core.runs.history import read_rows
 from core.runs.paths import QueuePaths, RunPaths
 from core.runs.reader import list_runs, read_run, read_status
 from core.runs.records import Run, RunState
-from core.training.device import choose_compute
+from core.training.compute import choose_compute
 from tests.conftest import PROJECT_ROOT, kill_processes_of, wait_for
 
 TINY = TrainConfig(

@@ -23,8 +23,9 @@ from core.runs.create import create_run
 from core.runs.history import read_rows
 from core.runs.paths import RunPaths
 from core.runs.reader import list_runs, read_run
-from core.training.device import choose_compute
-from core.training.feed import held_out, load_data
+from core.training.compute import choose_compute
+from core.training.folds import held_out
+from core.training.train_data import load_data
 from core.worker import StopFlag, _train, work
 from tests import fake_summary
 from tests.test_training import TINY

@@ -20,8 +20,8 @@ from core.runs.paths import RunPaths
 from core.runs.reader import list_runs, read_run
 from core.runs.records import Run
 from core.splits import OLD_SPLITS, ORIGINAL_TEST
+from core.training.final_report import REPORTED
 from core.training.loop import Stopped
-from core.training.report import REPORTED
 from tests.conftest import PROJECT_ROOT
 from tests.test_training import EVERYTHING, assert_bit_equal, run_training, train_on
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from core.runs.history import read_rows
-from core.training import record
-from core.training.record import SystemMonitor
+from core.training import recorder
+from core.training.recorder import SystemMonitor
 from tests.conftest import PROJECT_ROOT
 
 
@@ -31,7 +31,7 @@ def sampled(path: Path, count: int) -> list[dict[str, float | None]]:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(record, "SAMPLE_SECONDS", 0.01)
+    monkeypatch.setattr(recorder, "SAMPLE_SECONDS", 0.01)
 
 
 @pytest.fixture

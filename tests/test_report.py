@@ -20,9 +20,10 @@ from core.evaluation.metrics import accuracy_interval
 from core.evaluation.predictions import probabilities_of, read_predictions
 from core.runs.create import create_run
 from core.runs.paths import RunPaths
-from core.training.device import Compute, choose_compute
-from core.training.feed import load_data, shares_pixels
-from core.training.report import report
+from core.training.compute import Compute, choose_compute
+from core.training.final_report import report
+from core.training.folds import shares_pixels
+from core.training.train_data import load_data
 from dashboard.background import Scoring, Scorings
 from tests.conftest import wait_for
 from tests.test_training import TINY, run_training
@@ -153,7 +154,7 @@ def test_evaluate_computes_where_it_is_told_to(
         asked.append(config)
         return choose_compute(config)
 
-    monkeypatch.setattr("core.training.device.choose_compute", choose)
+    monkeypatch.setattr("core.training.compute.choose_compute", choose)
     roots = ["--runs-root", str(finished.root), "--data-root", str(demo_root)]
     finished.config.write_text(json.dumps(config | {"device": "cuda"}))
     try:

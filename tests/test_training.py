@@ -17,10 +17,10 @@ from core.runs.create import create_run
 from core.runs.history import read_rows
 from core.runs.paths import RunPaths
 from core.runs.records import RunStatus
-from core.training import record
-from core.training.device import choose_compute
+from core.training import recorder
+from core.training.compute import choose_compute
 from core.training.loop import Stopped, train
-from core.training.record import StatusReporter
+from core.training.recorder import StatusReporter
 
 TINY: dict[str, Any] = {
     "model": "cnn-model-1",
@@ -209,14 +209,14 @@ def test_a_loss_read_late_is_still_found_before_a_checkpoint(
     tmp_path: Path, demo_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on a GPU, where losses are read in groups."""
-    monkeypatch.setattr(record, "STEPS_PER_READ_ON_GPU", 4)
-    real_init = record.Recorder.__init__
+    monkeypatch.setattr(recorder, "STEPS_PER_READ_ON_GPU", 4)
+    real_init = recorder.Recorder.__init__
 
-    def grouped(self: record.Recorder, *arguments: Any) -> None:
+    def grouped(self: recorder.Recorder, *arguments: Any) -> None:
         real_init(self, *arguments)
         self._group = 4
 
-    monkeypatch.setattr(record.Recorder, "__init__", grouped)
+    monkeypatch.setattr(recorder.Recorder, "__init__", grouped)
     grouped_run = run_training(tmp_path / "grouped", demo_root, TINY)
     assert len(read_rows(grouped_run.steps)[0]) == STEPS
     config = TrainConfig(**{**TINY, "optimizer": "sgd", "learning_rate": 10.0, "gradient_clip": 0.0, "epochs": 200})

@@ -34,10 +34,10 @@ from core.models.cnn import build_model
 from core.presets import make_config
 from core.runs.create import create_run
 from core.runs.records import RunStatus
-from core.training.device import choose_compute, tensor_on, to_device
+from core.training.compute import choose_compute, tensor_on, to_device
 from core.training.loop import Stopped, train
 from core.training.optim import build_optimizers
-from core.training.record import StatusReporter
+from core.training.recorder import StatusReporter
 
 TRAINERS: Final = ("script", "engine", "engine_float32", "best")
 

@@ -21,9 +21,9 @@ from core.files import write_whole
 from core.models.state_dict import load_weights
 from core.runs.best import HASH, hash_of
 from core.runs.paths import RunPaths
-from core.training.checkpoint import Progress, plain_weights, serialise
-from core.training.device import Compute, to_device
-from core.training.feed import TrainData
+from core.training.checkpoint import TrainingProgress, plain_weights, serialise
+from core.training.compute import Compute, to_device
+from core.training.train_data import TrainData
 
 log = logging.getLogger("train")
 
@@ -61,7 +61,7 @@ def restore_best(
     config: TrainConfig,
     data: TrainData,
     compute: Compute,
-    progress: Progress,
+    progress: TrainingProgress,
     model: nn.Module,
     keep_going: Callable[[], bool],
 ) -> None:

@@ -17,7 +17,7 @@ FORMAT: Final = 1
 
 
 @dataclass
-class Progress:
+class TrainingProgress:
     """Where a run is, beside its weights. Randomness needs no state: each step seeds its own from seed and step."""
 
     epoch: int = 0
@@ -39,7 +39,7 @@ class Progress:
 
 def save_checkpoint(
     path: Path,
-    progress: Progress,
+    progress: TrainingProgress,
     model: nn.Module,
     optimizers: list[torch.optim.Optimizer],
     average: nn.Module | None,
@@ -70,7 +70,7 @@ def load_checkpoint(
     average: nn.Module | None,
     data: DataIdentity,
     device: torch.device,
-) -> Progress:
+) -> TrainingProgress:
     """Put a checkpoint into freshly built parts.
 
     Raises:
@@ -94,7 +94,7 @@ def load_checkpoint(
         optimizer.load_state_dict(saved)
     if average is not None:
         average.load_state_dict(state["average"])
-    return Progress(**state["progress"])
+    return TrainingProgress(**state["progress"])
 
 
 def serialise(state: dict[str, Any]) -> bytes:

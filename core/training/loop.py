@@ -26,12 +26,12 @@ from core.runs.best import HASH
 from core.runs.paths import RunPaths
 from core.training.augment import Augmentation, mixup
 from core.training.best import BestWeights, restore_best, write_validation
-from core.training.checkpoint import Progress, load_checkpoint, save_checkpoint
-from core.training.device import Compute, to_device
-from core.training.feed import TrainData, epoch_order, load_data, seed_step
+from core.training.checkpoint import TrainingProgress, load_checkpoint, save_checkpoint
+from core.training.compute import Compute, to_device
+from core.training.final_report import report
 from core.training.optim import AveragedWeights, build_optimizers, rate_factor, set_rate
-from core.training.record import Recorder, StatusReporter, SystemMonitor
-from core.training.report import report
+from core.training.recorder import Recorder, StatusReporter, SystemMonitor
+from core.training.train_data import TrainData, epoch_order, load_data, seed_step
 
 log = logging.getLogger("train")
 
@@ -63,7 +63,7 @@ def train(
     average = AveragedWeights(model, config.ema_decay) if config.ema_decay else None
     judged = average.model if average else model  # the weights that are evaluated and kept
     parts = (model, optimizers, average.model if average else None, data.identity)
-    progress = Progress()
+    progress = TrainingProgress()
     if paths.checkpoint.exists():
         progress = load_checkpoint(paths.checkpoint, *parts, device=compute.device)
         log.info("resuming after %d epochs and %d batches", progress.epoch, progress.batch)
@@ -195,6 +195,6 @@ def _augmentation_strength(epoch: int, config: TrainConfig) -> float:
     return min(1.0, (config.epochs - 1 - epoch) / config.fade_epochs)
 
 
-def _should_end_early(progress: Progress, config: TrainConfig) -> bool:
+def _should_end_early(progress: TrainingProgress, config: TrainConfig) -> bool:
     patience = config.early_stopping
     return bool(patience and progress.best and progress.epoch - progress.best["epoch"] >= patience)

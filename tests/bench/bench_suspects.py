@@ -51,9 +51,9 @@ def found_share(tables: Sequence[pd.DataFrame], flipped: set[str], share: float)
 
 def train_folds(config: TrainConfig, data_root: Path, runs_root: Path, folds: int) -> list[pd.DataFrame]:
     """Train one run per fold in this process; what each says about its fold."""
-    from core.training.device import choose_compute
+    from core.training.compute import choose_compute
     from core.training.loop import train
-    from core.training.record import StatusReporter
+    from core.training.recorder import StatusReporter
 
     tables = []
     for number, each in enumerate(fold_settings(config, folds)):

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from core.data.identity import DataIdentity
-from core.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from core.training.checkpoint import TrainingProgress, load_checkpoint, save_checkpoint
 
 
 def parts() -> tuple[nn.Module, list[torch.optim.Optimizer]]:
@@ -18,7 +18,7 @@ def parts() -> tuple[nn.Module, list[torch.optim.Optimizer]]:
 
 
 def write_for_ever(path: Path, model: nn.Module, optimizers: list[torch.optim.Optimizer]) -> None:
-    progress = Progress()
+    progress = TrainingProgress()
     if path.exists():
         progress = load_checkpoint(path, model, optimizers, None, DataIdentity("data"), torch.device("cpu"))
     while True:

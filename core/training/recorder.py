@@ -21,8 +21,8 @@ from core.runs.history import HistoryWriter, drop_rows_after
 from core.runs.paths import RunPaths
 from core.runs.records import RunStatus
 from core.runs.summary import SplitMetrics, Summary
-from core.training.checkpoint import Progress
-from core.training.feed import TrainData
+from core.training.checkpoint import TrainingProgress
+from core.training.train_data import TrainData
 
 log = logging.getLogger("train")
 
@@ -56,7 +56,7 @@ class Recorder:
     """
 
     def __init__(
-        self, paths: RunPaths, config: TrainConfig, data: TrainData, progress: Progress, status: StatusReporter
+        self, paths: RunPaths, config: TrainConfig, data: TrainData, progress: TrainingProgress, status: StatusReporter
     ) -> None:
         # A crash may have written rows that are newer than the checkpoint: those steps are done again.
         drop_rows_after(paths.steps, "step", progress.step)

@@ -24,8 +24,9 @@ from core.runs.paths import RunPaths
 from core.runs.reader import read_run
 from core.runs.summary import SplitMetrics, ViewMetrics
 from core.splits import HELD_OUT, ORIGINAL_TEST
-from core.training.device import Compute, tensor_on, to_device
-from core.training.feed import correct_validation, held_out, shares_pixels
+from core.training.compute import Compute, tensor_on, to_device
+from core.training.folds import held_out, shares_pixels
+from core.training.train_data import correct_validation
 
 REPORTED: Final = {"validation": ("validation",), "test": ("test",), ORIGINAL_TEST: ("validation", "test")}
 """The splits figures are given for, each the union of stored ones."""

@@ -74,8 +74,8 @@ def train(
 ) -> None:
     """Start a training run in the background and print its id."""
     from core.data.dataset import read_info
+    from core.jobs.control import start
     from core.jobs.follow import follow_to_end
-    from core.jobs.local import start
     from core.runs.reader import read_run
 
     config = make_config(preset, pairs(settings))

@@ -49,7 +49,7 @@ def predict(
     if as_json and as_csv:
         raise ConfigError("--json and --csv were both given: choose one.")
     predictor = _predictor(runs_root, run, weights)
-    from core.prediction.batch import CSV_COLUMNS, as_rows, frame_picture, predict_pictures
+    from core.prediction.batch import CSV_COLUMNS, frame_picture, predict_pictures, prediction_rows
     from core.prediction.batch import as_json as line_of
     from core.prediction.pictures import pictures_at
     from core.prediction.predictor import Taken
@@ -75,7 +75,7 @@ def predict(
             if as_json:
                 print(json.dumps(line_of(photo.name, photo)))
             elif as_csv:
-                table.writerows(as_rows(name, photo))
+                table.writerows(prediction_rows(name, photo))
             else:
                 for face in photo.faces:
                     print(f"{name}: {face.label} {percent(face.confidence)}{' (unsure)' if face.unsure else ''}")

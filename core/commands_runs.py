@@ -247,7 +247,7 @@ def runs_stop(
     now: Annotated[bool, typer.Option("--now", help="Force stop; progress since the last checkpoint is lost.")] = False,
 ) -> None:
     """Stop a run at its next batch, with a checkpoint; or remove it from the queue."""
-    from core.jobs.local import stop, stop_now
+    from core.jobs.control import stop, stop_now
     from core.runs.reader import find_run
 
     found = find_run(runs_root, run)
@@ -261,7 +261,7 @@ def runs_stop(
 @runs_app.command("resume")
 def runs_resume(run: RunName, runs_root: RunsRoot, data_root: DataRoot) -> None:
     """Requeue a stopped, failed or crashed run; it resumes from its last checkpoint."""
-    from core.jobs.local import resume
+    from core.jobs.control import resume
     from core.runs.reader import find_run
 
     found = find_run(runs_root, run)
@@ -272,7 +272,7 @@ def runs_resume(run: RunName, runs_root: RunsRoot, data_root: DataRoot) -> None:
 @runs_app.command("retry")
 def runs_retry(run: RunName, runs_root: RunsRoot, data_root: DataRoot) -> None:
     """Start a new run with the same settings as another and print its id."""
-    from core.jobs.local import retry
+    from core.jobs.control import retry
     from core.runs.reader import find_run
 
     found = find_run(runs_root, run)
@@ -290,8 +290,8 @@ def runs_clone(
 ) -> None:
     """Start a new run from the settings of another, some of them overridden, and print its id."""
     from core.config import parse_config
-    from core.jobs.local import start
-    from core.runs.inputs import check_inputs
+    from core.jobs.control import start
+    from core.jobs.inputs import check_inputs
     from core.runs.reader import find_run
 
     found = find_run(runs_root, run)
@@ -311,8 +311,8 @@ def runs_reproduce(
 ) -> None:
     """Retrain a finished run with its recorded settings and check whether the result is reproduced."""
     from core.comparison.reproduction import check_reproducible, read_reproduction
+    from core.jobs.control import reproduce
     from core.jobs.follow import follow_to_end
-    from core.jobs.local import reproduce
     from core.runs.reader import find_run, read_run
 
     found = find_run(runs_root, run)
@@ -350,18 +350,18 @@ def runs_move(
     place: Annotated[Place, typer.Option("--to", help="New place in the queue.")],
 ) -> None:
     """Move a queued run within the queue."""
-    from core.jobs.queue import move_waiting
+    from core.jobs.queue import move_queued
     from core.runs.reader import find_run
 
     found = find_run(runs_root, run)
-    move_waiting(found.paths, place.value)
+    move_queued(found.paths, place.value)
     print(f"{found.id}: moved.")
 
 
 @runs_app.command("recover")
 def runs_recover(runs_root: RunsRoot, data_root: DataRoot) -> None:
     """Requeue interrupted runs after a reboot and start the runner."""
-    from core.jobs.local import recover
+    from core.jobs.control import recover
 
     recovered = recover(runs_root, data_root)
     for run_id in recovered:

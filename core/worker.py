@@ -27,8 +27,8 @@ from filelock import FileLock, Timeout
 from core.config import TrainConfig
 from core.errors import FerError, system_reason
 from core.files import read_json, write_json, write_whole
-from core.jobs.machine import hold_slot
-from core.jobs.queue import take_waiting
+from core.jobs.machine_slots import hold_slot
+from core.jobs.queue import take_queued
 from core.machine import boot_id
 from core.review.corrections import corrections_of
 from core.runs.create import sweep_run, write_status
@@ -39,7 +39,7 @@ from core.runs.records import RunStatus
 
 log = logging.getLogger("train")
 
-LOCK_SECONDS = 20
+ALIVE_LOCK_SECONDS = 20
 
 
 class StopFlag:
@@ -82,9 +82,9 @@ def main(train: Train | None = None) -> int:
     stop_asked = StopFlag(paths)
     with ExitStack() as locks:
         try:
-            locks.enter_context(hold_slot(arguments.slot, LOCK_SECONDS))
+            locks.enter_context(hold_slot(arguments.slot, ALIVE_LOCK_SECONDS))
             for lock in (QueuePaths(paths.root).slot_lock(arguments.slot), paths.alive_lock):
-                locks.enter_context(FileLock(lock).acquire(timeout=LOCK_SECONDS))
+                locks.enter_context(FileLock(lock).acquire(timeout=ALIVE_LOCK_SECONDS))
         except Timeout as busy:
             log.info("%s is held by another worker", Path(busy.lock_file).name)
             return os.EX_TEMPFAIL
@@ -93,7 +93,7 @@ def main(train: Train | None = None) -> int:
 
 def work(paths: RunPaths, data_root: Path, slot: str, stop_asked: StopFlag, train: Train) -> int:
     """Train the run if it waits for it, and write down how it ended; the exit code."""
-    status = take_waiting(paths, {**_identity(slot), "activity": "starting"})
+    status = take_queued(paths, {**_identity(slot), "activity": "starting"})
     if status is None:
         log.info("run %s is not waiting: nothing to do", paths.run_id)
         return 0

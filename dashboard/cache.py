@@ -17,7 +17,7 @@ from core.data.dataset import Split, load_split
 from core.errors import FerError, RunError, system_reason
 from core.evaluation.metrics import doubt_figures, fit_temperature, with_temperature
 from core.evaluation.predictions import probabilities_of, read_predictions
-from core.jobs import local
+from core.jobs import control
 from core.machine import thread_share
 from core.review.gallery import duplicate_flags, with_margin
 from core.review.images import CurrentReviews, LabelReview, current_label_reviews, read_label_reviews
@@ -295,7 +295,7 @@ def take_over(runs_root: Path, data_root: Path) -> None:
 @st.cache_resource(show_spinner=False)
 def _take_over(runs_root: str, data_root: str) -> None:
     roots = Path(runs_root), Path(data_root)
-    act = local.recover if os.environ.get("FER_AUTO_RECOVER") == "1" else local.serve_waiting
+    act = control.recover if os.environ.get("FER_AUTO_RECOVER") == "1" else control.serve_queue
 
     def quietly() -> None:
         try:

@@ -216,7 +216,7 @@ def downloads(found: Sequence[Result], networks: Sequence[Network], rows: pd.Dat
     """The faces of some rows of the table as CSV and as JSON, what every network says about each."""
     import json
 
-    from core.prediction.batch import CSV_COLUMNS, as_rows
+    from core.prediction.batch import CSV_COLUMNS, prediction_rows
     from core.runs.table import spreadsheet_safe
 
     lines, objects = [], []
@@ -224,7 +224,7 @@ def downloads(found: Sequence[Result], networks: Sequence[Network], rows: pd.Dat
         result = found[position]
         for network, photo in zip(networks, result.photos, strict=True):
             title = network.run.id if network.run else network.title
-            lines.append({"network": spreadsheet_safe(title)} | as_rows(result.name, photo)[face])
+            lines.append({"network": spreadsheet_safe(title)} | prediction_rows(result.name, photo)[face])
             objects.append({"file": result.name, "network": title, **photo.faces[face].as_json()})
     csv = pd.DataFrame(lines, columns=["network", *CSV_COLUMNS]).to_csv(index=False)
     return csv, json.dumps(objects, indent=1)

@@ -7,8 +7,8 @@ from functools import partial
 import streamlit as st
 
 from core.comparison.reproduction import check_reproducible
-from core.jobs import local
-from core.jobs.queue import in_line, move_waiting
+from core.jobs import control
+from core.jobs.queue import in_line, move_queued
 from core.review.runs import annotate
 from core.runs.delete import delete_run, what_is_lost
 from core.runs.records import Run, RunState
@@ -41,7 +41,7 @@ def actions(run: Run) -> None:
         asked = stop_asked_seconds(run)
         label = "Stop" if asked is None else "Stopping …"
         if st.button(label, icon=":material/stop:", disabled=asked is not None, key="stop"):
-            local.stop(widgets.runs_root(), run.id)
+            control.stop(widgets.runs_root(), run.id)
             st.rerun(scope="app")
         if asked is not None and asked > PATIENCE_SECONDS:
             kill(run)
@@ -52,7 +52,7 @@ def actions(run: Run) -> None:
             "Resume", icon=":material/resume:", type="primary", key="resume", help="Go on from its last checkpoint"
         )
     ):
-        local.resume(widgets.runs_root(), widgets.data_root(), run.id)
+        control.resume(widgets.runs_root(), widgets.data_root(), run.id)
         st.rerun(scope="app")
     if run.has_weights:
         st.page_link(widgets.ERRORS, label="Errors", icon=":material/grid_view:", query_params={"run": run.id})
@@ -76,7 +76,7 @@ def kill(run: Run) -> None:
     with st.popover("Kill now", icon=":material/dangerous:"):
         st.write("Work since its last checkpoint is lost. Resume goes on from there.")
         if st.button("Kill it", type="primary", key="kill"):
-            local.stop_now(widgets.runs_root(), run.id)
+            control.stop_now(widgets.runs_root(), run.id)
             st.rerun(scope="app")
 
 
@@ -88,7 +88,7 @@ def more(run: Run) -> None:
         return
     if st.button("Retry", icon=":material/replay:", key="retry", help="A new run with the same settings"):
         roots = widgets.runs_root(), widgets.data_root()
-        run_widgets.open_run(once(("retry", run.id), lambda: local.retry(*roots, run.id)))
+        run_widgets.open_run(once(("retry", run.id), lambda: control.retry(*roots, run.id)))
     if run.state is RunState.FINISHED and st.button(
         "Reproduce", icon=":material/repeat:", key="reproduce", help="Train it again and see whether the same comes out"
     ):
@@ -110,7 +110,7 @@ def reproduce(run: Run) -> None:
         label = "Start anyway" if warning else "Start"
         if st.button(label, type="primary", icon=":material/repeat:", key="reproduce-start"):
             roots, author = (widgets.runs_root(), widgets.data_root()), visitor.who(ask=False)
-            start = partial(local.reproduce, *roots, run.id, author=author)
+            start = partial(control.reproduce, *roots, run.id, author=author)
             run_widgets.open_run(once(("reproduce", run.id), start))
 
 
@@ -202,7 +202,7 @@ def removed_row(run: Run) -> None:
     st.markdown(f"**{escape(run.name)}** :gray[removed from the queue]", width="stretch")
     with st.container(horizontal=True, width="content", gap="xsmall"):
         if st.button("Undo", icon=":material/undo:", help="Put it back in its place", key=f"undo-remove-{run.id}"):
-            local.resume(widgets.runs_root(), widgets.data_root(), run.id, keep_place=True)
+            control.resume(widgets.runs_root(), widgets.data_root(), run.id, keep_place=True)
             st.rerun(scope="app")
         st.button("", icon=":material/close:", key=f"remove-{run.id}", disabled=True)
 
@@ -210,20 +210,20 @@ def removed_row(run: Run) -> None:
 def place_buttons(run: Run, *, first: bool, last: bool) -> None:
     """Earlier, later, out of the line."""
     if st.button("", icon=":material/arrow_upward:", help="Earlier", key=f"earlier-{run.id}", disabled=first):
-        move_waiting(run.paths, "earlier")
+        move_queued(run.paths, "earlier")
         st.rerun(scope="app")
     if st.button("", icon=":material/arrow_downward:", help="Later", key=f"later-{run.id}", disabled=last):
-        move_waiting(run.paths, "later")
+        move_queued(run.paths, "later")
         st.rerun(scope="app")
     if st.button("", icon=":material/close:", help="Remove it from the queue", key=f"remove-{run.id}"):
-        local.stop(widgets.runs_root(), run.id)
+        control.stop(widgets.runs_root(), run.id)
         st.session_state.setdefault(REMOVED, {})[run.id] = time.monotonic()
         st.rerun(scope="app")
 
 
 def interrupted(runs: Sequence[Run]) -> None:
     """After a restart of the machine: runs that were training then."""
-    count = len(local.interrupted_runs(runs))
+    count = len(control.interrupted_runs(runs))
     if not count:
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
@@ -231,5 +231,5 @@ def interrupted(runs: Sequence[Run]) -> None:
         st.markdown(f":red[:material/bolt:] {said} interrupted.", width="content")
         label = "Put it back in line" if count == 1 else "Put them back in line"
         if st.button(label, icon=":material/resume:", key="recover", help="Each goes on from its last checkpoint"):
-            local.recover(widgets.runs_root(), widgets.data_root())
+            control.recover(widgets.runs_root(), widgets.data_root())
             st.rerun(scope="app")

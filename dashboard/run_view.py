@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.jobs import machine
+from core.jobs import machine_slots
 from core.runs.records import Run, RunState
 from dashboard import cache, charts, errors_changes, review_view, run_record, run_widgets, widgets
 from dashboard.widgets import duration, escape
@@ -72,7 +72,9 @@ def progress(run: Run) -> None:
     """How far it is, in epochs and batches."""
     status = run.status
     if run.state is RunState.QUEUED:
-        st.progress(0.0, machine.WAITS if machine.waits_for_others(run.paths.root) else "waiting in the queue")
+        st.progress(
+            0.0, machine_slots.WAITS if machine_slots.waits_for_others(run.paths.root) else "waiting in the queue"
+        )
     elif run.state.is_live or status.progress < 1:
         batch = f", batch {status.batch:,}/{status.batches:,}" if status.batches else ""
         activity = f" · {escape(status.activity)}" if status.activity and run.state.is_live else ""

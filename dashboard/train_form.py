@@ -10,8 +10,8 @@ from pydantic.fields import FieldInfo
 
 from core.config import TrainConfig, field_group
 from core.errors import ConfigError
+from core.jobs.inputs import missing_inputs
 from core.presets import PRESETS, Preset
-from core.runs.inputs import missing_inputs
 from core.runs.records import Run
 from dashboard import widgets
 

@@ -20,7 +20,7 @@ from core.evaluation.predictions import probabilities_of, read_predictions
 from core.labels import LABELS
 from core.models.cnn import build_model
 from core.prediction import Predictor
-from core.prediction.batch import CSV_COLUMNS, as_rows, frame_picture, predict_pictures
+from core.prediction.batch import CSV_COLUMNS, frame_picture, predict_pictures, prediction_rows
 from core.prediction.pictures import Picture, pictures_at
 from core.prediction.predictor import Taken, frame
 from core.runs.paths import RunPaths
@@ -79,7 +79,7 @@ def test_probabilities_are_calibrated_and_the_others_kept(predictor: Predictor) 
 
 def test_a_row_has_the_columns_and_no_formula(predictor: Predictor) -> None:
     photo = predictor.predict(Image.fromarray(crops(1)[0]))
-    [row] = as_rows("=cmd()", photo)
+    [row] = prediction_rows("=cmd()", photo)
     assert set(row) == set(CSV_COLUMNS)
     assert row["file"] == "'=cmd()"
     assert row["taken"] == Taken.WHOLE_AS_A_CROP

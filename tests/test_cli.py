@@ -18,7 +18,7 @@ from core.config import TrainConfig
 from core.data.importers import demo
 from core.evaluation.predictions import read_predictions
 from core.files import write_json
-from core.jobs.queue import take_waiting
+from core.jobs.queue import take_queued
 from core.labels import LABELS
 from core.runs.create import create_run, write_status
 from core.runs.paths import RunPaths
@@ -161,7 +161,7 @@ def test_stop_takes_a_waiting_run_out_of_the_queue_and_may_be_said_twice(runs_ro
 
 def test_resume_puts_a_crashed_run_back(runs_root: Path, demo_root: Path) -> None:
     paths = create_run(runs_root, TrainConfig(dataset="not-imported"))
-    take_waiting(paths, {})
+    take_queued(paths, {})
     assert read_run(runs_root, paths.run_id).state is RunState.CRASHED
     result = fer("runs", "resume", paths.run_id, "--runs-root", runs_root, "--data-root", demo_root)
     assert result.stdout == f"{paths.run_id}: queued again.\n"

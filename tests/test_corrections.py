@@ -11,7 +11,7 @@ from core.config import TrainConfig
 from core.data.dataset import load_split, read_info
 from core.errors import RunError
 from core.files import write_json
-from core.jobs.local import start
+from core.jobs.control import start
 from core.labels import LABELS
 from core.review.corrections import (
     Corrections,
@@ -180,7 +180,7 @@ def test_it_changes_the_images_it_names_and_no_others(root: Path, demo_root: Pat
 def test_a_start_that_cannot_work_is_refused_before_a_folder_is_made(
     root: Path, demo_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.jobs.local.ensure_runner", lambda *_: None)
+    monkeypatch.setattr("core.jobs.control.ensure_runner", lambda *_: None)
     found = make_corrections("list", [judged(root, demo_root)]).corrections
     config = TrainConfig(dataset="demo", corrections="list")
     with pytest.raises(RunError, match="no list of corrections 'list': there are none yet"):

@@ -252,7 +252,7 @@ RULES: dict[Callable[[Path], list[str]], dict[str, str]] = {
         "core/training/__init__.py": "",
         "core/training/z.py": "import torch\n",
     },
-    upward_imports: {"core/runs/x.py": "from core.jobs import local\n", "core/jobs/local.py": ""},
+    upward_imports: {"core/runs/x.py": "from core.jobs import control\n", "core/jobs/control.py": ""},
     heavy_modules_after_import: {
         "core/runs/__init__.py": "",
         "core/runs/x.py": "import pandas\n",

@@ -21,8 +21,8 @@ from core import worker
 from core.config import TrainConfig
 from core.errors import ConfigError, DataError, RunError
 from core.files import lock_is_held
-from core.jobs import local, queue
-from core.jobs.queue import end_of_line, fail_waiting, queue_lock, requeue, take_waiting, waiting_runs
+from core.jobs import control, queue
+from core.jobs.queue import end_of_queue, fail_queued, queue_lock, queued_runs, requeue, take_queued
 from core.jobs.runner import LOG_BYTES, Runner
 from core.jobs.slots import Slot, _gpu_slots, list_slots
 from core.machine import available_cores
@@ -82,7 +82,7 @@ def two_runs(demo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     runs_root = tmp_path_factory.mktemp("two") / "runs"
     code = (
         "import json, sys, time; from pathlib import Path\n"
-        "from core.config import TrainConfig; from core.jobs.local import start\n"
+        "from core.config import TrainConfig; from core.jobs.control import start\n"
         "config, begin = TrainConfig(**json.loads(sys.argv[1])), time.monotonic()\n"
         "other = config.model_copy(update={'dataset': 'not-imported'})\n"
         "roots = Path(sys.argv[2]), Path(sys.argv[3])\n"
@@ -199,41 +199,41 @@ def test_the_runner_leaves_when_nothing_waits(two_runs: tuple[Path, list[str], s
 
 def test_a_run_is_stopped_within_30_seconds_and_resumed_to_its_end(demo_root: Path, runs_root: Path) -> None:
     config = TINY.model_copy(update={"epochs": 6, "images_per_epoch": 160})  # 10 steps each
-    running = local.start(runs_root, demo_root, config)
-    waiting = local.start(runs_root, demo_root, config)
+    running = control.start(runs_root, demo_root, config)
+    waiting = control.start(runs_root, demo_root, config)
     paths = RunPaths(runs_root, running)
     wait_until_training(paths)
 
-    local.stop(runs_root, waiting)
+    control.stop(runs_root, waiting)
     assert read_run(runs_root, waiting).state is RunState.STOPPED, "at once: nobody has begun it"
     assert read_run(runs_root, running).state is RunState.RUNNING
 
     begin = time.monotonic()
-    local.stop(runs_root, running)
-    local.stop(runs_root, running)
+    control.stop(runs_root, running)
+    control.stop(runs_root, running)
     stopped = wait_for_end(runs_root, running)
     assert time.monotonic() - begin < 30
     assert stopped.state is RunState.STOPPED
     assert stopped.problem is None
-    local.stop(runs_root, running)
+    control.stop(runs_root, running)
     assert not paths.stop_request.exists(), "too late is harmless, too"
 
     done = torch.load(paths.checkpoint, weights_only=True)["progress"]["step"]
     assert 0 < done < 60
-    local.resume(runs_root, demo_root, running)
+    control.resume(runs_root, demo_root, running)
     finished = wait_for_end(runs_root, running)
     assert finished.state is RunState.FINISHED, finished.problem
     assert [row["step"] for row in read_rows(paths.steps)[0]] == list(range(1, 61)), "no gap and no double"
     assert [row["epoch"] for row in read_rows(paths.epochs)[0]] == [1, 2, 3, 4, 5, 6]
     with pytest.raises(RunError, match="is finished: only a stopped, failed or crashed run can be resumed"):
-        local.resume(runs_root, demo_root, running)
+        control.resume(runs_root, demo_root, running)
     assert read_run(runs_root, waiting).state is RunState.STOPPED, "it was never started"
     assert not RunPaths(runs_root, waiting).log.exists()
 
 
 def test_a_killed_worker_has_crashed_and_the_next_run_starts(demo_root: Path, runs_root: Path) -> None:
-    first = local.start(runs_root, demo_root, ENDLESS)
-    second = local.start(runs_root, demo_root, MISSING)
+    first = control.start(runs_root, demo_root, ENDLESS)
+    second = control.start(runs_root, demo_root, MISSING)
     wait_for_state(runs_root, first, RunState.RUNNING)
     [victim] = [each for each in processes(runs_root, "core.worker") if str(runs_root / first) in each.cmdline()]
     assert victim.pid == read_status(RunPaths(runs_root, first)).pid
@@ -252,19 +252,19 @@ def test_a_killed_worker_has_crashed_and_the_next_run_starts(demo_root: Path, ru
     third = RunPaths(runs_root, first)
     third.config.write_text('{"epochs": 2, "lear')
     requeue(third)
-    local.ensure_runner(runs_root, demo_root)
+    control.ensure_runner(runs_root, demo_root)
     damaged = wait_for_end(runs_root, first)
     assert damaged.state is RunState.FAILED
     assert damaged.problem == "config.json is missing, damaged or from another version: start a new run."
     with pytest.raises(RunError, match=r"cannot be resumed: config\.json is missing, damaged"):
-        local.resume(runs_root, demo_root, first)
+        control.resume(runs_root, demo_root, first)
     wait_until_runner_left(runs_root)
     starts = re.findall(r"(\S+) starts on cpu", QueuePaths(runs_root).runner_log.read_text())
     assert starts == [first, second, first]
 
 
 def test_a_killed_runner_takes_no_worker_with_it_and_a_new_start_works(demo_root: Path, runs_root: Path) -> None:
-    first = local.start(runs_root, demo_root, TINY)
+    first = control.start(runs_root, demo_root, TINY)
     wait_for_state(runs_root, first, RunState.RUNNING)
     [runner] = processes(runs_root, "core.jobs.runner")
     runner.kill()
@@ -272,7 +272,7 @@ def test_a_killed_runner_takes_no_worker_with_it_and_a_new_start_works(demo_root
     [survivor] = processes(runs_root, "core.worker")
     survivor.send_signal(signal.SIGHUP)  # as when a terminal is closed
 
-    second = local.start(runs_root, demo_root, MISSING)
+    second = control.start(runs_root, demo_root, MISSING)
     wait_for(lambda: lock_is_held(QueuePaths(runs_root).runner_lock), 20, "a new runner")
     [new_runner] = processes(runs_root, "core.jobs.runner")
     new_runner.send_signal(signal.SIGHUP)
@@ -289,7 +289,7 @@ def test_a_killed_runner_takes_no_worker_with_it_and_a_new_start_works(demo_root
 def test_a_worker_that_cannot_begin_fails_its_run(runs_root: Path, demo_root: Path) -> None:
     paths = create_run(runs_root, TINY)
     paths.alive_lock.mkdir()  # what no worker can lock
-    local.ensure_runner(runs_root, demo_root)
+    control.ensure_runner(runs_root, demo_root)
     run = wait_for_end(runs_root, paths.run_id)
     assert run.state is RunState.FAILED
     assert run.problem == "The training process could not start (exit code 1); its log says why."
@@ -297,7 +297,7 @@ def test_a_worker_that_cannot_begin_fails_its_run(runs_root: Path, demo_root: Pa
 
 def test_a_second_runner_leaves_at_once(runs_root: Path, demo_root: Path) -> None:
     with FileLock(QueuePaths(runs_root).runner_lock):
-        local.ensure_runner(runs_root, demo_root)
+        control.ensure_runner(runs_root, demo_root)
         assert processes(runs_root, "core.jobs.runner") == []
         command = [
             sys.executable,
@@ -340,7 +340,7 @@ def test_a_worker_without_a_run_says_so(runs_root: Path) -> None:
 def test_runs_wait_in_the_order_of_their_positions(runs_root: Path) -> None:
     for run_id, position in (("b", 2.0), ("c", 3.0), ("a", 1.0)):
         create_run(runs_root, TINY, run_id=run_id, queue_position=position)
-    assert [run.id for run in waiting_runs(runs_root)] == ["a", "b", "c"]
+    assert [run.id for run in queued_runs(runs_root)] == ["a", "b", "c"]
 
 
 def test_a_folder_of_runs_that_is_gone_does_not_come_back_empty(tmp_path: Path) -> None:
@@ -356,7 +356,7 @@ def test_a_clock_that_was_set_back_lets_nobody_jump_the_line(runs_root: Path, mo
     first = create_run(runs_root, TINY, queue_position=time.time())
     monkeypatch.setattr(queue, "time", lambda: time.time() - 3600)
     with queue_lock(runs_root):
-        position = end_of_line(runs_root)
+        position = end_of_queue(runs_root)
     assert position > read_status(first).queue_position
 
 
@@ -370,24 +370,24 @@ def test_one_damaged_run_does_not_hold_up_the_line(runs_root: Path) -> None:
     (runs_root / "empty").mkdir()
     (runs_root / "link").symlink_to(runs_root / "good")
     (runs_root / "a-file").write_text('"queued"')
-    assert [run.id for run in waiting_runs(runs_root)] == ["good"]
+    assert [run.id for run in queued_runs(runs_root)] == ["good"]
 
 
 def test_a_run_that_is_taken_cannot_be_cancelled_and_one_that_is_cancelled_cannot_be_taken(runs_root: Path) -> None:
     taken, cancelled = create_run(runs_root, TINY), create_run(runs_root, TINY)
-    status = take_waiting(taken, {"pid": 5})
+    status = take_queued(taken, {"pid": 5})
     assert status is not None
     assert (status.state, status.pid) == ("running", 5)
     assert read_status(taken) == status
-    assert not queue.cancel_waiting(taken)
-    assert queue.cancel_waiting(cancelled)
-    assert take_waiting(cancelled, {}) is None
+    assert not queue.cancel_queued(taken)
+    assert queue.cancel_queued(cancelled)
+    assert take_queued(cancelled, {}) is None
     assert read_status(cancelled).state == "stopped"
 
 
 def test_of_a_taker_and_a_canceller_at_the_same_moment_one_wins(runs_root: Path) -> None:
     code = (
-        "import sys, pathlib; from core.jobs.queue import cancel_waiting, take_waiting\n"
+        "import sys, pathlib; from core.jobs.queue import cancel_queued, take_queued\n"
         "from core.runs.paths import RunPaths\n"
         "paths = [RunPaths(pathlib.Path(sys.argv[1]), f'run-{number}') for number in range(20)]\n"
         "sys.stdin.readline()\n"
@@ -419,9 +419,9 @@ def test_a_worker_that_is_gone_fails_only_the_wait_it_was_started_for(runs_root:
     status = read_status(paths)
     assert status.queued_at is not None
     with queue_lock(runs_root):
-        fail_waiting(paths, status.queued_at - timedelta(seconds=1), "Of an earlier wait.")
+        fail_queued(paths, status.queued_at - timedelta(seconds=1), "Of an earlier wait.")
         assert read_status(paths).state == "queued"
-        fail_waiting(paths, status.queued_at, "No process.")
+        fail_queued(paths, status.queued_at, "No process.")
     assert (read_status(paths).state, read_status(paths).error) == ("failed", "No process.")
 
 
@@ -430,7 +430,7 @@ def test_only_a_run_that_ended_early_can_be_resumed(runs_root: Path, demo_root: 
     paths = create_run(runs_root, TINY)
     write_status(paths, read_status(paths).model_copy(update={"state": state}))
     with pytest.raises(RunError, match=f"is {state}: only a stopped, failed or crashed run can be resumed"):
-        local.resume(runs_root, demo_root, paths.run_id)
+        control.resume(runs_root, demo_root, paths.run_id)
 
 
 def test_a_resumed_run_forgets_how_it_ended_and_goes_to_the_end_of_the_line(runs_root: Path) -> None:
@@ -445,14 +445,14 @@ def test_a_resumed_run_forgets_how_it_ended_and_goes_to_the_end_of_the_line(runs
     assert (run.state, run.problem, run.status.ended_at) == (RunState.QUEUED, None, None)
     assert run.status.elapsed_seconds == 9.0
     assert not failed.stop_request.exists()
-    assert [each.id for each in waiting_runs(runs_root)] == [other.run_id, failed.run_id]
+    assert [each.id for each in queued_runs(runs_root)] == [other.run_id, failed.run_id]
 
 
 def test_a_run_remembers_its_data_while_it_waits(
     runs_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local, "spawn_module", lambda *_: subprocess.Popen(["true"]))
-    paths = RunPaths(runs_root, local.start(runs_root, tmp_path / "own", TINY))
+    monkeypatch.setattr(control, "spawn_module", lambda *_: subprocess.Popen(["true"]))
+    paths = RunPaths(runs_root, control.start(runs_root, tmp_path / "own", TINY))
     assert read_status(paths).data_root == str(tmp_path / "own")
     commands = []
     monkeypatch.setattr("core.jobs.runner.spawn_module", lambda command, *_: commands.append(command))
@@ -460,12 +460,12 @@ def test_a_run_remembers_its_data_while_it_waits(
     assert commands == [
         ["core.worker", str(paths.folder), "--data-root", str(tmp_path / "own"), "--slot", "cpu"],
     ]
-    status = take_waiting(paths, {})
+    status = take_queued(paths, {})
     assert status is not None
     assert status.data_root is None
 
 
-@pytest.mark.parametrize("act", [local.stop, lambda root, run_id: local.resume(root, root, run_id)])
+@pytest.mark.parametrize("act", [control.stop, lambda root, run_id: control.resume(root, root, run_id)])
 @pytest.mark.parametrize("run_id", ["gone", "../x", ""])
 def test_what_is_no_run_can_be_neither_stopped_nor_resumed(
     runs_root: Path, act: Callable[..., None], run_id: str
@@ -478,7 +478,7 @@ def test_what_is_no_run_can_be_neither_stopped_nor_resumed(
 def test_a_start_where_nothing_can_be_written_is_explained(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(RunError, match="Cannot write the queue under"):
-        local.start(tmp_path / "file" / "runs", tmp_path, TINY)
+        control.start(tmp_path / "file" / "runs", tmp_path, TINY)
 
 
 # --- the runner, without processes
@@ -520,7 +520,7 @@ def test_every_slot_gets_one_run_and_the_next_follows_when_one_ends(
     assert runner._serve()
     assert runner._serve()
     assert workers.started == [("run-0", "gpu-0"), ("run-1", "gpu-1")]
-    take_waiting(RunPaths(runs_root, "run-1"), {})
+    take_queued(RunPaths(runs_root, "run-1"), {})
     workers.codes["run-1"] = 0
     assert runner._serve()
     assert workers.started[2:] == [("run-2", "gpu-1")]
@@ -696,7 +696,7 @@ def test_a_senseless_number_of_slots_is_told_to_who_starts(
 ) -> None:
     monkeypatch.setenv("FER_CPU_SLOTS", setting)
     with pytest.raises(ConfigError, match="must be a number from 1 to 64"):
-        local.start(runs_root, runs_root, TINY)
+        control.start(runs_root, runs_root, TINY)
 
 
 def test_runs_that_share_the_cpu_share_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from core.config import TrainConfig
 from core.data.dataset import Split, load_split
 from core.errors import DataError, RunError
 from core.evaluation.predictions import read_predictions
-from core.jobs import local
+from core.jobs import control
 from core.labels import LABELS
 from core.review.corrections import Correction, Corrections, run_corrections, save_corrections
 from core.runs.create import create_run
@@ -36,7 +36,7 @@ SETTINGS = [part for field, value in TINY.items() for part in ("--set", f"{field
 @pytest.fixture(autouse=True)
 def no_runner(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs wait until the test itself works on them."""
-    monkeypatch.setattr(local, "ensure_runner", lambda *_: None)
+    monkeypatch.setattr(control, "ensure_runner", lambda *_: None)
     monkeypatch.setattr("signal.signal", lambda *_: None)  # the test's process stays as it is
 
 

@@ -12,9 +12,9 @@ import pytest
 from filelock import FileLock, Timeout
 
 from core.config import TrainConfig
-from core.jobs import machine, slots
-from core.jobs.local import spawn_module
-from core.jobs.machine import hold_slot, locks_folder, slot_in_use, slot_lock, waits_for_others
+from core.jobs import machine_slots, slots
+from core.jobs.control import spawn_module
+from core.jobs.machine_slots import hold_slot, locks_folder, slot_in_use, slot_lock, waits_for_others
 from core.runs.create import create_run
 from core.runs.paths import QueuePaths
 from core.runs.reader import read_run
@@ -22,7 +22,7 @@ from core.runs.records import RunState
 from tests.conftest import PROJECT_ROOT, kill_processes_of, wait_for
 from tests.faults.test_kill_storm import TINY_WORKER
 
-HOLD = "from core.jobs.machine import hold_slot\nwith hold_slot('cpu', 0):\n    print('held', flush=True)\n    input()"
+HOLD = "from core.jobs.machine_slots import hold_slot\nwith hold_slot('cpu', 0):\n    print('held', flush=True)\n    input()"
 NOBODY = 65534
 
 
@@ -172,14 +172,14 @@ def test_a_lock_file_that_was_removed_while_it_was_held_is_taken_anew(
     machine_locks: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between opening and locking: the lock would be on a file that nobody else can find."""
-    really, removed = machine.fcntl.flock, []
+    really, removed = machine_slots.fcntl.flock, []
 
     def remove_first(handle: int, how: int) -> None:
         if not removed:
             removed.append(slot_lock("cpu").unlink())
         really(handle, how)
 
-    monkeypatch.setattr(machine.fcntl, "flock", remove_first)
+    monkeypatch.setattr(machine_slots.fcntl, "flock", remove_first)
     with hold_slot("cpu", 1):
         assert slot_in_use("cpu")
 
@@ -190,7 +190,7 @@ def test_locks_are_where_every_user_of_the_machine_looks(monkeypatch: pytest.Mon
     for folder, mode in ((shared, 0o1777), (private, 0o777)):  # in the second anybody could remove a lock
         folder.mkdir()
         folder.chmod(mode)
-    monkeypatch.setattr(machine, "SHARED_FOLDERS", (tmp_path / "missing", private, shared))
+    monkeypatch.setattr(machine_slots, "SHARED_FOLDERS", (tmp_path / "missing", private, shared))
     assert locks_folder() == shared
 
 

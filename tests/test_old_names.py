@@ -13,7 +13,7 @@ from core.comparison.baseline import recipe, setting_differences
 from core.comparison.reproduction import compare_origins
 from core.config import OLD_SCHEDULES, TrainConfig
 from core.files import read_json, write_json
-from core.jobs import local
+from core.jobs import control
 from core.presets import OLD_PRESETS, PRESETS, get_preset
 from core.runs.create import create_run
 from core.runs.paths import RunPaths
@@ -87,7 +87,7 @@ def test_a_stopped_run_with_the_old_name_resumes_bit_equal(tmp_path: Path, demo_
 def test_an_old_command_line_starts_a_run_with_the_new_names(
     runs_root: Path, demo_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local, "ensure_runner", lambda *_: None)
+    monkeypatch.setattr(control, "ensure_runner", lambda *_: None)
     roots = ["--runs-root", str(runs_root), "--data-root", str(demo_root)]
     settings = ["--set", "dataset=demo", "--set", "schedule=one-cycle"]
     result = CliRunner().invoke(app, ["train", "--preset", "seed", *settings, *roots], catch_exceptions=False)

@@ -16,8 +16,8 @@ from streamlit.testing.v1 import AppTest
 
 from core.errors import RunError
 from core.evaluation.predictions import read_predictions
-from core.jobs import local
-from core.jobs.queue import move_waiting, waiting_runs
+from core.jobs import control
+from core.jobs.queue import move_queued, queued_runs
 from core.labels import LABELS
 from core.presets import get_preset, make_config
 from core.review.corrections import make_corrections, run_corrections, save_corrections
@@ -207,7 +207,7 @@ def test_the_next_run_is_the_first_in_the_queue(open_page: Opener, write: Writer
     write("queued", name="second")
     third = write("queued", name="third")
     assert "next: began to wait first" in words(open_page("overview"))
-    move_waiting(third.paths, "first")
+    move_queued(third.paths, "first")
     assert "next: third" in words(open_page("overview"))
 
 
@@ -245,7 +245,7 @@ def test_runs_can_be_searched(open_page: Opener, write: Writer) -> None:
 def test_train_starts_one_run_for_a_double_click(
     open_page: Opener, runs_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local, "ensure_runner", lambda *_: None)
+    monkeypatch.setattr(control, "ensure_runner", lambda *_: None)
     app = open_page("train")
     assert "about" in words(app) and "python -m core train --preset original --set dataset=demo" in words(app)
     app.number_input(key="field-epochs").set_value(2).run()
@@ -486,7 +486,7 @@ def test_no_folder_named_pages() -> None:
 
 def test_drawing_curves_imports_nothing_heavy() -> None:
     imports = (
-        "core.jobs.local, core.runs.estimate, core.data.importers.fer2013, core.data.importers.demo, core.data.decode"
+        "core.jobs.control, core.runs.estimate, core.data.importers.fer2013, core.data.importers.demo, core.data.decode"
     )
     views = "dashboard.overview_view, dashboard.run_view, dashboard.data_view, dashboard.train_form"
     code = f"import {views}, {imports}, sys; print([name for name in ('torch', 'sklearn') if name in sys.modules])"
@@ -505,7 +505,7 @@ def test_page_scripts_never_import_torch_or_write_html(file: Path) -> None:
 def test_stop_and_resume_speak_through_the_job_module(
     open_page: Opener, write: Writer, runs_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local, "ensure_runner", lambda *_: None)
+    monkeypatch.setattr(control, "ensure_runner", lambda *_: None)
     run = write("running", done=1)
     app = open_page("run", run=run.id)
     app.button(key="stop").click().run()
@@ -520,7 +520,7 @@ def test_stop_and_resume_speak_through_the_job_module(
     def refuse(*_: object) -> None:
         raise RunError("It cannot be stopped today.")
 
-    monkeypatch.setattr(local, "stop", refuse)
+    monkeypatch.setattr(control, "stop", refuse)
     app.button(key="stop").click().run()
     assert "It cannot be stopped today." in words(app)
 
@@ -529,7 +529,7 @@ def test_a_run_that_does_not_stop_can_be_killed(
     open_page: Opener, write: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     killed: list[str] = []
-    monkeypatch.setattr(local, "stop_now", lambda _, run_id: killed.append(run_id))
+    monkeypatch.setattr(control, "stop_now", lambda _, run_id: killed.append(run_id))
     run = write("stalled", done=1)
     run.paths.stop_request.touch()
     app = open_page("run", run=run.id)
@@ -546,7 +546,7 @@ def test_a_run_that_does_not_stop_can_be_killed(
 def test_retry_opens_a_new_run_with_the_same_settings(
     open_page: Opener, write: Writer, runs_root: Path, monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
-    monkeypatch.setattr(local, "ensure_runner", lambda *_: None)
+    monkeypatch.setattr(control, "ensure_runner", lambda *_: None)
     run = write(state, name="First *try*", done=1, epochs=2)
     app = open_page("run", run=run.id)
     app.button(key="retry").click().run()
@@ -559,7 +559,7 @@ def test_retry_opens_a_new_run_with_the_same_settings(
 def test_a_clone_fills_the_form_and_remembers_its_parent(
     open_page: Opener, write: Writer, runs_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local, "ensure_runner", lambda *_: None)
+    monkeypatch.setattr(control, "ensure_runner", lambda *_: None)
     run = write("finished", name="The [parent]", epochs=3, seed=77)
     app = open_page("train", clone=run.id)
     assert "Cloned from **The [parent]**" in words(app)
@@ -588,15 +588,15 @@ def test_a_clone_of_what_is_gone_or_damaged_says_so(open_page: Opener, write: Wr
 def test_the_line_can_be_changed(
     open_page: Opener, write: Writer, runs_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local, "ensure_runner", lambda *_: None)
+    monkeypatch.setattr(control, "ensure_runner", lambda *_: None)
     first, second, third = (write("queued", name=name) for name in ("one", "two", "three"))
     app = open_page("overview")
     assert app.button(key=f"earlier-{first.id}").disabled and app.button(key=f"later-{third.id}").disabled
     app.button(key=f"earlier-{third.id}").click().run()
     app.button(key=f"later-{first.id}").click().run()
-    assert [run.id for run in waiting_runs(runs_root)] == [third.id, first.id, second.id]
+    assert [run.id for run in queued_runs(runs_root)] == [third.id, first.id, second.id]
     app.button(key=f"remove-{third.id}").click().run()
-    assert [run.id for run in waiting_runs(runs_root)] == [first.id, second.id]
+    assert [run.id for run in queued_runs(runs_root)] == [first.id, second.id]
     assert read_run(runs_root, third.id).state is RunState.STOPPED
 
 
@@ -604,13 +604,13 @@ def test_interrupted_runs_are_put_back_in_line(
     open_page: Opener, write: Writer, runs_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted: list[Path] = []
-    monkeypatch.setattr(local, "ensure_runner", lambda root, _: wanted.append(root))
+    monkeypatch.setattr(control, "ensure_runner", lambda root, _: wanted.append(root))
     assert "interrupted" not in words(open_page("overview"))
     runs = [write("crashed", done=1, epochs=2) for _ in range(2)]
     app = open_page("overview")
     assert "2 runs were interrupted." in words(app)
     app.button(key="recover").click().run()
-    assert {run.id for run in waiting_runs(runs_root)} == {run.id for run in runs}
+    assert {run.id for run in queued_runs(runs_root)} == {run.id for run in runs}
     assert wanted == [runs_root]
     assert "interrupted" not in words(app)
 
@@ -625,21 +625,21 @@ def test_a_server_takes_over_what_waits_and_if_told_so_what_was_interrupted(
     expected: list[str],
 ) -> None:
     wanted: list[Path] = []
-    monkeypatch.setattr(local, "ensure_runner", lambda root, _: wanted.append(root))
+    monkeypatch.setattr(control, "ensure_runner", lambda root, _: wanted.append(root))
     monkeypatch.setenv("FER_AUTO_RECOVER", setting)
     write("queued", name="waiting")
     write("crashed", name="crashed", done=1, epochs=2)
     for _ in range(2):  # every page load
         cache.take_over(runs_root, demo_root)
     wait_for(lambda: len(wanted) > 0, 20, "a runner being asked for")
-    assert [run.name for run in waiting_runs(runs_root)] == expected
+    assert [run.name for run in queued_runs(runs_root)] == expected
     assert wanted == [runs_root]
 
 
 def test_a_clone_with_a_list_of_corrections_starts_with_that_list(
     open_page: Opener, write: Writer, runs_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local, "ensure_runner", lambda *_: None)
+    monkeypatch.setattr(control, "ensure_runner", lambda *_: None)
     run = write("finished", epochs=2)
     assert not [each for each in open_page("train", clone=run.id).selectbox if each.key == "field-corrections"]
     image = str(read_predictions(run.paths.predictions("validation"))["image_id"][0])

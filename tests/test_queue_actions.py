@@ -11,10 +11,10 @@ import pytest
 
 from core.errors import RunError
 from core.files import lock_is_held
-from core.jobs import local
+from core.jobs import control
 from core.jobs.follow import follow
-from core.jobs.liveness import kill_worker, worker_process
-from core.jobs.queue import Place, move_waiting, waiting_runs
+from core.jobs.kill import kill_worker, worker_process
+from core.jobs.queue import Place, move_queued, queued_runs
 from core.runs.create import create_run, write_status
 from core.runs.paths import RunPaths
 from core.runs.reader import read_run, read_status
@@ -27,12 +27,12 @@ from tests.test_jobs import ENDLESS, TINY, wait_for_end, wait_until_training
 def no_runner(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Runs stay in line; the list tells for which folders a runner was wanted."""
     wanted: list[Path] = []
-    monkeypatch.setattr(local, "ensure_runner", lambda runs_root, data_root: wanted.append(runs_root))
+    monkeypatch.setattr(control, "ensure_runner", lambda runs_root, data_root: wanted.append(runs_root))
     return wanted
 
 
 def line(runs_root: Path) -> list[str]:
-    return [run.id for run in waiting_runs(runs_root)]
+    return [run.id for run in queued_runs(runs_root)]
 
 
 def crash(paths: RunPaths, **changes: Any) -> None:
@@ -48,14 +48,14 @@ def crash(paths: RunPaths, **changes: Any) -> None:
 def test_a_waiting_run_moves_in_the_line(runs_root: Path, place: Place, expected: str) -> None:
     for position, name in enumerate("abcd"):
         create_run(runs_root, TINY, run_id=name, queue_position=float(position))
-    move_waiting(RunPaths(runs_root, "c"), place)
+    move_queued(RunPaths(runs_root, "c"), place)
     assert line(runs_root) == list(expected)
 
 
 @pytest.mark.parametrize("place", ["first", "earlier", "later", "last"])
 def test_the_ends_of_the_line_are_no_trouble(runs_root: Path, place: Place) -> None:
     create_run(runs_root, TINY, run_id="only")
-    move_waiting(RunPaths(runs_root, "only"), place)
+    move_queued(RunPaths(runs_root, "only"), place)
     assert line(runs_root) == ["only"]
 
 
@@ -65,20 +65,20 @@ def test_a_removed_run_comes_back_to_its_place_or_to_the_end(
 ) -> None:
     for position, name in enumerate("abc"):
         create_run(runs_root, TINY, run_id=name, queue_position=float(position))
-    local.stop(runs_root, "b")
+    control.stop(runs_root, "b")
     assert line(runs_root) == ["a", "c"]
-    local.resume(runs_root, runs_root, "b", keep_place=keep_place)
+    control.resume(runs_root, runs_root, "b", keep_place=keep_place)
     assert line(runs_root) == (["a", "b", "c"] if keep_place else ["a", "c", "b"])
 
 
 def test_a_run_that_does_not_wait_has_no_place(runs_root: Path) -> None:
     crash(create_run(runs_root, TINY, run_id="a"))
     with pytest.raises(RunError, match="is not waiting"):
-        move_waiting(RunPaths(runs_root, "a"), "first")
+        move_queued(RunPaths(runs_root, "a"), "first")
 
 
 def test_a_worker_that_hangs_is_killed_and_nothing_else_is(demo_root: Path, runs_root: Path) -> None:
-    run_id = local.start(runs_root, demo_root, ENDLESS)
+    run_id = control.start(runs_root, demo_root, ENDLESS)
     paths = RunPaths(runs_root, run_id)
     wait_until_training(paths)
     status = read_status(paths)
@@ -98,13 +98,13 @@ def test_a_worker_that_hangs_is_killed_and_nothing_else_is(demo_root: Path, runs
     assert worker_process(another, status) is None, "the pid was used again, by the worker of another run"
     assert process.is_running()
     process.send_signal(signal.SIGSTOP)  # it hangs: a polite stop would wait for ever
-    local.stop_now(runs_root, run_id)
+    control.stop_now(runs_root, run_id)
     run = read_run(runs_root, run_id)
     assert run.state is RunState.STOPPED
     assert run.problem is None or "resume" in run.problem
     assert not paths.stop_request.exists()
     assert not lock_is_held(paths.alive_lock)
-    local.stop_now(runs_root, run_id)  # twice is harmless
+    control.stop_now(runs_root, run_id)  # twice is harmless
 
 
 def test_a_worker_elsewhere_is_not_killed_from_here(runs_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,12 +112,12 @@ def test_a_worker_elsewhere_is_not_killed_from_here(runs_root: Path, monkeypatch
     crash(paths, host="another", pid=1)
     monkeypatch.setattr("core.runs.reader.lock_is_held", lambda path: True)
     with pytest.raises(RunError, match="cannot be killed from here"):
-        local.stop_now(runs_root, "far")
+        control.stop_now(runs_root, "far")
 
 
 def test_retry_starts_the_same_settings_anew(runs_root: Path, demo_root: Path, no_runner: list[Path]) -> None:
     create_run(runs_root, TINY, run_id="first", name="Tiny", author="Ada")
-    again = read_run(runs_root, local.retry(runs_root, demo_root, "first"))
+    again = read_run(runs_root, control.retry(runs_root, demo_root, "first"))
     assert again.config == TINY
     assert (again.meta.name, again.meta.author, again.meta.parent) == ("Tiny", "Ada", "first")
     assert again.state is RunState.QUEUED
@@ -128,7 +128,7 @@ def test_retry_of_damaged_settings_says_so(runs_root: Path, no_runner: list[Path
     paths = create_run(runs_root, TINY, run_id="first")
     paths.config.write_text("{")
     with pytest.raises(RunError, match="cannot be started again"):
-        local.retry(runs_root, runs_root, "first")
+        control.retry(runs_root, runs_root, "first")
 
 
 def test_recover_puts_interrupted_runs_back_in_line(runs_root: Path, no_runner: list[Path]) -> None:
@@ -137,25 +137,25 @@ def test_recover_puts_interrupted_runs_back_in_line(runs_root: Path, no_runner: 
     crash(RunPaths(runs_root, "a-old"))
     crash(RunPaths(runs_root, "b-new"))
     crash(RunPaths(runs_root, "c-elsewhere"), host="another")
-    local.stop(runs_root, "d-stopped")
-    assert local.recover(runs_root, runs_root) == ["a-old", "b-new"]
+    control.stop(runs_root, "d-stopped")
+    assert control.recover(runs_root, runs_root) == ["a-old", "b-new"]
     assert line(runs_root) == ["e-waiting", "a-old", "b-new"]
     assert read_run(runs_root, "c-elsewhere").state is RunState.CRASHED
     assert no_runner == [runs_root]
 
 
 def test_recover_serves_a_line_that_lost_its_runner(runs_root: Path, no_runner: list[Path]) -> None:
-    assert local.recover(runs_root, runs_root) == []
+    assert control.recover(runs_root, runs_root) == []
     assert no_runner == []
     create_run(runs_root, TINY, run_id="waiting")
-    assert local.recover(runs_root, runs_root) == []
+    assert control.recover(runs_root, runs_root) == []
     assert no_runner == [runs_root]
 
 
 def test_following_a_run_prints_a_line_for_each_epoch(
     demo_root: Path, runs_root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run_id = local.start(runs_root, demo_root, TINY, name="[bold]not markup[/bold]")
+    run_id = control.start(runs_root, demo_root, TINY, name="[bold]not markup[/bold]")
     run = follow(runs_root, run_id)
     assert run.state is RunState.FINISHED
     printed = capsys.readouterr().err

@@ -27,8 +27,8 @@ from core.comparison.reproduction import (
 from core.config import TrainConfig
 from core.data.importers.demo import import_demo
 from core.errors import DataError, RunError
-from core.jobs import local
-from core.jobs.queue import waiting_runs
+from core.jobs import control
+from core.jobs.queue import queued_runs
 from core.runs.create import create_run, write_meta
 from core.runs.reader import list_runs, read_run
 from core.runs.records import Run, RunMeta
@@ -51,15 +51,15 @@ def trained(runs_root: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch) -
     """A run that was really trained; whatever is put in line from now on is trained at once, in this process."""
 
     def work_off(root: Path, data: Path) -> None:
-        for run in waiting_runs(root):
+        for run in queued_runs(root):
             assert worker.work(run.paths, data, "cpu", lambda: False, worker._train) == 0  # type: ignore[arg-type]
 
-    monkeypatch.setattr(local, "ensure_runner", work_off)
-    return read_run(runs_root, local.start(runs_root, data_root, TrainConfig(**ONE_EPOCH), name="first"))
+    monkeypatch.setattr(control, "ensure_runner", work_off)
+    return read_run(runs_root, control.start(runs_root, data_root, TrainConfig(**ONE_EPOCH), name="first"))
 
 
 def again(run: Run, data_root: Path) -> Run:
-    return read_run(run.paths.root, local.reproduce(run.paths.root, data_root, run.id))
+    return read_run(run.paths.root, control.reproduce(run.paths.root, data_root, run.id))
 
 
 def test_a_run_trained_again_is_bit_equal_and_nothing_differs(trained: Run, data_root: Path) -> None:
@@ -126,12 +126,12 @@ def test_what_cannot_be_reproduced_is_refused_before_the_start(
     finished = read_run(runs_root, write_run(runs_root, demo_root, "finished", epochs=1).id)
     stopped = read_run(runs_root, write_run(runs_root, demo_root, "stopped").id)
     with pytest.raises(DataError, match="cannot be reproduced without its data"):
-        local.reproduce(runs_root, tmp_path / "empty", finished.id)
+        control.reproduce(runs_root, tmp_path / "empty", finished.id)
     with pytest.raises(RunError, match="is stopped: only a finished run"):
-        local.reproduce(runs_root, demo_root, stopped.id)
+        control.reproduce(runs_root, demo_root, stopped.id)
     finished.paths.config.write_text("{")
     with pytest.raises(RunError, match=r"config\.json cannot be used"):
-        local.reproduce(runs_root, demo_root, finished.id)
+        control.reproduce(runs_root, demo_root, finished.id)
     assert len(list_runs(runs_root)) == 2
 
 

@@ -12,8 +12,8 @@ from streamlit.testing.v1 import AppTest
 
 from core.comparison.reproduction import Check, Reproduction, ReproductionOutcome
 from core.files import write_json
-from core.jobs import local, machine
-from core.jobs.machine import hold_slot
+from core.jobs import control, machine_slots
+from core.jobs.machine_slots import hold_slot
 from core.jobs.slots import list_slots
 from core.review.runs import annotate
 from core.runs.create import write_meta
@@ -65,8 +65,8 @@ def test_a_queued_run_says_that_another_runs_root_uses_the_machine(open_page: Op
     with ExitStack() as locks:
         for slot in list_slots():
             locks.enter_context(hold_slot(slot.name, 0))
-        assert machine.WAITS in words(open_page("run", run=run.id))
-    assert machine.WAITS not in words(open_page("run", run=run.id))
+        assert machine_slots.WAITS in words(open_page("run", run=run.id))
+    assert machine_slots.WAITS not in words(open_page("run", run=run.id))
 
 
 def test_lines_over_time_are_scaled_thinned_and_left_out_where_empty() -> None:
@@ -164,7 +164,7 @@ def test_archiving_keeps_everything_and_asks_who(open_page: Opener, run: FakeRun
 def test_reproduce_starts_a_run_that_remembers(
     open_page: Opener, run: FakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local, "ensure_runner", lambda *_: None)
+    monkeypatch.setattr(control, "ensure_runner", lambda *_: None)
     app = open_page("run", run=run.id)
     app.button(key="reproduce").click().run()
     assert "Trains again with the settings that were recorded" in words(app)

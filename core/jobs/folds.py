@@ -4,7 +4,7 @@ import secrets
 from pathlib import Path
 
 from core.config import TrainConfig
-from core.jobs.local import start
+from core.jobs.control import start
 from core.review.runs import annotate
 from core.review.suspects import fold_settings
 from core.runs.paths import RunPaths

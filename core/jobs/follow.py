@@ -5,8 +5,8 @@ import time
 from pathlib import Path
 
 from core.errors import TrainingError
-from core.jobs.local import stop
-from core.jobs.machine import WAITS, waits_for_others
+from core.jobs.control import stop
+from core.jobs.machine_slots import WAITS, waits_for_others
 from core.progress import ProgressBar
 from core.runs.history import Row, read_rows
 from core.runs.paths import RunPaths

@@ -45,7 +45,7 @@ def queue_lock(runs_root: Path, *, make_root: bool = False) -> Iterator[None]:
         lock.release()
 
 
-def waiting_runs(runs_root: Path) -> list[Run]:
+def queued_runs(runs_root: Path) -> list[Run]:
     """Queued runs, the next to start first. What cannot be read is passed over: it is not the queue's trouble."""
     waiting = []
     for name in _names(runs_root):
@@ -79,12 +79,12 @@ def _says_queued(paths: RunPaths) -> bool:
         return False
 
 
-def end_of_line(runs_root: Path) -> float:
+def end_of_queue(runs_root: Path) -> float:
     """A position behind all waiting runs, even if the clock was set back; ask under the `queue_lock`."""
-    return max([time(), *(run.status.queue_position + 0.001 for run in waiting_runs(runs_root))])
+    return max([time(), *(run.status.queue_position + 0.001 for run in queued_runs(runs_root))])
 
 
-def take_waiting(paths: RunPaths, changes: Mapping[str, Any]) -> RunStatus | None:
+def take_queued(paths: RunPaths, changes: Mapping[str, Any]) -> RunStatus | None:
     """A worker's step out of the line: the run is `running` from now on, with these fields of its status changed.
     None if the run is not waiting (any more).
 
@@ -92,16 +92,16 @@ def take_waiting(paths: RunPaths, changes: Mapping[str, Any]) -> RunStatus | Non
         RunError: its status cannot be read.
     """
     with queue_lock(paths.root):
-        return _leave_line(paths, {**changes, "state": "running", "data_root": None, "error": None})
+        return _leave_queue(paths, {**changes, "state": "running", "data_root": None, "error": None})
 
 
-def cancel_waiting(paths: RunPaths) -> bool:
+def cancel_queued(paths: RunPaths) -> bool:
     """Take a run out of the line; False if it is not waiting (any more)."""
     with queue_lock(paths.root):
-        return _leave_line(paths, {"state": "stopped", "ended_at": datetime.now(UTC), "activity": ""}) is not None
+        return _leave_queue(paths, {"state": "stopped", "ended_at": datetime.now(UTC), "activity": ""}) is not None
 
 
-def fail_waiting(paths: RunPaths, since: datetime | None, error: str) -> None:
+def fail_queued(paths: RunPaths, since: datetime | None, error: str) -> None:
     """Take a run out of the line that could not be started, unless this is no longer the wait that began then; call it
     under the `queue_lock`.
 
@@ -109,10 +109,10 @@ def fail_waiting(paths: RunPaths, since: datetime | None, error: str) -> None:
         RunError: its status cannot be read.
     """
     if read_status(paths).queued_at == since:
-        _leave_line(paths, {"state": "failed", "ended_at": datetime.now(UTC), "activity": "", "error": error})
+        _leave_queue(paths, {"state": "failed", "ended_at": datetime.now(UTC), "activity": "", "error": error})
 
 
-def _leave_line(paths: RunPaths, changes: Mapping[str, Any]) -> RunStatus | None:
+def _leave_queue(paths: RunPaths, changes: Mapping[str, Any]) -> RunStatus | None:
     status = read_status(paths)
     if status.state != "queued":
         return None
@@ -124,14 +124,14 @@ def _leave_line(paths: RunPaths, changes: Mapping[str, Any]) -> RunStatus | None
 Place = Literal["first", "earlier", "later", "last"]
 
 
-def move_waiting(paths: RunPaths, place: Place) -> None:
+def move_queued(paths: RunPaths, place: Place) -> None:
     """Change the order of the line.
 
     Raises:
         RunError: the run is not waiting (any more).
     """
     with queue_lock(paths.root):
-        line = waiting_runs(paths.root)
+        line = queued_runs(paths.root)
         index = next((i for i, run in enumerate(line) if run.id == paths.run_id), None)
         if index is None:
             raise RunError(f"Run {paths.run_id} is not waiting, so it has no place in the line.")
@@ -177,7 +177,7 @@ def requeue(paths: RunPaths, data_root: Path | None = None, *, keep_place: bool 
         update = {
             "state": "queued",
             "queued_at": datetime.now(UTC),
-            "queue_position": run.status.queue_position if keep_place else end_of_line(paths.root),
+            "queue_position": run.status.queue_position if keep_place else end_of_queue(paths.root),
             "data_root": str(data_root) if data_root else None,
             "activity": "waiting",
             "ended_at": None,

@@ -21,16 +21,16 @@ from filelock import FileLock, Timeout
 
 from core.errors import RunError, system_reason
 from core.files import lock_is_held
-from core.jobs.local import spawn_module
-from core.jobs.machine import slot_in_use
-from core.jobs.queue import fail_waiting, queue_lock, waiting_runs
+from core.jobs.control import spawn_module
+from core.jobs.machine_slots import slot_in_use
+from core.jobs.queue import fail_queued, queue_lock, queued_runs
 from core.jobs.slots import Slot, list_slots
 from core.runs.create import sweep_drafts
 from core.runs.paths import QueuePaths, RunPaths
 from core.runs.records import Run
 
 WORKER: Final = "core.worker"
-POLL_SECONDS: Final = 0.5
+RUNNER_POLL_SECONDS: Final = 0.5
 TROUBLE_SECONDS: Final = 10
 LOG_BYTES: Final = 1_000_000
 """A log longer than this starts anew with the next runner; a run leaves about 150 bytes in it."""
@@ -92,7 +92,7 @@ class Runner:
                 if not self.stay and not self.runs_root.exists():
                     break  # removed: nothing to serve any more
                 time.sleep(TROUBLE_SECONDS)
-            time.sleep(POLL_SECONDS)
+            time.sleep(RUNNER_POLL_SECONDS)
         lock.release()
         log.info("runner leaves")
 
@@ -105,7 +105,7 @@ class Runner:
         free = [slot for slot in self.slots if slot.name not in self.workers]
         if not free:
             return True  # the line need not be read while nobody can start
-        waiting = waiting_runs(self.runs_root)
+        waiting = queued_runs(self.runs_root)
         at_work = {worker.paths.run_id for worker in self.workers.values()}
         next_runs = [run for run in waiting if run.id not in at_work]
         for slot in free:
@@ -148,7 +148,7 @@ class Runner:
 
     def _fail(self, paths: RunPaths, since: datetime | None, error: str) -> None:
         try:
-            fail_waiting(paths, since, error)
+            fail_queued(paths, since, error)
         except (RunError, OSError) as trouble:  # deleted or damaged meanwhile: one run's trouble is not the queue's
             log.warning("%s", trouble)
 

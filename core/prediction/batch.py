@@ -11,7 +11,7 @@ from core.prediction.pictures import Picture
 from core.prediction.predictor import Framed, PhotoPrediction, Predictor, frame
 from core.runs.table import spreadsheet_safe
 
-BATCH: Final = 32
+IMAGES_PER_BATCH: Final = 32
 """Pictures whose faces go through the network together."""
 
 CSV_COLUMNS: Final = [
@@ -49,7 +49,7 @@ def predict_pictures(
         framed: `frame_picture` with its options set, or what remembers its results.
     """
     one_by_one = map(framed, pictures)  # each before the next is asked for: a zip file may be closed by then
-    while part := list(islice(one_by_one, BATCH)):
+    while part := list(islice(one_by_one, IMAGES_PER_BATCH)):
         yield from predictor.read(part)
 
 
@@ -58,7 +58,7 @@ def as_json(name: str, photo: PhotoPrediction) -> dict[str, Any]:
     return {"file": name, "taken": str(photo.taken), "faces": [face.as_json() for face in photo.faces]}
 
 
-def as_rows(name: str, photo: PhotoPrediction) -> list[dict[str, Any]]:
+def prediction_rows(name: str, photo: PhotoPrediction) -> list[dict[str, Any]]:
     """One row per face, with the columns `CSV_COLUMNS`.
 
     A name that a spreadsheet would take for a formula gets an apostrophe before it.

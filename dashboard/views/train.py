@@ -8,7 +8,7 @@ from core.config import TrainConfig, parse_config
 from core.data.dataset import DatasetInfo, list_datasets
 from core.data.identity import same_images
 from core.errors import ConfigError, RunError
-from core.jobs import local
+from core.jobs import control
 from core.presets import PRESETS, get_preset
 from core.review.corrections import list_corrections
 from core.runs.estimate import estimate_duration
@@ -135,7 +135,7 @@ def start_once(config: TrainConfig, name: str, author: str, parent: str | None) 
     """Start the run, once for a double click."""
     roots = widgets.runs_root(), widgets.data_root()
     wish = (config, name, author, parent)
-    return run_actions.once(wish, lambda: local.start(*roots, config, name=name, author=author, parent=parent))
+    return run_actions.once(wish, lambda: control.start(*roots, config, name=name, author=author, parent=parent))
 
 
 def usual_author(runs: list[Run]) -> str:

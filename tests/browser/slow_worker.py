@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from core.jobs.queue import take_waiting
+from core.jobs.queue import take_queued
 from core.machine import boot_id
 from core.runs.create import write_status
 from core.runs.history import HistoryWriter
@@ -25,7 +25,7 @@ def main(root: str, run_id: str, steps: str, seconds: str) -> None:
     chance = random.Random(0)
     with FileLock(paths.alive_lock):
         now = datetime.now(UTC)
-        take_waiting(paths, {"started_at": now, "boot_id": boot_id(), "epoch": 1, "batches": int(steps)})
+        take_queued(paths, {"started_at": now, "boot_id": boot_id(), "epoch": 1, "batches": int(steps)})
         with HistoryWriter(paths.steps) as history:
             for step in range(1, int(steps) + 1):
                 time.sleep(float(seconds) * chance.uniform(0.5, 1.5))  # not in step with the page's own clock

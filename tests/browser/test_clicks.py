@@ -7,7 +7,7 @@ import pytest
 from filelock import FileLock
 
 from core.data.importers.demo import import_demo
-from core.jobs.queue import waiting_runs
+from core.jobs.queue import queued_runs
 from core.review.runs import read_changes
 from core.runs.paths import QueuePaths
 from tests.browser.conftest import App, settle, visit
@@ -94,7 +94,7 @@ def test_a_double_click_removes_one_run_from_the_queue(
 
 
 def in_line(app: App) -> list[str]:
-    return [run.id for run in waiting_runs(app.runs_root)]
+    return [run.id for run in queued_runs(app.runs_root)]
 
 
 def double_click(page: Any, button: Any, pause_ms: int) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from core.config import TrainConfig
 from core.files import lock_is_held
-from core.jobs.local import spawn_module
+from core.jobs.control import spawn_module
 from core.jobs.queue import requeue
 from core.runs.create import create_run
 from core.runs.history import read_rows

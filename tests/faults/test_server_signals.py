@@ -14,7 +14,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import connect
 
-from core.jobs import local
+from core.jobs import control
 from core.runs.create import create_run
 from core.runs.history import read_rows
 from core.runs.paths import RunPaths
@@ -84,4 +84,4 @@ def test_training_outlives_every_end_of_the_server(runs_root: Path, demo_root: P
         assert run.state is RunState.RUNNING
         pids.add(run.status.pid)
     assert len(pids) == 1, "one process from beginning to end"
-    local.stop_now(runs_root, paths.run_id)
+    control.stop_now(runs_root, paths.run_id)

@@ -15,8 +15,8 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from core.config import TrainConfig
-from core.jobs import local
-from core.jobs.local import spawn_module
+from core.jobs import control
+from core.jobs.control import spawn_module
 from core.models.cnn import CnnModel1
 from core.runs import reader
 from core.runs.create import create_run, write_status
@@ -58,7 +58,7 @@ def test_a_process_that_stands_still_has_stalled_until_it_moves_again(
     assert psutil.pid_exists(worker.pid), "shown, never killed"
     os.kill(worker.pid, signal.SIGCONT)
     wait_for(lambda: state_of(paths) is RunState.RUNNING, 10, "moving again")
-    local.stop(runs_root, paths.run_id)
+    control.stop(runs_root, paths.run_id)
     assert worker.wait(30) == 0
     assert state_of(paths) is RunState.STOPPED
 
@@ -86,7 +86,7 @@ def test_a_clock_that_is_moved_changes_no_state(runs_root: Path, monkeypatch: py
     monkeypatch.setattr(time, "time", lambda: real() + 3600 * hours)
     monkeypatch.setattr(reader, "datetime", Moved)
     assert {run.id: run.state for run in list_runs(runs_root)} == before
-    local.stop(runs_root, paths.run_id)
+    control.stop(runs_root, paths.run_id)
     worker.wait(30)
 
 
@@ -105,7 +105,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_fails_the_run_and_keeps_its_last_checkpoint(small_disk: Path, demo_root: Path) -> None:
     runs_root = small_disk / "runs"
     config = ENDLESS.model_copy(update={"checkpoint_seconds": 1})
-    paths = RunPaths(runs_root, local.start(runs_root, demo_root, config))
+    paths = RunPaths(runs_root, control.start(runs_root, demo_root, config))
     wait_for(lambda: paths.checkpoint.exists() and len(read_rows(paths.steps)[0]) > 0, 90, "the first checkpoint")
     filler = small_disk / "filler"
     fill(filler)
@@ -117,10 +117,10 @@ def test_a_full_disk_fails_the_run_and_keeps_its_last_checkpoint(small_disk: Pat
     assert list(paths.folder.glob(".tmp-*")) == []
 
     filler.unlink()
-    local.resume(runs_root, demo_root, run.id)
+    control.resume(runs_root, demo_root, run.id)
     done = kept["progress"]["step"]
     wait_for(lambda: len(read_rows(paths.steps)[0]) > done, 90, "going on")
-    local.stop(runs_root, run.id)
+    control.stop(runs_root, run.id)
     wait_for(lambda: state_of(paths) is RunState.STOPPED, 30, "the stop")
     steps = [row["step"] for row in read_rows(paths.steps)[0]]
     assert steps == list(range(1, len(steps) + 1)), "no gap and no double"

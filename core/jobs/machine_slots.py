@@ -26,7 +26,7 @@ from core.files import lock_is_held
 from core.jobs.slots import list_slots
 from core.runs.paths import QueuePaths
 
-POLL_SECONDS: Final = 0.05
+SLOT_POLL_SECONDS: Final = 0.05
 SHARED_FOLDERS: Final = (Path("/run/lock"), Path("/tmp"))
 """First the one that nobody sweeps: a lock file that is removed while it is held locks nothing any more."""
 
@@ -119,7 +119,7 @@ def _wait_for_lock(handle: int, path: Path, deadline: float) -> None:
         except BlockingIOError:
             if time.monotonic() > deadline:
                 raise Timeout(str(path)) from None
-        time.sleep(POLL_SECONDS)
+        time.sleep(SLOT_POLL_SECONDS)
 
 
 def _open(path: Path) -> int:

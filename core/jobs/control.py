@@ -12,13 +12,13 @@ from pathlib import Path
 from core.config import TrainConfig
 from core.errors import RunError, system_reason
 from core.files import lock_is_held
-from core.jobs.liveness import kill_worker
-from core.jobs.queue import cancel_waiting, end_of_line, note_killed, queue_lock, requeue, waiting_runs
+from core.jobs.inputs import check_inputs
+from core.jobs.kill import kill_worker
+from core.jobs.queue import cancel_queued, end_of_queue, note_killed, queue_lock, queued_runs, requeue
 from core.machine import cpu_slots
 from core.processes import reap, start_module
 from core.review.corrections import check_fits, load_corrections
 from core.runs.create import create_run
-from core.runs.inputs import check_inputs
 from core.runs.paths import QueuePaths
 from core.runs.reader import list_runs, read_run
 from core.runs.records import Run, RunState
@@ -50,7 +50,7 @@ def start(
             name=name,
             author=author,
             parent=parent,
-            queue_position=end_of_line(runs_root),
+            queue_position=end_of_queue(runs_root),
             data_root=data_root.resolve(),
             corrections=corrections,
             reproduces=reproduces,
@@ -68,7 +68,7 @@ def stop(runs_root: Path, run_id: str) -> None:
         RunError: there is no such run, or its folder cannot be written.
     """
     run = read_run(runs_root, run_id)
-    if run.state in (RunState.QUEUED, RunState.RUNNING, RunState.STALLED) and not cancel_waiting(run.paths):
+    if run.state in (RunState.QUEUED, RunState.RUNNING, RunState.STALLED) and not cancel_queued(run.paths):
         try:
             run.paths.stop_request.touch()
         except OSError as error:
@@ -156,7 +156,7 @@ def recover(runs_root: Path, data_root: Path) -> list[str]:
     recovered = interrupted_runs(list_runs(runs_root))
     for run in recovered:
         requeue(run.paths, data_root.resolve())
-    serve_waiting(runs_root, data_root)
+    serve_queue(runs_root, data_root)
     return [run.id for run in recovered]
 
 
@@ -174,13 +174,13 @@ def interrupted_runs(runs: Sequence[Run]) -> list[Run]:
     ]
 
 
-def serve_waiting(runs_root: Path, data_root: Path) -> None:
+def serve_queue(runs_root: Path, data_root: Path) -> None:
     """Bring up a runner if runs wait and there is none, as after a restart of the machine.
 
     Raises:
         RunError: no process can be started.
     """
-    if waiting_runs(runs_root):
+    if queued_runs(runs_root):
         ensure_runner(runs_root, data_root)
 
 

@@ -26,7 +26,7 @@ def bench_pages(
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise FerError(f"Measuring pages needs {', '.join(missing)}: `pip install -r requirements.txt`.")
-    arguments = ["tests.bench.bench_pages", "--runs", str(runs), "--rounds", str(rounds)]
+    arguments = ["core.bench.pages", "--runs", str(runs), "--rounds", str(rounds)]
     done = subprocess.run([sys.executable, "-m", *arguments], cwd=PROJECT_ROOT, stdout=subprocess.PIPE, check=False)
     if done.returncode:
         raise FerError("The pages could not be measured; what is printed above says why.")

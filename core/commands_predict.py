@@ -154,8 +154,8 @@ def bench_predict(
 ) -> None:
     """Measure milliseconds per photo and per face, also of the package fer where it is installed."""
     predictor = _predictor(runs_root, run, None)
+    from core.bench.predict import bench_predictor, group_photo
     from core.data.decode import decode_image
-    from core.prediction.bench import bench_predictor, group_photo
     from core.prediction.pictures import read_picture
 
     picture = decode_image(read_picture(photo), photo.name) if photo else group_photo(data_root)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
+from core.bench import fake_summary
 from core.data.dataset import load_split, read_identity
 from core.evaluation.predictions import write_predictions
 from core.files import write_json
@@ -20,7 +21,6 @@ from core.runs.history import HistoryWriter
 from core.runs.paths import RunPaths
 from core.runs.reader import read_status
 from core.runs.records import RunStatus
-from tests import fake_summary
 
 STEPS_PER_EPOCH = 80
 SECONDS_PER_STEP = 0.9

@@ -130,7 +130,7 @@ def test_the_command_shows_its_progress_and_ends_with_2_after_a_broken_file(tmp_
 
 @pytest.fixture(scope="module")
 def group(real_root: Path) -> Image.Image:
-    from core.prediction.bench import group_photo
+    from core.bench.predict import group_photo
 
     return group_photo(real_root)
 

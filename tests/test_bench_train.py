@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import torch
 
+from core.bench import train as bench
 from core.data.dataset import Split
 from core.presets import make_config
-from core.training import bench
 from core.training.compute import Compute
 from core.training.loop import Stopped
 

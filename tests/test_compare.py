@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.bench import fake_summary
 from core.comparison.baseline import against_baseline, seed_groups, setting_differences
 from core.errors import RunError
 from core.evaluation.predictions import write_predictions
@@ -13,7 +14,6 @@ from core.presets import make_config
 from core.runs.create import create_run
 from core.runs.reader import read_run
 from core.runs.records import Run
-from tests import fake_summary
 
 IMAGES = 600
 LABELS = np.random.default_rng(0).integers(0, 7, IMAGES)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from core.bench import fake_summary
 from core.config import TrainConfig
 from core.data.dataset import load_split, read_info
 from core.errors import RunError
@@ -29,7 +30,6 @@ from core.runs.create import create_run
 from core.runs.paths import CorrectionPaths, RunPaths
 from core.runs.reader import list_runs, read_run
 from core.runs.records import Run
-from tests import fake_summary
 
 
 @pytest.fixture

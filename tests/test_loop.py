@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from core.__main__ import app
+from core.bench import fake_summary
 from core.config import TrainConfig
 from core.data.dataset import Split, load_split
 from core.errors import DataError, RunError
@@ -27,7 +28,6 @@ from core.training.compute import choose_compute
 from core.training.folds import held_out
 from core.training.train_data import load_data
 from core.worker import StopFlag, _train, work
-from tests import fake_summary
 from tests.test_training import TINY
 
 SETTINGS = [part for field, value in TINY.items() for part in ("--set", f"{field}={value}")]

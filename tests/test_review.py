@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from core.bench import fake_summary
 from core.config import TrainConfig
 from core.errors import RunError
 from core.files import write_json
@@ -16,7 +17,6 @@ from core.runs.delete import delete_run, what_is_lost
 from core.runs.paths import QueuePaths, RunPaths
 from core.runs.reader import list_runs, read_run, read_status
 from core.runs.records import RunMeta
-from tests import fake_summary
 
 
 @pytest.fixture

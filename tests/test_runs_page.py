@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.bench.make_runs import make_runs
 from core.review.runs import annotate
 from core.runs.reader import list_runs, read_run
 from dashboard import cache
-from tests.bench.make_runs import make_runs
 from tests.conftest import PROJECT_ROOT
 from tests.dashboard_fixtures import FakeRun, write_run
 

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from core.bench import fake_summary
 from core.config import TrainConfig
 from core.files import write_json
 from core.runs.create import create_run, write_meta, write_status
 from core.runs.reader import list_runs, read_status
 from core.runs.records import Run, RunMeta
 from core.runs.selection import RUN_ORDERS, RunFilter, select_runs
-from tests import fake_summary
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def runs(tmp_path: Path) -> list[Run]:
         if run_id != "b":
             accuracy = {"a": 0.5, "c": 0.6}[run_id]
             row = fake_summary.epoch_row(1, accuracy, validation_loss=1 - accuracy)
-            test = fake_summary.evaluation({"test": fake_summary.predictions(1 - accuracy)})
+            test = fake_summary.evaluation({"test": fake_summary.fake_predictions(1 - accuracy)})
             write_json(paths.summary, fake_summary.summary([row], test))
             ended = {"state": "failed", "error": "No space left.", "elapsed_seconds": 100 * accuracy}
             write_status(paths, read_status(paths).model_copy(update=ended))

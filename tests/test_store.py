@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from core.bench import fake_summary
 from core.config import TrainConfig
 from core.errors import RunError
 from core.files import lock_is_held, write_json
@@ -26,12 +27,11 @@ from core.runs.paths import QueuePaths, RunPaths
 from core.runs.reader import STALLED_AFTER_SECONDS, RunReader, find_run, list_runs, read_run, read_status
 from core.runs.records import Run, RunMeta, RunState, RunStatus
 from core.runs.selection import best_run
-from tests import fake_summary
 from tests.conftest import PROJECT_ROOT, wait_for
 from tests.test_layout import BAD_IDS
 
 CONFIG = TrainConfig(dataset="demo", epochs=2)
-EVALUATION = fake_summary.evaluation(dict.fromkeys(("validation", "test"), fake_summary.predictions(0.5)))
+EVALUATION = fake_summary.evaluation(dict.fromkeys(("validation", "test"), fake_summary.fake_predictions(0.5)))
 
 
 @pytest.fixture

@@ -10,20 +10,20 @@ import pytest
 from pydantic import ValidationError
 from streamlit.testing.v1 import AppTest
 
+from core.bench import fake_summary
+from core.bench.make_runs import make_runs
 from core.review.runs import annotate
 from core.runs.paths import RunPaths
 from core.runs.reader import list_runs, read_run
 from core.runs.selection import RUN_ORDERS, RunFilter, select_runs
 from core.runs.summary import Summary
 from dashboard import cache
-from tests import fake_summary
-from tests.bench.make_runs import make_runs
 from tests.conftest import PROJECT_ROOT
 from tests.dashboard_fixtures import FakeRun, write_run
 from tests.test_cli_runs import fer, table
 
 REFERENCE = PROJECT_ROOT / "runs" / "reference-cnn-model-2" / "summary.json"
-SPLITS = dict.fromkeys(("validation", "test"), fake_summary.predictions(0.6))
+SPLITS = dict.fromkeys(("validation", "test"), fake_summary.fake_predictions(0.6))
 Pair = tuple[FakeRun, FakeRun, bool]
 Opener = Callable[..., AppTest]
 

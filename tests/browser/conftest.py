@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from core.bench.server import start_server
 from tests.conftest import kill_processes_of, wait_for
-from tests.server import start_server
 
 CHROMIUM = Path("/usr/bin/chromium")
 CHROMIUM_ARGUMENTS = [

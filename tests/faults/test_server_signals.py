@@ -14,6 +14,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import connect
 
+from core.bench.server import start_server
 from core.jobs import control
 from core.runs.create import create_run
 from core.runs.history import read_rows
@@ -21,7 +22,6 @@ from core.runs.paths import RunPaths
 from core.runs.reader import read_run
 from core.runs.records import RunState
 from tests.conftest import as_in_a_terminal, wait_for
-from tests.server import start_server
 from tests.test_jobs import ENDLESS
 
 SIGNALS = [signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGKILL]

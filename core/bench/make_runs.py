@@ -1,4 +1,4 @@
-"""Many run folders at once, to measure pages on: `python -m tests.bench.make_runs FOLDER`.
+"""Many run folders at once, to measure pages on: `python -m core.bench.make_runs FOLDER`.
 
 The files are those of real runs, in content and size, but written without fsync; the same seed gives the same folders.
 """
@@ -13,15 +13,15 @@ from typing import Any, Final
 
 import numpy as np
 
+from core.bench import fake_summary
 from core.config import TrainConfig
 from core.evaluation.predictions import write_predictions
 from core.labels import NUM_CLASSES
 from core.presets import make_config
 from core.runs.paths import RunPaths
 from core.runs.records import RunMeta, RunStatus
-from tests import fake_summary
 
-RUNS: Final = 1000
+RUN_COUNT: Final = 1000
 EPOCHS: Final = 50
 DETAILED: Final = 20
 """Runs that also have step rows and predictions."""
@@ -40,7 +40,9 @@ PACKAGES: Final = {f"package-{number}": f"1.{number}.0" for number in range(150)
 CREATED: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def make_runs(root: Path, runs: int = RUNS, epochs: int = EPOCHS, detailed: int = DETAILED, seed: int = 0) -> list[str]:
+def make_runs(
+    root: Path, runs: int = RUN_COUNT, epochs: int = EPOCHS, detailed: int = DETAILED, seed: int = 0
+) -> list[str]:
     """Fill a folder; the ids of the runs with steps and predictions, which are the newest ones and have all finished.
 
     Args:
@@ -107,7 +109,7 @@ def _write_run(
         review=review,  # type: ignore[arg-type]
         reviewer="" if review == "unreviewed" else "Ana",
         starred=chance.random() < 0.05,
-        archived=chance.random() < 0.05 and number < RUNS - DETAILED,
+        archived=chance.random() < 0.05 and number < RUN_COUNT - DETAILED,
     )
     _write(paths.meta, meta.model_dump(mode="json"))
     _write_rows(paths.epochs, rows)
@@ -196,7 +198,7 @@ def _write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--runs", type=int, default=RUNS)
+    parser.add_argument("--runs", type=int, default=RUN_COUNT)
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--detailed", type=int, default=DETAILED)
     parser.add_argument("--seed", type=int, default=0)

@@ -45,7 +45,7 @@ FLOP_PER_IMAGE: Final = {"cnn-model-2": 2.058e9}
 """Training: three times the multiply-adds of a forward pass, two operations each."""
 
 
-def bench_train(
+def measure_training(
     data_root: Path, dataset: str, *, batch_size: int = 128, steps: int = 8, rounds: int = 3
 ) -> dict[str, Any]:
     """Images per second of the usual script and of the engine, and their ratios.

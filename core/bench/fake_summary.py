@@ -39,7 +39,7 @@ def epoch_row(epoch: int = 1, accuracy: float = 0.5, *, steps: int = 80, seconds
     return row | more
 
 
-def predictions(accuracy: float, images: int = 70) -> Scored:
+def fake_predictions(accuracy: float, images: int = 70) -> Scored:
     """Labels and probabilities of which this share is right."""
     labels = np.arange(images) % NUM_CLASSES
     wrong = np.arange(images) >= round(accuracy * images)

@@ -21,11 +21,11 @@ from urllib.parse import quote
 
 import psutil
 
+from core.bench.make_runs import DETAILED, EPOCHS, RUN_COUNT, make_runs
+from core.bench.server import free_port
+from core.bench.visitor import Server, Visit, serve, wait_for_answer
 from core.runs.history import read_rows
 from core.runs.paths import RunPaths
-from tests.bench.make_runs import DETAILED, EPOCHS, RUNS, make_runs
-from tests.bench.visitor import Server, Visit, serve, wait_for_answer
-from tests.server import free_port
 
 TENSORBOARD_SECONDS = 600
 
@@ -33,7 +33,7 @@ TENSORBOARD_SECONDS = 600
 def measure(folder: Path, runs: int, rounds: int) -> dict[str, Any]:
     """All figures, from runs made in an empty folder."""
     root, data, log = folder / "runs", folder / "data", folder / "server.log"
-    say(f"making {runs} runs")
+    report_progress(f"making {runs} runs")
     ids = make_runs(root, runs, EPOCHS, min(DETAILED, runs))
     one, twenty = ids[0], ",".join(ids)
     figures: dict[str, Any] = {
@@ -46,16 +46,16 @@ def measure(folder: Path, runs: int, rounds: int) -> dict[str, Any]:
         "load_before": round(os.getloadavg()[0], 1),
     }
     with serve(root, data, log) as server:
-        say("first page of a new server: one run")
+        report_progress("first page of a new server: one run")
         server.visit("run", run=one)
         figures["start_to_run_page_s"] = round(time.perf_counter() - server.started, 3)
     with serve(root, data, log) as server:
         server.visit("data")  # imports what all pages share, reads no run
         figures["pages"] = {
-            "runs": page(server, rounds, "runs"),
-            "run": page(server, rounds, "run", run=one),
-            f"compare_{len(ids)}": page(server, rounds, "compare", runs=twenty),
-            "overview": page(server, rounds, "overview"),
+            "runs": measure_page(server, rounds, "runs"),
+            "run": measure_page(server, rounds, "run", run=one),
+            f"compare_{len(ids)}": measure_page(server, rounds, "compare", runs=twenty),
+            "overview": measure_page(server, rounds, "overview"),
         }
         figures["server_memory_mb"] = round(psutil.Process(server.process.pid).memory_info().rss / 1e6)
     figures["tensorboard"] = tensorboard(root, one)
@@ -63,17 +63,17 @@ def measure(folder: Path, runs: int, rounds: int) -> dict[str, Any]:
     return figures
 
 
-def page(server: Server, rounds: int, name: str, **query: str) -> dict[str, Any]:
+def measure_page(server: Server, rounds: int, name: str, **query: str) -> dict[str, Any]:
     """The first opening of a page, and the median of the later ones."""
-    say(f"page {name}")
+    report_progress(f"page {name}")
     cold, *warm = [server.visit(name, **query) for _ in range(rounds + 1)]
     for visit in (cold, *warm):
         if visit.problems:
             raise RuntimeError(f"The page {name} shows an error: {visit.problems[0]}")
-    return {"cold": summary([cold]), "warm": summary(warm)}
+    return {"cold": summarize_visits([cold]), "warm": summarize_visits(warm)}
 
 
-def summary(visits: Sequence[Visit]) -> dict[str, Any]:
+def summarize_visits(visits: Sequence[Visit]) -> dict[str, Any]:
     def middle(field: str) -> float:
         return statistics.median(getattr(visit, field) for visit in visits)
 
@@ -97,11 +97,11 @@ def tensorboard(root: Path, run_id: str) -> dict[str, Any]:
         command = None
     if command is None:
         return {"missing": "TensorBoard is not installed: `pip install tensorboard` to have it measured, too."}
-    say("writing event files")
+    report_progress("writing event files")
     for folder in sorted(root.iterdir()):
         if folder.is_dir() and not folder.name.startswith("."):
             write_events(RunPaths(root, folder.name))
-    say("TensorBoard")
+    report_progress("TensorBoard")
     port = free_port()
     started = time.perf_counter()
     process = subprocess.Popen(
@@ -112,11 +112,11 @@ def tensorboard(root: Path, run_id: str) -> dict[str, Any]:
     base = f"http://127.0.0.1:{port}/data"
     scalars = f"{base}/plugin/scalars/scalars?run={quote(run_id)}&tag={quote('validation/accuracy')}"
     try:
-        wait_until(lambda: len(fetch(scalars, process)) >= EPOCHS)
+        wait_until(lambda: len(fetch_json(scalars, process)) >= EPOCHS)
         served = time.perf_counter() - started
-        again = [timed(lambda: fetch(scalars, process)) for _ in range(5)]
+        again = [timed(lambda: fetch_json(scalars, process)) for _ in range(5)]
         runs = len(list(root.glob("[a-z0-9]*/events.out.tfevents.*")))
-        wait_until(lambda: len(fetch(f"{base}/runs", process)) >= runs)
+        wait_until(lambda: len(fetch_json(f"{base}/runs", process)) >= runs)
         everything = time.perf_counter() - started
         family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
         return {
@@ -163,7 +163,7 @@ def write_events(paths: RunPaths) -> None:
         writer.flush()
 
 
-def fetch(url: str, process: "subprocess.Popen[bytes]") -> list[Any]:
+def fetch_json(url: str, process: "subprocess.Popen[bytes]") -> list[Any]:
     """A JSON list from TensorBoard; empty as long as it has none to give."""
     with contextlib.suppress(RuntimeError, ValueError):
         value = json.loads(wait_for_answer(url, process, 5))
@@ -185,13 +185,13 @@ def timed(act: Any) -> float:
     return time.perf_counter() - started
 
 
-def say(what: str) -> None:
+def report_progress(what: str) -> None:
     print(f"{what} ...", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=RUNS)
+    parser.add_argument("--runs", type=int, default=RUN_COUNT)
     parser.add_argument("--rounds", type=int, default=7)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="fer-bench-") as made:

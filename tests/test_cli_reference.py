@@ -11,7 +11,7 @@ from typer._click.exceptions import MissingParameter, UsageError
 from typer.testing import CliRunner
 
 from core.__main__ import app
-from core.cli_reference import REFERENCE, REGENERATE, describe, parameters, spellings, walk
+from core.cli.reference import REFERENCE, REGENERATE, describe, parameters, spellings, walk
 from tests.conftest import PROJECT_ROOT
 
 ROOT: Any = typer.main.get_command(app)

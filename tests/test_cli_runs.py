@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from core.__main__ import app
-from core.commands_runs import runs_delete
+from core.cli.runs import runs_delete
 from core.review.corrections import make_corrections, save_corrections
 from core.review.images import add_label_reviews
 from core.review.runs import read_changes

@@ -8,7 +8,7 @@ import typer.main
 from typer.testing import CliRunner
 
 from core.__main__ import app
-from core.cli import Split
+from core.cli.options import SplitName
 from core.comparison.baseline import recipe, setting_differences
 from core.comparison.reproduction import compare_origins
 from core.config import OLD_SCHEDULES, TrainConfig
@@ -100,4 +100,4 @@ def test_an_old_command_line_starts_a_run_with_the_new_names(
 def test_an_old_command_line_evaluates_the_original_test_set() -> None:
     evaluate = typer.main.get_command(app).commands["evaluate"]  # type: ignore[attr-defined]
     for name in ("seed-test", ORIGINAL_TEST):
-        assert evaluate.make_context("evaluate", ["RUN", "--split", name]).params["split"] is Split.ORIGINAL_TEST
+        assert evaluate.make_context("evaluate", ["RUN", "--split", name]).params["split"] is SplitName.ORIGINAL_TEST

@@ -8,12 +8,12 @@ import sys
 
 import pytest
 
-from core.progress import clock
+from core.cli.progress import clock
 from tests.conftest import PROJECT_ROOT
 
 SCRIPT = """
 import json, sys
-from core.progress import ProgressBar
+from core.cli.options.progress import ProgressBar
 
 with ProgressBar(beside_results="beside" in sys.argv) as bar:
     bar.update("starting")

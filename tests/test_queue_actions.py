@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from core.cli.follow import follow
 from core.errors import RunError
 from core.files import lock_is_held
 from core.jobs import control
-from core.jobs.follow import follow
 from core.jobs.kill import kill_worker, worker_process
 from core.jobs.queue import Place, move_queued, queued_runs
 from core.runs.create import create_run, write_status

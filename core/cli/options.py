@@ -1,12 +1,9 @@
-"""What the commands share: options, and how results are printed."""
+"""Options that several commands share."""
 
-import csv
-import json
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,7 +14,6 @@ from core.splits import ORIGINAL_TEST, current_split
 
 if TYPE_CHECKING:
     from core.runs.records import Run
-    from core.runs.summary import SubsetMetrics
 
 RunsRoot = Annotated[
     Path,
@@ -47,7 +43,7 @@ Settings = Annotated[
 ]
 
 
-class Split(StrEnum):
+class SplitName(StrEnum):
     """The splits that figures are given for."""
 
     TRAIN = "train"
@@ -56,16 +52,16 @@ class Split(StrEnum):
     ORIGINAL_TEST = ORIGINAL_TEST
 
 
-def reported_split(name: str) -> Split:
+def reported_split(name: str) -> SplitName:
     """The split of that name, present or old.
 
     Raises:
         ValueError: there is none; the message lists those there are.
     """
     try:
-        return Split(current_split(name))
+        return SplitName(current_split(name))
     except ValueError:
-        raise ValueError(f"{name!r} is not one of {', '.join(Split)}.") from None
+        raise ValueError(f"{name!r} is not one of {', '.join(SplitName)}.") from None
 
 
 class Device(StrEnum):
@@ -109,50 +105,3 @@ def config_of(run: "Run") -> TrainConfig:
     if run.config is None:
         raise RunError(f"Run {run.id} cannot be used: {run.problem}")
     return run.config
-
-
-def run_as_json(run: "Run") -> dict[str, Any]:
-    """Everything about a run, as `--json` prints it."""
-    return {
-        "id": run.id,
-        "name": run.name,
-        "state": str(run.state),
-        "problem": run.problem,
-        "status": run.status.model_dump(mode="json"),
-        "meta": run.meta.model_dump(mode="json"),
-        "config": run.config and run.config.model_dump(mode="json"),
-        "summary": run.summary.as_json(),
-    }
-
-
-def print_json(value: Any) -> None:
-    """Print a value as JSON."""
-    print(json.dumps(value, indent=1))
-
-
-def print_csv(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print rows that all have the same columns; no text in them is taken for a formula."""
-    from core.runs.table import spreadsheet_safe
-
-    writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [], lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({key: spreadsheet_safe(v) if isinstance(v, str) else v for key, v in row.items()})
-
-
-def percent(share: float | None) -> str:
-    """A share with two digits."""
-    return "-" if share is None else f"{100 * share:.2f} %"
-
-
-def figure(metrics: "SubsetMetrics | None") -> str:
-    """An accuracy with half of its 95 % interval, or a dash."""
-    if metrics is None:
-        return "-"
-    low, high = metrics.interval
-    return f"{100 * metrics.accuracy:.2f} % ± {50 * (high - low):.1f}"
-
-
-def figure_on_test(run: "Run") -> str:
-    """A run's accuracy on test, or a dash."""
-    return figure(run.metrics("test"))

@@ -6,23 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.cli import (
-    AsCsv,
-    AsJson,
-    DataRoot,
-    RunName,
-    RunsRoot,
-    Settings,
-    config_of,
-    figure,
-    figure_on_test,
-    find_runs,
-    pairs,
-    percent,
-    print_csv,
-    print_json,
-    run_as_json,
-)
+from core.cli.options import AsCsv, AsJson, DataRoot, RunName, RunsRoot, Settings, config_of, find_runs, pairs
+from core.cli.output import as_percent, figure, figure_on_test, print_csv, print_json, run_as_json
 from core.errors import RunError
 
 if TYPE_CHECKING:
@@ -40,7 +25,7 @@ class ComparedSplit(StrEnum):
     TEST = "test"
 
 
-class Place(StrEnum):
+class MoveTo(StrEnum):
     """Where in the line."""
 
     FIRST = "first"
@@ -78,7 +63,7 @@ def runs_list(
         review = "" if run.meta.review == "unreviewed" else run.meta.review
         line = (
             f"{run.id:34} {run.state:9} {run.summary.epochs_done:>3}/{run.status.epochs:<4} "
-            f"{percent(run.validation_accuracy):>11} {figure_on_test(run):>15}  {review}"
+            f"{as_percent(run.validation_accuracy):>11} {figure_on_test(run):>15}  {review}"
         )
         print(line.rstrip())
 
@@ -126,7 +111,7 @@ def runs_compare(
         mean, spread = group.mean_and_spread or (None, None)
         if spread is not None:
             count = f"{len(group.accuracies)} seeds of {group.runs[0].id}"
-            print(f"{count}: mean {percent(mean)}, standard deviation {100 * spread:.2f} points")
+            print(f"{count}: mean {as_percent(mean)}, standard deviation {100 * spread:.2f} points")
     for field, values in differences.items():
         print(f"{field:20} " + "  ".join("?" if value is None else str(value) for value in values))
 
@@ -231,7 +216,7 @@ def runs_show(run: RunName, runs_root: RunsRoot, as_json: AsJson = False) -> Non
         print(mismatch)
     print(f"epochs        {found.summary.epochs_done} of {found.status.epochs}")
     if best := found.best:
-        print(f"validation    {percent(best.validation_accuracy)} in epoch {best.epoch}, the best")
+        print(f"validation    {as_percent(best.validation_accuracy)} in epoch {best.epoch}, the best")
     for split, metrics in found.summary.evaluation.items():
         print(f"{split:13} {figure(metrics)} on {metrics.images:,} images; with flip {figure(metrics.tta)}")
     if found.config:
@@ -310,9 +295,9 @@ def runs_reproduce(
     as_json: AsJson = False,
 ) -> None:
     """Retrain a finished run with its recorded settings and check whether the result is reproduced."""
+    from core.cli.follow import follow_to_end
     from core.comparison.reproduction import check_reproducible, read_reproduction
     from core.jobs.control import reproduce
-    from core.jobs.follow import follow_to_end
     from core.runs.reader import find_run, read_run
 
     found = find_run(runs_root, run)
@@ -347,7 +332,7 @@ def _print_reproduction(verdict: "Reproduction") -> None:
 def runs_move(
     run: RunName,
     runs_root: RunsRoot,
-    place: Annotated[Place, typer.Option("--to", help="New place in the queue.")],
+    place: Annotated[MoveTo, typer.Option("--to", help="New place in the queue.")],
 ) -> None:
     """Move a queued run within the queue."""
     from core.jobs.queue import move_queued

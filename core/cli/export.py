@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from core.cli import RunName, RunsRoot
+from core.cli.options import RunName, RunsRoot
 from core.errors import RunError, system_reason
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def export(
     if not output.is_dir():
         raise RunError(f"There is no folder {output}: make it first, or name another with --output.")
     try:
-        written = FORMATS[form](found, output)
+        written = EXPORTERS[form](found, output)
     except OSError as error:
         raise RunError(f"Run {found.id} cannot be exported: {system_reason(error)}.") from error
     for path in written:
@@ -83,7 +83,7 @@ def _as_onnx(run: "Run", folder: Path) -> list[Path]:
     return [target]
 
 
-FORMATS: Final[dict[Format, Callable[["Run", Path], list[Path]]]] = {
+EXPORTERS: Final[dict[Format, Callable[["Run", Path], list[Path]]]] = {
     Format.CSV: _as_csv,
     Format.ZIP: _as_zip,
     Format.ONNX: _as_onnx,

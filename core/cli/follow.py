@@ -4,10 +4,10 @@ import sys
 import time
 from pathlib import Path
 
+from core.cli.progress import ProgressBar
 from core.errors import TrainingError
 from core.jobs.control import stop
 from core.jobs.machine_slots import WAITS, waits_for_others
-from core.progress import ProgressBar
 from core.runs.history import Row, read_rows
 from core.runs.paths import RunPaths
 from core.runs.reader import read_run

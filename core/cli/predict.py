@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.cli import AsJson, DataRoot, RunsRoot, percent, print_json
+from core.cli.options import AsJson, DataRoot, RunsRoot
+from core.cli.output import as_percent, print_json
 from core.errors import ConfigError, RunError, system_reason
 
 if TYPE_CHECKING:
@@ -49,11 +50,11 @@ def predict(
     if as_json and as_csv:
         raise ConfigError("--json and --csv were both given: choose one.")
     predictor = _predictor(runs_root, run, weights)
+    from core.cli.progress import ProgressBar
     from core.prediction.batch import CSV_COLUMNS, frame_picture, predict_pictures, prediction_rows
     from core.prediction.batch import as_json as line_of
     from core.prediction.pictures import pictures_at
     from core.prediction.predictor import Taken
-    from core.progress import ProgressBar
 
     table = csv.DictWriter(sys.stdout, CSV_COLUMNS, lineterminator="\n")
     if as_csv:
@@ -78,7 +79,7 @@ def predict(
                 table.writerows(prediction_rows(name, photo))
             else:
                 for face in photo.faces:
-                    print(f"{name}: {face.label} {percent(face.confidence)}{' (unsure)' if face.unsure else ''}")
+                    print(f"{name}: {face.label} {as_percent(face.confidence)}{' (unsure)' if face.unsure else ''}")
         if bar.is_shown and count.images > 1:
             bar.say(str(count))
     if count.unreadable:

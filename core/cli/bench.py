@@ -1,4 +1,7 @@
-"""`python -m core bench pages`: what is measured lives under `tests/bench`, since it needs a server and Streamlit."""
+"""The command line: `python -m core`. The same engine as the pages.
+
+Exit code 0 on success; 2 on bad input, with one line that says what to do; 1 on a failure.
+"""
 
 import importlib.util
 import json
@@ -8,9 +11,39 @@ from typing import Annotated, Any
 
 import typer
 
-from core.cli import AsJson, print_json
+from core.__main__ import bench_app
+from core.cli.options import AsJson, DataRoot
+from core.cli.output import as_percent, print_json
 from core.errors import FerError
 from core.files import PROJECT_ROOT
+
+# --- speed
+
+
+@bench_app.command("train")
+def bench_train(
+    data_root: DataRoot,
+    dataset: Annotated[str, typer.Option(help="Name of an imported dataset.")] = "fer2013",
+    batch_size: Annotated[int, typer.Option(min=2, help="Images per optimizer step.")] = 128,
+    steps: Annotated[int, typer.Option(min=2, help="Timed steps per round; on a GPU take 100.")] = 8,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds per variant.")] = 3,
+    as_json: AsJson = False,
+) -> None:
+    """Measure the training speed of a plain PyTorch script and of the engine, in alternating rounds."""
+    from core.bench import train as bench
+
+    figures = bench.measure_training(data_root, dataset, batch_size=batch_size, steps=steps, rounds=rounds)
+    if as_json:
+        print_json(figures)
+        return
+    print(f"{figures['device']}, batches of {batch_size}")
+    for name, rate in figures["images_per_second"].items():
+        ratio = figures["ratio"].get(name)
+        compared = f"   {ratio:.2f} times the usual script" if ratio else ""
+        print(f"{name.replace('_', ' '):16} {rate:>9,.1f} images/s{compared}")
+    print(f"Augmentation, logging, averages and validation add {as_percent(figures['overhead_of_best'])} to an epoch.")
+    print(f"The engine reaches {as_percent(figures['share_of_peak'])} of this device's matrix-multiply peak.")
+
 
 NEEDED = ("streamlit", "websockets", "psutil")
 

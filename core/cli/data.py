@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.cli import AsJson, DataRoot, print_json
+from core.cli.options import AsJson, DataRoot
+from core.cli.output import print_json
 from core.errors import DataError, system_reason
 from core.labels import LABELS
 
@@ -44,10 +45,10 @@ def data_import(
 ) -> None:
     """Validate and cache a dataset; if this fails, nothing is kept. With a --name other than fer2013, folders and zip
     files that don't have the file names of FER2013 are imported as a custom dataset."""
+    from core.cli.progress import ProgressBar
     from core.data.importers.fer2013 import import_dataset
     from core.data.importers.ferplus import import_ferplus, looks_like_ferplus
     from core.data.importers.own import import_own, is_own, parse_mapping
-    from core.progress import ProgressBar
 
     if looks_like_ferplus(path):
         info = import_ferplus(path, data_root, name=name or "fer2013-plus")
@@ -124,8 +125,8 @@ def data_credentials(
 
 def _follow_download(data_root: Path) -> "Download":
     """Show how far the download is until it ends."""
+    from core.cli.progress import ProgressBar
     from core.data.kaggle import download
-    from core.progress import ProgressBar
 
     with ProgressBar() as bar:
         while (now := download.look(data_root)) and now.running:

@@ -6,20 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from core.cli import (
-    AsCsv,
-    AsJson,
-    DataRoot,
-    RunName,
-    RunsRoot,
-    Settings,
-    config_of,
-    find_runs,
-    pairs,
-    percent,
-    print_csv,
-    print_json,
-)
+from core.cli.options import AsCsv, AsJson, DataRoot, RunName, RunsRoot, Settings, config_of, find_runs, pairs
+from core.cli.output import as_percent, print_csv, print_json
 from core.errors import RunError
 from core.labels import LABELS
 from core.presets import PRESETS, make_config
@@ -301,5 +289,5 @@ def suspects_show(
         for row in records:
             print(
                 f"{row['image_id']:36} {row['label']:9} {row['suspicion']:>9.3f}  {row['suggested']:9} "
-                f"{percent(row['p_suggested']):>8} {row['agreement']:>4.0%} of {row['networks']}"
+                f"{as_percent(row['p_suggested']):>8} {row['agreement']:>4.0%} of {row['networks']}"
             )

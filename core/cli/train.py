@@ -1,0 +1,109 @@
+"""`python -m core train` and `evaluate`."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from core.__main__ import app
+from core.cli.options import (
+    AsJson,
+    DataRoot,
+    Device,
+    RunName,
+    RunsRoot,
+    Settings,
+    SplitName,
+    config_of,
+    pairs,
+    reported_split,
+)
+from core.cli.output import as_percent, figure, print_json, run_as_json
+from core.errors import ConfigError
+from core.presets import PRESETS, make_config
+
+# --- training
+
+
+@app.command()
+def start_training(
+    runs_root: RunsRoot,
+    data_root: DataRoot,
+    preset: Annotated[str, typer.Option(help=f"Preset to start from: {', '.join(PRESETS)}.")] = "original",
+    settings: Settings = None,
+    name: Annotated[str, typer.Option(help="Display name.")] = "",
+    author: Annotated[str, typer.Option(help="Who starts the run.")] = "",
+    wait: Annotated[bool, typer.Option(help="Show progress and return when the run has ended.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Start a training run in the background and print its id."""
+    from core.cli.follow import follow_to_end
+    from core.data.dataset import read_info
+    from core.jobs.control import start
+    from core.runs.reader import read_run
+
+    config = make_config(preset, pairs(settings))
+    read_info(data_root, config.dataset)  # a missing data set is better said now than in the run's log
+    run_id = start(runs_root, data_root, config, name=name, author=author)
+    if not as_json or wait:
+        print(run_id, file=sys.stderr if as_json else sys.stdout)
+    if wait:
+        follow_to_end(runs_root, run_id)
+    if as_json:
+        print_json(run_as_json(read_run(runs_root, run_id)))
+
+
+# --- evaluation
+
+
+@app.command()
+def evaluate(
+    run: RunName,
+    runs_root: RunsRoot,
+    data_root: DataRoot,
+    split: Annotated[SplitName, typer.Option(parser=reported_split, help="Split to score.")] = SplitName.TEST,
+    tta: Annotated[
+        bool, typer.Option("--tta", help="Flip TTA: average over the image and its horizontal flip.")
+    ] = False,
+    shifts: Annotated[
+        bool,
+        typer.Option("--shifts", help="With --tta: also average over translations by two pixels, ten views in all."),
+    ] = False,
+    device: Annotated[Device | None, typer.Option(help="Where to compute; by default as the run was trained.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=0, max=1024, help="CPU threads, 0 for all; by default as the run was trained.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Evaluate a run's best weights again. No run scores train by itself; those predictions are kept with it."""
+    from core.runs.reader import find_run
+    from core.runs.summary import ViewMetrics
+
+    found = find_run(runs_root, run)
+    config = config_of(found)
+    if tta and split is SplitName.TRAIN:
+        raise ConfigError("--tta is for the other splits: leave it out to score train.")
+    if shifts and not tta:
+        raise ConfigError("--shifts adds views to --tta: give both.")
+    from core.evaluation.inference import FLIP, FLIP_AND_SHIFT
+    from core.training.compute import choose_compute
+    from core.training.final_report import report, score_train
+
+    asked = {"device": device and device.value, "threads": threads}
+    compute = choose_compute(config.model_copy(update={key: v for key, v in asked.items() if v is not None}))
+    if split is SplitName.TRAIN:
+        metrics: ViewMetrics | None = score_train(found.paths, config, data_root, compute)
+    else:
+        views = FLIP_AND_SHIFT if shifts else FLIP
+        scored = report(found.paths, config, data_root, compute, splits=[split], tta=views, keep_predictions=False)
+        metrics = scored[split].tta if tta else scored[split]
+    assert metrics
+    if as_json:
+        print_json({"run": found.id, "split": split, "tta": tta, "shifts": shifts, **metrics.as_json()})
+        return
+    views_used = "" if not tta else " with flip and shifts" if shifts else " with flip"
+    print(f"{found.id}, {split}{views_used}: {figure(metrics)} on {metrics.images:,} images")
+    print(f"{'':10} {'precision':>10} {'recall':>10} {'F1':>10} {'images':>8}")
+    for label, row in metrics.per_class.items():
+        values = "".join(f"{as_percent(share):>11}" for share in (row.precision, row.recall, row.f1))
+        print(f"{label:10}{values} {row.support:>8,}")

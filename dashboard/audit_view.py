@@ -10,7 +10,12 @@ from core.data.audit import Audit, audit_dataset, label_counts
 from core.data.dataset import DatasetInfo, Split
 from core.labels import LABELS
 from core.runs.table import spreadsheet_safe
-from dashboard import cache, paging, widgets
+from dashboard.state import cache
+from dashboard.state.roots import data_root
+from dashboard.ui import pagination
+from dashboard.ui.faces import face_strip
+from dashboard.ui.format import class_chip
+from dashboard.ui.page import metric_card
 
 PER_PAGE = 12
 FACES_PER_GROUP = 4
@@ -26,8 +31,8 @@ NOTES = {
 def show(info: DatasetInfo) -> None:
     """Figures, a gallery of each kind of finding, and the export."""
     with st.spinner("Looking for repeated and empty images …"):
-        audit = audit_dataset(widgets.data_root(), info.name)
-    splits = {split: cache.split(widgets.data_root(), info.name, split, info.edition) for split in audit.sizes}
+        audit = audit_dataset(data_root(), info.name)
+    splits = {split: cache.split(data_root(), info.name, split, info.edition) for split in audit.sizes}
     st.subheader("Repeats and empty images", anchor=False)
     figures(audit)
     kinds = {
@@ -44,28 +49,28 @@ def show(info: DatasetInfo) -> None:
 def figures(audit: Audit) -> None:
     elsewhere = {split: len(audit.shared_with_train(split)) for split in audit.sizes if split != "train"}
     row = st.grid(4, min_column_width=150)
-    widgets.figure(
+    metric_card(
         row,
         "Exact repeats",
         f"{audit.repeats:,}",
         f"{audit.unique:,} different images",
         help="Images beyond the first of each group with exactly the same pixels.",
     )
-    widgets.figure(
+    metric_card(
         row,
         "Copies that disagree",
         f"{len(audit.conflicts):,}",
         f"of {len(audit.duplicates):,} groups of copies",
         help="Groups of exact copies that carry different labels.",
     )
-    widgets.figure(
+    metric_card(
         row,
         "Seen in training",
         f"{sum(elsewhere.values()):,}",
         " · ".join(f"{split} {count:,}" for split, count in elsewhere.items()),
         help="Images outside train whose exact copy is in train: scores on them flatter a network a little.",
     )
-    widgets.figure(
+    metric_card(
         row,
         "Flat images",
         f"{len(audit.flat):,}",
@@ -102,7 +107,7 @@ def galleries(audit: Audit, splits: dict[str, Split], kinds: dict[str, list[list
     st.caption(NOTES[kind])
     groups = kinds[kind]
     pages = -(-len(groups) // PER_PAGE)
-    page = paging.choose_page(pages, f"{audit.name}-{kind}")
+    page = pagination.choose_page(pages, f"{audit.name}-{kind}")
     wall = st.grid("auto", min_column_width=160, gap="small", border=True)
     for group in groups[(page - 1) * PER_PAGE : page * PER_PAGE]:
         with wall.cell():
@@ -119,9 +124,9 @@ def show_group(audit: Audit, splits: dict[str, Split], group: Sequence[int]) -> 
         mine = [index for name, index in places if name == split]
         counts = label_counts(mine, labels.labels)
         if counts:
-            chips = " ".join(f"{n}\u00a0×\u00a0{widgets.class_chip(LABELS[label])}" for label, n in counts)
+            chips = " ".join(f"{n}\u00a0×\u00a0{class_chip(LABELS[label])}" for label, n in counts)
             lines.append(f":small[{split} {chips}]")
-    st.image(widgets.strip(np.stack(shown)), output_format="PNG", alt=f"{len(group)} images of one group")
+    st.image(face_strip(np.stack(shown)), output_format="PNG", alt=f"{len(group)} images of one group")
     st.markdown("  \n".join(lines))
 
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.comparison.baseline import setting_differences
 from core.runs.records import Run
-from dashboard import compare_charts
+from dashboard.ui.charts import comparison
 
 ENOUGH_FOR_SCATTER: Final = 3
 ENOUGH_FOR_PARALLEL: Final = 4
@@ -60,7 +60,7 @@ def against_result(
     intervals = [_interval(runs[index], split, result) for index in scored]
     points = list(zip(names, values, heights, intervals, strict=True))
     st.echarts_chart(
-        compare_charts.scatter(points, setting, title), height=320, key="scatter", alt=f"{title} over {setting}"
+        comparison.scatter(points, setting, title), height=320, key="scatter", alt=f"{title} over {setting}"
     )
     bars = "The bars are 95 % intervals. " if any(intervals) else ""
     st.caption(f"{bars}Settings that were changed together cannot be told apart here.")
@@ -69,7 +69,7 @@ def against_result(
         return
     fields = list(differences)[:MOST_AXES]
     columns = {field: [_axis_value(differences[field][index]) for index in scored] for field in fields}
-    option = compare_charts.parallel(names, {**columns, title: heights})
+    option = comparison.parallel(names, {**columns, title: heights})
     of = f" The first {MOST_AXES} of {len(differences)}." if len(differences) > MOST_AXES else ""
     st.markdown(f"**Each run through its settings to its {result}** :gray[{of}]")
     st.echarts_chart(option, height=320, key="parallel", alt=f"the settings that differ and {title}")

@@ -11,8 +11,13 @@ from core.comparison.baseline import ComparisonRow, SeedGroup, against_baseline,
 from core.errors import RunError
 from core.runs.records import Run
 from core.runs.summary import SplitMetrics
-from dashboard import cache, compare_charts, compare_settings, errors_changes, widgets
-from dashboard.widgets import escape
+from dashboard import compare_settings
+from dashboard.state import cache
+from dashboard.state.roots import runs_root
+from dashboard.ui import fixed_broken
+from dashboard.ui.charts import comparison as compare_charts
+from dashboard.ui.format import accuracy_in, escape
+from dashboard.ui.page import RUN_PAGE
 
 CURVE_HEIGHT: Final = 320
 METRICS: Final = (
@@ -30,14 +35,14 @@ def labels_of(runs: Sequence[Run]) -> dict[str, str]:
 
 def comparison(run_ids: Sequence[str], baseline_id: str, split: str) -> None:
     """All of it, read anew."""
-    runs = [cache.run(widgets.runs_root(), run_id) for run_id in run_ids]
+    runs = [cache.run(runs_root(), run_id) for run_id in run_ids]
     baseline = next(run for run in runs if run.id == baseline_id)
     labels = labels_of(runs)
     chips(runs, baseline, labels)
     curves(runs, baseline, labels)
     rows = against_baseline(runs, baseline, split, read_table)
     figures(rows, baseline, labels, split)
-    errors_changes.against_baseline(baseline, runs, split)
+    fixed_broken.draw_against_baseline(baseline, runs, split)
     groups(seed_groups(runs, split), labels, split)
     differences = compare_settings.settings(runs, labels)
     chosen = compare_settings.controls(runs)
@@ -64,7 +69,7 @@ def chips(runs: Sequence[Run], baseline: Run, labels: dict[str, str]) -> None:
                     st.badge("baseline", icon=":material/push_pin:", color="gray")
                 if run.meta.review == "approved":
                     st.badge("approved", icon=":material/verified:", color="green")
-                st.page_link(widgets.RUN, label="Open", query_params={"run": run.id})
+                st.page_link(RUN_PAGE, label="Open", query_params={"run": run.id})
 
 
 def curves(runs: Sequence[Run], baseline: Run, labels: dict[str, str]) -> None:
@@ -90,10 +95,10 @@ def figures(rows: Sequence[ComparisonRow], baseline: Run, labels: dict[str, str]
     table = [
         {
             "run": labels[row.run.id],
-            "accuracy": widgets.accuracy_in(row.metrics),
+            "accuracy": accuracy_in(row.metrics),
             "delta": None if row.comparison is None else 100 * row.comparison.difference,
             "says": row.words,
-            "unseen": widgets.accuracy_in(row.metrics and row.metrics.without_train_duplicates),
+            "unseen": accuracy_in(row.metrics and row.metrics.without_train_duplicates),
             **{key: _beside(row, base, key, scale, digits) for key, _, scale, digits, _ in METRICS},
         }
         for row in rows

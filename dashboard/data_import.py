@@ -13,8 +13,10 @@ from core.data.importers import demo
 from core.data.importers.fer2013 import import_dataset
 from core.data.importers.ferplus import import_ferplus, looks_like_ferplus
 from core.data.importers.own import import_own, parse_mapping
-from dashboard import cache, kaggle_view, widgets
-from dashboard.background import Snapshot
+from dashboard import kaggle_view
+from dashboard.state import cache
+from dashboard.state.background import Snapshot
+from dashboard.state.roots import data_root
 
 Work = Callable[[ImportProgress], DatasetInfo]
 
@@ -50,7 +52,7 @@ def choices(state: Snapshot) -> None:
             "Scores on them say nothing about real faces."
         )
         if st.button("Make the drawn demo set", type="primary", icon=":material/draw:", key="import-demo"):
-            begin(lambda progress: demo.import_demo(widgets.data_root(), progress=progress))
+            begin(lambda progress: demo.import_demo(data_root(), progress=progress))
 
 
 def own() -> None:
@@ -89,12 +91,12 @@ def own() -> None:
 
 def from_path(path: Path, accept: bool, progress: ImportProgress) -> DatasetInfo:
     if looks_like_ferplus(path):
-        return import_ferplus(path, widgets.data_root())
-    return import_dataset(path, widgets.data_root(), accept_differences=accept, progress=progress)
+        return import_ferplus(path, data_root())
+    return import_dataset(path, data_root(), accept_differences=accept, progress=progress)
 
 
 def from_own(path: Path, progress: ImportProgress, pairs: list[str], **options: Any) -> DatasetInfo:
-    return import_own(path, widgets.data_root(), mapping=parse_mapping(pairs), progress=progress, **options)
+    return import_own(path, data_root(), mapping=parse_mapping(pairs), progress=progress, **options)
 
 
 def from_upload(content: bytes, work: Callable[..., DatasetInfo], progress: ImportProgress) -> DatasetInfo:

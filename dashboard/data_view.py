@@ -11,8 +11,14 @@ from core.data.dataset import DatasetInfo, delete_dataset, disk_bytes
 from core.labels import LABELS
 from core.runs.reader import list_runs
 from core.splits import SPLITS
-from dashboard import audit_view, cache, charts, widgets
-from dashboard.widgets import escape
+from dashboard import audit_view
+from dashboard.state import cache
+from dashboard.state.roots import data_root, runs_root
+from dashboard.ui.charts.bars import class_balance
+from dashboard.ui.charts.style import CHART_CONFIG
+from dashboard.ui.faces import face_strip
+from dashboard.ui.format import ago, class_chip, escape, exact
+from dashboard.ui.page import draw_live
 
 FACES_PER_CLASS = 10
 
@@ -32,9 +38,9 @@ def show(datasets: Sequence[DatasetInfo]) -> None:
     table, chart = st.columns([1, 1], gap="medium")
     with table:
         counts(info)
-    chart.plotly_chart(charts.class_balance(info.counts["train"], "train"), config=widgets.CHART_CONFIG, key="balance")
+    chart.plotly_chart(class_balance(info.counts["train"], "train"), config=CHART_CONFIG, key="balance")
     samples(info)
-    widgets.live(audit_view.show, seconds=None, info=info)
+    draw_live(audit_view.show, seconds=None, info=info)
 
 
 def heading(info: DatasetInfo) -> None:
@@ -66,9 +72,7 @@ def confirm_deletion(info: DatasetInfo) -> None:
     """Say who needs the set before it goes."""
     st.write(f"Delete **{escape(info.name)}** from this server?")
     users = [
-        run
-        for run in list_runs(widgets.runs_root())
-        if run.state.is_live and run.config and run.config.dataset == info.name
+        run for run in list_runs(runs_root()) if run.state.is_live and run.config and run.config.dataset == info.name
     ]
     if users:
         names = ", ".join(escape(run.name) for run in users[:5]) + (" …" if len(users) > 5 else "")
@@ -77,7 +81,7 @@ def confirm_deletion(info: DatasetInfo) -> None:
     st.caption("Its runs stay, but their sample images cannot be shown until it is imported again.")
     label = "Delete it anyway" if users else "Delete it"
     if st.button(label, type="primary", icon=":material/delete:", key=f"delete-{info.name}"):
-        delete_dataset(widgets.data_root(), info.name)
+        delete_dataset(data_root(), info.name)
         cache.importer().forget()
         st.toast(f"Deleted {escape(info.name)}.")
         st.rerun()
@@ -101,10 +105,10 @@ def figures(info: DatasetInfo) -> None:
         border=True,
         help=f"SHA-256 over the labels and pixels of all splits: {info.fingerprint}",
     )
-    size = disk_bytes(widgets.data_root(), info.name) / 1e6
+    size = disk_bytes(data_root(), info.name) / 1e6
     st.caption(
-        f"Source: {escape(info.source)}; imported {widgets.ago(info.created_at)}; {size:,.0f} MB on disk.",
-        help=widgets.exact(info.created_at),
+        f"Source: {escape(info.source)}; imported {ago(info.created_at)}; {size:,.0f} MB on disk.",
+        help=exact(info.created_at),
     )
     if info.left_out:
         reasons = ", ".join(f"{count:,} {escape(reason)}" for reason, count in info.left_out.items())
@@ -125,7 +129,7 @@ def counts(info: DatasetInfo) -> None:
 
 def samples(info: DatasetInfo) -> None:
     """A strip of faces per class, every pixel a square."""
-    split = cache.split(widgets.data_root(), info.name, "train", info.edition)
+    split = cache.split(data_root(), info.name, "train", info.edition)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.subheader("Sample faces", anchor=False, width="content")
         if st.button("Others", icon=":material/shuffle:", key="others"):
@@ -137,7 +141,7 @@ def samples(info: DatasetInfo) -> None:
             continue
         chosen = chance.choice(members, min(FACES_PER_CLASS, len(members)), replace=False)
         name, strip = st.columns([1, 9], vertical_alignment="center", wrap=True)
-        name.markdown(widgets.class_chip(label))
+        name.markdown(class_chip(label))
         strip.image(
-            widgets.strip(split.images[np.sort(chosen)]), output_format="PNG", alt=f"training images of class {label}"
+            face_strip(split.images[np.sort(chosen)]), output_format="PNG", alt=f"training images of class {label}"
         )

@@ -14,8 +14,11 @@ from core.labels import LABELS
 from core.review.gallery import with_margin
 from core.review.images import CurrentReviews
 from core.runs.records import Run
-from dashboard import cache, widgets
-from dashboard.widgets import escape
+from dashboard.state import cache
+from dashboard.state.roots import data_root
+from dashboard.ui.faces import dataset_of
+from dashboard.ui.format import escape
+from dashboard.ui.page import DATA_PAGE
 
 HELD_OUT: Final = "held-out"
 """Training images that the run was not trained on."""
@@ -43,19 +46,19 @@ class Shown:
         """uint8 (N, 48, 48) of `data_split`; None without the data set."""
         if self.info is None:
             return None
-        return cache.split(widgets.data_root(), self.info.name, self.data_split, self.info.edition).images
+        return cache.split(data_root(), self.info.name, self.data_split, self.info.edition).images
 
     @property
     def copies(self) -> dict[str, np.ndarray] | None:
         """Which images of `data_split` are copies; None without the data set."""
         if self.info is None:
             return None
-        return cache.copies(widgets.data_root(), self.info.name, self.info.edition, self.data_split)
+        return cache.duplicates(data_root(), self.info.name, self.info.edition, self.data_split)
 
     @property
     def standing(self) -> CurrentReviews:
         """What people say about the images of `data_split`."""
-        return cache.standing(self.run.paths, self.data_split)
+        return cache.current_reviews(self.run.paths, self.data_split)
 
     def labels_of(self, images: Collection[str]) -> dict[str, str]:
         """Image to the class it is labelled with, as imported; without those that the predictions are not about."""
@@ -75,11 +78,11 @@ def scored_splits(run: Run) -> list[str]:
 
 def shown_of(run: Run, split: str) -> Shown | None:
     """A run's predictions on a split, or None if there are none."""
-    path, info = run.paths.predictions(split), widgets.dataset_of(run)
+    path, info = run.paths.predictions(split), dataset_of(run)
     if not path.exists():
         return None
     if info is not None and (not run.data.content or same_images([run.data, info.identity])):
-        table = cache.errors_table(path, widgets.data_root(), info.name, data_split(split), info.edition)
+        table = cache.errors_table(path, data_root(), info.name, data_split(split), info.edition)
         if table is not None:
             return Shown(run, split, table, info)
     table = cache.predictions(path)
@@ -89,9 +92,9 @@ def shown_of(run: Run, split: str) -> Shown | None:
 def say_why_no_images(run: Run) -> None:
     """Where the images of a run's predictions are not at hand."""
     name = escape(run.config.dataset) if run.config else "of this run"
-    if widgets.dataset_of(run) is None:
+    if dataset_of(run) is None:
         st.info(f"The images are not shown: the data set {name} is not on this machine.", icon=":material/database:")
-        st.page_link(widgets.DATA, label="Import it on the Data page", icon=":material/arrow_forward:")
+        st.page_link(DATA_PAGE, label="Import it on the Data page", icon=":material/arrow_forward:")
     else:
         st.info(
             f"The images are not shown: the data set {name} has changed since this run.", icon=":material/database:"

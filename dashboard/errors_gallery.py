@@ -20,8 +20,12 @@ from core.review.gallery import (
     ordered,
 )
 from core.review.images import CurrentReviews
-from dashboard import cache, errors_export, errors_image, paging, parts, verdict_bar, visitor, widgets
+from dashboard import errors_export, errors_image, verdict_bar
 from dashboard.errors_data import Shown
+from dashboard.state import cache, visitor
+from dashboard.state.roots import runs_root
+from dashboard.ui import pagination
+from dashboard.ui.components.wall import Tile, wall
 
 PAGE: Final = 60
 SUSPICIOUS: Final = "most suspicious label"
@@ -64,11 +68,11 @@ def gallery(shown: Shown, wanted: ImageFilter, order: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.caption(f"**{len(chosen):,} images**: true class → predicted class, and how sure the network is")
         errors_export.button(shown, chosen)
-    page = paging.choose_page(pages, repr((shown.run.id, shown.split, wanted, order)))
+    page = pagination.choose_page(pages, repr((shown.run.id, shown.split, wanted, order)))
     if images is None:
         return
     rows = chosen.iloc[(page - 1) * PAGE : page * PAGE]
-    ticked, opened = parts.wall(
+    ticked, opened = wall(
         tiles(rows, standing),
         images[rows["index"].to_numpy()],
         key="wall",
@@ -87,14 +91,14 @@ def gallery(shown: Shown, wanted: ImageFilter, order: str) -> None:
 def with_suspicion(shown: Shown) -> pd.DataFrame:
     """The table with `suspicion`, `agreement`, `networks` and `suggested`, from all runs of the same data; and how to
     read that."""
-    runs = same_data(shown.run, cache.runs(widgets.runs_root())) or [shown.run]
+    runs = same_data(shown.run, cache.runs(runs_root())) or [shown.run]
     found = cache.suspects_among(runs, shown.data_split)
     st.caption(f"{SUSPICION} {found.note}")
     columns = ["image_id", "suspicion", "agreement", "networks", "suggested"]
     return shown.table.merge(found.table[columns], on="image_id", how="left")
 
 
-def tiles(rows: pd.DataFrame, standing: CurrentReviews) -> list[parts.Tile]:
+def tiles(rows: pd.DataFrame, standing: CurrentReviews) -> list[Tile]:
     """What the wall shows."""
     return [
         {

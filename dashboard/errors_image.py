@@ -12,9 +12,15 @@ from core.evaluation.predictions import PROBABILITY_COLUMNS
 from core.labels import LABELS
 from core.review.corrections import same_data
 from core.runs.records import Run
-from dashboard import cache, charts, verdict_bar, widgets
+from dashboard import verdict_bar
 from dashboard.errors_data import HELD_OUT, Shown, shown_of
-from dashboard.widgets import class_chip, escape, percent
+from dashboard.state import cache
+from dashboard.state.roots import data_root, runs_root
+from dashboard.ui.charts.bars import probability_bars
+from dashboard.ui.charts.style import CHART_CONFIG
+from dashboard.ui.faces import enlarged, face_grid, predicted_faces
+from dashboard.ui.format import class_chip, escape, percent
+from dashboard.ui.page import guarded
 
 NEAREST: Final = 8
 OTHER_RUNS: Final = 6
@@ -28,19 +34,19 @@ def dialog(shown: Shown, image: str) -> None:
 
 def body(shown: Shown, image: str) -> None:
     """Everything about one image."""
-    with widgets.guarded():
+    with guarded():
         row = shown.table[shown.table["image_id"] == image].iloc[0]
         pixels = shown.images
         assert pixels is not None  # without images there is nothing to click
         left, right = st.columns([2, 3], gap="medium")
         with left:
-            st.image(widgets.enlarged(pixels[row["index"]]), width=192, output_format="PNG", alt=image)
+            st.image(enlarged(pixels[row["index"]]), width=192, output_format="PNG", alt=image)
             said = f"{class_chip(LABELS[row['predicted']])} {percent(row['confidence'])}"
             true = class_chip(LABELS[row["label"]])
             st.markdown(f"true {true} · predicted {said}")
             st.caption(f"loss {row['loss']:.2f} · margin {percent(row['margin'])}")
-        figure = charts.probability_bars(row[PROBABILITY_COLUMNS].to_numpy(float).tolist())
-        right.plotly_chart(figure, key="image-probabilities", config=widgets.CHART_CONFIG)
+        figure = probability_bars(row[PROBABILITY_COLUMNS].to_numpy(float).tolist())
+        right.plotly_chart(figure, key="image-probabilities", config=CHART_CONFIG)
         copies(shown, row)
         other_runs(shown, image)
         if shown.run.has_weights and shown.run.config:
@@ -55,7 +61,7 @@ def body(shown: Shown, image: str) -> None:
         reviews = st.container()  # grows with each review; what is below keeps its place, and the keyboard
         said_so_far = [
             verdict
-            for verdict in cache.verdicts(shown.run.paths)
+            for verdict in cache.label_reviews(shown.run.paths)
             if (verdict.split, verdict.image) == (shown.data_split, image)
         ]
         standing = shown.standing.get(image, {})
@@ -70,12 +76,12 @@ def copies(shown: Shown, row: pd.Series) -> None:
     """Where else the same picture stands, and under which labels."""
     if shown.info is None:
         return
-    audit = audit_dataset(widgets.data_root(), shown.info.name)
+    audit = audit_dataset(data_root(), shown.info.name)
     for groups, words in ((audit.duplicates, "The same pixels"), (audit.near, "Nearly the same picture")):
         others = places(audit, groups, shown.data_split, int(row["index"]))
         if others:
             split = {
-                name: cache.split(widgets.data_root(), shown.info.name, name, shown.info.edition)
+                name: cache.split(data_root(), shown.info.name, name, shown.info.edition)
                 for name in {name for name, _ in others}
             }
             found = ", ".join(
@@ -113,7 +119,7 @@ def comparable_runs(shown: Shown) -> list[Run]:
     a thousand runs that would take seconds."""
     found = (
         run
-        for run in same_data(shown.run, cache.runs(widgets.runs_root()))
+        for run in same_data(shown.run, cache.runs(runs_root()))
         if run.id != shown.run.id
         and (shown.split != HELD_OUT or _fold(run) == _fold(shown.run))
         and run.paths.has_predictions(shown.split)
@@ -129,7 +135,7 @@ def saliency(shown: Shown, row: pd.Series) -> None:
     """Grad-CAM on the predicted and on the true class."""
     with st.spinner("Computing where it looks …"):
         heat = heat_maps(shown, row)
-    widgets.faces([over for over, _ in heat], [words for _, words in heat], names=[words for _, words in heat])
+    face_grid([over for over, _ in heat], [words for _, words in heat], names=[words for _, words in heat])
     st.caption(
         "Grad-CAM: bright where the last convolution speaks for that class. It shows where the network looked, not why."
     )
@@ -166,7 +172,7 @@ def nearest(shown: Shown, row: pd.Series) -> None:
             shown.run.paths.weights,
             shown.run.config.model,
             shown.run.paths.predictions("validation"),
-            widgets.data_root(),
+            data_root(),
             validation.info.name,
             "validation",
             validation.info.edition,
@@ -175,7 +181,7 @@ def nearest(shown: Shown, row: pd.Series) -> None:
         own = int(row["index"]) if shown.data_split == "validation" else None
         found, likeness = mistakes.nearest(query, NEAREST, own)
     by_index = validation.table.set_index("index", drop=False)
-    widgets.predicted_faces(validation.images, by_index.loc[found])
+    predicted_faces(validation.images, by_index.loc[found])
     st.caption(
         f"Misclassified validation images whose last features point the same way (cosine {likeness.max():.2f} to "
         f"{likeness.min():.2f}), the most alike first."

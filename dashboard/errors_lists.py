@@ -11,9 +11,11 @@ from core.errors import FerError
 from core.review.corrections import Corrections, Draft, list_corrections, make_corrections, same_data, save_corrections
 from core.review.images import label_review_rows
 from core.runs.records import Run
-from dashboard import cache, widgets
 from dashboard.errors_data import Shown
-from dashboard.widgets import escape
+from dashboard.state import cache
+from dashboard.state.roots import runs_root
+from dashboard.ui.format import ago, escape, exact
+from dashboard.ui.page import TRAIN_PAGE, go_to
 
 NOBODY: Final = "nobody: leave them out"
 MEANING: Final = (
@@ -25,16 +27,16 @@ MEANING: Final = (
 def lists(shown: Shown) -> None:
     """The tab."""
     run = shown.run
-    given = label_review_rows(cache.verdicts(run.paths))
+    given = label_review_rows(cache.label_reviews(run.paths))
     verdicts(given)
-    candidates = [each for each in same_data(run, cache.runs(widgets.runs_root())) if cache.verdicts(each.paths)]
+    candidates = [each for each in same_data(run, cache.runs(runs_root())) if cache.label_reviews(each.paths)]
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button(
             "Make a list", icon=":material/playlist_add:", type="primary", disabled=not candidates, key="make-list"
         ):
             make_dialog(run, candidates)
         st.caption(MEANING)
-    saved = [each for each in list_corrections(widgets.runs_root()) if same_images([each.data, run.data])]
+    saved = [each for each in list_corrections(runs_root()) if same_images([each.data, run.data])]
     st.subheader("Lists for this data", anchor=False)
     if not saved:
         st.caption("None yet. A list says which images to leave out and which to relabel; it never changes once made.")
@@ -95,14 +97,14 @@ def make_body(run: Run, candidates: Sequence[Run]) -> None:
         format_func=lambda run_id: by_id[run_id].name,
         key="list-runs",
     )
-    authors = sorted({verdict.by for run_id in chosen for verdict in cache.verdicts(by_id[run_id].paths)})
+    authors = sorted({verdict.by for run_id in chosen for verdict in cache.label_reviews(by_id[run_id].paths)})
     follow = st.selectbox("Where reviewers want different things, follow", [NOBODY, *authors], key="list-follow")
     try:
         draft = make_corrections(
             name or "unnamed",
             [by_id[run_id] for run_id in chosen],
             follow=None if follow == NOBODY else follow,
-            read=cache.verdicts,
+            read=cache.label_reviews,
         )
     except FerError as error:
         st.warning(escape(str(error)), icon=":material/playlist_remove:")
@@ -110,7 +112,7 @@ def make_body(run: Run, candidates: Sequence[Run]) -> None:
     preview(draft)
     if st.button("Save the list", type="primary", icon=":material/save:", disabled=not name, key="list-save"):
         try:
-            save_corrections(widgets.runs_root(), draft.corrections)
+            save_corrections(runs_root(), draft.corrections)
         except FerError as error:
             st.error(escape(str(error)), icon=":material/error:")
             return
@@ -140,8 +142,8 @@ def saved_list(run: Run, corrections: Corrections) -> None:
     ):
         st.markdown(f"**{escape(corrections.name)}** · {corrections.in_words()}", width="content")
         st.caption(
-            f"made {widgets.ago(corrections.created_at)}, fingerprint {corrections.fingerprint[:8]}",
-            help=widgets.exact(corrections.created_at),
+            f"made {ago(corrections.created_at)}, fingerprint {corrections.fingerprint[:8]}",
+            help=exact(corrections.created_at),
         )
         if st.button("Train with this list", icon=":material/play_arrow:", key=f"train-{corrections.name}"):
-            widgets.go_to(widgets.TRAIN, clone=run.id, corrections=corrections.name)
+            go_to(TRAIN_PAGE, clone=run.id, corrections=corrections.name)

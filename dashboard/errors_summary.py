@@ -11,8 +11,13 @@ from core.evaluation.per_class import class_figures, reliability
 from core.evaluation.predictions import probabilities_of
 from core.labels import LABELS
 from core.review.gallery import ANY, ImageFilter
-from dashboard import cache, errors_charts, parts, widgets
 from dashboard.errors_data import Shown
+from dashboard.state import cache
+from dashboard.ui.charts import reliability as errors_charts
+from dashboard.ui.charts.style import CHART_CONFIG
+from dashboard.ui.components.matrix import clickable_matrix
+from dashboard.ui.format import percent, with_interval
+from dashboard.ui.page import metric_card
 
 Unit = Literal["counts", "by row", "by column"]
 UNITS: Final[dict[Unit, str]] = {
@@ -50,15 +55,15 @@ def scores(shown: Shown) -> None:
         )
     figures = class_figures(confusion(table["label"].to_numpy(), table["predicted"].to_numpy()))
     present = figures[figures["support"] > 0]
-    widgets.figure(
+    metric_card(
         row,
         "Macro F1",
-        widgets.percent(float(present["f1"].mean()) if len(present) else None),
-        f"mean recall {widgets.percent(float(present['recall'].mean()))}" if len(present) else "",
+        percent(float(present["f1"].mean()) if len(present) else None),
+        f"mean recall {percent(float(present['recall'].mean()))}" if len(present) else "",
         help="Mean of F1 over the seven classes: each counts the same, however many images it has.",
     )
     wrong = int((~table["correct"]).sum())
-    widgets.figure(row, "Wrong", f"{wrong:,}", f"of {len(table):,} images")
+    metric_card(row, "Wrong", f"{wrong:,}", f"of {len(table):,} images")
     if shown.split == "train":
         st.caption("The network has learned these images: its scores on them say nothing about new faces.")
 
@@ -66,10 +71,10 @@ def scores(shown: Shown) -> None:
 def score(row: Any, label: str, correct: pd.Series, help: str | None = None) -> None:
     """An accuracy with half of its 95 % interval."""
     right, total = int(correct.sum()), len(correct)
-    widgets.figure(
+    metric_card(
         row,
         label,
-        widgets.with_interval(right / total if total else None, accuracy_interval(right, total)),
+        with_interval(right / total if total else None, accuracy_interval(right, total)),
         f"{right:,} of {total:,} images",
         help=help or "± half of the 95 % interval.",
     )
@@ -89,7 +94,7 @@ def confusion_matrix(matrix: np.ndarray, wanted: ImageFilter) -> None:
         )
         or "counts"
     )
-    parts.matrix(
+    clickable_matrix(
         {
             "labels": list(LABELS),
             "rows": "true",
@@ -180,8 +185,8 @@ def calibration(shown: Shown) -> None:
     for name, probabilities in (("as it is", plain), (f"with temperature {temperature:.2f}", calibrated)):
         error = calibration_error(labels, probabilities)
         title = f"{name.capitalize()}: calibration error {100 * error:.1f} points"
-        figure = errors_charts.reliability(reliability(labels, probabilities), title)
-        pair.plotly_chart(figure, key=f"reliability-{name[:4]}", config=widgets.CHART_CONFIG, alt=title)
+        figure = errors_charts.reliability_chart(reliability(labels, probabilities), title)
+        pair.plotly_chart(figure, key=f"reliability-{name[:4]}", config=CHART_CONFIG, alt=title)
     st.caption(
         f"On {shown.split}, {len(labels):,} images. On the line, a network that says 70 % is right 7 times in 10; "
         "below it, it is too sure. The bars are 95 % intervals (Wilson). Calibration error (ECE): mean distance from "

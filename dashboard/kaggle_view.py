@@ -8,23 +8,24 @@ from core.data.fer2013 import KAGGLE_NAME, KAGGLE_URL
 from core.data.kaggle import credentials, download
 from core.data.kaggle.download import Download
 from core.errors import DataError
-from dashboard import widgets
-from dashboard.widgets import escape
+from dashboard.state.roots import data_root
+from dashboard.ui.format import escape
+from dashboard.ui.page import TRAIN_PAGE, draw_live, go_to, guarded
 
 
 def show() -> bool:
     """How far the download is, or how the last one ended, until that is closed; whether one is going on."""
-    now = download.look(widgets.data_root())
+    now = download.look(data_root())
     if now is None:
         return False
     if now.running:
-        widgets.live(progress, seconds=1)
+        draw_live(progress, seconds=1)
     elif now.state == "finished":
         st.success(escape(now.sentence), icon=":material/check_circle:")
         with st.container(horizontal=True):
             if st.button("Start training on it", icon=":material/play_arrow:", type="primary", key="kaggle-train"):
-                download.forget(widgets.data_root())
-                widgets.go_to(widgets.TRAIN)
+                download.forget(data_root())
+                go_to(TRAIN_PAGE)
             close("Close")
     else:
         ended_early(now)
@@ -33,7 +34,7 @@ def show() -> bool:
 
 def progress() -> None:
     """Drawn anew every second; the download does not need anybody to watch."""
-    now = download.look(widgets.data_root())
+    now = download.look(data_root())
     if now is None or not now.running:
         st.rerun()
     with st.container(border=True):
@@ -42,7 +43,7 @@ def progress() -> None:
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             st.caption("You may leave this page: the download goes on.", width="content")
             if st.button("Cancel", icon=":material/close:", key="kaggle-cancel"):
-                download.cancel(widgets.data_root())
+                download.cancel(data_root())
                 st.toast("The download is being cancelled.")
 
 
@@ -63,8 +64,8 @@ def ended_early(now: Download) -> None:
 def close(label: str) -> None:
     """A button that removes what is left of the download."""
     if st.button(label, icon=":material/close:", key="kaggle-close"):
-        with widgets.guarded():
-            download.forget(widgets.data_root())
+        with guarded():
+            download.forget(data_root())
             st.rerun()
 
 
@@ -75,7 +76,7 @@ def choice() -> None:
         "as far as known, Kaggle names the Open Database and the Database Contents License. By downloading it you "
         "accept the terms that stand there."
     )
-    now = download.look(widgets.data_root())
+    now = download.look(data_root())
     if now and now.running:
         st.caption("It is being downloaded: see above.")
         return
@@ -96,7 +97,7 @@ def choice() -> None:
         if source.kept and st.button(
             "Remove the token", icon=":material/delete:", type="tertiary", key="kaggle-remove"
         ):
-            with widgets.guarded():
+            with guarded():
                 credentials.remove()
                 st.rerun()
     with st.expander("Use another token", icon=":material/key:"):
@@ -118,7 +119,7 @@ def give() -> None:
         )
         user = right.text_input("User name, for an older key only", autocomplete="off", key=f"kaggle-user-{turn}")
         if st.form_submit_button("Keep it and download", type="primary", icon=":material/cloud_download:"):
-            with widgets.guarded():
+            with guarded():
                 text = upload.getvalue()[:20_000].decode(errors="replace") if upload else str(token)
                 credentials.keep(credentials.parse_credentials(text, "" if upload else str(user)))
                 st.session_state["token-turn"] = turn + 1
@@ -127,7 +128,7 @@ def give() -> None:
 
 def begin() -> None:
     """Start, or go on with what has arrived."""
-    with widgets.guarded():
+    with guarded():
         with st.spinner("Starting …"):
-            download.start_download(widgets.data_root())
+            download.start_download(data_root())
         st.rerun()

@@ -10,8 +10,12 @@ from core.jobs.queue import in_line
 from core.jobs.slots import list_slots
 from core.runs.paths import is_shipped
 from core.runs.records import Run, RunState
-from dashboard import cache, charts, run_widgets, widgets
-from dashboard.widgets import escape
+from dashboard.state import cache, visitor
+from dashboard.ui.charts.matrix import confusion_chart
+from dashboard.ui.charts.style import CHART_CONFIG
+from dashboard.ui.format import accuracy_in, duration, escape
+from dashboard.ui.page import DATA_PAGE, ERRORS_PAGE, PREDICT_PAGE, RUN_PAGE, TRAIN_PAGE, go_to, is_dark, metric_card
+from dashboard.ui.runs import best_with_interval, scored_split, state_chip, unseen_with_interval, why_default
 
 
 class Step(NamedTuple):
@@ -30,21 +34,21 @@ def first_steps(runs: list[Run], datasets: list[DatasetInfo]) -> None:
         "Get FER2013",
         "From Kaggle with a token of yours, or from a copy; or make the drawn demo set in seconds.",
         bool(datasets),
-        widgets.DATA,
+        DATA_PAGE,
         "Get data",
     )
     start = Step(
         "Start your first run",
         "Choose a recipe and a data set, then watch the curves grow while it trains.",
         any_of_ones_own(runs),
-        widgets.TRAIN,
+        TRAIN_PAGE,
         "Open Train",
     )
     predict = Step(
         "Try a prediction",
         "Upload a photo: a trained network finds the faces and reads their expressions.",
-        bool(st.session_state.get(widgets.HAS_PREDICTED)),
-        widgets.PREDICT,
+        bool(st.session_state.get(visitor.HAS_PREDICTED)),
+        PREDICT_PAGE,
         "Open Predict",
     )
     trained = any(run.has_weights for run in runs)  # the shipped reference run is, if nobody took it away
@@ -61,7 +65,7 @@ def first_steps(runs: list[Run], datasets: list[DatasetInfo]) -> None:
                     st.badge(f"step {number}", color="blue" if step is current else "gray")
                 st.markdown(f"**{step.title}**  \n{step.text}")
             if st.button(step.label, key=f"step-{number}", type="primary" if step is current else "secondary"):
-                widgets.go_to(step.page)
+                go_to(step.page)
 
 
 def any_of_ones_own(runs: list[Run]) -> bool:
@@ -78,15 +82,15 @@ def now(runs: list[Run], datasets: list[DatasetInfo]) -> None:
     images = sum(info.total for info in datasets)
     names = ", ".join(escape(info.title) for info in datasets)
     if datasets:
-        widgets.figure(row, "Data", f"{images:,} images", names)
+        metric_card(row, "Data", f"{images:,} images", names)
     else:
         with row.container(border=True, height="stretch", gap="xsmall"):
             st.metric("Data", "none yet")
-            st.page_link(widgets.DATA, label="Get data", icon=":material/arrow_forward:")
+            st.page_link(DATA_PAGE, label="Get data", icon=":material/arrow_forward:")
     device = slots[0].title if len(slots) == 1 else f"{len(slots)} x {slots[0].title}"
-    widgets.figure(row, "Device", "busy" if running else "idle", escape(device))
+    metric_card(row, "Device", "busy" if running else "idle", escape(device))
     following = f"next: {escape(waiting[0].name)}" if waiting else "nothing waiting"
-    widgets.figure(row, "Queue", f"{len(running)} running, {len(waiting)} waiting", following)
+    metric_card(row, "Queue", f"{len(running)} running, {len(waiting)} waiting", following)
     if running:
         st.subheader("Running now", anchor=False)
         cards = st.grid(3, min_column_width=340, border=True)
@@ -99,53 +103,53 @@ def card(run: Run) -> None:
     """One run that is training."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(f"**{escape(run.name)}**")
-        run_widgets.state_chip(run.state)
+        state_chip(run.state)
     status = run.status
     epochs = cache.history(run.paths.epochs)
     trend = (100 * epochs["validation_accuracy"]).tolist() if len(epochs) else []
     st.metric(
         "Best validation accuracy",
-        run_widgets.best_with_interval(run),
+        best_with_interval(run),
         chart_data=trend if len(trend) > 1 else None,
         height=140,
     )
-    left = f", {widgets.duration(status.eta_seconds)} left" if status.eta_seconds is not None else ""
+    left = f", {duration(status.eta_seconds)} left" if status.eta_seconds is not None else ""
     if run.state is RunState.STALLED:
         left = ", no progress at present"
     st.progress(status.progress, f"epoch {status.epoch}/{status.epochs}{left}")
-    st.page_link(widgets.RUN, label="Open", icon=":material/show_chart:", query_params={"run": run.id})
+    st.page_link(RUN_PAGE, label="Open", icon=":material/show_chart:", query_params={"run": run.id})
 
 
 def best(run: Run) -> None:
     """The run that Predict uses by default."""
     st.subheader("Best run", anchor=False)
-    scored = run_widgets.scored_split(run)
+    scored = scored_split(run)
     with st.container(border=True):
         left, right = st.columns([5, 4], gap="large", vertical_alignment="center")
         with left:
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(f"**{escape(run.name)}**", width="content")
-                run_widgets.state_chip(run.state)
-            st.caption(run_widgets.why_default(run))
+                state_chip(run.state)
+            st.caption(why_default(run))
             figures = st.grid(2, min_column_width=140)
             label = f"Validation, epoch {run.best.epoch}" if run.best else "Validation"
-            figures.metric(label, run_widgets.best_with_interval(run))
+            figures.metric(label, best_with_interval(run))
             test = run.metrics("test")
             figures.metric(
                 "Test ± 95 %",
-                widgets.accuracy_in(test),
-                f"{run_widgets.unseen_with_interval(run)} unseen" if test else None,
+                accuracy_in(test),
+                f"{unseen_with_interval(run)} unseen" if test else None,
                 delta_color="off",
                 delta_arrow="off",
                 help="Below it the same on those test images that do not also stand in train.",
             )
             with st.container(horizontal=True):
                 query = {"run": run.id}
-                st.page_link(widgets.RUN, label="Curves", icon=":material/show_chart:", query_params=query)
-                st.page_link(widgets.ERRORS, label="Errors", icon=":material/grid_view:", query_params=query)
-                st.page_link(widgets.PREDICT, label="Predict", icon=":material/add_reaction:", query_params=query)
+                st.page_link(RUN_PAGE, label="Curves", icon=":material/show_chart:", query_params=query)
+                st.page_link(ERRORS_PAGE, label="Errors", icon=":material/grid_view:", query_params=query)
+                st.page_link(PREDICT_PAGE, label="Predict", icon=":material/add_reaction:", query_params=query)
         split, metrics = scored or ("", None)
         if metrics and metrics.confusion:
             title = f"Confusion on {split}, % of each true class"
-            figure = charts.confusion(np.array(metrics.confusion), title, 270, widgets.is_dark())
-            right.plotly_chart(figure, key="best-confusion", config=widgets.CHART_CONFIG)
+            figure = confusion_chart(np.array(metrics.confusion), title, 270, is_dark())
+            right.plotly_chart(figure, key="best-confusion", config=CHART_CONFIG)

@@ -10,9 +10,14 @@ import streamlit as st
 from PIL import Image, ImageDraw, ImageFont
 
 from core.labels import COLOURS, LABELS
-from dashboard import cache, charts, parts, widgets
 from dashboard.predict_work import Network, Result, downloads, face_table, photo_of
-from dashboard.widgets import class_chip, escape, percent
+from dashboard.state import cache
+from dashboard.state.roots import data_root
+from dashboard.ui.charts.bars import probability_bars
+from dashboard.ui.charts.style import CHART_CONFIG
+from dashboard.ui.components.photo import clickable_photo
+from dashboard.ui.faces import dataset_of, enlarged, face_grid, images_of
+from dashboard.ui.format import class_chip, escape, percent
 
 if TYPE_CHECKING:
     from core.prediction.predictor import FacePrediction
@@ -51,7 +56,7 @@ def draw_photo(result: Result, networks: Sequence[Network], preset: int = 0) -> 
             if several:
                 places = [(left * scale, top * scale, wide * scale, high * scale) for left, top, wide, high in boxes]
                 choose = partial(st.session_state.__setitem__, face_key)
-                parts.photo(shown, places, names, width=width, key=f"photo-{face_key}", on_choose=choose)
+                clickable_photo(shown, places, names, width=width, key=f"photo-{face_key}", on_choose=choose)
             else:
                 st.image(shown, width=width, alt="the photo, 1 face")
         _say_what_was_taken(str(first.taken), len(first.faces))
@@ -102,8 +107,8 @@ def _verdict(face: "FacePrediction", network: Network, key: str) -> None:
         st.warning(
             f"Unsure: by its own estimate it is more likely wrong than right.{_doubt(network)}", icon=":material/help:"
         )
-    figure = charts.probability_bars(face.probabilities.tolist())
-    st.plotly_chart(figure, key=f"bars-{key}", config=widgets.CHART_CONFIG)
+    figure = probability_bars(face.probabilities.tolist())
+    st.plotly_chart(figure, key=f"bars-{key}", config=CHART_CONFIG)
     if network.temperature is None:
         st.caption("Probabilities as the network gives them: it has not been calibrated on validation.")
     else:
@@ -140,12 +145,12 @@ def _seen(result: Result, networks: Sequence[Network], chosen: int) -> None:
     )
     with st.container(horizontal=True, gap="medium"):
         with st.container(width=CROP_WIDTH):
-            st.image(widgets.enlarged(first.crop), width=CROP_WIDTH, output_format="PNG", alt="what the network saw")
+            st.image(enlarged(first.crop), width=CROP_WIDTH, output_format="PNG", alt="what the network saw")
             st.caption("What the network saw, 48x48")
         for network in networks:
             heat = grad_cam(network.load().model, first.crop[None], np.array([LABELS.index(asked)]))[0]
             with st.container(width=CROP_WIDTH):
-                over = widgets.enlarged(heat_over(first.crop, heat))
+                over = enlarged(heat_over(first.crop, heat))
                 st.image(over, width=CROP_WIDTH, output_format="PNG", alt=f"heat map for {asked}")
                 title = f", {escape(network.title)}" if len(networks) > 1 else ""
                 st.caption(f"For {asked}{title}" if heat.any() else f"No part speaks for {asked} by itself{title}")
@@ -160,15 +165,15 @@ def _nearest(face: "FacePrediction", network: Network, named: bool) -> None:
     if run is None or predictions is None or not predictions.exists():
         st.caption("Not known for these weights: there are no predictions of theirs on the validation images.")
         return
-    info, table = widgets.dataset_of(run), cache.predictions(predictions)
+    info, table = dataset_of(run), cache.predictions(predictions)
     assert table is not None
-    images = widgets.images_of(run, "validation", len(table))
+    images = images_of(run, "validation", len(table))
     if info is None or images is None or run.config is None:
         return
     with st.spinner("Looking at this network's mistakes; the first time takes some seconds …"):
         from core.evaluation.nearest import features
 
-        place = widgets.data_root(), info.name, "validation", info.edition
+        place = data_root(), info.name, "validation", info.edition
         mistakes = cache.mistakes(run.paths.weights, run.config.model, predictions, *place)
         rows, cosines = mistakes.nearest(features(network.load().model, face.crop[None])[0], NEAREST)
     if not len(rows):
@@ -184,7 +189,7 @@ def _nearest(face: "FacePrediction", network: Network, named: bool) -> None:
         for right, wrong, cosine in zip(true, said, cosines, strict=True)
     ]
     names = [f"true {LABELS[right]}, predicted {LABELS[wrong]}" for right, wrong in zip(true, said, strict=True)]
-    widgets.faces([np.array(images[row]) for row in rows], captions, size=120, names=names)
+    face_grid([np.array(images[row]) for row in rows], captions, size=120, names=names)
 
 
 def boxed(

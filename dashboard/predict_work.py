@@ -14,7 +14,7 @@ from core.data.decode import decode_image
 from core.errors import ImageError, display_name
 from core.prediction.pictures import Picture, pictures_in_zip
 from core.runs.records import Run
-from dashboard import cache
+from dashboard.state import cache
 
 if TYPE_CHECKING:
     from core.prediction.predictor import FacePrediction, Framed, PhotoPrediction, Predictor

@@ -7,10 +7,9 @@ import streamlit as st
 
 from core.comparison.reproduction import Reproduction, ReproductionOutcome, read_reproduction
 from core.runs.records import Run
-from dashboard import widgets
-from dashboard.widgets import escape
+from dashboard.ui.format import Colour, escape
 
-COLOURS: Final[dict[ReproductionOutcome, widgets.Colour]] = {
+COLOURS: Final[dict[ReproductionOutcome, Colour]] = {
     ReproductionOutcome.BIT_EQUAL: "green",
     ReproductionOutcome.WITHIN_SEEDS: "green",
     ReproductionOutcome.NO_EVIDENCE: "blue",

@@ -8,9 +8,9 @@ from core.errors import FerError
 from core.review.runs import MAX_CHARACTERS, EditConflictError, annotate, read_changes
 from core.runs.records import Run
 from core.runs.selection import best_run
-from dashboard import cache, widgets
-from dashboard.visitor import who as who
-from dashboard.widgets import escape
+from dashboard.state import cache
+from dashboard.state.visitor import who as who
+from dashboard.ui.format import Colour, ago, escape, exact
 
 ICONS: Final = {
     "unreviewed": ":material/radio_button_unchecked:",
@@ -18,7 +18,7 @@ ICONS: Final = {
     "approved": ":material/verified:",
     "rejected": ":material/block:",
 }
-COLOURS: Final[dict[str, widgets.Colour]] = {
+COLOURS: Final[dict[str, Colour]] = {
     "unreviewed": "gray",
     "in review": "blue",
     "approved": "green",
@@ -179,9 +179,9 @@ def history(run: Run, name: str) -> None:
     changes = read_changes(run.paths)
     for change in changes[: -HISTORY_LENGTH - 1 : -1]:
         with st.container(border=True, gap="xxsmall"):
-            st.caption(f"{escape(change.by)} · {widgets.ago(change.time)}", help=widgets.exact(change.time))
+            st.caption(f"{escape(change.by)} · {ago(change.time)}", help=exact(change.time))
             st.text(change.in_words())
     started = f" by {escape(run.meta.author)}" if run.meta.author else ""
-    st.caption(f"Started{started} {widgets.ago(run.status.created_at)}", help=widgets.exact(run.status.created_at))
+    st.caption(f"Started{started} {ago(run.status.created_at)}", help=exact(run.status.created_at))
     if len(changes) > HISTORY_LENGTH:
         st.caption(f"{len(changes) - HISTORY_LENGTH} older ones are in {run.paths.changes.name}.")

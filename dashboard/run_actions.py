@@ -12,8 +12,11 @@ from core.jobs.queue import in_line, move_queued
 from core.review.runs import annotate
 from core.runs.delete import delete_run, what_is_lost
 from core.runs.records import Run, RunState
-from dashboard import run_widgets, visitor, widgets
-from dashboard.widgets import escape
+from dashboard.state import visitor
+from dashboard.state.roots import data_root, runs_root
+from dashboard.ui.format import escape
+from dashboard.ui.page import ERRORS_PAGE, PREDICT_PAGE, RUNS_PAGE, TRAIN_PAGE, go_to, guarded
+from dashboard.ui.runs import may_delete, open_run
 
 RESUMABLE = (RunState.STOPPED, RunState.FAILED, RunState.CRASHED)
 DOUBLE_CLICK_SECONDS = 3
@@ -41,7 +44,7 @@ def actions(run: Run) -> None:
         asked = stop_asked_seconds(run)
         label = "Stop" if asked is None else "Stopping …"
         if st.button(label, icon=":material/stop:", disabled=asked is not None, key="stop"):
-            control.stop(widgets.runs_root(), run.id)
+            control.stop(runs_root(), run.id)
             st.rerun(scope="app")
         if asked is not None and asked > PATIENCE_SECONDS:
             kill(run)
@@ -52,11 +55,11 @@ def actions(run: Run) -> None:
             "Resume", icon=":material/resume:", type="primary", key="resume", help="Go on from its last checkpoint"
         )
     ):
-        control.resume(widgets.runs_root(), widgets.data_root(), run.id)
+        control.resume(runs_root(), data_root(), run.id)
         st.rerun(scope="app")
     if run.has_weights:
-        st.page_link(widgets.ERRORS, label="Errors", icon=":material/grid_view:", query_params={"run": run.id})
-        st.page_link(widgets.PREDICT, label="Predict", icon=":material/add_reaction:", query_params={"run": run.id})
+        st.page_link(ERRORS_PAGE, label="Errors", icon=":material/grid_view:", query_params={"run": run.id})
+        st.page_link(PREDICT_PAGE, label="Predict", icon=":material/add_reaction:", query_params={"run": run.id})
     with st.popover("More", icon=":material/more_horiz:"):
         if run.config:
             more(run)
@@ -76,19 +79,19 @@ def kill(run: Run) -> None:
     with st.popover("Kill now", icon=":material/dangerous:"):
         st.write("Work since its last checkpoint is lost. Resume goes on from there.")
         if st.button("Kill it", type="primary", key="kill"):
-            control.stop_now(widgets.runs_root(), run.id)
+            control.stop_now(runs_root(), run.id)
             st.rerun(scope="app")
 
 
 def more(run: Run) -> None:
     """Start again, or something like it."""
     if st.button("Clone", icon=":material/content_copy:", key="clone", help="A new run with settings changed"):
-        widgets.go_to(widgets.TRAIN, clone=run.id)
+        go_to(TRAIN_PAGE, clone=run.id)
     if run.state.is_live:
         return
     if st.button("Retry", icon=":material/replay:", key="retry", help="A new run with the same settings"):
-        roots = widgets.runs_root(), widgets.data_root()
-        run_widgets.open_run(once(("retry", run.id), lambda: control.retry(*roots, run.id)))
+        roots = runs_root(), data_root()
+        open_run(once(("retry", run.id), lambda: control.retry(*roots, run.id)))
     if run.state is RunState.FINISHED and st.button(
         "Reproduce", icon=":material/repeat:", key="reproduce", help="Train it again and see whether the same comes out"
     ):
@@ -98,8 +101,8 @@ def more(run: Run) -> None:
 @st.dialog("Reproduce this run", icon=":material/repeat:")
 def reproduce(run: Run) -> None:
     """Says what will happen, warns if the data are not the same, and starts."""
-    with widgets.guarded():
-        warning = check_reproducible(run, widgets.data_root())
+    with guarded():
+        warning = check_reproducible(run, data_root())
         st.write(
             "Trains again with the settings that were recorded, as a new run. At its end it says whether settings, "
             "data, code, packages and machine were the same, and how near the result is: equal to the last bit, as "
@@ -109,9 +112,9 @@ def reproduce(run: Run) -> None:
             st.warning(escape(warning), icon=":material/database:")
         label = "Start anyway" if warning else "Start"
         if st.button(label, type="primary", icon=":material/repeat:", key="reproduce-start"):
-            roots, author = (widgets.runs_root(), widgets.data_root()), visitor.who(ask=False)
+            roots, author = (runs_root(), data_root()), visitor.who(ask=False)
             start = partial(control.reproduce, *roots, run.id, author=author)
-            run_widgets.open_run(once(("reproduce", run.id), start))
+            open_run(once(("reproduce", run.id), start))
 
 
 def put_away(run: Run) -> None:
@@ -137,7 +140,7 @@ def archive(run: Run) -> None:
 def ask_who(run: Run) -> None:
     """Every change is kept with a name."""
     name = visitor.who(key="who-archive")
-    with widgets.guarded():
+    with guarded():
         if st.button("Go on", type="primary", disabled=not name, key="archive-as"):
             archive(run)
 
@@ -148,12 +151,12 @@ def confirm_delete(run: Run) -> None:
     st.text(run.name)
     st.write(f"Gone for good: {escape(what_is_lost(run))}.")
     st.caption("Archive it instead to keep everything and only hide it from lists.")
-    with widgets.guarded():
-        off = not run_widgets.may_delete([run])
+    with guarded():
+        off = not may_delete([run])
         icon = ":material/delete_forever:"
         if st.button("Delete for good", type="primary", icon=icon, key="delete-really", disabled=off):
             delete_run(run.paths.root, run.id, shipped=True)
-            widgets.go_to(widgets.RUNS)
+            go_to(RUNS_PAGE)
 
 
 def waiting_line(runs: Sequence[Run]) -> None:
@@ -202,7 +205,7 @@ def removed_row(run: Run) -> None:
     st.markdown(f"**{escape(run.name)}** :gray[removed from the queue]", width="stretch")
     with st.container(horizontal=True, width="content", gap="xsmall"):
         if st.button("Undo", icon=":material/undo:", help="Put it back in its place", key=f"undo-remove-{run.id}"):
-            control.resume(widgets.runs_root(), widgets.data_root(), run.id, keep_place=True)
+            control.resume(runs_root(), data_root(), run.id, keep_place=True)
             st.rerun(scope="app")
         st.button("", icon=":material/close:", key=f"remove-{run.id}", disabled=True)
 
@@ -216,7 +219,7 @@ def place_buttons(run: Run, *, first: bool, last: bool) -> None:
         move_queued(run.paths, "later")
         st.rerun(scope="app")
     if st.button("", icon=":material/close:", help="Remove it from the queue", key=f"remove-{run.id}"):
-        control.stop(widgets.runs_root(), run.id)
+        control.stop(runs_root(), run.id)
         st.session_state.setdefault(REMOVED, {})[run.id] = time.monotonic()
         st.rerun(scope="app")
 
@@ -231,5 +234,5 @@ def interrupted(runs: Sequence[Run]) -> None:
         st.markdown(f":red[:material/bolt:] {said} interrupted.", width="content")
         label = "Put it back in line" if count == 1 else "Put them back in line"
         if st.button(label, icon=":material/resume:", key="recover", help="Each goes on from its last checkpoint"):
-            control.recover(widgets.runs_root(), widgets.data_root())
+            control.recover(runs_root(), data_root())
             st.rerun(scope="app")

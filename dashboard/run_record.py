@@ -15,8 +15,10 @@ from core.exchange.export import HISTORIES, files_of, write_curves
 from core.files import read_json
 from core.runs.environment import read_uncommitted_changes
 from core.runs.records import Run
-from dashboard import cache, charts, run_widgets
-from dashboard.widgets import escape
+from dashboard.state import cache
+from dashboard.ui.charts.curves import over_time
+from dashboard.ui.format import escape
+from dashboard.ui.page import download_file
 
 CHART_HEIGHT: Final = 240
 MOST_BYTES: Final = 300_000_000
@@ -28,15 +30,13 @@ def system(run: Run) -> None:
     """Use of CPU, memory and GPU."""
     rows = cache.history(run.paths.system)
     figures = {
-        "cpu": charts.over_time(
+        "cpu": over_time(
             rows, {"cpu_percent": "this run", "machine_cpu_percent": "machine, 100 is all cores"}, "CPU", "%"
         ),
-        "memory": charts.over_time(rows, {"memory_bytes": "memory"}, "Memory of this run", "GB", scale=1e-9, digits=2),
-        "machine-memory": charts.over_time(
-            rows, {"machine_memory_percent": "memory"}, "Memory in use on the machine", "%"
-        ),
-        "gpu": charts.over_time(rows, {"gpu_percent": "GPU"}, "GPU", "%"),
-        "gpu-memory": charts.over_time(
+        "memory": over_time(rows, {"memory_bytes": "memory"}, "Memory of this run", "GB", scale=1e-9, digits=2),
+        "machine-memory": over_time(rows, {"machine_memory_percent": "memory"}, "Memory in use on the machine", "%"),
+        "gpu": over_time(rows, {"gpu_percent": "GPU"}, "GPU", "%"),
+        "gpu-memory": over_time(
             rows, {"gpu_memory_bytes": "memory"}, "GPU memory of this run", "GB", scale=1e-9, digits=2
         ),
     }
@@ -60,7 +60,7 @@ def log(run: Run) -> None:
     with st.container(height=460, autoscroll=True, border=False):
         st.code(text or "Nothing has been logged yet.", language=None, wrap_lines=True)
     if text:
-        run_widgets.download_file(run, run.paths.log, "Whole log")
+        download_file(run, run.paths.log, "Whole log")
 
 
 def settings(run: Run) -> None:
@@ -150,7 +150,7 @@ def files(run: Run) -> None:
         key=lambda path: path.name,
     )
     if run.has_weights:
-        run_widgets.download_file(run, run.paths.weights, "Weights", primary=True)
+        download_file(run, run.paths.weights, "Weights", primary=True)
         st.caption("The best epoch as a plain PyTorch state dict; it loads with `weights_only=True`.")
     else:
         st.info("fer2013_model_2.pth is written after the first epoch.", icon=":material/hourglass_empty:")

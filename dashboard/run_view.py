@@ -9,14 +9,22 @@ import streamlit as st
 
 from core.jobs import machine_slots
 from core.runs.records import Run, RunState
-from dashboard import cache, charts, errors_changes, review_view, run_record, run_widgets, widgets
-from dashboard.widgets import duration, escape
+from dashboard import review_view, run_record
+from dashboard.state import cache
+from dashboard.ui import fixed_broken
+from dashboard.ui.charts.curves import Axis, over_time, training_curves
+from dashboard.ui.charts.matrix import confusion_chart
+from dashboard.ui.charts.style import CHART_CONFIG
+from dashboard.ui.faces import images_of, predicted_faces
+from dashboard.ui.format import accuracy_in, ago, duration, escape
+from dashboard.ui.page import ERRORS_PAGE, is_dark, metric_card
+from dashboard.ui.runs import best_with_interval, scored_split, unseen_with_interval
 
 SAMPLES: Final = 32
 CURVE_HEIGHT: Final = 340
 MORE_HEIGHT: Final = 220
 SCORES: Final = ("precision", "recall", "f1")
-AXES: Final[tuple[charts.Axis, ...]] = ("epoch", "step", "time")
+AXES: Final[tuple[Axis, ...]] = ("epoch", "step", "time")
 
 
 def metrics(run: Run) -> None:
@@ -26,27 +34,27 @@ def metrics(run: Run) -> None:
     best, test = run.best, run.metrics("test")
     loss = float(steps["loss"].tail(50).mean()) if len(steps) else None
     row = st.grid(5, min_column_width=150, row_height=190)  # fixed: nothing jumps when the first trend appears
-    widgets.figure(
+    metric_card(
         row,
         "Best validation",
-        run_widgets.best_with_interval(run),
+        best_with_interval(run),
         f"epoch {best.epoch}" if best else "after epoch 1",
         trend=points(epochs, "validation_accuracy"),
         help="Accuracy on the validation images at the best epoch so far.",
     )
-    widgets.figure(
+    metric_card(
         row,
         "Test ± 95 %",
-        widgets.accuracy_in(test),
-        f"{run_widgets.unseen_with_interval(run)} unseen" if test else "once, at the end",
+        accuracy_in(test),
+        f"{unseen_with_interval(run)} unseen" if test else "once, at the end",
         help="Accuracy on the test images with half of its 95 % interval; scored once, never used to choose. Below it "
         "the same on those that do not also stand in train.",
     )
-    widgets.figure(
+    metric_card(
         row, "Training loss", "–" if loss is None else f"{loss:.3f}", "last 50 steps", trend=points(steps, "loss")
     )
     speed = status.images_per_second
-    widgets.figure(
+    metric_card(
         row,
         "Images per second",
         f"{speed:,.0f}" if speed else "–",
@@ -55,11 +63,11 @@ def metrics(run: Run) -> None:
     )
     if run.state.is_live:
         so_far = f"{duration(status.elapsed_seconds)} so far"
-        widgets.figure(row, "Time left", duration(status.eta_seconds), so_far, trend=points(epochs, "seconds"))
+        metric_card(row, "Time left", duration(status.eta_seconds), so_far, trend=points(epochs, "seconds"))
     else:
-        ended = f"ended {widgets.ago(status.ended_at)}" if status.ended_at else ""
+        ended = f"ended {ago(status.ended_at)}" if status.ended_at else ""
         trained = duration(status.elapsed_seconds or None)
-        widgets.figure(row, "Time trained", trained, ended, trend=points(epochs, "seconds"))
+        metric_card(row, "Time trained", trained, ended, trend=points(epochs, "seconds"))
 
 
 def points(frame: pd.DataFrame, column: str) -> list[float] | None:
@@ -98,17 +106,17 @@ def curves(run: Run) -> None:
             begin = "The curves begin with the first steps." if run.state.is_live else "No step was trained: no curves."
             st.caption(begin, width="content")
         return
-    axis: charts.Axis = st.session_state["axis"]
+    axis: Axis = st.session_state["axis"]
     smoothing: float = st.session_state["smoothing"]
     pair = st.grid(2, min_column_width=380)
     for quantity in ("loss", "accuracy"):
-        figure = charts.curves(epochs, steps, quantity, axis, smoothing, run.status.batches)
+        figure = training_curves(epochs, steps, quantity, axis, smoothing, run.status.batches)
         pair.echarts_chart(figure, height=CURVE_HEIGHT, key=f"curve-{quantity}", alt=f"{quantity} of this run")
     more = {
-        "learning-rate": charts.over_time(
+        "learning-rate": over_time(
             steps, {"learning_rate": "learning rate"}, "Learning rate", "rate", axis, run.status.batches, digits=5
         ),
-        "speed": charts.over_time(steps, {"images_per_second": "speed"}, "Speed", "images/s", axis, run.status.batches),
+        "speed": over_time(steps, {"images_per_second": "speed"}, "Speed", "images/s", axis, run.status.batches),
     }
     for key, chart in more.items():
         if chart:
@@ -125,7 +133,7 @@ def samples(run: Run) -> None:
     if table is None:
         st.info("Sample predictions appear after the first epoch.", icon=":material/hourglass_empty:")
         return
-    images = widgets.images_of(run, "validation", len(table))
+    images = images_of(run, "validation", len(table))
     if images is None:
         return
     chosen = table.iloc[np.random.default_rng(0).permutation(len(table))[:SAMPLES]]
@@ -134,12 +142,12 @@ def samples(run: Run) -> None:
         f"{len(chosen)} validation images at the best epoch so far, {right} of them right. "
         "Beneath each: its class, or true → predicted, and the confidence."
     )
-    widgets.predicted_faces(images, chosen)
+    predicted_faces(images, chosen)
 
 
 def errors(run: Run) -> None:
     """How the seven classes fare, and the way to the images."""
-    scored = run_widgets.scored_split(run)
+    scored = scored_split(run)
     if scored is None:
         st.info(
             "Figures for each class are here once the run has been evaluated at its end.", icon=":material/grid_view:"
@@ -165,15 +173,15 @@ def errors(run: Run) -> None:
             pd.DataFrame(rows), hide_index=True, column_order=list(config), column_config=config, key="per-class"
         )
         query = {"run": run.id, "split": split}
-        st.page_link(widgets.ERRORS, label="See the images", icon=":material/grid_view:", query_params=query)
+        st.page_link(ERRORS_PAGE, label="See the images", icon=":material/grid_view:", query_params=query)
     if metrics.confusion:
         title = f"Confusion on {split}, % of each true class"
         right.plotly_chart(
-            charts.confusion(np.array(metrics.confusion), title, 360, widgets.is_dark()),
+            confusion_chart(np.array(metrics.confusion), title, 360, is_dark()),
             key="run-confusion",
-            config=widgets.CHART_CONFIG,
+            config=CHART_CONFIG,
         )
-    errors_changes.against_parent(run)
+    fixed_broken.against_parent(run)
 
 
 TABS: Final[dict[str, Callable[[Run], None]]] = {

@@ -12,8 +12,11 @@ from core.review.runs import annotate
 from core.runs.delete import delete_run, what_is_lost
 from core.runs.records import Run
 from core.runs.table import as_rows
-from dashboard import review_view, run_widgets, visitor, widgets
-from dashboard.widgets import escape
+from dashboard import review_view
+from dashboard.state import visitor
+from dashboard.ui.format import escape
+from dashboard.ui.page import COMPARE_PAGE, go_to
+from dashboard.ui.runs import may_delete
 
 REFUSED = "runs-refused"
 
@@ -24,7 +27,7 @@ def bar(selected: list[Run], shown: list[Run]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         label = f"Compare {len(ids)}" if ids else "Compare"
         if st.button(label, icon=":material/compare_arrows:", disabled=len(ids) < 2, key="compare"):
-            widgets.go_to(widgets.COMPARE, runs=",".join(ids))
+            go_to(COMPARE_PAGE, runs=",".join(ids))
         st.download_button(
             f"CSV of {len(selected or shown):,}",
             lambda: as_csv(selected or shown),
@@ -87,7 +90,7 @@ def delete(selected: list[Run]) -> None:
     with st.container(height=min(60 * len(selected) + 20, 320), border=False):
         for run in selected:
             st.text(f"{run.name}: {what_is_lost(run)}")
-    off = not run_widgets.may_delete(selected)
+    off = not may_delete(selected)
     if st.button(f"Delete {len(selected)} for good", type="primary", key="delete", disabled=off):
         each(selected, lambda run: delete_run(run.paths.root, run.id, shipped=True))
 

@@ -3,8 +3,10 @@
 import streamlit as st
 
 from core.runs.records import Run
-from dashboard import cache, widgets
-from dashboard.widgets import escape
+from dashboard.state import cache
+from dashboard.state.roots import data_root
+from dashboard.ui.format import escape
+from dashboard.ui.page import draw_live
 
 POLL_SECONDS = 2
 
@@ -17,7 +19,7 @@ def offer(run: Run, split: str) -> None:
             title = "Computing the predictions …" if scoring.running else f"Queued: {scoring.ahead} to be scored first"
             st.subheader(title, anchor=False)
             st.write("This takes about a minute per 10,000 images on a CPU. It goes on if you leave the page.")
-            widgets.live(wait, seconds=POLL_SECONDS, run=run, split=split)
+            draw_live(wait, seconds=POLL_SECONDS, run=run, split=split)
             return
         st.subheader(f"Not scored on {split} yet", anchor=False)
         st.write(
@@ -33,7 +35,7 @@ def offer(run: Run, split: str) -> None:
             disabled=not run.has_weights,
             key="score",
         ):
-            cache.scorings().start(run.paths, split, widgets.data_root())
+            cache.scorings().start(run.paths, split, data_root())
             st.rerun()
         st.caption("The same from a terminal")
         st.code(f"python -m core evaluate {run.id} --split {split}", language="bash")

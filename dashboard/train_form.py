@@ -13,7 +13,7 @@ from core.errors import ConfigError
 from core.jobs.inputs import missing_inputs
 from core.presets import PRESETS, Preset
 from core.runs.records import Run
-from dashboard import widgets
+from dashboard.state.roots import data_root, runs_root
 
 _INPUTS = ("dataset", "corrections")
 """Fields that name something a server may not have."""
@@ -49,7 +49,7 @@ def complete(values: Mapping[str, Any]) -> Mapping[str, Any]:
         return values
     chosen = {name: values.get(name, "") for name in _INPUTS}
     wanted = {name: _wanted(name) if value is None else value for name, value in chosen.items()}
-    missing = missing_inputs(widgets.runs_root(), widgets.data_root(), **wanted)
+    missing = missing_inputs(runs_root(), data_root(), **wanted)
     advice = {"dataset": "choose another", "corrections": "choose another or none"}
     raise ConfigError(" ".join(f"{clause[0].upper()}{clause[1:]}: {advice[name]}." for name, clause in missing.items()))
 

@@ -18,9 +18,9 @@ from core.review.images import (
     current_label_reviews,
     read_label_reviews,
 )
-from dashboard import visitor, widgets
 from dashboard.errors_data import Shown
-from dashboard.widgets import escape
+from dashboard.state import visitor
+from dashboard.ui.format import ago, escape, exact
 
 KEYS: Final[dict[str, Decision]] = {
     "a": "ambiguous",
@@ -143,5 +143,5 @@ def history(verdicts: Sequence[LabelReview]) -> None:
     """Who said what about an image, the newest first."""
     for each in reversed(verdicts):
         with st.container(gap="xxsmall"):
-            st.caption(f"{escape(each.by)} · {widgets.ago(each.time)}", help=widgets.exact(each.time))
+            st.caption(f"{escape(each.by)} · {ago(each.time)}", help=exact(each.time))
             st.text(f"{each.in_words()}{': ' if each.comment else ''}{each.comment}")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from dashboard import compare_charts
+from dashboard.ui.charts import comparison
 from tests.dashboard_fixtures import FakeRun
 from tests.test_pages import HOSTILE, Opener, Writer, open_page, words, write
 
@@ -90,9 +90,9 @@ def test_a_setting_is_shown_against_a_result_once_there_are_enough_runs(
 
 
 def test_words_and_numbers_on_an_axis() -> None:
-    option = compare_charts.scatter([("a", "adam", 60.0, (58.0, 62.0)), ("b", 3, 61.0, None)], "optimizer", "accuracy")
+    option = comparison.scatter([("a", "adam", 60.0, (58.0, 62.0)), ("b", 3, 61.0, None)], "optimizer", "accuracy")
     assert option["xAxis"]["data"] == ["adam", "3"] and len(option["series"]) == 3
-    option = compare_charts.parallel(["a", "b"], {"optimizer": ["adam", "sgd"], "rate": [0.1, 0.2]})
+    option = comparison.parallel(["a", "b"], {"optimizer": ["adam", "sgd"], "rate": [0.1, 0.2]})
     assert [axis["type"] for axis in option["parallelAxis"]] == ["category", "value"]
     assert option["series"][1]["data"] == [["sgd", 0.2]]
 
@@ -109,8 +109,8 @@ def test_hostile_names_stay_text(open_page: Opener, write: Writer) -> None:
 
 def test_overlaid_curves_keep_the_colours_of_their_runs(tmp_path: Path) -> None:
     epochs = pd.DataFrame({"epoch": [1, 2], "validation_accuracy": [0.5, 0.6], "validation_loss": [1.2, 1.1]})
-    option = compare_charts.overlay([("a", pd.DataFrame()), ("b", epochs), ("c", epochs)], "accuracy", baseline=2)
+    option = comparison.overlay([("a", pd.DataFrame()), ("b", epochs), ("c", epochs)], "accuracy", baseline=2)
     assert [line["name"] for line in option["series"]] == ["b", "c"]
-    assert [line["color"] for line in option["series"]] == [compare_charts.colour_of(1), compare_charts.colour_of(2)]
+    assert [line["color"] for line in option["series"]] == [comparison.colour_of(1), comparison.colour_of(2)]
     assert option["series"][1]["lineStyle"]["width"] > option["series"][0]["lineStyle"]["width"]
     assert option["dataset"][0]["source"]["value"].tolist() == [50, 60]

@@ -27,8 +27,8 @@ from core.training.checkpoint import TrainingProgress, load_checkpoint, save_che
 from core.training.compute import choose_compute
 from core.training.final_report import score_train
 from core.training.train_data import load_data
-from dashboard import widgets
 from dashboard.errors_data import shown_of
+from dashboard.ui import page
 from tests.dashboard_fixtures import write_run
 from tests.test_training import TINY
 
@@ -203,7 +203,7 @@ def test_images_are_shown_with_the_run_that_was_trained_on_them(
     runs_root: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where the new names are the old ones, dealt anew within each class."""
-    monkeypatch.setattr(widgets, "data_root", lambda: data_root)
+    monkeypatch.setattr(page, "data_root", lambda: data_root)
     run = finished_run(runs_root, data_root, "first")
     before = shown_of(run, "validation")
     assert before is not None and before.info is not None
@@ -218,7 +218,7 @@ def test_images_are_shown_with_the_run_that_was_trained_on_them(
 
 
 def test_pages_see_the_names_of_a_new_import_at_once(data_root: Path) -> None:
-    from dashboard import cache
+    from dashboard.state import cache
 
     def ids() -> list[str]:
         return cache.split(data_root, "demo", "train", read_info(data_root, "demo").edition).ids.tolist()

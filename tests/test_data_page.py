@@ -14,7 +14,8 @@ from core.data.importers.drawing import draw_face
 from core.data.importers.fer2013 import import_dataset
 from core.labels import LABELS
 from core.splits import SPLITS
-from dashboard import audit_view, cache
+from dashboard import audit_view
+from dashboard.state import cache
 from tests.conftest import PROJECT_ROOT, wait_for
 from tests.dashboard_fixtures import end_run, write_run
 from tests.test_data_ferplus import votes_for, write_votes

@@ -30,9 +30,11 @@ from core.review.gallery import (
 )
 from core.review.images import DECISIONS, add_label_reviews, current_label_reviews, read_label_reviews
 from core.runs.reader import read_run
-from dashboard import cache, errors_export, errors_image, verdict_bar, widgets
-from dashboard.background import Scoring, Scorings
+from dashboard import errors_export, errors_image, verdict_bar
 from dashboard.errors_data import Shown
+from dashboard.state import cache
+from dashboard.state.background import Scoring, Scorings
+from dashboard.ui import page
 from tests.dashboard_fixtures import FakeRun
 from tests.test_pages import HOSTILE, Opener, Writer, open_page, words, write
 
@@ -257,7 +259,7 @@ def test_few_of_many_runs_are_asked_about_an_image(
         write("finished", name="older", epochs=1, seed=number, age=timedelta(days=3))
     asked: list[Path] = []
     predictions = cache.predictions
-    monkeypatch.setattr(widgets, "runs_root", lambda: runs_root)
+    monkeypatch.setattr(page, "runs_root", lambda: runs_root)
     monkeypatch.setattr(cache, "predictions", lambda path: asked.append(path) or predictions(path))
     assert {each.id for each in errors_image.comparable_runs(shown(own))} == expected
     errors_image.other_runs(shown(own), table_of(own)["image_id"].iloc[0])

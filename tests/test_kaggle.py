@@ -24,7 +24,7 @@ from core.data.kaggle import process as kaggle_process
 from core.data.kaggle.credentials import parse_credentials
 from core.data.kaggle.download import Download
 from core.errors import DataError
-from dashboard import cache
+from dashboard.state import cache
 from tests.conftest import PROJECT_ROOT, REAL_ZIP, wait_for
 from tests.kaggle_stand_in import KEY, TOKEN, USER, StandIn, serve
 from tests.test_data_sources import small_files

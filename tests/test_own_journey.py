@@ -14,7 +14,7 @@ from core.evaluation.predictions import read_predictions
 from core.labels import LABELS
 from core.runs.paths import RunPaths
 from core.splits import SPLITS
-from dashboard import cache
+from dashboard.state import cache
 from tests.conftest import PROJECT_ROOT
 from tests.test_data_own import folder, photos
 

@@ -26,8 +26,10 @@ from core.review.runs import annotate
 from core.runs.estimate import ROUGH_IMAGES_PER_SECOND, estimate_duration
 from core.runs.reader import list_runs, read_run
 from core.runs.records import RunState
-from dashboard import cache, charts, widgets
-from dashboard.background import Importer
+from dashboard.state import cache, visitor
+from dashboard.state.background import Importer
+from dashboard.ui.charts.curves import MAX_POINTS, training_curves
+from dashboard.ui.format import _JOINER, duration, escape, with_interval
 from tests.conftest import PROJECT_ROOT, wait_for
 from tests.dashboard_fixtures import FakeRun, end_run, write_run
 
@@ -87,7 +89,7 @@ def words(app: AppTest) -> str:
     parts += [element.proto.delta for element in app.get("metric")]
     parts += [element.proto.text for element in app.get("progress") if hasattr(element.proto, "text")]
     parts += [element.value.to_string() for element in app.dataframe]
-    return "\n".join(parts).replace(widgets._JOINER, "").replace("\\", "").replace("\u00a0", " ")
+    return "\n".join(parts).replace(_JOINER, "").replace("\\", "").replace("\u00a0", " ")
 
 
 # --- every page, every state
@@ -195,7 +197,7 @@ def test_the_first_visit_shows_three_steps(open_page: Opener, write: Writer, dem
     app = open_page("overview", data_root=nothing)
     assert buttons(app) == ["Open Predict", "Get data", "Open Train"]
     assert "step 1" in words(app) and "done" not in words(app)
-    app.session_state[widgets.HAS_PREDICTED] = True
+    app.session_state[visitor.HAS_PREDICTED] = True
     assert "step 1" not in words(app.run()) and "step 2" in words(app) and "done" in words(app)
     assert "step 2" not in words(open_page("overview", data_root=demo_root)), "there are data"
     write("queued")
@@ -429,8 +431,8 @@ def test_user_text_is_inert(open_page: Opener, write: Writer, page: str) -> None
 
 
 def test_escape_shows_the_same_characters() -> None:
-    shown = widgets.escape(HOSTILE + "\nsecond line")
-    assert shown.replace("\\", "").replace(widgets._JOINER, "") == HOSTILE + " second line"
+    shown = escape(HOSTILE + "\nsecond line")
+    assert shown.replace("\\", "").replace(_JOINER, "") == HOSTILE + " second line"
 
 
 # --- figures and words
@@ -438,22 +440,20 @@ def test_escape_shows_the_same_characters() -> None:
 
 def test_durations_and_times_are_short() -> None:
     given = [0, 59, 60, 184, 640, 3600, 5400, 90_000, None]
-    assert [widgets.duration(s) for s in given] == [
+    assert [duration(s) for s in given] == [
         "0 s", "59 s", "1 min", "3 min 4 s", "10 min", "1 h", "1 h 30 min", "1 d 1 h", "–"
     ]  # fmt: skip
-    assert (
-        widgets.with_interval({"accuracy": 0.7041, "interval": [0.689, 0.719]}).replace("\u00a0", " ") == "70.4 % ± 1.5"
-    )
-    assert widgets.with_interval(None) == "–"
+    assert with_interval({"accuracy": 0.7041, "interval": [0.689, 0.719]}).replace("\u00a0", " ") == "70.4 % ± 1.5"
+    assert with_interval(None) == "–"
 
 
 def test_curves_stay_small_and_end_at_the_last_point(write: Writer) -> None:
     run = write("running", done=40, epochs=50, age=timedelta(hours=1))
     epochs, steps = cache.history(run.paths.epochs), cache.history(run.paths.steps)
-    train, validation = (part["source"] for part in charts.curves(epochs, steps, "loss", "step", 0.9, 80)["dataset"])
-    assert len(train) <= charts.MAX_POINTS and train["step"].iloc[-1] == validation["step"].iloc[-1] == 3200
+    train, validation = (part["source"] for part in training_curves(epochs, steps, "loss", "step", 0.9, 80)["dataset"])
+    assert len(train) <= MAX_POINTS and train["step"].iloc[-1] == validation["step"].iloc[-1] == 3200
     assert train["train"].std() < train["train, each step"].std()
-    train, _ = (part["source"] for part in charts.curves(epochs, steps, "accuracy", "epoch", 0.0, 80)["dataset"])
+    train, _ = (part["source"] for part in training_curves(epochs, steps, "accuracy", "epoch", 0.0, 80)["dataset"])
     assert train["epoch"].iloc[-1] == 40 and train["train"].equals(train["train, each step"])
 
 

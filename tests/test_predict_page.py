@@ -20,8 +20,9 @@ from core.prediction.batch import frame_picture, predict_pictures
 from core.prediction.pictures import Picture
 from core.prediction.predictor import Framed, Predictor, limit_threads
 from core.review.runs import annotate
-from dashboard import cache, predict_work
+from dashboard import predict_work
 from dashboard.predict_view import boxed
+from dashboard.state import cache
 from tests.conftest import PROJECT_ROOT
 from tests.dashboard_fixtures import FakeRun, write_run
 

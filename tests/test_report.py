@@ -24,7 +24,7 @@ from core.training.compute import Compute, choose_compute
 from core.training.final_report import report
 from core.training.folds import shares_pixels
 from core.training.train_data import load_data
-from dashboard.background import Scoring, Scorings
+from dashboard.state.background import Scoring, Scorings
 from tests.conftest import wait_for
 from tests.test_training import TINY, run_training
 
@@ -124,7 +124,7 @@ def test_scorings_go_one_at_a_time_on_few_cores(finished: RunPaths, monkeypatch:
         started.append((arguments, process))
         return process
 
-    monkeypatch.setattr("dashboard.background.start_module", hold)
+    monkeypatch.setattr("dashboard.state.background.start_module", hold)
     monkeypatch.setattr("core.machine.available_cores", lambda: 8)
     monkeypatch.setenv("FER_CPU_SLOTS", "3")
     scorings, splits = Scorings(), ("train", "validation", "test")

@@ -20,7 +20,8 @@ from core.runs.create import write_meta
 from core.runs.history import HistoryWriter
 from core.runs.reader import list_runs, read_run
 from core.runs.records import RunMeta
-from dashboard import charts, run_record
+from dashboard import run_record
+from dashboard.ui.charts.curves import MAX_POINTS, over_time
 from tests.dashboard_fixtures import FakeRun
 from tests.test_pages import Opener, Writer, open_page, words, write
 
@@ -71,11 +72,11 @@ def test_a_queued_run_says_that_another_runs_root_uses_the_machine(open_page: Op
 
 def test_lines_over_time_are_scaled_thinned_and_left_out_where_empty() -> None:
     rows = pd.DataFrame({"elapsed_s": range(0, 60 * 5000, 60), "a": 2.0, "b": None})
-    option = charts.over_time(rows, {"a": "first", "b": "second", "c": "third"}, "Title", "GB", scale=0.5, digits=2)
+    option = over_time(rows, {"a": "first", "b": "second", "c": "third"}, "Title", "GB", scale=0.5, digits=2)
     assert option is not None and [line["name"] for line in option["series"]] == ["first"]
     source = option["dataset"][0]["source"]
-    assert len(source) <= charts.MAX_POINTS and source["first"].unique() == [1.0] and source["time"].iloc[-1] == 4999
-    assert charts.over_time(pd.DataFrame(), {"a": "first"}, "Title", "%") is None
+    assert len(source) <= MAX_POINTS and source["first"].unique() == [1.0] and source["time"].iloc[-1] == 4999
+    assert over_time(pd.DataFrame(), {"a": "first"}, "Title", "%") is None
 
 
 def test_the_environment_names_machine_code_data_and_packages(open_page: Opener, run: FakeRun) -> None:

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from core.bench.make_runs import make_runs
 from core.review.runs import annotate
 from core.runs.reader import list_runs, read_run
-from dashboard import cache
+from dashboard.state import cache
 from tests.conftest import PROJECT_ROOT
 from tests.dashboard_fixtures import FakeRun, write_run
 

@@ -17,7 +17,7 @@ from core.runs.paths import RunPaths
 from core.runs.reader import list_runs, read_run
 from core.runs.selection import RUN_ORDERS, RunFilter, select_runs
 from core.runs.summary import Summary
-from dashboard import cache
+from dashboard.state import cache
 from tests.conftest import PROJECT_ROOT
 from tests.dashboard_fixtures import FakeRun, write_run
 from tests.test_cli_runs import fer, table

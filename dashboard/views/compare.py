@@ -4,26 +4,27 @@ import streamlit as st
 
 from core.runs.records import Run, RunState
 from core.splits import COMPARED_SPLITS
-from dashboard import cache, compare_view, widgets
-from dashboard.widgets import escape
+from dashboard import compare_view
+from dashboard.state import cache
+from dashboard.state.roots import runs_root
+from dashboard.ui.format import escape, percent
+from dashboard.ui.page import RUNS_PAGE, TRAIN_PAGE, draw_live, empty_state, page_title
 
 SUGGESTED = 3
 
 
 def main() -> None:
-    with widgets.page_title(
+    with page_title(
         "Compare", "Curves over each other, only the settings that differ, and whether one run is really better."
     ):
-        st.page_link(widgets.RUNS, label="All runs", icon=":material/table_rows:")
+        st.page_link(RUNS_PAGE, label="All runs", icon=":material/table_rows:")
     wanted = st.query_params.get("runs", "").split(",")
-    runs = [
-        run for run in cache.runs(widgets.runs_root()) if run.config and (not run.meta.archived or run.id in wanted)
-    ]
+    runs = [run for run in cache.runs(runs_root()) if run.config and (not run.meta.archived or run.id in wanted)]
     if len(runs) < 2:
-        widgets.empty_state(
+        empty_state(
             "Nothing to compare yet",
             "As soon as there are two runs, their curves, settings and scores are shown beside each other here.",
-            widgets.TRAIN,
+            TRAIN_PAGE,
             "Start a run",
             ":material/play_arrow:",
         )
@@ -42,7 +43,7 @@ def main() -> None:
             "Figures on", COMPARED_SPLITS, default=COMPARED_SPLITS[0], key="split", bind="query-params"
         )
     live = any(by_id[run_id].state.is_live for run_id in chosen)
-    widgets.live(
+    draw_live(
         compare_view.comparison,
         seconds=5 if live else None,
         run_ids=chosen,
@@ -62,7 +63,7 @@ def choose(by_id: dict[str, Run]) -> list[str]:
     labels = compare_view.labels_of(list(by_id.values()))
 
     def describe(run_id: str) -> str:
-        return f"{labels[run_id]} · {widgets.percent(by_id[run_id].validation_accuracy)}"
+        return f"{labels[run_id]} · {percent(by_id[run_id].validation_accuracy)}"
 
     def keep() -> None:
         st.query_params["runs"] = ",".join(st.session_state["compared"])

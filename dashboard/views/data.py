@@ -4,22 +4,25 @@ import pandas as pd
 import streamlit as st
 
 from core.data.dataset import list_datasets
-from dashboard import cache, data_import, data_view, kaggle_view, widgets
-from dashboard.background import Snapshot
-from dashboard.widgets import escape
+from dashboard import data_import, data_view, kaggle_view
+from dashboard.state import cache
+from dashboard.state.background import Snapshot
+from dashboard.state.roots import data_root
+from dashboard.ui.format import duration, escape
+from dashboard.ui.page import TRAIN_PAGE, draw_live, go_to, page_title
 
 
 def main() -> None:
-    widgets.page_title("Data", "Import FER2013 once; it is checked, kept as arrays, and opened in milliseconds.")
+    page_title("Data", "Import FER2013 once; it is checked, kept as arrays, and opened in milliseconds.")
     importer = cache.importer()
     state = importer.look()
-    datasets = list_datasets(widgets.data_root())
+    datasets = list_datasets(data_root())
     outcome(state)
     downloading = kaggle_view.show()
     unfinished = state.running or bool(state.error)
     with st.expander("Get data", expanded=unfinished or not (datasets or downloading), icon=":material/add:"):
         if state.running:
-            widgets.live(show_progress, seconds=0.5)
+            draw_live(show_progress, seconds=0.5)
         else:
             data_import.choices(state)
     if datasets:
@@ -33,7 +36,7 @@ def show_progress() -> None:
     state = cache.importer().look()
     if not state.running:
         st.rerun()
-    left = f", {widgets.duration(state.seconds_left)} left" if state.seconds_left is not None else ""
+    left = f", {duration(state.seconds_left)} left" if state.seconds_left is not None else ""
     text = f"{state.done:,} of {state.total:,} images{left}" if state.total else "Opening and checking …"
     st.progress(state.done / state.total if state.total else 0.0, text)
     st.caption("You may leave this page: the import goes on.")
@@ -51,7 +54,7 @@ def outcome(state: Snapshot) -> None:
         with st.container(horizontal=True):
             if st.button("Start training on it", icon=":material/play_arrow:", type="primary"):
                 cache.importer().forget()
-                widgets.go_to(widgets.TRAIN)
+                go_to(TRAIN_PAGE)
             if st.button("Close", icon=":material/close:"):
                 cache.importer().forget()
                 st.rerun()

@@ -4,36 +4,31 @@ import streamlit as st
 
 from core.runs.records import Run
 from core.runs.selection import best_run
-from dashboard import (
-    cache,
-    errors_changes,
-    errors_data,
-    errors_gallery,
-    errors_lists,
-    errors_summary,
-    run_widgets,
-    scoring,
-    widgets,
-)
+from dashboard import errors_data, errors_gallery, errors_lists, errors_summary, scoring
+from dashboard.state import cache
+from dashboard.state.roots import runs_root
+from dashboard.ui import fixed_broken
+from dashboard.ui.page import TRAIN_PAGE, empty_state, guarded, page_title
+from dashboard.ui.runs import choose_run
 
 TABS = ("Images", "Calibration", "Against another run", "Verdicts and lists")
 
 
 def main() -> None:
-    widgets.page_title("Errors", "What a network gets wrong, image by image; say why, and train again without it.")
-    runs = [run for run in cache.runs(widgets.runs_root()) if errors_data.scored_splits(run)]
+    page_title("Errors", "What a network gets wrong, image by image; say why, and train again without it.")
+    runs = [run for run in cache.runs(runs_root()) if errors_data.scored_splits(run)]
     if not runs:
-        widgets.empty_state(
+        empty_state(
             "No predictions yet",
             "As soon as a run has finished its first epoch, its mistakes on the validation images are here.",
-            widgets.TRAIN,
+            TRAIN_PAGE,
             "Start a run",
             ":material/play_arrow:",
         )
         return
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     with left:
-        run = run_widgets.choose_run(runs, best_run(runs))
+        run = choose_run(runs, best_run(runs))
     with right:
         split = choose_split(run)
     shown = errors_data.shown_of(run, split)
@@ -49,12 +44,12 @@ def main() -> None:
     draw = (
         lambda: errors_gallery.gallery(shown, wanted, order),
         lambda: errors_summary.calibration(shown),
-        lambda: errors_changes.against_another(run, split, cache.runs(widgets.runs_root())),
+        lambda: fixed_broken.against_another(run, split, cache.runs(runs_root())),
         lambda: errors_lists.lists(shown),
     )
     for tab, part in zip(tabs, draw, strict=True):
         if tab.open:
-            with tab, widgets.guarded():
+            with tab, guarded():
                 part()
     if shown.images is None:
         errors_data.say_why_no_images(run)

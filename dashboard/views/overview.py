@@ -4,29 +4,33 @@ import streamlit as st
 
 from core.data.dataset import list_datasets
 from core.runs.selection import best_run
-from dashboard import cache, overview_view, run_actions, run_widgets, widgets
+from dashboard import overview_view, run_actions
+from dashboard.state import cache
+from dashboard.state.roots import data_root, runs_root
+from dashboard.ui.page import RUNS_PAGE, TRAIN_PAGE, draw_live, go_to, page_title
+from dashboard.ui.runs import run_table
 
 COLUMNS = ["state", "name", "validation", "test", "unseen", "duration", "author", "created"]
 LATEST = 10
 
 
 def main() -> None:
-    active = any(run.state.is_live for run in cache.runs(widgets.runs_root()))
-    widgets.live(page, seconds=3 if active else None, watched=active)
+    active = any(run.state.is_live for run in cache.runs(runs_root()))
+    draw_live(page, seconds=3 if active else None, watched=active)
 
 
 def page(watched: bool) -> None:
     """All of it; drawn again by itself for as long as something is `watched`."""
-    runs = cache.runs(widgets.runs_root())
+    runs = cache.runs(runs_root())
     if watched != any(run.state.is_live for run in runs):
         st.rerun()  # the last one has ended: draw the page once more, without polling
-    datasets = list_datasets(widgets.data_root())
-    with widgets.page_title(
+    datasets = list_datasets(data_root())
+    with page_title(
         "FER Dashboard",
         "Train, compare and try networks that read seven facial expressions from FER2013's 48x48 images.",
     ):
         if datasets and st.button("Start training", icon=":material/play_arrow:", type="primary"):
-            widgets.go_to(widgets.TRAIN)
+            go_to(TRAIN_PAGE)
     if not overview_view.any_of_ones_own(runs):
         overview_view.first_steps(runs, datasets)
     run_actions.interrupted(runs)
@@ -39,8 +43,8 @@ def page(watched: bool) -> None:
     if latest:
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.subheader("Latest runs", anchor=False, width="content")
-            st.page_link(widgets.RUNS, label="All runs", icon=":material/arrow_forward:", icon_position="right")
-        run_widgets.run_table(latest, "latest", COLUMNS)
+            st.page_link(RUNS_PAGE, label="All runs", icon=":material/arrow_forward:", icon_position="right")
+        run_table(latest, "latest", COLUMNS)
 
 
 main()

@@ -9,23 +9,26 @@ from core.errors import FerError
 from core.prediction.pictures import Picture
 from core.runs.records import Run
 from core.runs.selection import best_run
-from dashboard import cache, predict_view, run_widgets, widgets
+from dashboard import predict_view
 from dashboard.predict_work import MAX_PICTURES, Network, Result, network_of, network_of_upload, pictures_of, results
-from dashboard.widgets import escape
+from dashboard.state import cache, visitor
+from dashboard.state.roots import runs_root
+from dashboard.ui.faces import dataset_of
+from dashboard.ui.format import escape
+from dashboard.ui.page import TRAIN_PAGE, empty_state, page_title
+from dashboard.ui.runs import choose_id, choose_run, why_default
 
 MAX_UPLOAD_MB = 200  # of one file: a picture may have 20, a zip file of pictures more
 
 
 def main() -> None:
-    widgets.page_title(
-        "Predict", "Upload a photo and see which of the seven expressions a trained network reads in it."
-    )
-    runs = [run for run in cache.runs(widgets.runs_root()) if run.has_weights and not run.meta.archived]
+    page_title("Predict", "Upload a photo and see which of the seven expressions a trained network reads in it.")
+    runs = [run for run in cache.runs(runs_root()) if run.has_weights and not run.meta.archived]
     if not runs:
-        widgets.empty_state(
+        empty_state(
             "No trained network yet",
             "After the first epoch of a run its network can be tried here on photos of your own.",
-            widgets.TRAIN,
+            TRAIN_PAGE,
             "Start a run",
             ":material/play_arrow:",
         )
@@ -41,7 +44,7 @@ def main() -> None:
     found = compute(pictures, networks, whole, margin)
     predict_view.draw_problems(found)
     readable = [result for result in found if not result.problem]
-    st.session_state[widgets.HAS_PREDICTED] = bool(readable) or st.session_state.get(widgets.HAS_PREDICTED, False)
+    st.session_state[visitor.HAS_PREDICTED] = bool(readable) or st.session_state.get(visitor.HAS_PREDICTED, False)
     if len(readable) == 1:
         predict_view.draw_photo(readable[0], networks)
     elif readable and (chosen := predict_view.draw_table(readable, networks)):
@@ -53,13 +56,13 @@ def choose_networks(runs: Sequence[Run]) -> list[Network]:
     left, right = st.columns(2, gap="medium")
     with left:
         default = best_run(list(runs))
-        run = run_widgets.choose_run(runs, default, "Network")
+        run = choose_run(runs, default, "Network")
         if default and run.id == default.id:
-            st.caption(run_widgets.why_default(run))
+            st.caption(why_default(run))
     others = {other.id: other for other in runs if other.id != run.id}
     with right:
         name = {"": "–"} | {other.id: other.name for other in others.values()}
-        second = run_widgets.choose_id("Compare with", ["", *others], "", name.__getitem__, "second")
+        second = choose_id("Compare with", ["", *others], "", name.__getitem__, "second")
     with right.popover("Weights of your own", icon=":material/upload_file:"):
         st.caption(
             "A .pth with the state dict of CnnModel2 or CnnModel1, named as in the original project. Nothing in it is "
@@ -76,7 +79,7 @@ def choose_networks(runs: Sequence[Run]) -> list[Network]:
             st.error(escape(str(error)), icon=":material/error:")
     if second:
         networks.append(network_of(others[second]))
-    info = widgets.dataset_of(run)
+    info = dataset_of(run)
     if info and info.kind == "drawn" and networks[0].run:
         drawn = "This network has only seen drawn faces: what it says about photographs means little."
         st.warning(drawn, icon=":material/draw:")

@@ -5,8 +5,12 @@ import streamlit as st
 from core.errors import RunError
 from core.runs.records import Run, RunState
 from core.runs.selection import best_run
-from dashboard import cache, reproduction_view, run_actions, run_view, run_widgets, widgets
-from dashboard.widgets import escape
+from dashboard import reproduction_view, run_actions, run_view
+from dashboard.state import cache
+from dashboard.state.roots import runs_root
+from dashboard.ui.format import ago, escape, exact
+from dashboard.ui.page import RUN_PAGE, RUNS_PAGE, TRAIN_PAGE, draw_live, empty_state, guarded, page_title
+from dashboard.ui.runs import problem, run_table, state_chip, why_default
 
 POLL_SECONDS = 1.5  # of the 2.5 s in which a new point should be on the screen, one is left for drawing it
 LATEST = 15
@@ -15,7 +19,7 @@ LATEST = 15
 def main() -> None:
     wanted = st.query_params.get("run")
     try:
-        run = cache.run(widgets.runs_root(), wanted) if wanted else None
+        run = cache.run(runs_root(), wanted) if wanted else None
     except RunError as error:
         st.error(escape(str(error)), icon=":material/error:")
         run = None
@@ -24,26 +28,26 @@ def main() -> None:
         return
     st.query_params["run"] = run.id  # a link from one run to another is followed without a change of the address
     live = run.state.is_live
-    chosen = best_run(cache.runs(widgets.runs_root()))
+    chosen = best_run(cache.runs(runs_root()))
     default = chosen is not None and chosen.id == run.id
-    widgets.live(body, seconds=POLL_SECONDS if live else None, run_id=run.id, watched=live, default=default)
+    draw_live(body, seconds=POLL_SECONDS if live else None, run_id=run.id, watched=live, default=default)
 
 
 def choose() -> None:
     """No run in the address: the latest to choose from; the Runs page finds the others."""
-    runs = [run for run in cache.runs(widgets.runs_root()) if not run.meta.archived]
-    with widgets.page_title("Run", "Choose a run to see its curves, samples, log and files."):
+    runs = [run for run in cache.runs(runs_root()) if not run.meta.archived]
+    with page_title("Run", "Choose a run to see its curves, samples, log and files."):
         if runs:
-            st.page_link(widgets.RUNS, label="All runs", icon=":material/table_rows:")
+            st.page_link(RUNS_PAGE, label="All runs", icon=":material/table_rows:")
     if runs:
-        run_widgets.run_table(runs[:LATEST], "choose", ["state", "name", "validation", "epochs", "author", "created"])
+        run_table(runs[:LATEST], "choose", ["state", "name", "validation", "epochs", "author", "created"])
         if len(runs) > LATEST:
             st.caption(f"The latest {LATEST} of {len(runs):,} runs.")
     else:
-        widgets.empty_state(
+        empty_state(
             "No runs yet",
             "A run's curves, samples, log and files will be here, live while it trains.",
-            widgets.TRAIN,
+            TRAIN_PAGE,
             "Start your first run",
             ":material/play_arrow:",
         )
@@ -57,11 +61,11 @@ def body(run_id: str, watched: bool, default: bool) -> None:
         watched: whether it was live when the page was drawn.
         default: whether predictions use it by default.
     """
-    run = cache.run(widgets.runs_root(), run_id)
+    run = cache.run(runs_root(), run_id)
     if watched != run.state.is_live:
         st.rerun()  # it has ended, or goes on again: one more drawing of the page ends or begins the polling
     header(run, default)
-    run_widgets.problem(run)
+    problem(run)
     reproduction_view.verdict(run)
     if run.state is not RunState.DAMAGED:
         run_view.metrics(run)
@@ -71,27 +75,27 @@ def body(run_id: str, watched: bool, default: bool) -> None:
         run_view.curve_controls()
     for tab, draw in zip(tabs, run_view.TABS.values(), strict=True):
         if tab.open:
-            with tab, widgets.guarded():
+            with tab, guarded():
                 draw(run)
 
 
 def header(run: Run, default: bool) -> None:
     """Name, state, and what can be done about it."""
-    with widgets.page_title(escape(run.name)):
+    with page_title(escape(run.name)):
         run_actions.actions(run)
     with st.container(horizontal=True, vertical_alignment="center"):
-        run_widgets.state_chip(run.state)
+        state_chip(run.state)
         status = run.status
         by = f" by {escape(run.meta.author)}" if run.meta.author else ""
         device = f" · {escape(status.device)}" if status.device else ""
         st.caption(
-            f"{escape(run.id)} · created {widgets.ago(status.created_at)}{by}{device}",
-            help=f"Created {widgets.exact(status.created_at)}",
+            f"{escape(run.id)} · created {ago(status.created_at)}{by}{device}",
+            help=f"Created {exact(status.created_at)}",
         )
         if run.meta.archived:
             st.badge("archived", icon=":material/archive:", color="gray")
     if default:
-        st.caption(f":material/add_reaction: {run_widgets.why_default(run)}")
+        st.caption(f":material/add_reaction: {why_default(run)}")
     origin(run)
 
 
@@ -101,13 +105,13 @@ def origin(run: Run) -> None:
         return
     said = "Reproduces" if run.meta.reproduces == run.meta.parent else "Cloned from"
     try:
-        parent = cache.run(widgets.runs_root(), run.meta.parent)
+        parent = cache.run(runs_root(), run.meta.parent)
     except RunError:
         st.caption(f"{said} {escape(run.meta.parent)}, which is gone.")
         return
     icon = ":material/repeat:" if run.meta.reproduces else ":material/content_copy:"
     address = {**st.query_params.to_dict(), "run": parent.id}  # the same tab of the other run
-    st.page_link(widgets.RUN, label=f"{said} {escape(parent.name)}", icon=icon, query_params=address)
+    st.page_link(RUN_PAGE, label=f"{said} {escape(parent.name)}", icon=icon, query_params=address)
 
 
 main()

@@ -4,29 +4,34 @@ import streamlit as st
 
 from core.runs.records import Run
 from core.runs.selection import select_runs
-from dashboard import cache, paging, run_widgets, runs_actions, runs_filters, widgets
+from dashboard import runs_actions, runs_filters
+from dashboard.state import cache
+from dashboard.state.roots import runs_root
+from dashboard.ui import pagination
+from dashboard.ui.page import TRAIN_PAGE, draw_live, empty_state, go_to, page_title
+from dashboard.ui.runs import run_table
 
 POLL_SECONDS = 2
 ROWS = 50  # per page: the curves of these runs are read, no others
 
 
 def main() -> None:
-    runs = cache.runs(widgets.runs_root())
-    with widgets.page_title("Runs"):
+    runs = cache.runs(runs_root())
+    with page_title("Runs"):
         if runs and st.button("Start training", icon=":material/play_arrow:", type="primary"):
-            widgets.go_to(widgets.TRAIN)
+            go_to(TRAIN_PAGE)
     if not runs:
-        widgets.empty_state(
+        empty_state(
             "No runs yet",
             "Every training run will be a row here: its state, its scores, how long it took.",
-            widgets.TRAIN,
+            TRAIN_PAGE,
             "Start your first run",
             ":material/play_arrow:",
         )
         return
     view = runs_filters.view(runs)
     live = any_live(runs)
-    widgets.live(table, seconds=POLL_SECONDS if live else None, view=view, watched=live)
+    draw_live(table, seconds=POLL_SECONDS if live else None, view=view, watched=live)
 
 
 def any_live(runs: list[Run]) -> bool:
@@ -35,7 +40,7 @@ def any_live(runs: list[Run]) -> bool:
 
 def table(view: runs_filters.View, watched: bool) -> None:
     """The runs that the filters leave; drawn again by itself for as long as one is `watched`."""
-    runs = cache.runs(widgets.runs_root())
+    runs = cache.runs(runs_root())
     if watched != any_live(runs):
         st.rerun()  # the last one has ended, or one has begun: one more drawing of the page ends or begins the polling
     shown = select_runs(runs, view.wanted, view.order)
@@ -47,7 +52,7 @@ def table(view: runs_filters.View, watched: bool) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         rows = page_of(shown, view, missing(runs, shown, view))
     with place:
-        selected = run_widgets.run_table(rows, "runs", view.columns, select=True)
+        selected = run_table(rows, "runs", view.columns, select=True)
         runs_actions.change(selected, shown)
     with actions:
         runs_actions.bar(selected, shown)
@@ -65,7 +70,7 @@ def page_of(shown: list[Run], view: runs_filters.View, rest: str) -> list[Run]:
     """How many there are, and the switch between pages; the runs of the chosen one."""
     pages = -(-len(shown) // ROWS)
     place = st.container()
-    page = paging.choose_page(pages, repr((view.wanted, view.order)))
+    page = pagination.choose_page(pages, repr((view.wanted, view.order)))
     rows = shown[(page - 1) * ROWS : page * ROWS]
     of = f"{(page - 1) * ROWS + 1} to {(page - 1) * ROWS + len(rows)} of " if pages > 1 else ""
     place.caption(f"{of}{len(shown):,} {'run' if len(shown) == 1 else 'runs'}{rest}", width="content")

@@ -15,23 +15,27 @@ from core.runs.estimate import estimate_duration
 from core.runs.paths import is_shipped
 from core.runs.records import Run
 from core.splits import SPLITS
-from dashboard import cache, run_actions, run_widgets, train_form, widgets
-from dashboard.widgets import escape
+from dashboard import run_actions, train_form
+from dashboard.state import cache
+from dashboard.state.roots import data_root, runs_root
+from dashboard.ui.format import duration, escape
+from dashboard.ui.page import DATA_PAGE, RUN_PAGE, empty_state, page_title
+from dashboard.ui.runs import open_run
 
 
 def main() -> None:
-    widgets.page_title("Train", "Choose a recipe and a data set; the run goes on when you leave or close the browser.")
-    datasets = list_datasets(widgets.data_root())
+    page_title("Train", "Choose a recipe and a data set; the run goes on when you leave or close the browser.")
+    datasets = list_datasets(data_root())
     if not datasets:
-        widgets.empty_state(
+        empty_state(
             "Nothing to train on yet",
             "Import FER2013, or make the drawn demo set in seconds; then choose a recipe here.",
-            widgets.DATA,
+            DATA_PAGE,
             "Get data",
             ":material/database:",
         )
         return
-    runs = cache.runs(widgets.runs_root())
+    runs = cache.runs(runs_root())
     form, summary = st.columns([5, 3], gap="medium")
     with form:
         source = cloned_run() or choose_preset()
@@ -47,7 +51,7 @@ def cloned_run() -> Run | None:
     if not wanted:
         return None
     try:
-        run = cache.run(widgets.runs_root(), wanted)
+        run = cache.run(runs_root(), wanted)
         if run.config is None:
             raise RunError(f"The settings of {run.name} cannot be used: {run.problem}")
     except RunError as error:
@@ -55,7 +59,7 @@ def cloned_run() -> Run | None:
         return None
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f":material/content_copy: Cloned from **{escape(run.name)}**", width="content")
-        st.page_link(widgets.RUN, label="Open it", icon=":material/show_chart:", query_params={"run": run.id})
+        st.page_link(RUN_PAGE, label="Open it", icon=":material/show_chart:", query_params={"run": run.id})
         if st.button("Use a recipe instead", type="tertiary", key="no-clone"):
             st.query_params.clear()
             st.rerun()
@@ -88,7 +92,7 @@ def fitting_lists(datasets: list[DatasetInfo]) -> list[str]:
     """The lists of corrections that were made on the chosen dataset; all, until one is chosen."""
     datasets_by_name = {info.name: info for info in datasets}
     chosen = train_form.chosen_dataset(list(datasets_by_name))
-    lists = list_corrections(widgets.runs_root())
+    lists = list_corrections(runs_root())
     if chosen is None:
         return [each.name for each in lists]
     return [each.name for each in lists if same_images([each.data, datasets_by_name[chosen].identity])]
@@ -116,7 +120,7 @@ def review(source: str | Run, values: dict[str, Any], datasets: list[DatasetInfo
         return
     info = next(info for info in datasets if info.name == config.dataset)
     estimate = estimate_duration(config, {split: info.images(split) for split in SPLITS}, runs)
-    st.metric("Estimated time", f"about {widgets.duration(estimate.seconds)}")
+    st.metric("Estimated time", f"about {duration(estimate.seconds)}")
     size = f"{config.epochs} epochs of {estimate.images_per_epoch:,} images"
     st.caption(f"{size} and the evaluation, at {escape(estimate.basis)}.")
     if info.kind == "drawn":
@@ -126,14 +130,14 @@ def review(source: str | Run, values: dict[str, Any], datasets: list[DatasetInfo
         st.caption(f":gray[:material/schedule:] {waiting} before it in the queue.")
     if st.button("Start training", type="primary", icon=":material/play_arrow:", width="stretch", key="start"):
         parent = source.id if isinstance(source, Run) else None
-        run_widgets.open_run(start_once(config, (name or "").strip(), (author or "").strip(), parent))
+        open_run(start_once(config, (name or "").strip(), (author or "").strip(), parent))
     st.caption("The same from a terminal")
     st.code(train_form.command(source, config, name or "", author or ""), language="bash", wrap_lines=True)
 
 
 def start_once(config: TrainConfig, name: str, author: str, parent: str | None) -> str:
     """Start the run, once for a double click."""
-    roots = widgets.runs_root(), widgets.data_root()
+    roots = runs_root(), data_root()
     wish = (config, name, author, parent)
     return run_actions.once(wish, lambda: control.start(*roots, config, name=name, author=author, parent=parent))
 

@@ -15,7 +15,7 @@ from core.review.corrections import list_corrections, run_corrections
 from core.review.images import read_label_reviews
 from core.runs.paths import RunPaths
 from core.runs.reader import list_runs
-from dashboard import parts
+from dashboard.ui.components.wall import sprite
 from tests.browser.conftest import App
 from tests.browser.test_journey import open_page, settle
 from tests.conftest import wait_for
@@ -65,7 +65,7 @@ def test_every_cell_opens_exactly_its_images(app: App, page: Any, demo_root: Pat
             ids = inside["image_id"].tolist()
             wait_for(lambda ids=ids: wall(page)["ids"] == ids, 20, f"the images of cell {true}, {predicted}")
             if ids:  # the very pictures, in that order
-                assert wall(page)["sprite"] == f'url("{parts.sprite(images[inside["index"].to_numpy()])}")'
+                assert wall(page)["sprite"] == f'url("{sprite(images[inside["index"].to_numpy()])}")'
             assert page.locator('td button[aria-pressed="true"]').count() == 1
             shown += len(inside)
     assert shown == len(table)

@@ -10,7 +10,7 @@ from typing import Final
 from playwright.sync_api import ElementHandle, Page
 from playwright.sync_api import Error as BrowserError
 
-from dashboard.widgets import UNEXPECTED
+from dashboard.ui.page import UNEXPECTED
 from tests.browser.conftest import App, settle
 from tests.browser.watching import Traffic, listen
 

@@ -24,7 +24,7 @@ from core.runs.history import read_rows
 from core.runs.paths import QueuePaths, RunPaths
 from core.runs.reader import list_runs, read_run, read_status
 from core.runs.records import RunState
-from dashboard import cache
+from dashboard.state import cache
 from tests.conftest import PROJECT_ROOT, wait_for
 from tests.test_jobs import ENDLESS
 

@@ -4,9 +4,9 @@ from zlib import crc32
 
 import streamlit as st
 
-from dashboard import widgets
+from dashboard.ui.page import follow_address
 
-KEY = "page"
+PAGE_KEY = "page"
 """Of the widget, and of its parameter in the address."""
 
 
@@ -21,12 +21,12 @@ def choose_page(pages: int, of: str) -> int:
     if pages == 1:
         return 1
     stamp = f"{crc32(of.encode()):08x}"
-    number, _, of_this = st.query_params.get(KEY, "").partition("-")
+    number, _, of_this = st.query_params.get(PAGE_KEY, "").partition("-")
     wanted = min(max(int(number), 1), pages) if of_this in ("", stamp) and number.isdecimal() else 1
-    widgets.follow(KEY, wanted)
-    return st.pagination(pages, key=KEY, on_change=_turn, args=(stamp,))
+    follow_address(PAGE_KEY, wanted)
+    return st.pagination(pages, key=PAGE_KEY, on_change=_turn, args=(stamp,))
 
 
 def _turn(stamp: str) -> None:
     """A page was clicked: write it to the address, from which the page is drawn."""
-    st.query_params[KEY] = f"{st.session_state[KEY]}-{stamp}"
+    st.query_params[PAGE_KEY] = f"{st.session_state[PAGE_KEY]}-{stamp}"

@@ -11,11 +11,16 @@ from core.evaluation.fixed_broken import changes_per_class, fixed_and_broken
 from core.labels import LABELS
 from core.review.corrections import run_corrections
 from core.runs.records import Run
-from dashboard import cache, paging, parts, run_widgets, widgets
 from dashboard.errors_data import data_split, scored_splits
-from dashboard.widgets import escape
+from dashboard.state import cache
+from dashboard.state.roots import data_root, runs_root
+from dashboard.ui import pagination
+from dashboard.ui.components.wall import Tile, static_wall
+from dashboard.ui.faces import dataset_of
+from dashboard.ui.format import escape
+from dashboard.ui.runs import choose_run
 
-PAGE: Final = 30
+CHANGES_PER_PAGE: Final = 30
 GALLERIES: Final = ("fixed", "broken", "both wrong")
 
 
@@ -24,7 +29,7 @@ def against_parent(run: Run) -> None:
     if not run.meta.parent:
         return
     try:
-        parent = cache.run(widgets.runs_root(), run.meta.parent)
+        parent = cache.run(runs_root(), run.meta.parent)
     except RunError:
         return  # gone: the page says so where it names the parent
     st.subheader(f"Errors against {escape(parent.name)}", anchor=False)
@@ -37,7 +42,7 @@ def against_parent(run: Run) -> None:
     changes(parent, run, split or splits[0])
 
 
-def against_baseline(baseline: Run, runs: Sequence[Run], split: str) -> None:
+def draw_against_baseline(baseline: Run, runs: Sequence[Run], split: str) -> None:
     """For the Compare page: what another run fixed and broke against the baseline."""
     others = [run for run in runs if run.id != baseline.id and run.paths.has_predictions(split)]
     if not others or not baseline.paths.has_predictions(split):
@@ -45,7 +50,7 @@ def against_baseline(baseline: Run, runs: Sequence[Run], split: str) -> None:
     st.subheader("Errors against the baseline", anchor=False)
     changes(
         baseline,
-        run_widgets.choose_run(others, label="Beside", parameter="beside") if len(others) > 1 else others[0],
+        choose_run(others, label="Beside", parameter="beside") if len(others) > 1 else others[0],
         split,
     )
 
@@ -65,7 +70,7 @@ def against_another(run: Run, split: str, runs: Sequence[Run]) -> None:
         st.info(f"There is no other run of this data that has been scored on {split}.", icon=":material/compare:")
         return
     fitting.sort(key=lambda each: each.id != run.meta.parent)
-    changes(run_widgets.choose_run(fitting, label="Beside", parameter="beside"), run, split)
+    changes(choose_run(fitting, label="Beside", parameter="beside"), run, split)
 
 
 def note_corrections(run: Run) -> None:
@@ -91,12 +96,12 @@ def changes(before: Run, after: Run, split: str) -> None:
     )
     left, right = st.columns([2, 3], gap="medium")
     with left:
-        per_class(found)
+        changes_table(found)
     with right:
-        gallery(before, after, split, found)
+        changes_gallery(before, after, split, found)
 
 
-def per_class(found: pd.DataFrame) -> None:
+def changes_table(found: pd.DataFrame) -> None:
     """What became of the images of each true class."""
     table = changes_per_class(found).reset_index()
     config: dict[str, Any] = {
@@ -111,7 +116,7 @@ def per_class(found: pd.DataFrame) -> None:
     )
 
 
-def gallery(before: Run, after: Run, split: str, found: pd.DataFrame) -> None:
+def changes_gallery(before: Run, after: Run, split: str, found: pd.DataFrame) -> None:
     """The images of one kind, the surest of the later run first."""
     names = {kind: f"{kind} ({(found['outcome'] == kind).sum():,})" for kind in GALLERIES}
     kind = st.segmented_control(
@@ -125,22 +130,22 @@ def gallery(before: Run, after: Run, split: str, found: pd.DataFrame) -> None:
         wrap=True,
     )
     rows = found[found["outcome"] == (kind or "fixed")].sort_values("confidence_after", ascending=False, kind="stable")
-    info = widgets.dataset_of(after)
+    info = dataset_of(after)
     if not len(rows) or info is None:
         st.caption("None." if info else "The images are not shown: the data set is not on this machine.")
         return
-    pages = -(-len(rows) // PAGE)
-    page = paging.choose_page(pages, f"{kind}-{before.id}-{after.id}-{split}")
-    rows = rows.iloc[(page - 1) * PAGE : page * PAGE]
-    images = cache.split(widgets.data_root(), info.name, data_split(split), info.edition)
+    pages = -(-len(rows) // CHANGES_PER_PAGE)
+    page = pagination.choose_page(pages, f"{kind}-{before.id}-{after.id}-{split}")
+    rows = rows.iloc[(page - 1) * CHANGES_PER_PAGE : page * CHANGES_PER_PAGE]
+    images = cache.split(data_root(), info.name, data_split(split), info.edition)
     places = pd.Index(images.ids).get_indexer(pd.Index(rows["image"]))
     if (places < 0).any():
         st.caption("The images are not shown: the data set has changed since these runs.")
         return
-    parts.faces(tiles(rows), images.images[places], key=f"changes-wall-{after.id}")
+    static_wall(change_tiles(rows), images.images[places], key=f"changes-wall-{after.id}")
 
 
-def tiles(rows: pd.DataFrame) -> list[parts.Tile]:
+def change_tiles(rows: pd.DataFrame) -> list[Tile]:
     """What the wall shows: what the later run says, and beneath what the earlier one said."""
     return [
         {

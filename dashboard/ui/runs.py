@@ -1,7 +1,6 @@
 """What several pages draw of runs: chips of their state, their figures in words, tables, choosers, files."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 from zlib import crc32
 
@@ -14,8 +13,9 @@ from core.runs.delete import shipped_warning
 from core.runs.paths import is_shipped
 from core.runs.records import Run, RunState
 from core.runs.summary import SplitMetrics
-from dashboard import cache, widgets
-from dashboard.widgets import RUN, Colour, accuracy_in, duration, escape, go_to, percent, size, with_interval
+from dashboard.state import cache
+from dashboard.ui.format import Colour, accuracy_in, duration, escape, percent, with_interval
+from dashboard.ui.page import RUN_PAGE, follow_address, go_to
 
 
 class Look(NamedTuple):
@@ -184,7 +184,7 @@ def _state_cell(state: RunState) -> str:
 
 def open_run(run_id: str) -> None:
     """Go to the page of a run."""
-    go_to(RUN, run=run_id)
+    go_to(RUN_PAGE, run=run_id)
 
 
 def choose_run(runs: Sequence[Run], default: Run | None = None, label: str = "Run", parameter: str = "run") -> Run:
@@ -214,7 +214,7 @@ def choose_id(label: str, ids: Sequence[str], default: str, describe: Callable[[
     wanted = st.query_params.get(parameter)
     preset = wanted if wanted in ids else default
     key = f"choose-{parameter}"
-    widgets.follow(key, preset)
+    follow_address(key, preset)
     return st.selectbox(label, ids, format_func=describe, key=key, on_change=_chosen, args=(key, parameter))
 
 
@@ -238,20 +238,3 @@ def may_delete(runs: Sequence[Run]) -> bool:
         return True
     st.warning(escape(" ".join(map(shipped_warning, shipped))), icon=":material/inventory_2:")
     return st.checkbox("Delete it anyway", key="delete-shipped")
-
-
-# --- files
-
-
-def download_file(run: Run, path: Path, label: str, primary: bool = False) -> None:
-    """A button that hands out one file of a run, read when it is clicked."""
-    st.download_button(
-        f"{label}: {path.name} ({size(path.stat().st_size)})",
-        path.read_bytes,
-        file_name=path.name,
-        mime="application/octet-stream",
-        icon=":material/download:",
-        type="primary" if primary else "secondary",
-        on_click="ignore",
-        key=f"download-{path.name}-{run.id}",
-    )

@@ -3,10 +3,10 @@
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.charts import TRAIN_COLOUR, VALIDATION_COLOUR
+from dashboard.ui.charts.style import TRAIN_COLOUR, VALIDATION_COLOUR
 
 
-def reliability(bins: pd.DataFrame, title: str) -> go.Figure:
+def reliability_chart(bins: pd.DataFrame, title: str) -> go.Figure:
     """Accuracy over confidence, with the line of a network that knows how often it is right.
 
     Args:

@@ -6,7 +6,7 @@ from urllib.parse import quote, unquote
 import streamlit as st
 
 COOKIE: Final = "fer-name"
-LONGEST: Final = 60
+MAX_NAME_CHARACTERS: Final = 60
 KEPT_SECONDS: Final = 365 * 24 * 3600
 
 
@@ -21,13 +21,17 @@ def who(*, ask: bool = True, key: str = "who") -> str:
         return str(st.user.get("name") or st.user.get("email") or "")
     if "who" not in st.session_state:
         kept = st.context.cookies.get(COOKIE)
-        st.session_state["who"] = unquote(kept)[:LONGEST] if isinstance(kept, str) else ""
+        st.session_state["who"] = unquote(kept)[:MAX_NAME_CHARACTERS] if isinstance(kept, str) else ""
     if ask and key == "who":
         st.text_input(
-            "Your name", key=key, max_chars=LONGEST, persist_state="session", placeholder="stands beside what you say"
+            "Your name",
+            key=key,
+            max_chars=MAX_NAME_CHARACTERS,
+            persist_state="session",
+            placeholder="stands beside what you say",
         )
     elif ask:
-        st.text_input("Your name", key=key, max_chars=LONGEST, on_change=_take, args=(key,))
+        st.text_input("Your name", key=key, max_chars=MAX_NAME_CHARACTERS, on_change=_take, args=(key,))
     name = " ".join(str(st.session_state["who"] or "").split())
     if ask:
         _keep(name)
@@ -44,3 +48,7 @@ def _keep(name: str) -> None:
     value = quote(name, safe="")  # leaves letters, digits and _ . - ~ % only: nothing that could end the string
     script = name and f'document.cookie = "{COOKIE}={value}; path=/; max-age={KEPT_SECONDS}; samesite=lax"'
     st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)
+
+
+HAS_PREDICTED: Final = "has-predicted"
+"""In the session state once this visitor has seen a prediction."""

@@ -26,7 +26,7 @@ from core.runs.history import read_rows
 from core.runs.paths import RunPaths
 from core.runs.reader import RunReader
 from core.runs.records import Run
-from dashboard.background import Importer, Scorings
+from dashboard.state.background import Importer, Scorings
 
 if TYPE_CHECKING:
     from core.evaluation.nearest import Mistakes
@@ -191,12 +191,12 @@ def temperature(key: FileKey) -> float:
 
 
 @st.cache_resource(max_entries=8, show_spinner="Looking for repeated images …")
-def copies(data_root: Path, dataset: str, edition: str, split_name: str) -> dict[str, np.ndarray]:
+def duplicates(data_root: Path, dataset: str, edition: str, split_name: str) -> dict[str, np.ndarray]:
     """Which images of a split the audit found to be copies, by kind."""
     return duplicate_flags(audit_dataset(data_root, dataset), split_name)
 
 
-def verdicts(paths: RunPaths) -> list[LabelReview]:
+def label_reviews(paths: RunPaths) -> list[LabelReview]:
     """Everything said about a run's images, oldest first."""
     return _verdicts(file_key(paths.reviews), paths)
 
@@ -206,7 +206,7 @@ def _verdicts(key: FileKey, _paths: RunPaths) -> list[LabelReview]:
     return read_label_reviews(_paths)
 
 
-def standing(paths: RunPaths, split_name: str) -> CurrentReviews:
+def current_reviews(paths: RunPaths, split_name: str) -> CurrentReviews:
     """What stands of `verdicts` about a split, by image and author; nobody may change it."""
     return _standing(file_key(paths.reviews), split_name, paths)
 

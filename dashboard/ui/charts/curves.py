@@ -5,17 +5,14 @@ Plotly figure anew, with a flicker, whenever its data change. Backgrounds are tr
 the theme, so that each figure works on light and dark.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
-from core.labels import COLOURS, LABELS
+from dashboard.ui.charts.style import TRAIN_COLOUR, VALIDATION_COLOUR
 
-TRAIN_COLOUR: Final = "#8d93a1"
-VALIDATION_COLOUR: Final = "#4f74e3"
 MAX_POINTS: Final = 1500
 """More points than pixels only slow the browser down."""
 
@@ -23,7 +20,7 @@ Axis = Literal["step", "epoch", "time"]
 _AXIS_TITLES: Final = {"step": "step", "epoch": "epoch", "time": "training time (minutes)"}
 
 
-def curves(
+def training_curves(
     epochs: pd.DataFrame,
     steps: pd.DataFrame,
     quantity: Literal["loss", "accuracy"],
@@ -164,102 +161,3 @@ def _positions(frame: pd.DataFrame, axis: Axis, batches: int) -> pd.Series:
         # Steps spread evenly over their epoch; without its length they stand where it begins.
         return frame["step"] / batches if batches else frame["epoch"]
     return frame["step"]
-
-
-def confusion(
-    matrix: np.ndarray, title: str = "Confusion, % of each true class", height: int = 400, dark: bool = False
-) -> go.Figure:
-    """True classes down, predicted across; shade and figure are the share of the row, in per cent.
-
-    Args:
-        matrix: (7, 7) counts, row = true class.
-        title: what stands above it.
-        height: in pixels.
-        dark: whether the page is; the theme's own gray is too faint on the shades.
-    """
-    total = matrix.sum(axis=1, keepdims=True)
-    share = np.divide(matrix * 100.0, total, out=np.zeros(matrix.shape), where=total > 0)
-    figure = go.Figure(
-        go.Heatmap(
-            z=share,
-            x=LABELS,
-            y=LABELS,
-            customdata=matrix,
-            # From nothing to a half covering accent: both light and dark text stay readable on it.
-            colorscale=[[0, "rgba(79,116,227,0)"], [1, "rgba(79,116,227,0.6)"]],
-            zmin=0,
-            zmax=100,
-            showscale=False,
-            xgap=2,
-            ygap=2,
-            hovertemplate="true %{y}, predicted %{x}<br>%{customdata} images, %{z:.1f} % of true %{y}<extra></extra>",
-        )
-    )
-    # Text as a trace of its own: the heatmap would choose black or white by the shade alone and miss the theme.
-    rows, columns = np.indices(share.shape)
-    figure.add_scatter(
-        x=[LABELS[i] for i in columns.ravel()],
-        y=[LABELS[i] for i in rows.ravel()],
-        text=[f"{value:.0f}" for value in share.ravel()],
-        mode="text",
-        textfont={"size": 13, "weight": 600, "color": "#eceff6" if dark else "#1f2530"},
-        hoverinfo="skip",
-        showlegend=False,
-    )
-    _style(figure, title, height)
-    figure.update_xaxes(title="predicted", showgrid=False)
-    figure.update_yaxes(title="true", autorange="reversed", showgrid=False)
-    return figure
-
-
-def class_balance(counts: Mapping[str, int], split: str) -> go.Figure:
-    """Images per class of one split."""
-    figure = go.Figure(
-        go.Bar(
-            x=list(LABELS),
-            y=[counts.get(label, 0) for label in LABELS],
-            text=[f"{counts.get(label, 0):,}" for label in LABELS],
-            textposition="outside",
-            cliponaxis=False,
-            marker_color=[COLOURS[label] for label in LABELS],
-            hovertemplate="%{x}: %{y:,} images<extra></extra>",
-        )
-    )
-    _style(figure, f"Class balance, {split} split", height=300)
-    figure.update_yaxes(title="images", rangemode="tozero")
-    return figure
-
-
-def probability_bars(probabilities: Sequence[float]) -> go.Figure:
-    """The seven probabilities in class order, the first class on top."""
-    shares = [100 * value for value in probabilities]
-    figure = go.Figure(
-        go.Bar(
-            x=shares,
-            y=list(LABELS),
-            orientation="h",
-            text=[f"{share:.1f} %" for share in shares],
-            textposition="outside",
-            cliponaxis=False,
-            marker_color=[COLOURS[label] for label in LABELS],
-            hovertemplate="%{y}: %{x:.2f} %<extra></extra>",
-        )
-    )
-    _style(figure, "Probability of each expression", height=250)
-    figure.update_xaxes(range=[0, 112], tickvals=[0, 25, 50, 75, 100], ticksuffix=" %")
-    figure.update_yaxes(autorange="reversed")
-    return figure
-
-
-def _style(figure: go.Figure, title: str, height: int) -> None:
-    figure.update_layout(
-        title={"text": title, "font": {"size": 15}, "x": 0, "xanchor": "left", "y": 0.98, "yanchor": "top"},
-        height=height,
-        margin={"l": 8, "r": 16, "t": 36, "b": 8},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"size": 13},
-        bargap=0.3,
-    )
-    figure.update_xaxes(automargin=True)
-    figure.update_yaxes(automargin=True)

@@ -1,0 +1,47 @@
+"""Bar charts over the seven classes."""
+
+from collections.abc import Mapping, Sequence
+
+import plotly.graph_objects as go
+
+from core.labels import COLOURS, LABELS
+from dashboard.ui.charts.style import style
+
+
+def class_balance(counts: Mapping[str, int], split: str) -> go.Figure:
+    """Images per class of one split."""
+    figure = go.Figure(
+        go.Bar(
+            x=list(LABELS),
+            y=[counts.get(label, 0) for label in LABELS],
+            text=[f"{counts.get(label, 0):,}" for label in LABELS],
+            textposition="outside",
+            cliponaxis=False,
+            marker_color=[COLOURS[label] for label in LABELS],
+            hovertemplate="%{x}: %{y:,} images<extra></extra>",
+        )
+    )
+    style(figure, f"Class balance, {split} split", height=300)
+    figure.update_yaxes(title="images", rangemode="tozero")
+    return figure
+
+
+def probability_bars(probabilities: Sequence[float]) -> go.Figure:
+    """The seven probabilities in class order, the first class on top."""
+    shares = [100 * value for value in probabilities]
+    figure = go.Figure(
+        go.Bar(
+            x=shares,
+            y=list(LABELS),
+            orientation="h",
+            text=[f"{share:.1f} %" for share in shares],
+            textposition="outside",
+            cliponaxis=False,
+            marker_color=[COLOURS[label] for label in LABELS],
+            hovertemplate="%{y}: %{x:.2f} %<extra></extra>",
+        )
+    )
+    style(figure, "Probability of each expression", height=250)
+    figure.update_xaxes(range=[0, 112], tickvals=[0, 25, 50, 75, 100], ticksuffix=" %")
+    figure.update_yaxes(autorange="reversed")
+    return figure

@@ -1,0 +1,51 @@
+"""A photo whose faces can be clicked."""
+
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+from PIL import Image
+
+from dashboard.ui.components.register import data_address, register
+
+_photo = register("photo")
+
+
+def clickable_photo(
+    picture: Image.Image,
+    boxes: Sequence[tuple[float, float, float, float]],
+    names: Sequence[str],
+    *,
+    width: int,
+    key: str,
+    on_choose: Callable[[int], None],
+) -> None:
+    """A photo whose faces can be clicked. A keyboard cannot: there should be a list of them beside it.
+
+    Args:
+        picture: RGB.
+        boxes: left, top, width, height in pixels of `picture`; of two that overlap the later one is on top.
+        names: of the faces, shown under the mouse.
+        width: at most so wide, in pixels of the page.
+        key: of the part.
+        on_choose: called with the position of the face before the page is drawn again.
+    """
+
+    def chosen() -> None:
+        if (face := st.session_state[key].chosen) is not None:
+            on_choose(face)
+
+    sides = (picture.width, picture.height) * 2
+    _photo(
+        data={
+            "src": data_address(picture, "JPEG", quality=90),
+            "alt": f"the photo, {len(boxes)} faces",
+            "width": width,
+            "aspect": picture.width / picture.height,
+            "faces": [
+                {"name": name, "box": [value / side for value, side in zip(box, sides, strict=True)]}
+                for name, box in zip(names, boxes, strict=True)
+            ],
+        },
+        key=key,
+        on_chosen_change=chosen,
+    )

@@ -1,0 +1,28 @@
+"""How the components of this folder become Streamlit components."""
+
+import base64
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Final
+
+import streamlit as st
+from PIL import Image
+
+_FOLDER: Final = Path(__file__).parent
+
+
+def register(name: str) -> Callable[..., Any]:
+    return st.components.v2.component(
+        f"fer_{name}",
+        html=f'<div class="{name}"></div>',
+        css=(_FOLDER / f"{name}.css").read_text(),
+        js=(_FOLDER / f"{name}.js").read_text(),
+    )
+
+
+def data_address(picture: Image.Image, kind: str, **settings: Any) -> str:
+    """The whole picture as an address."""
+    buffer = BytesIO()
+    picture.save(buffer, kind, **settings)
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"

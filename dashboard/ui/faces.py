@@ -1,0 +1,82 @@
+"""Faces in rows and walls, and the images that a run's predictions are about."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core.data.dataset import DatasetInfo, list_datasets
+from core.labels import LABELS
+from core.runs.records import Run
+from dashboard.state import cache
+from dashboard.state.roots import data_root
+from dashboard.ui.format import class_chip, escape, percent
+from dashboard.ui.page import DATA_PAGE
+
+
+def face_grid(
+    images: Sequence[np.ndarray], captions: Sequence[str], *, size: int = 144, names: Sequence[str] | None = None
+) -> None:
+    """A wall of faces, every pixel a square, each with a line of our own Markdown beneath."""
+    wall = st.grid("auto", min_column_width=size + 16, gap="xsmall")
+    for position, (image, caption) in enumerate(zip(images, captions, strict=True)):
+        with wall.cell():
+            st.image(enlarged(image), width=size, output_format="PNG", alt=names[position] if names else "face")
+            st.markdown(f":small[{caption}]")
+
+
+def face_strip(images: np.ndarray, gap: int = 2) -> np.ndarray:
+    """Faces (N, 48, 48) side by side, enlarged, as one image whose gaps are transparent."""
+    pixels = np.zeros((48, len(images) * (48 + gap) - gap, 4), np.uint8)
+    for position, image in enumerate(images):
+        left = position * (48 + gap)
+        pixels[:, left : left + 48, :3] = image[..., None]
+        pixels[:, left : left + 48, 3] = 255
+    return enlarged(pixels, 2)
+
+
+def enlarged(face: np.ndarray, factor: int = 4) -> np.ndarray:
+    """A face with every pixel repeated, so that the browser shows squares instead of a blur."""
+    return face.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def predicted_faces(images: np.ndarray, rows: pd.DataFrame) -> None:
+    """Faces of some rows of a table of predictions: the class, or true → predicted, and the confidence."""
+    captions, names = [], []
+    for true, predicted, confidence in zip(rows["label"], rows["predicted"], rows["confidence"], strict=True):
+        said = f"{class_chip(LABELS[predicted])} {percent(confidence, 0)}"
+        right = true == predicted
+        captions.append(f"{said} :green[:material/check:]" if right else f"{class_chip(LABELS[true])} → {said}")
+        names.append(f"true {LABELS[true]}, predicted {LABELS[predicted]}")
+    face_grid([images[index] for index in rows["index"]], captions, names=names)
+
+
+# --- the data of a run
+
+
+def dataset_of(run: Run) -> DatasetInfo | None:
+    """The data set a run was trained on, if this machine still has it."""
+    if run.config is None:
+        return None
+    return next((info for info in list_datasets(data_root()) if info.name == run.config.dataset), None)
+
+
+def images_of(run: Run, split: str, expected: int) -> np.ndarray | None:
+    """The images a run's predictions are about; None, with an explanation shown, if they are not at hand."""
+    info = dataset_of(run)
+    name = run.config.dataset if run.config else "of this run"
+    if info is None:
+        st.info(
+            f"The images are not shown: the data set {escape(name)} is not on this machine.", icon=":material/database:"
+        )
+        st.page_link(DATA_PAGE, label="Import it on the Data page", icon=":material/arrow_forward:")
+        return None
+    images = cache.split(data_root(), info.name, split, info.edition).images
+    if len(images) != expected:
+        st.info(
+            f"The images are not shown: the data set {escape(name)} has changed since this run.",
+            icon=":material/database:",
+        )
+        return None
+    return images

@@ -1,0 +1,87 @@
+"""Values as text: percentages, sizes, durations, times, class names; user text made safe for Markdown."""
+
+import re
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+from core.labels import COLOURS, LABELS
+from core.runs.summary import SubsetMetrics
+
+Colour = Literal["gray", "blue", "green", "orange", "red", "violet"]
+
+
+# --- text
+
+_PUNCTUATION: Final = re.compile(r"([!-/:-@\[-`{-~])")
+_JOINER: Final = "\u2060"
+"""A character of no width."""
+_PATTERNS: Final = re.compile(r":(?=[\w+/-])|www(?=\.)|@|[-<>~](?=[-=>])", re.IGNORECASE)
+"""Backslashes stop Markdown, but emoji and icon codes, bare addresses and arrows are looked for in the finished text:
+the joiner breaks them without being seen. Run ids and most names hold none of these and can be copied as they are."""
+
+
+def escape(text: str) -> str:
+    """User text for an element that renders Markdown: shows exactly the same characters, on one line."""
+    flat = " ".join(text.split())
+    broken = _PATTERNS.sub(lambda match: match.group() + _JOINER, flat)
+    return _PUNCTUATION.sub(r"\\\1", broken)
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """`0.7041` as `70.4 %`, with a space that does not break."""
+    return "–" if share is None else f"{100 * share:.{digits}f}\u00a0%"
+
+
+def with_interval(accuracy: float | None, interval: tuple[float, float]) -> str:
+    """Accuracy and half of its 95 % interval, as in `70.4 % ± 1.5`; a dash where there is none."""
+    low, high = interval
+    return "–" if accuracy is None else f"{percent(accuracy)} ± {100 * (high - low) / 2:.1f}"
+
+
+def accuracy_in(metrics: SubsetMetrics | None) -> str:
+    """The accuracy of a split or a part of one, as `with_interval` writes it; a dash where it was not scored."""
+    return "–" if metrics is None else with_interval(metrics.accuracy, metrics.interval)
+
+
+def size(count: int) -> str:
+    """Bytes in the unit that fits."""
+    return f"{count / 1e6:,.1f} MB" if count >= 1e6 else f"{max(count / 1e3, 0.1):,.1f} kB"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds in the two largest units that matter."""
+    if seconds is None:
+        return "–"
+    whole = max(0, round(seconds))
+    for unit, length, part, smaller in (("d", 86_400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
+        if whole >= length:
+            rest = whole % length // smaller
+            exactly = rest and (unit != "min" or whole < 600)  # nobody needs the seconds of 40 minutes
+            return f"{whole // length} {unit} {rest} {part}" if exactly else f"{whole // length} {unit}"
+    return f"{whole} s"
+
+
+def ago(moment: datetime | None) -> str:
+    """A time relative to now."""
+    if moment is None:
+        return "–"
+    seconds = (datetime.now(UTC) - moment).total_seconds()
+    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds // length:.0f} {unit} ago"
+    return "just now"
+
+
+def exact(moment: datetime | None) -> str:
+    """The same time in full, for a tooltip."""
+    return "" if moment is None else f"{moment.astimezone():%Y-%m-%d %H:%M:%S %Z}"
+
+
+CLASS_COLOURS: Final = {label: [COLOURS[label], "#ffffff" if label == "sad" else "#15181e"] for label in LABELS}
+"""Class to background and text of its chip; dark text reads on all but one."""
+
+
+def class_chip(label: str) -> str:
+    """A class name on its colour, as Markdown."""
+    background, text = CLASS_COLOURS[label]
+    return f':color[\u00a0{label}\u00a0]{{foreground="{text}" background="{background}"}}'

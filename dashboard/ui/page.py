@@ -1,0 +1,136 @@
+"""What frames every page: title, empty states, figures, and what is shown when something goes wrong."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from core.errors import FerError
+from core.runs.records import Run
+from dashboard.ui.format import escape, size
+
+# --- files
+
+
+def download_file(run: Run, path: Path, label: str, primary: bool = False) -> None:
+    """A button that hands out one file of a run, read when it is clicked."""
+    st.download_button(
+        f"{label}: {path.name} ({size(path.stat().st_size)})",
+        path.read_bytes,
+        file_name=path.name,
+        mime="application/octet-stream",
+        icon=":material/download:",
+        type="primary" if primary else "secondary",
+        on_click="ignore",
+        key=f"download-{path.name}-{run.id}",
+    )
+
+
+log = logging.getLogger(__name__)
+
+OVERVIEW_PAGE: Final = "views/overview.py"
+DATA_PAGE: Final = "views/data.py"
+TRAIN_PAGE: Final = "views/train.py"
+RUNS_PAGE: Final = "views/runs.py"
+RUN_PAGE: Final = "views/run.py"
+COMPARE_PAGE: Final = "views/compare.py"
+ERRORS_PAGE: Final = "views/errors.py"
+PREDICT_PAGE: Final = "views/predict.py"
+
+UNEXPECTED: Final = "This part of the page failed unexpectedly; the server's log says why."
+"""What stands where something failed that nobody foresaw."""
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Show what goes wrong inside as one sentence; what nobody foresaw also goes to the server's log."""
+    try:
+        yield
+    except FerError as error:
+        st.error(escape(str(error)), icon=":material/error:")
+    except Exception as error:
+        log.exception("A page failed.")
+        said = UNEXPECTED
+        if isinstance(error, OSError) and error.filename and error.strerror:
+            said = escape(f"{Path(str(error.filename)).name} cannot be used: {error.strerror}.")
+        st.error(said, icon=":material/error:")
+
+
+def follow_address(key: str, value: object) -> None:
+    """Before a widget is drawn whose choice stands in the address: it shows what the address says, not what it
+    remembers, and stays the same widget, so that no click on it is lost. Its `on_change` writes to the address."""
+    if st.session_state.get(key) != value:
+        st.session_state[key] = value
+
+
+# --- parts
+
+
+def go_to(page: str, **query: str) -> NoReturn:
+    """Leave for another page, with these parameters in its address.
+
+    Without `query_params`, Streamlit 1.67 first has the present page clear its own and raises where one belongs to a
+    widget: the click would be lost, and a filter with it.
+    """
+    st.switch_page(page, query_params=query)
+
+
+def page_title(title: str, sentence: str = "") -> DeltaGenerator:
+    """The heading of a page. Returns the container at its right, for the primary action."""
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap="medium"):
+        st.title(title, anchor=False, width="content")
+        actions = st.container(horizontal=True, vertical_alignment="center", width="content")
+    if sentence:
+        st.caption(sentence)
+    return actions
+
+
+def empty_state(title: str, text: str, page: str | None = None, label: str = "", icon: str = "") -> None:
+    """What will be here, and the one action that fills it."""
+    with st.container(border=True):
+        st.subheader(title, anchor=False)
+        st.write(text)
+        if page and st.button(label, icon=icon or None, type="primary", key=f"empty-{page}"):
+            go_to(page)
+
+
+def metric_card(
+    where: DeltaGenerator,
+    label: str,
+    value: str,
+    note: str = "",
+    *,
+    trend: list[float] | None = None,
+    help: str | None = None,
+) -> None:
+    """A number in a frame, with what it is about beneath, and its course."""
+    where.metric(
+        label,
+        value,
+        note or None,
+        delta_color="off",
+        delta_arrow="off",
+        border=True,
+        height="stretch",
+        chart_data=trend,
+        help=help,
+    )
+
+
+def is_dark() -> bool:
+    """Whether this viewer sees the dark theme."""
+    return st.context.theme.type == "dark"
+
+
+def draw_live(draw: Callable[..., None], *, seconds: float | None, **arguments: Any) -> None:
+    """Draw something, and again every so many seconds (None: once); what goes wrong stays inside."""
+
+    def once() -> None:
+        with guarded():
+            draw(**arguments)
+
+    st.fragment(once, run_every=seconds)()

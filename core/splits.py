@@ -4,12 +4,8 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     pass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 COMPARED_SPLITS: Final = ("validation", "test")
 """Those whose predictions a run keeps."""
@@ -42,3 +38,12 @@ def current_split(name: str) -> str:
 def with_current_splits(evaluation: Mapping[str, _T]) -> dict[str, _T]:
     """`evaluation` of a `summary.json`, old or new, by the present names of its splits."""
     return {current_split(name): metrics for name, metrics in evaluation.items()}
+
+
+HELD_OUT: Final = "held-out"
+"""Training images that the run was not trained on."""
+
+
+def dataset_split(split: str) -> str:
+    """The split of the data set in which the images of these predictions are."""
+    return "train" if split == HELD_OUT else split

@@ -16,7 +16,7 @@ if ROOT not in sys.path:
 from dashboard.state import cache
 from dashboard.state.roots import data_root, runs_root
 from dashboard.ui.components.behaviour import ignore_double_clicks, keep_focus, one_step_back
-from dashboard.ui.page import (  # noqa: E402
+from dashboard.ui.page import (
     COMPARE_PAGE,
     DATA_PAGE,
     ERRORS_PAGE,

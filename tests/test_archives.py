@@ -123,7 +123,7 @@ def test_no_other_module_reads_archives() -> None:
         "core/models/state_dict.py",
         "core/runs/weights.py",
         "core/exchange/export.py",
-        "dashboard/errors_export.py",
+        "dashboard/views/errors/export.py",
     }
     found = {
         path.relative_to(PROJECT_ROOT).as_posix()

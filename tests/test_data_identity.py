@@ -27,8 +27,8 @@ from core.training.checkpoint import TrainingProgress, load_checkpoint, save_che
 from core.training.compute import choose_compute
 from core.training.final_report import score_train
 from core.training.train_data import load_data
-from dashboard.errors_data import shown_of
 from dashboard.ui import page
+from dashboard.views.errors.shown import shown_of
 from tests.dashboard_fixtures import write_run
 from tests.test_training import TINY
 

@@ -14,8 +14,8 @@ from core.data.importers.drawing import draw_face
 from core.data.importers.fer2013 import import_dataset
 from core.labels import LABELS
 from core.splits import SPLITS
-from dashboard import audit_view
 from dashboard.state import cache
+from dashboard.views.data import audit as audit_view
 from tests.conftest import PROJECT_ROOT, wait_for
 from tests.dashboard_fixtures import end_run, write_run
 from tests.test_data_ferplus import votes_for, write_votes
@@ -76,7 +76,7 @@ def test_the_findings_as_csv_hold_no_formulas(tmp_path: Path) -> None:
     splits = {split: (faces, np.zeros(2, np.uint8), ids) for split in SPLITS}
     write_dataset(tmp_path, "copies", title="Copies", kind="own", source="x", splits=splits)
     audit = audit_dataset(tmp_path, "copies")
-    table = audit_view.export(audit, {split: load_split(tmp_path, "copies", split) for split in SPLITS})
+    table = audit_view.export_findings(audit, {split: load_split(tmp_path, "copies", split) for split in SPLITS})
     assert "\nduplicate,1,train,0,'=1+1/a.png," in table and ",=" not in table
 
 

@@ -30,11 +30,11 @@ from core.review.gallery import (
 )
 from core.review.images import DECISIONS, add_label_reviews, current_label_reviews, read_label_reviews
 from core.runs.reader import read_run
-from dashboard import errors_export, errors_image, verdict_bar
-from dashboard.errors_data import Shown
 from dashboard.state import cache
 from dashboard.state.background import Scoring, Scorings
 from dashboard.ui import page
+from dashboard.views.errors import export, image, label_review
+from dashboard.views.errors.shown import Shown
 from tests.dashboard_fixtures import FakeRun
 from tests.test_pages import HOSTILE, Opener, Writer, open_page, words, write
 
@@ -73,8 +73,8 @@ def test_matrix_and_gallery_are_those_of_the_predictions(open_page: Opener, run:
 
 
 def test_every_verdict_and_every_class_has_a_key_of_its_own() -> None:
-    assert {*verdict_bar.KEYS.values(), "label is wrong"} == set(DECISIONS)
-    keys = [key for _, group in verdict_bar.LEGEND for key, _ in group]
+    assert {*label_review.KEYS.values(), "label is wrong"} == set(DECISIONS)
+    keys = [key for _, group in label_review.LEGEND for key, _ in group]
     assert len(set(keys)) == len(DECISIONS) - 1 + len(LABELS) + 1
 
 
@@ -198,8 +198,8 @@ def test_the_shown_selection_can_be_taken_away(run: FakeRun, demo_root: Path, mo
     chosen = table[~table["correct"]].iloc[:5]
     add_label_reviews(run.paths, "=Mara()", "validation", [chosen["image_id"].iloc[0]], "ambiguous")
     shown = Shown(read_run(run.paths.root, run.id), "validation", table, read_info(demo_root, "demo"))
-    csv = pd.read_csv(BytesIO(errors_export.as_csv(shown, chosen)))
-    parquet = pd.read_parquet(BytesIO(errors_export.as_parquet(shown, chosen)))
+    csv = pd.read_csv(BytesIO(export.selection_as_csv(shown, chosen)))
+    parquet = pd.read_parquet(BytesIO(export.as_parquet(shown, chosen)))
     assert csv["image_id"].tolist() == parquet["image_id"].tolist() == chosen["image_id"].tolist()
     assert csv["predicted"].tolist() == [LABELS[index] for index in chosen["predicted"]]
     assert parquet["verdicts"].tolist() == ["=Mara(): ambiguous", "", "", "", ""]
@@ -207,7 +207,7 @@ def test_the_shown_selection_can_be_taken_away(run: FakeRun, demo_root: Path, mo
     from PIL import Image
 
     images = load_split(demo_root, "demo", "validation").images
-    with ZipFile(BytesIO(errors_export.as_zip(shown, chosen))) as archive:
+    with ZipFile(BytesIO(export.selection_as_zip(shown, chosen))) as archive:
         names = [name for name in archive.namelist() if name.endswith(".png")]
         assert len(names) == 5 and "images.csv" in archive.namelist()
         for name, index in zip(names, chosen["index"], strict=True):
@@ -226,11 +226,11 @@ def test_a_label_that_an_image_has_already_is_refused_whatever_its_id(run: FakeR
     table = table_of(run)
     table["image_id"] = [f"row-{number}" for number in range(len(table))]
     label = LABELS[table["label"].iloc[0]]
-    verdict_bar.give(shown(run, table), "Ada", ["row-0"], "label is wrong", label, "", "bar")
+    label_review.save_reviews(shown(run, table), "Ada", ["row-0"], "label is wrong", label, "", "bar")
     assert f"row-0 is labelled {label} already" in st.session_state.pop("bar-refused")
     assert read_label_reviews(run.paths) == []
     other = next(each for each in LABELS if each != label)
-    verdict_bar.give(shown(run, table), "Ada", ["row-0"], "label is wrong", other, "", "bar")
+    label_review.save_reviews(shown(run, table), "Ada", ["row-0"], "label is wrong", other, "", "bar")
     assert [each.label for each in read_label_reviews(run.paths)] == [other]
 
 
@@ -241,7 +241,7 @@ def test_what_stands_is_found_out_once_however_many_images_are_judged(
     monkeypatch.setattr(cache, "standing_verdicts", lambda *of: looks.append(1) or current_label_reviews(*of))
     for given in (1, 2):
         add_label_reviews(run.paths, "Ada", "validation", images[given : given + 5], "ambiguous")
-        verdict_bar.form(found, images, "bar")
+        label_review.form(found, images, "bar")
         assert len(found.standing) == given + 4, "a new verdict is seen at once, also by an older look at the run"
         assert len(looks) == given, "not once per image"
 
@@ -249,7 +249,7 @@ def test_what_stands_is_found_out_once_however_many_images_are_judged(
 def test_few_of_many_runs_are_asked_about_an_image(
     write: Writer, monkeypatch: pytest.MonkeyPatch, runs_root: Path
 ) -> None:
-    runs = [write("finished", name=f"run {number}", epochs=1, seed=number) for number in range(errors_image.OTHER_RUNS)]
+    runs = [write("finished", name=f"run {number}", epochs=1, seed=number) for number in range(image.OTHER_RUNS)]
     elsewhere, own, unscored = (write("finished", epochs=1, seed=20 + number) for number in range(3))
     summary = read_json(elsewhere.paths.summary)
     write_json(elsewhere.paths.summary, summary | {"dataset_fingerprint": "0", "dataset_ordered_fingerprint": "0"})
@@ -261,9 +261,9 @@ def test_few_of_many_runs_are_asked_about_an_image(
     predictions = cache.predictions
     monkeypatch.setattr(page, "runs_root", lambda: runs_root)
     monkeypatch.setattr(cache, "predictions", lambda path: asked.append(path) or predictions(path))
-    assert {each.id for each in errors_image.comparable_runs(shown(own))} == expected
-    errors_image.other_runs(shown(own), table_of(own)["image_id"].iloc[0])
-    assert {path.parent.name for path in asked} == expected and len(asked) == errors_image.OTHER_RUNS
+    assert {each.id for each in image.comparable_runs(shown(own))} == expected
+    image.other_runs(shown(own), table_of(own)["image_id"].iloc[0])
+    assert {path.parent.name for path in asked} == expected and len(asked) == image.OTHER_RUNS
 
 
 # --- the loop

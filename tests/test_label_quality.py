@@ -15,7 +15,7 @@ from core.errors import RunError
 from core.evaluation.label_quality import suspects, suspicion
 from core.evaluation.predictions import PROBABILITY_COLUMNS
 from core.training.folds import held_out
-from dashboard.errors_gallery import SUSPICION
+from dashboard.views.errors.gallery import SUSPICION
 from tests.bench.bench_suspects import flip_labels
 
 

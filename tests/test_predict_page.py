@@ -20,9 +20,9 @@ from core.prediction.batch import frame_picture, predict_pictures
 from core.prediction.pictures import Picture
 from core.prediction.predictor import Framed, Predictor, limit_threads
 from core.review.runs import annotate
-from dashboard import predict_work
-from dashboard.predict_view import boxed
 from dashboard.state import cache
+from dashboard.views.predict import work
+from dashboard.views.predict.draw import boxed
 from tests.conftest import PROJECT_ROOT
 from tests.dashboard_fixtures import FakeRun, write_run
 
@@ -145,20 +145,20 @@ def test_weights_of_ones_own_are_checked(open_predict: Callable[..., AppTest], r
 def test_the_page_says_what_the_pipeline_says_and_computes_only_what_is_new(
     run: FakeRun, demo_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept, looked_at = predict_work.Memory(), []
+    kept, looked_at = work.Memory(), []
 
     def frame(picture: Picture, **options: Any) -> Framed:
         looked_at.append(picture.key)
         return frame_picture(picture, **options)
 
-    monkeypatch.setattr(predict_work, "memory", lambda: kept)
+    monkeypatch.setattr(work, "memory", lambda: kept)
     monkeypatch.setattr("core.prediction.batch.frame_picture", frame)
-    networks = [predict_work.Network(key, key, None, lambda: Predictor.load(run.paths.weights)) for key in "ab"]
+    networks = [work.Network(key, key, None, lambda: Predictor.load(run.paths.weights)) for key in "ab"]
     pictures = [Picture("face.png", partial(crop, demo_root, number), str(number)) for number in range(3)]
     pictures[1] = Picture("face.png", lambda: b"broken", "1")
 
-    def results(count: int) -> list[predict_work.Result]:
-        return predict_work.results(pictures[:count], networks, False, 1.0, lambda *_: None)
+    def results(count: int) -> list[work.Result]:
+        return work.results(pictures[:count], networks, False, 1.0, lambda *_: None)
 
     results(2)
     found = results(3)

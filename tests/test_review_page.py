@@ -63,14 +63,14 @@ def test_two_who_edit_the_notes_at_once_lose_nothing(open_page: Opener, run: Fak
 def test_a_verdict_meanwhile_is_not_overruled_unseen(
     open_page: Opener, run: FakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dashboard import review_view
+    from dashboard.views.run import review
 
     app = open_page("run", run=run.id, tab="Review")
     app.text_input(key="who").set_value("Ben").run()
     drawn = read_run(run.paths.root, run.id)
     annotate(run.paths, "Ada", {"review": "rejected"})
-    monkeypatch.setattr(review_view.st, "session_state", said := {})
-    assert not review_view.say(drawn, "Ben", changes={"review": "approved"}, seen={"review": drawn.meta.review})
+    monkeypatch.setattr(review.st, "session_state", said := {})
+    assert not review.annotate_run(drawn, "Ben", changes={"review": "approved"}, seen={"review": drawn.meta.review})
     assert meta(run).review == "rejected" and "Ada has changed the review" in said[f"refused-{run.id}"]
 
 

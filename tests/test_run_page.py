@@ -20,8 +20,8 @@ from core.runs.create import write_meta
 from core.runs.history import HistoryWriter
 from core.runs.reader import list_runs, read_run
 from core.runs.records import RunMeta
-from dashboard import run_record
 from dashboard.ui.charts.curves import MAX_POINTS, over_time
+from dashboard.views.run import record
 from tests.dashboard_fixtures import FakeRun
 from tests.test_pages import Opener, Writer, open_page, words, write
 
@@ -123,8 +123,8 @@ def test_everything_can_be_taken_away(open_page: Opener, run: FakeRun) -> None:
         "Everything but the checkpoint (zip)",
     ]
     assert not any(name.endswith(".lock") for name in app.dataframe[0].value["file"])
-    assert run_record.as_csv(run.paths.steps).count("\n") == 161
-    with zipfile.ZipFile(BytesIO(run_record.as_zip(read_run(run.paths.root, run.id)))) as archive:
+    assert record.curves_as_csv(run.paths.steps).count("\n") == 161
+    with zipfile.ZipFile(BytesIO(record.run_as_zip(read_run(run.paths.root, run.id)))) as archive:
         assert f"{run.id}/steps.jsonl" in archive.namelist()
 
 

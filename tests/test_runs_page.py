@@ -180,8 +180,8 @@ def test_deleting_the_shipped_run_asks_twice(open_runs: Opener, four: dict[str, 
 
 
 def test_the_csv_holds_all_that_fit(open_runs: Opener, four: dict[str, FakeRun]) -> None:
-    from dashboard.runs_actions import as_csv
+    from dashboard.views.runs.actions import runs_as_csv
 
     runs = [run for run in list_runs(four["alpha"].paths.root) if run.config]
-    rows = list(csv.DictReader(io.StringIO(as_csv(runs))))
+    rows = list(csv.DictReader(io.StringIO(runs_as_csv(runs))))
     assert {row["name"] for row in rows} >= {"alpha", "beta", "gamma"}

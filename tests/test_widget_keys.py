@@ -11,8 +11,9 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.review.runs import annotate
-from dashboard import run_view, runs_filters
-from dashboard.views import errors
+from dashboard.views.errors import page as errors
+from dashboard.views.run import tabs
+from dashboard.views.runs import filters
 from tests.conftest import PROJECT_ROOT
 from tests.test_pages import Opener, Writer, open_page, write
 
@@ -69,9 +70,9 @@ def test_no_two_widgets_of_different_kinds_share_a_key(open_page: Opener, write:
         found |= drawn(open_page(page))
     found |= drawn(open_page("train", clone=one.id))
     found |= drawn(open_page("compare", runs=f"{one.id},{two.id}"))
-    for tab in errors.TABS:
+    for tab in errors.ERROR_TABS:
         found |= drawn(open_page("errors", run=one.id, tab=tab))
-    for tab in run_view.TABS:
+    for tab in tabs.RUN_TABS:
         found |= drawn(open_page("run", run=one.id, tab=tab))
     found |= drawn(open_page("run", run=running.id))
     assert len(found) > 100
@@ -85,6 +86,6 @@ def test_such_widgets_would_be_found(open_page: Opener, write: Writer, monkeypat
     def choice(label: str, key: str, options: Iterable[str]) -> list[str]:
         return st.multiselect(label, list(options), key=keys.get(key, key))
 
-    monkeypatch.setattr(runs_filters, "choice", choice)
+    monkeypatch.setattr(filters, "choice", choice)
     found = drawn(open_page("train")) | drawn(open_page("runs"))
     assert conflicts(found) == {"run-name": {"text_input", "multiselect"}}

@@ -11,14 +11,14 @@ from core.evaluation.fixed_broken import changes_per_class, fixed_and_broken
 from core.labels import LABELS
 from core.review.corrections import run_corrections
 from core.runs.records import Run
-from dashboard.errors_data import data_split, scored_splits
+from core.splits import dataset_split
 from dashboard.state import cache
 from dashboard.state.roots import data_root, runs_root
 from dashboard.ui import pagination
 from dashboard.ui.components.wall import Tile, static_wall
 from dashboard.ui.faces import dataset_of
 from dashboard.ui.format import escape
-from dashboard.ui.runs import choose_run
+from dashboard.ui.runs import choose_run, scored_splits
 
 CHANGES_PER_PAGE: Final = 30
 GALLERIES: Final = ("fixed", "broken", "both wrong")
@@ -137,7 +137,7 @@ def changes_gallery(before: Run, after: Run, split: str, found: pd.DataFrame) ->
     pages = -(-len(rows) // CHANGES_PER_PAGE)
     page = pagination.choose_page(pages, f"{kind}-{before.id}-{after.id}-{split}")
     rows = rows.iloc[(page - 1) * CHANGES_PER_PAGE : page * CHANGES_PER_PAGE]
-    images = cache.split(data_root(), info.name, data_split(split), info.edition)
+    images = cache.split(data_root(), info.name, dataset_split(split), info.edition)
     places = pd.Index(images.ids).get_indexer(pd.Index(rows["image"]))
     if (places < 0).any():
         st.caption("The images are not shown: the data set has changed since these runs.")

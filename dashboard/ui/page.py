@@ -1,7 +1,8 @@
 """What frames every page: title, empty states, figures, and what is shown when something goes wrong."""
 
 import logging
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -12,6 +13,19 @@ from streamlit.delta_generator import DeltaGenerator
 from core.errors import FerError
 from core.runs.records import Run
 from dashboard.ui.format import escape, size
+
+DOUBLE_CLICK_SECONDS = 3
+
+
+def once(wish: Hashable, start: Callable[[], str]) -> str:
+    """Start a run; a second click while the first one is still being answered gives the same run."""
+    last = st.session_state.get("last-start")
+    if last and last[0] == wish and time.monotonic() - last[2] < DOUBLE_CLICK_SECONDS:
+        return str(last[1])
+    run_id = start()
+    st.session_state["last-start"] = (wish, run_id, time.monotonic())
+    return run_id
+
 
 # --- files
 

@@ -1,4 +1,4 @@
-"""What several pages draw of runs: chips of their state, their figures in words, tables, choosers, files."""
+"""What the Errors page is about: one run, one split, and everything known about its images."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
@@ -13,9 +13,15 @@ from core.runs.delete import shipped_warning
 from core.runs.paths import is_shipped
 from core.runs.records import Run, RunState
 from core.runs.summary import SplitMetrics
+from core.splits import HELD_OUT
 from dashboard.state import cache
 from dashboard.ui.format import Colour, accuracy_in, duration, escape, percent, with_interval
 from dashboard.ui.page import RUN_PAGE, follow_address, go_to
+
+
+def scored_splits(run: Run) -> list[str]:
+    """The splits this run has predictions for."""
+    return [split for split in ("validation", "test", HELD_OUT, "train") if run.paths.has_predictions(split)]
 
 
 class Look(NamedTuple):

@@ -1,0 +1,61 @@
+"""The name and the notes of a run, edited in place without losing what somebody else wrote meanwhile."""
+
+from typing import Any
+
+import streamlit as st
+
+from core.review.runs import MAX_CHARACTERS, EditConflictError, annotate
+from core.runs.records import Run
+from dashboard.state.visitor import who as who
+
+
+def edit_text(run: Run, name: str, field: str) -> None:
+    """A field of free text with its own Save. What somebody types is only ever replaced when they say so."""
+    key, seen_key = f"{field}-{run.id}", f"seen-{field}-{run.id}"
+    theirs = getattr(run.meta, field)
+    if seen_key not in st.session_state or key not in st.session_state:
+        st.session_state[seen_key] = st.session_state[key] = theirs
+    label = "Notes" if field == "notes" else "Display name"
+    draw = st.text_area if field == "notes" else st.text_input
+    more: dict[str, Any] = {"height": 180} if field == "notes" else {"placeholder": run.id}
+    draw(label, key=key, max_chars=MAX_CHARACTERS[field], persist_state="session", **more)
+    if theirs not in (st.session_state[seen_key], st.session_state[key]):
+        conflict(run, name, field)
+    elif st.button(f"Save {field}", icon=":material/save:", disabled=not name, key=f"save-{field}"):
+        save(run, name, field)
+
+
+def save(run: Run, name: str, field: str) -> None:
+    """Save one text if nobody else has changed it since it was read."""
+    key, seen_key = f"{field}-{run.id}", f"seen-{field}-{run.id}"
+    try:
+        meta = annotate(run.paths, name, {field: st.session_state[key]}, seen={field: st.session_state[seen_key]})
+    except EditConflictError as error:
+        st.session_state[f"refused-{run.id}"] = str(error)
+        st.rerun(scope="app")
+    st.session_state[seen_key] = getattr(meta, field)
+    st.toast(f"Saved the {field}.", icon=":material/check:")
+    st.rerun(scope="app")
+
+
+def conflict(run: Run, name: str, field: str) -> None:
+    """Somebody else has saved another text: show both, let this person choose."""
+    key, seen_key = f"{field}-{run.id}", f"seen-{field}-{run.id}"
+    theirs = getattr(run.meta, field)
+
+    def settle(choice: str) -> None:
+        st.session_state[seen_key] = theirs
+        if choice == "theirs":
+            st.session_state[key] = theirs
+        elif choice == "both":
+            st.session_state[key] = f"{theirs}\n\n{st.session_state[key]}"
+
+    with st.container(border=True):
+        st.warning(f"Somebody else has saved another text for the {field} since you opened this page:")
+        st.code(theirs or "(empty)", language=None, wrap_lines=True)
+        with st.container(horizontal=True):
+            st.button("Take theirs", key=f"theirs-{field}", on_click=settle, args=("theirs",))
+            if field == "notes":
+                st.button("Put mine below", key=f"both-{field}", on_click=settle, args=("both",))
+            st.button("Keep mine, to save over theirs", key=f"mine-{field}", on_click=settle, args=("mine",))
+        st.caption("Nothing is lost: every saved text stays in the history.")

@@ -1,0 +1,101 @@
+"""Compare: several runs over each other, and whether one is really better."""
+
+import streamlit as st
+
+from core.runs.records import Run, RunState
+from core.splits import COMPARED_SPLITS
+from dashboard.state import cache
+from dashboard.state.roots import runs_root
+from dashboard.ui.format import escape, percent
+from dashboard.ui.page import RUNS_PAGE, TRAIN_PAGE, draw_live, empty_state, page_title
+from dashboard.views.compare import sections
+
+SUGGESTED = 3
+
+
+def main() -> None:
+    with page_title(
+        "Compare", "Curves over each other, only the settings that differ, and whether one run is really better."
+    ):
+        st.page_link(RUNS_PAGE, label="All runs", icon=":material/table_rows:")
+    wanted = st.query_params.get("runs", "").split(",")
+    runs = [run for run in cache.runs(runs_root()) if run.config and (not run.meta.archived or run.id in wanted)]
+    if len(runs) < 2:
+        empty_state(
+            "Nothing to compare yet",
+            "As soon as there are two runs, their curves, settings and scores are shown beside each other here.",
+            TRAIN_PAGE,
+            "Start a run",
+            ":material/play_arrow:",
+        )
+        return
+    by_id = {run.id: run for run in runs}
+    chosen = choose_runs(by_id)
+    if len(chosen) < 2:
+        st.info("Choose two or more runs; the first is the baseline until you pin another.", icon=":material/compare:")
+        suggestion(runs, chosen)
+        return
+    left, right = st.columns([3, 2], vertical_alignment="bottom", gap="medium")
+    with left:
+        baseline = pin(chosen, by_id)
+    with right:
+        split = st.segmented_control(
+            "Figures on", COMPARED_SPLITS, default=COMPARED_SPLITS[0], key="split", bind="query-params"
+        )
+    live = any(by_id[run_id].state.is_live for run_id in chosen)
+    draw_live(
+        sections.comparison,
+        seconds=5 if live else None,
+        run_ids=chosen,
+        baseline_id=baseline,
+        split=split or COMPARED_SPLITS[0],
+    )
+
+
+def choose_runs(by_id: dict[str, Run]) -> list[str]:
+    """The runs of the address, `runs=a,b,c`, and a box that changes it."""
+    wanted = list(dict.fromkeys(filter(None, st.query_params.get("runs", "").split(","))))
+    known = [run_id for run_id in wanted if run_id in by_id]
+    if len(known) < len(wanted):
+        missing = ", ".join(run_id for run_id in wanted if run_id not in by_id)
+        st.warning(f"Not there, or without readable settings: {escape(missing)}.", icon=":material/link_off:")
+    st.session_state["compared"] = known
+    labels = sections.labels_of(list(by_id.values()))
+
+    def describe(run_id: str) -> str:
+        return f"{labels[run_id]} · {percent(by_id[run_id].validation_accuracy)}"
+
+    def keep() -> None:
+        st.query_params["runs"] = ",".join(st.session_state["compared"])
+
+    st.multiselect(
+        "Runs", list(by_id), key="compared", format_func=describe, on_change=keep, placeholder="Choose runs by name"
+    )
+    return known
+
+
+def suggestion(runs: list[Run], chosen: list[str]) -> None:
+    """One click to something to look at; the oldest of them is the baseline."""
+    latest = [run.id for run in runs if run.state is RunState.FINISHED][:SUGGESTED]
+    if chosen or len(latest) < 2:
+        return
+    label = f"Compare the latest {len(latest)} finished runs"
+    if st.button(label, icon=":material/compare_arrows:", type="primary", key="suggestion"):
+        st.query_params["runs"] = ",".join(reversed(latest))
+        st.rerun()
+
+
+def pin(chosen: list[str], by_id: dict[str, Run]) -> str:
+    """The baseline of the address, else the first run."""
+    wanted = st.query_params.get("baseline")
+    st.session_state["pinned"] = wanted if wanted in chosen else chosen[0]
+    labels = sections.labels_of([by_id[run_id] for run_id in chosen])
+
+    def keep() -> None:
+        st.query_params["baseline"] = st.session_state["pinned"]
+
+    st.selectbox("Baseline", chosen, key="pinned", format_func=lambda run_id: labels[run_id], on_change=keep)
+    return str(st.session_state["pinned"])
+
+
+main()

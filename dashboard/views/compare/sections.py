@@ -1,0 +1,164 @@
+"""What the Compare page shows: chips, curves over each other, figures with what the data say, settings that differ."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+import streamlit as st
+
+from core.comparison.baseline import ComparisonRow, SeedGroup, against_baseline, seed_groups
+from core.errors import RunError
+from core.runs.records import Run
+from core.runs.summary import SplitMetrics
+from dashboard.state import cache
+from dashboard.state.roots import runs_root
+from dashboard.ui import fixed_broken
+from dashboard.ui.charts import comparison as compare_charts
+from dashboard.ui.format import accuracy_in, escape
+from dashboard.ui.page import RUN_PAGE
+from dashboard.views.compare import settings
+
+OVERLAY_HEIGHT: Final = 320
+METRICS: Final = (
+    ("macro_f1", "Macro F1", 100, 1, "mean over the seven classes, in %"),
+    ("log_loss", "Log loss", 1, 3, "mean cross-entropy in nats; lower is better"),
+    ("calibration_error", "Calibration error", 100, 1, "gap of confidence and accuracy, in points; lower is better"),
+)
+
+
+def labels_of(runs: Sequence[Run]) -> dict[str, str]:
+    """A name for each run that no other of them has."""
+    names = [run.name for run in runs]
+    return {run.id: run.name if names.count(run.name) == 1 else f"{run.name} · {run.id[-4:]}" for run in runs}
+
+
+def comparison(run_ids: Sequence[str], baseline_id: str, split: str) -> None:
+    """All of it, read anew."""
+    runs = [cache.run(runs_root(), run_id) for run_id in run_ids]
+    baseline = next(run for run in runs if run.id == baseline_id)
+    labels = labels_of(runs)
+    chips(runs, baseline, labels)
+    overlaid_curves(runs, baseline, labels)
+    rows = against_baseline(runs, baseline, split, cached_predictions)
+    metrics_table(rows, baseline, labels, split)
+    fixed_broken.draw_against_baseline(baseline, runs, split)
+    groups(seed_groups(runs, split), labels, split)
+    differences = settings.config_differences(runs, labels)
+    chosen = settings.controls(runs)
+    if chosen:
+        settings.against_result(runs, labels, differences, *chosen, split)
+
+
+def cached_predictions(path: Path) -> pd.DataFrame:
+    """A table of predictions, remembered."""
+    table = cache.predictions(path)
+    if table is None:
+        raise RunError(f"not scored on {path.stem.removeprefix('predictions-')} yet")
+    return table
+
+
+def chips(runs: Sequence[Run], baseline: Run, labels: dict[str, str]) -> None:
+    """The runs with the colours of their curves, each a link to its page."""
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        for position, run in enumerate(runs):
+            colour = compare_charts.colour_of(position)
+            with st.container(horizontal=True, width="content", gap="xsmall", vertical_alignment="center", border=True):
+                st.markdown(f':color[●]{{foreground="{colour}"}} **{escape(labels[run.id])}**', width="content")
+                if run.id == baseline.id:
+                    st.badge("baseline", icon=":material/push_pin:", color="gray")
+                if run.meta.review == "approved":
+                    st.badge("approved", icon=":material/verified:", color="green")
+                st.page_link(RUN_PAGE, label="Open", query_params={"run": run.id})
+
+
+def overlaid_curves(runs: Sequence[Run], baseline: Run, labels: dict[str, str]) -> None:
+    """Validation accuracy and loss per epoch."""
+    histories = [(labels[run.id], cache.history(run.paths.epochs)) for run in runs]
+    if not any(len(epochs) for _, epochs in histories):
+        st.caption("The curves begin when an epoch is done.")
+        return
+    position = next(i for i, run in enumerate(runs) if run.id == baseline.id)
+    pair = st.grid(2, min_column_width=380)
+    quantities: tuple[compare_charts.Quantity, ...] = ("accuracy", "loss")
+    for quantity in quantities:
+        option = compare_charts.overlay(histories, quantity, position)
+        pair.echarts_chart(
+            option, height=OVERLAY_HEIGHT, key=f"overlay-{quantity}", alt=f"validation {quantity} of these runs"
+        )
+
+
+def metrics_table(rows: Sequence[ComparisonRow], baseline: Run, labels: dict[str, str], split: str) -> None:
+    """Each run's figures with the difference to the baseline, and whether that is more than chance."""
+    st.subheader(f"Figures on {split}", anchor=False)
+    base = next((row.metrics for row in rows if row.run.id == baseline.id), None)
+    table = [
+        {
+            "run": labels[row.run.id],
+            "accuracy": accuracy_in(row.metrics),
+            "delta": None if row.comparison is None else 100 * row.comparison.difference,
+            "says": row.words,
+            "unseen": accuracy_in(row.metrics and row.metrics.without_train_duplicates),
+            **{key: _beside(row, base, key, scale, digits) for key, _, scale, digits, _ in METRICS},
+        }
+        for row in rows
+    ]
+    config: dict[str, Any] = {
+        "run": st.column_config.TextColumn("Run", pinned=True),
+        "accuracy": st.column_config.TextColumn("Accuracy ± 95 %"),
+        "delta": st.column_config.NumberColumn("Points", format="%+.1f", help="Accuracy minus the baseline's"),
+        "says": st.column_config.TextColumn("What the data say", width="large"),
+        "unseen": st.column_config.TextColumn(
+            "Unseen ± 95 %", help="Accuracy on those images that do not also stand in train, pixel for pixel"
+        ),
+        **{key: st.column_config.TextColumn(title, help=text) for key, title, _, _, text in METRICS},
+    }
+    st.dataframe(pd.DataFrame(table), hide_index=True, column_config=config, placeholder="", key="figures")
+    compared = sum(row.comparison is not None for row in rows)
+    several = f" With {compared} comparisons the p-values are adjusted for that (Holm)." if compared > 1 else ""
+    chosen = (
+        " The epoch was chosen on these images, so they flatter every run."
+        if split == "validation"
+        else " Whoever picks the best of many runs on test flatters it: pick on validation, report test once."
+    )
+    st.caption(
+        "McNemar's exact test and a paired bootstrap on the same images. They say whether these two networks differ; "
+        f"whether a recipe is better shows in several seeds of each.{several}{chosen}"
+    )
+
+
+def _beside(row: ComparisonRow, base: SplitMetrics | None, key: str, scale: float, digits: int) -> str:
+    value, other = getattr(row.metrics, key, None), getattr(base, key, None)
+    if value is None:
+        return "–"
+    shown = f"{scale * value:.{digits}f}"
+    return shown if row.is_baseline or other is None else f"{shown} ({scale * (value - other):+.{digits}f})"
+
+
+def groups(found: Sequence[SeedGroup], labels: dict[str, str], split: str) -> None:
+    """Recipes with several seeds: mean and spread."""
+    if not found:
+        return
+    st.subheader("Seeds", anchor=False)
+    table = []
+    for group in found:
+        mean, spread = group.mean_and_spread or (None, None)
+        table.append(
+            {
+                "runs": ", ".join(labels[run.id] for run in group.runs),
+                "seeds": ", ".join(str(run.config.seed) for run in group.runs if run.config),
+                "scored": len(group.accuracies),
+                "mean": None if mean is None else 100 * mean,
+                "spread": None if spread is None else 100 * spread,
+            }
+        )
+    config: dict[str, Any] = {
+        "runs": st.column_config.TextColumn("Runs that differ only in the seed", width="large"),
+        "seeds": st.column_config.TextColumn("Seeds"),
+        "scored": st.column_config.NumberColumn("Scored"),
+        "mean": st.column_config.NumberColumn(f"Mean on {split}", format="%.2f %%"),
+        "spread": st.column_config.NumberColumn(
+            "Spread", format="± %.2f", help="Sample standard deviation over seeds, in points"
+        ),
+    }
+    st.dataframe(pd.DataFrame(table), hide_index=True, column_config=config, key="seed-groups")

@@ -1,0 +1,148 @@
+"""What the Data page shows of a data set's audit."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core.data.audit import Audit, audit_dataset, label_counts
+from core.data.dataset import DatasetInfo, Split
+from core.labels import LABELS
+from core.runs.table import spreadsheet_safe
+from dashboard.state import cache
+from dashboard.state.roots import data_root
+from dashboard.ui import pagination
+from dashboard.ui.faces import face_strip
+from dashboard.ui.format import class_chip
+from dashboard.ui.page import metric_card
+
+PER_PAGE = 12
+FACES_PER_GROUP = 4
+
+NOTES = {
+    "Different labels": "The same pixels stand in the set more than once, and people disagreed about the expression.",
+    "In train and elsewhere": "The same pixels are in train and in validation or test: a network has seen them.",
+    "Near-duplicates": "The same photo, cropped, compressed or brightened differently. Found with a perceptual hash.",
+    "Flat": "One single gray, or nearly: pixels that deviate by less than 5 gray levels.",
+}
+
+
+def audit_section(info: DatasetInfo) -> None:
+    """Figures, a gallery of each kind of finding, and the export."""
+    with st.spinner("Looking for repeated and empty images …"):
+        audit = audit_dataset(data_root(), info.name)
+    splits = {split: cache.split(data_root(), info.name, split, info.edition) for split in audit.sizes}
+    st.subheader("Repeats and empty images", anchor=False)
+    audit_counts(audit)
+    kinds = {
+        "Different labels": audit.conflicts,
+        "In train and elsewhere": audit.leaks,
+        "Near-duplicates": audit.near,
+        "Flat": [[position] for position in audit.nearly_flat],
+    }
+    found = {kind: groups for kind, groups in kinds.items() if groups}
+    if found:
+        galleries(audit, splits, found)
+
+
+def audit_counts(audit: Audit) -> None:
+    elsewhere = {split: len(audit.shared_with_train(split)) for split in audit.sizes if split != "train"}
+    row = st.grid(4, min_column_width=150)
+    metric_card(
+        row,
+        "Exact repeats",
+        f"{audit.repeats:,}",
+        f"{audit.unique:,} different images",
+        help="Images beyond the first of each group with exactly the same pixels.",
+    )
+    metric_card(
+        row,
+        "Copies that disagree",
+        f"{len(audit.conflicts):,}",
+        f"of {len(audit.duplicates):,} groups of copies",
+        help="Groups of exact copies that carry different labels.",
+    )
+    metric_card(
+        row,
+        "Seen in training",
+        f"{sum(elsewhere.values()):,}",
+        " · ".join(f"{split} {count:,}" for split, count in elsewhere.items()),
+        help="Images outside train whose exact copy is in train: scores on them flatter a network a little.",
+    )
+    metric_card(
+        row,
+        "Flat images",
+        f"{len(audit.flat):,}",
+        f"{len(audit.nearly_flat):,} nearly flat or flat",
+        help="Images of one single gray, which show nothing.",
+    )
+
+
+def galleries(audit: Audit, splits: dict[str, Split], kinds: dict[str, list[list[int]]]) -> None:
+    """One kind of finding at a time, by pages."""
+    names = {kind: f"{kind} ({len(groups):,})" for kind, groups in kinds.items()}
+    first = next(iter(kinds))
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
+        kind = st.pills(
+            "Show",
+            list(kinds),
+            default=first,
+            format_func=names.__getitem__,
+            required=True,
+            key="finding",
+            bind="query-params",
+            wrap=True,
+        )
+        kind = kind if kind in kinds else first
+        st.download_button(
+            "All findings as CSV",
+            lambda: export_findings(audit, splits),
+            file_name=f"audit-{audit.name}.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            on_click="ignore",
+            key="audit-csv",
+        )
+    st.caption(NOTES[kind])
+    groups = kinds[kind]
+    pages = -(-len(groups) // PER_PAGE)
+    page = pagination.choose_page(pages, f"{audit.name}-{kind}")
+    wall = st.grid("auto", min_column_width=160, gap="small", border=True)
+    for group in groups[(page - 1) * PER_PAGE : page * PER_PAGE]:
+        with wall.cell():
+            show_group(audit, splits, group)
+
+
+def show_group(audit: Audit, splits: dict[str, Split], group: Sequence[int]) -> None:
+    """Its different faces, and how often which label stands in which split."""
+    places = [audit.locate(position) for position in group]
+    different = {splits[split].images[index].tobytes(): splits[split].images[index] for split, index in places}
+    shown = list(different.values())[:FACES_PER_GROUP]
+    lines = []
+    for split, labels in splits.items():
+        mine = [index for name, index in places if name == split]
+        counts = label_counts(mine, labels.labels)
+        if counts:
+            chips = " ".join(f"{n}\u00a0×\u00a0{class_chip(LABELS[label])}" for label, n in counts)
+            lines.append(f":small[{split} {chips}]")
+    st.image(face_strip(np.stack(shown)), output_format="PNG", alt=f"{len(group)} images of one group")
+    st.markdown("  \n".join(lines))
+
+
+def export_findings(audit: Audit, splits: dict[str, Split]) -> str:
+    """CSV: a row per image and finding; no text in it is taken for a formula."""
+    findings = {
+        "duplicate": audit.duplicates,
+        "near-duplicate": audit.near,
+        "flat": [[position] for position in audit.flat],
+        "nearly-flat": [[position] for position in audit.nearly_flat],
+    }
+    rows = []
+    for finding, groups in findings.items():
+        for number, group in enumerate(groups, 1):
+            for position in group:
+                split, index = audit.locate(position)
+                label = LABELS[splits[split].labels[index]]
+                rows.append((finding, number, split, index, spreadsheet_safe(str(splits[split].ids[index])), label))
+    return pd.DataFrame(rows, columns=["finding", "group", "split", "index", "id", "label"]).to_csv(index=False)

@@ -1,0 +1,80 @@
+"""The shown selection as CSV, Parquet, and its images as a zip; each is made when it is asked for."""
+
+import zipfile
+from functools import partial
+from io import BytesIO
+from pathlib import PurePosixPath
+
+import pandas as pd
+import streamlit as st
+from PIL import Image
+
+from core.evaluation.predictions import PROBABILITY_COLUMNS
+from core.labels import LABELS
+from core.review.images import CurrentReviews
+from core.runs.table import spreadsheet_safe
+from dashboard.views.errors.shown import Shown
+
+
+def button(shown: Shown, chosen: pd.DataFrame) -> None:
+    """A menu with the three."""
+    name = f"{shown.run.id}-{shown.split}"
+    with st.popover("Export", icon=":material/download:"):
+        st.caption(f"The {len(chosen):,} images that pass the filters, in this order.")
+        kinds = [
+            ("CSV", "csv", "text/csv", selection_as_csv),
+            ("Parquet", "parquet", "application/octet-stream", as_parquet),
+        ]
+        if shown.images is not None:
+            kinds.append(("Images (zip)", "zip", "application/zip", selection_as_zip))
+        for label, suffix, mime, make in kinds:
+            st.download_button(
+                label,
+                partial(make, shown, chosen),
+                file_name=f"{name}.{suffix}",
+                mime=mime,
+                on_click="ignore",
+                width="stretch",
+                key=f"export-{suffix}",
+            )
+
+
+def rows(chosen: pd.DataFrame, standing: CurrentReviews) -> pd.DataFrame:
+    """What both tables hold: names instead of class indices, and what stands about each image."""
+    said = [
+        "; ".join(f"{author}: {verdict.in_words()}" for author, verdict in standing.get(image, {}).items())
+        for image in chosen["image_id"]
+    ]
+    plain = chosen[["image_id", "label", "predicted", "correct", "confidence", "margin", "loss", *PROBABILITY_COLUMNS]]
+    names = {column: [LABELS[index] for index in chosen[column]] for column in ("label", "predicted")}
+    return plain.assign(**names, verdicts=said)
+
+
+def selection_as_csv(shown: Shown, chosen: pd.DataFrame) -> bytes:
+    """UTF-8, a row per image; no text in it is taken for a formula."""
+    table = rows(chosen, shown.standing)
+    safe = {column: table[column].map(spreadsheet_safe) for column in ("image_id", "verdicts")}
+    return table.assign(**safe).to_csv(index=False).encode()
+
+
+def as_parquet(shown: Shown, chosen: pd.DataFrame) -> bytes:
+    """The same as Parquet."""
+    buffer = BytesIO()
+    rows(chosen, shown.standing).to_parquet(buffer, index=False)
+    return buffer.getvalue()
+
+
+def selection_as_zip(shown: Shown, chosen: pd.DataFrame) -> bytes:
+    """PNG files in a folder per predicted class within one per true class, and the CSV beside them."""
+    images, buffer = shown.images, BytesIO()
+    assert images is not None
+    with zipfile.ZipFile(buffer, "w") as archive:  # PNG is compressed already
+        archive.writestr("images.csv", selection_as_csv(shown, chosen))
+        places = zip(chosen["index"], chosen["label"], chosen["predicted"], chosen["image_id"], strict=True)
+        for index, true, predicted, image in places:
+            file = BytesIO()
+            Image.fromarray(images[index]).save(file, "PNG", compress_level=1)
+            stem = "".join(c if c.isalnum() or c in "-_." else "_" for c in PurePosixPath(image).stem)
+            name = f"true-{LABELS[true]}/predicted-{LABELS[predicted]}/{index:05d}-{stem}.png"
+            archive.writestr(name, file.getvalue())
+    return buffer.getvalue()

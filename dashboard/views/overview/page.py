@@ -1,0 +1,51 @@
+"""Overview: what this is, what is running, what came out best, where to start."""
+
+import streamlit as st
+
+from core.data.dataset import list_datasets
+from core.runs.selection import best_run
+from dashboard.state import cache
+from dashboard.state.roots import data_root, runs_root
+from dashboard.ui.page import RUNS_PAGE, TRAIN_PAGE, draw_live, go_to, page_title
+from dashboard.ui.queue import interrupted, queue_table
+from dashboard.ui.runs import run_table
+from dashboard.views.overview import cards
+
+LATEST_COLUMNS = ["state", "name", "validation", "test", "unseen", "duration", "author", "created"]
+LATEST_RUNS = 10
+
+
+def main() -> None:
+    active = any(run.state.is_live for run in cache.runs(runs_root()))
+    draw_live(overview, seconds=3 if active else None, watched=active)
+
+
+def overview(watched: bool) -> None:
+    """All of it; drawn again by itself for as long as something is `watched`."""
+    runs = cache.runs(runs_root())
+    if watched != any(run.state.is_live for run in runs):
+        st.rerun()  # the last one has ended: draw the page once more, without polling
+    datasets = list_datasets(data_root())
+    with page_title(
+        "FER Dashboard",
+        "Train, compare and try networks that read seven facial expressions from FER2013's 48x48 images.",
+    ):
+        if datasets and st.button("Start training", icon=":material/play_arrow:", type="primary"):
+            go_to(TRAIN_PAGE)
+    if not cards.any_of_ones_own(runs):
+        cards.first_steps(runs, datasets)
+    interrupted(runs)
+    cards.now(runs, datasets)
+    queue_table(runs)
+    best = best_run(runs)
+    if best:
+        cards.best(best)
+    latest = [run for run in runs if not run.meta.archived][:LATEST_RUNS]
+    if latest:
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            st.subheader("Latest runs", anchor=False, width="content")
+            st.page_link(RUNS_PAGE, label="All runs", icon=":material/arrow_forward:", icon_position="right")
+        run_table(latest, "latest", LATEST_COLUMNS)
+
+
+main()

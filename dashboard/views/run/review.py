@@ -1,0 +1,136 @@
+"""The Review tab of the Run page: verdict, notes, tags, and the history of who said what."""
+
+from typing import Any, Final
+
+import streamlit as st
+
+from core.errors import FerError
+from core.review.runs import MAX_CHARACTERS, annotate, read_changes
+from core.runs.records import Run
+from core.runs.selection import best_run
+from dashboard.state import cache
+from dashboard.state.visitor import who as who
+from dashboard.ui.format import Colour, ago, escape, exact
+from dashboard.ui.notes import edit_text
+
+ICONS: Final = {
+    "unreviewed": ":material/radio_button_unchecked:",
+    "in review": ":material/rate_review:",
+    "approved": ":material/verified:",
+    "rejected": ":material/block:",
+}
+REVIEW_COLOURS: Final[dict[str, Colour]] = {
+    "unreviewed": "gray",
+    "in review": "blue",
+    "approved": "green",
+    "rejected": "red",
+}
+REVIEW_BUTTONS: Final = {
+    "in review": "Start review",
+    "approved": "Approve",
+    "rejected": "Reject",
+    "unreviewed": "Take back",
+}
+HISTORY_LENGTH: Final = 100
+
+
+def review_tab(run: Run) -> None:
+    """The tab."""
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        name = who()
+        if not name:
+            st.caption("Say who you are, and the buttons work.")
+        review_buttons(run, name)
+        edit_text(run, name, "name")
+        edit_text(run, name, "notes")
+        edit_tags(run, name)
+    with right:
+        review_history(run, name)
+
+
+def annotate_run(run: Run, by: str, **arguments: Any) -> bool:
+    """Write something down; False, with a sentence for the next drawing, if it was not."""
+    try:
+        annotate(run.paths, by, **arguments)
+    except FerError as error:
+        st.session_state[f"refused-{run.id}"] = str(error)
+        return False
+    return True
+
+
+def review_buttons(run: Run, name: str) -> None:
+    """The review state, and the steps to another one."""
+    state = run.meta.review
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.badge(state, icon=ICONS[state], color=REVIEW_COLOURS[state])
+        if run.meta.reviewer:
+            st.caption(f"by {escape(run.meta.reviewer)}")
+    if refused := st.session_state.pop(f"refused-{run.id}", None):
+        st.warning(escape(refused), icon=":material/group:")
+    with st.container(horizontal=True):
+        for other, label in REVIEW_BUTTONS.items():  # all of them, so that none moves to where another was
+            st.button(
+                label,
+                icon=ICONS[other],
+                disabled=not name or other == state,
+                key=f"review-{other}",
+                on_click=set_review,
+                args=(run, name, other),
+            )
+    if state == "approved":
+        chosen = best_run(cache.runs(run.paths.root))
+        if chosen and chosen.id != run.id:
+            st.caption(
+                f"Approved, and so is {escape(chosen.name)}: predictions use that one by default, since it is better "
+                "on validation."
+            )
+        else:
+            st.caption("Approved: predictions use this run by default.")
+
+
+def set_review(run: Run, name: str, state: str) -> None:
+    """Change the review state, unless somebody else has since this page was drawn."""
+    annotate_run(run, name, changes={"review": state}, seen={"review": run.meta.review})
+
+
+def edit_tags(run: Run, name: str) -> None:
+    """Words to find the run by; adding and taking away never gets into anybody's way."""
+    # The key follows the tags: when somebody else has changed them, the box starts from theirs.
+    key = f"tags-{run.id}-{'|'.join(run.meta.tags)}"
+
+    def change() -> None:
+        chosen = set(st.session_state[key])
+        annotate_run(run, name, tag=sorted(chosen - set(run.meta.tags)), untag=sorted(set(run.meta.tags) - chosen))
+
+    st.multiselect(
+        "Tags",
+        run.meta.tags,
+        run.meta.tags,
+        key=key,
+        accept_new_options=True,
+        placeholder="type a word and press Enter",
+        disabled=not name,
+        on_change=change,
+    )
+
+
+def review_history(run: Run, name: str) -> None:
+    """Who said what and when, the newest first, and a line to add."""
+    st.markdown("**History**")
+    with st.form(f"comment-{run.id}", clear_on_submit=True, border=False):
+        comment = st.text_area(
+            "Say something", height=80, max_chars=MAX_CHARACTERS["comment"], key=f"comment-text-{run.id}"
+        )
+        if st.form_submit_button("Say it", icon=":material/send:", disabled=not name) and comment.strip():
+            annotate_run(run, name, comment=comment)
+            st.rerun(scope="app")
+    changes = read_changes(run.paths)
+    for change in changes[: -HISTORY_LENGTH - 1 : -1]:
+        with st.container(border=True, gap="xxsmall"):
+            st.caption(f"{escape(change.by)} · {ago(change.time)}", help=exact(change.time))
+            st.text(change.in_words())
+    started = f" by {escape(run.meta.author)}" if run.meta.author else ""
+    st.caption(f"Started{started} {ago(run.status.created_at)}", help=exact(run.status.created_at))
+    if len(changes) > HISTORY_LENGTH:
+        st.caption(f"{len(changes) - HISTORY_LENGTH} older ones are in {run.paths.changes.name}.")

@@ -8,13 +8,14 @@ import sys
 
 import typer
 
-from core.cli.bench import bench_pages
+from core.cli.bench import bench_pages, bench_train
 from core.cli.data import data_app
 from core.cli.export import export
 from core.cli.labels import corrections_app, runs_changes, runs_verdict, runs_verdicts, suspects_app
 from core.cli.predict import bench_predict, predict
 from core.cli.reference import reference
 from core.cli.runs import runs_app
+from core.cli.train import evaluate, start_training
 from core.errors import FerError
 
 app = typer.Typer(
@@ -33,9 +34,12 @@ runs_app.command("changes")(runs_changes)
 app.add_typer(corrections_app, name="corrections")
 app.add_typer(suspects_app, name="suspects")
 app.add_typer(bench_app, name="bench")
+app.command("train")(start_training)
+app.command()(evaluate)
 app.command()(export)
 app.command()(predict)
 app.command(hidden=True)(reference)
+bench_app.command("train")(bench_train)
 bench_app.command("predict")(bench_predict)
 bench_app.command("pages")(bench_pages)
 

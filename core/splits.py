@@ -1,33 +1,35 @@
-"""The splits of a dataset, once."""
+"""The splits of a dataset, once: what each is for, and which of them may be used for what."""
 
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    pass
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeVar
-
-COMPARED_SPLITS: Final = ("validation", "test")
-"""Those whose predictions a run keeps."""
-CORRECTED_SPLITS: Final = ("train", "validation")
-"""Test is never touched: a figure on it must mean the same for every run."""
-
-SPLITS: Final = ("train", "validation", "test")
-HELD_OUT: Final = "held-out"
-"""Under this name a run keeps its predictions for the training images that it was not trained on."""
-SPLITS: Final = ("train", "validation", "test")
-"""Verdicts may be given on any image; lists of corrections leave those on test out."""
-
-SPLITS: Final = ("train", "validation", "test")
-"""The splits of the 2013 challenge: Training, PublicTest, PrivateTest."""
+from typing import Final, TypeVar
 
 _T = TypeVar("_T")
 
+TRAIN: Final = "train"
+VALIDATION: Final = "validation"
+TEST: Final = "test"
+SPLITS: Final = (TRAIN, VALIDATION, TEST)
+"""Every dataset has these. `validation` chooses epochs, presets and thresholds; `test` is scored once, at the end."""
+
+HELD_OUT: Final = "held-out"
+"""Training images of the fold that a run left out (`hold_out`): predicted by a model that has not seen them."""
 ORIGINAL_TEST: Final = "original-test"
-"""The original test set: validation and test together, which is all of `test/` in Kaggle's FER2013."""
+"""`validation` and `test` together: the 7,178 images of `test/` in Kaggle's FER2013."""
+
+COMPARED_SPLITS: Final = (VALIDATION, TEST)
+"""Every finished run has predictions for these, so runs are compared on them."""
+CORRECTED_SPLITS: Final = (TRAIN, VALIDATION)
+"""Label corrections may touch these; `test` stays as published."""
+SCORED_SPLITS: Final = (VALIDATION, TEST, HELD_OUT, TRAIN)
+"""All that a run may have predictions for, in the order in which they are offered."""
 
 OLD_SPLITS: Final = {"seed-test": ORIGINAL_TEST}
 """Splits by the names that older `summary.json` files, links and command lines have for them."""
+
+
+def dataset_split(split: str) -> str:
+    """The split of the dataset that holds the images of these predictions."""
+    return TRAIN if split == HELD_OUT else split
 
 
 def current_split(name: str) -> str:
@@ -38,12 +40,3 @@ def current_split(name: str) -> str:
 def with_current_splits(evaluation: Mapping[str, _T]) -> dict[str, _T]:
     """`evaluation` of a `summary.json`, old or new, by the present names of its splits."""
     return {current_split(name): metrics for name, metrics in evaluation.items()}
-
-
-HELD_OUT: Final = "held-out"
-"""Training images that the run was not trained on."""
-
-
-def dataset_split(split: str) -> str:
-    """The split of the data set in which the images of these predictions are."""
-    return "train" if split == HELD_OUT else split

@@ -13,39 +13,45 @@ import pytest
 
 from tests.conftest import PROJECT_ROOT
 
-FLOORS = {
-    "dashboard": 5,
-    "core.worker": 5,
-    "core.__main__": 6,
-    "core.cli.data": 5,
-    "core.cli.bench": 5,
-    "core.cli.runs": 5,
-    "core.cli.export": 5,
-    "core.cli.labels": 5,
-    "core.cli.predict": 5,
-    "core.training": 4,
-    "core.jobs": 4,
-    "core.prediction": 4,
-    "core.cli.options": 4,
-    "core.cli.reference": 4,
-    "core.runs": 3,
-    "core.config": 2,
-    "core.data": 2,
-    "core.evaluation": 2,
-    "core.models.cnn": 1,
-    "core.models.preprocess": 1,
-    "core.labels": 0,  # the ground: no file here imports another of ours
-    "core.errors": 0,
-    "core.files": 0,
-    "core.splits": 0,
-    "core.processes": 1,
-    "core.cli.progress": 0,
-}
-WITHOUT_TORCH = ("core.runs", "core.jobs", "core.config", "core.files", "core.worker", "core.__main__", "dashboard")
+FLOORS = [
+    {"core.errors", "core.labels", "core.splits", "core.files"},
+    {"core.machine", "core.processes", "core.config", "core.models"},
+    {"core.presets"},
+    {"core.data", "core.evaluation"},
+    {"core.runs"},
+    {"core.review", "core.comparison", "core.exchange"},
+    {"core.training", "core.jobs", "core.prediction"},
+    {"core.bench"},
+    {"core.cli", "core.worker"},
+    {"core.__main__"},
+    {"dashboard.state"},
+    {"dashboard.ui"},
+    {"dashboard.views"},
+    {"dashboard.routes"},
+    {"dashboard.Home"},
+]
+"""Lowest first: a module imports only from floors below its own, or from its own package."""
+
+WITHOUT_TORCH = (
+    *("core.runs", "core.review", "core.jobs", "core.config", "core.presets", "core.machine", "core.files"),
+    *("core.cli", "core.worker", "core.__main__", "dashboard"),
+)
 """Importing any of these must not import torch, which takes seconds."""
 
-MAY_LOAD_TORCH = {("core.comparison.reproduction", "core.models.cnn")}
-"""Module and what it imports inside a function: weights are compared by the worker only, which has torch loaded."""
+NEVER_TORCH = ("core.runs", "core.review", "core.jobs")
+"""Not even inside a function: these run in every command and in every page."""
+
+BESIDE_THE_FOLDERS = {".streamlit", "Home.py", "__init__.py", "routes.py", "icon.svg", "screenshot.png"}
+"""What may lie in `dashboard/` itself."""
+
+LONGEST_MODULE = 350
+"""Lines: what is longer has a seam."""
+
+ONE_NAME_SEVERAL_PLACES = {
+    "log": "the logger of each module",
+    "main": "the entry point of each script and process",
+}
+"""Public names that may be defined in several modules, and why."""
 
 TOP_LEVEL = set(
     "dashboard core runs tests requirements.txt README.md .streamlit pyproject.toml LICENSE CHANGELOG.md .ci "
@@ -113,7 +119,11 @@ def _within(module: str, *packages: str) -> bool:
 
 def _unit(module: str) -> str | None:
     """The entry of FLOORS that a module belongs to."""
-    return next((name for name in FLOORS if _within(module, name)), None)
+    return next((name for floor in FLOORS for name in floor if _within(module, name)), None)
+
+
+def _floor(unit: str) -> int:
+    return next(number for number, floor in enumerate(FLOORS) if unit in floor)
 
 
 # --- the rules
@@ -125,71 +135,107 @@ def streamlit_in_core(root: Path) -> list[str]:
     ]
 
 
-def torch_in_runs_and_jobs(root: Path) -> list[str]:
-    """Not even inside a function, nor by way of another module; but where `MAY_LOAD_TORCH` allows it."""
-    light = ("core.runs", "core.jobs")
-    imports = read_imports(root)
-    graph = _at_import(imports)
+def torch_in_what_every_page_needs(root: Path) -> list[str]:
     return [
-        str(each)
-        for each in imports
-        if _within(each.module, *light)
-        and (each.module, each.target) not in MAY_LOAD_TORCH
-        and (_within(each.target, "torch") or _chains_to_torch(graph, each.target))
+        str(each) for each in read_imports(root) if _within(each.module, *NEVER_TORCH) and _within(each.target, "torch")
     ]
 
 
 def torch_at_import(root: Path) -> list[str]:
     """Chains of imports from a module that must be quick to import to torch."""
-    graph = _at_import(read_imports(root))
-    starts = [module for module in graph if _within(module, *WITHOUT_TORCH)]
-    return [" -> ".join(chain) for start in starts for chain in _chains_to_torch(graph, start)]
-
-
-def _at_import(imports: list[Import]) -> dict[str, set[str]]:
-    """Module to the modules, and their packages, that its import imports."""
     graph: dict[str, set[str]] = {}
-    for each in imports:
+    for each in read_imports(root):
         if each.at_import:
             parents = each.target.split(".")
             graph.setdefault(each.module, set()).update(".".join(parents[: end + 1]) for end in range(len(parents)))
-    return graph
-
-
-def _chains_to_torch(graph: dict[str, set[str]], start: str) -> list[list[str]]:
-    found, chains, seen = [], [[start]], {start}
-    while chains:
-        chain = chains.pop()
-        for target in sorted(graph.get(chain[-1], set()) - seen):
-            seen.add(target)
-            chains.append([*chain, target])
-            if target == "torch":
-                found.append([*chain, target])
-    return found
-
-
-def private_torch(root: Path) -> list[str]:
-    """What begins with an underscore may be gone with the next version of torch."""
-    return [
-        f"{path.relative_to(root)}:{node.lineno} uses {ast.unparse(node)}"
-        for path in sorted((root / "core").rglob("*.py"))
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Attribute) and re.match(r"torch(\.\w+)*\._[a-z]", ast.unparse(node))
-    ]
+    offences = []
+    for start in (module for module in graph if _within(module, *WITHOUT_TORCH)):
+        chains, seen = [[start]], {start}
+        while chains:
+            chain = chains.pop()
+            for target in sorted(graph.get(chain[-1], set()) - seen):
+                seen.add(target)
+                chains.append([*chain, target])
+                if target == "torch":
+                    offences.append(" -> ".join([*chain, target]))
+    return offences
 
 
 def upward_imports(root: Path) -> list[str]:
     """A file imports only from floors below its own, or from its own package."""
     offences = []
     for each in read_imports(root):
-        if each.module == "core" or not _within(each.target, "core", "dashboard") or each.target == "core":
+        if each.module in ("core", "dashboard") or each.target in ("core", "dashboard"):
+            continue
+        if not _within(each.target, "core", "dashboard"):
             continue
         own, other = _unit(each.module), _unit(each.target)
         if own is None or other is None:
             offences.append(f"{each}: one of them has no floor")
-        elif own != other and FLOORS[own] <= FLOORS[other]:
-            offences.append(f"{each}: from floor {FLOORS[own]} to floor {FLOORS[other]}")
+        elif own != other and _floor(own) <= _floor(other):
+            offences.append(f"{each}: from floor {_floor(own)} to floor {_floor(other)}")
     return offences
+
+
+def imports_between_views(root: Path) -> list[str]:
+    """Pages do not know each other: what two of them draw is in `dashboard/ui`."""
+
+    def view(module: str) -> str | None:
+        return module.split(".")[2] if _within(module, "dashboard.views") and module.count(".") > 1 else None
+
+    return [str(each) for each in read_imports(root) if view(each.target) and view(each.module) != view(each.target)]
+
+
+def strangers_beside_the_pages(root: Path) -> list[str]:
+    names = {
+        Path(name).parts[1] for name in tracked_files(root) if name.startswith("dashboard/") and name.count("/") == 1
+    }
+    return sorted(names - BESIDE_THE_FOLDERS)
+
+
+def long_modules(root: Path) -> list[str]:
+    lengths = {
+        path: len(path.read_text().splitlines()) for top in ("core", "dashboard") for path in (root / top).rglob("*.py")
+    }
+    return [
+        f"{path.relative_to(root)} has {length} lines" for path, length in lengths.items() if length > LONGEST_MODULE
+    ]
+
+
+def folders_without_a_purpose(root: Path) -> list[str]:
+    """Each package says in one sentence what it is for."""
+    return [
+        str(path.relative_to(root))
+        for top in ("core", "dashboard")
+        for path in (root / top).rglob("__init__.py")
+        if not ast.get_docstring(ast.parse(path.read_text()))
+    ]
+
+
+def names_with_two_meanings(root: Path) -> list[str]:
+    """Public names defined at the top of two or more modules."""
+    places: dict[str, set[str]] = {}
+    for top in ("core", "dashboard"):
+        for path in (root / top).rglob("*.py"):
+            for name in _public_names(ast.parse(path.read_text())):
+                places.setdefault(name, set()).add(str(path.relative_to(root)))
+    return [
+        f"{name}: {', '.join(sorted(files))}"
+        for name, files in sorted(places.items())
+        if len(files) > 1 and name not in ONE_NAME_SEVERAL_PLACES
+    ]
+
+
+def _public_names(tree: ast.Module) -> Iterator[str]:
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names = [node.name]
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = [each.id for target in targets for each in ast.walk(target) if isinstance(each, ast.Name)]
+        else:
+            continue
+        yield from (name for name in names if not name.startswith("_"))
 
 
 def heavy_modules_after_import(root: Path) -> list[str]:
@@ -244,8 +290,7 @@ def tracked_files(root: Path) -> list[str]:
 
 RULES: dict[Callable[[Path], list[str]], dict[str, str]] = {
     streamlit_in_core: {"core/data/x.py": "def f():\n    import streamlit as st\n"},
-    torch_in_runs_and_jobs: {"core/jobs/x.py": "def f():\n    from torch.nn import Linear\n"},
-    private_torch: {"core/x.py": "import torch\ntorch._foreach_lerp_([], [], 0.5)\n"},
+    torch_in_what_every_page_needs: {"core/jobs/x.py": "def f():\n    from torch.nn import Linear\n"},
     torch_at_import: {
         "dashboard/views/x.py": "from dashboard import y\n",
         "dashboard/y.py": "from core.training.z import f\n",
@@ -253,6 +298,14 @@ RULES: dict[Callable[[Path], list[str]], dict[str, str]] = {
         "core/training/z.py": "import torch\n",
     },
     upward_imports: {"core/runs/x.py": "from core.jobs import control\n", "core/jobs/control.py": ""},
+    imports_between_views: {
+        "dashboard/views/run/page.py": "from dashboard.views.runs import table\n",
+        "dashboard/views/runs/table.py": "",
+    },
+    strangers_beside_the_pages: {"dashboard/widgets.py": ""},
+    long_modules: {"core/runs/x.py": "x = 1\n" * (LONGEST_MODULE + 1)},
+    folders_without_a_purpose: {"core/new/__init__.py": ""},
+    names_with_two_meanings: {"core/a.py": "Row = int\n", "core/b.py": "class Row: ...\n"},
     heavy_modules_after_import: {
         "core/runs/__init__.py": "",
         "core/runs/x.py": "import pandas\n",
@@ -283,29 +336,6 @@ def test_the_rule_can_be_broken(rule: Callable[[Path], list[str]], tmp_path: Pat
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
     subprocess.run(["git", "add", "."], cwd=tmp_path, check=True)
     assert rule(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("module", "target", "allowed"),
-    [
-        ("reproduce", "core.models.cnn", True),
-        ("reproduce", "core.training.z", False),
-        ("reproduce", "torch", False),
-        ("other", "core.models.cnn", False),
-    ],
-)
-def test_torch_is_loaded_for_the_comparison_of_weights_alone(
-    module: str, target: str, allowed: bool, tmp_path: Path
-) -> None:
-    for name, text in {
-        f"core/runs/{module}.py": f"def f():\n    import {target}\n",
-        "core/models/cnn.py": "import torch\n",
-        "core/training/__init__.py": "",
-        "core/training/z.py": "from core import models\n",
-    }.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-    assert (torch_in_runs_and_jobs(tmp_path) == []) is allowed
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""How fast training, predictions and pages are on this machine."""

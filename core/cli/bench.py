@@ -11,16 +11,12 @@ from typing import Annotated, Any
 
 import typer
 
-from core.__main__ import bench_app
 from core.cli.options import AsJson, DataRoot
 from core.cli.output import as_percent, print_json
 from core.errors import FerError
 from core.files import PROJECT_ROOT
 
-# --- speed
 
-
-@bench_app.command("train")
 def bench_train(
     data_root: DataRoot,
     dataset: Annotated[str, typer.Option(help="Name of an imported dataset.")] = "fer2013",

@@ -9,7 +9,7 @@ import typer
 
 from core.files import PROJECT_ROOT
 
-REFERENCE: Final = Path(__file__).with_name("CLI.md")
+REFERENCE: Final = Path(__file__).with_name("README.md")
 """Where the reference is kept."""
 
 REGENERATE: Final = f"python -m core reference > {REFERENCE.relative_to(PROJECT_ROOT)}"

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from core.__main__ import app
 from core.cli.options import (
     AsJson,
     DataRoot,
@@ -22,10 +21,7 @@ from core.cli.output import as_percent, figure, print_json, run_as_json
 from core.errors import ConfigError
 from core.presets import PRESETS, make_config
 
-# --- training
 
-
-@app.command()
 def start_training(
     runs_root: RunsRoot,
     data_root: DataRoot,
@@ -53,10 +49,6 @@ def start_training(
         print_json(run_as_json(read_run(runs_root, run_id)))
 
 
-# --- evaluation
-
-
-@app.command()
 def evaluate(
     run: RunName,
     runs_root: RunsRoot,

@@ -1,0 +1,1 @@
+"""Runs beside each other: against a baseline, and against their own reproduction."""

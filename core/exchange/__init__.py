@@ -1,0 +1,1 @@
+"""The forms in which runs leave and enter."""

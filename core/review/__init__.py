@@ -1,0 +1,1 @@
+"""What reviewers decide about runs and images, and what becomes of it."""

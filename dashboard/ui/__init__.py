@@ -1,0 +1,1 @@
+"""What several pages draw. Imports `state` and `core`, never a view."""

@@ -46,14 +46,14 @@ def download_file(run: Run, path: Path, label: str, primary: bool = False) -> No
 
 log = logging.getLogger(__name__)
 
-OVERVIEW_PAGE: Final = "views/overview.py"
-DATA_PAGE: Final = "views/data.py"
-TRAIN_PAGE: Final = "views/train.py"
-RUNS_PAGE: Final = "views/runs.py"
-RUN_PAGE: Final = "views/run.py"
-COMPARE_PAGE: Final = "views/compare.py"
-ERRORS_PAGE: Final = "views/errors.py"
-PREDICT_PAGE: Final = "views/predict.py"
+OVERVIEW_PAGE: Final = "views/overview/page.py"
+DATA_PAGE: Final = "views/data/page.py"
+TRAIN_PAGE: Final = "views/train/page.py"
+RUNS_PAGE: Final = "views/runs/page.py"
+RUN_PAGE: Final = "views/run/page.py"
+COMPARE_PAGE: Final = "views/compare/page.py"
+ERRORS_PAGE: Final = "views/errors/page.py"
+PREDICT_PAGE: Final = "views/predict/page.py"
 
 UNEXPECTED: Final = "This part of the page failed unexpectedly; the server's log says why."
 """What stands where something failed that nobody foresaw."""

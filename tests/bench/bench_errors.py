@@ -42,7 +42,7 @@ def main() -> None:
     asked = parser.parse_args()
     os.environ |= {"FER_RUNS_ROOT": str(asked.runs_root), "FER_DATA_ROOT": str(asked.data_root)}
     app = AppTest.from_file(str(HOME), default_timeout=600).run()
-    app.switch_page("views/errors.py")
+    app.switch_page("views/errors/page.py")
     app.query_params["run"], app.query_params["split"] = asked.run, asked.split
     print(f"{'first load':20} wall {{:6.3f}} s, processor {{:6.3f}} s".format(*timed(app)))
     taken: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)

@@ -55,7 +55,7 @@ def open_page(runs_root: Path, demo_root: Path, monkeypatch: pytest.MonkeyPatch)
             monkeypatch.setenv("FER_DATA_ROOT", str(data_root))
         app = AppTest.from_file(str(HOME), default_timeout=30).run()
         if page != "overview":
-            app.switch_page(f"views/{page}.py")
+            app.switch_page(f"views/{page}/page.py")
         for key, value in query.items():
             app.query_params[key] = value
         app.run()
@@ -258,7 +258,7 @@ def test_train_starts_one_run_for_a_double_click(
     assert run.config is not None and run.config.epochs == 2 and run.name == "a 'quoted' name"
     assert app.query_params["run"] == run.id
 
-    app.switch_page("views/train.py").run()
+    app.switch_page("views/train/page.py").run()
     app.button(key="start").click().run()
     assert len(list_runs(runs_root)) == 1
 

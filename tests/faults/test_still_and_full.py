@@ -155,7 +155,7 @@ def test_no_page_fails_over_folders_that_are_no_runs(
     for run_id in wanted:
         app = AppTest.from_file(str(home), default_timeout=60).run()
         if page != "overview":
-            app.switch_page(f"views/{page}.py")
+            app.switch_page(f"views/{page}/page.py")
         if run_id:
             app.query_params["run"] = run_id
         app.run()

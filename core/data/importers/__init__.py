@@ -1,0 +1,1 @@
+"""The forms in which data arrives, one importer per form."""

@@ -1,0 +1,1 @@
+"""Charts: data in, figure out. No files, no Streamlit."""

@@ -1,0 +1,1 @@
+"""Compare: several runs over each other, and whether one is really better."""

@@ -1,0 +1,1 @@
+"""Data: which datasets there are, and how to get one."""

@@ -1,0 +1,1 @@
+"""Error analysis: what a run gets wrong, image by image, and what to do about it."""

@@ -1,0 +1,1 @@
+"""Overview: what is running, what came out best, where to start."""

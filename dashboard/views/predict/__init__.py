@@ -1,0 +1,1 @@
+"""Predict: what a trained model says about photos."""

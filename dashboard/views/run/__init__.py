@@ -1,0 +1,1 @@
+"""Run: one run, live while it trains."""

@@ -1,0 +1,1 @@
+"""Train: choose what to train, see what it will cost, start it."""

@@ -181,7 +181,7 @@ def open_page(runs_root: Path, demo_root: Path, monkeypatch: pytest.MonkeyPatch)
     def opener(page: str, **query: str) -> AppTest:
         app = AppTest.from_file(str(PROJECT_ROOT / "dashboard" / "Home.py"), default_timeout=30).run()
         if page != "overview":
-            app.switch_page(f"views/{page}.py")
+            app.switch_page(f"views/{page}/page.py")
         for key, value in query.items():
             app.query_params[key] = value
         return app.run()

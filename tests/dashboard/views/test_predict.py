@@ -46,7 +46,7 @@ def open_predict(runs_root: Path, demo_root: Path, monkeypatch: pytest.MonkeyPat
 
     def opener(*files: File) -> AppTest:
         app = AppTest.from_file(str(HOME), default_timeout=120).run()
-        app.switch_page("views/predict.py").run()
+        app.switch_page("views/predict/page.py").run()
         if files:
             app.file_uploader(key="photos").set_value(list(files)).run()
         assert not app.exception, app.exception

@@ -28,7 +28,7 @@ def open_runs(runs_root: Path, demo_root: Path, monkeypatch: pytest.MonkeyPatch)
     def opener(**query: str | list[str]) -> AppTest:
         app = AppTest.from_file(str(PROJECT_ROOT / "dashboard" / "Home.py"), default_timeout=30).run()
         app.session_state["who"] = ""  # nobody has said who they are
-        app.switch_page("views/runs.py")
+        app.switch_page("views/runs/page.py")
         for key, value in query.items():
             app.query_params[key] = value
         app.run()

@@ -59,7 +59,7 @@ def test_three_hundred_photos_are_trained_on_and_reviewed(
     monkeypatch.setenv("FER_DATA_ROOT", str(data_root))
     monkeypatch.setattr(cache, "take_over", lambda *_: None)
     app = AppTest.from_file(str(PROJECT_ROOT / "dashboard" / "Home.py"), default_timeout=120).run()
-    app.switch_page("views/errors.py")
+    app.switch_page("views/errors/page.py")
     app.query_params["run"] = run["id"]
     app.run()
     assert not app.exception and not app.error

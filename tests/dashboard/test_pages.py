@@ -29,7 +29,7 @@ from core.runs.records import RunState
 from dashboard.state import cache, visitor
 from dashboard.state.background import Importer
 from dashboard.ui.charts.curves import MAX_POINTS, training_curves
-from dashboard.ui.format import _JOINER, duration, escape, with_interval
+from dashboard.ui.format import _JOINER, accuracy_in, duration, escape, with_interval
 from tests.conftest import PROJECT_ROOT, wait_for
 from tests.dashboard_fixtures import FakeRun, end_run, write_run
 
@@ -443,8 +443,8 @@ def test_durations_and_times_are_short() -> None:
     assert [duration(s) for s in given] == [
         "0 s", "59 s", "1 min", "3 min 4 s", "10 min", "1 h", "1 h 30 min", "1 d 1 h", "–"
     ]  # fmt: skip
-    assert with_interval({"accuracy": 0.7041, "interval": [0.689, 0.719]}).replace("\u00a0", " ") == "70.4 % ± 1.5"
-    assert with_interval(None) == "–"
+    assert with_interval(0.7041, (0.689, 0.719)).replace("\u00a0", " ") == "70.4 % ± 1.5"
+    assert with_interval(None, (0.0, 1.0)) == accuracy_in(None) == "–"
 
 
 def test_curves_stay_small_and_end_at_the_last_point(write: Writer) -> None:

@@ -1,7 +1,7 @@
-"""Training a run again from what it recorded: what was the same, and how near the result is.
+"""Reproducing a run from what it recorded: what was identical, and whether the result is reproduced.
 
-The new run is an ordinary one that remembers in `meta.json` what it reproduces. When it has finished, its worker writes
-`reproduction.json`, so that the verdict stays when the original is gone.
+The new run is an ordinary one whose `meta.json` records what it reproduces. When it has finished, its worker writes
+`reproduction.json`, so that the comparison is kept when the original is deleted.
 """
 
 import math
@@ -13,10 +13,10 @@ from typing import Any, Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from core.comparison.baseline import recipe
+from core.comparison.baseline import config_key
 from core.data.identity import REARRANGED, DataIdentity, same_images
 from core.errors import DataError, RunError
-from core.evaluation.significance import compare_predictions, mean_and_spread
+from core.evaluation.significance import compare_predictions, mean_and_std
 from core.files import read_json, write_json
 from core.runs.environment import read_uncommitted_changes
 from core.runs.reader import list_runs, predictions_table, read_run
@@ -26,22 +26,36 @@ from core.splits import COMPARED_SPLITS
 SPLIT: Final = "validation"
 """Accuracies are compared on it: test is never used to decide anything."""
 NAMED: Final = 6
-"""So many differences of a kind are named; the others are counted."""
+"""How many differences of a kind are named; the others are counted."""
 
 
 class ReproductionOutcome(StrEnum):
     """How near the result is to the original's."""
 
-    BIT_EQUAL = "bit-equal"
-    WITHIN_SEEDS = "within the spread of seeds"
-    OUTSIDE_SEEDS = "outside the spread of seeds"
-    NO_EVIDENCE = "no evidence of a difference"
-    DIFFERENT = "different"
+    BIT_IDENTICAL = "bit-identical"
+    WITHIN_SEEDS = "within seed variance"
+    OUTSIDE_SEEDS = "outside seed variance"
+    NOT_SIGNIFICANT = "no significant difference"
+    DIFFERENT = "significant difference"
     NOT_COMPARABLE = "not comparable"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "ReproductionOutcome | None":
+        """The names in files of older versions."""
+        return cls.__members__.get(_OLDER_OUTCOMES.get(str(value), ""))
+
+
+_OLDER_OUTCOMES: Final = {
+    "bit-equal": "BIT_IDENTICAL",
+    "within the spread of seeds": "WITHIN_SEEDS",
+    "outside the spread of seeds": "OUTSIDE_SEEDS",
+    "no evidence of a difference": "NOT_SIGNIFICANT",
+    "different": "DIFFERENT",
+}
 
 
 class Check(BaseModel):
-    """One thing that should be the same."""
+    """One thing that should be identical."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -54,7 +68,7 @@ class Check(BaseModel):
 
 
 class Reproduction(BaseModel):
-    """`reproduction.json`: the verdict."""
+    """`reproduction.json`: the comparison of the two runs."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -68,46 +82,46 @@ class Reproduction(BaseModel):
 
     @property
     def differences(self) -> list[Check]:
-        """What was not the same."""
+        """What was not identical."""
         return [check for check in self.checks if check.same is False]
 
 
 def check_reproducible(run: Run, data_root: Path) -> str | None:
-    """Look before a run is trained again. None if its data are here; else one sentence on how they differ, which is no
+    """Check a run before it is reproduced. None if its data are here; else one sentence on how they differ, which is no
     reason not to start.
 
     Raises:
-        RunError: it has not finished, or its settings cannot be read.
-        DataError: its data set is not here.
+        RunError: it has not finished, or its config is unreadable.
+        DataError: its dataset is not here.
     """
     from core.data.dataset import read_identity
 
     if run.config is None:
-        raise RunError(f"Run {run.id} cannot be reproduced: {run.problem}")
+        raise RunError(f"Run {run.id} can't be reproduced: {run.problem}")
     if run.state is not RunState.FINISHED:
-        raise RunError(f"Run {run.id} is {run.state}: only a finished run has a result to reproduce.")
+        raise RunError(f"Run {run.id} is {run.state}. Only a finished run can be reproduced.")
     try:
         now = read_identity(data_root, run.config.dataset)
     except DataError as error:
-        raise DataError(f"Run {run.id} cannot be reproduced without its data. {error}") from error
+        raise DataError(f"Run {run.id} can't be reproduced without its dataset. {error}") from error
     recorded = _data(run, _environment(run))
     if not recorded.content:
-        return f"Run {run.id} has not recorded which data it was trained on, so they may differ."
+        return f"The training data of run {run.id} was not recorded, so it may differ."
     if recorded.content != now.content:
         return (
-            f"The data set {run.config.dataset!r} has changed since: its fingerprint is {now.content[:12]}, the run "
-            f"was trained on {recorded.content[:12]}. The results will differ."
+            f"Dataset “{run.config.dataset}” has changed since: its fingerprint is {now.content[:12]}, the run was "
+            f"trained on {recorded.content[:12]}. The results will differ."
         )
     if not same_images([recorded, now]):
         return (
-            f"The data set {run.config.dataset!r} holds the images the run was trained on {REARRANGED}. The same seed "
-            "draws them in another order, so the results will differ."
+            f"Dataset “{run.config.dataset}” has the images the run was trained on {REARRANGED}. The same seed samples "
+            "them in another order, so the results will differ."
         )
     return None
 
 
 def read_reproduction(run: Run) -> Reproduction | None:
-    """The verdict on a run that reproduces another; None while there is none."""
+    """The comparison of a run with the one it reproduces; None while there is none."""
     try:
         return Reproduction.model_validate_json(run.paths.reproduction.read_bytes())
     except (OSError, ValidationError):
@@ -115,18 +129,18 @@ def read_reproduction(run: Run) -> Reproduction | None:
 
 
 def write_reproduction(runs_root: Path, run_id: str) -> Reproduction | None:
-    """Judge a run that has been trained to its end and write the verdict; None if it reproduces nothing.
+    """Compare a finished run with the one it reproduces and write the result; None if it reproduces nothing.
 
     Raises:
-        RunError: the original is gone, or one of the two cannot be read.
-        OSError: the verdict cannot be written.
+        RunError: the original is gone, or one of the two is unreadable.
+        OSError: the result cannot be written.
     """
     run = read_run(runs_root, run_id)
     if not run.meta.reproduces:
         return None
-    verdict = assess_reproduction(read_run(runs_root, run.meta.reproduces), run, list_runs(runs_root))
-    write_json(run.paths.reproduction, verdict.model_dump(mode="json"))
-    return verdict
+    found = assess_reproduction(read_run(runs_root, run.meta.reproduces), run, list_runs(runs_root))
+    write_json(run.paths.reproduction, found.model_dump(mode="json"))
+    return found
 
 
 def assess_reproduction(original: Run, again: Run, runs: Iterable[Run]) -> Reproduction:
@@ -135,7 +149,7 @@ def assess_reproduction(original: Run, again: Run, runs: Iterable[Run]) -> Repro
     Args:
         original: a finished run.
         again: trained to its end with the same settings.
-        runs: all there are; those that differ from the original only in the seed tell how far seeds lie apart.
+        runs: all there are; those that differ from the original in the seed only give the seed variance.
 
     Raises:
         RunError: one of the two lacks its predictions.
@@ -154,7 +168,7 @@ def assess_reproduction(original: Run, again: Run, runs: Iterable[Run]) -> Repro
 
 
 def compare_origins(original: Run, again: Run) -> list[Check]:
-    """Whether the two were made from the same settings, data, code, packages and on the same machine, as recorded."""
+    """Whether settings, data, code, packages and machine of the two were identical, as recorded."""
     old, new = _environment(original), _environment(again)
     checks = [
         _settings(original, again),
@@ -219,7 +233,7 @@ def _code(original: Run, again: Run, old: Mapping[str, Any], new: Mapping[str, A
 
 
 def _resumed(check: Check, old: Mapping[str, Any], new: Mapping[str, Any]) -> Check:
-    """A run that was resumed elsewhere, or with something else, was not made with one thing alone."""
+    """A run that was resumed on another machine, or with other versions, used more than one."""
     keys = {"data": "dataset", "system": "platform", "machine": "host", "Python": "python"}
     key = keys.get(check.what, check.what)
     who = [
@@ -248,7 +262,7 @@ def _environment(run: Run) -> dict[str, Any]:
 
 
 def _data(run: Run, environment: Mapping[str, Any]) -> DataIdentity:
-    """Which data a run was trained on, or was about to be when it ended before its first epoch."""
+    """Which data a run was trained on, or was about to be if it ended before its first epoch."""
     recorded = environment.get("dataset") or {}
     names = ("fingerprint", "ordered_fingerprint")
     return DataIdentity(*(str(getattr(run.summary, f"dataset_{name}") or recorded.get(name) or "") for name in names))
@@ -262,50 +276,50 @@ def _result(original: Run, again: Run, runs: Iterable[Run]) -> tuple[Reproductio
     predictions = _same_predictions(original, again)
     if weights is True and predictions:
         return (
-            ReproductionOutcome.BIT_EQUAL,
-            "Bit-equal: the weights and every prediction are the same to the last bit.",
+            ReproductionOutcome.BIT_IDENTICAL,
+            "Bit-identical: weights and all predictions match exactly.",
         )
     if weights is None and predictions:
         return (
-            ReproductionOutcome.BIT_EQUAL,
-            "Bit-equal predictions; the weights cannot be compared, since one file is missing.",
+            ReproductionOutcome.BIT_IDENTICAL,
+            "Bit-identical predictions. The weights can't be compared because one file is missing.",
         )
     though = "the weights" if weights else "the predictions" if predictions else ""
-    begin = f"Not bit-equal (though {though} are)" if though else "Not bit-equal"
+    begin = f"Not bit-identical (though {though} are)" if though else "Not bit-identical"
     data = [found for run in (original, again) if (found := _data(run, _environment(run))).content]
     if len({each.content for each in data}) > 1:
-        return ReproductionOutcome.NOT_COMPARABLE, f"{begin}, and not comparable: the data set has changed in between."
+        return ReproductionOutcome.NOT_COMPARABLE, f"{begin}, and not comparable: the dataset has changed in between."
     try:
         comparison = compare_predictions(_predictions(original), _predictions(again))
     except RunError as error:
         if not same_images(data):
             return (
                 ReproductionOutcome.NOT_COMPARABLE,
-                f"{begin}, and not comparable: the images stand there {REARRANGED} now.",
+                f"{begin}, and not comparable: the dataset now has its images {REARRANGED}.",
             )
-        return ReproductionOutcome.NOT_COMPARABLE, f"{begin}, and not comparable: {error}"
+        return ReproductionOutcome.NOT_COMPARABLE, f"{begin}. {error}"
     seeds = seed_accuracies(original, [run for run in runs if run.id != again.id])
     if len(seeds) < 2:
-        likely = comparison.in_words()
-        outcome = ReproductionOutcome.NO_EVIDENCE if likely.startswith("no evidence") else ReproductionOutcome.DIFFERENT
+        significant = comparison.is_significant()
+        outcome = ReproductionOutcome.DIFFERENT if significant else ReproductionOutcome.NOT_SIGNIFICANT
         return outcome, (
-            f"{begin}. On the same {comparison.images:,} images of {SPLIT}: {likely}. How far seeds lie apart is not "
-            "known, since no other seed of these settings has finished."
+            f"{begin}. Difference on the {comparison.images:,} {SPLIT} images: {comparison.in_words()}. "
+            "Seed variance unknown: no other seed of this configuration has finished."
         )
-    bound, spread = seed_bound(seeds)
-    points, apart, deviation = (f"{100 * share:.2f} points" for share in (comparison.difference, bound, spread))
+    bound, deviation = seed_bound(seeds)
+    points = f"{100 * comparison.difference:+.2f}".replace("-", "\u2212")
     outcome = (
         ReproductionOutcome.WITHIN_SEEDS if abs(comparison.difference) <= bound else ReproductionOutcome.OUTSIDE_SEEDS
     )
     joint = "but" if outcome is ReproductionOutcome.WITHIN_SEEDS else "and"
     return outcome, (
-        f"{begin}, {joint} {outcome}: accuracy on {SPLIT} differs by {points}; by the {len(seeds)} seeds there are "
-        f"(standard deviation {deviation}), two seeds lie up to {apart} apart, 19 times of 20."
+        f"{begin}, {joint} {outcome}: {SPLIT} accuracy differs by {points} pp; two seeds differ by up to "
+        f"{100 * bound:.2f} pp (95%; std {100 * deviation:.2f} pp over {len(seeds)} seeds)."
     )
 
 
 def _same_weights(original: Run, again: Run) -> bool | None:
-    """Whether all tensors are equal to the bit; None if a file is missing."""
+    """Whether all tensors are bit-identical; None if a file is missing."""
     from core.models.state_dict import same_tensors  # brings torch: only the worker, which has it, comes here
 
     if not (original.has_weights and again.has_weights):
@@ -314,7 +328,7 @@ def _same_weights(original: Run, again: Run) -> bool | None:
 
 
 def _same_predictions(original: Run, again: Run) -> bool:
-    """Whether every table that the original has is there again, equal to the bit, and there is one."""
+    """Whether all prediction tables of the original are there, bit-identical, and there is one."""
     paths = [(original.paths.predictions(split), again.paths.predictions(split)) for split in COMPARED_SPLITS]
     pairs = [(predictions_table(old), predictions_table(new)) for old, new in paths if old.exists()]
     return bool(pairs) and all(
@@ -328,19 +342,19 @@ def _predictions(run: Run) -> Any:
 
 
 def seed_accuracies(original: Run, runs: Iterable[Run]) -> dict[int, float]:
-    """Seed to accuracy on validation, of finished runs that differ from the original only in it; the original's own
-    among them. Of several runs with one seed the oldest counts: a repetition says nothing about seeds."""
-    own = recipe(original)
+    """Seed to validation accuracy, of the original and of the finished runs that differ from it in the seed only. Of
+    several runs with one seed the oldest counts: a repetition says nothing about seed variance."""
+    own = config_key(original)
     found: dict[int, float] = {}
     for run in sorted([original, *runs], key=lambda run: (run.id != original.id, run.status.created_at)):
         accuracy = run.accuracy(SPLIT)
-        if run.state is RunState.FINISHED and run.config and recipe(run) == own and accuracy is not None:
+        if run.state is RunState.FINISHED and run.config and config_key(run) == own and accuracy is not None:
             found.setdefault(run.config.seed, accuracy)
     return found
 
 
 def seed_bound(seeds: Mapping[int, float]) -> tuple[float, float]:
-    """How far two runs of different seeds lie apart, 19 times of 20, and the standard deviation over seeds.
+    """The 95% bound of the difference between two seeds, and the standard deviation over seeds.
 
     The difference of two independent draws has the variance of one, twice; with the standard deviation taken from n
     values it follows Student's t distribution with n - 1 degrees of freedom.
@@ -350,6 +364,6 @@ def seed_bound(seeds: Mapping[int, float]) -> tuple[float, float]:
     """
     from scipy.stats import t
 
-    _, spread = mean_and_spread(list(seeds.values()))
-    assert spread is not None
-    return float(t.ppf(0.975, len(seeds) - 1)) * math.sqrt(2) * spread, spread
+    _, deviation = mean_and_std(list(seeds.values()))
+    assert deviation is not None
+    return float(t.ppf(0.975, len(seeds) - 1)) * math.sqrt(2) * deviation, deviation

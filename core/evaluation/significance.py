@@ -1,4 +1,4 @@
-"""Is one network really better than another on the same images? McNemar's exact test and a paired bootstrap."""
+"""Is one model significantly better than another on the same images? McNemar's exact test and a paired bootstrap."""
 
 import math
 from collections.abc import Sequence
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
 RESAMPLES: Final = 10_000
 LEVEL: Final = 0.05
-"""A p-value below this counts as evidence."""
+"""A p-value below this is significant."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A network beside a baseline, both asked about the same images."""
+    """A model compared with a baseline on the same images."""
 
     images: int
     only_baseline: int
-    """Images that the baseline alone gets right."""
+    """Images that only the baseline classifies correctly."""
     only_run: int
-    """Images that the other network alone gets right."""
+    """Images that only the other model classifies correctly."""
     interval: tuple[float, float]
-    """95 % interval of the difference of the accuracies, -1..1, by a paired bootstrap."""
+    """95% interval of the difference in accuracy, -1..1, by a paired bootstrap."""
     p_value: float
     """Two-sided, by McNemar's exact test, 0..1."""
 
@@ -36,28 +36,36 @@ class Comparison:
         """Accuracy minus the baseline's, -1..1."""
         return (self.only_run - self.only_baseline) / self.images
 
-    def in_words(self, *, p_value: float | None = None, reseeded: bool = False) -> str:
-        """What the data say, in one sentence.
+    def is_significant(self, p_value: float | None = None) -> bool:
+        """Whether both the test and the interval show a difference.
 
         Args:
-            p_value: to judge by instead of the own one: the one adjusted for the number of comparisons made.
-            reseeded: the two were trained alike but for the seed. Such a pair is never called better or worse: what
-                lies between two seeds is chance, even where the two networks do differ.
+            p_value: used instead of its own: the one adjusted for the number of comparisons made.
         """
-        p = self.p_value if p_value is None else p_value
         low, high = self.interval
-        points = abs(100 * self.difference)
-        ends = (low, high) if self.difference >= 0 else (-high, -low)
-        spread = f"{points:.1f} points (95 % {_signed(ends[0])} to {_signed(ends[1])}), {p_in_words(p)}"
-        if p >= LEVEL or low <= 0 <= high:
-            return f"no evidence of a difference: {p_in_words(p)}"
-        if reseeded:
-            return f"only the seed differs, which moved it by {spread}: no better recipe"
-        return f"{'better' if self.difference > 0 else 'worse'} by {spread}"
+        return (self.p_value if p_value is None else p_value) < LEVEL and not low <= 0 <= high
+
+    def in_words(self, *, p_value: float | None = None, reseeded: bool = False) -> str:
+        """The result, such as `+2.1 pp (95% CI 0.9–3.3), p = 0.002`.
+
+        Args:
+            p_value: as for `is_significant`.
+            reseeded: the two have the same config but for the seed. The difference is then only called a seed effect:
+                it is chance, even where the two models do differ.
+        """
+        p = p_in_words(self.p_value if p_value is None else p_value)
+        if not self.is_significant(p_value):
+            return f"not significant ({p})"
+        sign = "+" if self.difference > 0 else ""
+        low, high = (_points(end) for end in self.interval)
+        between = "–" if self.difference > 0 else " to "  # a dash between two negative numbers reads as a minus
+        change = f"{sign}{_points(self.difference)} pp (95% CI {low}{between}{high})"
+        return f"{change}, seed effect only" if reseeded else f"{change}, {p}"
 
 
-def _signed(share: float) -> str:
-    return f"{100 * share:.1f}".replace("-", "\u2212")
+def _points(difference: float) -> str:
+    """A difference of accuracies, -1..1, in percentage points."""
+    return f"{100 * difference:.1f}".replace("-", "\u2212")
 
 
 def p_in_words(p: float) -> str:
@@ -68,19 +76,19 @@ def p_in_words(p: float) -> str:
 
 
 def compare_correct(baseline: np.ndarray, run: np.ndarray, *, seed: int = 0) -> Comparison:
-    """Compare two networks by what each gets right.
+    """Compare two models by the images each classifies correctly.
 
     Args:
-        baseline: (N,) booleans, whether the baseline is right about each image; N at least 1.
-        run: (N,) the same for the other network, in the same order.
+        baseline: (N,) booleans, whether the baseline is correct on each image; N at least 1.
+        run: (N,) the same for the other model, in the same order.
         seed: of the bootstrap; the same seed gives the same interval.
 
     Raises:
-        RunError: there are no images, or not as many of one as of the other.
+        RunError: there are no images, or a different number of each.
     """
     baseline, run = np.asarray(baseline, bool), np.asarray(run, bool)
     if len(baseline) != len(run) or not len(run):
-        raise RunError(f"The two runs cannot be compared: {len(baseline)} and {len(run)} images.")
+        raise RunError(f"Not comparable: {len(baseline)} and {len(run)} images.")
     only_baseline, only_run = int((baseline & ~run).sum()), int((run & ~baseline).sum())
     return Comparison(
         images=len(run),
@@ -105,24 +113,24 @@ def compare_predictions(baseline: "pd.DataFrame", run: "pd.DataFrame") -> Compar
         if not np.array_equal(own, other):
             shared = len(np.intersect1d(own, other))
             raise RunError(
-                f"The two runs were scored on different images: {len(own):,} and {len(other):,}, {shared:,} in common; "
-                "compare runs of the same data set."
+                f"Not comparable: different datasets ({len(own):,} vs {len(other):,} images, {shared:,} shared)."
             )
     disagreed = int((baseline["label"].to_numpy() != run["label"].to_numpy()).sum())
     if disagreed:
         raise RunError(
-            f"The two runs were scored with different labels for {disagreed:,} images: evaluate both on the same data."
+            f"Not comparable: {disagreed:,} images have different labels in the two runs. "
+            "Evaluate both on the same data."
         )
     return compare_correct(baseline["correct"].to_numpy(), run["correct"].to_numpy())
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
     """Two-sided p-value of McNemar's exact test (McNemar 1947): how often a fair coin, thrown once per image that just
-    one of the two gets right, falls at least as unevenly.
+    one of the two classifies correctly, falls at least as unevenly.
 
     Args:
-        only_first: images only the first gets right, at least 0.
-        only_second: images only the second gets right, at least 0.
+        only_first: images only the first classifies correctly, at least 0.
+        only_second: images only the second classifies correctly, at least 0.
 
     Returns:
         0..1; 1 where there is no such image.
@@ -137,19 +145,19 @@ def mcnemar(only_first: int, only_second: int) -> float:
 
 
 def difference_interval(only_first: int, only_second: int, images: int, *, seed: int = 0) -> tuple[float, float]:
-    """95 % percentile interval of accuracy(second) - accuracy(first), by a paired bootstrap over images (Efron 1979).
+    """95% percentile interval of accuracy(second) - accuracy(first), by a paired bootstrap over images (Efron 1979).
 
-    Resampling images with replacement makes the counts of the three kinds of image (only the first right, only the
-    second, both or none) multinomial, so that three numbers are drawn per resample instead of one per image.
+    Resampling images with replacement makes the counts of the three kinds of image (only the first correct, only
+    the second, both or neither) multinomial, so that three numbers are drawn per resample instead of one per image.
 
     Args:
-        only_first: images only the first gets right.
-        only_second: images only the second gets right.
+        only_first: images only the first classifies correctly.
+        only_second: images only the second classifies correctly.
         images: all of them, at least 1.
         seed: of the draws.
     """
-    shares = np.array([only_first, only_second, images - only_first - only_second]) / images
-    drawn = np.random.default_rng(seed).multinomial(images, shares, size=RESAMPLES)
+    fractions = np.array([only_first, only_second, images - only_first - only_second]) / images
+    drawn = np.random.default_rng(seed).multinomial(images, fractions, size=RESAMPLES)
     low, high = np.percentile((drawn[:, 1] - drawn[:, 0]) / images, [2.5, 97.5])
     return float(low), float(high)
 
@@ -165,8 +173,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def mean_and_spread(values: Sequence[float]) -> tuple[float, float | None]:
-    """Mean and sample standard deviation; no spread for a single value.
+def mean_and_std(values: Sequence[float]) -> tuple[float, float | None]:
+    """Mean and sample standard deviation; None for a single value.
 
     Args:
         values: at least one.

@@ -1,8 +1,8 @@
-"""What people say about single images: verdicts, in `reviews.jsonl`, which only grows.
+"""Label reviews of single images, in `reviews.jsonl`, which only grows.
 
 Each call adds one line, however many images it is about, so that a call is there as a whole or not at all: a line
-without its newline is not there yet. Nobody's word replaces another's: everyone's last word stands, and a disagreement
-stays visible.
+without its newline is not there yet. Nobody's review replaces another's: the last review of each reviewer counts, and a
+disagreement stays visible.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal, get_args
 
 from filelock import Timeout
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from core.errors import RunError, system_reason
 from core.labels import LABELS
@@ -21,40 +21,53 @@ from core.runs.paths import RunPaths
 from core.splits import SPLITS
 
 Decision = Literal["label is wrong", "ambiguous", "hard but right", "not a face", "model's fault"]
+"""As they are stored, and as the command line takes them."""
 DECISIONS: Final[tuple[Decision, ...]] = get_args(Decision)
+WRONG_LABEL: Final[Decision] = "label is wrong"
+DECISION_LABELS: Final[dict[Decision, str]] = {
+    WRONG_LABEL: "Wrong label",
+    "ambiguous": "Ambiguous",
+    "hard but right": "Hard, label correct",
+    "not a face": "Not a face",
+    "model's fault": "Model error",
+}
+"""As they are shown."""
 
 LONGEST_ID: Final = 1_000
 LONGEST_COMMENT: Final = 2_000
 """Characters."""
 
 CurrentReviews = dict[str, dict[str, "LabelReview"]]
-"""Image to author to that author's last word."""
+"""Image to reviewer to that reviewer's last review."""
 
 
 class LabelReview(BaseModel):
-    """What somebody said about one image."""
+    """One reviewer's decision on the label of one image."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, serialize_by_alias=True)
 
     time: AwareDatetime
     by: str
     split: Literal["train", "validation", "test"]
     image: str
     """Its id, as in the predictions, such as `happy/Training_1206.jpg`."""
-    verdict: Decision | None
-    """None takes back what the author had said before."""
+    decision: Decision | None = Field(alias="verdict")
+    """None removes the reviewer's earlier review. The file has it under the older name."""
     label: str | None = None
-    """What the label should be; only with `label is wrong`."""
+    """The correct label; only with `label is wrong`."""
     comment: str = ""
 
     @property
     def opinion(self) -> tuple[str | None, str | None]:
-        """What reviewers agree or disagree about: the verdict, and the label it asks for."""
-        return self.verdict, self.label
+        """What reviewers agree or disagree on: the decision, and the label it asks for."""
+        return self.decision, self.label
 
     def in_words(self) -> str:
-        """Such as `label is wrong: sad`."""
-        return f"{self.verdict}: {self.label}" if self.label else self.verdict or "withdrawn"
+        """Such as `Wrong label: sad`."""
+        if self.decision is None:
+            return "Review removed"
+        shown = DECISION_LABELS[self.decision]
+        return f"{shown}: {self.label}" if self.label else shown
 
 
 def add_label_reviews(
@@ -62,88 +75,88 @@ def add_label_reviews(
     by: str,
     split: str,
     images: Sequence[str],
-    verdict: str | None,
+    decision: str | None,
     *,
     label: str | None = None,
     comment: str = "",
     present: Mapping[str, str] | None = None,
 ) -> list[LabelReview]:
-    """Say something about one or more images of a split; all or nothing, and on disk when this returns.
+    """Review one or more images of a split; all or nothing, and on disk when this returns.
 
     Args:
-        paths: the run whose mistakes were looked at.
-        by: who says so, not empty.
+        paths: the run whose predictions were looked at.
+        by: the reviewer's name, not empty.
         split: `train`, `validation` or `test`.
         images: image ids; one that is named twice counts once.
-        verdict: one of `VERDICTS`; None takes back what `by` has said about them.
-        label: what the label should be, one of the seven; with `label is wrong`, and only then.
-        comment: why.
-        present: image to the class it is labelled with now, of each of the images; needed with `label`.
+        decision: one of `DECISIONS`; None removes the reviews that `by` has given them.
+        label: the correct label, one of the seven; with `label is wrong`, and only then.
+        comment: free text.
+        present: image to its current label, of each of the images; needed with `label`.
 
     Raises:
-        RunError: a value is not allowed, an image carries that label already or is not in `present`, or the run is gone
-            or cannot be written.
+        RunError: a value is not allowed, an image has that label already or is not in `present`, or the run is gone or
+            cannot be written.
     """
-    given = _checked(by, split, images, verdict, label, comment, present)
+    given = _checked(by, split, images, decision, label, comment, present)
     first = given[0]
     row = {**first.model_dump(mode="json", exclude={"image"}), "images": [each.image for each in given]}
     try:
         with meta_lock(paths), HistoryWriter(paths.reviews) as history:
             history.append([row], lasting=True)
     except Timeout:
-        raise RunError(f"Somebody else has been writing into run {paths.run_id!r} for too long: try again.") from None
+        raise RunError(f"Run {paths.run_id!r} is locked by another user. Try again.") from None
     except OSError as error:
-        raise RunError(f"The verdict on run {paths.run_id!r} cannot be written: {system_reason(error)}.") from error
+        raise RunError(f"Can't save the review of run {paths.run_id!r}: {system_reason(error)}.") from error
     return given
 
 
 def read_label_reviews(paths: RunPaths) -> list[LabelReview]:
-    """All that was ever said, oldest first, one entry per image. Lines that make no sense are passed over.
+    """All reviews ever given, oldest first, one entry per image. Invalid lines are skipped.
 
     Raises:
         RunError: the file cannot be read.
     """
-    return [verdict for row in read_all(paths.reviews) for verdict in _of_row(row)]
+    return [review for row in read_all(paths.reviews) for review in _of_row(row)]
 
 
-def current_label_reviews(verdicts: Sequence[LabelReview], split: str) -> CurrentReviews:
-    """The last word of each author on each image of a split, in the order in which images were first spoken of. What
-    was taken back is not in it, nor are images about which nothing stands.
+def current_label_reviews(reviews: Sequence[LabelReview], split: str) -> CurrentReviews:
+    """The last review of each reviewer on each image of a split, in the order in which images were first reviewed.
+    Neither removed reviews nor images without a review are in it.
 
     Args:
-        verdicts: oldest first, as `read_verdicts` gives them.
+        reviews: oldest first, as `read_label_reviews` returns them.
         split: `train`, `validation` or `test`.
     """
-    standing: CurrentReviews = {}
-    for each in verdicts:
+    current: CurrentReviews = {}
+    for each in reviews:
         if each.split == split:
-            authors = standing.setdefault(each.image, {})
-            authors.pop(each.by, None)
-            if each.verdict is not None:
-                authors[each.by] = each
-    return {image: authors for image, authors in standing.items() if authors}
+            by_reviewer = current.setdefault(each.image, {})
+            by_reviewer.pop(each.by, None)
+            if each.decision is not None:
+                by_reviewer[each.by] = each
+    return {image: by_reviewer for image, by_reviewer in current.items() if by_reviewer}
 
 
-def disagreements(standing: CurrentReviews) -> CurrentReviews:
-    """The images on which reviewers say different things: another verdict, or another label."""
+def disagreements(current: CurrentReviews) -> CurrentReviews:
+    """The images with conflicting reviews: different decisions, or different labels."""
     return {
-        image: authors
-        for image, authors in standing.items()
-        if len({verdict.opinion for verdict in authors.values()}) > 1
+        image: by_reviewer
+        for image, by_reviewer in current.items()
+        if len({review.opinion for review in by_reviewer.values()}) > 1
     }
 
 
-def label_review_rows(verdicts: Sequence[LabelReview]) -> list[dict[str, Any]]:
-    """One flat row per verdict, for CSV; `disagreed` says whether others say something else about the image."""
-    standing = {split: current_label_reviews(verdicts, split) for split in SPLITS}
-    disputed = {split: disagreements(images) for split, images in standing.items()}
+def label_review_rows(reviews: Sequence[LabelReview]) -> list[dict[str, Any]]:
+    """One flat row per review, for CSV; `stands`: it is its reviewer's last; `disagreed`: the reviews conflict."""
+    current = {split: current_label_reviews(reviews, split) for split in SPLITS}
+    conflicting = {split: disagreements(images) for split, images in current.items()}
     return [
         {
             **each.model_dump(mode="json"),
-            "stands": standing[each.split].get(each.image, {}).get(each.by) is each,
-            "disagreed": each.image in disputed[each.split],
+            "stands": current[each.split].get(each.image, {}).get(each.by) is each,
+            "disagreed": each.image in conflicting[each.split],
         }
-        for each in verdicts
+        for each in reviews
     ]
 
 
@@ -151,40 +164,40 @@ def _checked(
     by: str,
     split: str,
     images: Sequence[str],
-    verdict: str | None,
+    decision: str | None,
     label: str | None,
     comment: str,
     present: Mapping[str, str] | None,
 ) -> list[LabelReview]:
     by, comment = clean_author(by), comment.strip()
     if split not in SPLITS:
-        raise RunError(f"{split!r} is no split: choose from {', '.join(SPLITS)}.")
-    if verdict is not None and verdict not in DECISIONS:
-        raise RunError(f"{verdict!r} is no verdict: choose from {', '.join(DECISIONS)}.")
-    if (label is not None) != (verdict == "label is wrong"):
-        raise RunError("Say what the label should be with 'label is wrong', and with no other verdict.")
+        raise RunError(f"Invalid split {split!r}. Choose from: {', '.join(SPLITS)}.")
+    if decision is not None and decision not in DECISIONS:
+        raise RunError(f"Invalid decision {decision!r}. Choose from: {', '.join(DECISIONS)}.")
+    if (label is not None) != (decision == WRONG_LABEL):
+        raise RunError(f"A correct label is required for “{DECISION_LABELS[WRONG_LABEL]}” only.")
     if label is not None and label not in LABELS:
-        raise RunError(f"{label!r} is no label: choose from {', '.join(LABELS)}.")
+        raise RunError(f"Invalid label {label!r}. Choose from: {', '.join(LABELS)}.")
     if len(comment) > LONGEST_COMMENT:
-        raise RunError(f"The comment has {len(comment):,} characters: at most {LONGEST_COMMENT:,} are kept.")
+        raise RunError(f"Comment too long: {len(comment):,} characters (max {LONGEST_COMMENT:,}).")
     images = list(dict.fromkeys(images))
     if not images:
-        raise RunError("Choose at least one image.")
+        raise RunError("Select at least one image.")
     for image in images:
         if not image or len(image) > LONGEST_ID:
-            raise RunError(f"{image[:80]!r} is no image id.")
+            raise RunError(f"Invalid image id {image[:80]!r}.")
         if label is None:
             continue
         if image not in (present or {}):
-            raise RunError(f"Nothing is known about the label of {image}: choose an image of the predictions.")
+            raise RunError(f"The label of {image} is unknown. Select an image from the predictions.")
         if label == (present or {})[image]:
-            raise RunError(f"{image} is labelled {label} already: choose what the label should be instead.")
-    said = {"time": datetime.now(UTC), "by": by, "split": split, "verdict": verdict, "label": label, "comment": comment}
-    return [LabelReview.model_validate({**said, "image": image}) for image in images]
+            raise RunError(f"“{label}” is the current label of {image}. Choose a different one.")
+    row = {"time": datetime.now(UTC), "by": by, "split": split, "verdict": decision, "label": label, "comment": comment}
+    return [LabelReview.model_validate({**row, "image": image}) for image in images]
 
 
 def _of_row(row: Mapping[str, Any]) -> list[LabelReview]:
-    """One verdict per image of a line; none where the line makes no sense."""
+    """One review per image of a line; none where the line is invalid."""
     images = row.get("images")
     if not isinstance(images, list):
         return []

@@ -15,7 +15,7 @@ import streamlit as st
 from core.data.audit import audit_dataset
 from core.data.dataset import Split, load_split
 from core.errors import FerError, RunError, system_reason
-from core.evaluation.metrics import doubt_figures, fit_temperature, with_temperature
+from core.evaluation.metrics import fit_temperature, low_confidence_rates, with_temperature
 from core.evaluation.predictions import probabilities_of, read_predictions
 from core.jobs import control
 from core.machine import thread_share
@@ -29,7 +29,7 @@ from core.runs.records import Run
 from dashboard.state.background import Importer, Scorings
 
 if TYPE_CHECKING:
-    from core.evaluation.nearest import Mistakes
+    from core.evaluation.nearest import Misclassified
     from core.prediction.predictor import Predictor
 
 log = logging.getLogger(__name__)
@@ -178,7 +178,7 @@ def suspects_among(runs: Sequence[Run], split_name: str) -> Suspects:
     return _suspects(keys, split_name, runs)
 
 
-@st.cache_resource(max_entries=8, show_spinner="Looking for labels that are probably wrong …")
+@st.cache_resource(max_entries=8, show_spinner="Ranking likely label errors…")
 def _suspects(keys: tuple[FileKey, ...], split_name: str, _runs: Sequence[Run]) -> Suspects:
     return find_suspects(_runs, split_name, read=lambda path: _predictions(file_key(path)))
 
@@ -190,30 +190,30 @@ def temperature(key: FileKey) -> float:
     return fit_temperature(table["label"].to_numpy(), probabilities_of(table))
 
 
-@st.cache_resource(max_entries=8, show_spinner="Looking for repeated images …")
+@st.cache_resource(max_entries=8, show_spinner="Checking for duplicates…")
 def duplicates(data_root: Path, dataset: str, edition: str, split_name: str) -> dict[str, np.ndarray]:
     """Which images of a split the audit found to be copies, by kind."""
     return duplicate_flags(audit_dataset(data_root, dataset), split_name)
 
 
 def label_reviews(paths: RunPaths) -> list[LabelReview]:
-    """Everything said about a run's images, oldest first."""
-    return _verdicts(file_key(paths.reviews), paths)
+    """All label reviews of a run's images, oldest first."""
+    return _label_reviews(file_key(paths.reviews), paths)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _verdicts(key: FileKey, _paths: RunPaths) -> list[LabelReview]:
+def _label_reviews(key: FileKey, _paths: RunPaths) -> list[LabelReview]:
     return read_label_reviews(_paths)
 
 
 def current_reviews(paths: RunPaths, split_name: str) -> CurrentReviews:
-    """What stands of `verdicts` about a split, by image and author; nobody may change it."""
-    return _standing(file_key(paths.reviews), split_name, paths)
+    """The current reviews of a split, by image and reviewer; shared, not to be modified."""
+    return _current_reviews(file_key(paths.reviews), split_name, paths)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _standing(key: FileKey, split_name: str, _paths: RunPaths) -> CurrentReviews:
-    return current_label_reviews(_verdicts(key, _paths), split_name)
+def _current_reviews(key: FileKey, split_name: str, _paths: RunPaths) -> CurrentReviews:
+    return current_label_reviews(_label_reviews(key, _paths), split_name)
 
 
 def predictor(weights: Path, model: str, temperature: float | None = None) -> "Predictor":
@@ -244,16 +244,16 @@ def _bounded_predictor() -> "type[Predictor]":
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def doubt(predictions: FileKey, temperature: float) -> tuple[float, float, float]:
-    """What being unsure means for a network: see `core.evaluation.metrics.doubt_figures`."""
+def low_confidence(predictions: FileKey, temperature: float) -> tuple[float, float, float]:
+    """How often predictions of low confidence are correct: see `core.evaluation.metrics.low_confidence_rates`."""
     table = _predictions(predictions)
-    return doubt_figures(table["label"].to_numpy(), with_temperature(probabilities_of(table), temperature))
+    return low_confidence_rates(table["label"].to_numpy(), with_temperature(probabilities_of(table), temperature))
 
 
-def mistakes(
+def misclassified(
     weights: Path, model: str, predictions: Path, data_root: Path, name: str, split_name: str, edition: str
-) -> "Mistakes":
-    """What a run's network gets wrong of a split, to be searched for what is most like a face.
+) -> "Misclassified":
+    """The images of a split that a run's model misclassifies, to be searched for those nearest to a face.
 
     Args:
         weights: of the run.
@@ -261,18 +261,18 @@ def mistakes(
         predictions: its table about this split, of as many images.
         data_root, name, split_name, edition: the images, as for `split`.
     """
-    return _mistakes(file_key(weights), model, file_key(predictions), str(data_root), name, split_name, edition)
+    return _misclassified(file_key(weights), model, file_key(predictions), str(data_root), name, split_name, edition)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _mistakes(
+def _misclassified(
     weights: FileKey, model: str, predictions: FileKey, data_root: str, name: str, split_name: str, edition: str
-) -> "Mistakes":
-    from core.evaluation.nearest import Mistakes
+) -> "Misclassified":
+    from core.evaluation.nearest import Misclassified
 
     wrong = np.flatnonzero(~_predictions(predictions)["correct"].to_numpy())
     images = _split(data_root, name, split_name, edition).images
-    return Mistakes.find(_predictor(weights, model).model, images, wrong)
+    return Misclassified.find(_predictor(weights, model).model, images, wrong)
 
 
 @st.cache_resource(show_spinner=False)

@@ -10,9 +10,9 @@ from core.runs.records import Run
 from dashboard.ui.format import Colour, escape
 
 OUTCOME_COLOURS: Final[dict[ReproductionOutcome, Colour]] = {
-    ReproductionOutcome.BIT_EQUAL: "green",
+    ReproductionOutcome.BIT_IDENTICAL: "green",
     ReproductionOutcome.WITHIN_SEEDS: "green",
-    ReproductionOutcome.NO_EVIDENCE: "blue",
+    ReproductionOutcome.NOT_SIGNIFICANT: "blue",
     ReproductionOutcome.OUTSIDE_SEEDS: "orange",
     ReproductionOutcome.DIFFERENT: "orange",
     ReproductionOutcome.NOT_COMPARABLE: "gray",

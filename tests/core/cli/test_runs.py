@@ -55,7 +55,7 @@ def test_compare_says_what_the_data_say(runs_root: Path, runs: list[FakeRun]) ->
     assert found["seed_groups"][0]["runs"] == ids[:3]
     rows = table(fer(runs_root, "compare", *ids, "--csv"))
     assert [row["run"] for row in rows] == ids and rows[0]["difference"] == "" and rows[0]["says"] == "baseline"
-    assert rows[3]["difference"] == "0.0" and rows[3]["p_value"] == "1.0" and "no evidence" in rows[3]["says"]
+    assert rows[3]["difference"] == "0.0" and rows[3]["p_value"] == "1.0" and "not significant" in rows[3]["says"]
 
 
 def test_compare_needs_two_runs(runs_root: Path, runs: list[FakeRun]) -> None:

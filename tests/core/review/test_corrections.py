@@ -1,4 +1,4 @@
-"""Lists of corrections: what verdicts come to, that a list never changes, and that it fits one data set only."""
+"""Correction sets: what reviews come to, that a set never changes, and that it fits one dataset only."""
 
 import json
 from pathlib import Path
@@ -48,8 +48,8 @@ def ids(demo_root: Path, label: str, split: str = "train") -> list[str]:
     return [str(each) for each in load_split(demo_root, "demo", split).ids if each.startswith(f"{label}/")]
 
 
-def judged(root: Path, demo_root: Path) -> Run:
-    """Eight verdicts that lead to five corrections."""
+def reviewed(root: Path, demo_root: Path) -> Run:
+    """Eight reviews that lead to five corrections."""
     run, fear = trained(root, demo_root), ids(demo_root, "fear")
     add_label_reviews(
         run.paths, "Ada", "train", fear[:2], "label is wrong", label="surprise", present=dict.fromkeys(fear, "fear")
@@ -67,8 +67,8 @@ def judged(root: Path, demo_root: Path) -> Run:
     return run
 
 
-def test_verdicts_become_a_list(root: Path, demo_root: Path) -> None:
-    draft = make_corrections("round-1", [judged(root, demo_root)])
+def test_reviews_become_a_correction_set(root: Path, demo_root: Path) -> None:
+    draft = make_corrections("round-1", [reviewed(root, demo_root)])
     found, fear, sad = draft.corrections, ids(demo_root, "fear"), ids(demo_root, "sad", "validation")
     assert [(each.split, each.image, each.action, each.label, each.by) for each in found.entries] == [
         ("train", fear[0], "relabel", "surprise", "Ada, Ben"),
@@ -83,7 +83,7 @@ def test_verdicts_become_a_list(root: Path, demo_root: Path) -> None:
 
 
 def test_where_reviewers_want_different_things_somebody_must_choose(root: Path, demo_root: Path) -> None:
-    run, fear = judged(root, demo_root), ids(demo_root, "fear")
+    run, fear = reviewed(root, demo_root), ids(demo_root, "fear")
     add_label_reviews(run.paths, "Ben", "train", fear[1:2], "ambiguous")
     add_label_reviews(run.paths, "Ben", "train", fear[2:3], "ambiguous")  # Ada says "not a face": excluded either way
     draft = make_corrections("list", [run])
@@ -97,7 +97,7 @@ def test_where_reviewers_want_different_things_somebody_must_choose(root: Path, 
 
 
 def test_the_one_followed_may_want_nothing_done(root: Path, demo_root: Path) -> None:
-    run, fear = judged(root, demo_root), ids(demo_root, "fear")
+    run, fear = reviewed(root, demo_root), ids(demo_root, "fear")
     add_label_reviews(run.paths, "Ben", "train", fear[1:2], "hard but right")
     draft = make_corrections("list", [run], follow="Ben")
     assert fear[1] not in draft.corrections.of("train")
@@ -105,7 +105,7 @@ def test_the_one_followed_may_want_nothing_done(root: Path, demo_root: Path) -> 
 
 
 def test_several_runs_count_together_the_last_word_last(root: Path, demo_root: Path) -> None:
-    first, second, fear = judged(root, demo_root), trained(root, demo_root, "second"), ids(demo_root, "fear")
+    first, second, fear = reviewed(root, demo_root), trained(root, demo_root, "second"), ids(demo_root, "fear")
     add_label_reviews(second.paths, "Ada", "train", fear[2:3], "model's fault")
     add_label_reviews(second.paths, "Ada", "train", fear[9:10], "ambiguous")
     found = make_corrections("both", [second, first], splits=["train"]).corrections
@@ -114,58 +114,58 @@ def test_several_runs_count_together_the_last_word_last(root: Path, demo_root: P
 
 
 def test_what_is_refused(root: Path, demo_root: Path) -> None:
-    run = judged(root, demo_root)
-    with pytest.raises(RunError, match="never touches test"):
+    run = reviewed(root, demo_root)
+    with pytest.raises(RunError, match="Labels of test are never corrected"):
         make_corrections("list", [run], splits=["train", "test"])
-    with pytest.raises(RunError, match=r"'\.\./x' is not a name for a list"):
+    with pytest.raises(RunError, match=r"Invalid name '\.\./x'"):
         make_corrections("../x", [run])
     with pytest.raises(RunError, match="at least one run"):
         make_corrections("list", [])
     other = create_run(root, TrainConfig(dataset="other"), run_id="other")
-    with pytest.raises(RunError, match="has not done an epoch"):
+    with pytest.raises(RunError, match="has not finished an epoch"):
         make_corrections("list", [run, read_run(root, "other")])
     write_json(other.summary, fake_summary.summary(fingerprint="another"))
     with pytest.raises(RunError, match="different data"):
         make_corrections("list", [run, read_run(root, "other")])
-    with pytest.raises(RunError, match="judge some images of train or validation first"):
+    with pytest.raises(RunError, match="review some images of train or validation first"):
         make_corrections("list", [read_run(root, "other")])
     add_label_reviews(other, "Ada", "test", ["fear/1"], "not a face")
-    with pytest.raises(RunError, match="1 images are of test, which is never changed"):
+    with pytest.raises(RunError, match=r"1 from test \(never changed\)"):
         make_corrections("list", [read_run(root, "other")])
 
 
 def test_a_list_is_written_once_and_read_back(root: Path, demo_root: Path) -> None:
-    found = make_corrections("round-1", [judged(root, demo_root)]).corrections
+    found = make_corrections("round-1", [reviewed(root, demo_root)]).corrections
     assert list_corrections(root) == []
     save_corrections(root, found)
     assert load_corrections(root, "round-1") == found
-    with pytest.raises(RunError, match="lists never change: choose another"):
+    with pytest.raises(RunError, match=r"already exists\. Choose another name"):
         save_corrections(root, found)
     save_corrections(root, found.model_copy(update={"name": "round-2"}))
     assert {each.name for each in list_corrections(root)} == {"round-1", "round-2"}
     assert load_corrections(root, "round-2").fingerprint == found.fingerprint, "it trains alike"
-    assert [run.id for run in list_runs(root)] == ["parent"], "the folder of lists is no run"
-    with pytest.raises(RunError, match="no list of corrections 'round-3': there are round-"):
+    assert [run.id for run in list_runs(root)] == ["parent"], "the folder of correction sets is no run"
+    with pytest.raises(RunError, match=r"Correction set “round-3” not found\. Available: round-"):
         load_corrections(root, "round-3")
 
 
 def test_a_list_that_was_changed_is_refused(root: Path, demo_root: Path) -> None:
-    save_corrections(root, make_corrections("list", [judged(root, demo_root)]).corrections)
+    save_corrections(root, make_corrections("list", [reviewed(root, demo_root)]).corrections)
     path = CorrectionPaths(root).file("list")
     values = json.loads(path.read_text())
     for entries, message in (
-        (values["entries"][1:], "not those it was written with"),
+        (values["entries"][1:], "match its fingerprint"),
         ([{**values["entries"][0], "split": "test"}], "train' or 'validation"),
         ([{**values["entries"][0], "label": None}], "needs a label"),
     ):
         path.write_text(json.dumps({**values, "entries": entries}))
-        with pytest.raises(RunError, match=f"list.json is no list of corrections: .*{message}"):
+        with pytest.raises(RunError, match=f"list.json is not a correction set: .*{message}"):
             load_corrections(root, "list")
         assert list_corrections(root) == []
 
 
 def test_it_changes_the_images_it_names_and_no_others(root: Path, demo_root: Path) -> None:
-    found = make_corrections("list", [judged(root, demo_root)]).corrections
+    found = make_corrections("list", [reviewed(root, demo_root)]).corrections
     split, fear = load_split(demo_root, "demo", "train"), ids(demo_root, "fear")
     labels, kept = apply_corrections(found, split)
     assert split.ids[~kept].tolist() == [fear[2]]
@@ -181,14 +181,14 @@ def test_a_start_that_cannot_work_is_refused_before_a_folder_is_made(
     root: Path, demo_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("core.jobs.control.ensure_runner", lambda *_: None)
-    found = make_corrections("list", [judged(root, demo_root)]).corrections
+    found = make_corrections("list", [reviewed(root, demo_root)]).corrections
     config = TrainConfig(dataset="demo", corrections="list")
-    with pytest.raises(RunError, match="no list of corrections 'list': there are none yet"):
+    with pytest.raises(RunError, match=r"Correction set “list” not found\. Available: none yet"):
         start(root, demo_root, config)
     strange = found.entries[0].model_copy(update={"image": "fear/nowhere"})
     refused: list[tuple[dict[str, Any], str]] = [
-        ({"data_fingerprint": "0" * 64}, "made on other data"),
-        ({"entries": (strange,), "fingerprint": ""}, "'fear/nowhere', which train does not have"),
+        ({"data_fingerprint": "0" * 64}, "made on different data"),
+        ({"entries": (strange,), "fingerprint": ""}, "'fear/nowhere', which isn't in train"),
     ]
     for number, (update, message) in enumerate(refused):
         name = f"bad-{number}"

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from core.config import TrainConfig
 from core.errors import RunError
 from core.review.images import (
+    DECISION_LABELS,
     DECISIONS,
     LabelReview,
     add_label_reviews,
@@ -34,12 +35,12 @@ def paths(tmp_path: Path) -> RunPaths:
 
 
 def said(paths: RunPaths, split: str = "train") -> dict[str, dict[str, str]]:
-    """Image to author to what they say."""
-    standing = current_label_reviews(read_label_reviews(paths), split)
-    return {image: {by: each.in_words() for by, each in authors.items()} for image, authors in standing.items()}
+    """Image to reviewer to the review as it is shown."""
+    current = current_label_reviews(read_label_reviews(paths), split)
+    return {image: {by: each.in_words() for by, each in reviews.items()} for image, reviews in current.items()}
 
 
-def test_the_last_word_of_everybody_stands(paths: RunPaths) -> None:
+def test_the_last_review_of_each_reviewer_counts(paths: RunPaths) -> None:
     given = add_label_reviews(
         paths, "Ada", "train", ["fear/1", "fear/2"], "label is wrong", label="sad", comment="tears", present=FEAR
     )
@@ -51,19 +52,19 @@ def test_the_last_word_of_everybody_stands(paths: RunPaths) -> None:
     add_label_reviews(paths, "Ada", "train", ["fear/2"], "not a face")
     add_label_reviews(paths, "Ada", "validation", ["fear/1"], "ambiguous")
     assert said(paths) == {
-        "fear/1": {"Ada": "label is wrong: sad", "Ben B": "hard but right"},
-        "fear/2": {"Ada": "not a face"},
+        "fear/1": {"Ada": "Wrong label: sad", "Ben B": "Hard, label correct"},
+        "fear/2": {"Ada": "Not a face"},
     }
-    assert said(paths, "validation") == {"fear/1": {"Ada": "ambiguous"}}
+    assert said(paths, "validation") == {"fear/1": {"Ada": "Ambiguous"}}
     assert read_label_reviews(paths)[:2] == given, "nothing is ever lost"
     assert len(read_label_reviews(paths)) == 5
 
 
-def test_a_verdict_can_be_taken_back_by_its_author_only(paths: RunPaths) -> None:
+def test_a_review_can_be_removed_by_its_author_only(paths: RunPaths) -> None:
     for by in ("Ada", "Ben"):
         add_label_reviews(paths, by, "train", ["fear/1"], "ambiguous")
-    add_label_reviews(paths, "Ada", "train", ["fear/1", "never/judged"], None)
-    assert said(paths) == {"fear/1": {"Ben": "ambiguous"}}
+    add_label_reviews(paths, "Ada", "train", ["fear/1", "never/reviewed"], None)
+    assert said(paths) == {"fear/1": {"Ben": "Ambiguous"}}
     rows = label_review_rows(read_label_reviews(paths))
     assert [(row["by"], row["verdict"], row["stands"]) for row in rows] == [
         ("Ada", "ambiguous", False),
@@ -71,6 +72,14 @@ def test_a_verdict_can_be_taken_back_by_its_author_only(paths: RunPaths) -> None
         ("Ada", None, False),
         ("Ada", None, False),
     ]
+
+
+def test_the_file_keeps_its_keys_and_every_decision_has_a_label(paths: RunPaths) -> None:
+    add_label_reviews(paths, "Ada", "train", ["fear/1"], "label is wrong", label="sad", present=FEAR)
+    row = json.loads(paths.reviews.read_text())
+    assert (row["verdict"], row["label"], row["images"]) == ("label is wrong", "sad", ["fear/1"])
+    assert "decision" not in row, "folders of older and newer versions are read alike"
+    assert set(DECISION_LABELS) == set(DECISIONS)
 
 
 def test_it_shows_where_reviewers_disagree(paths: RunPaths) -> None:
@@ -84,22 +93,25 @@ def test_it_shows_where_reviewers_disagree(paths: RunPaths) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"by": "  "}, "Say who you are"),
-        ({"split": "seed-test"}, "'seed-test' is no split"),
-        ({"verdict": "nonsense"}, "'nonsense' is no verdict: choose from label is wrong,"),
-        ({"verdict": "label is wrong"}, "Say what the label should be"),
-        ({"label": "sad"}, "Say what the label should be"),
-        ({"verdict": "label is wrong", "label": "angst"}, "'angst' is no label: choose from angry,"),
-        ({"verdict": "label is wrong", "label": "fear"}, "fear/1 is labelled fear already"),
-        ({"verdict": "label is wrong", "label": "sad", "present": {"happy/1": "fear"}}, "about the label of fear/1"),
-        ({"verdict": "label is wrong", "label": "sad", "present": None}, "Nothing is known about the label of happy/1"),
+        ({"by": "  "}, "Enter your name"),
+        ({"split": "other"}, "Invalid split 'other'"),
+        ({"decision": "nonsense"}, "Invalid decision 'nonsense'. Choose from: label is wrong,"),
+        ({"decision": "label is wrong"}, "correct label is required for “Wrong label” only"),
+        ({"label": "sad"}, "correct label is required for “Wrong label” only"),
+        ({"decision": "label is wrong", "label": "angst"}, "Invalid label 'angst'. Choose from: angry,"),
+        ({"decision": "label is wrong", "label": "fear"}, "“fear” is the current label of fear/1"),
+        (
+            {"decision": "label is wrong", "label": "sad", "present": {"happy/1": "fear"}},
+            "The label of fear/1 is unknown",
+        ),
+        ({"decision": "label is wrong", "label": "sad", "present": None}, "The label of happy/1 is unknown"),
         ({"images": []}, "at least one image"),
-        ({"images": ["happy/1", ""]}, "'' is no image id"),
+        ({"images": ["happy/1", ""]}, "Invalid image id ''"),
         ({"comment": "x" * 2001}, "2,001 characters"),
     ],
 )
 def test_what_is_refused_leaves_no_trace(paths: RunPaths, change: dict[str, Any], message: str) -> None:
-    values: dict[str, Any] = {"by": "Ada", "split": "train", "images": ["happy/1", "fear/1"], "verdict": "ambiguous"}
+    values: dict[str, Any] = {"by": "Ada", "split": "train", "images": ["happy/1", "fear/1"], "decision": "ambiguous"}
     values["present"] = {"happy/1": "happy", "fear/1": "fear"}
     with pytest.raises(RunError, match=message):
         add_label_reviews(paths, **{**values, **change})
@@ -109,31 +121,31 @@ def test_what_is_refused_leaves_no_trace(paths: RunPaths, change: dict[str, Any]
 def test_it_is_the_real_label_that_counts_not_how_an_id_begins(paths: RunPaths) -> None:
     present = {"fear/1": "sad", "row-000001": "fear"}
     add_label_reviews(paths, "Ada", "train", ["fear/1"], "label is wrong", label="fear", present=present)
-    with pytest.raises(RunError, match="row-000001 is labelled fear already"):
+    with pytest.raises(RunError, match="“fear” is the current label of row-000001"):
         add_label_reviews(paths, "Ada", "train", ["row-000001"], "label is wrong", label="fear", present=present)
     assert set(said(paths)) == {"fear/1"}
 
 
-def test_a_run_that_is_gone_is_not_made_anew(paths: RunPaths) -> None:
+def test_a_run_that_is_gone_is_not_created_again(paths: RunPaths) -> None:
     shutil.rmtree(paths.folder)
-    with pytest.raises(RunError, match="cannot be written"):
+    with pytest.raises(RunError, match="Can't save the review"):
         add_label_reviews(paths, "Ada", "train", ["fear/1"], "ambiguous")
     assert not paths.folder.exists()
 
 
-def test_lines_that_make_no_sense_are_passed_over(paths: RunPaths) -> None:
+def test_invalid_lines_are_skipped(paths: RunPaths) -> None:
     add_label_reviews(paths, "Ada", "train", ["fear/1"], "ambiguous")
     good = json.loads(paths.reviews.read_text())
     bad: list[Any] = [{}, {**good, "images": "fear/1"}, {**good, "verdict": "?"}, {**good, "images": [3]}, 7]
     paths.reviews.write_text("".join(json.dumps(row) + "\n" for row in [*bad, {**good, "more": 1}]))
-    assert said(paths) == {"fear/1": {"Ada": "ambiguous"}}
+    assert said(paths) == {"fear/1": {"Ada": "Ambiguous"}}
 
 
 _CALLS = st.lists(
     st.tuples(
         st.sampled_from(["Ada", "Ben", "Çağla"]),
         st.lists(st.text(min_size=1, max_size=5), min_size=1, max_size=4, unique=True),
-        st.sampled_from([*(verdict for verdict in DECISIONS if verdict != "label is wrong"), None]),
+        st.sampled_from([*(decision for decision in DECISIONS if decision != "label is wrong"), None]),
     ),
     min_size=1,
     max_size=4,
@@ -145,8 +157,8 @@ _CALLS = st.lists(
 def test_cut_at_any_byte_whole_calls_are_left_and_more_can_be_said(paths: RunPaths, calls: Any, cut: float) -> None:
     paths.reviews.unlink(missing_ok=True)
     whole: list[list[LabelReview]] = [[]]
-    for by, images, verdict in calls:
-        whole.append(whole[-1] + add_label_reviews(paths, by, "train", images, verdict))
+    for by, images, decision in calls:
+        whole.append(whole[-1] + add_label_reviews(paths, by, "train", images, decision))
     data = paths.reviews.read_bytes()
     paths.reviews.write_bytes(data[: int(cut * len(data))])
     left = read_label_reviews(paths)

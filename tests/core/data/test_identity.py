@@ -27,7 +27,6 @@ from core.training.checkpoint import TrainingProgress, load_checkpoint, save_che
 from core.training.compute import choose_compute
 from core.training.final_report import score_train
 from core.training.train_data import load_data
-from dashboard.ui import page
 from dashboard.views.errors.shown import shown_of
 from tests.core.training.test_loop import TINY
 from tests.dashboard_fixtures import write_run
@@ -203,7 +202,7 @@ def test_images_are_shown_with_the_run_that_was_trained_on_them(
     runs_root: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where the new names are the old ones, dealt anew within each class."""
-    monkeypatch.setattr(page, "data_root", lambda: data_root)
+    monkeypatch.setenv("FER_DATA_ROOT", str(data_root))
     run = finished_run(runs_root, data_root, "first")
     before = shown_of(run, "validation")
     assert before is not None and before.info is not None

@@ -11,9 +11,9 @@ Z_95: Final = 1.959963984540054
 _CALIBRATION_BINS: Final = 15
 
 LOW_CONFIDENCE: Final = 0.5
-"""A calibrated confidence below this is low: the prediction is then, by the model's own estimate, more likely wrong than
-correct. On validation of a reference model that was 29% of the images, of which 37% were correct, against 76% of the
-others. The margin of the two highest probabilities separates correct from wrong no better (AUROC 0.78; 0.79)."""
+"""A calibrated confidence below this is low: by the model's own estimate, the prediction is then more likely wrong
+than correct. On validation of a reference model that was 29% of the images, of which 37% were correct, against 76% of
+the others. The margin of the two highest probabilities separates correct from wrong no better (AUROC 0.78; 0.79)."""
 
 
 def accuracy_interval(correct: int, total: int) -> tuple[float, float]:

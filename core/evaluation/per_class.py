@@ -15,9 +15,9 @@ def class_metrics(matrix: np.ndarray) -> pd.DataFrame:
     """Precision, recall and F1 of each class, each with its 95% interval.
 
     Precision and recall are proportions of counted images, so their intervals are Wilson's (Wilson 1927). F1 is not a
-    proportion, but an increasing function of one: with J = TP / (TP + FP + FN), F1 = 2J / (1 + J). Its interval is Wilson's
-    for J, put through that function (the "Wilson indirect" method of Lam, Gopal and Qian 2023, Confidence Intervals for
-    the F1 Score).
+    proportion, but an increasing function of one: with J = TP / (TP + FP + FN), F1 = 2J / (1 + J). Its interval is
+    Wilson's for J, put through that function (the "Wilson indirect" method of Lam, Gopal and Qian 2023, Confidence
+    Intervals for the F1 Score).
 
     Args:
         matrix: (7, 7) counts, row = true class, column = predicted class.

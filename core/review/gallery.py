@@ -14,7 +14,7 @@ from core.review.images import DECISION_LABELS, DECISIONS, CurrentReviews, disag
 
 ANY: Final = "any"
 SHOWN: Final = {"wrong": "Incorrect", "right": "Correct", "all": "All"}
-REVIEW_FILTERS: Final = {
+REVIEW_FILTERS: Final[dict[str, str]] = {
     ANY: "Any",
     "none yet": "Not reviewed",
     "some": "Reviewed",

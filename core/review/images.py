@@ -24,7 +24,7 @@ Decision = Literal["label is wrong", "ambiguous", "hard but right", "not a face"
 """As they are stored, and as the command line takes them."""
 DECISIONS: Final[tuple[Decision, ...]] = get_args(Decision)
 WRONG_LABEL: Final[Decision] = "label is wrong"
-DECISION_LABELS: Final[dict[Decision, str]] = {
+DECISION_LABELS: Final[dict[str, str]] = {
     WRONG_LABEL: "Wrong label",
     "ambiguous": "Ambiguous",
     "hard but right": "Hard, label correct",

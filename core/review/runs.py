@@ -63,8 +63,8 @@ class EditConflictError(RunError):
     def __init__(self, field: str, theirs: Any, yours: Any, by: str) -> None:
         self.field, self.theirs, self.yours, self.by = field, theirs, yours, by
         super().__init__(
-            f"{by or 'Somebody'} changed the {field} in the meantime to {_quoted(theirs)}. Your version, {_quoted(yours)}, "
-            "is not saved yet; merge and save again."
+            f"{by or 'Somebody'} changed the {field} in the meantime to {_quoted(theirs)}. Your version, "
+            f"{_quoted(yours)}, is not saved yet; merge and save again."
         )
 
 

@@ -128,12 +128,12 @@ def test_copied_addresses_and_back_and_forward(app: App, runs: list[FakeRun], br
         [link("Open it", rf"/run\?.*run={a}")],
         [sidebar("Runs", "/runs"), search("run"), option("Sort", "Name", "sort=Name")],
         [sidebar("Overview", f"{app.url}/$")],
-        [link("Errors", "/errors.*split=test"), split("validation", "[^t]$"), option("Images", "all", "show=all")],
+        [link("Errors", "/errors.*split=test"), split("validation", "[^t]$"), option("Show", "All", "show=All")],
         [NEXT_PAGE],
         [sidebar("Data", "/data")],
         [sidebar("Predict", "/predict")],
         [option("Compare with", "run 1", f"second={b}")],
-        [sidebar("Errors", "/errors"), tab("Against another run")],
+        [sidebar("Errors", "/errors"), tab("Compare with run")],
     ]
     seen: list[tuple[str, str]] = []
     for steps in ways:

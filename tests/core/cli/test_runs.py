@@ -75,7 +75,7 @@ def test_annotate_changes_what_is_said_and_the_list_can_be_asked_for_it(runs_roo
     assert [row["id"] for row in json.loads(fer(runs_root, "list", "--tag", "a", "--json"))] == [run.id]
     assert "approved" in fer(runs_root, "list")
     assert "Nothing to change" in fer(runs_root, "annotate", run.id, code=2)
-    assert "no review state" in fer(runs_root, "annotate", run.id, "--review", "good", code=2)
+    assert "Invalid review 'good'" in fer(runs_root, "annotate", run.id, "--review", "good", code=2)
 
 
 def test_archived_runs_are_left_out_until_asked_for(runs_root: Path, runs: list[FakeRun]) -> None:

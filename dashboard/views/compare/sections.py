@@ -66,9 +66,9 @@ def chips(runs: Sequence[Run], baseline: Run, labels: dict[str, str]) -> None:
             with st.container(horizontal=True, width="content", gap="xsmall", vertical_alignment="center", border=True):
                 st.markdown(f':color[●]{{foreground="{colour}"}} **{escape(labels[run.id])}**', width="content")
                 if run.id == baseline.id:
-                    st.badge("baseline", icon=":material/push_pin:", color="gray")
+                    st.badge("Baseline", icon=":material/push_pin:", color="gray")
                 if run.meta.review == "approved":
-                    st.badge("approved", icon=":material/verified:", color="green")
+                    st.badge("Approved", icon=":material/verified:", color="green")
                 st.page_link(RUN_PAGE, label="Open", query_params={"run": run.id})
 
 
@@ -107,9 +107,9 @@ def metrics_table(rows: Sequence[ComparisonRow], baseline: Run, labels: dict[str
         "run": st.column_config.TextColumn("Run", pinned=True),
         "accuracy": st.column_config.TextColumn("Accuracy (95% CI)"),
         "delta": st.column_config.NumberColumn("Δ accuracy (pp)", format="%+.1f", help="Accuracy minus the baseline's"),
-        "significance": st.column_config.TextColumn("Significance", width="large"),
+        "significance": st.column_config.TextColumn("Significance", width=310),
         "no_duplicates": st.column_config.TextColumn(
-            "Accuracy, no train dupes (95% CI)",
+            "No train dupes (95% CI)",
             help="Accuracy excluding images with a pixel-identical copy in the training set",
         ),
         **{key: st.column_config.TextColumn(title, help=text) for key, title, _, _, text in METRICS},

@@ -58,9 +58,9 @@ def audit_counts(audit: Audit) -> None:
     )
     metric_card(
         row,
-        "Duplicates with conflicting labels",
+        "Conflicting labels",
         f"{len(audit.conflicts):,}",
-        f"of {len(audit.duplicates):,} groups of duplicates",
+        f"of {len(audit.duplicates):,} groups",
         help="Groups of exact duplicates with different labels.",
     )
     metric_card(

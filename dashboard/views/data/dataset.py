@@ -48,13 +48,13 @@ def heading(info: DatasetInfo) -> None:
     with title, st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(escape(info.title), anchor=False, width="content")
         if info.kind == "drawn":
-            st.badge("synthetic", icon=":material/draw:", color="orange")
+            st.badge("Synthetic", icon=":material/draw:", color="orange")
         elif info.kind == "fer2013-plus":
             st.badge("FER+ labels", icon=":material/how_to_vote:", color="violet")
         elif info.kind == "own":
-            st.badge("custom", icon=":material/folder_open:", color="blue")
+            st.badge("Custom", icon=":material/folder_open:", color="blue")
         elif info.matches_published:
-            st.badge("matches published counts", icon=":material/verified:", color="green")
+            st.badge("Matches published counts", icon=":material/verified:", color="green")
         elif info.kind == "fer2013":
             st.badge(
                 f"{len(info.differences)} class counts differ from published",
@@ -121,9 +121,11 @@ def counts(info: DatasetInfo) -> None:
     table = pd.DataFrame(
         {split: [info.counts[split].get(label, 0) for label in LABELS] for split in splits}, index=LABELS
     )
-    table.loc["total"] = table.sum()
-    table.index.name = "class"
-    numbers: dict[str, Any] = {str(split): st.column_config.NumberColumn(split, format="localized") for split in splits}
+    table.loc["Total"] = table.sum()
+    table.index.name = "Class"
+    numbers: dict[str, Any] = {
+        str(split): st.column_config.NumberColumn(split.capitalize(), format="localized") for split in splits
+    }
     st.dataframe(table, column_config=numbers, key="counts")
 
 

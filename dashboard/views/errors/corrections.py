@@ -66,7 +66,7 @@ def reviews_table(rows: Sequence[dict[str, Any]]) -> None:
         "split": st.column_config.TextColumn("Split", width="small"),
         "by": st.column_config.TextColumn("Reviewer", width="small"),
         "verdict": st.column_config.TextColumn("Review"),
-        "label": st.column_config.TextColumn("Correct label", width="small"),
+        "label": st.column_config.TextColumn("Correct label"),
         "disagreed": st.column_config.CheckboxColumn("Conflict", width="small"),
         "comment": st.column_config.TextColumn("Comment", width="medium"),
         "time": st.column_config.DatetimeColumn("Date", format="distance"),

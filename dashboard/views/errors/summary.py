@@ -47,7 +47,7 @@ def metric_cards(shown: Shown) -> None:
     if flags is not None:
         accuracy_card(
             row,
-            "Accuracy, no train duplicates",
+            "No train duplicates",
             table["correct"][~flags[table["index"].to_numpy()]],
             help="Some images have a pixel-identical copy in the training set. This is the accuracy excluding them.",
         )
@@ -57,7 +57,7 @@ def metric_cards(shown: Shown) -> None:
         row,
         "Macro F1",
         percent(float(present["f1"].mean()) if len(present) else None),
-        f"balanced accuracy {percent(float(present['recall'].mean()))}" if len(present) else "",
+        f"balanced acc. {percent(float(present['recall'].mean()))}" if len(present) else "",
         help="Unweighted mean of per-class F1.",
     )
     wrong = int((~table["correct"]).sum())

@@ -99,12 +99,12 @@ def words(app: AppTest) -> str:
     ("page", "says"),
     [
         ("overview", "Where to start"),
-        ("data", "Make the drawn demo set"),
+        ("data", "Generate demo dataset"),
         ("train", "Nothing to train on yet"),
         ("runs", "No runs yet"),
         ("run", "No runs yet"),
         ("errors", "No predictions yet"),
-        ("predict", "No trained network yet"),
+        ("predict", "No trained model yet"),
     ],
 )
 def test_an_empty_page_says_what_will_be_there(open_page: Opener, tmp_path: Path, page: str, says: str) -> None:
@@ -166,7 +166,7 @@ def test_each_tab_of_a_run(open_page: Opener, write: Writer, state: str, tab: st
 def test_predict_works_on_a_finished_run(open_page: Opener, write: Writer) -> None:
     run = write("finished", name="my run", epochs=2)
     app = open_page("predict")
-    assert "Each face on a photo is found" in words(app)
+    assert "Faces are detected" in words(app)
     assert app.selectbox[0].value == run.id
 
 
@@ -366,7 +366,7 @@ def test_the_demo_set_is_made_and_shown(open_page: Opener, tmp_path: Path, monke
     app.button(key="import-demo").click().run()
     wait_for(lambda: not cache.importer().look().running, what="the import")
     app.run()
-    assert "is ready" in words(app) and "drawn by a program" in words(app)
+    assert "is ready" in words(app) and "Synthetic" in words(app)
     assert len(app.image) == 7
 
 
@@ -391,13 +391,13 @@ def test_other_numbers_of_images_are_shown_and_may_be_accepted(open_page: Opener
     app.button(key="import-path").click().run()
     wait_for(lambda: not cache.importer().look().running, what="the import")
     app.run()
-    assert "their numbers are not the published ones" in words(app)
+    assert "Image counts don't match the published FER2013 counts" in words(app)
     assert len(app.dataframe[0].value) == 21
     app.checkbox(key="accept").check().run()
     app.button(key="import-path").click().run()
     wait_for(lambda: not cache.importer().look().running, what="the import")
     app.run()
-    assert "FER2013 is ready: 21 images" in words(app) and "21 counts differ" in words(app)
+    assert "FER2013 is ready: 21 images" in words(app) and "21 class counts differ" in words(app)
     app.button(key="delete-fer2013").click().run()
     assert "counts differ" not in words(app)
 

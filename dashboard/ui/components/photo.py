@@ -19,7 +19,7 @@ def clickable_photo(
     key: str,
     on_choose: Callable[[int], None],
 ) -> None:
-    """A photo whose faces can be clicked. A keyboard cannot: there should be a list of them beside it.
+    """A photo whose faces can be clicked. A keyboard cannot: there should be a list of them next to it.
 
     Args:
         photo: RGB.

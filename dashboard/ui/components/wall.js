@@ -4,7 +4,7 @@ const SEND_AFTER_MS = 250;
 
 export default function ({ data, parentElement, setStateValue, setTriggerValue }) {
   const root = parentElement.querySelector(".wall");
-  const focused = root.getRootNode().activeElement; // drawn anew below: the keyboard stays where it was
+  const focused = root.getRootNode().activeElement; // redrawn below: the keyboard stays where it was
   const wall = (root.wall ??= { stamp: null, selected: new Set(), sent: "", last: 0, timer: 0, pressed: [] });
   wall.pressed = wall.pressed.filter((each) => each.n > data.received);
   if (wall.stamp !== data.stamp) {
@@ -125,8 +125,8 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   if (focused) tiles[wall.last].focus({ preventScroll: true });
 }
 
-// The keyboard was at a tile when the dialog opened, and goes back there when it is closed: a dialog gives it back only
-// to what stands in the page itself, and the tile stands in a shadow root and may have been drawn anew.
+// The keyboard was at a tile when the dialog opened, and goes back there when it is closed: a dialog returns it only
+// to elements of the page itself, and the tile is in a shadow root and may have been redrawn.
 function returnAfterDialog(root, id) {
   root.returning?.disconnect();
   let opened = false;

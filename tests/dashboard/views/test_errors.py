@@ -255,7 +255,7 @@ def test_a_label_that_an_image_has_already_is_refused_whatever_its_id(run: FakeR
     assert [each.label for each in read_label_reviews(run.paths)] == [other]
 
 
-def test_what_stands_is_found_out_once_however_many_images_are_judged(
+def test_current_reviews_are_computed_once_however_many_images_are_reviewed(
     run: FakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images, found, looks = table_of(run)["image_id"].tolist(), shown(run), []

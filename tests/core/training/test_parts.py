@@ -105,11 +105,11 @@ def test_from_mistakes_to_a_better_run(fer: Terminal) -> None:
     assert "(disputed)" in fer("runs", "verdicts", parent)
 
     says = fer("corrections", "make", "look-1", parent)
-    assert says == "look-1: 1 excluded and 1 relabelled in train, 1 excluded in validation."
+    assert says == "look-1: 1 exclusion and 1 relabel in train, 1 exclusion in validation."
     assert "look-1" in fer("corrections", "list")
     assert json.loads(fer("corrections", "list", "--json"))[0]["says"] in says
     assert f"{wrong:36} {right}" in fer("corrections", "show", "look-1")
-    assert "choose another" in fer("corrections", "make", "look-1", parent, code=2)
+    assert "Choose another" in fer("corrections", "make", "look-1", parent, code=2)
 
     child = fer("runs", "clone", parent, "--set", "corrections=look-1", "--set", "seed=8", data=True)
     trained = fer.train(child)
@@ -159,7 +159,7 @@ def test_a_list_changes_the_training_images_it_names(demo_root: Path) -> None:
     expected[9] = LABELS.index("surprise")
     assert np.array_equal(data.labels.numpy(), np.delete(expected, 5))
     assert data.corrected is None, "it leaves validation alone"
-    with pytest.raises(RunError, match="made on other data"):
+    with pytest.raises(RunError, match="made on different data"):
         load_data(config, demo_root, choose_compute(config), found.model_copy(update={"data_fingerprint": "0"}))
 
 

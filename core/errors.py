@@ -33,11 +33,11 @@ class ConfigError(FerError, ValueError):
 
 
 class DataError(FerError, ValueError):
-    """A data set that cannot be found, read or trusted."""
+    """A dataset that cannot be found, read or trusted."""
 
 
 class CountsDifferError(DataError):
-    """The images are readable, but their numbers per class are not the published ones; the user may go on anyway."""
+    """The images are readable, but their class counts differ from the published ones; the user may continue anyway."""
 
     def __init__(self, message: str, differences: Sequence[Mapping[str, Any]] = ()) -> None:
         super().__init__(message)
@@ -46,11 +46,11 @@ class CountsDifferError(DataError):
 
 
 class ImageError(FerError, ValueError):
-    """An uploaded or named picture that cannot be decoded."""
+    """An uploaded or named image that cannot be decoded."""
 
 
 class RunError(FerError, ValueError):
-    """A run that does not exist, is damaged, or is in the wrong state for what was asked."""
+    """A run that does not exist, is unreadable, or is in the wrong state for what was asked."""
 
 
 class TrainingError(FerError):

@@ -15,7 +15,7 @@ def default_runs_root() -> Path:
 
 
 def default_data_root() -> Path:
-    """Where imported data sets are cached: `FER_DATA_ROOT`, else `data/` of this checkout (ignored by git)."""
+    """Where imported datasets are cached: `FER_DATA_ROOT`, else `data/` of this checkout (ignored by git)."""
     return Path(os.environ.get("FER_DATA_ROOT") or PROJECT_ROOT / "data").expanduser().resolve()
 
 

@@ -1,4 +1,4 @@
-"""What a run's settings name besides numbers: a dataset and a correction list, which another server may not have."""
+"""What a run's settings name besides numbers: a dataset and a correction set, which another server may not have."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ def missing_inputs(runs_root: Path, data_root: Path, dataset: str, corrections: 
         corrections: as in `TrainConfig.corrections`; empty for none.
 
     Returns:
-        By field one clause that says what is wrong; a list can only be held against a dataset that is here.
+        By field one clause that says what is wrong; a correction set can only be checked against an existing dataset.
     """
     from core.data.dataset import list_datasets
     from core.review.corrections import list_corrections
@@ -25,9 +25,9 @@ def missing_inputs(runs_root: Path, data_root: Path, dataset: str, corrections: 
     if corrections:
         made_on = {each.name: each.data_fingerprint for each in list_corrections(runs_root)}
         if corrections not in made_on:
-            missing["corrections"] = f"the correction list {corrections!r} is not on this server"
+            missing["corrections"] = f"the correction set {corrections!r} is not on this server"
         elif dataset in fingerprints and made_on[corrections] != fingerprints[dataset]:
-            missing["corrections"] = f"the correction list {corrections!r} was made on other data than {dataset!r}"
+            missing["corrections"] = f"the correction set {corrections!r} was made for other data than {dataset!r}"
     return missing
 
 
@@ -44,7 +44,7 @@ def check_inputs(runs_root: Path, data_root: Path, dataset: str, corrections: st
         return
     here = ", ".join(info.name for info in list_datasets(data_root)) or "none yet"
     remedies = {
-        "dataset": f"import it, or clone the run with another (--set dataset=NAME; there are: {here})",
+        "dataset": f"import it, or clone the run with another (--set dataset=NAME; available: {here})",
         "corrections": "clone the run with another (--set corrections=NAME, or --set corrections= for none)",
     }
     said = "; ".join(f"{clause}: {remedies[field]}" for field, clause in missing.items())

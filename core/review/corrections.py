@@ -1,7 +1,7 @@
-"""Named lists of corrected labels, made from verdicts: which images to leave out, and which to relabel.
+"""Correction sets, made from label reviews: which images to exclude, and which to relabel.
 
-A list is one file, `_corrections/<name>.json` beside the runs, and never changes once it is written: a run that was
-trained with it can be made again. It says which data it is for, and only ever touches train and validation.
+A set is one file, `_corrections/<name>.json` beside the runs, and never changes once it is written: a run that was
+trained with it can be reproduced. It names the data it is for, and only ever changes train and validation.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ from core.splits import CORRECTED_SPLITS
 Action = Literal["exclude", "relabel"]
 
 ACTIONS: Final[dict[str, Action]] = {"label is wrong": "relabel", "ambiguous": "exclude", "not a face": "exclude"}
-"""What each verdict leads to; the others lead to nothing, since the image is fine."""
+"""The effect of each decision; the others have none, since the label is right."""
 
 CORRECTIONS_LOCK_SECONDS: Final = 10.0
 
@@ -51,7 +51,7 @@ class Correction(BaseModel):
     label: Literal[LABELS] | None = None  # type: ignore[valid-type]
     """The new label, with `relabel` only."""
     by: str = ""
-    """Whose verdicts it comes from, separated by commas."""
+    """The reviewers it comes from, separated by commas."""
 
     @model_validator(mode="after")
     def _label_fits(self) -> Self:
@@ -61,22 +61,22 @@ class Correction(BaseModel):
 
 
 class Corrections(BaseModel):
-    """One list; immutable."""
+    """One correction set; immutable."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     name: str
     dataset: str
-    """Name of the data set it was made on."""
+    """Name of the dataset it was made on."""
     data_fingerprint: str
-    """Of that data set; the list fits no other data."""
+    """Of that dataset; the set fits no other data."""
     data_ordered_fingerprint: str = ""
-    """Of that data set; empty in older lists, and in those made from runs that did not record it."""
+    """Of that dataset; empty in older sets, and in those made from runs that did not record it."""
     created_at: AwareDatetime
     entries: tuple[Correction, ...]
     """By split, then image; each image at most once."""
     fingerprint: str = ""
-    """SHA-256 (hex) over what is done with which image; two lists of one fingerprint train alike."""
+    """SHA-256 (hex) over what is done with which image; two sets of one fingerprint have the same effect."""
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
@@ -84,13 +84,13 @@ class Corrections(BaseModel):
         if self.fingerprint not in ("", found):
             raise ValueError("its entries are not those it was written with")
         if len({(entry.split, entry.image) for entry in self.entries}) < len(self.entries):
-            raise ValueError("an image stands in it twice")
+            raise ValueError("an image is listed twice")
         object.__setattr__(self, "fingerprint", found)
         return self
 
     @property
     def data(self) -> DataIdentity:
-        """Which data the list is for."""
+        """Which data the set is for."""
         return DataIdentity(self.data_fingerprint, self.data_ordered_fingerprint)
 
     def of(self, split: str) -> dict[str, Correction]:
@@ -116,13 +116,13 @@ class Corrections(BaseModel):
 
 @dataclass(frozen=True)
 class Draft:
-    """What verdicts come to, before it is saved as a list."""
+    """The corrections that reviews amount to, before they are saved."""
 
     corrections: Corrections
     disputed: tuple[tuple[str, str], ...]
-    """(split, image) on which reviewers want different things; left out of the list."""
+    """(split, image) with conflicting reviews; skipped."""
     on_test: int
-    """Images of test that verdicts would change; never in a list."""
+    """Test images that reviews would change; never in a correction set."""
 
 
 def make_corrections(
@@ -133,30 +133,30 @@ def make_corrections(
     follow: str | None = None,
     read: Callable[[RunPaths], Sequence[LabelReview]] = read_label_reviews,
 ) -> Draft:
-    """Turn the verdicts given on one or more runs of the same data into a list; nothing is written yet.
+    """Turn the label reviews of one or more runs on the same data into a correction set; nothing is written yet.
 
     Args:
-        name: of the list: 1 to 64 of a-z, 0-9 and -, not starting with -.
-        runs: at least one; where somebody has judged an image on several, their last word counts.
+        name: of the set: 1 to 64 of a-z, 0-9 and -, not starting with -.
+        runs: at least one; of several reviews of an image by one author the latest counts.
         splits: of which splits.
-        follow: whose word counts where reviewers want different things; without it, or where they have not judged the
-            image, it is left out.
-        read: gives the verdicts of a run folder; pages pass one that remembers.
+        follow: whose review counts where reviews conflict; without it, or where they have not reviewed the image, it is
+            skipped.
+        read: gives the label reviews of a run folder; pages pass one that remembers.
 
     Raises:
         RunError: the name or a split is not allowed, the runs are of different data, or nothing is left to correct.
     """
     check_corrections_name(name)
     if refused := [split for split in splits if split not in CORRECTED_SPLITS]:
-        raise RunError(f"A list of corrections never touches {refused[0]}: choose from {', '.join(CORRECTED_SPLITS)}.")
+        raise RunError(f"Correction sets never change {refused[0]}. Use one of {', '.join(CORRECTED_SPLITS)}.")
     dataset, data = _common_data(runs)
-    everything = [verdict for run in runs for verdict in read(run.paths)]
-    everything.sort(key=lambda verdict: verdict.time)
+    everything = [review for run in runs for review in read(run.paths)]
+    everything.sort(key=lambda review: review.time)
     entries: list[Correction] = []
     disputed: list[tuple[str, str]] = []
     for split in splits:
         for image, by_author in current_label_reviews(everything, split).items():
-            wanted = {author: _decision(verdict) for author, verdict in by_author.items()}
+            wanted = {author: _decision(review) for author, review in by_author.items()}
             if len(set(wanted.values())) > 1:
                 if follow not in wanted:
                     disputed.append((split, image))
@@ -166,11 +166,11 @@ def make_corrections(
                 values = {"split": split, "image": image, "action": action, "label": label}
                 entries.append(Correction.model_validate({**values, "by": ", ".join(sorted(wanted))}))
     on_test = sum(
-        any(_decision(verdict) != (None, None) for verdict in by_author.values())
+        any(_decision(review) != (None, None) for review in by_author.values())
         for by_author in current_label_reviews(everything, "test").values()
     )
     if not entries:
-        raise RunError(f"No verdict leads to a correction{_why_not(len(disputed), on_test)}.")
+        raise RunError(f"None of these reviews produces a correction{_why_not(len(disputed), on_test)}.")
     corrections = Corrections(
         name=name,
         dataset=dataset,
@@ -189,10 +189,10 @@ def same_data(run: Run, runs: Iterable[Run]) -> list[Run]:
 
 
 def save_corrections(runs_root: Path, corrections: Corrections) -> None:
-    """Write a list, once.
+    """Write a correction set, once.
 
     Raises:
-        RunError: there is already a list of that name, or the folder cannot be written.
+        RunError: there is already a set of that name, or the folder cannot be written.
     """
     check_corrections_name(corrections.name)
     paths = CorrectionPaths(runs_root)
@@ -200,30 +200,30 @@ def save_corrections(runs_root: Path, corrections: Corrections) -> None:
         paths.folder.mkdir(parents=True, exist_ok=True)
         with FileLock(paths.lock, timeout=CORRECTIONS_LOCK_SECONDS):
             if paths.file(corrections.name).exists():
-                raise RunError(f"There is already a list {corrections.name!r}, and lists never change: choose another.")
+                raise RunError(f"A correction set named “{corrections.name}” already exists. Choose another name.")
             write_json(paths.file(corrections.name), corrections.model_dump(mode="json"))
     except Timeout:
-        raise RunError("Somebody else has been writing a list for too long: try again.") from None
+        raise RunError("The correction sets are locked by another user. Try again.") from None
     except OSError as error:
-        raise RunError(f"The list cannot be written under {paths.folder}: {system_reason(error)}.") from error
+        raise RunError(f"Can't write under {paths.folder}: {system_reason(error)}.") from error
 
 
 def load_corrections(runs_root: Path, name: str) -> Corrections:
-    """The list of that name.
+    """The correction set of that name.
 
     Raises:
-        RunError: there is none, or its file is damaged.
+        RunError: there is none, or its file is corrupt.
     """
     check_corrections_name(name)
     try:
         return _read(CorrectionPaths(runs_root).file(name))
     except FileNotFoundError:
         names = ", ".join(each.name for each in list_corrections(runs_root)) or "none yet"
-        raise RunError(f"There is no list of corrections {name!r}: there are {names}.") from None
+        raise RunError(f"Correction set “{name}” not found. Available: {names}.") from None
 
 
 def list_corrections(runs_root: Path) -> list[Corrections]:
-    """All lists, the newest first; files that are none are passed over."""
+    """All correction sets, the newest first; invalid files are skipped."""
     found = []
     for path in CorrectionPaths(runs_root).folder.glob("[a-z0-9]*.json"):
         try:
@@ -234,10 +234,10 @@ def list_corrections(runs_root: Path) -> list[Corrections]:
 
 
 def run_corrections(paths: RunPaths) -> Corrections | None:
-    """The list a run is trained with, out of its own folder; None if it has none.
+    """The correction set a run is trained with, from its own folder; None if it has none.
 
     Raises:
-        RunError: the file is damaged.
+        RunError: the file is corrupt.
     """
     try:
         return _read(paths.corrections)
@@ -246,32 +246,32 @@ def run_corrections(paths: RunPaths) -> Corrections | None:
 
 
 def corrections_of(paths: RunPaths, config: TrainConfig) -> Corrections | None:
-    """The list in a run folder that its settings ask for; None if they ask for none.
+    """The correction set in a run folder that its settings name; None if they name none.
 
     Raises:
-        RunError: it is missing, damaged, or another one.
+        RunError: it is missing, corrupt, or another one.
     """
     if not config.corrections:
         return None
     found = run_corrections(paths)
     if found is None or found.name != config.corrections:
-        raise RunError(f"corrections.json with the list {config.corrections!r} is missing from the run: clone it.")
+        raise RunError(f"The run lacks its correction set {config.corrections!r} (corrections.json). Clone the run.")
     return found
 
 
 def check_fits(corrections: Corrections, data_root: Path, dataset: str) -> None:
-    """Refuse a list that is not for this data set.
+    """Refuse a correction set that is not for this dataset.
 
     Raises:
-        RunError: it was made on other data, or names an image that the data set does not have.
-        DataError: the data set is missing or damaged.
+        RunError: it was made on other data, or names an image that the dataset does not have.
+        DataError: the dataset is missing or corrupt.
     """
     from core.data.dataset import load_split, read_identity
 
     if not same_images([corrections.data, read_identity(data_root, dataset)]):
         raise RunError(
-            f"The list {corrections.name!r} was made on other data, {corrections.dataset!r}, and does not fit "
-            f"{dataset!r}: choose another list or none."
+            f"Correction set {corrections.name!r} was made for other data ({corrections.dataset!r}) and does not fit "
+            f"{dataset!r}. Select another or none."
         )
     for split in CORRECTED_SPLITS:
         if corrections.of(split):
@@ -282,7 +282,7 @@ def apply_corrections(corrections: Corrections, split: "Split") -> tuple["np.nda
     """A split's labels after the corrections, uint8 (N,), and which of its images are kept, bool (N,).
 
     Raises:
-        RunError: the split has no image that the list names.
+        RunError: the split lacks an image that the set names.
     """
     import numpy as np
 
@@ -291,7 +291,7 @@ def apply_corrections(corrections: Corrections, split: "Split") -> tuple["np.nda
     for image, correction in corrections.of(split.name).items():
         if image not in place:
             raise RunError(
-                f"The list {corrections.name!r} names {image[:80]!r}, which {split.name} does not have: choose another."
+                f"Correction set {corrections.name!r} lists {image[:80]!r}, which {split.name} lacks. Select another."
             )
         if correction.label is not None:
             labels[place[image]] = LABELS.index(correction.label)
@@ -319,30 +319,30 @@ def correct_table(table: "pd.DataFrame", corrections: Corrections, split: str) -
 
 
 def check_corrections_name(name: str) -> None:
-    """Refuse what may not be the name of a list.
+    """Refuse an invalid name of a correction set.
 
     Raises:
         RunError: the message says what is allowed.
     """
     if not re.fullmatch(NAME, name):
-        raise RunError(f"{name[:80]!r} is not a name for a list: use 1 to 64 of a-z, 0-9 and -, not - first.")
+        raise RunError("Invalid name: use a–z, 0–9 and hyphens (max 64), not starting with a hyphen.")
 
 
-def _decision(verdict: LabelReview) -> tuple[Action | None, str | None]:
-    action = ACTIONS.get(verdict.verdict or "")
-    return action, verdict.label if action == "relabel" else None
+def _decision(review: LabelReview) -> tuple[Action | None, str | None]:
+    action = ACTIONS.get(review.verdict or "")
+    return action, review.label if action == "relabel" else None
 
 
 def _common_data(runs: Sequence[Run]) -> tuple[str, DataIdentity]:
-    """Name and identity of the data set of all runs; of its order, what any of them recorded."""
+    """Name and identity of the dataset of all runs; of its order, what any of them recorded."""
     if not runs:
-        raise RunError("Choose at least one run whose verdicts to take.")
+        raise RunError("Select at least one run with reviews.")
     for run in runs:
         if run.config is None or not run.data.content:
-            raise RunError(f"Run {run.id} does not say which data it was trained on: it has not done an epoch.")
+            raise RunError(f"Run {run.id} has not recorded its dataset yet: it has not finished an epoch.")
     data = [run.data for run in runs]
     if not same_images(data):
-        raise RunError("The runs were trained on different data: take those of one data set.")
+        raise RunError("The runs were trained on different data. Select runs of one dataset.")
     first = runs[0]
     assert first.config is not None
     return first.config.dataset, DataIdentity(data[0].content, max(each.ordered for each in data))
@@ -351,10 +351,10 @@ def _common_data(runs: Sequence[Run]) -> tuple[str, DataIdentity]:
 def _why_not(disputed: int, on_test: int) -> str:
     parts = []
     if disputed:
-        parts.append(f"reviewers want different things for {disputed:,} images: say whom to follow")
+        parts.append(f"{disputed:,} images have conflicting reviews: select the reviewer to follow")
     if on_test:
-        parts.append(f"{on_test:,} images are of test, which is never changed")
-    return f": {'; '.join(parts)}" if parts else " yet: judge some images of train or validation first"
+        parts.append(f"{on_test:,} images are from test, which is never changed")
+    return f": {'; '.join(parts)}" if parts else " yet. Review some train or validation images first"
 
 
 def _order(entry: Correction) -> tuple[str, str]:
@@ -371,4 +371,4 @@ def _read(path: Path) -> Corrections:
         return Corrections.model_validate_json(path.read_bytes())
     except ValidationError as error:
         reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise RunError(f"{path.name} is no list of corrections: {reason}.") from None
+        raise RunError(f"{path.name} is not a valid correction set: {reason}.") from None

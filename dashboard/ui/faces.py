@@ -56,27 +56,24 @@ def predicted_faces(images: np.ndarray, rows: pd.DataFrame) -> None:
 
 
 def dataset_of(run: Run) -> DatasetInfo | None:
-    """The data set a run was trained on, if this machine still has it."""
+    """The dataset a run was trained on, if this machine still has it."""
     if run.config is None:
         return None
     return next((info for info in list_datasets(data_root()) if info.name == run.config.dataset), None)
 
 
 def images_of(run: Run, split: str, expected: int) -> np.ndarray | None:
-    """The images a run's predictions are about; None, with an explanation shown, if they are not at hand."""
+    """The images a run's predictions are about; None, with an explanation shown, if they are unavailable."""
     info = dataset_of(run)
-    name = run.config.dataset if run.config else "of this run"
+    name = f"dataset “{run.config.dataset}”" if run.config else "the dataset"
     if info is None:
-        st.info(
-            f"The images are not shown: the data set {escape(name)} is not on this machine.", icon=":material/database:"
-        )
-        st.page_link(DATA_PAGE, label="Import it on the Data page", icon=":material/arrow_forward:")
+        st.info(f"Images unavailable: {escape(name)} isn't on this machine.", icon=":material/database:")
+        st.page_link(DATA_PAGE, label="Import dataset", icon=":material/arrow_forward:")
         return None
     images = cache.split(data_root(), info.name, split, info.edition).images
     if len(images) != expected:
         st.info(
-            f"The images are not shown: the data set {escape(name)} has changed since this run.",
-            icon=":material/database:",
+            f"Images unavailable: {escape(name)} has changed since this run was trained.", icon=":material/database:"
         )
         return None
     return images

@@ -17,9 +17,10 @@ import numpy as np
 from PIL import Image
 
 from core.data.archives import DamagedError, Entry, Fault, ZipReader, begins_as_zip, is_clutter
-from core.data.dataset import DatasetInfo, ImportProgress, SplitArrays, check_dataset_name, write_dataset
+from core.data.dataset import DatasetInfo, ImportProgress, SplitArrays, write_dataset
 from core.data.fer2013 import KAGGLE_NAME, CountDifference, count_differences
 from core.data.importers.tables import TABLE_NAMES, is_table, looks_like_table, read_fer2013_csv, read_table_stream
+from core.data.storage import check_dataset_name
 from core.errors import CountsDifferError, DataError, quote, system_reason
 from core.labels import LABELS
 from core.models import IMAGE_SIZE

@@ -14,18 +14,17 @@ from core.data import dataset
 from core.data.dataset import (
     DatasetInfo,
     SplitArrays,
-    delete_dataset,
     list_datasets,
     load_split,
     read_info,
     write_dataset,
 )
 from core.data.fer2013 import PUBLISHED_COUNTS, count_differences
+from core.data.storage import delete_dataset
 from core.errors import DataError
 from core.labels import LABELS
 from core.splits import SPLITS
-
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
+from tests.conftest import PROJECT_ROOT
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from core.labels import LABELS
-from core.review.corrections import same_data
+from core.review.draft import same_data
 from core.review.gallery import (
     ANY,
     DUPLICATE_FILTERS,

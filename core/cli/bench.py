@@ -26,9 +26,9 @@ def bench_train(
     as_json: AsJson = False,
 ) -> None:
     """Measure the training speed of a plain PyTorch script and of the engine, in alternating rounds."""
-    from core.bench import train as bench
+    from core.bench.train import measure_training
 
-    figures = bench.measure_training(data_root, dataset, batch_size=batch_size, steps=steps, rounds=rounds)
+    figures = measure_training(data_root, dataset, batch_size=batch_size, steps=steps, rounds=rounds)
     if as_json:
         print_json(figures)
         return

@@ -20,7 +20,8 @@ from core.jobs import control
 from core.jobs.queue import move_queued, queued_runs
 from core.labels import LABELS
 from core.presets import get_preset, make_config
-from core.review.corrections import make_corrections, run_corrections, save_corrections
+from core.review.corrections import run_corrections, save_corrections
+from core.review.draft import make_corrections
 from core.review.images import add_label_reviews
 from core.review.runs import annotate
 from core.runs.estimate import ROUGH_IMAGES_PER_SECOND, estimate_duration

@@ -10,14 +10,16 @@ import pytest
 import torch
 
 from core.comparison.baseline import against_baseline, seed_groups
-from core.comparison.reproduction import ReproductionOutcome, assess_reproduction, check_reproducible, compare_origins
+from core.comparison.origins import compare_origins
+from core.comparison.reproduction import ReproductionOutcome, assess_reproduction, check_reproducible
 from core.config import TrainConfig
 from core.data import dataset
 from core.data.dataset import DatasetInfo, load_split, read_identity, read_info, write_dataset
 from core.data.identity import DataIdentity, same_images
 from core.errors import RunError
 from core.files import read_json, write_json
-from core.review.corrections import Correction, Corrections, check_fits, make_corrections, same_data
+from core.review.corrections import Correction, Corrections, check_fits
+from core.review.draft import make_corrections, same_data
 from core.review.images import add_label_reviews
 from core.review.suspects import find_suspects
 from core.runs.reader import read_run

@@ -20,11 +20,10 @@ from core.review.corrections import (
     check_fits,
     list_corrections,
     load_corrections,
-    make_corrections,
     run_corrections,
-    same_data,
     save_corrections,
 )
+from core.review.draft import make_corrections, same_data
 from core.review.images import add_label_reviews
 from core.runs.create import create_run
 from core.runs.paths import CorrectionPaths, RunPaths

@@ -18,7 +18,8 @@ from core.data.dataset import load_split
 from core.evaluation.predictions import read_predictions, write_predictions
 from core.files import read_json, write_json
 from core.labels import LABELS
-from core.review.corrections import make_corrections, save_corrections
+from core.review.corrections import save_corrections
+from core.review.draft import make_corrections
 from core.review.gallery import (
     DUPLICATE_FILTERS,
     ImageFilter,

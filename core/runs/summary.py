@@ -48,6 +48,8 @@ class EpochMetrics(_Metrics):
     corrected_validation_accuracy: Share | None = None
     learning_rate: float | None = None
     images_per_second: NotNegative | None = None
+    weights_sha256: str | None = None
+    """Of the weights file as this epoch left it; None where it was not the best so far."""
 
 
 MaybeEpoch = Annotated[EpochMetrics | None, BeforeValidator(lambda value: None if value == {} else value)]

@@ -19,7 +19,8 @@ from core.errors import DataError, RunError
 from core.evaluation.significance import compare_predictions, mean_and_spread
 from core.files import read_json, write_json
 from core.runs.environment import read_uncommitted_changes
-from core.runs.reader import list_runs, predictions_table, read_run
+from core.runs.paths import RunPaths
+from core.runs.reader import list_runs, predictions_table, read_meta, read_run
 from core.runs.records import Run, RunState
 from core.splits import COMPARED_SPLITS
 
@@ -121,10 +122,11 @@ def write_reproduction(runs_root: Path, run_id: str) -> Reproduction | None:
         RunError: the original is gone, or one of the two cannot be read.
         OSError: the verdict cannot be written.
     """
-    run = read_run(runs_root, run_id)
-    if not run.meta.reproduces:
+    original = read_meta(RunPaths(runs_root, run_id)).reproduces
+    if not original:
         return None
-    verdict = assess_reproduction(read_run(runs_root, run.meta.reproduces), run, list_runs(runs_root))
+    run = read_run(runs_root, run_id)
+    verdict = assess_reproduction(read_run(runs_root, original), run, list_runs(runs_root))
     write_json(run.paths.reproduction, verdict.model_dump(mode="json"))
     return verdict
 

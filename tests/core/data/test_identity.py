@@ -192,10 +192,10 @@ def test_predictions_that_would_name_other_images_are_not_kept_with_a_run(runs_r
     with pytest.raises(
         RunError, match="There is no fer2013_model_2"
     ):  # the fake run has none; its data are the right ones
-        score_train(run.paths, config, data_root, choose_compute(config))
+        score_train(run.paths, config, run.data, data_root, choose_compute(config))
     renamed(data_root)
     with pytest.raises(RunError, match="is not, image for image, the one that run"):
-        score_train(run.paths, config, data_root, choose_compute(config))
+        score_train(run.paths, config, run.data, data_root, choose_compute(config))
     assert not run.paths.has_predictions("train")
 
 

@@ -277,14 +277,14 @@ def _result(original: Run, again: Run, runs: Iterable[Run]) -> tuple[Reproductio
     data = [found for run in (original, again) if (found := _data(run, _environment(run))).content]
     if len({each.content for each in data}) > 1:
         return ReproductionOutcome.NOT_COMPARABLE, f"{begin}, and not comparable: the data set has changed in between."
+    if not same_images(data):
+        return (
+            ReproductionOutcome.NOT_COMPARABLE,
+            f"{begin}, and not comparable: the images stand there {REARRANGED} now.",
+        )
     try:
         comparison = compare_predictions(_predictions(original), _predictions(again))
     except RunError as error:
-        if not same_images(data):
-            return (
-                ReproductionOutcome.NOT_COMPARABLE,
-                f"{begin}, and not comparable: the images stand there {REARRANGED} now.",
-            )
         return ReproductionOutcome.NOT_COMPARABLE, f"{begin}, and not comparable: {error}"
     seeds = seed_accuracies(original, [run for run in runs if run.id != again.id])
     if len(seeds) < 2:

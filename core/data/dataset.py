@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict
 
 from core.data.fer2013 import CountDifference
-from core.data.identity import DataIdentity
+from core.data.identity import DataIdentity, DatasetRef
 from core.errors import DataError, system_reason
 from core.files import NAME, read_json, sync_folder, write_json, write_whole
 from core.labels import LABELS, NUM_CLASSES
@@ -92,6 +92,10 @@ class DatasetInfo(BaseModel):
     def edition(self) -> str:
         """Tells this import from every other, also of the same content: for caches of what a data set holds."""
         return f"{self.fingerprint} {self.created_at.isoformat()}"
+
+    def ref(self, data_root: Path) -> DatasetRef:
+        """This import, as a key for caches of what it holds."""
+        return DatasetRef(data_root, self.name, self.edition)
 
     @property
     def matches_published(self) -> bool:

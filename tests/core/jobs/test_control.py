@@ -273,8 +273,10 @@ def test_a_killed_worker_has_crashed_and_the_next_run_starts(demo_root: Path, ru
     control.ensure_runner(runs_root, demo_root)
     damaged = wait_for_end(runs_root, first)
     assert damaged.state is RunState.FAILED
-    assert damaged.problem == "config.json is missing, damaged or from another version: start a new run."
-    with pytest.raises(RunError, match=r"cannot be resumed: config\.json is missing, damaged"):
+    assert damaged.problem == (
+        f"Run {first!r} has no readable config.json: it is damaged; put back a copy of the file, or start a new run."
+    )
+    with pytest.raises(RunError, match=r"cannot be resumed: .* no readable config\.json"):
         control.resume(runs_root, demo_root, first)
     wait_until_runner_left(runs_root)
     starts = re.findall(r"(\S+) starts on cpu", QueuePaths(runs_root).runner_log.read_text())

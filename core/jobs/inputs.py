@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from core.errors import RunError
+from core.data.identity import same_images
+from core.errors import DataError, RunError
+from core.review.corrections import load_corrections
 
 
 def missing_inputs(runs_root: Path, data_root: Path, dataset: str, corrections: str) -> dict[str, str]:
@@ -15,19 +17,19 @@ def missing_inputs(runs_root: Path, data_root: Path, dataset: str, corrections: 
     Returns:
         By field one clause that says what is wrong; a correction set can only be checked against an existing dataset.
     """
-    from core.data.dataset import list_datasets
-    from core.review.corrections import list_corrections
+    from core.data.dataset import read_identity
 
-    missing = {}
-    fingerprints = {info.name: info.fingerprint for info in list_datasets(data_root)}
-    if dataset not in fingerprints:
+    missing, made_on, data = {}, None, None
+    try:
+        data = read_identity(data_root, dataset)
+    except DataError:
         missing["dataset"] = f"the dataset {dataset!r} is not on this server"
-    if corrections:
-        made_on = {each.name: each.data_fingerprint for each in list_corrections(runs_root)}
-        if corrections not in made_on:
-            missing["corrections"] = f"the correction set {corrections!r} is not on this server"
-        elif dataset in fingerprints and made_on[corrections] != fingerprints[dataset]:
-            missing["corrections"] = f"the correction set {corrections!r} was made for other data than {dataset!r}"
+    try:
+        made_on = load_corrections(runs_root, corrections).data if corrections else None
+    except RunError:
+        missing["corrections"] = f"the correction set {corrections!r} is not on this server"
+    if made_on and data and not same_images([made_on, data]):
+        missing["corrections"] = f"the correction set {corrections!r} was made for other data than {dataset!r}"
     return missing
 
 
@@ -35,7 +37,7 @@ def check_inputs(runs_root: Path, data_root: Path, dataset: str, corrections: st
     """Refuse to start from inputs that are not on this server.
 
     Raises:
-        RunError: one sentence that names what is missing and how to choose another.
+        RunError: one sentence that names what is missing and how to select another.
     """
     from core.data.dataset import list_datasets
 

@@ -4,10 +4,11 @@ while a worker picks it up either starts or stops, never both."""
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from time import time
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, TypeVar
 
 from filelock import FileLock, Timeout
 
@@ -16,7 +17,32 @@ from core.files import lock_is_held
 from core.runs.create import write_status
 from core.runs.paths import QueuePaths, RunPaths, is_run_id
 from core.runs.reader import read_run, read_status
-from core.runs.records import Run, RunState, RunStatus
+from core.runs.records import RunState, RunStatus
+
+
+class Placed(Protocol):
+    """What has a place in the line."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def status(self) -> RunStatus: ...
+
+
+_P = TypeVar("_P", bound=Placed)
+
+
+@dataclass(frozen=True)
+class QueuedRun:
+    """A queued run: its position and its folder. What it will train is its worker's to read."""
+
+    paths: RunPaths
+    status: RunStatus
+
+    @property
+    def id(self) -> str:
+        return self.paths.run_id
 
 
 @contextmanager
@@ -45,21 +71,21 @@ def queue_lock(runs_root: Path, *, make_root: bool = False) -> Iterator[None]:
         lock.release()
 
 
-def queued_runs(runs_root: Path) -> list[Run]:
+def queued_runs(runs_root: Path) -> list[QueuedRun]:
     """Queued runs, the next to start first. Unreadable runs are skipped: they do not concern the queue."""
     queued = []
-    for name in _names(runs_root):
-        if _says_queued(RunPaths(runs_root, name)):
+    for paths in (RunPaths(runs_root, name) for name in _names(runs_root)):
+        if _says_queued(paths):
             try:
-                run = read_run(runs_root, name)
-            except RunError:  # deleted between the two looks
+                status = read_status(paths)
+            except RunError:  # corrupt, or deleted between the two looks
                 continue
-            if run.state is RunState.QUEUED:
-                queued.append(run)
+            if status.state == "queued":
+                queued.append(QueuedRun(paths, status))
     return by_queue_position(queued)
 
 
-def by_queue_position(runs: Iterable[Run]) -> list[Run]:
+def by_queue_position(runs: Iterable[_P]) -> list[_P]:
     """These runs by their queue positions, the next to start first; a run that was removed keeps its position."""
     return sorted(runs, key=lambda run: (run.status.queue_position, run.id))
 
@@ -72,9 +98,9 @@ def _names(runs_root: Path) -> list[str]:
 
 
 def _says_queued(paths: RunPaths) -> bool:
-    """A cheap first look, since the runner asks twice a second and nearly all runs have ended."""
+    """A cheap first look, since the runner asks twice a second and nearly all runs have ended. A link is no run."""
     try:
-        return b'"queued"' in paths.status.read_bytes()
+        return b'"queued"' in paths.status.read_bytes() and not os.path.islink(paths.folder)
     except OSError:
         return False
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from core.__main__ import app
 from core.cli.options import SplitName
 from core.comparison.baseline import reseed_key, setting_differences
-from core.comparison.reproduction import compare_origins
+from core.comparison.origins import compare_origins
 from core.config import OLD_SCHEDULES, TrainConfig
 from core.files import read_json, write_json
 from core.jobs import control

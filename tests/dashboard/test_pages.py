@@ -20,7 +20,8 @@ from core.jobs import control
 from core.jobs.queue import move_queued, queued_runs
 from core.labels import LABELS
 from core.presets import get_preset, make_config
-from core.review.corrections import make_corrections, run_corrections, save_corrections
+from core.review.corrections import run_corrections, save_corrections
+from core.review.draft import make_corrections
 from core.review.images import add_label_reviews
 from core.review.runs import annotate
 from core.runs.estimate import ROUGH_IMAGES_PER_SECOND, estimate_duration
@@ -298,7 +299,7 @@ def test_what_the_address_holds_is_in_no_clicks_way(open_page: Opener, write: Wr
 def test_pages_are_left_in_one_way() -> None:
     files = sorted((PROJECT_ROOT / "dashboard").rglob("*.py"))
     leaving = {file.name: file.read_text().count("switch_page(") for file in files}
-    assert {name: count for name, count in leaving.items() if count} == {"widgets.py": 1}
+    assert {name: count for name, count in leaving.items() if count} == {"page.py": 1}
 
 
 def test_a_preset_fills_the_form(open_page: Opener) -> None:
@@ -488,7 +489,9 @@ def test_drawing_curves_imports_nothing_heavy() -> None:
     imports = (
         "core.jobs.control, core.runs.estimate, core.data.importers.fer2013, core.data.importers.demo, core.data.decode"
     )
-    views = "dashboard.views.overview.cards, dashboard.views.run.tabs, dashboard.views.data.dataset, dashboard.views.train.form"
+    views = ", ".join(
+        f"dashboard.views.{part}" for part in ("overview.cards", "run.tabs", "data.dataset", "train.form")
+    )
     code = f"import {views}, {imports}, sys; print([name for name in ('torch', 'sklearn') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PROJECT_ROOT)
     assert done.stdout.strip() == "[]"
@@ -632,7 +635,7 @@ def test_a_server_takes_over_what_waits_and_if_told_so_what_was_interrupted(
     for _ in range(2):  # every page load
         cache.take_over(runs_root, demo_root)
     wait_for(lambda: len(wanted) > 0, 20, "a runner being asked for")
-    assert [run.name for run in queued_runs(runs_root)] == expected
+    assert [read_run(runs_root, run.id).name for run in queued_runs(runs_root)] == expected
     assert wanted == [runs_root]
 
 

@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from core.__main__ import app
 from core.cli.runs import runs_delete
-from core.review.corrections import make_corrections, save_corrections
+from core.review.corrections import save_corrections
+from core.review.draft import make_corrections
 from core.review.images import add_label_reviews
 from core.review.runs import read_changes
 from core.runs.delete import what_is_lost

@@ -16,11 +16,11 @@ from core import worker
 from core.__main__ import app
 from core.comparison import reproduction
 from core.comparison.baseline import seed_groups
+from core.comparison.origins import compare_origins
 from core.comparison.reproduction import (
     ReproductionOutcome,
     assess_reproduction,
     check_reproducible,
-    compare_origins,
     read_reproduction,
     seed_bound,
 )

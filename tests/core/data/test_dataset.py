@@ -14,18 +14,17 @@ from core.data import dataset
 from core.data.dataset import (
     DatasetInfo,
     SplitArrays,
-    delete_dataset,
     list_datasets,
     load_split,
     read_info,
     write_dataset,
 )
 from core.data.fer2013 import PUBLISHED_COUNTS, count_differences
+from core.data.storage import delete_dataset
 from core.errors import DataError
 from core.labels import LABELS
 from core.splits import SPLITS
-
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
+from tests.conftest import PROJECT_ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -243,8 +242,8 @@ def test_data_root_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
 KILLED_WRITERS = """
 import os, shutil, signal, sys
 from pathlib import Path
-sys.path[:0] = [sys.argv[1], sys.argv[1] + "/tests"]
-from test_data_fer2013 import write
+sys.path.insert(0, sys.argv[1])
+from tests.core.data.test_dataset import write
 
 def dies_at(step):
     # Every call that changes what survives a crash counts as one step; the process dies before it.
@@ -300,7 +299,7 @@ def test_writers_killed_at_every_step_leave_nothing_or_a_whole_set(tmp_path: Pat
 def test_imports_at_the_same_time_do_not_harm_each_other(tmp_path: Path) -> None:
     script = (
         "import sys; sys.path[:0] = sys.argv[1:3]\n"
-        "from pathlib import Path; from test_data_fer2013 import write\n"
+        "from pathlib import Path; from tests.core.data.test_dataset import write\n"
         "for _ in range(8): write(Path(sys.argv[3]), seed=int(sys.argv[4]))"
     )
     root = tmp_path / "data"

@@ -18,6 +18,7 @@ import torch
 from filelock import FileLock
 
 from core import worker
+from core.bench.synthetic_runs import make_runs
 from core.config import TrainConfig
 from core.errors import ConfigError, DataError, RunError
 from core.files import lock_is_held
@@ -33,6 +34,8 @@ from core.runs.reader import list_runs, read_run, read_status
 from core.runs.records import Run, RunState
 from core.training.compute import choose_compute
 from tests.conftest import PROJECT_ROOT, kill_processes_of, wait_for
+from tests.dashboard_fixtures import write_run
+from tests.run_fields import fields_of
 
 TINY = TrainConfig(
     dataset="demo", epochs=2, batch_size=16, images_per_epoch=48, model="cnn-model-1", threads=1, device="cpu"
@@ -181,6 +184,21 @@ def test_every_field_of_a_finished_run_is_described(two_runs: tuple[Path, list[s
     assert [field for field in sorted(fields) if f"`{field}`" not in section] == []
 
 
+def test_made_up_runs_have_every_field_of_a_trained_one(
+    two_runs: tuple[Path, list[str], str], demo_root: Path, tmp_path: Path
+) -> None:
+    runs_root, [run_id, _], _ = two_runs
+    trained = fields_of(RunPaths(runs_root, run_id))
+    for_tests = write_run(tmp_path / "tests", demo_root, "finished", name="one", epochs=2).paths
+    [bench_id] = make_runs(tmp_path / "bench", runs=1, epochs=2, detailed=1)
+    for made in (fields_of(for_tests), fields_of(RunPaths(tmp_path / "bench", bench_id))):
+        assert {name: lacking for name, fields in trained.items() if (lacking := fields - made[name])} == {}
+        # No field besides, either; but meta.json is people's, and a run as short as this one may end before its first
+        # row of system.jsonl.
+        beside = made | {name: trained[name] for name in ("meta.json", "system.jsonl")}
+        assert {name: more for name, fields in beside.items() if (more := fields - trained[name])} == {}
+
+
 def test_the_plain_script_reads_runs(two_runs: tuple[Path, list[str], str]) -> None:
     runs_root, [run_id, _], _ = two_runs
     [script] = re.findall(r"```python\n(.*?)```", (PROJECT_ROOT / "runs" / "README.md").read_text(), re.DOTALL)
@@ -255,8 +273,10 @@ def test_a_killed_worker_has_crashed_and_the_next_run_starts(demo_root: Path, ru
     control.ensure_runner(runs_root, demo_root)
     damaged = wait_for_end(runs_root, first)
     assert damaged.state is RunState.FAILED
-    assert damaged.problem == "config.json is missing, damaged or from another version: start a new run."
-    with pytest.raises(RunError, match=r"cannot be resumed: config\.json is missing, damaged"):
+    assert damaged.problem == (
+        f"Run {first!r} has no readable config.json: it is damaged; put back a copy of the file, or start a new run."
+    )
+    with pytest.raises(RunError, match=r"cannot be resumed: .* no readable config\.json"):
         control.resume(runs_root, demo_root, first)
     wait_until_runner_left(runs_root)
     starts = re.findall(r"(\S+) starts on cpu", QueuePaths(runs_root).runner_log.read_text())

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.bench import fake_summary
+from core.bench import synthetic_records
 from core.config import TrainConfig
 from core.data.dataset import load_split, read_info
 from core.errors import RunError
@@ -20,11 +20,10 @@ from core.review.corrections import (
     check_fits,
     list_corrections,
     load_corrections,
-    make_corrections,
     run_corrections,
-    same_data,
     save_corrections,
 )
+from core.review.draft import make_corrections, same_data
 from core.review.images import add_label_reviews
 from core.runs.create import create_run
 from core.runs.paths import CorrectionPaths, RunPaths
@@ -40,7 +39,7 @@ def root(tmp_path: Path) -> Path:
 def trained(root: Path, demo_root: Path, run_id: str = "parent") -> Run:
     """A run that says which data it was trained on."""
     paths = create_run(root, TrainConfig(dataset="demo"), run_id=run_id)
-    write_json(paths.summary, fake_summary.summary(fingerprint=read_info(demo_root, "demo").fingerprint))
+    write_json(paths.summary, synthetic_records.summary(fingerprint=read_info(demo_root, "demo").fingerprint))
     return read_run(root, run_id)
 
 
@@ -124,7 +123,7 @@ def test_what_is_refused(root: Path, demo_root: Path) -> None:
     other = create_run(root, TrainConfig(dataset="other"), run_id="other")
     with pytest.raises(RunError, match="has not done an epoch"):
         make_corrections("list", [run, read_run(root, "other")])
-    write_json(other.summary, fake_summary.summary(fingerprint="another"))
+    write_json(other.summary, synthetic_records.summary(fingerprint="another"))
     with pytest.raises(RunError, match="different data"):
         make_corrections("list", [run, read_run(root, "other")])
     with pytest.raises(RunError, match="judge some images of train or validation first"):

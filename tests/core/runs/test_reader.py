@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from core.bench import fake_summary
+from core.bench import synthetic_records
 from core.config import TrainConfig
 from core.errors import RunError
 from core.files import lock_is_held, write_json
@@ -31,7 +31,9 @@ from tests.conftest import PROJECT_ROOT, wait_for
 from tests.core.runs.test_paths import BAD_IDS
 
 CONFIG = TrainConfig(dataset="demo", epochs=2)
-EVALUATION = fake_summary.evaluation(dict.fromkeys(("validation", "test"), fake_summary.fake_predictions(0.5)))
+EVALUATION = synthetic_records.evaluation(
+    dict.fromkeys(("validation", "test"), synthetic_records.fake_predictions(0.5))
+)
 
 
 @pytest.fixture
@@ -52,8 +54,8 @@ def set_status(paths: RunPaths, **fields: Any) -> None:
 def make_finished(root: Path, run_id: str, accuracy: float, meta: RunMeta | None = None) -> Run:
     paths = create_run(root, CONFIG, run_id=run_id)
     set_status(paths, state="finished")
-    rows = [fake_summary.epoch_row(1, accuracy), fake_summary.epoch_row(2, accuracy / 2)]
-    write_json(paths.summary, fake_summary.summary(rows, EVALUATION))
+    rows = [synthetic_records.epoch_row(1, accuracy), synthetic_records.epoch_row(2, accuracy / 2)]
+    write_json(paths.summary, synthetic_records.summary(rows, EVALUATION))
     paths.weights.touch()
     if meta:
         write_meta(paths, lambda _: meta)
@@ -443,7 +445,7 @@ def test_a_second_look_reads_only_what_has_changed(root: Path, monkeypatch: pyte
     assert reader.list() == first and read == []
     changed = RunPaths(root, "run-1")
     write_meta(changed, lambda meta: meta.model_copy(update={"name": "another"}))
-    write_json(changed.summary, fake_summary.summary(epochs_done=9))
+    write_json(changed.summary, synthetic_records.summary(epochs_done=9))
     read.clear()
     assert {run.id: (run.name, run.summary.epochs_done) for run in reader.list()} == {
         "run-0": ("run-0", 2),

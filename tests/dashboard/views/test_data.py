@@ -15,7 +15,7 @@ from core.data.importers.fer2013 import import_dataset
 from core.labels import LABELS
 from core.splits import SPLITS
 from dashboard.state import cache
-from dashboard.views.data import audit as audit_view
+from dashboard.views.data.audit import NOTES, export_findings
 from tests.conftest import PROJECT_ROOT, wait_for
 from tests.core.data.importers.test_ferplus import votes_for, write_votes
 from tests.core.data.importers.test_tables import lines_of, write_lines
@@ -64,7 +64,7 @@ def test_own_pictures_are_imported_and_audited(page: AppTest, tmp_path: Path) ->
     assert "mine is ready: 35 images. 1 could not be read and were left out." in shown
     assert read_info(tmp_path / "data", "mine").kind == "own"
     assert "own pictures" in shown and "Repeats and empty images" in shown
-    assert "Different labels" in audit_view.NOTES and audit_view.NOTES["Different labels"] in shown
+    assert "Different labels" in NOTES and NOTES["Different labels"] in shown
     figures = {metric.label: metric.value for metric in page.metric}
     assert (figures["Exact repeats"], figures["Copies that disagree"], figures["Seen in training"]) == ("1", "1", "0")
     assert page.get("download_button")
@@ -76,7 +76,7 @@ def test_the_findings_as_csv_hold_no_formulas(tmp_path: Path) -> None:
     splits = {split: (faces, np.zeros(2, np.uint8), ids) for split in SPLITS}
     write_dataset(tmp_path, "copies", title="Copies", kind="own", source="x", splits=splits)
     audit = audit_dataset(tmp_path, "copies")
-    table = audit_view.export_findings(audit, {split: load_split(tmp_path, "copies", split) for split in SPLITS})
+    table = export_findings(audit, {split: load_split(tmp_path, "copies", split) for split in SPLITS})
     assert "\nduplicate,1,train,0,'=1+1/a.png," in table and ",=" not in table
 
 

@@ -22,7 +22,7 @@ from PIL import Image
 from core.data import archives
 from core.data.dataset import DatasetInfo, list_datasets, load_split, read_info
 from core.data.fer2013 import PUBLISHED_COUNTS
-from core.data.importers import fer2013
+from core.data.importers import sources
 from core.data.importers.fer2013 import import_dataset
 from core.errors import CountsDifferError, DataError
 from core.labels import LABELS
@@ -399,11 +399,11 @@ def test_too_many_files_and_too_many_bytes_are_refused(
     path = make_zip(tmp_path / "a.zip", small_files())
     folder = make_folder(tmp_path / "a", small_files())
     with monkeypatch.context() as patch:
-        patch.setattr(fer2013, "_MAX_FILES", 20)
+        patch.setattr(sources, "_MAX_FILES", 20)
         refused(path, data_root, "more than 20 files")
         refused(folder, data_root, "more than 20 files")
     with monkeypatch.context() as patch:
-        patch.setattr(fer2013, "_MAX_TOTAL_BYTES", 10_000)
+        patch.setattr(sources, "_MAX_TOTAL_BYTES", 10_000)
         refused(path, data_root, "is refused, since it holds more than")
     with monkeypatch.context() as patch:
         patch.setattr(archives, "_MAX_DIRECTORY_BYTES", 1000)

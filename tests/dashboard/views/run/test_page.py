@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.comparison.reproduction import Check, Reproduction, ReproductionOutcome
+from core.comparison.origins import Check
+from core.comparison.reproduction import Reproduction, ReproductionOutcome
 from core.files import write_json
 from core.jobs import control, machine_slots
 from core.jobs.machine_slots import hold_slot

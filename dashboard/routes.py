@@ -17,6 +17,7 @@ from dashboard.ui.page import (
     RUN_PAGE,
     RUNS_PAGE,
     TRAIN_PAGE,
+    go_to,
 )
 from dashboard.ui.runs import LOOKS
 
@@ -82,4 +83,4 @@ def follow_old_link(page: Page) -> None:
     query = {name: st.query_params.get_all(name) for name in st.query_params}
     present = present_values(page.url_path, query)
     if present != query:
-        st.switch_page(page, query_params=present)
+        go_to(page, **present)

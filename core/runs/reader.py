@@ -85,13 +85,13 @@ def read_config(paths: RunPaths) -> TrainConfig:
     if config is None:
         assert error
         raise RunError(
-            f"Run {paths.run_id!r} has no readable config.json: {_trouble(error)}, or start a new run."
+            f"Can't read config.json of run {paths.run_id!r}: {_trouble(error)}, or start a new run."
         ) from None
     return config
 
 
 def read_meta(paths: RunPaths) -> RunMeta:
-    """What people say about a run; nothing, where that cannot be read."""
+    """What people added to a run; empty where it cannot be read."""
     return _File(paths.meta, RunMeta.model_validate_json).look()[0] or RunMeta()
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final, NoReturn
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
+from streamlit.navigation.page import Page
 
 from core.errors import FerError
 from core.files import file_size
@@ -85,7 +86,7 @@ def follow_address(key: str, value: object) -> None:
 # --- parts
 
 
-def go_to(page: str, **query: str) -> NoReturn:
+def go_to(page: str | Page, **query: str | list[str]) -> NoReturn:
     """Leave for another page, with these parameters in its address.
 
     Without `query_params`, Streamlit 1.67 first has the present page clear its own and raises where one belongs to a

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -30,7 +30,9 @@ from core.runs.records import RunState
 from dashboard.state import cache, visitor
 from dashboard.state.background import Importer
 from dashboard.ui.charts.curves import MAX_POINTS, training_curves
-from dashboard.ui.format import _JOINER, accuracy_in, duration, escape, with_interval
+from dashboard.ui.format import _JOINER, accuracy_in, ago, duration, escape, percent, with_interval
+from dashboard.ui.page import UNEXPECTED
+from dashboard.ui.runs import LOOKS
 from tests.conftest import PROJECT_ROOT, wait_for
 from tests.dashboard_fixtures import FakeRun, end_run, write_run
 
@@ -99,9 +101,9 @@ def words(app: AppTest) -> str:
 @pytest.mark.parametrize(
     ("page", "says"),
     [
-        ("overview", "Where to start"),
+        ("overview", "Get started"),
         ("data", "Make the drawn demo set"),
-        ("train", "Nothing to train on yet"),
+        ("train", "No dataset yet"),
         ("runs", "No runs yet"),
         ("run", "No runs yet"),
         ("errors", "No predictions yet"),
@@ -121,8 +123,8 @@ def test_a_folder_of_runs_that_is_gone_is_said(open_page: Opener, write: Writer,
     runs_root.rename(runs_root.with_name("elsewhere"))
     for page in ("overview", "runs"):
         app = open_page(page)
-        assert f"The folder of all runs, {runs_root}, is gone: mount it again or put it back" in words(app)
-        assert "No runs yet" not in words(app) and "Where to start" not in words(app)
+        assert f"Runs folder not found: {runs_root}. Remount or restore it" in words(app)
+        assert "No runs yet" not in words(app) and "Get started" not in words(app)
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -131,11 +133,11 @@ def test_pages_show_a_run_in_every_state(open_page: Opener, write: Writer, state
     assert read_run(run.paths.root, run.id).state == state
     for page in ("overview", "runs"):
         text = words(open_page(page))
-        assert "my run" in text and state in text
+        assert "my run" in text and LOOKS[RunState(state)].label in text
     app = open_page("run", run=run.id)
     assert app.title[0].value == "my run"
     text = words(app)
-    assert state in text
+    assert LOOKS[RunState(state)].label in text
     if state == "failed":
         assert "Loss is not a number at epoch 6" in text
     if state in ("failed", "stopped", "crashed"):
@@ -148,17 +150,17 @@ def test_pages_show_a_run_in_every_state(open_page: Opener, write: Writer, state
         assert len(app.get("echarts_chart")) == 4, "loss, accuracy, learning rate, speed"
 
 
-@pytest.mark.parametrize("tab", ["Curves", "Samples", "Log", "Settings", "Files"])
+@pytest.mark.parametrize("tab", ["Curves", "Predictions", "Log", "Config", "Files"])
 @pytest.mark.parametrize("state", ["queued", "finished", "damaged"])
 def test_each_tab_of_a_run(open_page: Opener, write: Writer, state: str, tab: str) -> None:
     run = write(state, done=1, epochs=2)
     app = open_page("run", run=run.id, tab=tab)
-    assert not any("unexpectedly" in error.value for error in app.error)
+    assert not any(error.value == UNEXPECTED for error in app.error)
     if state == "finished":
         expected = {
-            "Samples": "32 validation images",
+            "Predictions": "32 validation images",
             "Log": "epoch 2/2",
-            "Settings": "learning_rate",
+            "Config": "learning_rate",
             "Files": "train.log",
         }
         assert expected.get(tab, "") in words(app)
@@ -173,8 +175,8 @@ def test_predict_works_on_a_finished_run(open_page: Opener, write: Writer) -> No
 
 def test_an_unknown_run_is_said_so(open_page: Opener, write: Writer) -> None:
     write("finished", epochs=1)
-    assert "There is no run 'nope'" in words(open_page("run", run="nope"))
-    assert "is not a run id" in words(open_page("run", run="../x"))
+    assert "Run “nope” not found." in words(open_page("run", run="nope"))
+    assert "Invalid run ID" in words(open_page("run", run="../x"))
     assert "There is no run nope" in words(open_page("errors", run="nope"))
 
 
@@ -184,7 +186,7 @@ def test_a_run_that_ends_is_drawn_once_more_without_polling(open_page: Opener, w
     assert "running" in words(app)
     end_run(run)
     app.run()
-    assert "finished" in words(app) and "Stop" not in words(app)
+    assert "Finished" in words(app) and "Stop" not in words(app)
 
 
 def test_the_first_visit_shows_three_steps(open_page: Opener, write: Writer, demo_root: Path, tmp_path: Path) -> None:
@@ -192,26 +194,26 @@ def test_the_first_visit_shows_three_steps(open_page: Opener, write: Writer, dem
         return [app.button(key=f"step-{number}").label for number in (1, 2, 3)]
 
     nothing = tmp_path / "no-data"
-    assert buttons(open_page("overview", data_root=nothing)) == ["Get data", "Open Train", "Open Predict"]
+    assert buttons(open_page("overview", data_root=nothing)) == ["Add data", "Open Train", "Open Predict"]
     shipped = write("finished", epochs=1)
     shipped.paths.folder.rename(shipped.paths.root / "reference-of-a-test")
     app = open_page("overview", data_root=nothing)
-    assert buttons(app) == ["Open Predict", "Get data", "Open Train"]
+    assert buttons(app) == ["Open Predict", "Add data", "Open Train"]
     assert "step 1" in words(app) and "done" not in words(app)
     app.session_state[visitor.HAS_PREDICTED] = True
     assert "step 1" not in words(app.run()) and "step 2" in words(app) and "done" in words(app)
     assert "step 2" not in words(open_page("overview", data_root=demo_root)), "there are data"
     write("queued")
-    assert "Where to start" not in words(open_page("overview", data_root=nothing))
+    assert "Get started" not in words(open_page("overview", data_root=nothing))
 
 
 def test_the_next_run_is_the_first_in_the_queue(open_page: Opener, write: Writer) -> None:
     write("queued", name="began to wait first")
     write("queued", name="second")
     third = write("queued", name="third")
-    assert "next: began to wait first" in words(open_page("overview"))
+    assert "Next: began to wait first" in words(open_page("overview"))
     move_queued(third.paths, "first")
-    assert "next: third" in words(open_page("overview"))
+    assert "Next: third" in words(open_page("overview"))
 
 
 def test_archived_runs_are_in_no_list_of_the_latest(open_page: Opener, write: Writer) -> None:
@@ -239,7 +241,7 @@ def test_runs_can_be_searched(open_page: Opener, write: Writer) -> None:
     assert "alpha" not in words(open_page("runs", q="beta"))
     app = open_page("runs", state="finished")
     assert "alpha" in words(app) and "beta" not in words(app)
-    assert "No run matches" in words(open_page("runs", q="gamma"))
+    assert "No matching runs" in words(open_page("runs", q="gamma"))
 
 
 # --- training
@@ -250,7 +252,7 @@ def test_train_starts_one_run_for_a_double_click(
 ) -> None:
     monkeypatch.setattr(control, "ensure_runner", lambda *_: None)
     app = open_page("train")
-    assert "about" in words(app) and "python -m core train --preset original --set dataset=demo" in words(app)
+    assert "About" in words(app) and "python -m core train --preset original --set dataset=demo" in words(app)
     app.number_input(key="field-epochs").set_value(2).run()
     app.text_input(key="run-name").set_value("a 'quoted' name").run()
     assert "--set epochs=2" in words(app)
@@ -287,7 +289,7 @@ def test_what_the_address_holds_is_in_no_clicks_way(open_page: Opener, write: Wr
         assert app.title[0].value == "Train" and not app.error, query
     app = open_page("run", run=run.id, tab="Review")
     app.button(key="clone").click().run()
-    assert app.query_params["clone"] == run.id and "Cloned from" in words(app)
+    assert app.query_params["clone"] == run.id and "New run based on" in words(app)
     app = open_page("run", run=run.id, tab="Review")
     app.button(key="delete").click()
     app.run()
@@ -298,8 +300,8 @@ def test_what_the_address_holds_is_in_no_clicks_way(open_page: Opener, write: Wr
 
 def test_pages_are_left_in_one_way() -> None:
     files = sorted((PROJECT_ROOT / "dashboard").rglob("*.py"))
-    leaving = {file.name: file.read_text().count("switch_page(") for file in files}
-    assert {name: count for name, count in leaving.items() if count} == {"page.py": 1}
+    leaving = {str(file.relative_to(PROJECT_ROOT)): file.read_text().count("switch_page(") for file in files}
+    assert {name: count for name, count in leaving.items() if count} == {"dashboard/ui/page.py": 1}
 
 
 def test_a_preset_fills_the_form(open_page: Opener) -> None:
@@ -322,7 +324,7 @@ def test_a_link_chooses_the_preset_once_also_by_its_old_name(open_page: Opener, 
 
 def test_a_link_to_a_preset_that_does_not_exist_says_so(open_page: Opener) -> None:
     app = open_page("train", preset="nope")
-    assert "Unknown preset 'nope': choose one of original, best, quick." in words(app)
+    assert "Unknown preset 'nope'. Use one of original, best, quick." in words(app)
     assert app.radio(key="preset").value == "original"
 
 
@@ -337,7 +339,7 @@ def test_a_link_with_the_old_name_of_a_split_opens(open_page: Opener, write: Wri
 def test_a_wrong_setting_is_explained_and_cannot_be_started(open_page: Opener) -> None:
     app = open_page("train")
     app.number_input(key="field-learning_rate").set_value(0.0).run()
-    assert "learning_rate is 0.0, but should be greater than 0" in words(app)
+    assert "Learning rate must be greater than 0 (got 0)." in words(app)
     assert all(button.disabled for button in app.button if button.label == "Start training")
 
 
@@ -411,10 +413,10 @@ def test_one_import_at_a_time() -> None:
         wait_for(lambda: False, seconds=0.3)
 
     importer.start(fail)  # type: ignore[arg-type]
-    with pytest.raises(Exception, match="Another import is running"):
+    with pytest.raises(Exception, match="Another import is in progress"):
         importer.start(fail)  # type: ignore[arg-type]
     wait_for(lambda: not importer.look().running, what="the import")
-    assert "unexpectedly" in importer.look().error
+    assert "See the server log" in importer.look().error
 
 
 # --- what people type is never rendered
@@ -444,8 +446,11 @@ def test_durations_and_times_are_short() -> None:
     assert [duration(s) for s in given] == [
         "0 s", "59 s", "1 min", "3 min 4 s", "10 min", "1 h", "1 h 30 min", "1 d 1 h", "–"
     ]  # fmt: skip
-    assert with_interval(0.7041, (0.689, 0.719)).replace("\u00a0", " ") == "70.4 % ± 1.5"
-    assert with_interval(None, (0.0, 1.0)) == accuracy_in(None) == "–"
+    assert with_interval(0.7041, (0.689, 0.719)) == "70.4% ± 1.5 pp"
+    assert with_interval(None, (0.0, 1.0)) == accuracy_in(None) == percent(None) == "–"
+    passed = {30: "just now", 37 * 60: "37 min ago", 3600: "1 hour ago", 3 * 86_400: "3 days ago", 307 * 86_400: ""}
+    said = [ago(datetime.now(UTC) - timedelta(seconds=seconds + 1)) for seconds in passed]
+    assert said == [*list(passed.values())[:-1], "10 months ago"]
 
 
 def test_curves_stay_small_and_end_at_the_last_point(write: Writer) -> None:
@@ -453,9 +458,9 @@ def test_curves_stay_small_and_end_at_the_last_point(write: Writer) -> None:
     epochs, steps = cache.history(run.paths.epochs), cache.history(run.paths.steps)
     train, validation = (part["source"] for part in training_curves(epochs, steps, "loss", "step", 0.9, 80)["dataset"])
     assert len(train) <= MAX_POINTS and train["step"].iloc[-1] == validation["step"].iloc[-1] == 3200
-    assert train["train"].std() < train["train, each step"].std()
+    assert train["train"].std() < train["train (raw)"].std()
     train, _ = (part["source"] for part in training_curves(epochs, steps, "accuracy", "epoch", 0.0, 80)["dataset"])
-    assert train["epoch"].iloc[-1] == 40 and train["train"].equals(train["train, each step"])
+    assert train["epoch"].iloc[-1] == 40 and train["train"].equals(train["train (raw)"])
 
 
 def test_a_history_is_read_on_from_where_it_was(write: Writer) -> None:
@@ -536,11 +541,11 @@ def test_a_run_that_does_not_stop_can_be_killed(
     run = write("stalled", done=1)
     run.paths.stop_request.touch()
     app = open_page("run", run=run.id)
-    assert "Stopping …" in words(app) and "Kill it" not in words(app)
+    assert "Stopping…" in words(app) and "Force stop" not in words(app)
     long_ago = time.time() - 40
     os.utime(run.paths.stop_request, (long_ago, long_ago))
     app = open_page("run", run=run.id)
-    assert "Work since its last checkpoint is lost" in words(app)
+    assert "Progress since the last checkpoint will be lost." in words(app)
     app.button(key="kill").click().run()
     assert killed == [run.id]
 
@@ -565,7 +570,7 @@ def test_a_clone_fills_the_form_and_remembers_its_parent(
     monkeypatch.setattr(control, "ensure_runner", lambda *_: None)
     run = write("finished", name="The [parent]", epochs=3, seed=77)
     app = open_page("train", clone=run.id)
-    assert "Cloned from **The [parent]**" in words(app)
+    assert "New run based on **The [parent]**" in words(app)
     assert app.number_input(key="field-seed").value == 77
     assert f"python -m core runs clone {run.id}" in words(app)
     app.number_input(key="field-epochs").set_value(5).run()
@@ -580,11 +585,11 @@ def test_a_clone_fills_the_form_and_remembers_its_parent(
 
 
 def test_a_clone_of_what_is_gone_or_damaged_says_so(open_page: Opener, write: Writer) -> None:
-    assert "There is no run 'gone'" in words(open_page("train", clone="gone"))
+    assert "Run “gone” not found." in words(open_page("train", clone="gone"))
     run = write("finished", epochs=2)
     run.paths.config.write_text("{")
     app = open_page("train", clone=run.id)
-    assert "cannot be used" in words(app)
+    assert "is unreadable" in words(app)
     assert app.radio(key="preset")
 
 
@@ -611,7 +616,7 @@ def test_interrupted_runs_are_put_back_in_line(
     assert "interrupted" not in words(open_page("overview"))
     runs = [write("crashed", done=1, epochs=2) for _ in range(2)]
     app = open_page("overview")
-    assert "2 runs were interrupted." in words(app)
+    assert "2 interrupted runs" in words(app)
     app.button(key="recover").click().run()
     assert {run.id for run in queued_runs(runs_root)} == {run.id for run in runs}
     assert wanted == [runs_root]
@@ -653,7 +658,7 @@ def test_a_clone_with_a_list_of_corrections_starts_with_that_list(
     save_corrections(runs_root, elsewhere)
 
     app = open_page("train", clone=run.id, corrections="first-look")
-    assert app.selectbox(key="field-corrections").options == ["none", "first-look"]
+    assert app.selectbox(key="field-corrections").options == ["None", "first-look"]
     assert app.selectbox(key="field-corrections").value == "first-look"
     assert "--set corrections=first-look" in words(app)
     app.button(key="start").click().run()
@@ -675,7 +680,7 @@ def test_a_clone_whose_dataset_is_not_here_asks_for_another_before_it_can_start(
     app = open_page("train", clone=run.id)
     for _ in range(2):  # also after something else was changed
         assert app.selectbox(key="field-dataset").value is None
-        assert "The dataset 'team' is not on this server: choose another." in words(app)
+        assert "The dataset 'team' is not on this server: select another." in words(app)
         assert not start_is_open(app)
         app.number_input(key="field-epochs").set_value(5).run()
     app.selectbox(key="field-dataset").set_value("demo").run()
@@ -690,7 +695,7 @@ def test_a_clone_whose_correction_list_is_not_here_or_does_not_fit_asks_for_anot
     run.paths.config.write_text(json.dumps(config | {"corrections": "look-1"}))
     app = open_page("train", clone=run.id)
     assert app.selectbox(key="field-corrections").value is None and not start_is_open(app)
-    assert "The correction list 'look-1' is not on this server: choose another or none." in words(app)
+    assert "The correction set 'look-1' is not on this server: select another or none." in words(app)
     app.selectbox(key="field-corrections").set_value("").run()
     assert start_is_open(app) and "is not on this server" not in words(app)
 
@@ -700,4 +705,4 @@ def test_a_clone_whose_correction_list_is_not_here_or_does_not_fit_asks_for_anot
     save_corrections(runs_root, draft.model_copy(update={"data_fingerprint": "0" * 64}))
     app = open_page("train", clone=run.id)
     assert app.selectbox(key="field-corrections").value is None and not start_is_open(app)
-    assert "The correction list 'look-1' was made on other data than 'demo'" in words(app)
+    assert "The correction set 'look-1' was made for other data than 'demo'" in words(app)

@@ -243,7 +243,7 @@ def test_a_run_is_stopped_within_30_seconds_and_resumed_to_its_end(demo_root: Pa
     assert finished.state is RunState.FINISHED, finished.problem
     assert [row["step"] for row in read_rows(paths.steps)[0]] == list(range(1, 61)), "no gap and no double"
     assert [row["epoch"] for row in read_rows(paths.epochs)[0]] == [1, 2, 3, 4, 5, 6]
-    with pytest.raises(RunError, match="is finished: only a stopped, failed or crashed run can be resumed"):
+    with pytest.raises(RunError, match="is finished. Only stopped, failed or crashed runs can be resumed"):
         control.resume(runs_root, demo_root, running)
     assert read_run(runs_root, waiting).state is RunState.STOPPED, "it was never started"
     assert not RunPaths(runs_root, waiting).log.exists()
@@ -274,9 +274,9 @@ def test_a_killed_worker_has_crashed_and_the_next_run_starts(demo_root: Path, ru
     damaged = wait_for_end(runs_root, first)
     assert damaged.state is RunState.FAILED
     assert damaged.problem == (
-        f"Run {first!r} has no readable config.json: it is damaged; put back a copy of the file, or start a new run."
+        f"Can't read config.json of run {first!r}: file is corrupt; restore it from a backup, or start a new run."
     )
-    with pytest.raises(RunError, match=r"cannot be resumed: .* no readable config\.json"):
+    with pytest.raises(RunError, match=r"Can't resume run .*: .*config\.json"):
         control.resume(runs_root, demo_root, first)
     wait_until_runner_left(runs_root)
     starts = re.findall(r"(\S+) starts on cpu", QueuePaths(runs_root).runner_log.read_text())
@@ -312,7 +312,7 @@ def test_a_worker_that_cannot_begin_fails_its_run(runs_root: Path, demo_root: Pa
     control.ensure_runner(runs_root, demo_root)
     run = wait_for_end(runs_root, paths.run_id)
     assert run.state is RunState.FAILED
-    assert run.problem == "The training process could not start (exit code 1); its log says why."
+    assert run.problem == "The training process exited before training started (exit code 1). See the log."
 
 
 def test_a_second_runner_leaves_at_once(runs_root: Path, demo_root: Path) -> None:
@@ -342,7 +342,7 @@ def test_two_workers_for_one_run_train_it_once(runs_root: Path, demo_root: Path)
     ]
     said = [each.communicate(timeout=60)[0] for each in workers]
     assert sorted(each.returncode for each in workers) == [0, 1], said
-    assert sum("is not waiting: nothing to do" in text for text in said) == 1
+    assert sum("is not queued: nothing to do" in text for text in said) == 1
     assert sum("is not imported yet" in text for text in said) == 1
 
 
@@ -365,7 +365,7 @@ def test_runs_wait_in_the_order_of_their_positions(runs_root: Path) -> None:
 
 def test_a_folder_of_runs_that_is_gone_does_not_come_back_empty(tmp_path: Path) -> None:
     root = tmp_path / "unmounted" / "runs"
-    with pytest.raises(RunError, match=f"Cannot write the queue under {root}: No such file"), queue_lock(root):
+    with pytest.raises(RunError, match=f"Can't write the queue under {root}: No such file"), queue_lock(root):
         pass
     assert not root.exists()
     with queue_lock(root, make_root=True):
@@ -449,7 +449,7 @@ def test_a_worker_that_is_gone_fails_only_the_wait_it_was_started_for(runs_root:
 def test_only_a_run_that_ended_early_can_be_resumed(runs_root: Path, demo_root: Path, state: str) -> None:
     paths = create_run(runs_root, TINY)
     write_status(paths, read_status(paths).model_copy(update={"state": state}))
-    with pytest.raises(RunError, match=f"is {state}: only a stopped, failed or crashed run can be resumed"):
+    with pytest.raises(RunError, match=f"is {state}. Only stopped, failed or crashed runs can be resumed"):
         control.resume(runs_root, demo_root, paths.run_id)
 
 
@@ -497,7 +497,7 @@ def test_what_is_no_run_can_be_neither_stopped_nor_resumed(
 
 def test_a_start_where_nothing_can_be_written_is_explained(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(RunError, match="Cannot write the queue under"):
+    with pytest.raises(RunError, match="Can't write the queue under"):
         control.start(tmp_path / "file" / "runs", tmp_path, TINY)
 
 
@@ -586,7 +586,7 @@ def test_a_process_that_cannot_be_started_fails_its_run_and_not_the_runner(
     monkeypatch.setattr("core.jobs.runner.spawn_module", no_room)
     runner = Runner(runs_root, runs_root, GPUS)
     runner._serve()
-    assert read_run(runs_root, "a-run").problem == "No process could be started: Resource temporarily unavailable."
+    assert read_run(runs_root, "a-run").problem == "Can't start the training process: Resource temporarily unavailable."
     assert not runner._serve(), "nothing to stay for"
 
 

@@ -159,7 +159,7 @@ def test_a_list_changes_the_training_images_it_names(demo_root: Path) -> None:
     expected[9] = LABELS.index("surprise")
     assert np.array_equal(data.labels.numpy(), np.delete(expected, 5))
     assert data.corrected is None, "it leaves validation alone"
-    with pytest.raises(RunError, match="made on other data"):
+    with pytest.raises(RunError, match="made for "):
         load_data(config, demo_root, choose_compute(config), found.model_copy(update={"data_fingerprint": "0"}))
 
 
@@ -189,7 +189,7 @@ def test_validation_stands_twice_and_epochs_are_chosen_by_the_corrected_one(fer:
     again = json.loads(paths.status.read_text())
     paths.status.write_text(json.dumps({**again, "state": "queued"}))
     assert work(paths, fer.data_root, "cpu", StopFlag(paths), _train) == 1
-    assert "corrections.json with the list 'list' is missing" in str(read_run(fer.runs_root, paths.run_id).problem)
+    assert "lacks its correction set 'list'" in str(read_run(fer.runs_root, paths.run_id).problem)
 
 
 def test_a_list_that_leaves_nothing_is_refused(demo_root: Path) -> None:
@@ -199,7 +199,7 @@ def test_a_list_that_leaves_nothing_is_refused(demo_root: Path) -> None:
         found = corrections_for(
             demo_root, *({"split": split, "image": str(image), "action": "exclude"} for image in ids)
         )
-        with pytest.raises(DataError, match=f"leaves? out every {'training' if split == 'train' else split} image"):
+        with pytest.raises(DataError, match=f"excludes? all {'training' if split == 'train' else split} images"):
             load_data(config, demo_root, choose_compute(config), found)
 
 
@@ -249,9 +249,9 @@ def test_in_sample_predictions_are_called_weaker(fer: Terminal) -> None:
     fer.train(run_id)
     fer("evaluate", run_id, "--split", "train", data=True)
     found = find_suspects([read_run(fer.runs_root, run_id)], "train")
-    assert found.in_sample and "trained on these very images" in found.note
+    assert found.in_sample and "trained on these images; memorized" in found.note
     assert len(found.table) == len(load_split(fer.data_root, "demo", "train"))
-    with pytest.raises(RunError, match="is no split"):
+    with pytest.raises(RunError, match="Unknown split"):
         find_suspects([], "seed-test")
 
 

@@ -73,7 +73,7 @@ def test_a_removed_run_comes_back_to_its_place_or_to_the_end(
 
 def test_a_run_that_does_not_wait_has_no_place(runs_root: Path) -> None:
     crash(create_run(runs_root, TINY, run_id="a"))
-    with pytest.raises(RunError, match="is not waiting"):
+    with pytest.raises(RunError, match="is not queued"):
         move_queued(RunPaths(runs_root, "a"), "first")
 
 
@@ -101,7 +101,7 @@ def test_a_worker_that_hangs_is_killed_and_nothing_else_is(demo_root: Path, runs
     control.stop_now(runs_root, run_id)
     run = read_run(runs_root, run_id)
     assert run.state is RunState.STOPPED
-    assert run.problem is None or "resume" in run.problem
+    assert run.problem is None or "Resume" in run.problem
     assert not paths.stop_request.exists()
     assert not lock_is_held(paths.alive_lock)
     control.stop_now(runs_root, run_id)  # twice is harmless
@@ -111,7 +111,7 @@ def test_a_worker_elsewhere_is_not_killed_from_here(runs_root: Path, monkeypatch
     paths = create_run(runs_root, TINY, run_id="far")
     crash(paths, host="another", pid=1)
     monkeypatch.setattr("core.runs.reader.lock_is_held", lambda path: True)
-    with pytest.raises(RunError, match="cannot be killed from here"):
+    with pytest.raises(RunError, match="can't be force-stopped"):
         control.stop_now(runs_root, "far")
 
 
@@ -127,7 +127,7 @@ def test_retry_starts_the_same_settings_anew(runs_root: Path, demo_root: Path, n
 def test_retry_of_damaged_settings_says_so(runs_root: Path, no_runner: list[Path]) -> None:
     paths = create_run(runs_root, TINY, run_id="first")
     paths.config.write_text("{")
-    with pytest.raises(RunError, match="cannot be started again"):
+    with pytest.raises(RunError, match="Can't run"):
         control.retry(runs_root, runs_root, "first")
 
 

@@ -139,11 +139,10 @@ def default_model(run: Run) -> None:
             metrics_row.metric(
                 "Test accuracy (95% CI)",
                 accuracy_in(test),
-                f"{test_without_duplicates(run)} excluding train duplicates" if test else None,
-                delta_color="off",
-                delta_arrow="off",
                 help="Below: accuracy on test images that have no exact duplicate in the training set.",
             )
+            if test:
+                st.caption(f"{test_without_duplicates(run)} excluding train duplicates")
             with st.container(horizontal=True):
                 query = {"run": run.id}
                 st.page_link(RUN_PAGE, label="Curves", icon=":material/show_chart:", query_params=query)

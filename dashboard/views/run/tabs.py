@@ -16,9 +16,9 @@ from dashboard.ui.charts.curves import Axis, over_time, training_curves
 from dashboard.ui.charts.matrix import confusion_chart
 from dashboard.ui.charts.style import CHART_CONFIG
 from dashboard.ui.faces import images_of, predicted_faces
-from dashboard.ui.format import accuracy_in, ago, duration, escape
+from dashboard.ui.format import accuracy_in, ago, duration, escape, percent
 from dashboard.ui.page import ERRORS_PAGE, is_dark, metric_card
-from dashboard.ui.runs import best_with_interval, scored_split, test_without_duplicates
+from dashboard.ui.runs import best_with_interval, scored_split
 from dashboard.views.run import record, review
 
 SAMPLES: Final = 32
@@ -33,6 +33,7 @@ def metrics(run: Run) -> None:
     epochs, steps = cache.history(run.paths.epochs), cache.history(run.paths.steps)
     status = run.status
     best, test = run.best, run.metrics("test")
+    clean = test and test.without_train_duplicates
     loss = float(steps["loss"].tail(50).mean()) if len(steps) else None
     row = st.grid(5, min_column_width=150, row_height=190)  # fixed: nothing jumps when the first trend appears
     metric_card(
@@ -47,7 +48,7 @@ def metrics(run: Run) -> None:
         row,
         "Test accuracy (95% CI)",
         accuracy_in(test),
-        f"{test_without_duplicates(run)} excluding train duplicates" if test else "after training",
+        f"{percent(clean and clean.accuracy)} no train dupes" if test else "after training",
         help="Evaluated once after training, never used for model selection. Below: without train duplicates.",
     )
     metric_card(

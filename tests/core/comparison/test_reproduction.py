@@ -127,7 +127,7 @@ def test_what_cannot_be_reproduced_is_refused_before_the_start(
     stopped = read_run(runs_root, write_run(runs_root, demo_root, "stopped").id)
     with pytest.raises(DataError, match="without its dataset"):
         control.reproduce(runs_root, tmp_path / "empty", finished.id)
-    with pytest.raises(RunError, match="is stopped. Only finished runs"):
+    with pytest.raises(RunError, match=r"is stopped\. Only finished runs"):
         control.reproduce(runs_root, demo_root, stopped.id)
     finished.paths.config.write_text("{")
     with pytest.raises(RunError, match=r"Can't use config\.json"):

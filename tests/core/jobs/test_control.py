@@ -243,7 +243,7 @@ def test_a_run_is_stopped_within_30_seconds_and_resumed_to_its_end(demo_root: Pa
     assert finished.state is RunState.FINISHED, finished.problem
     assert [row["step"] for row in read_rows(paths.steps)[0]] == list(range(1, 61)), "no gap and no double"
     assert [row["epoch"] for row in read_rows(paths.epochs)[0]] == [1, 2, 3, 4, 5, 6]
-    with pytest.raises(RunError, match="is finished. Only stopped, failed or crashed runs can be resumed"):
+    with pytest.raises(RunError, match=r"is finished\. Only stopped, failed or crashed runs can be resumed"):
         control.resume(runs_root, demo_root, running)
     assert read_run(runs_root, waiting).state is RunState.STOPPED, "it was never started"
     assert not RunPaths(runs_root, waiting).log.exists()

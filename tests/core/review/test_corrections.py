@@ -138,7 +138,7 @@ def test_a_list_is_written_once_and_read_back(root: Path, demo_root: Path) -> No
     assert list_corrections(root) == []
     save_corrections(root, found)
     assert load_corrections(root, "round-1") == found
-    with pytest.raises(RunError, match="already exists. Choose another name"):
+    with pytest.raises(RunError, match=r"already exists\. Choose another name"):
         save_corrections(root, found)
     save_corrections(root, found.model_copy(update={"name": "round-2"}))
     assert {each.name for each in list_corrections(root)} == {"round-1", "round-2"}
@@ -182,7 +182,7 @@ def test_a_start_that_cannot_work_is_refused_before_a_folder_is_made(
     monkeypatch.setattr("core.jobs.control.ensure_runner", lambda *_: None)
     found = make_corrections("list", [judged(root, demo_root)]).corrections
     config = TrainConfig(dataset="demo", corrections="list")
-    with pytest.raises(RunError, match="Correction set “list” not found. Available: none yet"):
+    with pytest.raises(RunError, match=r"Correction set “list” not found\. Available: none yet"):
         start(root, demo_root, config)
     strange = found.entries[0].model_copy(update={"image": "fear/nowhere"})
     refused: list[tuple[dict[str, Any], str]] = [

@@ -155,13 +155,13 @@ def alive(paths: RunPaths) -> Iterator[RunPaths]:
 
 
 def test_a_live_run_is_not_deleted(root: Path, alive: RunPaths) -> None:
-    with pytest.raises(RunError, match="is running. Stop it before"):
+    with pytest.raises(RunError, match=r"is running\. Stop it before"):
         delete_run(root, alive.run_id)
     assert alive.status.exists()
 
 
 def test_a_waiting_run_is_not_deleted(root: Path, paths: RunPaths) -> None:
-    with pytest.raises(RunError, match="is queued. Stop it before"):
+    with pytest.raises(RunError, match=r"is queued\. Stop it before"):
         delete_run(root, paths.run_id)
 
 

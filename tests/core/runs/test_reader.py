@@ -422,7 +422,7 @@ def test_a_run_is_found_by_id_beginning_and_folder(root: Path, monkeypatch: pyte
     assert find_run(Path("elsewhere"), f"{root / '20261123-wise-owl'}/").id == "20261123-wise-owl"
     monkeypatch.chdir(root)
     assert find_run(Path("elsewhere"), "./20261123-wise-owl").id == "20261123-wise-owl"
-    with pytest.raises(RunError, match="'20261122' matches 2 runs. Enter more of the ID"):
+    with pytest.raises(RunError, match=r"'20261122' matches 2 runs\. Enter more of the ID"):
         find_run(root, "20261122")
     with pytest.raises(RunError, match=r"Run “2025” not found. List all runs with `python -m core runs list`"):
         find_run(root, "2025")

@@ -48,7 +48,7 @@ def metrics(run: Run) -> None:
         row,
         "Test accuracy (95% CI)",
         accuracy_in(test),
-        f"{percent(clean and clean.accuracy)} no train dupes" if test else "after training",
+        f"{percent(clean.accuracy if clean else None)} no train dupes" if test else "after training",
         help="Evaluated once after training, never used for model selection. Below: without train duplicates.",
     )
     metric_card(

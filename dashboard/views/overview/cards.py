@@ -133,8 +133,8 @@ def default_model(run: Run) -> None:
                 state_chip(run.state)
             st.caption(why_default(run))
             metrics_row = st.grid(2, min_column_width=140)
-            label = f"Val. accuracy (95% CI), epoch {run.best.epoch}" if run.best else "Val. accuracy"
-            metrics_row.metric(label, best_with_interval(run))
+            label = "Val. accuracy (95% CI)"
+            metrics_row.metric(label, best_with_interval(run), help=f"Epoch {run.best.epoch}" if run.best else None)
             test = run.metrics("test")
             metrics_row.metric(
                 "Test accuracy (95% CI)",

@@ -121,7 +121,7 @@ def test_what_is_refused(root: Path, demo_root: Path) -> None:
     with pytest.raises(RunError, match="at least one run"):
         make_corrections("list", [])
     other = create_run(root, TrainConfig(dataset="other"), run_id="other")
-    with pytest.raises(RunError, match="has not done an epoch"):
+    with pytest.raises(RunError, match="has not finished an epoch"):
         make_corrections("list", [run, read_run(root, "other")])
     write_json(other.summary, synthetic_records.summary(fingerprint="another"))
     with pytest.raises(RunError, match="different data"):
@@ -144,7 +144,7 @@ def test_a_list_is_written_once_and_read_back(root: Path, demo_root: Path) -> No
     assert {each.name for each in list_corrections(root)} == {"round-1", "round-2"}
     assert load_corrections(root, "round-2").fingerprint == found.fingerprint, "it trains alike"
     assert [run.id for run in list_runs(root)] == ["parent"], "the folder of lists is no run"
-    with pytest.raises(RunError, match="no list of corrections 'round-3': there are round-"):
+    with pytest.raises(RunError, match=r"Correction set “round-3” not found\. Available: round-"):
         load_corrections(root, "round-3")
 
 

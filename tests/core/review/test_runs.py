@@ -123,7 +123,7 @@ def test_tags_and_names_have_limits(paths: RunPaths) -> None:
             annotate(paths, "Ada", tag=[bad])
     with pytest.raises(RunError, match="Remove some"):
         annotate(paths, "Ada", tag=[str(i) for i in range(MAX_TAGS + 1)])
-    with pytest.raises(RunError, match="who you are"):
+    with pytest.raises(RunError, match="Enter your name"):
         annotate(paths, "  ", {"notes": "x"})
     assert local_user()
 

@@ -332,10 +332,10 @@ def test_what_the_parser_says_is_logged_once(root: Path, paths: RunPaths, caplog
     paths.status.write_text("{ no")
     for _ in range(2):
         assert read_run(root, "a-run").problem == (
-            "Run 'a-run' has no readable status.json: it is damaged; put back a copy of the file, or delete the run."
+            "Can't read status.json of run 'a-run': file is corrupt; restore it from a backup, or delete the run."
         )
     [record] = caplog.records
-    assert "status.json cannot be used: 1 validation error" in record.getMessage() and "Invalid JSON" in record.message
+    assert "status.json can't be used: 1 validation error" in record.getMessage() and "Invalid JSON" in record.message
 
 
 def test_a_folder_of_runs_that_was_there_and_is_gone_is_no_first_visit(root: Path, paths: RunPaths) -> None:

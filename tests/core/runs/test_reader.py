@@ -541,3 +541,15 @@ def test_a_status_survives_its_file(paths: RunPaths) -> None:
     status = RunStatus(created_at=datetime.now(UTC), state="running", heartbeat=1.25, error="größer", epoch=3)
     write_status(paths, status)
     assert read_status(paths) == status
+
+
+def test_the_list_of_runs_stays_readable_while_runs_are_made(runs_root: Path) -> None:
+    code = (
+        "import sys, pathlib; from core.config import TrainConfig; from core.runs.create import create_run\n"
+        "for number in range(40): create_run(pathlib.Path(sys.argv[1]), TrainConfig())\n"
+    )
+    makers = [subprocess.Popen([sys.executable, "-c", code, str(runs_root)], cwd=PROJECT_ROOT) for _ in range(2)]
+    while any(each.poll() is None for each in makers):
+        assert all(run.state is RunState.QUEUED and run.problem is None for run in list_runs(runs_root))
+    assert [each.returncode for each in makers] == [0, 0]
+    assert len(list_runs(runs_root)) == 80

@@ -20,7 +20,7 @@ from core.runs.paths import RunPaths
 from core.runs.reader import read_run, read_status
 from core.runs.records import RunState
 from tests.conftest import PROJECT_ROOT, as_in_a_terminal
-from tests.core.jobs.test_control import ENDLESS, TINY, wait_for_end, wait_until_training
+from tests.core.conftest import ENDLESS, TINY, wait_for_end, wait_until_training
 
 
 @pytest.fixture

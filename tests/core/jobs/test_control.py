@@ -1,4 +1,4 @@
-"""Starting, stopping and resuming real runs, on a tiny drawn set."""
+"""Starting, stopping, resuming and trying again real runs, on a tiny drawn set, and what a restart interrupted."""
 
 import json
 import time
@@ -16,6 +16,8 @@ from core.runs.paths import RunPaths
 from core.runs.reader import read_run, read_status
 from core.runs.records import RunState
 from tests.core.conftest import TINY, wait_for_end, wait_until_training
+from tests.core.jobs.conftest import crash, line
+
 
 def test_a_start_is_quick_and_imports_no_torch(two_runs: tuple[Path, list[str], str]) -> None:
     _, seconds, torch_was_imported = json.loads(two_runs[2])
@@ -93,3 +95,40 @@ def test_a_start_where_nothing_can_be_written_is_explained(tmp_path: Path) -> No
     (tmp_path / "file").touch()
     with pytest.raises(RunError, match="Cannot write the queue under"):
         control.start(tmp_path / "file" / "runs", tmp_path, TINY)
+
+
+def test_retry_starts_the_same_settings_anew(runs_root: Path, demo_root: Path, no_runner: list[Path]) -> None:
+    create_run(runs_root, TINY, run_id="first", name="Tiny", author="Ada")
+    again = read_run(runs_root, control.retry(runs_root, demo_root, "first"))
+    assert again.config == TINY
+    assert (again.meta.name, again.meta.author, again.meta.parent) == ("Tiny", "Ada", "first")
+    assert again.state is RunState.QUEUED
+    assert no_runner == [runs_root]
+
+
+def test_retry_of_damaged_settings_says_so(runs_root: Path, no_runner: list[Path]) -> None:
+    paths = create_run(runs_root, TINY, run_id="first")
+    paths.config.write_text("{")
+    with pytest.raises(RunError, match="cannot be started again"):
+        control.retry(runs_root, runs_root, "first")
+
+
+def test_recover_puts_interrupted_runs_back_in_line(runs_root: Path, no_runner: list[Path]) -> None:
+    for name in ("a-old", "b-new", "c-elsewhere", "d-stopped", "e-waiting"):
+        create_run(runs_root, TINY, run_id=name)
+    crash(RunPaths(runs_root, "a-old"))
+    crash(RunPaths(runs_root, "b-new"))
+    crash(RunPaths(runs_root, "c-elsewhere"), host="another")
+    control.stop(runs_root, "d-stopped")
+    assert control.recover(runs_root, runs_root) == ["a-old", "b-new"]
+    assert line(runs_root) == ["e-waiting", "a-old", "b-new"]
+    assert read_run(runs_root, "c-elsewhere").state is RunState.CRASHED
+    assert no_runner == [runs_root]
+
+
+def test_recover_serves_a_line_that_lost_its_runner(runs_root: Path, no_runner: list[Path]) -> None:
+    assert control.recover(runs_root, runs_root) == []
+    assert no_runner == []
+    create_run(runs_root, TINY, run_id="waiting")
+    assert control.recover(runs_root, runs_root) == []
+    assert no_runner == [runs_root]

@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 
 from core.errors import RunError
-from core.jobs import queue
-from core.jobs.queue import end_of_queue, fail_queued, queue_lock, queued_runs, requeue, take_queued
+from core.jobs import control, queue
+from core.jobs.queue import Place, end_of_queue, fail_queued, move_queued, queue_lock, queued_runs, requeue, take_queued
 from core.runs.create import create_run, write_status
+from core.runs.paths import RunPaths
 from core.runs.reader import read_run, read_status
 from core.runs.records import RunState
 from tests.conftest import PROJECT_ROOT
 from tests.core.conftest import TINY
+from tests.core.jobs.conftest import crash, line
 
 
 def test_runs_wait_in_the_order_of_their_positions(runs_root: Path) -> None:
@@ -119,3 +121,39 @@ def test_a_resumed_run_forgets_how_it_ended_and_goes_to_the_end_of_the_line(runs
     assert run.status.elapsed_seconds == 9.0
     assert not failed.stop_request.exists()
     assert [each.id for each in queued_runs(runs_root)] == [other.run_id, failed.run_id]
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [("first", "cabd"), ("earlier", "acbd"), ("later", "abdc"), ("last", "abdc")],
+)
+def test_a_waiting_run_moves_in_the_line(runs_root: Path, place: Place, expected: str) -> None:
+    for position, name in enumerate("abcd"):
+        create_run(runs_root, TINY, run_id=name, queue_position=float(position))
+    move_queued(RunPaths(runs_root, "c"), place)
+    assert line(runs_root) == list(expected)
+
+
+@pytest.mark.parametrize("place", ["first", "earlier", "later", "last"])
+def test_the_ends_of_the_line_are_no_trouble(runs_root: Path, place: Place) -> None:
+    create_run(runs_root, TINY, run_id="only")
+    move_queued(RunPaths(runs_root, "only"), place)
+    assert line(runs_root) == ["only"]
+
+
+@pytest.mark.parametrize("keep_place", [True, False])
+def test_a_removed_run_comes_back_to_its_place_or_to_the_end(
+    runs_root: Path, no_runner: list[Path], keep_place: bool
+) -> None:
+    for position, name in enumerate("abc"):
+        create_run(runs_root, TINY, run_id=name, queue_position=float(position))
+    control.stop(runs_root, "b")
+    assert line(runs_root) == ["a", "c"]
+    control.resume(runs_root, runs_root, "b", keep_place=keep_place)
+    assert line(runs_root) == (["a", "b", "c"] if keep_place else ["a", "c", "b"])
+
+
+def test_a_run_that_does_not_wait_has_no_place(runs_root: Path) -> None:
+    crash(create_run(runs_root, TINY, run_id="a"))
+    with pytest.raises(RunError, match="is not waiting"):
+        move_queued(RunPaths(runs_root, "a"), "first")

@@ -17,7 +17,7 @@ from core.data.kaggle.credentials import parse_credentials
 from core.data.kaggle.download import Download, forget, look, start_download
 from core.data.kaggle.process import download_and_import
 from tests.conftest import wait_for
-from tests.core.data.importers.test_fer2013 import small_files
+from tests.core.data.importers.conftest import small_files
 from tests.kaggle_stand_in import KEY, TOKEN, USER, StandIn, serve
 
 SHORT, LONG = 3.0, 30.0

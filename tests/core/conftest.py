@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
@@ -18,12 +19,13 @@ from core.runs.reader import read_run
 from core.runs.records import Run, RunState
 from tests.conftest import PROJECT_ROOT, kill_processes_of, wait_for
 
+if TYPE_CHECKING:
+    from tests.core.terminal import Terminal
+
 TINY = TrainConfig(
     dataset="demo", epochs=2, batch_size=16, images_per_epoch=48, model="cnn-model-1", threads=1, device="cpu"
 )
-
 ENDLESS = TINY.model_copy(update={"epochs": 10_000})
-
 MISSING = TINY.model_copy(update={"dataset": "not-imported"})
 
 START_SECONDS = 90
@@ -88,3 +90,13 @@ def two_runs(demo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield runs_root, ids, result.stdout
     finally:
         kill_processes_of(runs_root)
+
+
+@pytest.fixture
+def fer(runs_root: Path, demo_root: Path, monkeypatch: pytest.MonkeyPatch) -> "Terminal":
+    """The command line; the runs it starts wait until the test itself works on them."""
+    from tests.core.terminal import Terminal
+
+    monkeypatch.setattr("core.jobs.control.ensure_runner", lambda *_: None)
+    monkeypatch.setattr("signal.signal", lambda *_: None)  # the test's process stays as it is
+    return Terminal(runs_root, demo_root)

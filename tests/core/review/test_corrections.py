@@ -22,6 +22,7 @@ from core.review.corrections import (
     save_corrections,
 )
 from core.review.draft import make_corrections
+from core.runs.create import create_run
 from core.runs.paths import CorrectionPaths, RunPaths
 from core.runs.reader import list_runs, read_run
 from tests.core.review.conftest import ids, judged
@@ -95,3 +96,13 @@ def test_a_start_that_cannot_work_is_refused_before_a_folder_is_made(
     assert run_corrections(paths) == found
     assert read_run(root, paths.run_id).meta.parent == "parent"
     assert run_corrections(RunPaths(root, "parent")) is None
+
+
+def test_folders_from_before_there_were_lists_are_readable(runs_root: Path) -> None:
+    paths = create_run(runs_root, TrainConfig(), run_id="old")
+    config = json.loads(paths.config.read_text())
+    del config["corrections"], config["hold_out"]
+    paths.config.write_text(json.dumps(config))
+    run = read_run(runs_root, "old")
+    assert run.config is not None and (run.config.corrections, run.config.hold_out) == ("", "")
+    assert run_corrections(paths) is None

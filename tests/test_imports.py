@@ -1,5 +1,5 @@
-"""Who may import whom, which file tests which, and what may be tracked. Each rule is a function from a tree to a list of
-offences: one test asks it about this project, another proves on a small offending tree that it can say no."""
+"""Who may import whom, which file tests which, and what may be tracked. Each rule is a function from a tree to a list
+of offences: one test asks it about this project, another proves on a small offending tree that it can say no."""
 
 import ast
 import re

@@ -9,7 +9,7 @@ import pytest
 
 from core.bench import synthetic_records
 from core.config import TrainConfig
-from core.data.dataset import load_split, read_info
+from core.data.dataset import load_split, read_identity, read_info
 from core.errors import RunError
 from core.files import write_json
 from core.jobs.control import start
@@ -39,7 +39,9 @@ def root(tmp_path: Path) -> Path:
 def trained(root: Path, demo_root: Path, run_id: str = "parent") -> Run:
     """A run that says which data it was trained on."""
     paths = create_run(root, TrainConfig(dataset="demo"), run_id=run_id)
-    write_json(paths.summary, synthetic_records.summary(fingerprint=read_info(demo_root, "demo").fingerprint))
+    data = read_identity(demo_root, "demo")
+    summary = synthetic_records.summary(fingerprint=data.content, ordered_fingerprint=data.ordered)
+    write_json(paths.summary, summary)
     return read_run(root, run_id)
 
 

@@ -411,7 +411,7 @@ def test_of_a_taker_and_a_canceller_at_the_same_moment_one_wins(runs_root: Path)
         "from core.runs.paths import RunPaths\n"
         "paths = [RunPaths(pathlib.Path(sys.argv[1]), f'run-{number}') for number in range(20)]\n"
         "sys.stdin.readline()\n"
-        "act = cancel_waiting if sys.argv[2] == 'cancel' else lambda each: take_waiting(each, {}) is not None\n"
+        "act = cancel_queued if sys.argv[2] == 'cancel' else lambda each: take_queued(each, {}) is not None\n"
         "print(*[int(act(each)) for each in paths])\n"
     )
     paths = [create_run(runs_root, TINY, run_id=f"run-{number}") for number in range(20)]
@@ -703,7 +703,7 @@ def test_without_a_usable_gpu_there_is_one_slot_for_the_cpu(
 def test_the_cpu_can_be_shared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, setting: str, names: list[str]) -> None:
     fake_nvidia_smi(monkeypatch, tmp_path, "exit 9")
     monkeypatch.setenv("FER_CPU_SLOTS", setting)
-    for module in ("core.jobs.slots", "core.config"):
+    for module in ("core.jobs.slots", "core.machine"):
         monkeypatch.setattr(f"{module}.available_cores", lambda: 8)
     slots = list_slots.__wrapped__()
     assert [slot.name for slot in slots] == names

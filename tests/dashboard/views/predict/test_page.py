@@ -25,6 +25,7 @@ from dashboard.state import cache
 from dashboard.views.predict import work
 from dashboard.views.predict.draw import boxed
 from tests.conftest import PROJECT_ROOT
+from tests.dashboard.conftest import Opener, Writer
 from tests.dashboard_fixtures import FakeRun, write_run
 
 HOME = PROJECT_ROOT / "dashboard" / "Home.py"
@@ -202,3 +203,10 @@ def test_boxes_and_names_stay_on_the_photo() -> None:
     colours = {colour for _, colour in shown.getcolors(60_000) or []}
     assert (0xE6, 0x9F, 0x00) in colours and (0x00, 0x72, 0xB2) in colours
     assert photo.getcolors() == [(60_000, (0, 0, 0))]
+
+
+def test_predict_works_on_a_finished_run(open_page: Opener, write: Writer) -> None:
+    run = write("finished", name="my run", epochs=2)
+    app = open_page("predict")
+    assert "Each face on a photo is found" in words(app)
+    assert app.selectbox[0].value == run.id

@@ -19,7 +19,8 @@ from core.data.identity import REARRANGED, same_images
 from core.errors import DataError, RunError
 from core.evaluation.significance import compare_predictions, mean_and_spread
 from core.files import write_json
-from core.runs.reader import list_runs, predictions_table, read_run
+from core.runs.paths import RunPaths
+from core.runs.reader import list_runs, predictions_table, read_meta, read_run
 from core.runs.records import Run, RunState
 from core.splits import COMPARED_SPLITS
 
@@ -106,10 +107,11 @@ def write_reproduction(runs_root: Path, run_id: str) -> Reproduction | None:
         RunError: the original is gone, or one of the two cannot be read.
         OSError: the verdict cannot be written.
     """
-    run = read_run(runs_root, run_id)
-    if not run.meta.reproduces:
+    original = read_meta(RunPaths(runs_root, run_id)).reproduces
+    if not original:
         return None
-    verdict = assess_reproduction(read_run(runs_root, run.meta.reproduces), run, list_runs(runs_root))
+    run = read_run(runs_root, run_id)
+    verdict = assess_reproduction(read_run(runs_root, original), run, list_runs(runs_root))
     write_json(run.paths.reproduction, verdict.model_dump(mode="json"))
     return verdict
 
@@ -153,14 +155,14 @@ def _result(original: Run, again: Run, runs: Iterable[Run]) -> tuple[Reproductio
     data = [found for run in (original, again) if (found := recorded_data(run, recorded_environment(run))).content]
     if len({each.content for each in data}) > 1:
         return ReproductionOutcome.NOT_COMPARABLE, f"{begin}, and not comparable: the data set has changed in between."
+    if not same_images(data):
+        return (
+            ReproductionOutcome.NOT_COMPARABLE,
+            f"{begin}, and not comparable: the images stand there {REARRANGED} now.",
+        )
     try:
         comparison = compare_predictions(_predictions(original), _predictions(again))
     except RunError as error:
-        if not same_images(data):
-            return (
-                ReproductionOutcome.NOT_COMPARABLE,
-                f"{begin}, and not comparable: the images stand there {REARRANGED} now.",
-            )
         return ReproductionOutcome.NOT_COMPARABLE, f"{begin}, and not comparable: {error}"
     seeds = seed_accuracies(original, [run for run in runs if run.id != again.id])
     if len(seeds) < 2:

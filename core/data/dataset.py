@@ -19,7 +19,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from core.data.fer2013 import CountDifference
-from core.data.identity import DataIdentity
+from core.data.identity import DataIdentity, DatasetRef
 from core.data.storage import check_dataset_name, dataset_names, read_whole, replacing
 from core.errors import DataError
 from core.files import read_json, write_json, write_whole
@@ -80,6 +80,10 @@ class DatasetInfo(BaseModel):
     def edition(self) -> str:
         """Tells this import from every other, also of the same content: for caches of what a data set holds."""
         return f"{self.fingerprint} {self.created_at.isoformat()}"
+
+    def ref(self, data_root: Path) -> DatasetRef:
+        """This import, as a key for caches of what it holds."""
+        return DatasetRef(data_root, self.name, self.edition)
 
     @property
     def matches_published(self) -> bool:

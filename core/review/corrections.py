@@ -147,7 +147,7 @@ def list_corrections(runs_root: Path) -> list[Corrections]:
     for path in CorrectionPaths(runs_root).folder.glob("[a-z0-9]*.json"):
         try:
             found.append(_read(path))
-        except (RunError, OSError):
+        except (RunError, FileNotFoundError):
             continue
     return sorted(found, key=lambda each: (each.created_at, each.name), reverse=True)
 
@@ -258,3 +258,7 @@ def _read(path: Path) -> Corrections:
     except ValidationError as error:
         reason = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise RunError(f"{path.name} is no list of corrections: {reason}.") from None
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise RunError(f"{path.name} cannot be read: {system_reason(error)}.") from error

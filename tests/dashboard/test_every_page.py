@@ -124,7 +124,9 @@ def test_drawing_curves_imports_nothing_heavy() -> None:
     imports = (
         "core.jobs.control, core.runs.estimate, core.data.importers.fer2013, core.data.importers.demo, core.data.decode"
     )
-    views = "dashboard.views.overview.cards, dashboard.views.run.tabs, dashboard.views.data.dataset, dashboard.views.train.form"
+    views = ", ".join(
+        f"dashboard.views.{part}" for part in ("overview.cards", "run.tabs", "data.dataset", "train.form")
+    )
     code = f"import {views}, {imports}, sys; print([name for name in ('torch', 'sklearn') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PROJECT_ROOT)
     assert done.stdout.strip() == "[]"

@@ -84,6 +84,6 @@ def test_such_widgets_would_be_found(open_page: Opener, write: Writer, monkeypat
     def choice(label: str, key: str, options: Iterable[str]) -> list[str]:
         return st.multiselect(label, list(options), key=keys.get(key, key))
 
-    monkeypatch.setattr(filters, "choice", choice)
+    monkeypatch.setattr(filters, "filter_choice", choice)
     found = drawn(open_page("train")) | drawn(open_page("runs"))
     assert conflicts(found) == {"run-name": {"text_input", "multiselect"}}

@@ -1,10 +1,10 @@
 """Train: choose what to train, see what it will cost, start it."""
 
+from functools import partial
 from typing import Any
 
 import streamlit as st
 
-from core.config import TrainConfig, parse_config
 from core.data.dataset import DatasetInfo, list_datasets
 from core.data.identity import same_images
 from core.errors import ConfigError, RunError
@@ -113,7 +113,7 @@ def estimate_and_start(source: str | Run, values: dict[str, Any], datasets: list
         persist_state="session",
     )
     try:
-        config = parse_config(form.complete(values))
+        config = form.chosen_config(values)
     except ConfigError as error:
         st.error(escape(str(error)), icon=":material/error:")
         st.button("Start training", type="primary", icon=":material/play_arrow:", width="stretch", disabled=True)
@@ -129,17 +129,11 @@ def estimate_and_start(source: str | Run, values: dict[str, Any], datasets: list
     if waiting:
         st.caption(f":gray[:material/schedule:] {waiting} before it in the queue.")
     if st.button("Start training", type="primary", icon=":material/play_arrow:", width="stretch", key="start"):
-        parent = source.id if isinstance(source, Run) else None
-        open_run(start_once(config, (name or "").strip(), (author or "").strip(), parent))
+        said, by, parent = (name or "").strip(), (author or "").strip(), source.id if isinstance(source, Run) else None
+        start = partial(control.start, runs_root(), data_root(), config, name=said, author=by, parent=parent)
+        open_run(once((config, said, by, parent), start))
     st.caption("The same from a terminal")
     st.code(form.command(source, config, name or "", author or ""), language="bash", wrap_lines=True)
-
-
-def start_once(config: TrainConfig, name: str, author: str, parent: str | None) -> str:
-    """Start the run, once for a double click."""
-    roots = runs_root(), data_root()
-    wish = (config, name, author, parent)
-    return once(wish, lambda: control.start(*roots, config, name=name, author=author, parent=parent))
 
 
 def usual_author(runs: list[Run]) -> str:

@@ -74,7 +74,7 @@ def test_of_a_taker_and_a_canceller_at_the_same_moment_one_wins(runs_root: Path)
         "from core.runs.paths import RunPaths\n"
         "paths = [RunPaths(pathlib.Path(sys.argv[1]), f'run-{number}') for number in range(20)]\n"
         "sys.stdin.readline()\n"
-        "act = cancel_waiting if sys.argv[2] == 'cancel' else lambda each: take_waiting(each, {}) is not None\n"
+        "act = cancel_queued if sys.argv[2] == 'cancel' else lambda each: take_queued(each, {}) is not None\n"
         "print(*[int(act(each)) for each in paths])\n"
     )
     paths = [create_run(runs_root, TINY, run_id=f"run-{number}") for number in range(20)]

@@ -98,7 +98,7 @@ def test_without_a_usable_gpu_there_is_one_slot_for_the_cpu(
 def test_the_cpu_can_be_shared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, setting: str, names: list[str]) -> None:
     fake_nvidia_smi(monkeypatch, tmp_path, "exit 9")
     monkeypatch.setenv("FER_CPU_SLOTS", setting)
-    for module in ("core.jobs.slots", "core.config"):
+    for module in ("core.jobs.slots", "core.machine"):
         monkeypatch.setattr(f"{module}.available_cores", lambda: 8)
     slots = list_slots.__wrapped__()
     assert [slot.name for slot in slots] == names

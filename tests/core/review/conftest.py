@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from core.bench import fake_summary
+from core.bench import synthetic_records
 from core.config import TrainConfig
-from core.data.dataset import load_split, read_info
+from core.data.dataset import load_split
 from core.files import write_json
 from core.review.images import add_label_reviews
 from core.runs.create import create_run
@@ -22,7 +22,9 @@ def root(tmp_path: Path) -> Path:
 def trained(root: Path, demo_root: Path, run_id: str = "parent") -> Run:
     """A run that says which data it was trained on."""
     paths = create_run(root, TrainConfig(dataset="demo"), run_id=run_id)
-    write_json(paths.summary, fake_summary.summary(fingerprint=read_info(demo_root, "demo").fingerprint))
+    data = read_identity(demo_root, "demo")
+    summary = synthetic_records.summary(fingerprint=data.content, ordered_fingerprint=data.ordered)
+    write_json(paths.summary, summary)
     return read_run(root, run_id)
 
 

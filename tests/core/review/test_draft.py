@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from core.bench import fake_summary
+from core.bench import synthetic_records
 from core.config import TrainConfig
 from core.data.dataset import read_info
 from core.errors import RunError
@@ -73,7 +73,7 @@ def test_what_is_refused(root: Path, demo_root: Path) -> None:
     other = create_run(root, TrainConfig(dataset="other"), run_id="other")
     with pytest.raises(RunError, match="has not done an epoch"):
         make_corrections("list", [run, read_run(root, "other")])
-    write_json(other.summary, fake_summary.summary(fingerprint="another"))
+    write_json(other.summary, synthetic_records.summary(fingerprint="another"))
     with pytest.raises(RunError, match="different data"):
         make_corrections("list", [run, read_run(root, "other")])
     with pytest.raises(RunError, match="judge some images of train or validation first"):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.bench import fake_summary
+from core.bench import synthetic_records
 from core.config import TrainConfig
 from core.data.dataset import load_split
 from core.errors import RunError
@@ -59,7 +59,7 @@ def test_runs_of_different_data_are_not_judged_together(fer: Terminal, tmp_path:
     runs = []
     for name in ("one", "two"):
         paths = create_run(fer.runs_root, TrainConfig(dataset="demo"), run_id=name)
-        write_json(paths.summary, fake_summary.summary(fingerprint=name))
+        write_json(paths.summary, synthetic_records.summary(fingerprint=name))
         runs.append(read_run(fer.runs_root, name))
     with pytest.raises(RunError, match="different data"):
         find_suspects(runs, "validation")

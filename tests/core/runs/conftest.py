@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from core.bench import fake_summary
+from core.bench import synthetic_records
 from core.config import TrainConfig
 from core.files import write_json
 from core.runs.create import create_run, write_meta, write_status
@@ -15,7 +15,9 @@ from core.runs.records import Run, RunMeta
 
 CONFIG = TrainConfig(dataset="demo", epochs=2)
 
-EVALUATION = fake_summary.evaluation(dict.fromkeys(("validation", "test"), fake_summary.fake_predictions(0.5)))
+EVALUATION = synthetic_records.evaluation(
+    dict.fromkeys(("validation", "test"), synthetic_records.fake_predictions(0.5))
+)
 
 
 @pytest.fixture
@@ -36,8 +38,8 @@ def set_status(paths: RunPaths, **fields: Any) -> None:
 def make_finished(root: Path, run_id: str, accuracy: float, meta: RunMeta | None = None) -> Run:
     paths = create_run(root, CONFIG, run_id=run_id)
     set_status(paths, state="finished")
-    rows = [fake_summary.epoch_row(1, accuracy), fake_summary.epoch_row(2, accuracy / 2)]
-    write_json(paths.summary, fake_summary.summary(rows, EVALUATION))
+    rows = [synthetic_records.epoch_row(1, accuracy), synthetic_records.epoch_row(2, accuracy / 2)]
+    write_json(paths.summary, synthetic_records.summary(rows, EVALUATION))
     paths.weights.touch()
     if meta:
         write_meta(paths, lambda _: meta)

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from core.bench import fake_summary
+from core.bench import synthetic_records
 from core.config import TrainConfig
 from core.errors import RunError
 from core.files import lock_is_held, write_json
@@ -360,7 +360,7 @@ def test_a_second_look_reads_only_what_has_changed(root: Path, monkeypatch: pyte
     assert reader.list() == first and read == []
     changed = RunPaths(root, "run-1")
     write_meta(changed, lambda meta: meta.model_copy(update={"name": "another"}))
-    write_json(changed.summary, fake_summary.summary(epochs_done=9))
+    write_json(changed.summary, synthetic_records.summary(epochs_done=9))
     read.clear()
     assert {run.id: (run.name, run.summary.epochs_done) for run in reader.list()} == {
         "run-0": ("run-0", 2),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from core.bench import fake_summary
+from core.bench import synthetic_records
 from core.config import TrainConfig
 from core.files import write_json
 from core.runs.create import create_run, write_meta, write_status
@@ -27,9 +27,9 @@ def runs(tmp_path: Path) -> list[Run]:
         write_meta(paths, lambda _, said=said: said)
         if run_id != "b":
             accuracy = {"a": 0.5, "c": 0.6}[run_id]
-            row = fake_summary.epoch_row(1, accuracy, validation_loss=1 - accuracy)
-            test = fake_summary.evaluation({"test": fake_summary.fake_predictions(1 - accuracy)})
-            write_json(paths.summary, fake_summary.summary([row], test))
+            row = synthetic_records.epoch_row(1, accuracy, validation_loss=1 - accuracy)
+            test = synthetic_records.evaluation({"test": synthetic_records.fake_predictions(1 - accuracy)})
+            write_json(paths.summary, synthetic_records.summary([row], test))
             ended = {"state": "failed", "error": "No space left.", "elapsed_seconds": 100 * accuracy}
             write_status(paths, read_status(paths).model_copy(update=ended))
     return list_runs(tmp_path)

@@ -57,7 +57,7 @@ def leaky_root(tmp_path_factory: pytest.TempPathFactory, demo_root: Path) -> Pat
 
 def test_evaluating_again_gives_the_summarys_figures_to_the_last_digit(finished: RunPaths, demo_root: Path) -> None:
     config = TrainConfig(**TINY)
-    again = report(finished, config, demo_root, choose_compute(config), keep_predictions=False)
+    again = report(finished, config, None, demo_root, choose_compute(config), keep_predictions=False)
     stored = json.loads(finished.summary.read_text())["evaluation"]
     assert {name: json.loads(json.dumps(metrics.as_json())) for name, metrics in again.items()} == stored
 
@@ -106,7 +106,7 @@ def test_a_run_without_weights_says_so(tmp_path: Path, demo_root: Path) -> None:
     config = TrainConfig(**TINY)
     paths = create_run(tmp_path, config, run_id="run")
     with pytest.raises(RunError, match=r"There is no fer2013_model_2\.pth in run: it is written after the first"):
-        report(paths, config, demo_root, choose_compute(config))
+        report(paths, config, None, demo_root, choose_compute(config))
 
 
 def test_train_is_scored_on_request_in_a_process_of_its_own(finished: RunPaths, demo_root: Path) -> None:

@@ -47,5 +47,5 @@ def test_a_server_takes_over_what_waits_and_if_told_so_what_was_interrupted(
     for _ in range(2):  # every page load
         cache.take_over(runs_root, demo_root)
     wait_for(lambda: len(wanted) > 0, 20, "a runner being asked for")
-    assert [run.name for run in queued_runs(runs_root)] == expected
+    assert [read_run(runs_root, run.id).name for run in queued_runs(runs_root)] == expected
     assert wanted == [runs_root]

@@ -43,7 +43,7 @@ def test_the_secret_is_nowhere_but_in_its_file(
         assert files[0].parent.stat().st_mode & 0o777 == 0o700
         credentials.remove()
         assert not any(secret.encode() in file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
-    assert any("kaggle_client" in text for text in seen), "the client was looked at, too"
+    assert any("kaggle.client" in text for text in seen), "the client was looked at, too"
     assert not any(secret in text for text in seen for secret in (TOKEN, KEY))
 
 

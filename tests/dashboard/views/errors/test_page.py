@@ -33,7 +33,6 @@ from core.review.images import DECISIONS, add_label_reviews, current_label_revie
 from core.runs.reader import read_run
 from dashboard.state import cache
 from dashboard.state.background import Scoring, Scorings
-from dashboard.ui import page
 from dashboard.views.errors import export, image, label_review
 from dashboard.views.errors.shown import Shown
 from tests.dashboard.conftest import HOSTILE, Opener, Writer, words
@@ -237,7 +236,7 @@ def test_what_stands_is_found_out_once_however_many_images_are_judged(
     run: FakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images, found, looks = table_of(run)["image_id"].tolist(), shown(run), []
-    monkeypatch.setattr(cache, "standing_verdicts", lambda *of: looks.append(1) or current_label_reviews(*of))
+    monkeypatch.setattr(cache, "current_label_reviews", lambda *of: looks.append(1) or current_label_reviews(*of))
     for given in (1, 2):
         add_label_reviews(run.paths, "Ada", "validation", images[given : given + 5], "ambiguous")
         label_review.form(found, images, "bar")
@@ -258,7 +257,7 @@ def test_few_of_many_runs_are_asked_about_an_image(
         write("finished", name="older", epochs=1, seed=number, age=timedelta(days=3))
     asked: list[Path] = []
     predictions = cache.predictions
-    monkeypatch.setattr(page, "runs_root", lambda: runs_root)
+    monkeypatch.setenv("FER_RUNS_ROOT", str(runs_root))
     monkeypatch.setattr(cache, "predictions", lambda path: asked.append(path) or predictions(path))
     assert {each.id for each in image.comparable_runs(shown(own))} == expected
     image.other_runs(shown(own), table_of(own)["image_id"].iloc[0])

@@ -20,6 +20,7 @@ from core.prediction.batch import frame_picture, predict_pictures
 from core.prediction.pictures import Picture
 from core.prediction.predictor import Framed, Predictor, limit_threads
 from core.review.runs import annotate
+from core.runs.reader import read_run
 from dashboard.state import cache
 from dashboard.views.predict import work
 from dashboard.views.predict.draw import boxed
@@ -184,7 +185,7 @@ def test_the_server_predicts_on_the_cpu_with_its_share_of_the_cores(
     torch.save(build_model("cnn-model-1").state_dict(), upload)
     try:
         for load in (
-            lambda: cache.predictor(run.paths.weights, "cnn-model-2"),
+            lambda: cache.predictor(read_run(run.paths.root, run.id)),
             lambda: cache.own_predictor("an upload", upload.getvalue(), "mine.pth"),
         ):
             limit_threads(8)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.bench.make_runs import make_runs
+from core.bench.synthetic_runs import make_runs
 from core.review.runs import annotate
 from core.runs.reader import list_runs, read_run
 from dashboard.state import cache

@@ -1,4 +1,4 @@
-"""Many run folders at once, to measure pages on: `python -m core.bench.make_runs FOLDER`.
+"""Many run folders at once, to measure pages on: `python -m core.bench.synthetic_runs FOLDER`.
 
 The files are those of real runs, in content and size, but written without fsync; the same seed gives the same folders.
 """
@@ -13,18 +13,21 @@ from typing import Any, Final
 
 import numpy as np
 
-from core.bench import fake_summary
+from core.bench import synthetic_records as records
 from core.config import TrainConfig
 from core.evaluation.predictions import write_predictions
 from core.labels import NUM_CLASSES
 from core.presets import make_config
+from core.runs.best import HASH
 from core.runs.paths import RunPaths
-from core.runs.records import RunMeta, RunStatus
+from core.runs.records import RunMeta
 
 RUN_COUNT: Final = 1000
 EPOCHS: Final = 50
 DETAILED: Final = 20
-"""Runs that also have step rows and predictions."""
+"""Runs that also have step rows, system rows and predictions."""
+SECONDS_PER_EPOCH: Final = 180.0
+SECONDS_PER_SYSTEM_ROW: Final = 5
 STEPS_PER_EPOCH: Final = 220
 SEEDS_PER_RECIPE: Final = 5
 
@@ -36,7 +39,6 @@ STATES: Final = ("finished",) * 40 + ("stopped",) * 4 + ("failed",) * 3 + ("cras
 AUTHORS: Final = ("Ana", "Björn", "Chidi", "Dewi", "Elif", "")
 TAGS: Final = ("baseline", "augmentation", "paper", "long", "to repeat", "slow")
 REVIEWS: Final = ("unreviewed",) * 7 + ("in review", "approved", "rejected")
-PACKAGES: Final = {f"package-{number}": f"1.{number}.0" for number in range(150)}
 CREATED: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -60,64 +62,68 @@ def make_runs(
         paths = RunPaths(root, f"{created:%Y%m%d-%H%M%S}-bench-run-{number:04x}")
         paths.folder.mkdir(parents=True)
         is_detailed = number >= runs - detailed
+        state = "finished" if is_detailed else chance.choice(STATES)
+        done = epochs if state == "finished" else chance.randrange(1, epochs)
+        rows = _epochs(epochs, np.random.default_rng(chance.getrandbits(32)))[:done]
         if is_detailed:
             chosen.append(paths.run_id)
-            pool.append(_score(paths, np.random.default_rng((seed, number))))
-        state = "finished" if is_detailed else chance.choice(STATES)
-        _write_run(paths, number, state, epochs, created, chance, chance.choice(pool) if pool else {})
-        if is_detailed:
+            pool.append(_score(paths, rows, np.random.default_rng((seed, number))))
             _write_rows(paths.steps, _steps(epochs, np.random.default_rng((seed, number))))
+            seconds = range(SECONDS_PER_SYSTEM_ROW, int(epochs * SECONDS_PER_EPOCH), SECONDS_PER_SYSTEM_ROW)
+            _write_rows(paths.system, [records.system_row(float(each)) for each in seconds])
+        _write_run(paths, number, state, epochs, created, rows, chance, chance.choice(pool) if pool else {})
     return chosen
 
 
 def _write_run(
-    paths: RunPaths, number: int, state: str, epochs: int, created: datetime, chance: random.Random, scores: dict
+    paths: RunPaths,
+    number: int,
+    state: str,
+    epochs: int,
+    created: datetime,
+    rows: list[dict[str, Any]],
+    chance: random.Random,
+    scores: dict[str, Any],
 ) -> None:
     recipe, config = _recipe(number, epochs)
     _write(paths.config, config.model_dump(mode="json"))
-    done = epochs if state == "finished" else chance.randrange(1, epochs)
-    rows = _epochs(epochs, np.random.default_rng(chance.getrandbits(32)))[:done]
-    seconds = done * 180.0
-    status = RunStatus(
-        state="running" if state == "crashed" else "failed" if state == "damaged" else state,  # type: ignore[arg-type]
-        created_at=created,
-        queued_at=created,
-        started_at=created + timedelta(seconds=9),
-        ended_at=None if state == "crashed" else created + timedelta(seconds=seconds),
-        slot="cpu",
-        host="bench",
-        boot_id="bench",
-        epoch=done,
-        epochs=epochs,
-        batch=STEPS_PER_EPOCH,
+    status = records.status(
+        {"crashed": "running", "damaged": "failed"}.get(state, state),
+        created,
+        epochs,
+        len(rows),
         batches=STEPS_PER_EPOCH,
-        progress=done / epochs,
-        elapsed_seconds=seconds,
+        elapsed_seconds=len(rows) * SECONDS_PER_EPOCH,
         images_per_second=round(chance.gauss(160, 12), 1),
-        device=chance.choice(("CPU, 2 threads, bfloat16", "NVIDIA A100, bfloat16")),
+        device=chance.choice((records.DEVICE, "NVIDIA A100, bfloat16")),
         error="The loss became nan in epoch 3, step 612: try a lower learning rate." if state == "failed" else None,
     )
     _write(paths.status, status.model_dump(mode="json"))
     if state == "damaged":
         paths.status.write_text('{"state": "runn')
-    review = chance.choice(REVIEWS) if state == "finished" else "unreviewed"
-    meta = RunMeta(
-        name=f"recipe {recipe}, seed {config.seed}" if chance.random() < 0.8 else "",
-        author=chance.choice(AUTHORS),
-        notes="Looks as the last one did. " * chance.randrange(12),
-        tags=chance.sample(TAGS, chance.randrange(3)),
-        review=review,  # type: ignore[arg-type]
-        reviewer="" if review == "unreviewed" else "Ana",
-        starred=chance.random() < 0.05,
-        archived=chance.random() < 0.05 and number < RUN_COUNT - DETAILED,
-    )
-    _write(paths.meta, meta.model_dump(mode="json"))
+    _write(paths.meta, _meta(recipe, config, state, number, chance).model_dump(mode="json"))
     _write_rows(paths.epochs, rows)
-    _write(paths.environment, {"time": created.isoformat(), "python": "3.11", "packages": PACKAGES, "git": None})
+    _write(paths.environment, records.environment(paths.run_id, created, fingerprint="bench"))
     paths.log.write_text("".join(f"epoch {row['epoch']}/{epochs}  {row['validation_accuracy']}\n" for row in rows))
     paths.alive_lock.touch()
-    summary = fake_summary.summary(rows, scores if state == "finished" else None, fingerprint="bench")
+    summary = records.summary(rows, scores if state == "finished" else None, fingerprint="bench")
     _write(paths.summary, summary)
+
+
+def _meta(recipe: int, config: TrainConfig, state: str, number: int, chance: random.Random) -> RunMeta:
+    review = chance.choice(REVIEWS) if state == "finished" else "unreviewed"
+    return RunMeta.model_validate(
+        {
+            "name": f"recipe {recipe}, seed {config.seed}" if chance.random() < 0.8 else "",
+            "author": chance.choice(AUTHORS),
+            "notes": "Looks as the last one did. " * chance.randrange(12),
+            "tags": chance.sample(TAGS, chance.randrange(3)),
+            "review": review,
+            "reviewer": "" if review == "unreviewed" else "Ana",
+            "starred": chance.random() < 0.05,
+            "archived": chance.random() < 0.05 and number < RUN_COUNT - DETAILED,
+        }
+    )
 
 
 def _recipe(number: int, epochs: int) -> tuple[int, TrainConfig]:
@@ -140,39 +146,40 @@ def _epochs(epochs: int, chance: np.random.Generator) -> list[dict[str, Any]]:
     for epoch in range(1, epochs + 1):
         left = math.exp(-epoch / pace)
         rows.append(
-            fake_summary.epoch_row(
+            records.epoch_row(
                 epoch,
                 round(top - 0.45 * left + 0.005 * noise[epoch - 1, 1], 5),
                 steps=STEPS_PER_EPOCH,
-                seconds=180.0,
+                seconds=SECONDS_PER_EPOCH,
                 train_loss=round(1.0 + 0.9 * left - 0.002 * epoch, 5),
                 train_accuracy=round(0.66 - 0.45 * left + 0.001 * epoch, 5),
                 validation_loss=round(0.97 + 0.8 * left + 0.012 * noise[epoch - 1, 0], 5),
                 images_per_second=160.0,
             )
         )
-    return rows
+    return records.with_weights(rows)
 
 
 def _steps(epochs: int, chance: np.random.Generator) -> list[dict[str, Any]]:
     noise = chance.normal(0, 1, (epochs * STEPS_PER_EPOCH, 2))
     return [
-        {
-            "step": step,
-            "epoch": (step - 1) // STEPS_PER_EPOCH + 1,
-            "elapsed_s": round(step * 0.8, 2),
-            "learning_rate": 0.001,
-            "images_per_second": round(160 + 3 * noise[step - 1, 0], 1),
-            "loss": round(1.0 + 0.9 * math.exp(-step / 2200) + 0.09 * noise[step - 1, 0], 5),
-            "accuracy": round(min(1.0, 0.66 - 0.45 * math.exp(-step / 2200) + 0.045 * noise[step - 1, 1]), 5),
-        }
+        records.step_row(
+            step,
+            steps=STEPS_PER_EPOCH,
+            elapsed_s=round(step * SECONDS_PER_EPOCH / STEPS_PER_EPOCH, 2),
+            loss=round(1.0 + 0.9 * math.exp(-step / 2200) + 0.09 * noise[step - 1, 0], 5),
+            accuracy=round(min(1.0, 0.66 - 0.45 * math.exp(-step / 2200) + 0.045 * noise[step - 1, 1]), 5),
+            images_per_second=round(160 + 3 * noise[step - 1, 0], 1),
+        )
         for step in range(1, epochs * STEPS_PER_EPOCH + 1)
     ]
 
 
-def _score(paths: RunPaths, chance: np.random.Generator) -> dict[str, Any]:
+def _score(paths: RunPaths, rows: list[dict[str, Any]], chance: np.random.Generator) -> dict[str, Any]:
     """Predictions as a network of about 65 % would make them, written, and their figures."""
     parts = {}
+    best = max(rows, key=lambda row: row["validation_accuracy"])
+    origin = {"epoch": best["epoch"], HASH: best[HASH]}
     for split, counts in (("validation", VALIDATION_COUNTS), ("test", TEST_COUNTS)):
         labels = np.repeat(np.arange(NUM_CLASSES), counts)
         # Some images are hard for every network: their share of the noise is the same in every run.
@@ -182,9 +189,9 @@ def _score(paths: RunPaths, chance: np.random.Generator) -> dict[str, Any]:
         powers = np.exp(1.3 * scores)
         probabilities = powers / powers.sum(axis=1, keepdims=True)
         ids = np.array([f"{split}_{index:08d}" for index in range(len(labels))])
-        write_predictions(paths.predictions(split), ids, labels, probabilities)
+        write_predictions(paths.predictions(split), ids, labels, probabilities, origin)
         parts[split] = (labels, probabilities)
-    return fake_summary.evaluation(parts)
+    return records.evaluation(parts)
 
 
 def _write(path: Path, value: Any) -> None:

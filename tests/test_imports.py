@@ -56,6 +56,7 @@ ONE_NAME_SEVERAL_PLACES = {
 OF_NO_MODULE = {
     "core/runs/test_reference.py": "the run that is shipped with the project",
     "core/test_old_names.py": "what older versions wrote, wherever it is read",
+    "core/test_walks.py": "the ways through the code that core/README.md writes down",
     "dashboard/test_every_page.py": "what holds for all pages",
     "dashboard/test_widget_keys.py": "keys that widgets of two pages must not share",
 }

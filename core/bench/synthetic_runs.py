@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from core.bench import synthetic_records as records
+from core.bench import synthetic_records
 from core.config import TrainConfig
 from core.evaluation.predictions import write_predictions
 from core.labels import NUM_CLASSES
@@ -70,7 +70,7 @@ def make_runs(
             pool.append(_score(paths, rows, np.random.default_rng((seed, number))))
             _write_rows(paths.steps, _steps(epochs, np.random.default_rng((seed, number))))
             seconds = range(SECONDS_PER_SYSTEM_ROW, int(epochs * SECONDS_PER_EPOCH), SECONDS_PER_SYSTEM_ROW)
-            _write_rows(paths.system, [records.system_row(float(each)) for each in seconds])
+            _write_rows(paths.system, [synthetic_records.system_row(float(each)) for each in seconds])
         _write_run(paths, number, state, epochs, created, rows, chance, chance.choice(pool) if pool else {})
     return chosen
 
@@ -87,7 +87,7 @@ def _write_run(
 ) -> None:
     recipe, config = _recipe(number, epochs)
     _write(paths.config, config.model_dump(mode="json"))
-    status = records.status(
+    status = synthetic_records.status(
         {"crashed": "running", "damaged": "failed"}.get(state, state),
         created,
         epochs,
@@ -95,7 +95,7 @@ def _write_run(
         batches=STEPS_PER_EPOCH,
         elapsed_seconds=len(rows) * SECONDS_PER_EPOCH,
         images_per_second=round(chance.gauss(160, 12), 1),
-        device=chance.choice((records.DEVICE, "NVIDIA A100, bfloat16")),
+        device=chance.choice((synthetic_records.DEVICE, "NVIDIA A100, bfloat16")),
         error="The loss became nan in epoch 3, step 612: try a lower learning rate." if state == "failed" else None,
     )
     _write(paths.status, status.model_dump(mode="json"))
@@ -103,10 +103,10 @@ def _write_run(
         paths.status.write_text('{"state": "runn')
     _write(paths.meta, _meta(recipe, config, state, number, chance).model_dump(mode="json"))
     _write_rows(paths.epochs, rows)
-    _write(paths.environment, records.environment(paths.run_id, created, fingerprint="bench"))
+    _write(paths.environment, synthetic_records.environment(paths.run_id, created, fingerprint="bench"))
     paths.log.write_text("".join(f"epoch {row['epoch']}/{epochs}  {row['validation_accuracy']}\n" for row in rows))
     paths.alive_lock.touch()
-    summary = records.summary(rows, scores if state == "finished" else None, fingerprint="bench")
+    summary = synthetic_records.summary(rows, scores if state == "finished" else None, fingerprint="bench")
     _write(paths.summary, summary)
 
 
@@ -146,7 +146,7 @@ def _epochs(epochs: int, chance: np.random.Generator) -> list[dict[str, Any]]:
     for epoch in range(1, epochs + 1):
         left = math.exp(-epoch / pace)
         rows.append(
-            records.epoch_row(
+            synthetic_records.epoch_row(
                 epoch,
                 round(top - 0.45 * left + 0.005 * noise[epoch - 1, 1], 5),
                 steps=STEPS_PER_EPOCH,
@@ -157,13 +157,13 @@ def _epochs(epochs: int, chance: np.random.Generator) -> list[dict[str, Any]]:
                 images_per_second=160.0,
             )
         )
-    return records.with_weights(rows)
+    return synthetic_records.with_weights(rows)
 
 
 def _steps(epochs: int, chance: np.random.Generator) -> list[dict[str, Any]]:
     noise = chance.normal(0, 1, (epochs * STEPS_PER_EPOCH, 2))
     return [
-        records.step_row(
+        synthetic_records.step_row(
             step,
             steps=STEPS_PER_EPOCH,
             elapsed_s=round(step * SECONDS_PER_EPOCH / STEPS_PER_EPOCH, 2),
@@ -191,7 +191,7 @@ def _score(paths: RunPaths, rows: list[dict[str, Any]], chance: np.random.Genera
         ids = np.array([f"{split}_{index:08d}" for index in range(len(labels))])
         write_predictions(paths.predictions(split), ids, labels, probabilities, origin)
         parts[split] = (labels, probabilities)
-    return records.evaluation(parts)
+    return synthetic_records.evaluation(parts)
 
 
 def _write(path: Path, value: Any) -> None:

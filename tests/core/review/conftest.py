@@ -6,7 +6,7 @@ import pytest
 
 from core.bench import synthetic_records
 from core.config import TrainConfig
-from core.data.dataset import load_split
+from core.data.dataset import load_split, read_identity
 from core.files import write_json
 from core.review.images import add_label_reviews
 from core.runs.create import create_run

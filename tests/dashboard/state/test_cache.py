@@ -6,6 +6,7 @@ import pytest
 
 from core.jobs import control
 from core.jobs.queue import queued_runs
+from core.runs.reader import read_run
 from dashboard.state import cache
 from tests.conftest import wait_for
 from tests.dashboard.conftest import Writer

@@ -18,7 +18,6 @@ from core.jobs.machine_slots import hold_slot
 from core.jobs.slots import list_slots
 from core.review.runs import annotate
 from core.runs.create import write_meta
-from core.runs.history import HistoryWriter
 from core.runs.reader import list_runs, read_run
 from core.runs.records import RunMeta
 from dashboard.views.run import record
@@ -28,12 +27,7 @@ from tests.dashboard_fixtures import FakeRun, end_run
 
 @pytest.fixture
 def run(write: Writer) -> FakeRun:
-    made = write("finished", name="my run", epochs=2)
-    with HistoryWriter(made.paths.system) as history:
-        for second in (5, 10, 15):
-            row = {"elapsed_s": second, "cpu_percent": 150.0, "machine_cpu_percent": 80.0, "memory_bytes": 2e9}
-            history.append([{**row, "machine_memory_percent": 40.0}])
-    return made
+    return write("finished", name="my run", epochs=2)
 
 
 def titles(app: AppTest) -> list[str]:

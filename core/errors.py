@@ -33,28 +33,33 @@ class ConfigError(FerError, ValueError):
 
 
 class DataError(FerError, ValueError):
-    """A data set that cannot be found, read or trusted."""
+    """A dataset that cannot be found, read or trusted."""
 
 
 class CountsDifferError(DataError):
-    """The images are readable, but their numbers per class are not the published ones; the user may go on anyway."""
+    """The images are readable, but their class counts differ from the published ones; they may be imported anyway."""
 
     def __init__(self, message: str, differences: Sequence[Mapping[str, Any]] = ()) -> None:
         super().__init__(message)
         self.differences = list(differences)
-        """One `core.data.fer2013.CountDifference` per class whose number differs: split, label, found, published."""
+        """One `core.data.fer2013.CountDifference` per class whose count differs: split, label, found, published."""
 
 
 class ImageError(FerError, ValueError):
-    """An uploaded or named picture that cannot be decoded."""
+    """An uploaded or named image that cannot be decoded."""
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason or "is unreadable"
+        """What is wrong, as the end of a sentence that begins with the image's name."""
 
 
 class RunError(FerError, ValueError):
-    """A run that does not exist, is damaged, or is in the wrong state for what was asked."""
+    """A run that does not exist, is corrupt, or is in the wrong state for what was asked."""
 
 
 class TrainingError(FerError):
-    """Training had to stop: a non-finite loss, no memory, a full disk."""
+    """Training had to stop: a non-finite loss, out of memory, a full disk."""
 
     exit_code = 1
 

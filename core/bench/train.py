@@ -106,7 +106,7 @@ def measure_training(
         "seconds_per_epoch": {name: round(train_images / medians[name], 1) for name in TRAINERS},
         "overhead_of_best": round(whole_epoch / bare_epoch - 1, 3),
         "matmul_peak_gflops": round(peak / 1e9, 1),
-        "share_of_peak": round(medians["engine"] * FLOP_PER_IMAGE[base.model] / peak, 3),
+        "fraction_of_peak": round(medians["engine"] * FLOP_PER_IMAGE[base.model] / peak, 3),
         "peak_memory_bytes": memory,
         "rounds": {name: [round(value, 1) for value in values] for name, values in rates.items()},
     }

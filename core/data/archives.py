@@ -1,7 +1,8 @@
-"""The one reader of archives, for datasets and for pictures: zip files and tar archives from anybody.
+"""The one reader of archives, for datasets and for images to predict: zip files and tar archives from any source.
 
 Nothing is unpacked to disk, and nothing is believed: neither what an archive says it holds nor how large it says that
-is. An entry has a `Fault` where no honest archive has one; who reads decides whether that refuses the entry or all.
+is. An entry has a `Fault` where no honest archive has one; the caller decides whether that rejects the entry or the
+whole archive.
 """
 
 import gzip
@@ -36,11 +37,11 @@ DAMAGES: Final = (
 
 
 class DamagedError(Exception):
-    """An archive, or an entry of one, is damaged or cut short; who reads says it with its name."""
+    """An archive, or an entry of one, is corrupt or truncated; the caller adds its name."""
 
 
 class TooLargeError(Exception):
-    """An archive unpacks to more than was allowed, in a few words; who reads says it with its name."""
+    """An archive unpacks to more than was allowed, in a few words; the caller adds its name."""
 
 
 class Fault(StrEnum):

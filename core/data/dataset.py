@@ -1,10 +1,10 @@
-"""FER2013 as it is kept on disk: one folder per data set, arrays that open in milliseconds, and what was checked.
+"""Datasets on disk: one folder per dataset, arrays that open in milliseconds, and what was checked.
 
     data_root/<name>/dataset.json          DatasetInfo
     data_root/<name>/<split>.npy           uint8 (N, 48, 48), 0..255
     data_root/<name>/<split>.index.npy     (N,) of (id: str, label: uint8)
 
-Images of a split are ordered by label, then id, which is the order of `torchvision.datasets.ImageFolder`. A data set
+Images of a split are ordered by label, then id, which is the order of `torchvision.datasets.ImageFolder`. A dataset
 appears, is replaced and disappears as a whole, whatever is killed meanwhile.
 """
 
@@ -49,7 +49,7 @@ SplitArrays = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class DatasetInfo(BaseModel):
-    """`dataset.json`: what a data set is and what was found when it was imported."""
+    """`dataset.json`: what a dataset is and what was found when it was imported."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -72,9 +72,9 @@ class DatasetInfo(BaseModel):
     std: float
     created_at: datetime
     differences: list[CountDifference] = []
-    """Where the numbers are not the published ones; always empty for kinds without published numbers."""
+    """Class counts that differ from the published ones; always empty for kinds without published counts."""
     skipped: int = 0
-    """Pictures that could not be read and were left out, as was asked for."""
+    """Unreadable images that were skipped, as was asked for."""
     left_out: dict[str, int] = {}
     """Reason to number of images that another labelling of the same images has no class for."""
 
@@ -90,7 +90,7 @@ class DatasetInfo(BaseModel):
 
     @property
     def edition(self) -> str:
-        """Tells this import from every other, also of the same content: for caches of what a data set holds."""
+        """Tells this import from every other, also of the same content: for caches of what a dataset holds."""
         return f"{self.fingerprint} {self.created_at.isoformat()}"
 
     @property
@@ -105,7 +105,7 @@ class DatasetInfo(BaseModel):
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """One split of a data set, opened for reading."""
+    """One split of a dataset, opened for reading."""
 
     name: str
     images: np.ndarray
@@ -120,7 +120,7 @@ class Split:
 
 
 def list_datasets(data_root: Path) -> list[DatasetInfo]:
-    """All imported data sets, by name; damaged ones are passed over, and what killed imports left is cleared up."""
+    """All imported datasets, by name; corrupt ones are skipped, and what killed imports left is cleaned up."""
     if not data_root.is_dir():
         return []
     found = []
@@ -136,10 +136,10 @@ def list_datasets(data_root: Path) -> list[DatasetInfo]:
 
 
 def read_info(data_root: Path, name: str) -> DatasetInfo:
-    """What is known about a data set, without opening its images.
+    """What is known about a dataset, without opening its images.
 
     Raises:
-        DataError: it is not there, or its files are damaged.
+        DataError: it is not there, or its files are corrupt.
     """
     return _read_whole(data_root, name, _read_info)
 
@@ -148,16 +148,16 @@ def load_split(data_root: Path, name: str, split: str) -> Split:
     """Open one split: takes milliseconds, since the images stay on disk until they are used.
 
     Raises:
-        DataError: the set or the split is not there, or its files are damaged.
+        DataError: the dataset or the split is not there, or its files are corrupt.
     """
     return _read_whole(data_root, name, lambda folder: _read_split(folder, split))
 
 
 def read_identity(data_root: Path, name: str) -> DataIdentity:
-    """Which data a set holds, in full: of one that an older version imported, the images are read, once in a process.
+    """Both fingerprints of a dataset: for one that an older version imported, the images are read, once per process.
 
     Raises:
-        DataError: it is not there, or its files are damaged.
+        DataError: it is not there, or its files are corrupt.
     """
     info = read_info(data_root, name)
     if info.ordered_fingerprint:
@@ -171,7 +171,7 @@ def _ordered_fingerprint(data_root: Path, name: str, edition: str) -> str:
 
 
 def disk_bytes(data_root: Path, name: str) -> int:
-    """What a data set takes on disk.
+    """Size of a dataset on disk.
 
     Raises:
         DataError: it is not there.
@@ -180,7 +180,7 @@ def disk_bytes(data_root: Path, name: str) -> int:
 
 
 def delete_dataset(data_root: Path, name: str) -> None:
-    """Delete a data set. Processes that have it open keep reading it until they end.
+    """Delete a dataset. Processes that have it open keep reading it until they end.
 
     Raises:
         DataError: it is not there, or cannot be deleted.
@@ -206,18 +206,18 @@ def write_dataset(
     skipped: int = 0,
     left_out: Mapping[str, int] | None = None,
 ) -> DatasetInfo:
-    """Put a data set on disk as a whole, in place of one of that name.
+    """Write a dataset as a whole, in place of one of that name.
 
     Args:
-        data_root: the folder that holds all data sets; created where missing.
+        data_root: the folder that holds all datasets; created where missing.
         name: 1 to 64 of a-z, 0-9 and -.
         title: the name people see.
         kind: where it comes from.
         source: a file name; folders in front of it are dropped.
         splits: images uint8 (N, 48, 48), labels (N,) and ids (N,), in any order.
         differences: what `count_differences` found.
-        skipped: how many pictures were left out since they cannot be read.
-        left_out: how many were left out for which other reason.
+        skipped: how many unreadable images were skipped.
+        left_out: how many were excluded for which other reason.
 
     Raises:
         DataError: the name is not allowed, or the folder cannot be written (then the old set is still there).
@@ -256,29 +256,29 @@ def write_dataset(
 
 
 def check_dataset_name(name: str) -> None:
-    """Refuse what may not be the name of a data set.
+    """Reject what is not a valid dataset name.
 
     Raises:
         DataError: the message says what is allowed.
     """
     if not re.fullmatch(NAME, name):
-        raise DataError(f"{name[:80]!r} is not a name for a data set: use 1 to 64 of a-z, 0-9 and -, not - first.")
+        raise DataError(
+            f"Invalid dataset name {name[:80]!r}. Use a–z, 0–9 and hyphens (max 64), not starting with a hyphen."
+        )
 
 
 def _find(data_root: Path, name: str) -> Path:
-    """The folder of a data set: under its own name, or the old one where a replacement is, or was, half done."""
+    """The folder of a dataset: under its own name, or the old one where a replacement is, or was, half done."""
     check_dataset_name(name)
     final, replaced = data_root / name, data_root / f"{_REPLACED}{name}"
     for folder in (final, replaced, final):  # the last look: the replacement may have ended between the first two
         if folder.is_dir():
             return folder
-    raise DataError(
-        f"Data set {name!r} is not imported yet: run `python -m core data import PATH` or use the Data page."
-    )
+    raise DataError(f"Dataset {name!r} is not imported. Run `python -m core data import PATH` or use the Data page.")
 
 
 def _read_whole(data_root: Path, name: str, read: Callable[[Path], _T]) -> _T:
-    """Read several files of a data set; where it is replaced meanwhile, start over, so as not to mix old and new."""
+    """Read several files of a dataset; where it is replaced meanwhile, start over, so as not to mix old and new."""
     while True:
         folder = _find(data_root, name)
         before = _identity(folder)
@@ -314,7 +314,7 @@ def _read_info(folder: Path) -> DatasetInfo:
 def _read_split(folder: Path, split: str) -> Split:
     info = _read_info(folder)
     if split not in info.counts:
-        raise DataError(f"Data set {info.name!r} has no split {split!r}: choose one of {', '.join(info.counts)}.")
+        raise DataError(f"Dataset {info.name!r} has no split {split!r}. Choose one of {', '.join(info.counts)}.")
     images = np.load(folder / f"{split}.npy", mmap_mode="r", allow_pickle=False)
     index = np.load(folder / f"{split}.index.npy", allow_pickle=False)
     ids, labels = np.ascontiguousarray(index["id"]), np.ascontiguousarray(index["label"])
@@ -333,7 +333,7 @@ def _read_arrays(folder: Path) -> dict[str, SplitArrays]:
 def _damaged(name: str, error: Exception) -> DataError:
     said = system_reason(error) if isinstance(error, OSError) else str(error)
     reason = (said.splitlines() or [type(error).__name__])[0]
-    return DataError(f"Data set {name!r} is damaged ({reason}): import it again.")
+    return DataError(f"Dataset {name!r} is corrupt ({reason}). Import it again.")
 
 
 def _ordered(images: np.ndarray, labels: np.ndarray, ids: np.ndarray) -> SplitArrays:
@@ -400,7 +400,7 @@ def _swap(incoming: Path, final: Path, replaced: Path) -> None:
 
 
 def _sweep(data_root: Path) -> None:
-    """Clear up after imports that were killed. Only under the lock: then nobody else is writing."""
+    """Clean up after imports that were killed. Only under the lock: then nobody else is writing."""
     for leftover in data_root.glob(f"{_INCOMING}*"):
         shutil.rmtree(leftover, ignore_errors=True)
     for old in data_root.glob(f"{_REPLACED}*"):
@@ -418,16 +418,16 @@ def _sweep_unless_written(data_root: Path) -> None:
 
 @contextmanager
 def _locked(data_root: Path) -> Iterator[None]:
-    """Hold the lock under which data sets are written; what the system refuses becomes a DataError."""
+    """Hold the lock under which datasets are written; what the system refuses becomes a DataError."""
     try:
         data_root.mkdir(parents=True, exist_ok=True)
         with FileLock(data_root / _LOCK, timeout=_LOCK_SECONDS):
             yield
     except Timeout:  # an OSError, too
-        raise DataError("Another import is writing data sets right now: try again when it is done.") from None
+        raise DataError("Another import is in progress. Try again when it is done.") from None
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DataError(
-                f"The disk of {data_root} is full: free some space (FER2013 needs 85 MB), try again."
+                f"The disk of {data_root} is full. Free some space (FER2013 needs 85 MB) and try again."
             ) from error
-        raise DataError(f"Cannot write data sets under {data_root}: {system_reason(error)}.") from error
+        raise DataError(f"Cannot write datasets under {data_root}: {system_reason(error)}.") from error

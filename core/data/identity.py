@@ -10,10 +10,10 @@ REARRANGED: Final = "under other names or in another order"
 
 @dataclass(frozen=True)
 class DataIdentity:
-    """The two fingerprints of a data set, as `DatasetInfo` describes them.
+    """The two fingerprints of a dataset, as `DatasetInfo` describes them.
 
-    Figures on data of one `content` mean the same. Only where `ordered` is equal, too, does an image id name the same
-    picture, and does a seed shuffle the same images into the same batches.
+    Metrics on data of one `content` are comparable. Only where `ordered` is equal, too, does an image id name the same
+    image, and does a seed shuffle the same images into the same batches.
     """
 
     content: str
@@ -23,6 +23,6 @@ class DataIdentity:
 
 
 def same_images(identities: Iterable[DataIdentity]) -> bool:
-    """Whether nothing that was recorded speaks against all of them being one data set, image for image."""
+    """Whether, as far as recorded, all of them are one dataset, image for image."""
     known = list(identities)
     return len({each.content for each in known}) <= 1 and len({each.ordered for each in known} - {""}) <= 1

@@ -1,7 +1,7 @@
 """Importing FER2013 from the forms people have it in. Nothing is ever unpacked to disk.
 
-Zip files and folders look the same from here (`open_files`); `tables.py` reads tables, and `own.py` pictures that are
-not FER2013. The check of the counts and the writing are the same for all of them.
+Zip files and folders look the same from here (`open_files`); `tables.py` reads tables, and `own.py` custom
+datasets. The check of the counts and the writing are the same for all of them.
 """
 
 import io
@@ -18,22 +18,19 @@ from PIL import Image
 
 from core.data.archives import DamagedError, Entry, Fault, ZipReader, begins_as_zip, is_clutter
 from core.data.dataset import DatasetInfo, ImportProgress, SplitArrays, check_dataset_name, write_dataset
-from core.data.fer2013 import KAGGLE_NAME, CountDifference, count_differences
+from core.data.fer2013 import CountDifference, count_differences
 from core.data.importers.tables import TABLE_NAMES, is_table, looks_like_table, read_fer2013_csv, read_table_stream
 from core.errors import CountsDifferError, DataError, quote, system_reason
 from core.labels import LABELS
 from core.models import IMAGE_SIZE
 from core.splits import SPLITS
 
-ACCEPTED: Final = (
-    f"a zip file or a folder in the layout of Kaggle's {KAGGLE_NAME} (train/<class>/*.jpg and test/<class>/*.jpg), "
-    "or fer2013.csv, icml_face_data.csv or fer2013.tar.gz"
-)
+ACCEPTED: Final = "Supported: Kaggle zip or folder, fer2013.csv, icml_face_data.csv, fer2013.tar.gz."
 
 _PREFIXES: Final = {"Training_": "train", "PublicTest_": "validation", "PrivateTest_": "test"}
 _FOLDER_SPLITS: Final = {"train": ("train",), "test": ("validation", "test")}
 
-# Real images have at most 2,483 bytes, and there are 35,887 of them; what is far beyond is no FER2013.
+# Real images have at most 2,483 bytes, and there are 35,887 of them; what is far beyond is not FER2013.
 _MAX_IMAGE_BYTES: Final = 1_000_000
 _MAX_TOTAL_BYTES: Final = 1_000_000_000
 _MAX_FILES: Final = 200_000
@@ -47,7 +44,7 @@ class _Entry:
     label: int
     """Class index, 0..6."""
     id: str
-    """Class folder and file name: some file names stand in two classes."""
+    """Class folder and file name: some file names are in two classes."""
     where: str
     """Path inside the source."""
 
@@ -64,21 +61,21 @@ def import_dataset(
     accept_differences: bool = False,
     progress: ImportProgress | None = None,
 ) -> DatasetInfo:
-    """Check FER2013 in any of its forms and keep it as arrays under `data_root`.
+    """Validate FER2013 in any of its forms and write it as arrays under `data_root`.
 
-    A process killed meanwhile leaves either nothing or the whole set; a set of that name stays until the new one is
-    complete.
+    A process killed meanwhile leaves either nothing or the whole dataset; a dataset of that name is kept until the new
+    one is complete.
 
     Args:
         path: zip file, folder, CSV table, or tar archive of one.
-        data_root: where data sets are kept.
-        name: what the data set will be called.
-        accept_differences: go on where the numbers per class are not the published ones.
+        data_root: the folder of the datasets.
+        name: of the dataset.
+        accept_differences: import even if class counts differ from the published ones.
         progress: called now and then with images done and images in all.
 
     Raises:
-        CountsDifferError: the numbers differ, and that was not accepted.
-        DataError: the path is missing, damaged, of another form, or holds images that are not 48x48 gray.
+        CountsDifferError: class counts differ, and that was not accepted.
+        DataError: the path is missing, corrupt, of another form, or has images that are not 48x48 gray.
     """
     check_dataset_name(name)
     try:
@@ -128,25 +125,25 @@ class Files:
 
 @contextmanager
 def open_files(path: Path, max_bytes: int) -> Iterator[Files]:
-    """The files of a folder or zip file; what no honest one has is refused.
+    """The files of a folder or zip file; what no honest one has is rejected.
 
     Args:
         path: the folder or zip file.
         max_bytes: reading a larger file raises `UnusableImageError`.
 
     Raises:
-        DataError: the path is missing, neither of the two, damaged, or holds far too much.
+        DataError: the path is missing, neither of the two, corrupt, or far too large.
         OSError: it cannot be read.
     """
     if path.is_dir():
         yield _folder_files(path, max_bytes)
         return
     if not path.exists():
-        raise DataError(f"There is no file or folder {quote(str(path))}: give {ACCEPTED}.")
+        raise DataError(f"File not found: {quote(str(path))}. {ACCEPTED}")
     if not path.is_file():
-        raise DataError(f"{quote(path.name)} is neither a file nor a folder: give {ACCEPTED}.")
+        raise DataError(f"{quote(path.name)} is neither a file nor a folder. {ACCEPTED}")
     if not begins_as_zip(path):
-        raise DataError(f"{quote(path.name)} cannot be imported: give {ACCEPTED}.")
+        raise DataError(f"Can't import {quote(path.name)}. {ACCEPTED}")
     with _zip_files(path, max_bytes) as files:
         yield files
 
@@ -156,7 +153,7 @@ def _folder_files(path: Path, max_bytes: int) -> Files:
     for folder, _, inside in os.walk(path):
         names.extend(Path(folder, name).relative_to(path).as_posix() for name in inside)
         if len(names) > _MAX_FILES:
-            raise DataError(f"{quote(path.name)} holds more than {_MAX_FILES:,} files: give {ACCEPTED}.")
+            raise DataError(f"{quote(path.name)} contains more than {_MAX_FILES:,} files. {ACCEPTED}")
 
     def read(name: str) -> bytes:
         file = path / name
@@ -178,7 +175,7 @@ def _folder_files(path: Path, max_bytes: int) -> Files:
 
 @contextmanager
 def _zip_files(path: Path, max_bytes: int) -> Iterator[Files]:
-    damaged = DataError(f"{quote(path.name)} is damaged or cut short: download or copy it again.")
+    damaged = DataError(f"{quote(path.name)} is corrupt or truncated. Download or copy it again.")
     with io.FileIO(path) as file:
         try:
             archive = ZipReader(file)
@@ -207,32 +204,32 @@ def _zip_files(path: Path, max_bytes: int) -> Iterator[Files]:
 
 
 def _check_entries(zip_name: str, entries: Sequence[Entry]) -> None:
-    """Refuse what no honest zip of FER2013 has: foreign paths, links, passwords, bombs."""
+    """Reject what no honest zip of FER2013 has: foreign paths, links, passwords, bombs."""
     zip_name = quote(zip_name)
     for entry in entries:
         if entry.faults:
             raise DataError(_refusal(zip_name, entry))
         if _is_image_path(entry.name) and entry.size > _MAX_IMAGE_BYTES:
             raise DataError(
-                f"{zip_name} is refused, since its entry {quote(entry.name)} unpacks to {entry.size:,} bytes, "
-                f"and an image of 48x48 has at most {_MAX_IMAGE_BYTES:,}."
+                f"Rejected: {quote(entry.name)} in {zip_name} unpacks to {entry.size:,} bytes "
+                f"(max {_MAX_IMAGE_BYTES:,} for a 48×48 image)."
             )
     if len(entries) > _MAX_FILES or sum(entry.size for entry in entries) > _MAX_TOTAL_BYTES:
         raise DataError(
-            f"{zip_name} is refused, since it holds more than {_MAX_FILES:,} files or unpacks to more than "
-            f"{_MAX_TOTAL_BYTES // 10**6:,} MB: give {ACCEPTED}."
+            f"Rejected: {zip_name} contains more than {_MAX_FILES:,} files or unpacks to more than "
+            f"{_MAX_TOTAL_BYTES // 10**6:,} MB. {ACCEPTED}"
         )
     if len({entry.name for entry in entries}) < len(entries):
-        raise DataError(f"{zip_name} is refused, since it holds two entries of the same name: pack it again.")
+        raise DataError(f"Rejected: {zip_name} has two entries of the same name. Zip it again.")
 
 
 def _refusal(zip_name: str, entry: Entry) -> str:
     fault = entry.faults[0]
     if fault is Fault.ENCRYPTED:
-        return f"{zip_name} {fault}: give one without."
+        return f"{zip_name} {fault}. Use one without."
     if fault is Fault.METHOD:
-        return f"{zip_name} {fault}: pack it again as an ordinary zip file."
-    return f"{zip_name} is refused, since its entry {quote(entry.name)} {fault}."
+        return f"{zip_name} {fault}. Zip it again with standard compression."
+    return f"Rejected: {quote(entry.name)} in {zip_name} {fault}."
 
 
 # --- the layout train/<class>/*.jpg, test/<class>/*.jpg
@@ -259,32 +256,30 @@ def _entries(source_name: str, files: Sequence[str]) -> list[_Entry]:
         entries.append(_Entry(_split_of(source_name, file, parts[0]), label, f"{LABELS[label]}/{parts[2]}", file))
     if foreign:
         raise DataError(
-            f"{source_name} has {len(foreign):,} files that are in no known class folder, the first being "
-            f"{quote(foreign[0])}: the classes are {', '.join(LABELS)}."
+            f"{source_name} has {len(foreign):,} files outside the known class folders (first: {quote(foreign[0])}). "
+            f"The classes are {', '.join(LABELS)}."
         )
     missing = [split for split in SPLITS if not any(entry.split == split for entry in entries)]
     if not entries:
         raise DataError(
-            f"{source_name} has no folders train/<class> and test/<class> with images: give {ACCEPTED}, "
-            "or your own pictures under another name than fer2013."
+            f"{source_name} has no folders train/<class> and test/<class> with images. {ACCEPTED} "
+            "For a custom dataset, choose a name other than fer2013."
         )
     if missing:
         prefix = next(prefix for prefix, split in _PREFIXES.items() if split == missing[0])
-        raise DataError(
-            f"{source_name} has no {missing[0]} images (file names beginning with {prefix}): give {ACCEPTED}."
-        )
+        raise DataError(f"{source_name} has no {missing[0]} images (file names beginning with {prefix}). {ACCEPTED}")
     return entries
 
 
 def _split_of(source_name: str, file: str, folder: str) -> str:
-    """The split that a file name tells; the folder must agree."""
+    """The split that a file name implies; the folder must agree."""
     for prefix, split in _PREFIXES.items():
         if file.rsplit("/", 1)[-1].startswith(prefix) and split in _FOLDER_SPLITS[folder]:
             return split
     prefixes = [prefix for prefix, split in _PREFIXES.items() if split in _FOLDER_SPLITS[folder]]
     raise DataError(
-        f"{source_name} has a file {quote(file)}, but names under {folder}/ begin with {' or '.join(prefixes)} "
-        "in FER2013: give the data set with its original file names."
+        f"{source_name} has a file {quote(file)}, but in FER2013 names under {folder}/ begin with "
+        f"{' or '.join(prefixes)}. Use the dataset with its original file names."
     )
 
 
@@ -317,7 +312,7 @@ def _check_table_counts(splits: Mapping[str, SplitArrays], accept: bool) -> list
 
 
 def _check_counts(found: Mapping[tuple[str, str], int], accept: bool) -> list[CountDifference]:
-    """Where the numbers per split and class name are not the published ones.
+    """Counts per split and class name that differ from the published ones.
 
     Raises:
         CountsDifferError: there are such, and they are not accepted.
@@ -328,9 +323,9 @@ def _check_counts(found: Mapping[tuple[str, str], int], accept: bool) -> list[Co
     if differences and not accept:
         first = differences[0]
         raise CountsDifferError(
-            f"{len(differences)} of the 21 numbers of images are not the published ones, the first being "
-            f"{first['split']}/{first['label']} with {first['found']:,} instead of {first['published']:,}: "
-            "check the source, or go on anyway with `--accept-differences` or the tick box on the Data page.",
+            f"{len(differences)} of 21 class counts differ from the published ones (first: {first['split']}/"
+            f"{first['label']} has {first['found']:,} images instead of {first['published']:,}). Check the source, or "
+            "import it anyway with `--accept-differences` or the check box on the Data page.",
             differences,
         )
     return differences
@@ -356,8 +351,8 @@ def _decode_all(entries: Sequence[_Entry], files: Files, progress: ImportProgres
         progress(total, total)
     if unusable:
         raise DataError(
-            f"{len(unusable):,} of {total:,} images cannot be used, the first being {unusable[0]}: "
-            "FER2013 has 48x48 gray JPEG images only, so get the data set again."
+            f"{len(unusable):,} of {total:,} images are unusable (first: {unusable[0]}). "
+            "FER2013 has 48×48 grayscale JPEG images only. Get the dataset again."
         )
     splits = np.array([entry.split for entry in entries])
     labels = np.array([entry.label for entry in entries], dtype=np.uint8)
@@ -370,13 +365,13 @@ def _decode(data: bytes) -> np.ndarray:
     try:
         image: Image.Image = Image.open(io.BytesIO(data), formats=("JPEG", "PNG"))
         if image.size != (IMAGE_SIZE, IMAGE_SIZE):  # before load(), which takes memory as the header says
-            raise UnusableImageError(f"{image.width}x{image.height} pixels")
+            raise UnusableImageError(f"{image.width}×{image.height} pixels")
         if image.mode in ("1", "P"):
             image = image.convert("RGB")
         pixels = np.asarray(image)
     except UnusableImageError:
         raise
-    except Exception as error:  # Pillow raises nearly anything on damaged files
+    except Exception as error:  # Pillow raises nearly anything on corrupt files
         raise UnusableImageError("not a readable JPEG or PNG image") from error
     if image.mode == "RGB" and (pixels == pixels[..., :1]).all():
         pixels = pixels[..., 0]

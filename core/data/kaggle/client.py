@@ -1,16 +1,16 @@
 """The one place that runs Kaggle's own client: `python -m core.data.kaggle.client FOLDER`, which can be killed.
 
 Importing the client logs in, its first request has no time limit, and it may end the process: so it never runs inside
-another one. `kaggle_process.py` starts it, watches it, and reads the one line of JSON that it ends with:
+another one. `process.py` starts it, watches it, and reads the one line of JSON that it ends with:
 
     {"outcome": "done"}
     {"outcome": "rejected"}                      the credentials are not valid
-    {"outcome": "status", "status": 403}         what Kaggle's server answered
+    {"outcome": "status", "status": 403}         the response of Kaggle's server
     {"outcome": "unreachable"}                   no connection, or one that broke again and again
     {"outcome": "short"}                         less or more arrived than was announced
     {"outcome": "system", "code": 28}            errno
-    {"outcome": "unforeseen", "where": "..."}    class of the error and where; never its message, which might hold
-                                                 a secret
+    {"outcome": "unforeseen", "where": "..."}    class of the error and where; never its message, which might
+                                                 contain a secret
 """
 
 import json
@@ -25,7 +25,7 @@ from core.data.fer2013 import KAGGLE_NAME
 
 
 def fetch_dataset(folder: Path) -> dict[str, Any]:
-    """Download the data set's zip into a folder, going on with what is there; what came of it."""
+    """Download the dataset's zip into a folder, resuming a partial download; returns the outcome."""
     try:
         import kaggle
         import requests

@@ -147,13 +147,13 @@ def test_names_that_could_leave_the_folder_are_refused(tmp_path: Path, name: str
         lambda: delete_dataset(tmp_path, name),
         lambda: write(tmp_path, name),
     ):
-        with pytest.raises(DataError, match="is not a name for a data set"):
+        with pytest.raises(DataError, match="Invalid dataset name"):
             action()
 
 
 def test_unknown_split_names_those_there_are(tmp_path: Path) -> None:
     write(tmp_path)
-    with pytest.raises(DataError, match="has no split 'seed-test': choose one of train, validation, test"):
+    with pytest.raises(DataError, match="has no split 'seed-test'. Choose one of train, validation, test"):
         load_split(tmp_path, "small", "seed-test")
 
 
@@ -186,7 +186,7 @@ def test_damage_is_noticed_when_opened(tmp_path: Path, file: str, damage: object
     write(tmp_path)
     write(tmp_path, "other")
     damage(tmp_path / "small" / file)  # type: ignore[operator]
-    with pytest.raises(DataError, match=r"^Data set 'small' is damaged \(.*\): import it again\.$"):
+    with pytest.raises(DataError, match=r"^Dataset 'small' is corrupt \(.*\)\. Import it again\.$"):
         load_split(tmp_path, "small", "train")
     assert "other" in [info.name for info in list_datasets(tmp_path)]
 
@@ -197,7 +197,7 @@ def test_labels_that_do_not_fit_the_counts_are_noticed(tmp_path: Path) -> None:
     content = json.loads(path.read_text())
     content["counts"]["train"] |= {"angry": 3, "disgust": 1}
     path.write_text(json.dumps(content))
-    with pytest.raises(DataError, match="damaged"):
+    with pytest.raises(DataError, match="corrupt"):
         load_split(tmp_path, "small", "train")
 
 
@@ -228,7 +228,7 @@ def test_failed_writing_keeps_the_old_set_and_leaves_nothing(tmp_path: Path, mon
 
     with monkeypatch.context() as patch:
         patch.setattr(dataset, "write_json", full)
-        with pytest.raises(DataError, match=r"The disk of .* is full: free some space"):
+        with pytest.raises(DataError, match=r"The disk of .* is full\. Free some space"):
             write(tmp_path, seed=2)
     assert read_info(tmp_path, "small") == old
     assert sorted(entry.name for entry in tmp_path.iterdir()) == [".import.lock", "small"]
@@ -236,7 +236,7 @@ def test_failed_writing_keeps_the_old_set_and_leaves_nothing(tmp_path: Path, mon
 
 def test_data_root_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match="Cannot write data sets under"):
+    with pytest.raises(DataError, match="Cannot write datasets under"):
         write(tmp_path / "file" / "data")
 
 

@@ -11,7 +11,7 @@ import pytest
 from core.data.archives import is_zip
 from core.data.decode import decode_image, to_face
 from core.errors import ImageError
-from core.prediction.pictures import MAX_ENTRIES, Picture, pictures_in_zip
+from core.prediction.pictures import MAX_ENTRIES, ImageFile, images_in_zip
 from tests import hostile
 
 SECONDS = 2.0
@@ -21,10 +21,10 @@ GROWTH_BYTES = 200_000_000
 def take(name: str, data: bytes) -> list[str]:
     """What the page does with an upload: the sentences of what is refused; the rest must be pictures."""
     if is_zip(data):
-        pictures = list(pictures_in_zip(cast(io.RawIOBase, io.BytesIO(data)), name))
+        pictures = list(images_in_zip(cast(io.RawIOBase, io.BytesIO(data)), name))
         assert 1 <= len(pictures) <= MAX_ENTRIES + 1
     else:
-        pictures = [Picture(name, lambda: data)]
+        pictures = [ImageFile(name, lambda: data)]
     refused = []
     for picture in pictures:
         try:

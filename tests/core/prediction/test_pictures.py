@@ -10,7 +10,7 @@ from PIL import Image
 
 from core.errors import ImageError
 from core.prediction import pictures
-from core.prediction.pictures import pictures_at
+from core.prediction.pictures import images_at
 
 
 @pytest.fixture
@@ -28,11 +28,11 @@ def place(tmp_path: Path) -> Path:
 
 
 def names(places: list[str], below: Path) -> list[str]:
-    return [os.path.relpath(picture.name, below) for picture in pictures_at(places)]
+    return [os.path.relpath(picture.name, below) for picture in images_at(places)]
 
 
 def refusal(place: str) -> str:
-    [picture] = pictures_at([place])
+    [picture] = images_at([place])
     with pytest.raises(ImageError) as caught:
         picture.read()
     return str(caught.value)
@@ -41,7 +41,7 @@ def refusal(place: str) -> str:
 def test_a_folder_is_read_with_all_below_and_without_clutter(place: Path) -> None:
     found = ["a.png", "b.png", "notes.txt", "z.zip/inside/a.png", "sub/c.png"]
     assert names([str(place)], place) == found
-    for picture in pictures_at([str(place)]):
+    for picture in images_at([str(place)]):
         assert (picture.read()[:4] == b"\x89PNG") == (not picture.name.endswith(".txt"))
 
 
@@ -71,9 +71,9 @@ def test_a_zip_is_bounded_in_entries_and_bytes(tmp_path: Path, monkeypatch: pyte
         for number in range(6):
             archive.writestr(f"{number}.png", bytes(1000))
     monkeypatch.setattr(pictures, "MAX_ENTRIES", 4)
-    found = list(pictures_at([str(tmp_path / "z.zip")]))
+    found = list(images_at([str(tmp_path / "z.zip")]))
     assert len(found) == 5
     with pytest.raises(ImageError, match="those after the first 4 were left out"):
         found[-1].read()
     monkeypatch.setattr(pictures, "MAX_UNPACKED", 2500)
-    assert len(list(pictures_at([str(tmp_path / "z.zip")]))) == 3
+    assert len(list(images_at([str(tmp_path / "z.zip")]))) == 3

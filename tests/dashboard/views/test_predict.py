@@ -16,9 +16,9 @@ from streamlit.testing.v1 import AppTest
 
 from core.data.dataset import load_split
 from core.models.cnn import build_model
-from core.prediction.batch import frame_picture, predict_pictures
-from core.prediction.pictures import Picture
-from core.prediction.predictor import Framed, Predictor, limit_threads
+from core.prediction.batch import predict_images, read_and_crop
+from core.prediction.pictures import ImageFile
+from core.prediction.predictor import FaceCrops, Predictor, limit_threads
 from core.review.runs import annotate
 from dashboard.state import cache
 from dashboard.views.predict import work
@@ -147,15 +147,15 @@ def test_the_page_says_what_the_pipeline_says_and_computes_only_what_is_new(
 ) -> None:
     kept, looked_at = work.Memory(), []
 
-    def frame(picture: Picture, **options: Any) -> Framed:
+    def frame(picture: ImageFile, **options: Any) -> FaceCrops:
         looked_at.append(picture.key)
-        return frame_picture(picture, **options)
+        return read_and_crop(picture, **options)
 
     monkeypatch.setattr(work, "memory", lambda: kept)
-    monkeypatch.setattr("core.prediction.batch.frame_picture", frame)
+    monkeypatch.setattr("core.prediction.batch.read_and_crop", frame)
     networks = [work.Network(key, key, None, lambda: Predictor.load(run.paths.weights)) for key in "ab"]
-    pictures = [Picture("face.png", partial(crop, demo_root, number), str(number)) for number in range(3)]
-    pictures[1] = Picture("face.png", lambda: b"broken", "1")
+    pictures = [ImageFile("face.png", partial(crop, demo_root, number), str(number)) for number in range(3)]
+    pictures[1] = ImageFile("face.png", lambda: b"broken", "1")
 
     def results(count: int) -> list[work.Result]:
         return work.results(pictures[:count], networks, False, 1.0, lambda *_: None)
@@ -163,7 +163,7 @@ def test_the_page_says_what_the_pipeline_says_and_computes_only_what_is_new(
     results(2)
     found = results(3)
     assert looked_at == ["0", "1", "2"]  # once for both networks
-    expected = list(predict_pictures(networks[0].load(), pictures))
+    expected = list(predict_images(networks[0].load(), pictures))
     for result, photo in zip(found, expected, strict=True):
         assert [each.problem for each in result.photos] == [photo.problem] * 2
         for each in result.photos:

@@ -85,5 +85,5 @@ def test_progress_and_time(tmp_path: Path) -> None:
 
 
 def test_bad_name_is_refused_before_anything_is_drawn(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="is not a name for a data set"):
+    with pytest.raises(DataError, match="Invalid dataset name"):
         import_demo(tmp_path, name="../demo", progress=lambda done, total: pytest.fail("drew something"))

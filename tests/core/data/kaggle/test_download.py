@@ -1,4 +1,4 @@
-"""FER2013 from Kaggle: the real client against a stand-in for its server; every mishap ends in time, in one sentence,
+"""FER2013 from Kaggle: the real client against a stand-in for its server; every failure ends in time, with a clear message,
 and the next try works."""
 
 import contextlib
@@ -106,7 +106,7 @@ def works(data_root: Path) -> None:
 
 
 def failed(data_root: Path, *parts: str, silence: float = LONG) -> Download:
-    """It failed with one sentence that says what to do."""
+    """It failed with a message that says what to do."""
     ended = download(data_root, silence)
     assert ended.state == "failed"
     assert all(part in ended.error for part in parts), ended.error
@@ -161,14 +161,14 @@ def test_the_real_zip(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_credentials(data_root: Path, server: StandIn) -> None:
-    with pytest.raises(DataError, match=r"^There is no Kaggle token on this machine: .*kaggle\.com/settings/api\.$"):
+    with pytest.raises(DataError, match=r"^No Kaggle token on this machine\. Create one at .*kaggle\.com/settings/api "):
         kaggle.start_download(data_root)
     assert kaggle.look(data_root) is None
 
 
 def test_a_token_that_kaggle_refuses_is_not_kept(data_root: Path, server: StandIn) -> None:
     credentials.keep(parse_credentials("KGAT_wrong-0123456789"))
-    assert failed(data_root, "does not accept this token", "not kept", "kaggle.com/settings/api").rejected
+    assert failed(data_root, "rejected this token", "not saved", "kaggle.com/settings/api").rejected
     assert credentials.find_credentials() is None
     credentials.keep(parse_credentials(TOKEN))
     works(data_root)
@@ -176,11 +176,11 @@ def test_a_token_that_kaggle_refuses_is_not_kept(data_root: Path, server: StandI
 
 def test_what_the_server_answers(data_root: Path, server: StandIn) -> None:
     for status, parts in (
-        (403, ["(403)", "open https://www.kaggle.com/datasets/msambare/fer2013, accept its terms, then try again"]),
-        (404, ["no data set msambare/fer2013 (404)", "from a file"]),
-        (429, ["(429)", "in some minutes"]),
-        (500, ["trouble of its own (500)", "in some minutes"]),
-        (401, ["does not accept this token", "not kept"]),
+        (403, ["(403)", "accept the terms on https://www.kaggle.com/datasets/msambare/fer2013, then try again"]),
+        (404, ["no dataset msambare/fer2013 (404)", "from a file"]),
+        (429, ["rate limit reached (429)", "in a few minutes"]),
+        (500, ["having problems (500)", "in a few minutes"]),
+        (401, ["rejected this token", "not saved"]),
     ):
         credentials.keep(parse_credentials(LEGACY))
         server.status = status
@@ -193,16 +193,16 @@ def test_what_the_server_answers(data_root: Path, server: StandIn) -> None:
 def test_offline(data_root: Path, server: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     credentials.keep(parse_credentials(LEGACY))
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    failed(data_root, "cannot be reached", "check network and proxy")
+    failed(data_root, "Can't reach Kaggle", "Check network and proxy")
     monkeypatch.setenv("http_proxy", server.environment["http_proxy"])
     works(data_root)
 
 
 def test_a_server_that_falls_silent(data_root: Path, server: StandIn) -> None:
     credentials.keep(parse_credentials(TOKEN))
-    for byte, kept in ((-1, ""), (0, ""), (1_500_000, "1.0 MB that arrived are kept")):
+    for byte, kept in ((-1, ""), (0, ""), (1_500_000, "1.0 MB kept.")):
         server.stalls_at = byte
-        failed(data_root, "sent nothing for 3 s", kept, silence=SHORT)
+        failed(data_root, "No data from Kaggle for 3 s", kept, silence=SHORT)
     server.stalls_at = None
     works(data_root)
 
@@ -210,7 +210,7 @@ def test_a_server_that_falls_silent(data_root: Path, server: StandIn) -> None:
 def test_a_break_at_half_is_resumed(data_root: Path, server: StandIn) -> None:
     credentials.keep(parse_credentials(TOKEN))
     server.breaks_at = len(server.content) // 2
-    failed(data_root, "sent nothing for", "that arrived are kept", silence=SHORT)
+    failed(data_root, "No data from Kaggle for", "MB kept.", silence=SHORT)
     server.breaks_at = None
     server.asked.clear()
     works(data_root)
@@ -223,7 +223,7 @@ def test_a_corrupt_zip_of_the_right_size_is_removed(data_root: Path, server: Sta
     whole = server.content
     place = whole.index(b"train/")  # in the first header of an image
     server.content = whole[: place + 100] + bytes(400) + whole[place + 500 :]
-    failed(data_root, "is damaged, and was removed")
+    failed(data_root, "was corrupt and has been removed")
     assert looked(data_root).kept_bytes == 0
     server.content = whole
     works(data_root)
@@ -232,7 +232,7 @@ def test_a_corrupt_zip_of_the_right_size_is_removed(data_root: Path, server: Sta
 def test_other_numbers_are_refused_unless_accepted(data_root: Path, server: StandIn) -> None:
     credentials.keep(parse_credentials(TOKEN))
     kaggle_process.download_and_import(data_root)
-    assert "21 of its 21 numbers differ, train/angry has 2 images instead of 3,995" in looked(data_root).error
+    assert "21 of 21 class counts differ (first: train/angry has 2 images instead of 3,995)" in looked(data_root).error
     assert looked(data_root).kept_bytes == 0
 
 
@@ -240,7 +240,7 @@ def test_too_little_space(data_root: Path, server: StandIn, monkeypatch: pytest.
     credentials.keep(parse_credentials(TOKEN))
     with monkeypatch.context() as small:
         small.setattr(kaggle, "_SPARE_BYTES", 10**15)
-        with pytest.raises(DataError, match=r"too full, since FER2013 needs .* MB are free: free some space"):
+        with pytest.raises(DataError, match=r"Not enough disk space .* FER2013 needs .* MB are free\. Free some space"):
             kaggle.start_download(data_root)
 
 
@@ -268,17 +268,17 @@ def test_a_refusal_without_a_reason_of_the_system_still_says_something(
     (tmp_path / ".download" / "fer2013.zip").touch()
     monkeypatch.setattr(Path, "touch", refuse)
     monkeypatch.setattr(Path, "unlink", refuse)
-    with pytest.raises(DataError, match=f"cannot be cancelled: {says}\\.$"):
+    with pytest.raises(DataError, match=f"Can't cancel the download: {says}\\.$"):
         kaggle.cancel(tmp_path)
-    with pytest.raises(DataError, match=f"cannot be removed: {says}\\.$"):
+    with pytest.raises(DataError, match=f"Can't remove the partial download: {says}\\.$"):
         kaggle.forget(tmp_path)
 
 
 def test_one_at_a_time_and_cancel(data_root: Path, server: StandIn) -> None:
     slow_start(data_root, server)
-    with pytest.raises(DataError, match="is being downloaded already"):
+    with pytest.raises(DataError, match="is already being downloaded"):
         kaggle.start_download(data_root)
-    with pytest.raises(DataError, match="cancel that first"):
+    with pytest.raises(DataError, match="Cancel the download first"):
         kaggle.forget(data_root)
     kaggle.cancel(data_root)
     ended = wait(data_root)
@@ -295,7 +295,7 @@ def test_killed_it_is_interrupted_and_its_client_goes_too(data_root: Path, serve
     [ours] = [each for each in downloads_of(data_root) if "core.data.kaggle.process" in each.info["cmdline"]]
     ours.send_signal(signal.SIGKILL)
     wait_for(lambda: looked(data_root).state == "interrupted", 60, "being interrupted")
-    assert "was interrupted" in looked(data_root).sentence
+    assert "Download interrupted." in looked(data_root).sentence
     wait_for(lambda: downloads_of(data_root) == [], 60, "the client's end")
     kaggle.forget(data_root)
     server.content, server.bytes_per_second = whole, 0
@@ -339,21 +339,21 @@ def test_the_secret_is_nowhere_but_in_its_file(
 @pytest.mark.parametrize(
     ("text", "user", "part"),
     [
-        ("", "", "No Kaggle token was given"),
-        ("short", "", "no Kaggle token"),
-        ("two words of secret-canary", "", "no Kaggle token"),
-        ("secret-canary-ü-0123456789", "", "no Kaggle token"),
-        (KEY, "", "needs its user name"),
-        (KEY, "ada lovelace", "no Kaggle user name"),
-        ("{", "", "malformed, since it is no JSON"),
-        ('{"username": "secret-canary"', "", "malformed, since it is no JSON"),
-        ('["secret-canary"]', "", "does not hold a user name and a key"),
-        ("{}", "", "its username and its key cannot be right"),
-        ('{"username": "ada", "key": ""}', "", "its key cannot be right"),
-        ('{"username": "ada", "key": ["secret-canary"]}', "", "its key cannot be right"),
-        ('{"username": 7, "key": "secret-canary-0123456789"}', "", "its username cannot be right"),
-        ("[" * 9000, "", "malformed"),
-        ("x" * 100_000, "", "malformed"),
+        ("", "", "No Kaggle token entered"),
+        ("short", "", "not a valid Kaggle token"),
+        ("two words of secret-canary", "", "not a valid Kaggle token"),
+        ("secret-canary-ü-0123456789", "", "not a valid Kaggle token"),
+        (KEY, "", "also need the username"),
+        (KEY, "ada lovelace", "Invalid Kaggle username"),
+        ("{", "", "not valid JSON"),
+        ('{"username": "secret-canary"', "", "not valid JSON"),
+        ('["secret-canary"]', "", "has no username and key"),
+        ("{}", "", "an invalid username and key"),
+        ('{"username": "ada", "key": ""}', "", "an invalid key"),
+        ('{"username": "ada", "key": ["secret-canary"]}', "", "an invalid key"),
+        ('{"username": 7, "key": "secret-canary-0123456789"}', "", "an invalid username"),
+        ("[" * 9000, "", "not valid JSON"),
+        ("x" * 100_000, "", "has no username and key"),
     ],
 )
 def test_what_is_no_credentials(text: str, user: str, part: str) -> None:
@@ -382,7 +382,7 @@ def test_credentials_are_kept_replaced_and_removed(machine: Path) -> None:
 def test_a_malformed_file_of_the_machine_is_named(machine: Path, data_root: Path) -> None:
     (machine / ".kaggle").mkdir()
     (machine / ".kaggle" / "kaggle.json").write_text('{"username": "ada"')
-    with pytest.raises(DataError, match=r"^~/.kaggle/kaggle.json of this machine cannot be used, .* malformed"):
+    with pytest.raises(DataError, match=r"^~/.kaggle/kaggle.json on this machine is malformed"):
         kaggle.start_download(data_root)
 
 
@@ -399,13 +399,13 @@ def fer(*arguments: object, **options: str) -> "subprocess.CompletedProcess[str]
 def test_the_command_downloads_keeps_the_token_and_never_shows_it(data_root: Path, server: StandIn) -> None:
     where = ["--data-root", data_root]
     without = fer("download", *where)
-    assert without.returncode == 2 and without.stderr.splitlines()[-1].startswith("There is no Kaggle token")
+    assert without.returncode == 2 and without.stderr.splitlines()[-1].startswith("No Kaggle token")
     done = fer("download", *where, "--token-file", "-", "--accept-differences", "--json", input=TOKEN)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["name"] == "fer2013"
     assert "https://www.kaggle.com/datasets/msambare/fer2013" in done.stderr
     shown = fer("credentials")
-    assert shown.stdout == "A download would use the token kept here.\n"
+    assert shown.stdout == "A download would use the saved token.\n"
     removed = fer("credentials", "--remove")
     assert removed.stdout == "There is no Kaggle token on this machine.\n"
     for result in (without, done, shown, removed):
@@ -443,12 +443,12 @@ def test_the_page(data_root: Path, server: StandIn, machine: Path, monkeypatch: 
     assert "[msambare/fer2013](https://www.kaggle.com/datasets/msambare/fer2013)" in words()
     assert "the terms that stand there" in words() and "kaggle.com/settings/api" in words()
     submit("")
-    assert "No Kaggle token was given" in words()
+    assert "No Kaggle token entered" in words()
     submit(KEY)
-    assert "needs its user name" in words()
+    assert "also need the username" in words()
     whole, server.bytes_per_second = server.content, 100_000
     submit("", file=LEGACY.encode()[:-1])
-    assert "kaggle.json is malformed, since it is no JSON" in words()
+    assert "kaggle.json is not valid JSON" in words()
     submit("", file=LEGACY.encode())
     assert looked(data_root).running and not app.error
     hold_no_secret()
@@ -458,22 +458,22 @@ def test_the_page(data_root: Path, server: StandIn, machine: Path, monkeypatch: 
     app.button(key="kaggle-cancel").click().run()
     wait(data_root)
     app.run()
-    assert "The download was cancelled" in words()
+    assert "Download cancelled." in words()
     server.content, server.bytes_per_second = whole, 0
     app.button(key="kaggle-again").click().run()
     wait(data_root)
     app.run()
-    assert "21 of its 21 numbers differ" in words() and "FER2013 needs" not in words()
+    assert "21 of 21 class counts differ" in words() and "FER2013 needs" not in words()
     assert download(data_root).state == "finished"
     app.run()
-    assert "FER2013 was downloaded and imported" in words()
+    assert "FER2013 downloaded and imported" in words()
     app.button(key="kaggle-close").click().run()
-    assert kaggle.look(data_root) is None and "was downloaded" not in words()
-    assert "With the user name and key kept here." in words()
+    assert kaggle.look(data_root) is None and "FER2013 downloaded" not in words()
+    assert "the saved username and key." in words()
     hold_no_secret()
     app.button(key="kaggle-remove").click().run()
     assert credentials.find_credentials() is None and "Keep it and download" in [button.label for button in app.button]
     (machine / ".kaggle").mkdir()
     (machine / ".kaggle" / "kaggle.json").write_text("{")
     app.run()
-    assert "~/.kaggle/kaggle.json of this machine cannot be used" in words()
+    assert "~/.kaggle/kaggle.json on this machine is malformed" in words()

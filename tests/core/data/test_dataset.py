@@ -135,7 +135,7 @@ def test_missing_set_says_how_to_import_it(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         load_split(tmp_path, "fer2013", "train")
     assert str(caught.value) == (
-        "Data set 'fer2013' is not imported yet: run `python -m core data import PATH` or use the Data page."
+        "Dataset 'fer2013' is not imported. Run `python -m core data import PATH` or use the Data page."
     )
     assert list_datasets(tmp_path / "nowhere") == []
 

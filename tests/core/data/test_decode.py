@@ -200,13 +200,13 @@ def test_result_is_a_plain_picture_without_metadata() -> None:
 
 def test_empty_and_oversized_files() -> None:
     assert refusal(b"") == "'photo.jpg' is empty. Use JPEG, PNG, WebP, BMP or GIF."
-    message = "'photo.jpg' has more than 20 MB: save it smaller and try again."
+    message = "'photo.jpg' is too large (max 20 MB)."
     assert refusal(encode(gradient()) + bytes(MAX_IMAGE_BYTES)) == message
 
 
 def test_a_strip_on_which_no_face_fits_is_refused() -> None:
     assert decode_image(encode(gradient().resize((500, 10))), "photo.jpg").size == (500, 10)
-    message = "'photo.jpg' is 501 by 10 pixels, too long a strip for a face: cut out the part with the face."
+    message = "'photo.jpg' has too extreme an aspect ratio (501×10). Crop it to the face."
     assert refusal(encode(gradient().resize((501, 10)))) == message
     assert "too extreme an aspect ratio (10×501)" in refusal(encode(gradient().resize((10, 501))))
 

@@ -109,14 +109,14 @@ def test_without_fer2013(tmp_path: Path, data_root: Path, table: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "part"),
     [
-        (lambda rows: rows[:-1], "has 55 rows and 'fer2013' has 56 images"),
+        (lambda rows: rows[:-1], "has 55 rows, but 'fer2013' has 56 images"),
         (lambda rows: [*rows, [*rows[-1][:1], "", *rows[-1][2:]]], "has 57 rows"),
         (lambda rows: [], "has no rows"),
         (lambda rows: [rows[1], rows[0], *rows[2:]], "not row 0. Use fer2013new.csv in its original order"),
         (lambda rows: [["Testing", *rows[0][1:]], *rows[1:]], "Line 2 of"),
         (lambda rows: [[*rows[0][:2], "-1", *rows[0][3:]], *rows[1:]], "no valid Usage or number of votes"),
         (lambda rows: [rows[0][:5], *rows[1:]], "has 5 columns"),
-        (lambda rows: [[row[0].replace("Public", "Private"), *row[1:]] for row in rows], "is of another Usage"),
+        (lambda rows: [[row[0].replace("Public", "Private"), *row[1:]] for row in rows], "has another Usage"),
     ],
 )
 def test_what_does_not_belong_together(base: Path, table: Path, tmp_path: Path, change: object, part: str) -> None:

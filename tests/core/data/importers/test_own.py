@@ -117,8 +117,8 @@ def test_names_in_capitals_and_mapped_names(tmp_path: Path, root: Path) -> None:
     renamed = {name.replace("happy/", "Happiness/").replace("sad/", "SAD/"): data for name, data in files.items()}
     renamed |= {"contempt/1.jpg": b"not even a picture"}
     path = folder(tmp_path / "set", renamed)
-    not_own(path, root, "2 folders that are no class", "'Happiness' (5)", "'contempt' (1)", "'Happiness=happy'")
-    not_own(path, root, "'sat', which is no class", mapping={"happiness": "sat"})
+    not_own(path, root, "2 folders that are not classes", "'Happiness' (5)", "'contempt' (1)", "'Happiness=happy'")
+    not_own(path, root, "'sat', which is not a class", mapping={"happiness": "sat"})
     info = import_own(path, root, name="mine", mapping=parse_mapping(["happiness=happy", "Contempt = -"]))
     assert info.total == 35
 

@@ -1,8 +1,4 @@
-"""Pictures from outside: the one safe way from any bytes to pixels, and from pixels to what the network sees.
-
-Photos come turned, transparent, 16 bits deep or in printers' colours, and Pillow turns several of these into wrong
-pixels without a word; an 89-byte file may ask for gigabytes. So everything is checked, and converted in a fixed order.
-"""
+"""The exceptions of this project, and how names from outside are shown in their messages."""
 
 import unicodedata
 from collections.abc import Mapping, Sequence

@@ -40,15 +40,15 @@ def epoch_row(epoch: int = 1, accuracy: float = 0.5, *, steps: int = 80, seconds
 
 
 def fake_predictions(accuracy: float, images: int = 70) -> Scored:
-    """Labels and probabilities of which this share is right."""
+    """Labels and probabilities with this accuracy."""
     labels = np.arange(images) % NUM_CLASSES
     wrong = np.arange(images) >= round(accuracy * images)
     return labels, np.full((images, NUM_CLASSES), 0.02) + 0.86 * np.eye(NUM_CLASSES)[(labels + wrong) % NUM_CLASSES]
 
 
 def evaluation(splits: Mapping[str, Scored]) -> dict[str, Any]:
-    """What an evaluation gives for these splits, and for `validation` and `test` together where both are there. Each
-    tenth image passes for one that also stands in train; the mean of two equal views is the same again."""
+    """The evaluation of these splits, and of `validation` and `test` together where both are given. Every tenth image
+    counts as a train duplicate; TTA has the same metrics."""
     scored = dict(splits)
     if {"validation", "test"} <= scored.keys():
         labels, probabilities = zip(scored["validation"], scored["test"], strict=True)
@@ -75,9 +75,9 @@ def summary(
 
     Args:
         rows: of `epochs.jsonl`; by default one.
-        scored: what `evaluation` gave; None before the end of the run.
-        fingerprint: of the data set, whatever the order of its images.
-        ordered_fingerprint: of its ids and its order, too.
+        scored: as `evaluation` returns it; None before the end of the run.
+        fingerprint: of the dataset, independent of the order of its images.
+        ordered_fingerprint: of its ids and its order too.
         more: other values for its fields.
     """
     rows = rows or [epoch_row()]

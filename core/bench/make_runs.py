@@ -26,13 +26,13 @@ EPOCHS: Final = 50
 DETAILED: Final = 20
 """Runs that also have step rows and predictions."""
 STEPS_PER_EPOCH: Final = 220
-SEEDS_PER_RECIPE: Final = 5
+SEEDS_PER_CONFIG: Final = 5
 
 VALIDATION_COUNTS: Final = (467, 56, 496, 895, 607, 653, 415)
 TEST_COUNTS: Final = (491, 55, 528, 879, 626, 594, 416)
 """Images per class, as in FER2013."""
 STATES: Final = ("finished",) * 40 + ("stopped",) * 4 + ("failed",) * 3 + ("crashed",) * 2 + ("damaged",)
-"""None waits: a server on the folder would start to train it."""
+"""None is queued: a server on the folder would start to train it."""
 AUTHORS: Final = ("Ana", "Björn", "Chidi", "Dewi", "Elif", "")
 TAGS: Final = ("baseline", "augmentation", "paper", "long", "to repeat", "slow")
 REVIEWS: Final = ("unreviewed",) * 7 + ("in review", "approved", "rejected")
@@ -46,15 +46,15 @@ def make_runs(
     """Fill a folder; the ids of the runs with steps and predictions, which are the newest ones and have all finished.
 
     Args:
-        root: where the run folders go; made if missing, and without any of these runs yet.
+        root: where the run folders go; created if missing, and without any of these runs yet.
         runs: how many.
         epochs: rows of each `epochs.jsonl`.
         detailed: how many of them get `steps.jsonl`, 220 rows per epoch, and predictions.
-        seed: decides everything.
+        seed: fixes all random choices.
     """
     chosen = []
     pool: list[dict[str, Any]] = []
-    for number in reversed(range(runs)):  # the detailed ones first: the others take over figures from them
+    for number in reversed(range(runs)):  # the detailed ones first: the others reuse their metrics
         chance = random.Random(f"{seed} {number}")
         created = CREATED + timedelta(hours=6 * number, seconds=chance.randrange(9999))
         paths = RunPaths(root, f"{created:%Y%m%d-%H%M%S}-bench-run-{number:04x}")
@@ -73,7 +73,7 @@ def make_runs(
 def _write_run(
     paths: RunPaths, number: int, state: str, epochs: int, created: datetime, chance: random.Random, scores: dict
 ) -> None:
-    recipe, config = _recipe(number, epochs)
+    group, config = _config(number, epochs)
     _write(paths.config, config.model_dump(mode="json"))
     done = epochs if state == "finished" else chance.randrange(1, epochs)
     rows = _epochs(epochs, np.random.default_rng(chance.getrandbits(32)))[:done]
@@ -95,16 +95,16 @@ def _write_run(
         elapsed_seconds=seconds,
         images_per_second=round(chance.gauss(160, 12), 1),
         device=chance.choice(("CPU, 2 threads, bfloat16", "NVIDIA A100, bfloat16")),
-        error="The loss became nan in epoch 3, step 612: try a lower learning rate." if state == "failed" else None,
+        error="Loss is NaN (epoch 3, step 612). Try a lower learning rate." if state == "failed" else None,
     )
     _write(paths.status, status.model_dump(mode="json"))
     if state == "damaged":
         paths.status.write_text('{"state": "runn')
     review = chance.choice(REVIEWS) if state == "finished" else "unreviewed"
     meta = RunMeta(
-        name=f"recipe {recipe}, seed {config.seed}" if chance.random() < 0.8 else "",
+        name=f"config {group}, seed {config.seed}" if chance.random() < 0.8 else "",
         author=chance.choice(AUTHORS),
-        notes="Looks as the last one did. " * chance.randrange(12),
+        notes="Similar to the previous run. " * chance.randrange(12),
         tags=chance.sample(TAGS, chance.randrange(3)),
         review=review,  # type: ignore[arg-type]
         reviewer="" if review == "unreviewed" else "Ana",
@@ -120,17 +120,17 @@ def _write_run(
     _write(paths.summary, summary)
 
 
-def _recipe(number: int, epochs: int) -> tuple[int, TrainConfig]:
-    """Every few runs in a row are reseedings of one recipe."""
-    recipe = number // SEEDS_PER_RECIPE
+def _config(number: int, epochs: int) -> tuple[int, TrainConfig]:
+    """Every few runs in a row differ only in the seed: their number, and the config of this one."""
+    group = number // SEEDS_PER_CONFIG
     changes = {
         "epochs": epochs,
-        "seed": number % SEEDS_PER_RECIPE,
-        "learning_rate": round(1e-3 * 1.5 ** (recipe % 7 - 3), 6),
-        "label_smoothing": (0.0, 0.05, 0.1)[recipe % 3],
-        "rotation": (0, 10, 15)[recipe // 3 % 3],
+        "seed": number % SEEDS_PER_CONFIG,
+        "learning_rate": round(1e-3 * 1.5 ** (group % 7 - 3), 6),
+        "label_smoothing": (0.0, 0.05, 0.1)[group % 3],
+        "rotation": (0, 10, 15)[group // 3 % 3],
     }
-    return recipe, make_config("original", changes)
+    return group, make_config("original", changes)
 
 
 def _epochs(epochs: int, chance: np.random.Generator) -> list[dict[str, Any]]:
@@ -171,11 +171,11 @@ def _steps(epochs: int, chance: np.random.Generator) -> list[dict[str, Any]]:
 
 
 def _score(paths: RunPaths, chance: np.random.Generator) -> dict[str, Any]:
-    """Predictions as a network of about 65 % would make them, written, and their figures."""
+    """Write predictions like those of a model with about 65% accuracy, and return their metrics."""
     parts = {}
     for split, counts in (("validation", VALIDATION_COUNTS), ("test", TEST_COUNTS)):
         labels = np.repeat(np.arange(NUM_CLASSES), counts)
-        # Some images are hard for every network: their share of the noise is the same in every run.
+        # Some images are hard for every model: their part of the noise is the same in every run.
         shared = np.random.default_rng(1).normal(0, 1.0, (len(labels), NUM_CLASSES))
         scores = shared + chance.normal(0, 0.8, shared.shape)
         scores[np.arange(len(labels)), labels] += chance.normal(2.0, 0.06)

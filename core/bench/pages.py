@@ -31,12 +31,12 @@ TENSORBOARD_SECONDS = 600
 
 
 def measure(folder: Path, runs: int, rounds: int) -> dict[str, Any]:
-    """All figures, from runs made in an empty folder."""
+    """All measurements, on runs generated in an empty folder."""
     root, data, log = folder / "runs", folder / "data", folder / "server.log"
     report_progress(f"making {runs} runs")
     ids = make_runs(root, runs, EPOCHS, min(DETAILED, runs))
     one, twenty = ids[0], ",".join(ids)
-    figures: dict[str, Any] = {
+    results: dict[str, Any] = {
         "runs": runs,
         "epochs": EPOCHS,
         "runs_with_steps": len(ids),
@@ -48,23 +48,23 @@ def measure(folder: Path, runs: int, rounds: int) -> dict[str, Any]:
     with serve(root, data, log) as server:
         report_progress("first page of a new server: one run")
         server.visit("run", run=one)
-        figures["start_to_run_page_s"] = round(time.perf_counter() - server.started, 3)
+        results["start_to_run_page_s"] = round(time.perf_counter() - server.started, 3)
     with serve(root, data, log) as server:
         server.visit("data")  # imports what all pages share, reads no run
-        figures["pages"] = {
+        results["pages"] = {
             "runs": measure_page(server, rounds, "runs"),
             "run": measure_page(server, rounds, "run", run=one),
             f"compare_{len(ids)}": measure_page(server, rounds, "compare", runs=twenty),
             "overview": measure_page(server, rounds, "overview"),
         }
-        figures["server_memory_mb"] = round(psutil.Process(server.process.pid).memory_info().rss / 1e6)
-    figures["tensorboard"] = tensorboard(root, one)
-    figures["load_after"] = round(os.getloadavg()[0], 1)
-    return figures
+        results["server_memory_mb"] = round(psutil.Process(server.process.pid).memory_info().rss / 1e6)
+    results["tensorboard"] = tensorboard(root, one)
+    results["load_after"] = round(os.getloadavg()[0], 1)
+    return results
 
 
 def measure_page(server: Server, rounds: int, name: str, **query: str) -> dict[str, Any]:
-    """The first opening of a page, and the median of the later ones."""
+    """The first visit of a page, and the median of the later ones."""
     report_progress(f"page {name}")
     cold, *warm = [server.visit(name, **query) for _ in range(rounds + 1)]
     for visit in (cold, *warm):
@@ -136,7 +136,7 @@ def tensorboard(root: Path, run_id: str) -> dict[str, Any]:
 
 
 def write_events(paths: RunPaths) -> None:
-    """The curves of a run as TensorBoard keeps them: per epoch four scalars, per step two."""
+    """The metrics of a run as TensorBoard stores them: per epoch four scalars, per step two."""
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.summary.writer.record_writer import RecordWriter
@@ -164,7 +164,7 @@ def write_events(paths: RunPaths) -> None:
 
 
 def fetch_json(url: str, process: "subprocess.Popen[bytes]") -> list[Any]:
-    """A JSON list from TensorBoard; empty as long as it has none to give."""
+    """A JSON list from TensorBoard; empty until it has one."""
     with contextlib.suppress(RuntimeError, ValueError):
         value = json.loads(wait_for_answer(url, process, 5))
         return value if isinstance(value, list) else []

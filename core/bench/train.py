@@ -1,7 +1,7 @@
-"""How fast the engine trains beside the usual script: `python -m core bench train`.
+"""Training speed of the engine compared with the usual PyTorch script: `python -m core bench train`.
 
-Both train the same network on the same images with the same batch size, optimizer and kind of augmentation, in turns,
-so that the ratio holds on a machine whose speed drifts.
+Both train the same model on the same images with the same batch size, optimizer and kind of augmentation, in
+alternating rounds, so that the ratio holds on a machine whose speed drifts.
 """
 
 import contextlib
@@ -51,18 +51,18 @@ def measure_training(
     """Images per second of the usual script and of the engine, and their ratios.
 
     Args:
-        data_root: where the data set is cached.
+        data_root: the folder of the datasets.
         dataset: its name.
         batch_size: images per step, for all.
-        steps: timed steps per turn, after one that is not timed.
-        rounds: turns of each; the medians are reported.
+        steps: timed steps per round, after one that is not timed.
+        rounds: per variant; the medians are reported.
 
     Returns:
-        Plain values for JSON. `overhead_of_best` is what augmentation, logging, averaged weights and validation add to
-        an epoch of the preset `best`, as a share of the bare steps: forward, backward and optimizer on one batch.
+        Plain values for JSON. `overhead_of_best` is what augmentation, logging, EMA weights and validation add to an
+        epoch of the preset `best`, as a fraction of the bare steps: forward, backward and optimizer on one batch.
 
     Raises:
-        DataError: the data set is not imported.
+        DataError: the dataset is not imported.
     """
     base = make_config("original", {"dataset": dataset, "batch_size": batch_size})
     automatic, plain = base, base.model_copy(update={"precision": "float32"})
@@ -82,7 +82,7 @@ def measure_training(
         rates: dict[str, list[float]] = {name: [] for name in contenders}
         memory: dict[str, int] = {}
         with contextlib.ExitStack() as stack:
-            # A process for each: the engine sets up the memory of its own, which must not help the script.
+            # One process each: the engine configures its process's memory, which must not affect the script.
             spawn = multiprocessing.get_context("spawn")
             pools = {name: stack.enter_context(ProcessPoolExecutor(1, spawn)) for name in contenders}
             for _ in range(rounds):
@@ -223,7 +223,7 @@ def matmul_peak(device: torch.device, dtype: torch.dtype) -> float:
 
 
 def _write_image_folder(folder: Path, data_root: Path, dataset: str, count: int) -> None:
-    """JPEG files in class folders, as the data set comes."""
+    """JPEG files in class folders, as the dataset is published."""
     split = load_split(data_root, dataset, "train")
     chosen = np.random.default_rng(0).integers(0, len(split), count)
     for label in LABELS:

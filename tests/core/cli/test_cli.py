@@ -98,17 +98,17 @@ def test_runs_list_and_show_agree_with_it(trained: dict[str, Any], roots: list[s
     assert "model=cnn-model-1" in shown
 
 
-def test_evaluate_repeats_the_figures_of_the_run(trained: dict[str, Any], roots: list[str | Path]) -> None:
-    figures = json.loads(fer("evaluate", trained["id"], *roots, "--split", "original-test", "--tta", "--json").stdout)
-    assert (figures["run"], figures["split"], figures["tta"]) == (trained["id"], "original-test", True)
+def test_evaluate_repeats_the_metrics_of_the_run(trained: dict[str, Any], roots: list[str | Path]) -> None:
+    metrics = json.loads(fer("evaluate", trained["id"], *roots, "--split", "original-test", "--tta", "--json").stdout)
+    assert (metrics["run"], metrics["split"], metrics["tta"]) == (trained["id"], "original-test", True)
     expected = trained["summary"]["evaluation"]["original-test"]["tta"]
-    assert {key: figures[key] for key in ("images", "correct", "accuracy", "interval")} == {
+    assert {key: metrics[key] for key in ("images", "correct", "accuracy", "interval")} == {
         key: expected[key] for key in ("images", "correct", "accuracy", "interval")
     }
     shifted = fer("evaluate", trained["id"], *roots, "--tta", "--shifts").stdout
-    assert "test with flip and shifts: " in shifted
+    assert "test with flip and shift TTA: " in shifted
     refused = fer("evaluate", trained["id"], *roots, "--shifts", code=2)
-    assert refused.stderr == "--shifts adds views to --tta: give both.\n"
+    assert refused.stderr == "--shifts requires --tta.\n"
 
 
 def test_predict_prints_seven_probabilities_per_face_and_goes_on_after_a_bad_file(
@@ -116,9 +116,9 @@ def test_predict_prints_seven_probabilities_per_face_and_goes_on_after_a_bad_fil
 ) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (48, 48), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "good.png")
-    (tmp_path / "bad.jpg").write_text("no picture")
-    pictures = [tmp_path / "bad.jpg", tmp_path / "good.png"]
-    result = fer("predict", *pictures, *roots[:2], "--run", trained["id"], "--json", code=2)
+    (tmp_path / "bad.jpg").write_text("not an image")
+    images = [tmp_path / "bad.jpg", tmp_path / "good.png"]
+    result = fer("predict", *images, *roots[:2], "--run", trained["id"], "--json", code=2)
     assert len(result.stderr.splitlines()) == 1
     assert "bad.jpg" in result.stderr
     [line] = result.stdout.splitlines()
@@ -130,6 +130,20 @@ def test_predict_prints_seven_probabilities_per_face_and_goes_on_after_a_bad_fil
     assert face["label"] == max(face["probabilities"], key=face["probabilities"].get)
 
 
+def test_label_reviews_by_their_old_and_present_commands(trained: dict[str, Any], roots: list[str | Path]) -> None:
+    table = read_predictions(RunPaths(Path(roots[1]), trained["id"]).predictions("test"))
+    old, new = table["image_id"].tolist()[:2]
+    said = [trained["id"], *roots, "--split", "test", "--by", "Ada"]
+    fer("runs", "verdict", *said, "--image", old, "--verdict", "ambiguous")
+    fer("labels", "review", *said, "--image", new, "--decision", "not a face")
+    listed = fer("labels", "reviews", trained["id"], *roots[:2], "--json").stdout
+    assert [row["image"] for row in json.loads(listed)] == [old, new]
+    assert fer("runs", "verdicts", trained["id"], *roots[:2], "--json").stdout == listed
+    refused = fer("labels", "review", *said, "--image", new, "--decison", "ambiguous", code=2)
+    assert "--decision" in refused.stderr and "verdict" not in fer("labels", "review", "--help").stdout
+    assert "verdict" not in fer("runs", "--help").stdout
+
+
 def test_predictions_of_the_run_are_readable(trained: dict[str, Any], roots: list[str | Path]) -> None:
     table = read_predictions(RunPaths(Path(roots[1]), trained["id"]).predictions("test"))
     assert len(table) == trained["summary"]["evaluation"]["test"]["images"]
@@ -139,7 +153,7 @@ def test_predictions_of_the_run_are_readable(trained: dict[str, Any], roots: lis
 def test_data_demo_and_status(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert "No data set is imported yet" in fer("data", "status", "--data-root", tmp_path).stdout
+    assert "No dataset yet" in fer("data", "status", "--data-root", tmp_path).stdout
     small = partial(demo.import_demo, train_per_class=4, validation_per_class=1, test_per_class=1)
     monkeypatch.setattr(demo, "import_demo", small)  # in this process: drawing them all takes seconds
     app(["data", "demo", "--data-root", str(tmp_path), "--json"], standalone_mode=False)
@@ -154,9 +168,9 @@ def test_data_demo_and_status(
 
 def test_stop_takes_a_waiting_run_out_of_the_queue_and_may_be_said_twice(runs_root: Path) -> None:
     paths = create_run(runs_root, TrainConfig())
-    assert "asked to stop" in fer("runs", "stop", paths.run_id, "--runs-root", runs_root).stdout
+    assert "stopping" in fer("runs", "stop", paths.run_id, "--runs-root", runs_root).stdout
     assert read_run(runs_root, paths.run_id).state is RunState.STOPPED
-    assert "is stopped already" in fer("runs", "stop", paths.run_id, "--runs-root", runs_root).stdout
+    assert "is already stopped" in fer("runs", "stop", paths.run_id, "--runs-root", runs_root).stdout
 
 
 def test_resume_puts_a_crashed_run_back(runs_root: Path, demo_root: Path) -> None:
@@ -164,7 +178,7 @@ def test_resume_puts_a_crashed_run_back(runs_root: Path, demo_root: Path) -> Non
     take_queued(paths, {})
     assert read_run(runs_root, paths.run_id).state is RunState.CRASHED
     result = fer("runs", "resume", paths.run_id, "--runs-root", runs_root, "--data-root", demo_root)
-    assert result.stdout == f"{paths.run_id}: queued again.\n"
+    assert result.stdout == f"{paths.run_id}: requeued.\n"
 
 
 def test_a_run_given_by_its_folder_is_stopped_there(runs_root: Path) -> None:
@@ -198,10 +212,10 @@ def test_bad_input_is_refused_in_one_line_and_leaves_nothing_behind(runs_root: P
     assert error_of(*train, "--preset", "sed").startswith("Unknown preset 'sed': choose one of original, ")
     assert error_of(*train, "--set", "learning_rate=-1") == "learning_rate is '-1', but should be greater than 0."
     assert error_of(*train, "--set", "epochs") == (
-        "--set 'epochs' has no value: write --set field=value, for instance --set epochs=5."
+        "--set 'epochs' has no value. Use --set FIELD=VALUE, e.g. --set epochs=5."
     )
     assert error_of(*train, "--set", "color=red").startswith("Unknown setting 'color': choose from model, ")
-    assert "is not imported yet" in error_of(*train, "--set", "dataset=nothing-here")
+    assert "is not imported" in error_of(*train, "--set", "dataset=nothing-here")
     assert list(runs_root.iterdir()) == []
 
 
@@ -213,7 +227,7 @@ def test_unknown_runs_are_refused_in_one_line(runs_root: Path, demo_root: Path) 
     assert "There is no run" in error_of("runs", "resume", "nope", *runs, "--data-root", demo_root)
     assert "There is no run" in error_of("evaluate", "nope", *runs, "--data-root", demo_root)
     assert error_of("predict", "x.png", *runs) == (
-        "There is no trained run yet: start one with `python -m core train --preset quick`."
+        "No trained run yet. Start one with `python -m core train --preset quick`."
     )
 
 

@@ -103,7 +103,7 @@ def test_the_csv_has_figures_settings_and_no_formulas(runs_root: Path, runs: lis
 
 def test_delete_asks_and_refuses_live_runs(runs_root: Path, demo_root: Path, runs: list[FakeRun]) -> None:
     waiting = write_run(runs_root, demo_root, "queued")
-    assert "is queued: stop it" in fer(runs_root, "delete", runs[0].id, waiting.id, "--yes", code=2)
+    assert "is queued. Stop it" in fer(runs_root, "delete", runs[0].id, waiting.id, "--yes", code=2)
     assert "add --yes" in fer(runs_root, "delete", runs[0].id, code=2)
     assert len(list_runs(runs_root)) == 5
     assert "the trained weights" in what_is_lost(read_run(runs_root, runs[0].id))

@@ -153,7 +153,7 @@ def test_names_that_could_leave_the_folder_are_refused(tmp_path: Path, name: str
 
 def test_unknown_split_names_those_there_are(tmp_path: Path) -> None:
     write(tmp_path)
-    with pytest.raises(DataError, match="has no split 'seed-test'. Choose one of train, validation, test"):
+    with pytest.raises(DataError, match=r"has no split 'seed-test'\. Choose one of train, validation, test"):
         load_split(tmp_path, "small", "seed-test")
 
 

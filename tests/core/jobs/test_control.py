@@ -244,7 +244,7 @@ def test_a_killed_worker_has_crashed_and_the_next_run_starts(demo_root: Path, ru
     failed = wait_for_end(runs_root, second)
     assert failed.state is RunState.FAILED
     assert failed.problem == (
-        "Data set 'not-imported' is not imported yet: run `python -m core data import PATH` or use the Data page."
+        "Dataset 'not-imported' is not imported. Run `python -m core data import PATH` or use the Data page."
     )
     assert "Traceback" in failed.paths.log.read_text()
 
@@ -323,7 +323,7 @@ def test_two_workers_for_one_run_train_it_once(runs_root: Path, demo_root: Path)
     said = [each.communicate(timeout=60)[0] for each in workers]
     assert sorted(each.returncode for each in workers) == [0, 1], said
     assert sum("is not waiting: nothing to do" in text for text in said) == 1
-    assert sum("is not imported yet" in text for text in said) == 1
+    assert sum("is not imported" in text for text in said) == 1
 
 
 def test_a_worker_without_a_run_says_so(runs_root: Path) -> None:

@@ -1,4 +1,4 @@
-"""Any number of pictures, in their order, in constant memory; and the whole test split through the upload path."""
+"""Any number of images, in their order, in constant memory; and the whole test split through the upload path."""
 
 import io
 import json
@@ -46,12 +46,12 @@ def crops(count: int) -> np.ndarray:
 def test_order_is_kept_and_a_broken_one_in_the_middle_stops_nothing(predictor: Predictor) -> None:
     images = crops(70)
     pictures = [ImageFile(f"{n}.png", lambda n=n: png(images[n])) for n in range(70)]
-    pictures[40] = ImageFile("40.png", lambda: b"no picture")
+    pictures[40] = ImageFile("40.png", lambda: b"not an image")
     photos = list(predict_images(predictor, pictures))
     assert [photo.name for photo in photos] == [f"{n}.png" for n in range(70)]
     assert photos[40].faces == [] and photos[40].detection is None
     assert [photo.name for photo in photos if photo.problem] == ["40.png"]
-    assert photos[40].problem.startswith("'40.png' is not a picture")
+    assert photos[40].problem.startswith("'40.png' is not a supported image")
     raw = predictor.probabilities(images)
     for number in (0, 31, 32, 39, 41, 69):
         np.testing.assert_allclose(photos[number].faces[0].uncalibrated, raw[number], atol=1e-6)
@@ -59,7 +59,7 @@ def test_order_is_kept_and_a_broken_one_in_the_middle_stops_nothing(predictor: P
 
 def test_nothing_but_broken_ones(predictor: Predictor) -> None:
     assert list(predict_images(predictor, [])) == []
-    photos = list(predict_images(predictor, [ImageFile("a.png", lambda: b"no picture")] * 40))
+    photos = list(predict_images(predictor, [ImageFile("a.png", lambda: b"not an image")] * 40))
     assert len(photos) == 40 and all(photo.problem and not photo.faces for photo in photos)
 
 
@@ -101,7 +101,7 @@ def test_a_thousand_photos_take_no_more_memory_than_a_hundred(predictor: Predict
         if photo.problem:
             broken.append((number, photo.problem))
     assert number == 1000
-    assert broken == [(500, "'0500.jpg' is damaged or incomplete: save it again as JPEG or PNG and retry.")]
+    assert broken == [(500, "'0500.jpg' is corrupt or incomplete. Save it again as JPEG or PNG and retry.")]
     assert memory[-1] - memory[0] < 30_000_000, memory
 
 
@@ -123,7 +123,7 @@ def test_the_command_shows_its_progress_and_ends_with_2_after_a_broken_file(tmp_
     assert lines[0]["file"] == "photos/000.png"
     said = done.stderr.splitlines()
     assert [line for line in said if "060.png" in line] == [
-        "'060.png' is not a picture that can be read: choose a JPEG, PNG, WebP, BMP or GIF file."
+        "'060.png' is not a supported image. Use JPEG, PNG, WebP, BMP or GIF."
     ]
     assert any(line.startswith("100 images, 99 faces, 1 unreadable, ") for line in said)
 
@@ -175,7 +175,7 @@ def test_one_photo_in_every_format_and_orientation_gives_the_same_faces(group: I
 
 @pytest.mark.real_data
 def test_the_whole_test_split_through_the_upload_path_equals_the_evaluation(real_root: Path) -> None:
-    """PNG bytes, decoded, taken whole, predicted: the same label on every image, probabilities to 1e-5."""
+    """PNG bytes, decoded, used in full, classified: the same label on every image, probabilities to 1e-5."""
     reference = RunPaths(PROJECT_ROOT / "runs", "reference-cnn-model-2")
     predictor = Predictor.load(reference.weights)
     split = load_split(real_root, "fer2013", "test")

@@ -19,7 +19,7 @@ GROWTH_BYTES = 200_000_000
 
 
 def take(name: str, data: bytes) -> list[str]:
-    """What the page does with an upload: the sentences of what is refused; the rest must be pictures."""
+    """What the page does with an upload: the messages about what is rejected; the rest must be images."""
     if is_zip(data):
         pictures = list(images_in_zip(cast(io.RawIOBase, io.BytesIO(data)), name))
         assert 1 <= len(pictures) <= MAX_ENTRIES + 1
@@ -75,12 +75,12 @@ def test_what_is_wrong_with_a_zip_entry_is_named() -> None:
         [sentence] = take(name, by_name[name])
         return sentence
 
-    assert only("zeros.zip") == "'a.png' in 'zeros.zip' has more than 20 MB: save it smaller and try again."
-    assert only("password.zip") == "'a.png' in 'password.zip' is protected by a password: pack it without one."
-    assert only("link.zip") == "'link.png' in 'link.zip' is a link or a special file, not a picture."
-    assert only("empty.zip") == "'empty.zip' holds no files: choose a zip file of pictures."
+    assert only("zeros.zip") == "'a.png' in 'zeros.zip' is too large (max 20 MB)."
+    assert only("password.zip") == "'a.png' in 'password.zip' is protected by a password. Zip it without one."
+    assert only("link.zip") == "'link.png' in 'link.zip' is a link or a special file, not an image."
+    assert only("empty.zip") == "'empty.zip' contains no files. Choose a zip file of images."
     assert all(
-        "is a zip file itself: unpack it first." in sentence for sentence in take("n.zip", by_name["nested.zip"])
+        "is a zip file itself. Unpack it first." in sentence for sentence in take("n.zip", by_name["nested.zip"])
     )
-    assert take("m.zip", by_name["many.zip"])[-1].endswith("those after the first 10,000 were left out.")
-    assert take("p.zip", by_name["paths.zip"]) == []  # odd names, but pictures
+    assert take("m.zip", by_name["many.zip"])[-1].endswith("Those after the first 10,000 were skipped.")
+    assert take("p.zip", by_name["paths.zip"]) == []  # odd names, but images

@@ -1,4 +1,4 @@
-"""Many pictures: found wherever they are, one at a time, and what cannot be read is one of them."""
+"""Many images: found wherever they are, one at a time, unreadable ones included."""
 
 import os
 import zipfile
@@ -15,7 +15,7 @@ from core.prediction.pictures import images_at
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """Three pictures in folders, one in a zip file, clutter and a text."""
+    """Three images in folders, one in a zip file, clutter and a text."""
     for name in ("b.png", "a.png", "sub/c.png", ".hidden/d.png", "__MACOSX/e.png", "Thumbs.db"):
         path = tmp_path / "photos" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,14 +56,14 @@ def test_a_file_whose_name_looks_like_a_pattern_is_that_file(place: Path) -> Non
 
 
 def test_what_is_not_there_is_said(place: Path, tmp_path: Path) -> None:
-    assert refusal(str(place / "no.png")) == "Cannot read no.png: No such file or directory."
-    assert refusal(str(place / "*.webp")) == "No file fits '*.webp': check the pattern."
+    assert refusal(str(place / "no.png")) == "Can't read no.png: No such file or directory."
+    assert refusal(str(place / "*.webp")) == "No file matches '*.webp'. Check the pattern."
     (tmp_path / "empty").mkdir()
-    assert refusal(str(tmp_path / "empty")) == "The folder 'empty' holds no files."
+    assert refusal(str(tmp_path / "empty")) == "The folder 'empty' contains no files."
     os.mkfifo(tmp_path / "pipe")
-    assert refusal(str(tmp_path / "pipe")) == "Cannot read pipe: it is not a file."
+    assert refusal(str(tmp_path / "pipe")) == "Can't read pipe: it is not a file."
     (tmp_path / "bad.zip").write_bytes(b"PK\3\4 no zip")
-    assert refusal(str(tmp_path / "bad.zip")) == "'bad.zip' is damaged or cut short: copy it again."
+    assert refusal(str(tmp_path / "bad.zip")) == "'bad.zip' is corrupt or truncated. Copy it again."
 
 
 def test_a_zip_is_bounded_in_entries_and_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +73,7 @@ def test_a_zip_is_bounded_in_entries_and_bytes(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(pictures, "MAX_ENTRIES", 4)
     found = list(images_at([str(tmp_path / "z.zip")]))
     assert len(found) == 5
-    with pytest.raises(ImageError, match="those after the first 4 were left out"):
+    with pytest.raises(ImageError, match="Those after the first 4 were skipped"):
         found[-1].read()
     monkeypatch.setattr(pictures, "MAX_UNPACKED", 2500)
     assert len(list(images_at([str(tmp_path / "z.zip")]))) == 3

@@ -57,7 +57,7 @@ def test_own_pictures_are_imported_and_audited(page: AppTest, tmp_path: Path) ->
     page.text_input(key="own-name").set_value("mine").run()
     assert "1 folder that is no class, 'Happiness' (5)" in submit()
     page.text_input(key="own-mapping").set_value("happiness=happy,").run()
-    assert "1 of 36 pictures in 'faces' cannot be read" in submit()
+    assert "1 of 36 images in 'faces' are unreadable" in submit()
     page.checkbox(key="own-skip").check().run()
     shown = submit()
     assert not page.exception and not page.error

@@ -131,7 +131,7 @@ def test_two_networks_answer_side_by_side(
 def test_weights_of_ones_own_are_checked(open_predict: Callable[..., AppTest], run: FakeRun, demo_root: Path) -> None:
     app = open_predict(("0.png", crop(demo_root), "image/png"))
     app.file_uploader(key="weights").set_value(("bad.pth", b"no weights", "")).run()
-    assert "'bad.pth' is damaged or no file of weights" in words(app)
+    assert "'bad.pth' is not a valid weights file" in words(app)
     buffer = io.BytesIO()
     torch.save(build_model("cnn-model-1").state_dict(), buffer)
     app.file_uploader(key="weights").set_value(("fer2013_model_2.pth", buffer.getvalue(), "")).run()

@@ -23,7 +23,12 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DatasetInfo]:
 def test_a_drawn_set_is_what_was_asked_for(demo: tuple[Path, DatasetInfo]) -> None:
     root, info = demo
     assert list_datasets(root) == [info]
-    assert (info.name, info.title, info.kind, info.source) == ("demo", "Synthetic demo faces", "drawn", "generated with seed 0")
+    assert (info.name, info.title, info.kind, info.source) == (
+        "demo",
+        "Synthetic demo faces",
+        "drawn",
+        "generated with seed 0",
+    )
     assert [info.images(split) for split in SPLITS] == [700, 140, 140]
     assert not info.matches_published
     assert info.counts["test"] == dict.fromkeys(LABELS, 20)

@@ -180,7 +180,7 @@ def test_names_and_paths_that_are_refused(tmp_path: Path, root: Path) -> None:
             import_own(path, root, name=name)
     not_own(tmp_path / "none", root, "File not found: ")
     not_own(path / "happy" / "0.img", root, "Can't import")
-    with pytest.raises(DataError, match="Invalid mapping 'happy'. Use folder=class"):
+    with pytest.raises(DataError, match=r"Invalid mapping 'happy'\. Use folder=class"):
         parse_mapping(["happy"])
 
 

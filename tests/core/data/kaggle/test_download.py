@@ -1,4 +1,4 @@
-"""FER2013 from Kaggle: the real client against a stand-in for its server; every failure ends in time, with a clear message,
+"""FER2013 from Kaggle: the real client against a stand-in for its server; every failure ends in time, with a message,
 and the next try works."""
 
 import contextlib
@@ -161,7 +161,9 @@ def test_the_real_zip(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_credentials(data_root: Path, server: StandIn) -> None:
-    with pytest.raises(DataError, match=r"^No Kaggle token on this machine\. Create one at .*kaggle\.com/settings/api "):
+    with pytest.raises(
+        DataError, match=r"^No Kaggle token on this machine\. Create one at .*kaggle\.com/settings/api "
+    ):
         kaggle.start_download(data_root)
     assert kaggle.look(data_root) is None
 

@@ -37,11 +37,11 @@ def available_cores() -> int:
 
 
 def thread_share(*, beside_runs: bool = False) -> int:
-    """CPU threads of one process where nobody asks for a number: this machine's cores, shared out among the runs that
-    may train on the CPU at once. Threads of several processes that wait for each other cost more than they bring.
+    """Default number of CPU threads of one process: this machine's cores, split between the runs that may train on the
+    CPU at once. Oversubscribed cores cost more than they bring.
 
     Args:
-        beside_runs: for what is no run, a scoring or the server's predictions: it counts as one run more.
+        beside_runs: for an evaluation or the server's predictions, which count as one more run.
 
     Raises:
         ConfigError: `FER_CPU_SLOTS` is invalid.

@@ -1,7 +1,7 @@
 """Server time of the pages with many runs, and TensorBoard on the same folder: run by `python -m core bench pages`.
 
 A visitor without a browser opens each page over the server's websocket. Wall time is from asking until the last message
-has arrived; on a busy machine the processor time beside it says more. Prints JSON.
+has arrived; on a busy machine the CPU time is more reliable. Prints JSON.
 """
 
 import argparse

@@ -207,7 +207,7 @@ def _time_on(device: torch.device) -> float:
 def matmul_peak(device: torch.device, dtype: torch.dtype) -> float:
     """Floating-point operations per second of large square matrix products: what the device can do at best.
 
-    A GPU gets larger ones, and more of them in a row, so that they take it far longer than starting them takes the CPU:
+    A GPU gets larger ones, and more of them in a row, so that they take far longer than their launch on the CPU:
     2048 rows in bfloat16 are 20 microseconds of work for an H100, 8192 rows more than a millisecond.
     """
     size, in_a_row = (8192, 20) if device.type == "cuda" else (2048, 4)

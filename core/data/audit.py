@@ -67,7 +67,7 @@ class Audit(BaseModel):
     """Images whose pixels have a standard deviation of less than 5 gray levels; those of `flat` included."""
     near: list[list[int]]
     """Groups of images that look the same at a glance: cropped, compressed or brightened a little differently.
-    Exact copies are in them only beside an image that is not one; nearly flat images are in none."""
+    Exact duplicates are in them only together with an image that is not one; near-blank images are in none."""
     near_conflicts: list[list[int]]
     """Those of `near` whose images have different labels."""
     near_leaks: list[list[int]]

@@ -32,7 +32,7 @@ from core.labels import LABELS, NUM_CLASSES
 from core.models import IMAGE_SIZE
 from core.splits import SPLITS
 
-_INCOMING: Final = ".incoming-"  # half-written or half-deleted; rubbish once nobody holds the lock
+_INCOMING: Final = ".incoming-"  # partially written or deleted; garbage once nobody holds the lock
 _REPLACED: Final = ".replaced-"  # the old set while the new one takes its place; valid until the new one is there
 _LOCK: Final = ".import.lock"
 _LOCK_SECONDS: Final = 120
@@ -211,7 +211,7 @@ def write_dataset(
     Args:
         data_root: the folder that holds all datasets; created where missing.
         name: 1 to 64 of a-z, 0-9 and -.
-        title: the name people see.
+        title: display name.
         kind: where it comes from.
         source: a file name; folders in front of it are dropped.
         splits: images uint8 (N, 48, 48), labels (N,) and ids (N,), in any order.
@@ -259,7 +259,7 @@ def check_dataset_name(name: str) -> None:
     """Reject what is not a valid dataset name.
 
     Raises:
-        DataError: the message says what is allowed.
+        DataError: it is not a valid name.
     """
     if not re.fullmatch(NAME, name):
         raise DataError(
@@ -319,9 +319,9 @@ def _read_split(folder: Path, split: str) -> Split:
     index = np.load(folder / f"{split}.index.npy", allow_pickle=False)
     ids, labels = np.ascontiguousarray(index["id"]), np.ascontiguousarray(index["label"])
     if images.dtype != np.uint8 or images.shape != (len(index), IMAGE_SIZE, IMAGE_SIZE):
-        raise ValueError(f"{split}.npy holds {images.dtype} {images.shape}")
+        raise ValueError(f"{split}.npy contains {images.dtype} {images.shape}")
     if labels.dtype != np.uint8 or ids.dtype.kind != "U" or _count(labels) != info.counts[split]:
-        raise ValueError(f"{split}.index.npy does not fit the counts")
+        raise ValueError(f"{split}.index.npy does not match the counts")
     return Split(split, images, labels, ids)
 
 
@@ -331,8 +331,8 @@ def _read_arrays(folder: Path) -> dict[str, SplitArrays]:
 
 
 def _damaged(name: str, error: Exception) -> DataError:
-    said = system_reason(error) if isinstance(error, OSError) else str(error)
-    reason = (said.splitlines() or [type(error).__name__])[0]
+    text = system_reason(error) if isinstance(error, OSError) else str(error)
+    reason = (text.splitlines() or [type(error).__name__])[0]
     return DataError(f"Dataset {name!r} is corrupt ({reason}). Import it again.")
 
 
@@ -418,7 +418,7 @@ def _sweep_unless_written(data_root: Path) -> None:
 
 @contextmanager
 def _locked(data_root: Path) -> Iterator[None]:
-    """Hold the lock under which datasets are written; what the system refuses becomes a DataError."""
+    """Hold the lock under which datasets are written; an OSError becomes a DataError."""
     try:
         data_root.mkdir(parents=True, exist_ok=True)
         with FileLock(data_root / _LOCK, timeout=_LOCK_SECONDS):

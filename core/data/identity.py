@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 REARRANGED: Final = "under other names or in another order"
-"""How data of one content differ where `same_images` says no."""
+"""How data of one content differs where `same_images` is false."""
 
 
 @dataclass(frozen=True)

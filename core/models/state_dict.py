@@ -104,7 +104,7 @@ def read_weights(data: bytes, name: str) -> tuple[CnnModel1 | CnnModel2, str]:
     if len(data) > MAX_WEIGHTS_BYTES:
         raise WeightsError(f"{shown} is too large (max {MAX_WEIGHTS_BYTES // 10**6} MB). {wanted}")
     try:
-        # A file of PyTorch 1.6 or newer is a zip file, whose directory says how much memory it asks for.
+        # A file of PyTorch 1.6 or newer is a zip file, whose directory declares how much memory it needs.
         entries = zipfile.ZipFile(io.BytesIO(data)).infolist()
     except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError):
         raise WeightsError(f"{shown} is not a valid weights file. {wanted}") from None

@@ -44,7 +44,7 @@ def images_at(places: Iterable[str]) -> Iterator[ImageFile]:
     """The images that paths stand for, lazily and in order.
 
     Args:
-        places: files, zip files, folders (with all below, hidden files passed over) and patterns such as `**/*.jpg`.
+        places: files, zip files, folders (recursively, without hidden files) and patterns such as `**/*.jpg`.
     """
     for place in places:
         if os.path.lexists(place):

@@ -1,4 +1,4 @@
-"""Importing FER2013 from the forms people have it in. Nothing is ever unpacked to disk.
+"""Importing FER2013 in any of its published forms. Nothing is ever unpacked to disk.
 
 Zip files and folders look the same from here (`open_files`); `tables.py` reads tables, and `own.py` custom
 datasets. The check of the counts and the writing are the same for all of them.
@@ -125,7 +125,7 @@ class Files:
 
 @contextmanager
 def open_files(path: Path, max_bytes: int) -> Iterator[Files]:
-    """The files of a folder or zip file; what no honest one has is rejected.
+    """The files of a folder or zip file; what no legitimate one has is rejected.
 
     Args:
         path: the folder or zip file.
@@ -204,7 +204,7 @@ def _zip_files(path: Path, max_bytes: int) -> Iterator[Files]:
 
 
 def _check_entries(zip_name: str, entries: Sequence[Entry]) -> None:
-    """Reject what no honest zip of FER2013 has: foreign paths, links, passwords, bombs."""
+    """Reject what no legitimate zip of FER2013 has: unsafe paths, links, passwords, bombs."""
     zip_name = quote(zip_name)
     for entry in entries:
         if entry.faults:
@@ -236,7 +236,7 @@ def _refusal(zip_name: str, entry: Entry) -> str:
 
 
 def _entries(source_name: str, files: Sequence[str]) -> list[_Entry]:
-    """The images among the files (paths with /) of a zip or folder; other files beside train/ and test/ are ignored.
+    """The images among the files (paths with /) of a zip or folder; files outside train/ and test/ are ignored.
 
     Raises:
         DataError: the layout is another.

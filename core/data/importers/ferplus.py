@@ -172,7 +172,7 @@ def _row(name: str, line: int, index: int, cells: list[str], places: dict[str, i
     image = cells[places["image name"]].strip()
     if split is None or not all(vote.isascii() and vote.isdigit() and len(vote) < 4 for vote in votes):
         raise DataError(f"{where} has no valid Usage or number of votes. Get fer2013new.csv again.")
-    if image and image != f"fer{index:07}.png":  # images that nobody took for a face have no name
+    if image and image != f"fer{index:07}.png":  # images that all annotators voted not a face have no name
         raise DataError(
             f"{where} is about {quote(image)}, not row {index:,}. Use fer2013new.csv in its original order."
         )

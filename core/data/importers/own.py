@@ -151,7 +151,7 @@ def _images_of(name: str, files: Sequence[str], known: Mapping[str, str]) -> lis
         split = _SPLIT_FOLDERS.get(parts[0].lower(), "") if len(parts) > 2 and parts[0].lower() not in known else ""
         parts = parts[1:] if split else parts
         if len(parts) < 2:
-            loose += 1  # a README beside the class folders is no reason to reject them
+            loose += 1  # a README next to the class folders is no reason to reject them
         elif parts[0].lower() not in known:
             unknown[parts[0]] += 1
         elif known[parts[0].lower()] != LEAVE_OUT:

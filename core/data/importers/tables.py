@@ -1,6 +1,6 @@
-"""FER2013 as a table: `fer2013.csv`, `icml_face_data.csv`, and the `fer2013.tar.gz` that holds the first.
+"""FER2013 as a table: `fer2013.csv`, `icml_face_data.csv`, and the `fer2013.tar.gz` that contains the first.
 
-A table is read line by line and an archive as a stream: nothing is unpacked to disk, and beside the finished images
+A table is read line by line and an archive as a stream: nothing is unpacked to disk, and apart from the images
 (83 MB) memory does not grow with the size of the file.
 """
 
@@ -40,7 +40,7 @@ _NUMBERS: Final = re.compile(r"[0-9 ]*")
 _MAX_LINE_BYTES: Final = 64_000  # a row has at most 2304 * 4 + 20
 _MAX_ROWS: Final = 200_000
 _MAX_BYTES: Final = 1_000_000_000  # unpacked; fer2013.csv has 301 MB
-_MAX_BYTES_BEFORE: Final = 64_000_000  # what an archive may hold before its table
+_MAX_BYTES_BEFORE: Final = 64_000_000  # what an archive may contain before its table
 _BLOCK: Final = 4096
 
 
@@ -60,7 +60,7 @@ def is_table(name: str) -> bool:
 
 
 def read_fer2013_csv(path: Path, progress: ImportProgress | None = None) -> dict[str, SplitArrays]:
-    """The splits of a table: a CSV file, one packed with gzip, or a tar archive that holds one, packed or not.
+    """The splits of a table: a CSV file, plain or gzipped, or a tar archive of one, plain or gzipped.
 
     Args:
         path: the file.

@@ -55,7 +55,7 @@ def _unforeseen(error: Exception) -> dict[str, Any]:
 
 
 def _end_with_parent() -> None:
-    """Whoever started us holds the other end of our input: when that is gone, nobody watches us any more. Read past
+    """The parent process holds the other end of our input: when it is gone, nobody watches us any more. Read past
     `sys.stdin`, which the client closes when it gives up: that would wait for this thread for ever."""
     os.read(0, 1)
     os._exit(os.EX_TEMPFAIL)

@@ -1,7 +1,7 @@
 """FER2013 from Kaggle: downloaded, verified and imported by a process of its own, which continues without the page.
 
-Here that process (`process.py`) is started, watched and cancelled. All they share is files, so that any page
-finds a download again.
+Here that process (`process.py`) is started, watched and cancelled. The two share nothing but files, so that any
+page can show a download.
 """
 
 import shutil
@@ -86,7 +86,7 @@ class Download(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     state: State = "checking"
-    """`interrupted` is never written: the process is gone without having said how it ended."""
+    """`interrupted` is never written: the process has died without an outcome."""
     done: int = 0
     """Bytes while downloading, images while importing."""
     total: int = 0
@@ -97,7 +97,7 @@ class Download(BaseModel):
     error: str = ""
     """Why it failed, for people."""
     rejected: bool = False
-    """Kaggle refused the credentials."""
+    """Kaggle rejected the credentials."""
     name: str = ""
     """The dataset, once it has been imported."""
     as_known: bool = False

@@ -409,7 +409,7 @@ def test_the_command_downloads_keeps_the_token_and_never_shows_it(data_root: Pat
     shown = fer("credentials")
     assert shown.stdout == "A download would use the saved token.\n"
     removed = fer("credentials", "--remove")
-    assert removed.stdout == "There is no Kaggle token on this machine.\n"
+    assert removed.stdout == "No Kaggle token on this machine.\n"
     for result in (without, done, shown, removed):
         assert TOKEN not in result.stdout + result.stderr
 

@@ -34,7 +34,7 @@ from core.review.corrections import corrections_of
 from core.runs.create import sweep_run, write_status
 from core.runs.environment import describe_environment, uncommitted_changes
 from core.runs.paths import QueuePaths, RunPaths
-from core.runs.reader import read_run, read_status
+from core.runs.reader import read_config, read_status
 from core.runs.records import RunStatus
 
 log = logging.getLogger("train")
@@ -59,8 +59,8 @@ class StopFlag:
         return self._signalled or self._file.exists()
 
 
-Train = Callable[[RunPaths, Path, RunStatus, StopFlag], dict[str, Any]]
-"""Trains a run that this process has taken; returns the fields of its last status."""
+Train = Callable[[RunPaths, TrainConfig, Path, RunStatus, StopFlag], dict[str, Any]]
+"""Trains a run that this process has taken, on data below that folder; returns the fields of its last status."""
 
 
 def main(train: Train | None = None) -> int:
@@ -97,12 +97,14 @@ def work(paths: RunPaths, data_root: Path, slot: str, stop_asked: StopFlag, trai
     if status is None:
         log.info("run %s is not waiting: nothing to do", paths.run_id)
         return 0
+    config = None
     try:
         sweep_run(paths)
-        final = train(paths, data_root, status, stop_asked)
+        config = read_config(paths)
+        final = train(paths, config, data_root, status, stop_asked)
     except Exception as error:  # whatever it is, the run must not stay "running"
         log.exception("training failed")
-        final = {"state": "failed", "error": explain(error, read_run(paths.root, paths.run_id).config)}
+        final = {"state": "failed", "error": explain(error, config)}
     paths.stop_request.unlink(missing_ok=True)
     ended = {"ended_at": datetime.now(UTC), "eta_seconds": None, "activity": ""}
     _write_end(paths, _newest_status(paths, status).model_copy(update=ended | final))
@@ -121,15 +123,14 @@ def _write_end(paths: RunPaths, status: RunStatus) -> None:
             file.truncate()
 
 
-def _train(paths: RunPaths, data_root: Path, status: RunStatus, stop_asked: StopFlag) -> dict[str, Any]:
-    config = read_run(paths.root, paths.run_id).config
-    if config is None:
-        raise FerError("config.json is missing, damaged or from another version: start a new run.")
+def _train(
+    paths: RunPaths, config: TrainConfig, data_root: Path, status: RunStatus, stop_asked: StopFlag
+) -> dict[str, Any]:
     # NumPy takes a moment to import, torch seconds: the lock, the state and the easy mistakes must not wait for them
     from core.data.dataset import read_identity, read_info
 
     info, identity = read_info(data_root, config.dataset), read_identity(data_root, config.dataset)
-    listed = corrections_of(paths, config)
+    corrections = corrections_of(paths, config)
     from core.training.compute import choose_compute
     from core.training.loop import Stopped, train
     from core.training.recorder import StatusReporter
@@ -146,14 +147,14 @@ def _train(paths: RunPaths, data_root: Path, status: RunStatus, stop_asked: Stop
             "ordered_fingerprint": identity.ordered,
             "kind": info.kind,
         },
-        **({"corrections": {"name": listed.name, "fingerprint": listed.fingerprint}} if listed else {}),
+        **({"corrections": {"name": corrections.name, "fingerprint": corrections.fingerprint}} if corrections else {}),
     )
     record_environment(paths, environment)
     reporter = StatusReporter(paths, status)
     reporter.update(now=True, device=compute.title, activity="loading data")
     log.info("training %s on %s", config.model, compute.title)
     try:
-        train(paths, config, data_root, compute, reporter, stop_asked)
+        train(paths, config, corrections, data_root, compute, reporter, stop_asked)
     except Stopped:
         return {"state": "stopped"}
     compare_with_original(paths)

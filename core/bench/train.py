@@ -160,7 +160,7 @@ def _engine(folder: Path, config: TrainConfig, data_root: Path, steps: int) -> f
         return batches > steps
 
     with contextlib.suppress(Stopped):
-        train(paths, config, data_root, compute, reporter, stop_asked)
+        train(paths, config, None, data_root, compute, reporter, stop_asked)
     started, ended = times
     return steps * config.batch_size / (ended - started)
 

@@ -132,6 +132,7 @@ def runs_changes(
     as_json: AsJson = False,
 ) -> None:
     """List the images a run fixed and broke, compared with the run it was cloned from or another."""
+    from core.comparison.baseline import check_matchable
     from core.evaluation.fixed_broken import OUTCOMES, changes_per_class, fixed_and_broken
     from core.evaluation.predictions import read_predictions
     from core.review.corrections import correct_table, run_corrections
@@ -141,6 +142,7 @@ def runs_changes(
     if not against and not found.meta.parent:
         raise RunError(f"Run {found.id} was not cloned from another run. Use --against RUN.")
     before = find_run(runs_root, against or str(found.meta.parent))
+    check_matchable(before, found)
     tables = [read_predictions(each.paths.predictions(split.value)) for each in (before, found)]
     if corrected:
         corrections = run_corrections(found.paths)
@@ -197,7 +199,8 @@ def corrections_make(
     as_json: AsJson = False,
 ) -> None:
     """Create a correction set from label reviews: replaces wrong labels, excludes ambiguous images and non-faces."""
-    from core.review.corrections import make_corrections, save_corrections
+    from core.review.corrections import save_corrections
+    from core.review.draft import make_corrections
     from core.splits import CORRECTED_SPLITS
 
     found = find_runs(runs_root, runs)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from core.comparison.reproduction import Reproduction
     from core.runs.records import Run
     from core.runs.summary import SubsetMetrics
 
@@ -56,3 +57,12 @@ def accuracy_text(metrics: "SubsetMetrics | None") -> str:
 def accuracy_on_test(run: "Run") -> str:
     """A run's test accuracy, or a dash."""
     return accuracy_text(run.metrics("test"))
+
+
+def print_reproduction(result: "Reproduction") -> None:
+    """Print the result of a reproduction: its words, then the checks."""
+    print(f"reproduces    {result.reproduces}")
+    print(result.words)
+    for check in result.checks:
+        outcome = "not recorded" if check.same is None else "same" if check.same else "differs"
+        print(f"{check.what:13} {outcome:8} {check.words}" if check.same is not None else f"{check.what:13} {outcome}")

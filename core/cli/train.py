@@ -68,6 +68,7 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Evaluate a run's best weights again. Predictions on train are computed on demand only, and saved with the run."""
+    from core.review.corrections import corrections_of
     from core.runs.reader import find_run
     from core.runs.summary import ViewMetrics
 
@@ -84,10 +85,11 @@ def evaluate(
     asked = {"device": device and device.value, "threads": threads}
     compute = choose_compute(config.model_copy(update={key: v for key, v in asked.items() if v is not None}))
     if split is SplitName.TRAIN:
-        metrics: ViewMetrics | None = score_train(found.paths, config, data_root, compute)
+        metrics: ViewMetrics | None = score_train(found.paths, config, found.data, data_root, compute)
     else:
         views = FLIP_AND_SHIFT if shifts else FLIP
-        scored = report(found.paths, config, data_root, compute, splits=[split], tta=views, keep_predictions=False)
+        of_run = found.paths, config, corrections_of(found.paths, config)
+        scored = report(*of_run, data_root, compute, splits=[split], tta=views, keep_predictions=False)
         metrics = scored[split].tta if tta else scored[split]
     assert metrics
     if as_json:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.config import TrainConfig
-from core.data.identity import REARRANGED, same_images
+from core.data.identity import REARRANGED, rearranged
 from core.errors import RunError
 from core.evaluation.significance import Comparison, compare_predictions, holm, mean_and_spread
 from core.runs.records import Run
@@ -86,10 +86,11 @@ def against_baseline(
     for run in runs:
         if run.id != baseline.id:
             try:
+                check_matchable(baseline, run)
                 tables = [read(each.paths.predictions(split)) for each in (baseline, run)]
                 results[run.id] = compare_predictions(*tables)
             except RunError as error:
-                results[run.id] = _why_not(baseline, run, error)
+                results[run.id] = str(error)
     found = {run_id: result for run_id, result in results.items() if isinstance(result, Comparison)}
     adjusted = dict(zip(found, holm([each.p_value for each in found.values()]), strict=True))
     own = recipe(baseline)
@@ -107,14 +108,17 @@ def against_baseline(
     ]
 
 
-def _why_not(baseline: Run, run: Run, error: RunError) -> str:
-    """Why two runs could not be compared image by image."""
-    if baseline.data.content == run.data.content and not same_images([baseline.data, run.data]):
-        return (
+def check_matchable(one: Run, other: Run) -> None:
+    """Refuse to match the predictions of two runs by image id where an id may name another picture in each.
+
+    Raises:
+        RunError: they were trained on the same images under other names or in another order.
+    """
+    if rearranged(one.data, other.data):
+        raise RunError(
             f"The two runs were trained on the same images {REARRANGED}, so their predictions cannot be matched: "
             "compare their accuracies."
         )
-    return str(error)
 
 
 def setting_differences(runs: Sequence[Run]) -> dict[str, list[Any]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 REARRANGED: Final = "under other names or in another order"
@@ -22,7 +23,23 @@ class DataIdentity:
     """Empty where it was not recorded, as in folders of older versions: then `content` alone is compared."""
 
 
+@dataclass(frozen=True)
+class DatasetRef:
+    """One import of a dataset on this machine: what is remembered of its files is kept under this."""
+
+    root: Path
+    """The folder of the datasets."""
+    name: str
+    edition: str
+    """`DatasetInfo.edition`: another one after each import."""
+
+
 def same_images(identities: Iterable[DataIdentity]) -> bool:
     """Whether, as far as recorded, all of them are one dataset, image for image."""
     known = list(identities)
     return len({each.content for each in known}) <= 1 and len({each.ordered for each in known} - {""}) <= 1
+
+
+def rearranged(one: DataIdentity, other: DataIdentity) -> bool:
+    """Whether two datasets have the same images `REARRANGED`, so that an id may name another image in each."""
+    return one.content == other.content and not same_images([one, other])

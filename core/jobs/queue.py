@@ -4,10 +4,11 @@ stopped while a worker reaches for it either starts or stops, never both."""
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from time import time
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, TypeVar
 
 from filelock import FileLock, Timeout
 
@@ -16,7 +17,32 @@ from core.files import lock_is_held
 from core.runs.create import write_status
 from core.runs.paths import QueuePaths, RunPaths, is_run_id
 from core.runs.reader import read_run, read_status
-from core.runs.records import Run, RunState, RunStatus
+from core.runs.records import RunState, RunStatus
+
+
+class Placed(Protocol):
+    """What has a place in the line."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def status(self) -> RunStatus: ...
+
+
+_P = TypeVar("_P", bound=Placed)
+
+
+@dataclass(frozen=True)
+class QueuedRun:
+    """A waiting run: its place, and where it is. What it will train is its worker's to read."""
+
+    paths: RunPaths
+    status: RunStatus
+
+    @property
+    def id(self) -> str:
+        return self.paths.run_id
 
 
 @contextmanager
@@ -45,21 +71,21 @@ def queue_lock(runs_root: Path, *, make_root: bool = False) -> Iterator[None]:
         lock.release()
 
 
-def queued_runs(runs_root: Path) -> list[Run]:
+def queued_runs(runs_root: Path) -> list[QueuedRun]:
     """Queued runs, the next to start first. What cannot be read is passed over: it is not the queue's trouble."""
     waiting = []
-    for name in _names(runs_root):
-        if _says_queued(RunPaths(runs_root, name)):
+    for paths in (RunPaths(runs_root, name) for name in _names(runs_root)):
+        if _says_queued(paths):
             try:
-                run = read_run(runs_root, name)
-            except RunError:  # deleted between the two looks
+                status = read_status(paths)
+            except RunError:  # damaged, or deleted between the two looks
                 continue
-            if run.state is RunState.QUEUED:
-                waiting.append(run)
+            if status.state == "queued":
+                waiting.append(QueuedRun(paths, status))
     return in_line(waiting)
 
 
-def in_line(runs: Iterable[Run]) -> list[Run]:
+def in_line(runs: Iterable[_P]) -> list[_P]:
     """These runs by their places in the line, the next to start first; one that was taken out keeps its place."""
     return sorted(runs, key=lambda run: (run.status.queue_position, run.id))
 
@@ -72,9 +98,9 @@ def _names(runs_root: Path) -> list[str]:
 
 
 def _says_queued(paths: RunPaths) -> bool:
-    """A cheap first look, since the runner asks twice a second and nearly all runs have ended."""
+    """A cheap first look, since the runner asks twice a second and nearly all runs have ended. A link is no run."""
     try:
-        return b'"queued"' in paths.status.read_bytes()
+        return b'"queued"' in paths.status.read_bytes() and not os.path.islink(paths.folder)
     except OSError:
         return False
 

@@ -23,11 +23,10 @@ from core.errors import RunError, system_reason
 from core.files import lock_is_held
 from core.jobs.control import spawn_module
 from core.jobs.machine_slots import slot_in_use
-from core.jobs.queue import fail_queued, queue_lock, queued_runs
+from core.jobs.queue import QueuedRun, fail_queued, queue_lock, queued_runs
 from core.jobs.slots import Slot, list_slots
 from core.runs.create import sweep_drafts
 from core.runs.paths import QueuePaths, RunPaths
-from core.runs.records import Run
 
 WORKER: Final = "core.worker"
 RUNNER_POLL_SECONDS: Final = 0.5
@@ -125,7 +124,7 @@ class Runner:
         (self.lent.add if lent else self.lent.discard)(slot)
         return lent
 
-    def _start_worker(self, slot: Slot, run: Run) -> None:
+    def _start_worker(self, slot: Slot, run: QueuedRun) -> None:
         data_root = run.status.data_root or str(self.data_root)
         arguments = [self.worker, str(run.paths.folder), "--data-root", data_root, "--slot", slot.name]
         environment = {"CUDA_VISIBLE_DEVICES": slot.cuda_visible_devices}

@@ -65,7 +65,7 @@ def predict_images(
         yield from predictor.classify(part)
 
 
-def as_json(name: str, photo: PhotoPrediction) -> dict[str, Any]:
+def photo_as_json(name: str, photo: PhotoPrediction) -> dict[str, Any]:
     """An image's predictions, as `python -m core predict --json` prints them, one line each."""
     return {"file": name, "detection": str(photo.detection), "faces": [face.as_json() for face in photo.faces]}
 

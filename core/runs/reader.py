@@ -1,38 +1,26 @@
-"""Runs beside each other: settings that differ, reseedings of one recipe, figures against a baseline."""
+"""Reading run folders: all runs, one run, or one file of a run. Making and changing them is in `create.py`."""
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
-
-from core.config import TrainConfig
-from core.errors import RunError
-from core.runs.records import Run
-
-if TYPE_CHECKING:
-    import pandas as pd
 import logging
 import os
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Generic, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from core.errors import quote, system_reason
+from core.config import TrainConfig
+from core.errors import RunError, quote, system_reason
 from core.files import lock_is_held
 from core.machine import boot_id
 from core.runs.paths import RunPaths, is_run_id
-from core.runs.records import RunMeta, RunState, RunStatus
+from core.runs.records import Run, RunMeta, RunState, RunStatus
 from core.runs.summary import Summary
 
-
-def predictions_table(path: Path) -> "pd.DataFrame":
-    """As `read_predictions`, which takes a second to import."""
-    from core.evaluation.predictions import read_predictions
-
-    return read_predictions(path)
-
+if TYPE_CHECKING:
+    import pandas as pd
 
 STALLED_AFTER_SECONDS: Final = 120
 
@@ -83,6 +71,33 @@ def read_status(paths: RunPaths) -> RunStatus:
         RunError: it cannot be read.
     """
     return _read_status(paths, _File(paths.status, RunStatus.model_validate_json))
+
+
+def read_config(paths: RunPaths) -> TrainConfig:
+    """The settings of a run, for who needs nothing else of it.
+
+    Raises:
+        RunError: they cannot be read.
+    """
+    config, error = _File(paths.config, TrainConfig.model_validate_json).look()
+    if config is None:
+        assert error
+        raise RunError(
+            f"Run {paths.run_id!r} has no readable config.json: {_trouble(error)}, or start a new run."
+        ) from None
+    return config
+
+
+def read_meta(paths: RunPaths) -> RunMeta:
+    """What people say about a run; nothing, where that cannot be read."""
+    return _File(paths.meta, RunMeta.model_validate_json).look()[0] or RunMeta()
+
+
+def predictions_table(path: Path) -> "pd.DataFrame":
+    """As `read_predictions`, which takes a second to import."""
+    from core.evaluation.predictions import read_predictions
+
+    return read_predictions(path)
 
 
 class RunReader:

@@ -12,16 +12,15 @@ from torch import nn
 
 from core.config import TrainConfig
 from core.data.dataset import Split, load_split, read_identity
-from core.data.identity import same_images
+from core.data.identity import DataIdentity, same_images
 from core.errors import RunError
 from core.evaluation.inference import FLIP, Views, class_probabilities
 from core.evaluation.metrics import evaluate_predictions, fit_temperature
 from core.evaluation.predictions import probabilities_of, read_predictions, write_predictions
 from core.models.state_dict import load_weights
-from core.review.corrections import corrections_of
+from core.review.corrections import Corrections
 from core.runs.best import weights_origin
 from core.runs.paths import RunPaths
-from core.runs.reader import read_run
 from core.runs.summary import SplitMetrics, ViewMetrics
 from core.splits import HELD_OUT, ORIGINAL_TEST
 from core.training.compute import Compute, tensor_on, to_device
@@ -35,6 +34,7 @@ REPORTED: Final = {"validation": ("validation",), "test": ("test",), ORIGINAL_TE
 def report(
     paths: RunPaths,
     config: TrainConfig,
+    corrections: Corrections | None,
     data_root: Path,
     compute: Compute,
     keep_going: Callable[[], bool] = lambda: True,
@@ -48,6 +48,7 @@ def report(
     Args:
         paths: the run; its `fer2013_model_2.pth` is scored.
         config: its settings.
+        corrections: what `corrections_of` finds in its folder.
         data_root: where its data set is.
         compute: where to compute; always in float32.
         keep_going: asked before each batch.
@@ -95,7 +96,7 @@ def report(
         }
         for name in splits
     }
-    corrected = correct_validation(corrections_of(paths, config), data["validation"])
+    corrected = correct_validation(corrections, data["validation"])
     if corrected and "validation" in evaluation:
         temperature = fit_temperature(data["validation"].labels, plain["validation"])
         figures, labels = evaluation["validation"], corrected.labels[corrected.kept]
@@ -120,10 +121,18 @@ def predict_split(
 def score_train(
     paths: RunPaths,
     config: TrainConfig,
+    trained_on: DataIdentity,
     data_root: Path,
     compute: Compute,
 ) -> ViewMetrics:
     """Predict all training images with a run's best weights, and keep that as `predictions-train.parquet`.
+
+    Args:
+        paths: the run.
+        config: its settings.
+        trained_on: the data it recorded.
+        data_root: where its data set is.
+        compute: where to compute; always in float32.
 
     Returns:
         The metrics on them. The network has learned these images: they say nothing about new ones.
@@ -132,7 +141,6 @@ def score_train(
         RunError: there are no weights, or the file is damaged, or the data set is not the one the run was trained on.
         DataError: the data set is missing or damaged.
     """
-    trained_on = read_run(paths.root, paths.run_id).data
     if trained_on.content and not same_images([trained_on, read_identity(data_root, config.dataset)]):
         raise RunError(
             f"The data set {config.dataset!r} is not, image for image, the one that run {paths.run_id} was trained on, "

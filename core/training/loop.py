@@ -21,7 +21,7 @@ from core.evaluation.metrics import log_loss
 from core.labels import NUM_CLASSES
 from core.models.cnn import build_model
 from core.models.preprocess import to_input
-from core.review.corrections import corrections_of
+from core.review.corrections import Corrections
 from core.runs.best import HASH
 from core.runs.paths import RunPaths
 from core.training.augment import Augmentation, mixup
@@ -43,6 +43,7 @@ class Stopped(Exception):
 def train(
     paths: RunPaths,
     config: TrainConfig,
+    corrections: Corrections | None,
     data_root: Path,
     compute: Compute,
     status: StatusReporter,
@@ -50,13 +51,22 @@ def train(
 ) -> None:
     """Train one run from its checkpoint, or from the start, to its end.
 
+    Args:
+        paths: its folder.
+        config: its settings.
+        corrections: what `corrections_of` finds in its folder.
+        data_root: where its data set is.
+        compute: where to compute.
+        status: keeps `status.json` current.
+        stop_asked: asked before each batch.
+
     Raises:
         Stopped: `stop_asked` said yes; a checkpoint holds everything done so far.
         TrainingError: a training or validation loss is not finite; the kept weights are from before.
         DataError: the data set is missing or damaged.
         RunError: the checkpoint is damaged or from other data, or the weights of its best epoch are gone.
     """
-    data = load_data(config, data_root, compute, corrections_of(paths, config))
+    data = load_data(config, data_root, compute, corrections)
     torch.manual_seed(config.seed)
     model = to_device(build_model(config.model), compute)
     optimizers = build_optimizers(model, config)
@@ -159,7 +169,7 @@ def train(
             return not stop_asked()
 
         try:
-            evaluation = report(paths, config, data_root, compute, keep_going)
+            evaluation = report(paths, config, corrections, data_root, compute, keep_going)
         except InterruptedError:
             raise Stopped from None
     record.write_summary(evaluation=evaluation)

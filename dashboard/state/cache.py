@@ -14,6 +14,7 @@ import streamlit as st
 
 from core.data.audit import audit_dataset
 from core.data.dataset import Split, load_split
+from core.data.identity import DatasetRef
 from core.errors import FerError, RunError, system_reason
 from core.evaluation.metrics import doubt_figures, fit_temperature, with_temperature
 from core.evaluation.predictions import probabilities_of, read_predictions
@@ -140,28 +141,24 @@ def _predictions(key: FileKey) -> pd.DataFrame:
     return read_predictions(Path(key[0]))
 
 
-def split(data_root: Path, name: str, split_name: str, edition: str) -> Split:
-    """The images of a split, by memory map."""
-    return _split(str(data_root), name, split_name, edition)
-
-
 @st.cache_resource(max_entries=12, show_spinner=False)
-def _split(data_root: str, name: str, split_name: str, edition: str) -> Split:
-    return load_split(Path(data_root), name, split_name)
+def split(data: DatasetRef, split_name: str) -> Split:
+    """The images of a split, by memory map."""
+    return load_split(data.root, data.name, split_name)
 
 
-def errors_table(path: Path, data_root: Path, dataset: str, split_name: str, edition: str) -> pd.DataFrame | None:
+def errors_table(path: Path, data: DatasetRef, split_name: str) -> pd.DataFrame | None:
     """A table of predictions with `margin`, and `index` counting in the images of the data set's split, which may hold
     more of them. None where the file is missing, or names images that the data set does not have."""
     if not path.exists():
         return None
-    return _errors_table(file_key(path), str(data_root), dataset, split_name, edition)
+    return _errors_table(file_key(path), data, split_name)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _errors_table(key: FileKey, data_root: str, dataset: str, split_name: str, edition: str) -> pd.DataFrame | None:
+def _errors_table(key: FileKey, data: DatasetRef, split_name: str) -> pd.DataFrame | None:
     table = with_margin(_predictions(key))
-    ids = _split(data_root, dataset, split_name, edition).ids
+    ids = split(data, split_name).ids
     if np.array_equal(table["image_id"].to_numpy(), ids):
         return table
     index = pd.Index(ids).get_indexer(pd.Index(table["image_id"]))
@@ -191,9 +188,9 @@ def temperature(key: FileKey) -> float:
 
 
 @st.cache_resource(max_entries=8, show_spinner="Looking for repeated images …")
-def duplicates(data_root: Path, dataset: str, edition: str, split_name: str) -> dict[str, np.ndarray]:
+def duplicates(data: DatasetRef, split_name: str) -> dict[str, np.ndarray]:
     """Which images of a split the audit found to be copies, by kind."""
-    return duplicate_flags(audit_dataset(data_root, dataset), split_name)
+    return duplicate_flags(audit_dataset(data.root, data.name), split_name)
 
 
 def label_reviews(paths: RunPaths) -> list[LabelReview]:
@@ -216,10 +213,20 @@ def _standing(key: FileKey, split_name: str, _paths: RunPaths) -> CurrentReviews
     return current_label_reviews(_verdicts(key, _paths), split_name)
 
 
-def predictor(weights: Path, model: str, temperature: float | None = None) -> "Predictor":
-    """A network ready to predict. The first one of a server imports torch, which takes seconds."""
-    loaded = _predictor(file_key(weights), model)
-    return loaded if temperature is None else type(loaded)(loaded.model, loaded.device, temperature)
+def predictor(run: Run) -> "Predictor":
+    """A run's best weights, ready to predict. The first one of a server imports torch, which takes seconds.
+
+    Raises:
+        RunError: its settings or its weights cannot be used.
+    """
+    loaded = _predictor(*_network_key(run))
+    return loaded if run.temperature is None else type(loaded)(loaded.model, loaded.device, run.temperature)
+
+
+def _network_key(run: Run) -> tuple[FileKey, str]:
+    if run.config is None:
+        raise RunError(f"Run {run.id} cannot be used: {run.problem}")
+    return file_key(run.paths.weights), run.config.model
 
 
 @st.cache_resource(max_entries=3, show_spinner=False)
@@ -250,29 +257,21 @@ def doubt(predictions: FileKey, temperature: float) -> tuple[float, float, float
     return doubt_figures(table["label"].to_numpy(), with_temperature(probabilities_of(table), temperature))
 
 
-def mistakes(
-    weights: Path, model: str, predictions: Path, data_root: Path, name: str, split_name: str, edition: str
-) -> "Mistakes":
-    """What a run's network gets wrong of a split, to be searched for what is most like a face.
+def mistakes(run: Run, data: DatasetRef, split_name: str) -> "Mistakes":
+    """What a run's network gets wrong of a split that it was scored on, to be searched for what is most like a face.
 
-    Args:
-        weights: of the run.
-        model: its `TrainConfig.model`.
-        predictions: its table about this split, of as many images.
-        data_root, name, split_name, edition: the images, as for `split`.
+    Raises:
+        RunError: its settings or its weights cannot be used.
     """
-    return _mistakes(file_key(weights), model, file_key(predictions), str(data_root), name, split_name, edition)
+    return _mistakes(_network_key(run), file_key(run.paths.predictions(split_name)), data, split_name)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _mistakes(
-    weights: FileKey, model: str, predictions: FileKey, data_root: str, name: str, split_name: str, edition: str
-) -> "Mistakes":
+def _mistakes(network: tuple[FileKey, str], predictions: FileKey, data: DatasetRef, split_name: str) -> "Mistakes":
     from core.evaluation.nearest import Mistakes
 
     wrong = np.flatnonzero(~_predictions(predictions)["correct"].to_numpy())
-    images = _split(data_root, name, split_name, edition).images
-    return Mistakes.find(_predictor(weights, model).model, images, wrong)
+    return Mistakes.find(_predictor(*network).model, split(data, split_name).images, wrong)
 
 
 @st.cache_resource(show_spinner=False)

@@ -6,17 +6,19 @@ from typing import Any, Final
 import pandas as pd
 import streamlit as st
 
+from core.comparison.baseline import check_matchable
 from core.errors import RunError
 from core.evaluation.fixed_broken import changes_per_class, fixed_and_broken
 from core.labels import LABELS
 from core.review.corrections import run_corrections
+from core.review.draft import same_data
 from core.runs.records import Run
 from core.splits import dataset_split
 from dashboard.state import cache
 from dashboard.state.roots import data_root, runs_root
 from dashboard.ui import pagination
 from dashboard.ui.components.wall import Tile, static_wall
-from dashboard.ui.faces import dataset_of
+from dashboard.ui.faces import say_why_no_images, unchanged_dataset_of
 from dashboard.ui.format import escape
 from dashboard.ui.runs import choose_run, scored_splits
 
@@ -57,15 +59,7 @@ def draw_against_baseline(baseline: Run, runs: Sequence[Run], split: str) -> Non
 
 def against_another(run: Run, split: str, runs: Sequence[Run]) -> None:
     """For the Errors page: this run beside another of the same data, its parent first."""
-    fitting = [
-        each
-        for each in runs
-        if each.id != run.id
-        and each.config
-        and run.config
-        and each.config.dataset == run.config.dataset
-        and each.paths.has_predictions(split)
-    ]
+    fitting = [each for each in same_data(run, runs) if each.id != run.id and each.paths.has_predictions(split)]
     if not fitting:
         st.info(f"There is no other run of this data that has been scored on {split}.", icon=":material/compare:")
         return
@@ -85,6 +79,7 @@ def note_corrections(run: Run) -> None:
 
 def changes(before: Run, after: Run, split: str) -> None:
     """Counts per class, and the images of each kind."""
+    check_matchable(before, after)
     earlier, later = (cache.predictions(each.paths.predictions(split)) for each in (before, after))
     assert earlier is not None and later is not None
     found = fixed_and_broken(earlier, later)
@@ -130,14 +125,17 @@ def changes_gallery(before: Run, after: Run, split: str, found: pd.DataFrame) ->
         wrap=True,
     )
     rows = found[found["outcome"] == (kind or "fixed")].sort_values("confidence_after", ascending=False, kind="stable")
-    info = dataset_of(after)
-    if not len(rows) or info is None:
-        st.caption("None." if info else "The images are not shown: the data set is not on this machine.")
+    info = unchanged_dataset_of(after)
+    if not len(rows):
+        st.caption("None.")
+        return
+    if info is None:
+        say_why_no_images(after)
         return
     pages = -(-len(rows) // CHANGES_PER_PAGE)
     page = pagination.choose_page(pages, f"{kind}-{before.id}-{after.id}-{split}")
     rows = rows.iloc[(page - 1) * CHANGES_PER_PAGE : page * CHANGES_PER_PAGE]
-    images = cache.split(data_root(), info.name, dataset_split(split), info.edition)
+    images = cache.split(info.ref(data_root()), dataset_split(split))
     places = pd.Index(images.ids).get_indexer(pd.Index(rows["image"]))
     if (places < 0).any():
         st.caption("The images are not shown: the data set has changed since these runs.")

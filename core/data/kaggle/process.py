@@ -1,7 +1,7 @@
 """One download, from the first request to the imported dataset: `python -m core.data.kaggle.process --data-root DIR`.
 
 Started by `core.data.kaggle.download`, where its files are described. It runs Kaggle's client as a child (`client.py`),
-ends it when no more data arrives, and removes a corrupt file, which the client itself would treat as complete.
+ends it when nothing arrives any more, and removes a damaged file, which the client itself would take for complete.
 """
 
 import argparse

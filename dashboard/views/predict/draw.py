@@ -168,13 +168,12 @@ def _nearest(face: "FacePrediction", network: Network, named: bool) -> None:
     info, table = dataset_of(run), cache.predictions(predictions)
     assert table is not None
     images = images_of(run, "validation", len(table))
-    if info is None or images is None or run.config is None:
+    if info is None or images is None:
         return
     with st.spinner("Looking at this network's mistakes; the first time takes some seconds …"):
         from core.evaluation.nearest import features
 
-        place = data_root(), info.name, "validation", info.edition
-        mistakes = cache.mistakes(run.paths.weights, run.config.model, predictions, *place)
+        mistakes = cache.mistakes(run, info.ref(data_root()), "validation")
         rows, cosines = mistakes.nearest(features(network.load().model, face.crop[None])[0], SIMILAR_SHOWN)
     if not len(rows):
         st.caption("It made no mistake on validation.")

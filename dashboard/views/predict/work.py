@@ -42,10 +42,8 @@ class Network:
 
 def network_of(run: Run) -> Network:
     """A run's best weights."""
-    temperature = run.temperature
-    model = run.config.model if run.config else "cnn-model-2"
-    key = f"{cache.file_key(run.paths.weights)} {temperature}"
-    return Network(key, run.name, temperature, lambda: cache.predictor(run.paths.weights, model, temperature), run)
+    key = f"{cache.file_key(run.paths.weights)} {run.temperature}"
+    return Network(key, run.name, run.temperature, lambda: cache.predictor(run), run)
 
 
 def network_of_upload(upload: Any) -> Network:

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 import streamlit as st
 from pydantic.fields import FieldInfo
 
-from core.config import TrainConfig, field_group
+from core.config import TrainConfig, field_group, parse_config
 from core.errors import ConfigError
 from core.jobs.inputs import missing_inputs
 from core.presets import PRESETS, Preset
@@ -39,14 +39,15 @@ def chosen_dataset(datasets: Sequence[str]) -> str | None:
     return chosen if chosen in datasets else None
 
 
-def complete(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The values of the form, none of them left open.
+def chosen_config(values: Mapping[str, Any]) -> TrainConfig:
+    """The settings that the values of the form come to.
 
     Raises:
-        ConfigError: a dataset or list that was to stand here is not on this server, and nobody has chosen another yet.
+        ConfigError: a value is not allowed, or a dataset or list that was to stand here is not on this server, and
+            nobody has chosen another yet.
     """
     if None not in values.values():
-        return values
+        return parse_config(values)
     chosen = {name: values.get(name, "") for name in _INPUTS}
     wanted = {name: _wanted(name) if value is None else value for name, value in chosen.items()}
     missing = missing_inputs(runs_root(), data_root(), **wanted)

@@ -66,7 +66,7 @@ def train_on(paths: RunPaths, config: TrainConfig, data_root: Path, stop_after: 
     def stop() -> bool:
         return stop_after is not None and next(asked) >= stop_after
 
-    train(paths, config, data_root, choose_compute(config), reporter, stop)
+    train(paths, config, None, data_root, choose_compute(config), reporter, stop)
 
 
 def weights_of(paths: RunPaths) -> dict[str, torch.Tensor]:

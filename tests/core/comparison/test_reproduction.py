@@ -116,7 +116,7 @@ def test_the_command_waits_and_prints_the_verdict(trained: Run, data_root: Path)
     result = CliRunner().invoke(app, ["runs", "reproduce", trained.id, *arguments, "--wait", "--json"])
     assert result.exception is None, result.exception
     said = json.loads(result.stdout)
-    assert said["verdict"]["outcome"] == "bit-equal" and said["reproduces"] == trained.id
+    assert said["reproduction"]["outcome"] == "bit-equal" and said["reproduces"] == trained.id
     shown = CliRunner().invoke(app, ["runs", "show", said["run"], *arguments[:2]]).stdout
     assert "Bit-equal: the weights" in shown and re.search(r"\npackages +same +all", shown)
 

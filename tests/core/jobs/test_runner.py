@@ -43,7 +43,7 @@ def test_a_killed_worker_has_crashed_and_the_next_run_starts(demo_root: Path, ru
     failed = wait_for_end(runs_root, second)
     assert failed.state is RunState.FAILED
     assert failed.problem == (
-        "Data set 'not-imported' is not imported yet: run `python -m core data import PATH` or use the Data page."
+        "Data set 'not-imported' is not imported: run `python -m core data import PATH` or use the Data page."
     )
     assert "Traceback" in failed.paths.log.read_text()
 

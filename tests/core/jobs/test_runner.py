@@ -201,7 +201,7 @@ def test_a_process_that_cannot_be_started_fails_its_run_and_not_the_runner(
     monkeypatch.setattr("core.jobs.runner.spawn_module", no_room)
     runner = Runner(runs_root, runs_root, GPUS)
     runner._serve()
-    assert read_run(runs_root, "a-run").problem == "No process could be started: Resource temporarily unavailable."
+    assert read_run(runs_root, "a-run").problem == "Can't start the training process: Resource temporarily unavailable."
     assert not runner._serve(), "nothing to stay for"
 
 

@@ -12,8 +12,7 @@ from typing import Any, BinaryIO, Final
 PROJECT_ROOT: Final = Path(__file__).resolve().parent.parent
 
 NAME: Final = r"[a-z0-9][a-z0-9-]{0,63}"
-"""What runs, datasets and correction sets may be called, as a regular expression: a file name everywhere, never a
-command-line option."""
+"""Valid names of runs, datasets and correction sets, as a regular expression: safe as file names, never an option."""
 
 _TEMPORARY: Final = ".tmp-"
 

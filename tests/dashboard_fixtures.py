@@ -25,6 +25,7 @@ from core.runs.reader import read_status
 
 STEPS_PER_EPOCH = 80
 SECONDS_PER_STEP = 0.9
+SAMPLE_SECONDS = 5
 WEIGHTS = b"not real weights"
 
 
@@ -63,7 +64,9 @@ class FakeRun:
                 accuracy = float(np.clip(0.62 - 0.42 * math.exp(-part / 7) + chance.normal(0, 0.045), 0, 1))
                 steps.append([synthetic_records.step_row(step, steps=STEPS_PER_EPOCH, loss=loss, accuracy=accuracy)])
         with HistoryWriter(self.paths.system) as system:
-            system.append([synthetic_records.system_row(epoch * STEPS_PER_EPOCH * SECONDS_PER_STEP)])
+            seconds = range(SAMPLE_SECONDS, round(epoch * STEPS_PER_EPOCH * SECONDS_PER_STEP), SAMPLE_SECONDS)
+            before = (epoch - 1) * STEPS_PER_EPOCH * SECONDS_PER_STEP
+            system.append([synthetic_records.system_row(float(each)) for each in seconds if each > before])
         made_up = _epoch_row(epoch, chance)
         accuracy = min(made_up["validation_accuracy"], ceiling)
         written = made_up | {"validation_accuracy": accuracy} | row

@@ -15,9 +15,7 @@ from dashboard.views.errors.page import ERROR_TABS
 from dashboard.views.run import tabs
 from dashboard.views.runs import filters
 from tests.conftest import PROJECT_ROOT
-from tests.dashboard.test_pages import Opener, Writer, open_page, write
-
-__all__ = ["open_page", "write"]
+from tests.dashboard.conftest import Opener, Writer
 
 WIDGET_ID = re.compile(r"\$\$ID-[0-9a-f]{32}-(?P<key>.+)")
 """How Streamlit names a widget: a hash and the key that it was given, or `None`."""

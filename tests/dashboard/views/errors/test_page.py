@@ -35,10 +35,8 @@ from dashboard.state import cache
 from dashboard.state.background import Scoring, Scorings
 from dashboard.views.errors import export, image, label_review
 from dashboard.views.errors.shown import Shown
-from tests.dashboard.test_pages import HOSTILE, Opener, Writer, open_page, words, write
+from tests.dashboard.conftest import HOSTILE, Opener, Writer, words
 from tests.dashboard_fixtures import FakeRun
-
-__all__ = ["open_page", "write"]
 
 
 @pytest.fixture

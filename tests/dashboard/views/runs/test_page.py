@@ -13,6 +13,7 @@ from core.review.runs import annotate
 from core.runs.reader import list_runs, read_run
 from dashboard.state import cache
 from tests.conftest import PROJECT_ROOT
+from tests.dashboard.conftest import Writer, words
 from tests.dashboard_fixtures import FakeRun, write_run
 
 Opener = Callable[..., AppTest]
@@ -185,3 +186,12 @@ def test_the_csv_holds_all_that_fit(open_runs: Opener, four: dict[str, FakeRun])
     runs = [run for run in list_runs(four["alpha"].paths.root) if run.config]
     rows = list(csv.DictReader(io.StringIO(runs_as_csv(runs))))
     assert {row["name"] for row in rows} >= {"alpha", "beta", "gamma"}
+
+
+def test_runs_can_be_searched(open_page: Opener, write: Writer) -> None:
+    write("finished", name="alpha", epochs=1)
+    write("failed", name="beta", done=0)
+    assert "alpha" not in words(open_page("runs", q="beta"))
+    app = open_page("runs", state="finished")
+    assert "alpha" in words(app) and "beta" not in words(app)
+    assert "No matching runs" in words(open_page("runs", q="gamma"))

@@ -7,10 +7,8 @@ import pandas as pd
 import pytest
 
 from dashboard.ui.charts import comparison
-from tests.dashboard.test_pages import HOSTILE, Opener, Writer, open_page, words, write
+from tests.dashboard.conftest import HOSTILE, Opener, Writer, words
 from tests.dashboard_fixtures import FakeRun
-
-__all__ = ["open_page", "write"]
 
 
 @pytest.fixture

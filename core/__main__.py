@@ -11,6 +11,7 @@ import typer
 from core.cli.bench import bench_pages, bench_train
 from core.cli.data import data_app
 from core.cli.export import export
+from core.cli.jobs import runs_clone, runs_move, runs_recover, runs_reproduce, runs_resume, runs_retry, runs_stop
 from core.cli.labels import corrections_app, runs_changes, runs_verdict, runs_verdicts, suspects_app
 from core.cli.predict import bench_predict, predict
 from core.cli.reference import reference
@@ -28,6 +29,13 @@ app = typer.Typer(
 bench_app = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
 app.add_typer(runs_app, name="runs")
+runs_app.command("stop")(runs_stop)
+runs_app.command("resume")(runs_resume)
+runs_app.command("retry")(runs_retry)
+runs_app.command("clone")(runs_clone)
+runs_app.command("reproduce")(runs_reproduce)
+runs_app.command("move")(runs_move)
+runs_app.command("recover")(runs_recover)
 runs_app.command("verdict")(runs_verdict)
 runs_app.command("verdicts")(runs_verdicts)
 runs_app.command("changes")(runs_changes)

@@ -13,10 +13,10 @@ ROOT = str(Path(__file__).resolve().parent.parent)
 if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
 
-from dashboard.state import cache
-from dashboard.state.roots import data_root, runs_root
-from dashboard.ui.components.behaviour import ignore_double_clicks, keep_focus, one_step_back
-from dashboard.ui.page import (
+from dashboard.state import cache  # noqa: E402
+from dashboard.state.roots import data_root, runs_root  # noqa: E402
+from dashboard.ui.components.behaviour import ignore_double_clicks, keep_focus, one_step_back  # noqa: E402
+from dashboard.ui.page import (  # noqa: E402
     COMPARE_PAGE,
     DATA_PAGE,
     ERRORS_PAGE,

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import PROJECT_ROOT
+from core.files import PROJECT_ROOT
 
 
 def free_port() -> int:

@@ -4,9 +4,6 @@ Exit code 0 on success; 2 on bad input, with one line that says what to do; 1 on
 """
 
 import importlib.util
-import json
-import subprocess
-import sys
 from typing import Annotated, Any
 
 import typer
@@ -26,9 +23,9 @@ def bench_train(
     as_json: AsJson = False,
 ) -> None:
     """Measure the training speed of a plain PyTorch script and of the engine, in alternating rounds."""
-    from core.bench import train as bench
+    from core.bench.train import measure_training
 
-    figures = bench.measure_training(data_root, dataset, batch_size=batch_size, steps=steps, rounds=rounds)
+    figures = measure_training(data_root, dataset, batch_size=batch_size, steps=steps, rounds=rounds)
     if as_json:
         print_json(figures)
         return
@@ -41,7 +38,8 @@ def bench_train(
     print(f"The engine reaches {as_percent(figures['share_of_peak'])} of this device's matrix-multiply peak.")
 
 
-NEEDED = ("streamlit", "websockets", "psutil")
+NEEDED = ("streamlit", "websockets")
+"""Packages of the dashboard, without which the rest of the command line works."""
 
 
 def bench_pages(
@@ -50,16 +48,17 @@ def bench_pages(
     as_json: AsJson = False,
 ) -> None:
     """Measure the server time of each page with many runs, and TensorBoard on the same runs."""
-    if not (PROJECT_ROOT / "tests" / "bench" / "bench_pages.py").is_file():
-        raise FerError("The measuring code is not here: run this in a checkout of the project, which has tests/bench.")
+    if not (PROJECT_ROOT / "dashboard" / "Home.py").is_file():
+        raise FerError("The pages are not here: run this in a checkout of the project, which has dashboard/Home.py.")
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise FerError(f"Measuring pages needs {', '.join(missing)}: `pip install -r requirements.txt`.")
-    arguments = ["core.bench.pages", "--runs", str(runs), "--rounds", str(rounds)]
-    done = subprocess.run([sys.executable, "-m", *arguments], cwd=PROJECT_ROOT, stdout=subprocess.PIPE, check=False)
-    if done.returncode:
-        raise FerError("The pages could not be measured; what is printed above says why.")
-    figures = json.loads(done.stdout)
+    from core.bench.pages import measure_pages
+
+    try:
+        figures = measure_pages(runs, rounds)
+    except RuntimeError as error:
+        raise FerError(f"The pages could not be measured: {error}") from error
     if as_json:
         print_json(figures)
     else:

@@ -188,7 +188,8 @@ def corrections_make(
     as_json: AsJson = False,
 ) -> None:
     """Make a correction set from label reviews: wrong labels are replaced, ambiguous images and non-faces excluded."""
-    from core.review.corrections import make_corrections, save_corrections
+    from core.review.corrections import save_corrections
+    from core.review.draft import make_corrections
     from core.splits import CORRECTED_SPLITS
 
     found = find_runs(runs_root, runs)

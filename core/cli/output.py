@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from core.comparison.reproduction import Reproduction
     from core.runs.records import Run
     from core.runs.summary import SubsetMetrics
 
@@ -56,3 +57,12 @@ def figure(metrics: "SubsetMetrics | None") -> str:
 def figure_on_test(run: "Run") -> str:
     """A run's accuracy on test, or a dash."""
     return figure(run.metrics("test"))
+
+
+def print_reproduction(verdict: "Reproduction") -> None:
+    """Print the verdict on a reproduction: its words, then what was the same."""
+    print(f"reproduces    {verdict.reproduces}")
+    print(verdict.words)
+    for check in verdict.checks:
+        said = "not recorded" if check.same is None else "same" if check.same else "differs"
+        print(f"{check.what:13} {said:8} {check.words}" if check.same is not None else f"{check.what:13} {said}")

@@ -51,8 +51,7 @@ def predict(
         raise ConfigError("--json and --csv were both given: choose one.")
     predictor = _predictor(runs_root, run, weights)
     from core.cli.progress import ProgressBar
-    from core.prediction.batch import CSV_COLUMNS, frame_picture, predict_pictures, prediction_rows
-    from core.prediction.batch import as_json as line_of
+    from core.prediction.batch import CSV_COLUMNS, frame_picture, photo_as_json, predict_pictures, prediction_rows
     from core.prediction.pictures import pictures_at
     from core.prediction.predictor import Taken
 
@@ -74,7 +73,7 @@ def predict(
             if photo.taken is Taken.WHOLE_WITHOUT_A_FACE:
                 bar.say(f"{_printable(Path(name).name)}: no face detected; the full image was classified instead.")
             if as_json:
-                print(json.dumps(line_of(photo.name, photo)))
+                print(json.dumps(photo_as_json(photo.name, photo)))
             elif as_csv:
                 table.writerows(prediction_rows(name, photo))
             else:

@@ -2,16 +2,13 @@
 
 import sys
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from core.cli.options import AsCsv, AsJson, DataRoot, RunName, RunsRoot, Settings, config_of, find_runs, pairs
-from core.cli.output import as_percent, figure, figure_on_test, print_csv, print_json, run_as_json
+from core.cli.options import AsCsv, AsJson, RunName, RunsRoot, find_runs
+from core.cli.output import as_percent, figure, figure_on_test, print_csv, print_json, print_reproduction, run_as_json
 from core.errors import RunError
-
-if TYPE_CHECKING:
-    from core.comparison.reproduction import Reproduction
 
 runs_app = typer.Typer(
     help="List, show, compare, edit, review, stop and resume runs.", no_args_is_help=True, rich_markup_mode=None
@@ -23,15 +20,6 @@ class ComparedSplit(StrEnum):
 
     VALIDATION = "validation"
     TEST = "test"
-
-
-class MoveTo(StrEnum):
-    """Where in the line."""
-
-    FIRST = "first"
-    EARLIER = "earlier"
-    LATER = "later"
-    LAST = "last"
 
 
 @runs_app.command("list")
@@ -222,134 +210,4 @@ def runs_show(run: RunName, runs_root: RunsRoot, as_json: AsJson = False) -> Non
     if found.config:
         print("settings      " + " ".join(f"{key}={value}" for key, value in found.config.model_dump().items()))
     if verdict:
-        _print_reproduction(verdict)
-
-
-@runs_app.command("stop")
-def runs_stop(
-    run: RunName,
-    runs_root: RunsRoot,
-    now: Annotated[bool, typer.Option("--now", help="Force stop; progress since the last checkpoint is lost.")] = False,
-) -> None:
-    """Stop a run at its next batch, with a checkpoint; or remove it from the queue."""
-    from core.jobs.control import stop, stop_now
-    from core.runs.reader import find_run
-
-    found = find_run(runs_root, run)
-    (stop_now if now else stop)(found.paths.root, found.id)
-    if found.state.is_live:
-        print(f"{found.id}: {'stopped' if now else 'asked to stop'}.")
-    else:
-        print(f"{found.id} is {found.state} already.")
-
-
-@runs_app.command("resume")
-def runs_resume(run: RunName, runs_root: RunsRoot, data_root: DataRoot) -> None:
-    """Requeue a stopped, failed or crashed run; it resumes from its last checkpoint."""
-    from core.jobs.control import resume
-    from core.runs.reader import find_run
-
-    found = find_run(runs_root, run)
-    resume(found.paths.root, data_root, found.id)
-    print(f"{found.id}: queued again.")
-
-
-@runs_app.command("retry")
-def runs_retry(run: RunName, runs_root: RunsRoot, data_root: DataRoot) -> None:
-    """Start a new run with the same settings as another and print its id."""
-    from core.jobs.control import retry
-    from core.runs.reader import find_run
-
-    found = find_run(runs_root, run)
-    print(retry(found.paths.root, data_root, found.id))
-
-
-@runs_app.command("clone")
-def runs_clone(
-    run: RunName,
-    runs_root: RunsRoot,
-    data_root: DataRoot,
-    settings: Settings = None,
-    name: Annotated[str, typer.Option(help="Display name of the new run.")] = "",
-    author: Annotated[str, typer.Option(help="Who starts the run.")] = "",
-) -> None:
-    """Start a new run from the settings of another, some of them overridden, and print its id."""
-    from core.config import parse_config
-    from core.jobs.control import start
-    from core.jobs.inputs import check_inputs
-    from core.runs.reader import find_run
-
-    found = find_run(runs_root, run)
-    config = parse_config({**config_of(found).model_dump(), **pairs(settings)})
-    check_inputs(found.paths.root, data_root, config.dataset, config.corrections)
-    print(start(found.paths.root, data_root, config, name=name, author=author, parent=found.id))
-
-
-@runs_app.command("reproduce")
-def runs_reproduce(
-    run: RunName,
-    runs_root: RunsRoot,
-    data_root: DataRoot,
-    author: Annotated[str, typer.Option(help="Who starts the run.")] = "",
-    wait: Annotated[bool, typer.Option("--wait", help="Show progress, and the result at the end.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Retrain a finished run with its recorded settings and check whether the result is reproduced."""
-    from core.cli.follow import follow_to_end
-    from core.comparison.reproduction import check_reproducible, read_reproduction
-    from core.jobs.control import reproduce
-    from core.runs.reader import find_run, read_run
-
-    found = find_run(runs_root, run)
-    warning = check_reproducible(found, data_root)
-    if warning:
-        print(warning, file=sys.stderr)
-    run_id = reproduce(found.paths.root, data_root, found.id, author=author)
-    if not as_json or wait:
-        print(run_id, file=sys.stderr if as_json else sys.stdout)
-    if wait:
-        follow_to_end(found.paths.root, run_id)
-    started = read_run(found.paths.root, run_id)
-    verdict = read_reproduction(started)
-    if as_json:
-        judged = verdict and verdict.model_dump(mode="json")
-        print_json(
-            {"run": run_id, "reproduces": found.id, "state": started.state, "warning": warning, "verdict": judged}
-        )
-    elif verdict:
-        _print_reproduction(verdict)
-
-
-def _print_reproduction(verdict: "Reproduction") -> None:
-    print(f"reproduces    {verdict.reproduces}")
-    print(verdict.words)
-    for check in verdict.checks:
-        said = "not recorded" if check.same is None else "same" if check.same else "differs"
-        print(f"{check.what:13} {said:8} {check.words}" if check.same is not None else f"{check.what:13} {said}")
-
-
-@runs_app.command("move")
-def runs_move(
-    run: RunName,
-    runs_root: RunsRoot,
-    place: Annotated[MoveTo, typer.Option("--to", help="New place in the queue.")],
-) -> None:
-    """Move a queued run within the queue."""
-    from core.jobs.queue import move_queued
-    from core.runs.reader import find_run
-
-    found = find_run(runs_root, run)
-    move_queued(found.paths, place.value)
-    print(f"{found.id}: moved.")
-
-
-@runs_app.command("recover")
-def runs_recover(runs_root: RunsRoot, data_root: DataRoot) -> None:
-    """Requeue interrupted runs after a reboot and start the runner."""
-    from core.jobs.control import recover
-
-    recovered = recover(runs_root, data_root)
-    for run_id in recovered:
-        print(f"{run_id}: queued again.")
-    if not recovered:
-        print("No interrupted run.")
+        print_reproduction(verdict)

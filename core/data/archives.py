@@ -10,7 +10,7 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -85,6 +85,21 @@ def begins_as_tar(start: bytes) -> bool:
 def is_clutter(file: str) -> bool:
     """Whether a file is what systems leave in folders, such as .DS_Store."""
     return any(part.startswith(".") or part in _CLUTTER for part in file.split("/"))
+
+
+def common_top(files: Sequence[str], ours: Callable[[str], bool]) -> str:
+    """The folders that all files are in, with a trailing slash; empty where there are none.
+
+    Args:
+        files: paths with /.
+        ours: whether a folder of that name means something; it and what is below are not part of the answer.
+    """
+    top: list[str] = []
+    for parts in zip(*(file.split("/")[:-1] for file in files), strict=False):
+        if len(set(parts)) > 1 or ours(parts[0]):
+            break
+        top.append(parts[0])
+    return "".join(f"{part}/" for part in top)
 
 
 # --- zip

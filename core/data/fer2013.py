@@ -15,6 +15,12 @@ TERMS: Final = (
     f"that stand at {KAGGLE_URL}."
 )
 
+ACCEPTED: Final = (
+    f"a zip file or a folder in the layout of Kaggle's {KAGGLE_NAME} (train/<class>/*.jpg and test/<class>/*.jpg), "
+    "or fer2013.csv, icml_face_data.csv or fer2013.tar.gz"
+)
+"""The forms it is imported from, to end a sentence with."""
+
 PUBLISHED_COUNTS: Final[dict[str, tuple[int, ...]]] = {
     "train": (3995, 436, 4097, 7215, 4965, 4830, 3171),
     "validation": (467, 56, 496, 895, 607, 653, 415),

@@ -53,7 +53,7 @@ def predict_pictures(
         yield from predictor.read(part)
 
 
-def as_json(name: str, photo: PhotoPrediction) -> dict[str, Any]:
+def photo_as_json(name: str, photo: PhotoPrediction) -> dict[str, Any]:
     """A picture's predictions, as `python -m core predict --json` prints them, one line each."""
     return {"file": name, "taken": str(photo.taken), "faces": [face.as_json() for face in photo.faces]}
 

@@ -1,4 +1,4 @@
-"""Named lists of corrected labels, made from verdicts: which images to leave out, and which to relabel.
+"""Named lists of corrected labels, made from verdicts by `draft.py`: which images to leave out, which to relabel.
 
 A list is one file, `_corrections/<name>.json` beside the runs, and never changes once it is written: a run that was
 trained with it can be made again. It says which data it is for, and only ever touches train and validation.
@@ -7,9 +7,7 @@ trained with it can be made again. It says which data it is for, and only ever t
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Self
 
@@ -21,21 +19,16 @@ from core.data.identity import DataIdentity, same_images
 from core.errors import RunError, system_reason
 from core.files import NAME, write_json
 from core.labels import LABELS
-from core.review.images import LabelReview, current_label_reviews, read_label_reviews
 from core.runs.paths import CorrectionPaths, RunPaths
-from core.runs.records import Run
+from core.splits import CORRECTED_SPLITS
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
     from core.data.dataset import Split
-from core.splits import CORRECTED_SPLITS
 
 Action = Literal["exclude", "relabel"]
-
-ACTIONS: Final[dict[str, Action]] = {"label is wrong": "relabel", "ambiguous": "exclude", "not a face": "exclude"}
-"""What each verdict leads to; the others lead to nothing, since the image is fine."""
 
 CORRECTIONS_LOCK_SECONDS: Final = 10.0
 
@@ -112,80 +105,6 @@ class Corrections(BaseModel):
             if done:
                 parts.append(f"{' and '.join(done)} in {split}")
         return ", ".join(parts) or "nothing"
-
-
-@dataclass(frozen=True)
-class Draft:
-    """What verdicts come to, before it is saved as a list."""
-
-    corrections: Corrections
-    disputed: tuple[tuple[str, str], ...]
-    """(split, image) on which reviewers want different things; left out of the list."""
-    on_test: int
-    """Images of test that verdicts would change; never in a list."""
-
-
-def make_corrections(
-    name: str,
-    runs: Sequence[Run],
-    *,
-    splits: Sequence[str] = CORRECTED_SPLITS,
-    follow: str | None = None,
-    read: Callable[[RunPaths], Sequence[LabelReview]] = read_label_reviews,
-) -> Draft:
-    """Turn the verdicts given on one or more runs of the same data into a list; nothing is written yet.
-
-    Args:
-        name: of the list: 1 to 64 of a-z, 0-9 and -, not starting with -.
-        runs: at least one; where somebody has judged an image on several, their last word counts.
-        splits: of which splits.
-        follow: whose word counts where reviewers want different things; without it, or where they have not judged the
-            image, it is left out.
-        read: gives the verdicts of a run folder; pages pass one that remembers.
-
-    Raises:
-        RunError: the name or a split is not allowed, the runs are of different data, or nothing is left to correct.
-    """
-    check_corrections_name(name)
-    if refused := [split for split in splits if split not in CORRECTED_SPLITS]:
-        raise RunError(f"A list of corrections never touches {refused[0]}: choose from {', '.join(CORRECTED_SPLITS)}.")
-    dataset, data = _common_data(runs)
-    everything = [verdict for run in runs for verdict in read(run.paths)]
-    everything.sort(key=lambda verdict: verdict.time)
-    entries: list[Correction] = []
-    disputed: list[tuple[str, str]] = []
-    for split in splits:
-        for image, by_author in current_label_reviews(everything, split).items():
-            wanted = {author: _decision(verdict) for author, verdict in by_author.items()}
-            if len(set(wanted.values())) > 1:
-                if follow not in wanted:
-                    disputed.append((split, image))
-                    continue
-                wanted = {follow: wanted[follow]}
-            for action, label in set(wanted.values()) - {(None, None)}:
-                values = {"split": split, "image": image, "action": action, "label": label}
-                entries.append(Correction.model_validate({**values, "by": ", ".join(sorted(wanted))}))
-    on_test = sum(
-        any(_decision(verdict) != (None, None) for verdict in by_author.values())
-        for by_author in current_label_reviews(everything, "test").values()
-    )
-    if not entries:
-        raise RunError(f"No verdict leads to a correction{_why_not(len(disputed), on_test)}.")
-    corrections = Corrections(
-        name=name,
-        dataset=dataset,
-        data_fingerprint=data.content,
-        data_ordered_fingerprint=data.ordered,
-        created_at=datetime.now(UTC),
-        entries=tuple(sorted(entries, key=_order)),
-    )
-    return Draft(corrections, tuple(disputed), on_test)
-
-
-def same_data(run: Run, runs: Iterable[Run]) -> list[Run]:
-    """Those of the runs that were trained on the data of this one, as far as they recorded it, image for image."""
-    own = run.data
-    return [each for each in runs if own.content and same_images([own, each.data])]
 
 
 def save_corrections(runs_root: Path, corrections: Corrections) -> None:
@@ -326,39 +245,6 @@ def check_corrections_name(name: str) -> None:
     """
     if not re.fullmatch(NAME, name):
         raise RunError(f"{name[:80]!r} is not a name for a list: use 1 to 64 of a-z, 0-9 and -, not - first.")
-
-
-def _decision(verdict: LabelReview) -> tuple[Action | None, str | None]:
-    action = ACTIONS.get(verdict.verdict or "")
-    return action, verdict.label if action == "relabel" else None
-
-
-def _common_data(runs: Sequence[Run]) -> tuple[str, DataIdentity]:
-    """Name and identity of the data set of all runs; of its order, what any of them recorded."""
-    if not runs:
-        raise RunError("Choose at least one run whose verdicts to take.")
-    for run in runs:
-        if run.config is None or not run.data.content:
-            raise RunError(f"Run {run.id} does not say which data it was trained on: it has not done an epoch.")
-    data = [run.data for run in runs]
-    if not same_images(data):
-        raise RunError("The runs were trained on different data: take those of one data set.")
-    first = runs[0]
-    assert first.config is not None
-    return first.config.dataset, DataIdentity(data[0].content, max(each.ordered for each in data))
-
-
-def _why_not(disputed: int, on_test: int) -> str:
-    parts = []
-    if disputed:
-        parts.append(f"reviewers want different things for {disputed:,} images: say whom to follow")
-    if on_test:
-        parts.append(f"{on_test:,} images are of test, which is never changed")
-    return f": {'; '.join(parts)}" if parts else " yet: judge some images of train or validation first"
-
-
-def _order(entry: Correction) -> tuple[str, str]:
-    return entry.split, entry.image
 
 
 def _fingerprint(entries: Sequence[Correction]) -> str:

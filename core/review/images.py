@@ -111,7 +111,7 @@ def current_label_reviews(verdicts: Sequence[LabelReview], split: str) -> Curren
     was taken back is not in it, nor are images about which nothing stands.
 
     Args:
-        verdicts: oldest first, as `read_verdicts` gives them.
+        verdicts: oldest first, as `read_label_reviews` gives them.
         split: `train`, `validation` or `test`.
     """
     standing: CurrentReviews = {}

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, computed_field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, computed_field
 
 from core.labels import LABELS, NUM_CLASSES
 from core.splits import with_current_splits
@@ -48,6 +48,8 @@ class EpochMetrics(_Metrics):
     corrected_validation_accuracy: Share | None = None
     learning_rate: float | None = None
     images_per_second: NotNegative | None = None
+    weights_sha256: str | None = None
+    """Of the weights file as this epoch left it; None where it was not the best so far."""
 
 
 MaybeEpoch = Annotated[EpochMetrics | None, BeforeValidator(lambda value: None if value == {} else value)]
@@ -111,11 +113,6 @@ class SplitMetrics(ViewMetrics):
     tta: ViewMetrics | None = None
 
 
-def _with_current_splits(evaluation: object) -> object:
-    """Old names of splits replaced; what is no table is left to the validator that refuses it."""
-    return with_current_splits(evaluation) if isinstance(evaluation, dict) else evaluation
-
-
 class Summary(_Metrics):
     """`summary.json`: best and last metrics, and at the end those of the evaluation."""
 
@@ -129,5 +126,5 @@ class Summary(_Metrics):
     elapsed_seconds: NotNegative | None = None
     dataset_fingerprint: str | None = None
     dataset_ordered_fingerprint: str | None = None
-    evaluation: Annotated[dict[str, SplitMetrics], BeforeValidator(_with_current_splits)] = {}
+    evaluation: Annotated[dict[str, SplitMetrics], AfterValidator(with_current_splits)] = {}
     """Split to its metrics; empty until the run is evaluated."""

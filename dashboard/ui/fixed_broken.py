@@ -10,7 +10,8 @@ from core.comparison.baseline import check_matchable
 from core.errors import RunError
 from core.evaluation.fixed_broken import changes_per_class, fixed_and_broken
 from core.labels import LABELS
-from core.review.corrections import run_corrections, same_data
+from core.review.corrections import run_corrections
+from core.review.draft import same_data
 from core.runs.records import Run
 from core.splits import dataset_split
 from dashboard.state import cache

@@ -6,7 +6,6 @@ import streamlit as st
 
 from core.review.runs import MAX_CHARACTERS, EditConflictError, annotate
 from core.runs.records import Run
-from dashboard.state.visitor import who as who
 
 
 def edit_text(run: Run, name: str, field: str) -> None:

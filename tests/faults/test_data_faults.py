@@ -16,7 +16,7 @@ from core.data.kaggle import credentials, download
 from core.data.kaggle.credentials import parse_credentials
 from core.splits import SPLITS
 from tests.conftest import PROJECT_ROOT, wait_for
-from tests.core.data.importers.test_fer2013 import make_zip, picture, small_files
+from tests.core.data.importers.conftest import make_zip, picture, small_files
 from tests.faults.test_still_and_full import fill
 from tests.kaggle_stand_in import TOKEN, StandIn, serve
 

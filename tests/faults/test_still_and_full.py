@@ -26,7 +26,7 @@ from core.runs.reader import list_runs, read_run, read_status
 from core.runs.records import RunState
 from dashboard.state import cache
 from tests.conftest import PROJECT_ROOT, wait_for
-from tests.core.jobs.test_control import ENDLESS
+from tests.core.conftest import ENDLESS
 
 FULL = "The disk is full: free some space, then resume the run from its last checkpoint."
 

@@ -96,7 +96,7 @@ def test_a_verdict_on_a_full_disk_is_refused_and_leaves_no_half(runs_root: Path)
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n"
         f"paths = RunPaths(Path({str(runs_root)!r}), {paths.run_id!r})\n"
-        "try: give_verdicts(paths, 'Ben', 'train', ['fear/2', 'fear/3'], 'ambiguous', comment='x' * 500)\n"
+        "try: add_label_reviews(paths, 'Ben', 'train', ['fear/2', 'fear/3'], 'ambiguous', comment='x' * 500)\n"
         "except RunError as error: print(error)\n"
     )
     result = subprocess.run([sys.executable, "-c", code], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from core.data.dataset import DatasetInfo, ImportProgress, SplitArrays, check_dataset_name, write_dataset
+from core.data.dataset import DatasetInfo, ImportProgress, SplitArrays, write_dataset
 from core.data.importers.drawing import draw_face
+from core.data.storage import check_dataset_name
 from core.labels import LABELS
 from core.models import IMAGE_SIZE
 

@@ -14,9 +14,10 @@ from typing import Final
 
 import numpy as np
 
-from core.data.dataset import DatasetInfo, SplitArrays, check_dataset_name, list_datasets, load_split, write_dataset
+from core.data.dataset import DatasetInfo, SplitArrays, list_datasets, load_split, write_dataset
 from core.data.fer2013 import KAGGLE_NAME
 from core.data.importers.tables import ID_PREFIX, USAGES
+from core.data.storage import check_dataset_name
 from core.errors import DataError, quote, system_reason
 from core.labels import LABELS
 from core.splits import SPLITS

@@ -16,10 +16,12 @@ from typing import Final
 
 import numpy as np
 
-from core.data.archives import begins_as_zip, is_clutter
-from core.data.dataset import DatasetInfo, ImportProgress, SplitArrays, check_dataset_name, write_dataset
+from core.data.archives import begins_as_zip, common_top, is_clutter
+from core.data.dataset import DatasetInfo, ImportProgress, SplitArrays, write_dataset
 from core.data.decode import MAX_IMAGE_BYTES, decode_image, to_face
-from core.data.importers.fer2013 import Files, UnusableImageError, common_top, open_files, table_inside
+from core.data.importers.fer2013 import table_inside
+from core.data.importers.sources import Files, UnusableImageError, open_files
+from core.data.storage import check_dataset_name
 from core.errors import DataError, ImageError, quote, system_reason
 from core.labels import LABELS
 from core.models import IMAGE_SIZE

@@ -1,6 +1,6 @@
 """One download, from the first request to the imported set: `python -m core.data.kaggle.process --data-root DIR`.
 
-Started by `core.data.kaggle.download`, where its files are described. It runs Kaggle's client as a child (`kaggle_client.py`),
+Started by `core.data.kaggle.download`, where its files are described. It runs Kaggle's client as a child (`client.py`),
 ends it when nothing arrives any more, and removes a damaged file, which the client itself would take for complete.
 """
 

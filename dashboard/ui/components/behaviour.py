@@ -1,4 +1,4 @@
-"""How every page behaves: one press of back per page, the keyboard stays in an open dialog, a double click acts once."""
+"""How pages behave: one press of back per page, the keyboard stays in an open dialog, a double click acts once."""
 
 import streamlit as st
 

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.data.dataset import DatasetInfo, delete_dataset, disk_bytes
+from core.data.dataset import DatasetInfo
+from core.data.storage import delete_dataset, disk_bytes
 from core.labels import LABELS
 from core.runs.reader import list_runs
 from core.splits import SPLITS

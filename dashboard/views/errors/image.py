@@ -10,7 +10,7 @@ import streamlit as st
 from core.data.audit import Audit, audit_dataset
 from core.evaluation.predictions import PROBABILITY_COLUMNS
 from core.labels import LABELS
-from core.review.corrections import same_data
+from core.review.draft import same_data
 from core.runs.records import Run
 from core.splits import HELD_OUT
 from dashboard.state import cache

@@ -12,7 +12,7 @@ from core.evaluation.predictions import probabilities_of
 from core.labels import LABELS
 from core.review.gallery import ANY, ImageFilter
 from dashboard.state import cache
-from dashboard.ui.charts import reliability as errors_charts
+from dashboard.ui.charts.reliability import reliability_chart
 from dashboard.ui.charts.style import CHART_CONFIG
 from dashboard.ui.components.matrix import clickable_matrix
 from dashboard.ui.format import percent, with_interval
@@ -185,7 +185,7 @@ def calibration(shown: Shown) -> None:
     for name, probabilities in (("as it is", plain), (f"with temperature {temperature:.2f}", calibrated)):
         error = calibration_error(labels, probabilities)
         title = f"{name.capitalize()}: calibration error {100 * error:.1f} points"
-        figure = errors_charts.reliability_chart(reliability(labels, probabilities), title)
+        figure = reliability_chart(reliability(labels, probabilities), title)
         pair.plotly_chart(figure, key=f"reliability-{name[:4]}", config=CHART_CONFIG, alt=title)
     st.caption(
         f"On {shown.split}, {len(labels):,} images. On the line, a network that says 70 % is right 7 times in 10; "

@@ -11,7 +11,7 @@ from dashboard.ui.format import ago, escape, exact
 from dashboard.ui.page import RUN_PAGE, RUNS_PAGE, TRAIN_PAGE, draw_live, empty_state, guarded, page_title
 from dashboard.ui.runs import problem, run_table, state_chip, why_default
 from dashboard.views.run import actions, reproduction
-from dashboard.views.run import tabs as run_view
+from dashboard.views.run.tabs import RUN_TABS, curve_controls, metrics, run_progress
 
 RUN_POLL_SECONDS = 1.5  # of the 2.5 s in which a new point should be on the screen, one is left for drawing it
 OFFERED_RUNS = 15
@@ -69,12 +69,12 @@ def run_body(run_id: str, watched: bool, default: bool) -> None:
     problem(run)
     reproduction.reproduction_outcome(run)
     if run.state is not RunState.DAMAGED:
-        run_view.metrics(run)
-        run_view.run_progress(run)
-    tabs = st.tabs(list(run_view.RUN_TABS), key="tab", bind="query-params")
+        metrics(run)
+        run_progress(run)
+    tabs = st.tabs(list(RUN_TABS), key="tab", bind="query-params")
     with tabs[0]:
-        run_view.curve_controls()
-    for tab, draw in zip(tabs, run_view.RUN_TABS.values(), strict=True):
+        curve_controls()
+    for tab, draw in zip(tabs, RUN_TABS.values(), strict=True):
         if tab.open:
             with tab, guarded():
                 draw(run)

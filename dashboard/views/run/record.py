@@ -88,7 +88,7 @@ def config_tab(run: Run) -> None:
     st.dataframe(pd.DataFrame(rows), hide_index=True, column_config=config, height=520, key="settings")
 
 
-def environment(run: Run) -> None:
+def environment_tab(run: Run) -> None:
     """Machine, code, data and packages it was made with."""
     try:
         found = read_json(run.paths.environment)

@@ -9,7 +9,7 @@ from core.review.runs import MAX_CHARACTERS, annotate, read_changes
 from core.runs.records import Run
 from core.runs.selection import best_run
 from dashboard.state import cache
-from dashboard.state.visitor import who as who
+from dashboard.state.visitor import who
 from dashboard.ui.format import Colour, ago, escape, exact
 from dashboard.ui.notes import edit_text
 

@@ -191,7 +191,7 @@ RUN_TABS: Final[dict[str, Callable[[Run], None]]] = {
     "System": record.system,
     "Log": record.log,
     "Settings": record.config_tab,
-    "Environment": record.environment,
+    "Environment": record.environment_tab,
     "Files": record.files,
     "Review": review.review_tab,
 }

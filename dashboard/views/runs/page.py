@@ -9,8 +9,7 @@ from dashboard.state.roots import runs_root
 from dashboard.ui import pagination
 from dashboard.ui.page import TRAIN_PAGE, draw_live, empty_state, go_to, page_title
 from dashboard.ui.runs import run_table
-from dashboard.views.runs import actions as runs_actions
-from dashboard.views.runs import filters
+from dashboard.views.runs import actions, filters
 
 TABLE_POLL_SECONDS = 2
 ROWS = 50  # per page: the curves of these runs are read, no others
@@ -45,7 +44,7 @@ def table(view: filters.View, watched: bool) -> None:
     if watched != any_live(runs):
         st.rerun()  # the last one has ended, or one has begun: one more drawing of the page ends or begins the polling
     shown = select_runs(runs, view.wanted, view.order)
-    actions = st.container()
+    bar = st.container()
     if not shown:
         st.info("No run matches: change the search or the filters.", icon=":material/filter_alt_off:")
         return
@@ -54,9 +53,9 @@ def table(view: filters.View, watched: bool) -> None:
         rows = page_of(shown, view, missing(runs, shown, view))
     with place:
         selected = run_table(rows, "runs", view.columns, select=True)
-        runs_actions.change(selected, shown)
-    with actions:
-        runs_actions.actions_bar(selected, shown)
+        actions.change(selected, shown)
+    with bar:
+        actions.actions_bar(selected, shown)
 
 
 def missing(runs: list[Run], shown: list[Run], view: filters.View) -> str:

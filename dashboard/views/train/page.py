@@ -20,7 +20,7 @@ from dashboard.state.roots import data_root, runs_root
 from dashboard.ui.format import duration, escape
 from dashboard.ui.page import DATA_PAGE, RUN_PAGE, empty_state, once, page_title
 from dashboard.ui.runs import open_run
-from dashboard.views.train import form as train_form
+from dashboard.views.train import form
 
 
 def main() -> None:
@@ -36,10 +36,10 @@ def main() -> None:
         )
         return
     runs = cache.runs(runs_root())
-    form, summary = st.columns([5, 3], gap="medium")
-    with form:
+    fields, summary = st.columns([5, 3], gap="medium")
+    with fields:
         source = cloned_run() or choose_preset()
-        values = train_form.config_fields([info.name for info in datasets], fitting_lists(datasets))
+        values = form.config_fields([info.name for info in datasets], fitting_lists(datasets))
     with summary, st.container(border=True):
         estimate_and_start(source, values, datasets, runs)
 
@@ -63,7 +63,7 @@ def cloned_run() -> Run | None:
         if st.button("Use a recipe instead", type="tertiary", key="no-clone"):
             st.query_params.clear()
             st.rerun()
-    train_form.fill_from(run, corrections=st.query_params.get("corrections"))
+    form.fill_from(run, corrections=st.query_params.get("corrections"))
     return run
 
 
@@ -84,14 +84,14 @@ def choose_preset() -> str:
     )
     preset = PRESETS[name]
     st.caption(f"Cost: {preset.cost}. Expect: {preset.expect}.")
-    train_form.fill(preset)
+    form.fill(preset)
     return str(name)
 
 
 def fitting_lists(datasets: list[DatasetInfo]) -> list[str]:
     """The lists of corrections that were made on the chosen dataset; all, until one is chosen."""
     datasets_by_name = {info.name: info for info in datasets}
-    chosen = train_form.chosen_dataset(list(datasets_by_name))
+    chosen = form.chosen_dataset(list(datasets_by_name))
     lists = list_corrections(runs_root())
     if chosen is None:
         return [each.name for each in lists]
@@ -113,7 +113,7 @@ def estimate_and_start(source: str | Run, values: dict[str, Any], datasets: list
         persist_state="session",
     )
     try:
-        config = train_form.chosen_config(values)
+        config = form.chosen_config(values)
     except ConfigError as error:
         st.error(escape(str(error)), icon=":material/error:")
         st.button("Start training", type="primary", icon=":material/play_arrow:", width="stretch", disabled=True)
@@ -133,7 +133,7 @@ def estimate_and_start(source: str | Run, values: dict[str, Any], datasets: list
         start = partial(control.start, runs_root(), data_root(), config, name=said, author=by, parent=parent)
         open_run(once((config, said, by, parent), start))
     st.caption("The same from a terminal")
-    st.code(train_form.command(source, config, name or "", author or ""), language="bash", wrap_lines=True)
+    st.code(form.command(source, config, name or "", author or ""), language="bash", wrap_lines=True)
 
 
 def usual_author(runs: list[Run]) -> str:

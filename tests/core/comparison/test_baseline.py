@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.bench import fake_summary
+from core.bench import synthetic_records
 from core.comparison.baseline import against_baseline, seed_groups, setting_differences
 from core.errors import RunError
 from core.evaluation.predictions import write_predictions
@@ -34,7 +34,8 @@ def scored(root: Path, name: str, wrong: range, labels: np.ndarray = LABELS, **s
     ids = np.array([f"image-{i}" for i in range(IMAGES)])
     write_predictions(paths.predictions("validation"), ids, labels, probabilities)
     write_json(
-        paths.summary, fake_summary.summary([], fake_summary.evaluation({"validation": (labels, probabilities)}))
+        paths.summary,
+        synthetic_records.summary([], synthetic_records.evaluation({"validation": (labels, probabilities)})),
     )
     return read_run(root, name)
 

@@ -130,7 +130,7 @@ def test_look_alikes_take_a_number_of_comparisons_that_grows_with_their_number(
     """Thousands of pictures whose hashes differ in a bit or two, be they of one scene or different drawings."""
     compared: list[int] = []
     distance = near_duplicates._distance
-    monkeypatch.setattr(audit, "_distance", lambda a, b: compared.append(len(a)) or distance(a, b))
+    monkeypatch.setattr(near_duplicates, "_distance", lambda a, b: compared.append(len(a)) or distance(a, b))
 
     def cost(images: int) -> tuple[int, int]:
         """How many pairs of hashes, and how many pairs of pictures are compared."""
@@ -173,7 +173,7 @@ def test_it_is_made_once_and_again_after_an_import(tmp_path: Path, monkeypatch: 
     import_demo(tmp_path, train_per_class=3, validation_per_class=1, test_per_class=1)
     made: list[object] = []
     find = audit.find_issues
-    monkeypatch.setattr(audit, "find", lambda splits: made.append(1) or find(splits))
+    monkeypatch.setattr(audit, "find_issues", lambda splits: made.append(1) or find(splits))
     first = audit_dataset(tmp_path, "demo")
     assert audit_dataset(tmp_path, "demo") is first
     audit._audit.cache_clear()  # as in another process

@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from core.__main__ import app
 from core.comparison.baseline import against_baseline, seed_groups
-from core.comparison.reproduction import ReproductionOutcome, assess_reproduction, check_reproducible, compare_origins
+from core.comparison.origins import compare_origins
+from core.comparison.reproduction import ReproductionOutcome, assess_reproduction, check_reproducible
 from core.config import TrainConfig
 from core.data import dataset
 from core.data.dataset import DatasetInfo, load_split, read_identity, read_info, write_dataset
@@ -20,14 +21,8 @@ from core.data.identity import DataIdentity, same_images
 from core.errors import RunError
 from core.files import read_json, write_json
 from core.jobs.inputs import missing_inputs
-from core.review.corrections import (
-    Correction,
-    Corrections,
-    check_fits,
-    make_corrections,
-    same_data,
-    save_corrections,
-)
+from core.review.corrections import Correction, Corrections, check_fits, save_corrections
+from core.review.draft import make_corrections, same_data
 from core.review.images import add_label_reviews
 from core.review.suspects import find_suspects
 from core.runs.reader import read_run

@@ -22,7 +22,10 @@ from core.runs.records import RunState
 from tests.conftest import PROJECT_ROOT, kill_processes_of, wait_for
 from tests.faults.test_kill_storm import TINY_WORKER
 
-HOLD = "from core.jobs.machine_slots import hold_slot\nwith hold_slot('cpu', 0):\n    print('held', flush=True)\n    input()"
+HOLD = (
+    "from core.jobs.machine_slots import hold_slot\n"
+    "with hold_slot('cpu', 0):\n    print('held', flush=True)\n    input()"
+)
 NOBODY = 65534
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from core.bench import fake_summary
+from core.bench import synthetic_records
 from core.config import TrainConfig
 from core.errors import RunError
 from core.files import write_json
@@ -167,7 +167,7 @@ def test_a_waiting_run_is_not_deleted(root: Path, paths: RunPaths) -> None:
 
 def test_a_deletion_says_what_is_lost_and_leaves_nothing(root: Path, paths: RunPaths) -> None:
     write_status(paths, read_status(paths).model_copy(update={"state": "finished"}))
-    write_json(paths.summary, fake_summary.summary(epochs_done=2))
+    write_json(paths.summary, synthetic_records.summary(epochs_done=2))
     paths.weights.write_bytes(b"0" * 1_500_000)
     annotate(paths, "Ada", {"notes": "n", "review": "approved"})
     said = what_is_lost(read_run(root, paths.run_id))

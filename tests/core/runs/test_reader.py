@@ -17,47 +17,19 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from core.bench import fake_summary
+from core.bench import synthetic_records
 from core.config import TrainConfig
 from core.errors import RunError
 from core.files import lock_is_held, write_json
 from core.machine import boot_id
-from core.runs.create import ABANDONED_AFTER_SECONDS, create_run, sweep_drafts, sweep_run, write_meta, write_status
-from core.runs.paths import QueuePaths, RunPaths
-from core.runs.reader import STALLED_AFTER_SECONDS, RunReader, find_run, list_runs, read_run, read_status
-from core.runs.records import Run, RunMeta, RunState, RunStatus
+from core.runs.create import create_run, write_meta
+from core.runs.paths import RunPaths
+from core.runs.reader import STALLED_AFTER_SECONDS, RunReader, find_run, list_runs, read_run
+from core.runs.records import RunState
 from core.runs.selection import best_run
 from tests.conftest import PROJECT_ROOT, wait_for
+from tests.core.runs.conftest import CONFIG, make_finished, set_status
 from tests.core.runs.test_paths import BAD_IDS
-
-CONFIG = TrainConfig(dataset="demo", epochs=2)
-EVALUATION = fake_summary.evaluation(dict.fromkeys(("validation", "test"), fake_summary.fake_predictions(0.5)))
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "runs"
-
-
-@pytest.fixture
-def paths(root: Path) -> RunPaths:
-    """One run, as it is after a start."""
-    return create_run(root, CONFIG, run_id="a-run")
-
-
-def set_status(paths: RunPaths, **fields: Any) -> None:
-    write_status(paths, read_status(paths).model_copy(update=fields))
-
-
-def make_finished(root: Path, run_id: str, accuracy: float, meta: RunMeta | None = None) -> Run:
-    paths = create_run(root, CONFIG, run_id=run_id)
-    set_status(paths, state="finished")
-    rows = [fake_summary.epoch_row(1, accuracy), fake_summary.epoch_row(2, accuracy / 2)]
-    write_json(paths.summary, fake_summary.summary(rows, EVALUATION))
-    paths.weights.touch()
-    if meta:
-        write_meta(paths, lambda _: meta)
-    return read_run(root, run_id)
 
 
 @pytest.fixture
@@ -76,61 +48,6 @@ def hold() -> Iterator[Callable[[Path], "subprocess.Popen[str]"]]:
     for process in started:
         process.kill()
         process.wait()
-
-
-# --- creating
-
-
-def test_a_new_run_waits_and_has_its_settings(root: Path) -> None:
-    before = datetime.now(UTC)
-    paths = create_run(root, CONFIG, name="First", author="Ada", parent="older")
-    run = read_run(root, paths.run_id)
-    assert run.state is RunState.QUEUED
-    assert run.state.is_live
-    assert run.config == CONFIG
-    assert (run.meta.name, run.meta.author, run.meta.parent) == ("First", "Ada", "older")
-    assert run.name == "First"
-    assert before <= run.status.created_at <= datetime.now(UTC)
-    assert run.status.epochs == 2
-    assert run.problem is None
-    assert sorted(path.name for path in paths.folder.iterdir()) == ["config.json", "meta.json", "status.json"]
-    assert list(QueuePaths(root).drafts.iterdir()) == []
-
-
-def test_a_run_without_a_name_goes_by_its_id(root: Path) -> None:
-    paths = create_run(root, CONFIG)
-    assert read_run(root, paths.run_id).name == paths.run_id
-
-
-def test_an_id_is_given_once(root: Path, paths: RunPaths) -> None:
-    with pytest.raises(RunError, match="There is already a run 'a-run'"):
-        create_run(root, CONFIG, run_id="a-run")
-    assert list(QueuePaths(root).drafts.iterdir()) == []
-
-
-def test_a_folder_that_cannot_be_written_is_explained(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(RunError, match=r"Cannot write a run folder under .*Not a directory"):
-        create_run(tmp_path / "file" / "runs", CONFIG)
-
-
-def test_drafts_of_the_dead_are_swept_and_those_of_the_living_are_not(root: Path) -> None:
-    drafts = QueuePaths(root).drafts
-    for name in ("old", "new"):
-        (drafts / name / "a-run").mkdir(parents=True)
-    long_ago = time.time() - ABANDONED_AFTER_SECONDS - 10
-    os.utime(drafts / "old", (long_ago, long_ago))
-    sweep_drafts(root)
-    assert [path.name for path in drafts.iterdir()] == ["new"]
-
-
-def test_sweeping_a_run_waits_for_people_who_write(paths: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
-    (paths.folder / ".tmp-checkpoint.pt-x").touch()
-    sweep_run(paths)
-    assert not list(paths.folder.glob(".tmp-*"))
-    monkeypatch.setattr("core.runs.locks.META_LOCK_SECONDS", 0.1)
-    with FileLock(paths.meta_lock), pytest.raises(TimeoutError):
-        sweep_run(paths)
 
 
 # --- states
@@ -443,7 +360,7 @@ def test_a_second_look_reads_only_what_has_changed(root: Path, monkeypatch: pyte
     assert reader.list() == first and read == []
     changed = RunPaths(root, "run-1")
     write_meta(changed, lambda meta: meta.model_copy(update={"name": "another"}))
-    write_json(changed.summary, fake_summary.summary(epochs_done=9))
+    write_json(changed.summary, synthetic_records.summary(epochs_done=9))
     read.clear()
     assert {run.id: (run.name, run.summary.epochs_done) for run in reader.list()} == {
         "run-0": ("run-0", 2),
@@ -468,76 +385,16 @@ def test_a_second_look_sees_a_death_that_changed_no_file(root: Path, paths: RunP
     assert reader.list()[0].state is RunState.CRASHED
 
 
-# --- the best run
-
-
-def test_the_best_run_is_approved_before_it_is_accurate(root: Path) -> None:
-    runs = [
-        make_finished(root, "good", 0.6),
-        make_finished(root, "better", 0.7),
-        make_finished(root, "rejected", 0.9, RunMeta(review="rejected")),
-        make_finished(root, "archived", 0.9, RunMeta(archived=True)),
-    ]
-    best = best_run(runs)
-    assert best is not None
-    assert best.id == "better"
-    best = best_run([*runs, make_finished(root, "approved", 0.5, RunMeta(review="approved"))])
-    assert best is not None
-    assert best.id == "approved"
-
-
-def test_there_is_no_best_run_without_weights_or_settings(root: Path) -> None:
-    without_weights, without_config = make_finished(root, "a", 0.6), make_finished(root, "b", 0.6)
-    without_weights.paths.weights.unlink()
-    without_config.paths.config.unlink()
-    assert best_run(list_runs(root)) is None
-    assert best_run([]) is None
-
-
 # --- what people say
 
 
-def test_two_processes_that_change_a_run_at_once_both_get_theirs(paths: RunPaths) -> None:
+def test_the_list_of_runs_stays_readable_while_runs_are_made(runs_root: Path) -> None:
     code = (
-        "import sys, pathlib; from core.runs.paths import RunPaths; from core.runs.create import write_meta\n"
-        "paths = RunPaths(pathlib.Path(sys.argv[1]), 'a-run')\n"
-        "for number in range(20):\n"
-        "    tag = f'{sys.argv[2]}-{number}'\n"
-        "    write_meta(paths, lambda meta: meta.model_copy(update={'tags': [*meta.tags, tag]}))\n"
+        "import sys, pathlib; from core.config import TrainConfig; from core.runs.create import create_run\n"
+        "for number in range(40): create_run(pathlib.Path(sys.argv[1]), TrainConfig())\n"
     )
-    writers = [subprocess.Popen([sys.executable, "-c", code, str(paths.root), name], cwd=PROJECT_ROOT) for name in "ab"]
-    assert [writer.wait(60) for writer in writers] == [0, 0]
-    tags = read_run(paths.root, "a-run").meta.tags
-    assert sorted(tags) == sorted(f"{name}-{number}" for name in "ab" for number in range(20))
-
-
-def test_what_people_may_not_say_is_refused_and_the_old_stays(root: Path, paths: RunPaths) -> None:
-    write_meta(paths, lambda meta: meta.model_copy(update={"notes": "keep"}))
-    with pytest.raises(RunError, match=r"Cannot change meta.json of run 'a-run': review: .*\.$"):
-        write_meta(paths, lambda meta: meta.model_copy(update={"review": "superb"}))
-    assert read_run(root, "a-run").meta.notes == "keep"
-
-
-def test_damaged_words_of_people_are_not_written_over(paths: RunPaths) -> None:
-    paths.meta.write_text('{"notes": "a long st')
-    with pytest.raises(RunError, match=r"Cannot change meta.json of run 'a-run'"):
-        write_meta(paths, lambda meta: meta.model_copy(update={"starred": True}))
-    assert paths.meta.read_text() == '{"notes": "a long st'
-
-
-def test_missing_words_of_people_are_begun(paths: RunPaths) -> None:
-    paths.meta.unlink()
-    assert write_meta(paths, lambda meta: meta.model_copy(update={"starred": True})).starred
-    assert read_run(paths.root, "a-run").meta == RunMeta(starred=True)
-
-
-def test_a_run_that_is_gone_cannot_be_changed(root: Path) -> None:
-    with pytest.raises(RunError, match="No such file"):
-        write_meta(RunPaths(root, "gone"), lambda meta: meta)
-    assert not root.exists(), "and does not come back"
-
-
-def test_a_status_survives_its_file(paths: RunPaths) -> None:
-    status = RunStatus(created_at=datetime.now(UTC), state="running", heartbeat=1.25, error="größer", epoch=3)
-    write_status(paths, status)
-    assert read_status(paths) == status
+    makers = [subprocess.Popen([sys.executable, "-c", code, str(runs_root)], cwd=PROJECT_ROOT) for _ in range(2)]
+    while any(each.poll() is None for each in makers):
+        assert all(run.state is RunState.QUEUED and run.problem is None for run in list_runs(runs_root))
+    assert [each.returncode for each in makers] == [0, 0]
+    assert len(list_runs(runs_root)) == 80

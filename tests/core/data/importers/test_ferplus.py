@@ -14,7 +14,7 @@ from core.errors import DataError
 from core.labels import LABELS
 from core.splits import SPLITS
 from tests.conftest import refused
-from tests.core.data.importers.test_fer2013 import make_zip, small_files
+from tests.core.data.importers.conftest import make_zip, small_files
 from tests.core.data.importers.test_tables import lines_of, write_lines
 
 HEADER = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF".split(",")

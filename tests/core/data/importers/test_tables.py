@@ -24,7 +24,7 @@ from core.errors import CountsDifferError
 from core.labels import LABELS
 from core.splits import SPLITS
 from tests.conftest import REAL_ZIP, refused
-from tests.core.data.importers.test_fer2013 import make_folder, make_zip
+from tests.core.data.importers.conftest import make_folder, make_zip
 
 USAGE = {"train": "Training", "validation": "PublicTest", "test": "PrivateTest"}
 BOTH_ORDERS = [("fer2013.csv", "{0},{1},{2}"), ("icml_face_data.csv", "{0}, {2}, {1}")]

@@ -1,41 +1,33 @@
 """The Run page: its tabs show the record, its actions say what they take away, a reproduction shows its verdict."""
 
 import json
+import os
 import zipfile
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 
-import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.comparison.reproduction import Check, Reproduction, ReproductionOutcome
+from core.comparison.origins import Check
+from core.comparison.reproduction import Reproduction, ReproductionOutcome
 from core.files import write_json
 from core.jobs import control, machine_slots
 from core.jobs.machine_slots import hold_slot
 from core.jobs.slots import list_slots
 from core.review.runs import annotate
 from core.runs.create import write_meta
-from core.runs.history import HistoryWriter
 from core.runs.reader import list_runs, read_run
 from core.runs.records import RunMeta
-from dashboard.ui.charts.curves import MAX_POINTS, over_time
 from dashboard.views.run import record
-from tests.dashboard.test_pages import Opener, Writer, open_page, words, write
-from tests.dashboard_fixtures import FakeRun
-
-__all__ = ["open_page", "write"]
+from tests.dashboard.conftest import Opener, Writer, words
+from tests.dashboard_fixtures import FakeRun, end_run
 
 
 @pytest.fixture
 def run(write: Writer) -> FakeRun:
-    made = write("finished", name="my run", epochs=2)
-    with HistoryWriter(made.paths.system) as history:
-        for second in (5, 10, 15):
-            row = {"elapsed_s": second, "cpu_percent": 150.0, "machine_cpu_percent": 80.0, "memory_bytes": 2e9}
-            history.append([{**row, "machine_memory_percent": 40.0}])
-    return made
+    return write("finished", name="my run", epochs=2)
 
 
 def titles(app: AppTest) -> list[str]:
@@ -68,15 +60,6 @@ def test_a_queued_run_says_that_another_runs_root_uses_the_machine(open_page: Op
             locks.enter_context(hold_slot(slot.name, 0))
         assert machine_slots.WAITS in words(open_page("run", run=run.id))
     assert machine_slots.WAITS not in words(open_page("run", run=run.id))
-
-
-def test_lines_over_time_are_scaled_thinned_and_left_out_where_empty() -> None:
-    rows = pd.DataFrame({"elapsed_s": range(0, 60 * 5000, 60), "a": 2.0, "b": None})
-    option = over_time(rows, {"a": "first", "b": "second", "c": "third"}, "Title", "GB", scale=0.5, digits=2)
-    assert option is not None and [line["name"] for line in option["series"]] == ["first"]
-    source = option["dataset"][0]["source"]
-    assert len(source) <= MAX_POINTS and source["first"].unique() == [1.0] and source["time"].iloc[-1] == 4999
-    assert over_time(pd.DataFrame(), {"a": "first"}, "Title", "%") is None
 
 
 def test_the_environment_names_machine_code_data_and_packages(open_page: Opener, run: FakeRun) -> None:
@@ -180,7 +163,6 @@ def test_reproduce_starts_a_run_that_remembers(
 def test_without_its_data_a_run_is_not_reproduced(open_page: Opener, write: Writer) -> None:
     app = open_page("run", run=write("finished", epochs=1).id)
     app.button(key="reproduce").click()
-    import os
 
     os.environ["FER_DATA_ROOT"] = os.environ["FER_DATA_ROOT"] + "-gone"  # put back by the fixture's monkeypatch
     app.run()
@@ -223,3 +205,38 @@ def test_pages_say_which_run_predictions_use_and_why(open_page: Opener, write: W
     for run in runs:
         said = "Approved by Ada, so predictions use this run by default." in words(open_page("run", run=run.id))
         assert said == (run is worse)
+
+
+@pytest.mark.parametrize("tab", ["Curves", "Samples", "Log", "Settings", "Files"])
+@pytest.mark.parametrize("state", ["queued", "finished", "damaged"])
+def test_each_tab_of_a_run(open_page: Opener, write: Writer, state: str, tab: str) -> None:
+    run = write(state, done=1, epochs=2)
+    app = open_page("run", run=run.id, tab=tab)
+    assert not any("unexpectedly" in error.value for error in app.error)
+    if state == "finished":
+        expected = {
+            "Samples": "32 validation images",
+            "Log": "epoch 2/2",
+            "Settings": "learning_rate",
+            "Files": "train.log",
+        }
+        assert expected.get(tab, "") in words(app)
+
+
+def test_a_run_that_ends_is_drawn_once_more_without_polling(open_page: Opener, write: Writer) -> None:
+    run = write("running", done=1)
+    app = open_page("run", run=run.id)
+    assert "running" in words(app)
+    end_run(run)
+    app.run()
+    assert "finished" in words(app) and "Stop" not in words(app)
+
+
+def test_the_run_page_without_a_run_offers_the_latest(open_page: Opener, write: Writer) -> None:
+    for number in range(15):
+        write("queued", name=f"number {number}", age=timedelta(0))
+    app = open_page("run")
+    assert len(app.dataframe[0].value) == 15 and "The latest" not in words(app)
+    write("queued", name="one more")
+    app = open_page("run")
+    assert len(app.dataframe[0].value) == 15 and "The latest 15 of 16 runs" in words(app)

@@ -5,10 +5,8 @@ import pytest
 from core.review.runs import annotate, read_changes
 from core.runs.reader import read_run
 from core.runs.records import RunMeta
-from tests.dashboard.test_pages import HOSTILE, Opener, Writer, open_page, words, write
+from tests.dashboard.conftest import HOSTILE, Opener, Writer, words
 from tests.dashboard_fixtures import FakeRun
-
-__all__ = ["open_page", "write"]
 
 
 @pytest.fixture

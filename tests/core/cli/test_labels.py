@@ -1,0 +1,77 @@
+"""The whole loop on the demo set, by the command line: train, judge images, make a list, train with it, see what it
+fixed and broke."""
+
+import csv
+import io
+import json
+
+from core.data.dataset import load_split
+from core.evaluation.predictions import read_predictions
+from core.labels import LABELS
+from core.review.corrections import run_corrections
+from tests.core.terminal import SETTINGS, Terminal
+
+
+def test_from_mistakes_to_a_better_run(fer: Terminal) -> None:
+    parent = fer("train", *SETTINGS, data=True)
+    paths = fer.train(parent)
+    train_ids = load_split(fer.data_root, "demo", "train").ids.tolist()
+    mistakes = read_predictions(paths.predictions("validation")).query("not correct")["image_id"].tolist()
+
+    def judge(by: str, split: str, image: str, *words: str, code: int = 0) -> str:
+        return fer(
+            "runs", "verdict", parent, "--split", split, "--image", image, "--by", by, *words, data=True, code=code
+        )
+
+    wrong, right = train_ids[0], next(label for label in LABELS[::-1] if not train_ids[0].startswith(label))
+    assert judge("Ada", "train", wrong, "--verdict", "label is wrong", "--label", right).endswith(f"{right}, 1 image.")
+    judge("Ada", "train", train_ids[1], "--verdict", "not a face")
+    judge("Ada", "train", train_ids[2], "--verdict", "ambiguous")
+    judge("Ben", "train", train_ids[2], "--verdict", "hard but right")
+    judge("Ada", "train", train_ids[3], "--verdict", "ambiguous")
+    judge("Ada", "train", train_ids[3], "--withdraw")
+    judge("Ben", "validation", mistakes[0], "--verdict", "ambiguous")
+    assert "is no image of train" in judge("Ben", "train", "happy/gone", "--verdict", "ambiguous", code=2)
+    assert "not both" in judge("Ben", "train", wrong, code=2)
+
+    rows = json.loads(fer("runs", "verdicts", parent, "--json"))
+    assert [(row["image"], row["disagreed"]) for row in rows] == [
+        (wrong, False),
+        (train_ids[1], False),
+        (train_ids[2], True),
+        (train_ids[2], True),
+        (mistakes[0], False),
+    ]
+    assert len(json.loads(fer("runs", "verdicts", parent, "--all", "--json"))) == 7
+    assert [row["by"] for row in csv.DictReader(io.StringIO(fer("runs", "verdicts", parent, "--csv")))][2:4] == [
+        "Ada",
+        "Ben",
+    ]
+    assert "(disputed)" in fer("runs", "verdicts", parent)
+
+    says = fer("corrections", "make", "look-1", parent)
+    assert says == "look-1: 1 excluded and 1 relabelled in train, 1 excluded in validation."
+    assert "look-1" in fer("corrections", "list")
+    assert json.loads(fer("corrections", "list", "--json"))[0]["says"] in says
+    assert f"{wrong:36} {right}" in fer("corrections", "show", "look-1")
+    assert "choose another" in fer("corrections", "make", "look-1", parent, code=2)
+
+    child = fer("runs", "clone", parent, "--set", "corrections=look-1", "--set", "seed=8", data=True)
+    trained = fer.train(child)
+    listed = run_corrections(trained)
+    assert listed is not None
+    environment = json.loads(trained.environment.read_text())
+    assert environment["corrections"] == {"name": "look-1", "fingerprint": listed.fingerprint}
+    assert json.loads(trained.summary.read_text())["train_images"] == len(train_ids) - 1
+
+    found = json.loads(fer("runs", "changes", child, "--json"))
+    assert found["against"] == parent
+    before, after = (read_predictions(each.predictions("validation")) for each in (paths, trained))
+    assert found["counts"]["fixed"] == int((~before["correct"] & after["correct"]).sum())
+    assert found["counts"]["broken"] == int((before["correct"] & ~after["correct"]).sum())
+    assert len(found["images"]) == len(before) and found["images"][0]["label"] in LABELS
+    corrected = json.loads(fer("runs", "changes", child, "--corrected", "--json"))
+    assert {row["image"] for row in found["images"]} - {row["image"] for row in corrected["images"]} == {mistakes[0]}
+    assert len(fer("runs", "changes", child, "--split", "test").splitlines()) == 9
+    assert len(fer("runs", "changes", child, "--csv").splitlines()) == len(before) + 1
+    assert "--against" in fer("runs", "changes", parent, code=2)

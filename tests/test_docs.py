@@ -69,8 +69,8 @@ def test_the_few_lines_of_python_that_predict_work(tmp_path: Path, demo_root: Pa
         check=False,
     )
     assert result.returncode == 0, result.stderr
-    taken, face, probabilities = result.stdout.splitlines()
-    assert taken == "no face found"
+    detection, face, probabilities = result.stdout.splitlines()
+    assert detection == "no face found"
     assert face.startswith("(0, 0, 300, 200) ")
     assert list(ast.literal_eval(probabilities)) == list(LABELS)
 

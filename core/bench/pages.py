@@ -1,7 +1,7 @@
 """Server time of the pages with many runs, and TensorBoard on the same folder: run by `python -m core bench pages`.
 
 A visitor without a browser opens each page over the server's websocket. Wall time is from asking until the last message
-has arrived; on a busy machine the processor time beside it says more.
+has arrived; on a busy machine the CPU time is more reliable.
 """
 
 import contextlib
@@ -51,7 +51,7 @@ def _measure_in(folder: Path, runs: int, rounds: int) -> dict[str, Any]:
     report_progress(f"making {runs} runs")
     ids = make_runs(root, runs, EPOCHS, min(DETAILED, runs))
     one, twenty = ids[0], ",".join(ids)
-    figures: dict[str, Any] = {
+    results: dict[str, Any] = {
         "runs": runs,
         "epochs": EPOCHS,
         "runs_with_steps": len(ids),
@@ -63,23 +63,23 @@ def _measure_in(folder: Path, runs: int, rounds: int) -> dict[str, Any]:
     with serve(root, data, log) as server:
         report_progress("first page of a new server: one run")
         server.visit("run", run=one)
-        figures["start_to_run_page_s"] = round(time.perf_counter() - server.started, 3)
+        results["start_to_run_page_s"] = round(time.perf_counter() - server.started, 3)
     with serve(root, data, log) as server:
         server.visit("data")  # imports what all pages share, reads no run
-        figures["pages"] = {
+        results["pages"] = {
             "runs": measure_page(server, rounds, "runs"),
             "run": measure_page(server, rounds, "run", run=one),
             f"compare_{len(ids)}": measure_page(server, rounds, "compare", runs=twenty),
             "overview": measure_page(server, rounds, "overview"),
         }
-        figures["server_memory_mb"] = round(psutil.Process(server.process.pid).memory_info().rss / 1e6)
-    figures["tensorboard"] = measure_tensorboard(root, one)
-    figures["load_after"] = round(os.getloadavg()[0], 1)
-    return figures
+        results["server_memory_mb"] = round(psutil.Process(server.process.pid).memory_info().rss / 1e6)
+    results["tensorboard"] = measure_tensorboard(root, one)
+    results["load_after"] = round(os.getloadavg()[0], 1)
+    return results
 
 
 def measure_page(server: Server, rounds: int, name: str, **query: str) -> dict[str, Any]:
-    """The first opening of a page, and the median of the later ones."""
+    """The first visit of a page, and the median of the later ones."""
     report_progress(f"page {name}")
     cold, *warm = [server.visit(name, **query) for _ in range(rounds + 1)]
     for visit in (cold, *warm):
@@ -151,7 +151,7 @@ def measure_tensorboard(root: Path, run_id: str) -> dict[str, Any]:
 
 
 def write_events(paths: RunPaths) -> None:
-    """The curves of a run as TensorBoard keeps them: per epoch four scalars, per step two."""
+    """The metrics of a run as TensorBoard stores them: per epoch four scalars, per step two."""
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.summary.writer.record_writer import RecordWriter
@@ -179,7 +179,7 @@ def write_events(paths: RunPaths) -> None:
 
 
 def fetch_json(url: str, process: "subprocess.Popen[bytes]") -> list[Any]:
-    """A JSON list from TensorBoard; empty as long as it has none to give."""
+    """A JSON list from TensorBoard; empty until it has one."""
     with contextlib.suppress(RuntimeError, ValueError):
         value = json.loads(wait_for_answer(url, process, 5))
         return value if isinstance(value, list) else []

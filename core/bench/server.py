@@ -22,7 +22,7 @@ def start_server(runs_root: Path, data_root: Path, **options: Any) -> tuple[int,
 
     Args:
         runs_root: its runs.
-        data_root: its data sets.
+        data_root: its datasets.
         options: of `subprocess.Popen`.
     """
     port = free_port()

@@ -73,8 +73,8 @@ def environment(run_id: str, time: datetime, *, fingerprint: str = "f", ordered_
     Args:
         run_id: whose.
         time: when the run was started.
-        fingerprint: of the data set, whatever the order of its images.
-        ordered_fingerprint: of its ids and its order, too.
+        fingerprint: of the dataset, independent of the order of its images.
+        ordered_fingerprint: of its ids and its order too.
     """
     return {
         "time": time.isoformat(),
@@ -175,15 +175,15 @@ def with_weights(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def fake_predictions(accuracy: float, images: int = 70) -> Scored:
-    """Labels and probabilities of which this share is right."""
+    """Labels and probabilities with this accuracy."""
     labels = np.arange(images) % NUM_CLASSES
     wrong = np.arange(images) >= round(accuracy * images)
     return labels, np.full((images, NUM_CLASSES), 0.02) + 0.86 * np.eye(NUM_CLASSES)[(labels + wrong) % NUM_CLASSES]
 
 
 def evaluation(splits: Mapping[str, Scored]) -> dict[str, Any]:
-    """What an evaluation gives for these splits, and for `validation` and `test` together where both are there. Each
-    tenth image passes for one that also stands in train; the mean of two equal views is the same again."""
+    """The evaluation of these splits, and of `validation` and `test` together where both are given. Every tenth image
+    counts as a train duplicate; TTA has the same metrics."""
     scored = dict(splits)
     if {"validation", "test"} <= scored.keys():
         labels, probabilities = zip(scored["validation"], scored["test"], strict=True)
@@ -210,9 +210,9 @@ def summary(
 
     Args:
         rows: of `epochs.jsonl`, `with_weights`; by default one.
-        scored: what `evaluation` gave; None before the end of the run.
-        fingerprint: of the data set, whatever the order of its images.
-        ordered_fingerprint: of its ids and its order, too.
+        scored: as `evaluation` returns it; None before the end of the run.
+        fingerprint: of the dataset, independent of the order of its images.
+        ordered_fingerprint: of its ids and its order too.
         more: other values for its fields.
     """
     rows = rows or with_weights([epoch_row()])

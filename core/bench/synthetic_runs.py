@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from core.bench import synthetic_records as records
+from core.bench import synthetic_records
 from core.config import TrainConfig
 from core.evaluation.predictions import write_predictions
 from core.labels import NUM_CLASSES
@@ -29,13 +29,13 @@ DETAILED: Final = 20
 SECONDS_PER_EPOCH: Final = 180.0
 SECONDS_PER_SYSTEM_ROW: Final = 5
 STEPS_PER_EPOCH: Final = 220
-SEEDS_PER_RECIPE: Final = 5
+SEEDS_PER_CONFIG: Final = 5
 
 VALIDATION_COUNTS: Final = (467, 56, 496, 895, 607, 653, 415)
 TEST_COUNTS: Final = (491, 55, 528, 879, 626, 594, 416)
 """Images per class, as in FER2013."""
 STATES: Final = ("finished",) * 40 + ("stopped",) * 4 + ("failed",) * 3 + ("crashed",) * 2 + ("damaged",)
-"""None waits: a server on the folder would start to train it."""
+"""None is queued: a server on the folder would start to train it."""
 AUTHORS: Final = ("Ana", "Björn", "Chidi", "Dewi", "Elif", "")
 TAGS: Final = ("baseline", "augmentation", "paper", "long", "to repeat", "slow")
 REVIEWS: Final = ("unreviewed",) * 7 + ("in review", "approved", "rejected")
@@ -48,15 +48,15 @@ def make_runs(
     """Fill a folder; the ids of the runs with steps and predictions, which are the newest ones and have all finished.
 
     Args:
-        root: where the run folders go; made if missing, and without any of these runs yet.
+        root: where the run folders go; created if missing, and without any of these runs yet.
         runs: how many.
         epochs: rows of each `epochs.jsonl`.
         detailed: how many of them get `steps.jsonl`, 220 rows per epoch, and predictions.
-        seed: decides everything.
+        seed: fixes all random choices.
     """
     chosen = []
     pool: list[dict[str, Any]] = []
-    for number in reversed(range(runs)):  # the detailed ones first: the others take over figures from them
+    for number in reversed(range(runs)):  # the detailed ones first: the others reuse their metrics
         chance = random.Random(f"{seed} {number}")
         created = CREATED + timedelta(hours=6 * number, seconds=chance.randrange(9999))
         paths = RunPaths(root, f"{created:%Y%m%d-%H%M%S}-bench-run-{number:04x}")
@@ -70,7 +70,7 @@ def make_runs(
             pool.append(_score(paths, rows, np.random.default_rng((seed, number))))
             _write_rows(paths.steps, _steps(epochs, np.random.default_rng((seed, number))))
             seconds = range(SECONDS_PER_SYSTEM_ROW, int(epochs * SECONDS_PER_EPOCH), SECONDS_PER_SYSTEM_ROW)
-            _write_rows(paths.system, [records.system_row(float(each)) for each in seconds])
+            _write_rows(paths.system, [synthetic_records.system_row(float(each)) for each in seconds])
         _write_run(paths, number, state, epochs, created, rows, chance, chance.choice(pool) if pool else {})
     return chosen
 
@@ -85,9 +85,9 @@ def _write_run(
     chance: random.Random,
     scores: dict[str, Any],
 ) -> None:
-    recipe, config = _recipe(number, epochs)
+    group, config = _config(number, epochs)
     _write(paths.config, config.model_dump(mode="json"))
-    status = records.status(
+    status = synthetic_records.status(
         {"crashed": "running", "damaged": "failed"}.get(state, state),
         created,
         epochs,
@@ -95,28 +95,28 @@ def _write_run(
         batches=STEPS_PER_EPOCH,
         elapsed_seconds=len(rows) * SECONDS_PER_EPOCH,
         images_per_second=round(chance.gauss(160, 12), 1),
-        device=chance.choice((records.DEVICE, "NVIDIA A100, bfloat16")),
-        error="The loss became nan in epoch 3, step 612: try a lower learning rate." if state == "failed" else None,
+        device=chance.choice((synthetic_records.DEVICE, "NVIDIA A100, bfloat16")),
+        error="Loss is NaN (epoch 3, step 612). Try a lower learning rate." if state == "failed" else None,
     )
     _write(paths.status, status.model_dump(mode="json"))
     if state == "damaged":
         paths.status.write_text('{"state": "runn')
-    _write(paths.meta, _meta(recipe, config, state, number, chance).model_dump(mode="json"))
+    _write(paths.meta, _meta(group, config, state, number, chance).model_dump(mode="json"))
     _write_rows(paths.epochs, rows)
-    _write(paths.environment, records.environment(paths.run_id, created, fingerprint="bench"))
+    _write(paths.environment, synthetic_records.environment(paths.run_id, created, fingerprint="bench"))
     paths.log.write_text("".join(f"epoch {row['epoch']}/{epochs}  {row['validation_accuracy']}\n" for row in rows))
     paths.alive_lock.touch()
-    summary = records.summary(rows, scores if state == "finished" else None, fingerprint="bench")
+    summary = synthetic_records.summary(rows, scores if state == "finished" else None, fingerprint="bench")
     _write(paths.summary, summary)
 
 
-def _meta(recipe: int, config: TrainConfig, state: str, number: int, chance: random.Random) -> RunMeta:
+def _meta(group: int, config: TrainConfig, state: str, number: int, chance: random.Random) -> RunMeta:
     review = chance.choice(REVIEWS) if state == "finished" else "unreviewed"
     return RunMeta.model_validate(
         {
-            "name": f"recipe {recipe}, seed {config.seed}" if chance.random() < 0.8 else "",
+            "name": f"config {group}, seed {config.seed}" if chance.random() < 0.8 else "",
             "author": chance.choice(AUTHORS),
-            "notes": "Looks as the last one did. " * chance.randrange(12),
+            "notes": "Similar to the previous run. " * chance.randrange(12),
             "tags": chance.sample(TAGS, chance.randrange(3)),
             "review": review,
             "reviewer": "" if review == "unreviewed" else "Ana",
@@ -126,17 +126,17 @@ def _meta(recipe: int, config: TrainConfig, state: str, number: int, chance: ran
     )
 
 
-def _recipe(number: int, epochs: int) -> tuple[int, TrainConfig]:
-    """Every few runs in a row are reseedings of one recipe."""
-    recipe = number // SEEDS_PER_RECIPE
+def _config(number: int, epochs: int) -> tuple[int, TrainConfig]:
+    """Every few runs in a row differ only in the seed: their number, and the config of this one."""
+    group = number // SEEDS_PER_CONFIG
     changes = {
         "epochs": epochs,
-        "seed": number % SEEDS_PER_RECIPE,
-        "learning_rate": round(1e-3 * 1.5 ** (recipe % 7 - 3), 6),
-        "label_smoothing": (0.0, 0.05, 0.1)[recipe % 3],
-        "rotation": (0, 10, 15)[recipe // 3 % 3],
+        "seed": number % SEEDS_PER_CONFIG,
+        "learning_rate": round(1e-3 * 1.5 ** (group % 7 - 3), 6),
+        "label_smoothing": (0.0, 0.05, 0.1)[group % 3],
+        "rotation": (0, 10, 15)[group // 3 % 3],
     }
-    return recipe, make_config("original", changes)
+    return group, make_config("original", changes)
 
 
 def _epochs(epochs: int, chance: np.random.Generator) -> list[dict[str, Any]]:
@@ -146,7 +146,7 @@ def _epochs(epochs: int, chance: np.random.Generator) -> list[dict[str, Any]]:
     for epoch in range(1, epochs + 1):
         left = math.exp(-epoch / pace)
         rows.append(
-            records.epoch_row(
+            synthetic_records.epoch_row(
                 epoch,
                 round(top - 0.45 * left + 0.005 * noise[epoch - 1, 1], 5),
                 steps=STEPS_PER_EPOCH,
@@ -157,13 +157,13 @@ def _epochs(epochs: int, chance: np.random.Generator) -> list[dict[str, Any]]:
                 images_per_second=160.0,
             )
         )
-    return records.with_weights(rows)
+    return synthetic_records.with_weights(rows)
 
 
 def _steps(epochs: int, chance: np.random.Generator) -> list[dict[str, Any]]:
     noise = chance.normal(0, 1, (epochs * STEPS_PER_EPOCH, 2))
     return [
-        records.step_row(
+        synthetic_records.step_row(
             step,
             steps=STEPS_PER_EPOCH,
             elapsed_s=round(step * SECONDS_PER_EPOCH / STEPS_PER_EPOCH, 2),
@@ -176,13 +176,13 @@ def _steps(epochs: int, chance: np.random.Generator) -> list[dict[str, Any]]:
 
 
 def _score(paths: RunPaths, rows: list[dict[str, Any]], chance: np.random.Generator) -> dict[str, Any]:
-    """Predictions as a network of about 65 % would make them, written, and their figures."""
+    """Write predictions like those of a model with about 65% accuracy, and return their metrics."""
     parts = {}
     best = max(rows, key=lambda row: row["validation_accuracy"])
     origin = {"epoch": best["epoch"], HASH: best[HASH]}
     for split, counts in (("validation", VALIDATION_COUNTS), ("test", TEST_COUNTS)):
         labels = np.repeat(np.arange(NUM_CLASSES), counts)
-        # Some images are hard for every network: their share of the noise is the same in every run.
+        # Some images are hard for every model: their part of the noise is the same in every run.
         shared = np.random.default_rng(1).normal(0, 1.0, (len(labels), NUM_CLASSES))
         scores = shared + chance.normal(0, 0.8, shared.shape)
         scores[np.arange(len(labels)), labels] += chance.normal(2.0, 0.06)
@@ -191,7 +191,7 @@ def _score(paths: RunPaths, rows: list[dict[str, Any]], chance: np.random.Genera
         ids = np.array([f"{split}_{index:08d}" for index in range(len(labels))])
         write_predictions(paths.predictions(split), ids, labels, probabilities, origin)
         parts[split] = (labels, probabilities)
-    return records.evaluation(parts)
+    return synthetic_records.evaluation(parts)
 
 
 def _write(path: Path, value: Any) -> None:

@@ -1,4 +1,4 @@
-"""A visitor without a browser: opens pages of a real server over its websocket and says what that took."""
+"""A visitor without a browser: opens pages of a real server over its websocket and measures their cost."""
 
 import subprocess
 import time
@@ -23,12 +23,12 @@ LONGEST_SILENCE_SECONDS: Final = 120
 
 @dataclass(frozen=True)
 class Visit:
-    """What one opening of a page took."""
+    """The cost of one visit of a page."""
 
     seconds: float
     """From asking for the page until its script had ended and everything it sent had arrived."""
     cpu_seconds: float
-    """Processor time of the server meanwhile, in hundredths."""
+    """CPU seconds of the server meanwhile, in hundredths."""
     bytes_read: int
     """Read from files by the server meanwhile, whether from disk or from the system's cache."""
     bytes_sent: int

@@ -11,7 +11,7 @@ from core.cli.output import print_json, print_reproduction
 
 
 class MoveTo(StrEnum):
-    """Where in the line."""
+    """Places in the queue."""
 
     FIRST = "first"
     EARLIER = "earlier"
@@ -31,9 +31,9 @@ def runs_stop(
     found = find_run(runs_root, run)
     (stop_now if now else stop)(found.paths.root, found.id)
     if found.state.is_live:
-        print(f"{found.id}: {'stopped' if now else 'asked to stop'}.")
+        print(f"{found.id}: {'stopped' if now else 'stopping'}.")
     else:
-        print(f"{found.id} is {found.state} already.")
+        print(f"{found.id} is already {found.state}.")
 
 
 def runs_resume(run: RunName, runs_root: RunsRoot, data_root: DataRoot) -> None:
@@ -43,7 +43,7 @@ def runs_resume(run: RunName, runs_root: RunsRoot, data_root: DataRoot) -> None:
 
     found = find_run(runs_root, run)
     resume(found.paths.root, data_root, found.id)
-    print(f"{found.id}: queued again.")
+    print(f"{found.id}: requeued.")
 
 
 def runs_retry(run: RunName, runs_root: RunsRoot, data_root: DataRoot) -> None:
@@ -99,14 +99,14 @@ def runs_reproduce(
     if wait:
         follow_to_end(found.paths.root, run_id)
     started = read_run(found.paths.root, run_id)
-    verdict = read_reproduction(started)
+    result = read_reproduction(started)
     if as_json:
-        judged = verdict and verdict.model_dump(mode="json")
+        shown = result and result.model_dump(mode="json")
         print_json(
-            {"run": run_id, "reproduces": found.id, "state": started.state, "warning": warning, "verdict": judged}
+            {"run": run_id, "reproduces": found.id, "state": started.state, "warning": warning, "reproduction": shown}
         )
-    elif verdict:
-        print_reproduction(verdict)
+    elif result:
+        print_reproduction(result)
 
 
 def runs_move(
@@ -129,6 +129,6 @@ def runs_recover(runs_root: RunsRoot, data_root: DataRoot) -> None:
 
     recovered = recover(runs_root, data_root)
     for run_id in recovered:
-        print(f"{run_id}: queued again.")
+        print(f"{run_id}: requeued.")
     if not recovered:
         print("No interrupted run.")

@@ -1,4 +1,4 @@
-"""Runs beside each other: settings that differ, reseedings of one recipe, figures against a baseline."""
+"""Comparing runs: settings that differ, seeds of one configuration, metrics against a baseline."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class ComparisonRow:
 
     run: Run
     metrics: SplitMetrics | None
-    """On the split; None while it has not been scored."""
+    """On the split; None before it was evaluated."""
     is_baseline: bool
     reseeded: bool
     """Differs from the baseline in nothing but the seed."""
@@ -41,7 +41,7 @@ class ComparisonRow:
 
     @property
     def words(self) -> str:
-        """What the data say about this run beside the baseline."""
+        """How this run compares with the baseline, in one sentence."""
         if self.is_baseline:
             return "baseline"
         if self.comparison is None:
@@ -51,15 +51,15 @@ class ComparisonRow:
 
 @dataclass(frozen=True)
 class SeedGroup:
-    """Runs of one recipe on the same data, with different seeds."""
+    """Runs of one configuration on the same data, with different seeds."""
 
     runs: tuple[Run, ...]
     accuracies: tuple[float, ...]
-    """Of those that have been scored, one per seed, the oldest run first."""
+    """Of those that have been evaluated, one per seed, the oldest run first."""
 
     @property
     def mean_and_spread(self) -> tuple[float, float | None] | None:
-        """Mean accuracy and its sample standard deviation over seeds; None while nothing has been scored."""
+        """Mean accuracy and its sample standard deviation over seeds; None while none has been evaluated."""
         return mean_and_spread(self.accuracies) if self.accuracies else None
 
 
@@ -69,7 +69,7 @@ def against_baseline(
     split: str,
     read: Callable[[Path], "pd.DataFrame"] = predictions_table,
 ) -> list[ComparisonRow]:
-    """Each run beside the baseline on the images of a split, in the order given.
+    """Each run compared with the baseline on the images of a split, in the order given.
 
     Args:
         runs: with or without the baseline.
@@ -81,7 +81,7 @@ def against_baseline(
         RunError: there is no such split.
     """
     if split not in COMPARED_SPLITS:
-        raise RunError(f"Runs keep no predictions for {split!r}: choose from {', '.join(COMPARED_SPLITS)}.")
+        raise RunError(f"Runs can't be compared on {split!r}. Use one of {', '.join(COMPARED_SPLITS)}.")
     results: dict[str, Comparison | str] = {}
     for run in runs:
         if run.id != baseline.id:
@@ -93,13 +93,13 @@ def against_baseline(
                 results[run.id] = str(error)
     found = {run_id: result for run_id, result in results.items() if isinstance(result, Comparison)}
     adjusted = dict(zip(found, holm([each.p_value for each in found.values()]), strict=True))
-    own = recipe(baseline)
+    own = reseed_key(baseline)
     return [
         ComparisonRow(
             run,
             run.metrics(split),
             is_baseline=run.id == baseline.id,
-            reseeded=run.id != baseline.id and own is not None and recipe(run) == own,
+            reseeded=run.id != baseline.id and own is not None and reseed_key(run) == own,
             comparison=found.get(run.id),
             adjusted_p=adjusted.get(run.id),
             problem=text if isinstance(text := results.get(run.id, ""), str) else "",
@@ -109,15 +109,15 @@ def against_baseline(
 
 
 def check_matchable(one: Run, other: Run) -> None:
-    """Refuse to match the predictions of two runs by image id where an id may name another picture in each.
+    """Refuse to match the predictions of two runs by image id where an id may name another image in each.
 
     Raises:
         RunError: they were trained on the same images under other names or in another order.
     """
     if rearranged(one.data, other.data):
         raise RunError(
-            f"The two runs were trained on the same images {REARRANGED}, so their predictions cannot be matched: "
-            "compare their accuracies."
+            f"Not comparable image by image: the two runs were trained on the same images {REARRANGED}. Compare their "
+            "accuracies."
         )
 
 
@@ -132,7 +132,7 @@ def setting_differences(runs: Sequence[Run]) -> dict[str, list[Any]]:
     return different
 
 
-def recipe(run: Run) -> str | None:
+def reseed_key(run: Run) -> str | None:
     """What makes two runs reseedings of each other when it is equal: all settings but the seed, and the data."""
     if run.config is None:
         return None
@@ -140,10 +140,10 @@ def recipe(run: Run) -> str | None:
 
 
 def seed_groups(runs: Sequence[Run], split: str) -> list[SeedGroup]:
-    """Recipes that were run with two or more seeds, in the order of their first run."""
+    """Configurations that were trained with two or more seeds, in the order of their first run."""
     groups: dict[str, list[Run]] = {}
     for run in runs:
-        key = recipe(run)
+        key = reseed_key(run)
         if key is not None:
             groups.setdefault(key, []).append(run)
     found = []
@@ -153,14 +153,14 @@ def seed_groups(runs: Sequence[Run], split: str) -> list[SeedGroup]:
             for run in sorted(members, key=lambda run: run.status.created_at):
                 accuracy = run.accuracy(split)
                 if run.config and accuracy is not None:
-                    # One per seed: the same seed again says nothing about how far seeds lie apart.
+                    # One per seed: the same seed again adds nothing about seed variance.
                     accuracies.setdefault(run.config.seed, accuracy)
             found.append(SeedGroup(tuple(members), tuple(accuracies.values())))
     return found
 
 
 def compared_rows(rows: Sequence[ComparisonRow], split: str) -> list[dict[str, Any]]:
-    """One flat row per compared run; differences and interval ends are shares, -1..1, None where there are none."""
+    """One flat row per compared run; differences and interval ends are fractions, -1..1, None where there are none."""
     flat = []
     for row in rows:
         found, metrics = row.comparison, row.metrics

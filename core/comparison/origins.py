@@ -22,13 +22,13 @@ class Check(BaseModel):
     what: str
     """`settings`, `data`, `code`, `packages`, `Python`, `system`, `machine`, `device`, `threads` or `precision`."""
     same: bool | None
-    """None: not recorded for one of the two."""
+    """None: missing in one of the runs."""
     words: str
     """What differs, or that nothing does."""
 
 
 def compare_origins(original: Run, again: Run) -> list[Check]:
-    """Whether the two were made from the same settings, data, code, packages and on the same machine, as recorded."""
+    """Whether settings, data, code, packages and machine of the two match, as recorded."""
     old, new = recorded_environment(original), recorded_environment(again)
     checks = [
         _settings(original, again),
@@ -93,7 +93,7 @@ def _code(original: Run, again: Run, old: Mapping[str, Any], new: Mapping[str, A
 
 
 def _resumed(check: Check, old: Mapping[str, Any], new: Mapping[str, Any]) -> Check:
-    """A run that was resumed elsewhere, or with something else, was not made with one thing alone."""
+    """A run that was resumed elsewhere, or with something else, was not trained with one thing alone."""
     keys = {"data": "dataset", "system": "platform", "machine": "host", "Python": "python"}
     key = keys.get(check.what, check.what)
     who = [

@@ -1,7 +1,7 @@
-"""Training a run again from what it recorded: what was the same, and how near the result is.
+"""Reproducing a run from its recorded settings: what matches, and how close the result is.
 
 The new run is an ordinary one that remembers in `meta.json` what it reproduces. When it has finished, its worker writes
-`reproduction.json`, so that the verdict stays when the original is gone.
+`reproduction.json`, so that the comparison is kept when the original is deleted.
 """
 
 import math
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from core.comparison.baseline import recipe
+from core.comparison.baseline import reseed_key
 from core.comparison.origins import Check, compare_origins, recorded_data, recorded_environment
 from core.data.identity import REARRANGED, same_images
 from core.errors import DataError, RunError
@@ -29,7 +29,7 @@ SPLIT: Final = "validation"
 
 
 class ReproductionOutcome(StrEnum):
-    """How near the result is to the original's."""
+    """How close the result is to the original's, by the words of `reproduction.json`; people read `label`."""
 
     BIT_EQUAL = "bit-equal"
     WITHIN_SEEDS = "within the spread of seeds"
@@ -38,9 +38,24 @@ class ReproductionOutcome(StrEnum):
     DIFFERENT = "different"
     NOT_COMPARABLE = "not comparable"
 
+    @property
+    def label(self) -> str:
+        """What people read."""
+        return _OUTCOME_LABELS[self]
+
+
+_OUTCOME_LABELS: Final = {
+    ReproductionOutcome.BIT_EQUAL: "Bit-identical",
+    ReproductionOutcome.WITHIN_SEEDS: "Within seed variance",
+    ReproductionOutcome.OUTSIDE_SEEDS: "Outside seed variance",
+    ReproductionOutcome.NO_EVIDENCE: "No significant difference",
+    ReproductionOutcome.DIFFERENT: "Different",
+    ReproductionOutcome.NOT_COMPARABLE: "Not comparable",
+}
+
 
 class Reproduction(BaseModel):
-    """`reproduction.json`: the verdict."""
+    """`reproduction.json`: the result of the comparison."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -54,46 +69,46 @@ class Reproduction(BaseModel):
 
     @property
     def differences(self) -> list[Check]:
-        """What was not the same."""
+        """What differs."""
         return [check for check in self.checks if check.same is False]
 
 
 def check_reproducible(run: Run, data_root: Path) -> str | None:
-    """Look before a run is trained again. None if its data are here; else one sentence on how they differ, which is no
-    reason not to start.
+    """Check before a run is reproduced. None if its data are here; else one sentence on how they differ, which does not
+    prevent the reproduction.
 
     Raises:
         RunError: it has not finished, or its settings cannot be read.
-        DataError: its data set is not here.
+        DataError: its dataset is not on this machine.
     """
     from core.data.dataset import read_identity
 
     if run.config is None:
-        raise RunError(f"Run {run.id} cannot be reproduced: {run.problem}")
+        raise RunError(f"Can't reproduce run {run.id}: {run.problem}")
     if run.state is not RunState.FINISHED:
-        raise RunError(f"Run {run.id} is {run.state}: only a finished run has a result to reproduce.")
+        raise RunError(f"Run {run.id} is {run.state}. Only finished runs can be reproduced.")
     try:
         now = read_identity(data_root, run.config.dataset)
     except DataError as error:
-        raise DataError(f"Run {run.id} cannot be reproduced without its data. {error}") from error
+        raise DataError(f"Can't reproduce run {run.id} without its dataset. {error}") from error
     recorded = recorded_data(run, recorded_environment(run))
     if not recorded.content:
-        return f"Run {run.id} has not recorded which data it was trained on, so they may differ."
+        return f"Run {run.id} did not record which data it was trained on, so the data may differ."
     if recorded.content != now.content:
         return (
-            f"The data set {run.config.dataset!r} has changed since: its fingerprint is {now.content[:12]}, the run "
-            f"was trained on {recorded.content[:12]}. The results will differ."
+            f"Dataset {run.config.dataset!r} has changed: its fingerprint is {now.content[:12]}, the run was "
+            f"trained on {recorded.content[:12]}. The results will differ."
         )
     if not same_images([recorded, now]):
         return (
-            f"The data set {run.config.dataset!r} holds the images the run was trained on {REARRANGED}. The same seed "
+            f"Dataset {run.config.dataset!r} contains the images the run was trained on {REARRANGED}. The same seed "
             "draws them in another order, so the results will differ."
         )
     return None
 
 
 def read_reproduction(run: Run) -> Reproduction | None:
-    """The verdict on a run that reproduces another; None while there is none."""
+    """The result of a reproduction; None while there is none."""
     try:
         return Reproduction.model_validate_json(run.paths.reproduction.read_bytes())
     except (OSError, ValidationError):
@@ -101,19 +116,19 @@ def read_reproduction(run: Run) -> Reproduction | None:
 
 
 def write_reproduction(runs_root: Path, run_id: str) -> Reproduction | None:
-    """Judge a run that has been trained to its end and write the verdict; None if it reproduces nothing.
+    """Compare a finished run with the one it reproduces and write the result; None if it reproduces nothing.
 
     Raises:
         RunError: the original is gone, or one of the two cannot be read.
-        OSError: the verdict cannot be written.
+        OSError: the result cannot be written.
     """
     original = read_meta(RunPaths(runs_root, run_id)).reproduces
     if not original:
         return None
     run = read_run(runs_root, run_id)
-    verdict = assess_reproduction(read_run(runs_root, original), run, list_runs(runs_root))
-    write_json(run.paths.reproduction, verdict.model_dump(mode="json"))
-    return verdict
+    result = assess_reproduction(read_run(runs_root, original), run, list_runs(runs_root))
+    write_json(run.paths.reproduction, result.model_dump(mode="json"))
+    return result
 
 
 def assess_reproduction(original: Run, again: Run, runs: Iterable[Run]) -> Reproduction:
@@ -122,7 +137,7 @@ def assess_reproduction(original: Run, again: Run, runs: Iterable[Run]) -> Repro
     Args:
         original: a finished run.
         again: trained to its end with the same settings.
-        runs: all there are; those that differ from the original only in the seed tell how far seeds lie apart.
+        runs: all there are; those that differ from the original only in the seed give the seed variance.
 
     Raises:
         RunError: one of the two lacks its predictions.
@@ -143,22 +158,22 @@ def _result(original: Run, again: Run, runs: Iterable[Run]) -> tuple[Reproductio
     if weights is True and predictions:
         return (
             ReproductionOutcome.BIT_EQUAL,
-            "Bit-equal: the weights and every prediction are the same to the last bit.",
+            "Bit-identical weights and predictions.",
         )
     if weights is None and predictions:
         return (
             ReproductionOutcome.BIT_EQUAL,
-            "Bit-equal predictions; the weights cannot be compared, since one file is missing.",
+            "Bit-identical predictions. The weights can't be compared: a weights file is missing.",
         )
     though = "the weights" if weights else "the predictions" if predictions else ""
-    begin = f"Not bit-equal (though {though} are)" if though else "Not bit-equal"
+    begin = f"Not bit-identical (but {though} are)" if though else "Not bit-identical"
     data = [found for run in (original, again) if (found := recorded_data(run, recorded_environment(run))).content]
     if len({each.content for each in data}) > 1:
-        return ReproductionOutcome.NOT_COMPARABLE, f"{begin}, and not comparable: the data set has changed in between."
+        return ReproductionOutcome.NOT_COMPARABLE, f"{begin}, and not comparable: the dataset has changed."
     if not same_images(data):
         return (
             ReproductionOutcome.NOT_COMPARABLE,
-            f"{begin}, and not comparable: the images stand there {REARRANGED} now.",
+            f"{begin}, and not comparable: the dataset now has its images {REARRANGED}.",
         )
     try:
         comparison = compare_predictions(_predictions(original), _predictions(again))
@@ -166,21 +181,20 @@ def _result(original: Run, again: Run, runs: Iterable[Run]) -> tuple[Reproductio
         return ReproductionOutcome.NOT_COMPARABLE, f"{begin}, and not comparable: {error}"
     seeds = seed_accuracies(original, [run for run in runs if run.id != again.id])
     if len(seeds) < 2:
-        likely = comparison.in_words()
-        outcome = ReproductionOutcome.NO_EVIDENCE if likely.startswith("no evidence") else ReproductionOutcome.DIFFERENT
+        outcome = ReproductionOutcome.DIFFERENT if comparison.is_significant() else ReproductionOutcome.NO_EVIDENCE
         return outcome, (
-            f"{begin}. On the same {comparison.images:,} images of {SPLIT}: {likely}. How far seeds lie apart is not "
-            "known, since no other seed of these settings has finished."
+            f"{begin}. On the same {comparison.images:,} {SPLIT} images: {comparison.in_words()}. Seed variance "
+            "unknown: no other seed of this configuration has finished."
         )
     bound, spread = seed_bound(seeds)
-    points, apart, deviation = (f"{100 * share:.2f} points" for share in (comparison.difference, bound, spread))
+    points, apart, deviation = (f"{100 * value:.2f} pp" for value in (comparison.difference, bound, spread))
     outcome = (
         ReproductionOutcome.WITHIN_SEEDS if abs(comparison.difference) <= bound else ReproductionOutcome.OUTSIDE_SEEDS
     )
     joint = "but" if outcome is ReproductionOutcome.WITHIN_SEEDS else "and"
     return outcome, (
-        f"{begin}, {joint} {outcome}: accuracy on {SPLIT} differs by {points}; by the {len(seeds)} seeds there are "
-        f"(standard deviation {deviation}), two seeds lie up to {apart} apart, 19 times of 20."
+        f"{begin}, {joint} {outcome.label.lower()}: {SPLIT} accuracy differs by {points}; over {len(seeds)} seeds "
+        f"(std {deviation}), two seeds differ by up to {apart} (95%)."
     )
 
 
@@ -208,19 +222,19 @@ def _predictions(run: Run) -> Any:
 
 
 def seed_accuracies(original: Run, runs: Iterable[Run]) -> dict[int, float]:
-    """Seed to accuracy on validation, of finished runs that differ from the original only in it; the original's own
-    among them. Of several runs with one seed the oldest counts: a repetition says nothing about seeds."""
-    own = recipe(original)
+    """Seed to validation accuracy, of finished runs that differ from the original only in it; the original's own
+    among them. Of several runs with one seed the oldest counts: a repetition adds nothing about seed variance."""
+    own = reseed_key(original)
     found: dict[int, float] = {}
     for run in sorted([original, *runs], key=lambda run: (run.id != original.id, run.status.created_at)):
         accuracy = run.accuracy(SPLIT)
-        if run.state is RunState.FINISHED and run.config and recipe(run) == own and accuracy is not None:
+        if run.state is RunState.FINISHED and run.config and reseed_key(run) == own and accuracy is not None:
             found.setdefault(run.config.seed, accuracy)
     return found
 
 
 def seed_bound(seeds: Mapping[int, float]) -> tuple[float, float]:
-    """How far two runs of different seeds lie apart, 19 times of 20, and the standard deviation over seeds.
+    """The difference that 95% of pairs of runs with different seeds stay below, and the standard deviation over seeds.
 
     The difference of two independent draws has the variance of one, twice; with the standard deviation taken from n
     values it follows Student's t distribution with n - 1 degrees of freedom.

@@ -1,4 +1,4 @@
-"""FER2013 as it is kept on disk: one folder per data set, arrays that open in milliseconds, and what was checked.
+"""Datasets on disk: one folder per dataset, arrays that open in milliseconds, and what was checked.
 
     data_root/<name>/dataset.json          DatasetInfo
     data_root/<name>/<split>.npy           uint8 (N, 48, 48), 0..255
@@ -37,7 +37,7 @@ SplitArrays = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class DatasetInfo(BaseModel):
-    """`dataset.json`: what a data set is and what was found when it was imported."""
+    """`dataset.json`: what a dataset is and what was found when it was imported."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -60,9 +60,9 @@ class DatasetInfo(BaseModel):
     std: float
     created_at: datetime
     differences: list[CountDifference] = []
-    """Where the numbers are not the published ones; always empty for kinds without published numbers."""
+    """Class counts that differ from the published ones; always empty for kinds without published counts."""
     skipped: int = 0
-    """Pictures that could not be read and were left out, as was asked for."""
+    """Unreadable images that were skipped, as was asked for."""
     left_out: dict[str, int] = {}
     """Reason to number of images that another labelling of the same images has no class for."""
 
@@ -78,7 +78,7 @@ class DatasetInfo(BaseModel):
 
     @property
     def edition(self) -> str:
-        """Tells this import from every other, also of the same content: for caches of what a data set holds."""
+        """Tells this import from every other, also of the same content: for caches of what a dataset holds."""
         return f"{self.fingerprint} {self.created_at.isoformat()}"
 
     def ref(self, data_root: Path) -> DatasetRef:
@@ -97,7 +97,7 @@ class DatasetInfo(BaseModel):
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """One split of a data set, opened for reading."""
+    """One split of a dataset, opened for reading."""
 
     name: str
     images: np.ndarray
@@ -112,7 +112,7 @@ class Split:
 
 
 def list_datasets(data_root: Path) -> list[DatasetInfo]:
-    """All imported data sets, by name; damaged ones are passed over, and what killed imports left is cleared up."""
+    """All imported datasets, by name; corrupt ones are skipped, and what killed imports left is cleaned up."""
     found = []
     for name in dataset_names(data_root):
         try:
@@ -123,10 +123,10 @@ def list_datasets(data_root: Path) -> list[DatasetInfo]:
 
 
 def read_info(data_root: Path, name: str) -> DatasetInfo:
-    """What is known about a data set, without opening its images.
+    """What is known about a dataset, without opening its images.
 
     Raises:
-        DataError: it is not there, or its files are damaged.
+        DataError: it is not there, or its files are corrupt.
     """
     return read_whole(data_root, name, _read_info)
 
@@ -135,16 +135,16 @@ def load_split(data_root: Path, name: str, split: str) -> Split:
     """Open one split: takes milliseconds, since the images stay on disk until they are used.
 
     Raises:
-        DataError: the set or the split is not there, or its files are damaged.
+        DataError: the dataset or the split is not there, or its files are corrupt.
     """
     return read_whole(data_root, name, lambda folder: _read_split(folder, split))
 
 
 def read_identity(data_root: Path, name: str) -> DataIdentity:
-    """Which data a set holds, in full: of one that an older version imported, the images are read, once in a process.
+    """Both fingerprints of a dataset: for one that an older version imported, the images are read, once per process.
 
     Raises:
-        DataError: it is not there, or its files are damaged.
+        DataError: it is not there, or its files are corrupt.
     """
     info = read_info(data_root, name)
     if info.ordered_fingerprint:
@@ -169,18 +169,18 @@ def write_dataset(
     skipped: int = 0,
     left_out: Mapping[str, int] | None = None,
 ) -> DatasetInfo:
-    """Put a data set on disk as a whole, in place of one of that name.
+    """Write a dataset as a whole, in place of one of that name.
 
     Args:
-        data_root: the folder that holds all data sets; created where missing.
+        data_root: the folder that holds all datasets; created where missing.
         name: 1 to 64 of a-z, 0-9 and -.
-        title: the name people see.
+        title: display name.
         kind: where it comes from.
         source: a file name; folders in front of it are dropped.
         splits: images uint8 (N, 48, 48), labels (N,) and ids (N,), in any order.
         differences: what `count_differences` found.
-        skipped: how many pictures were left out since they cannot be read.
-        left_out: how many were left out for which other reason.
+        skipped: how many unreadable images were skipped.
+        left_out: how many were excluded for which other reason.
 
     Raises:
         DataError: the name is not allowed, or the folder cannot be written (then the old set is still there).
@@ -222,14 +222,14 @@ def _read_info(folder: Path) -> DatasetInfo:
 def _read_split(folder: Path, split: str) -> Split:
     info = _read_info(folder)
     if split not in info.counts:
-        raise DataError(f"Data set {info.name!r} has no split {split!r}: choose one of {', '.join(info.counts)}.")
+        raise DataError(f"Dataset {info.name!r} has no split {split!r}. Choose one of {', '.join(info.counts)}.")
     images = np.load(folder / f"{split}.npy", mmap_mode="r", allow_pickle=False)
     index = np.load(folder / f"{split}.index.npy", allow_pickle=False)
     ids, labels = np.ascontiguousarray(index["id"]), np.ascontiguousarray(index["label"])
     if images.dtype != np.uint8 or images.shape != (len(index), IMAGE_SIZE, IMAGE_SIZE):
-        raise ValueError(f"{split}.npy holds {images.dtype} {images.shape}")
+        raise ValueError(f"{split}.npy contains {images.dtype} {images.shape}")
     if labels.dtype != np.uint8 or ids.dtype.kind != "U" or _count(labels) != info.counts[split]:
-        raise ValueError(f"{split}.index.npy does not fit the counts")
+        raise ValueError(f"{split}.index.npy does not match the counts")
     return Split(split, images, labels, ids)
 
 

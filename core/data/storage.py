@@ -1,4 +1,4 @@
-"""Folders of data sets below `data_root`: each appears, is replaced and disappears as a whole, whatever is killed
+"""Folders of datasets below `data_root`: each appears, is replaced and disappears as a whole, whatever is killed
 meanwhile. What the files in them mean is known to `dataset.py`.
 """
 
@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from core.errors import DataError, system_reason
 from core.files import NAME, sync_folder
 
-_INCOMING: Final = ".incoming-"  # half-written or half-deleted; rubbish once nobody holds the lock
+_INCOMING: Final = ".incoming-"  # partially written or deleted; garbage once nobody holds the lock
 _REPLACED: Final = ".replaced-"  # the old set while the new one takes its place; valid until the new one is there
 _LOCK: Final = ".import.lock"
 _LOCK_SECONDS: Final = 120
@@ -23,17 +23,19 @@ _T = TypeVar("_T")
 
 
 def check_dataset_name(name: str) -> None:
-    """Refuse what may not be the name of a data set.
+    """Reject what is not a valid dataset name.
 
     Raises:
-        DataError: the message says what is allowed.
+        DataError: it is not a valid name.
     """
     if not re.fullmatch(NAME, name):
-        raise DataError(f"{name[:80]!r} is not a name for a data set: use 1 to 64 of a-z, 0-9 and -, not - first.")
+        raise DataError(
+            f"Invalid dataset name {name[:80]!r}. Use a–z, 0–9 and hyphens (max 64), not starting with a hyphen."
+        )
 
 
 def dataset_names(data_root: Path) -> set[str]:
-    """Names of all folders that may be data sets; what killed imports left is cleared up."""
+    """Names of all folders that may be datasets; what killed imports left is cleaned up."""
     if not data_root.is_dir():
         return set()
     entries = [entry.name for entry in data_root.iterdir() if entry.is_dir()]
@@ -43,7 +45,7 @@ def dataset_names(data_root: Path) -> set[str]:
 
 
 def find_folder(data_root: Path, name: str) -> Path:
-    """The folder of a data set: under its own name, or the old one where a replacement is, or was, half done.
+    """The folder of a dataset: under its own name, or the old one where a replacement is, or was, half done.
 
     Raises:
         DataError: the name is not allowed, or there is none.
@@ -53,16 +55,14 @@ def find_folder(data_root: Path, name: str) -> Path:
     for folder in (final, replaced, final):  # the last look: the replacement may have ended between the first two
         if folder.is_dir():
             return folder
-    raise DataError(
-        f"Data set {name!r} is not imported yet: run `python -m core data import PATH` or use the Data page."
-    )
+    raise DataError(f"Dataset {name!r} is not imported. Run `python -m core data import PATH` or use the Data page.")
 
 
 def read_whole(data_root: Path, name: str, read: Callable[[Path], _T]) -> _T:
-    """Read several files of a data set; where it is replaced meanwhile, start over, so as not to mix old and new.
+    """Read several files of a dataset; where it is replaced meanwhile, start over, so as not to mix old and new.
 
     Raises:
-        DataError: it is not there, or its files are damaged.
+        DataError: it is not there, or its files are corrupt.
     """
     while True:
         folder = find_folder(data_root, name)
@@ -81,7 +81,7 @@ def read_whole(data_root: Path, name: str, read: Callable[[Path], _T]) -> _T:
 
 @contextmanager
 def replacing(data_root: Path, name: str) -> Iterator[Path]:
-    """An empty folder to write a data set into; at the end of the block it takes the place of the one of that name.
+    """An empty folder to write a dataset into; at the end of the block it takes the place of the one of that name.
 
     Raises:
         DataError: the folder cannot be written; then, as with anything else raised in the block, the old set stays.
@@ -98,7 +98,7 @@ def replacing(data_root: Path, name: str) -> Iterator[Path]:
 
 
 def disk_bytes(data_root: Path, name: str) -> int:
-    """What a data set takes on disk.
+    """Size of a dataset on disk.
 
     Raises:
         DataError: it is not there.
@@ -107,7 +107,7 @@ def disk_bytes(data_root: Path, name: str) -> int:
 
 
 def delete_dataset(data_root: Path, name: str) -> None:
-    """Delete a data set. Processes that have it open keep reading it until they end.
+    """Delete a dataset. Processes that have it open keep reading it until they end.
 
     Raises:
         DataError: it is not there, or cannot be deleted.
@@ -131,9 +131,9 @@ def _identity(folder: Path) -> tuple[int, int] | None:
 
 
 def _damaged(name: str, error: Exception) -> DataError:
-    said = system_reason(error) if isinstance(error, OSError) else str(error)
-    reason = (said.splitlines() or [type(error).__name__])[0]
-    return DataError(f"Data set {name!r} is damaged ({reason}): import it again.")
+    text = system_reason(error) if isinstance(error, OSError) else str(error)
+    reason = (text.splitlines() or [type(error).__name__])[0]
+    return DataError(f"Dataset {name!r} is corrupt ({reason}). Import it again.")
 
 
 def _swap(incoming: Path, final: Path, replaced: Path) -> None:
@@ -151,7 +151,7 @@ def _swap(incoming: Path, final: Path, replaced: Path) -> None:
 
 
 def _sweep(data_root: Path) -> None:
-    """Clear up after imports that were killed. Only under the lock: then nobody else is writing."""
+    """Clean up after imports that were killed. Only under the lock: then nobody else is writing."""
     for leftover in data_root.glob(f"{_INCOMING}*"):
         shutil.rmtree(leftover, ignore_errors=True)
     for old in data_root.glob(f"{_REPLACED}*"):
@@ -169,16 +169,16 @@ def _sweep_unless_written(data_root: Path) -> None:
 
 @contextmanager
 def _locked(data_root: Path) -> Iterator[None]:
-    """Hold the lock under which data sets are written; what the system refuses becomes a DataError."""
+    """Hold the lock under which datasets are written; an OSError becomes a DataError."""
     try:
         data_root.mkdir(parents=True, exist_ok=True)
         with FileLock(data_root / _LOCK, timeout=_LOCK_SECONDS):
             yield
     except Timeout:  # an OSError, too
-        raise DataError("Another import is writing data sets right now: try again when it is done.") from None
+        raise DataError("Another import is in progress. Try again when it is done.") from None
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DataError(
-                f"The disk of {data_root} is full: free some space (FER2013 needs 85 MB), try again."
+                f"The disk of {data_root} is full. Free some space (FER2013 needs 85 MB) and try again."
             ) from error
-        raise DataError(f"Cannot write data sets under {data_root}: {system_reason(error)}.") from error
+        raise DataError(f"Cannot write datasets under {data_root}: {system_reason(error)}.") from error

@@ -1,4 +1,4 @@
-"""What one network gets right that another got wrong, and the other way round, image by image."""
+"""What one model gets right that another got wrong, and the other way round, image by image."""
 
 from typing import Final
 
@@ -15,7 +15,7 @@ def fixed_and_broken(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         before: as `core.evaluation.predictions.read_predictions` gives it.
-        after: the same of another network.
+        after: the same of another model.
 
     Returns:
         In the order of `before`: `image`, `label`, `before` and `after` (class indices: true, predicted, predicted),
@@ -27,7 +27,7 @@ def fixed_and_broken(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     columns = ["image_id", "label", "predicted", "confidence", "correct"]
     joined = before[columns].merge(after[columns], on="image_id", suffixes=("_before", "_after"), validate="1:1")
     if joined.empty:
-        raise RunError("The two runs were scored on different images: compare runs of the same data set.")
+        raise RunError("Not comparable: the two runs were evaluated on different images.")
     disagreed = int((joined["label_before"] != joined["label_after"]).sum())
     if disagreed:
         raise RunError(

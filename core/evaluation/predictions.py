@@ -65,7 +65,7 @@ def read_predictions(path: Path) -> pd.DataFrame:
     except FileNotFoundError:
         raise RunError(f"There is no {path.name} yet: it is written when the run has evaluated that split.") from None
     except (OSError, ValueError, KeyError) as error:
-        raise RunError(f"{path.name} cannot be read: {error}.") from error
+        raise RunError(f"Can't read {path.name}: {error}.") from error
     extra: dict[str, Any] = {
         "index": np.arange(len(frame)),
         "predicted": probabilities.argmax(axis=1),

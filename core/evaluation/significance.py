@@ -1,9 +1,9 @@
-"""Is one network really better than another on the same images? McNemar's exact test and a paired bootstrap."""
+"""Is one model significantly better than another on the same images? McNemar's exact test and a paired bootstrap."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
 RESAMPLES: Final = 10_000
 LEVEL: Final = 0.05
-"""A p-value below this counts as evidence."""
+"""A difference with a p-value below this is significant."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A network beside a baseline, both asked about the same images."""
+    """A model compared with a baseline on the same images."""
 
     images: int
     only_baseline: int
     """Images that the baseline alone gets right."""
     only_run: int
-    """Images that the other network alone gets right."""
+    """Images that the other model alone gets right."""
     interval: tuple[float, float]
-    """95 % interval of the difference of the accuracies, -1..1, by a paired bootstrap."""
+    """95% CI of the difference of the accuracies, -1..1, by a paired bootstrap."""
     p_value: float
     """Two-sided, by McNemar's exact test, 0..1."""
 
@@ -36,28 +36,34 @@ class Comparison:
         """Accuracy minus the baseline's, -1..1."""
         return (self.only_run - self.only_baseline) / self.images
 
-    def in_words(self, *, p_value: float | None = None, reseeded: bool = False) -> str:
-        """What the data say, in one sentence.
+    def is_significant(self, p_value: float | None = None) -> bool:
+        """Whether both the test and the interval exclude equal accuracies.
 
         Args:
-            p_value: to judge by instead of the own one: the one adjusted for the number of comparisons made.
-            reseeded: the two were trained alike but for the seed. Such a pair is never called better or worse: what
-                lies between two seeds is chance, even where the two networks do differ.
+            p_value: used instead of the own one: the one adjusted for the number of comparisons made.
+        """
+        low, high = self.interval
+        return (self.p_value if p_value is None else p_value) < LEVEL and not low <= 0 <= high
+
+    def in_words(self, *, p_value: float | None = None, reseeded: bool = False) -> str:
+        """The difference, such as `+43.1 pp (95% CI 41.2–45.0), p < 0.001`, or that it is not significant.
+
+        Args:
+            p_value: as for `is_significant`.
+            reseeded: the two differ only in the seed. Such a difference is chance, even where the two models do differ,
+                and says nothing about their settings.
         """
         p = self.p_value if p_value is None else p_value
+        if not self.is_significant(p):
+            return f"not significant ({p_in_words(p)})"
         low, high = self.interval
-        points = abs(100 * self.difference)
-        ends = (low, high) if self.difference >= 0 else (-high, -low)
-        spread = f"{points:.1f} points (95 % {_signed(ends[0])} to {_signed(ends[1])}), {p_in_words(p)}"
-        if p >= LEVEL or low <= 0 <= high:
-            return f"no evidence of a difference: {p_in_words(p)}"
-        if reseeded:
-            return f"only the seed differs, which moved it by {spread}: no better recipe"
-        return f"{'better' if self.difference > 0 else 'worse'} by {spread}"
+        between = "–" if low >= 0 else " to "  # a dash between two negative numbers reads badly
+        size = f"{_points(self.difference, '+')} pp (95% CI {_points(low)}{between}{_points(high)})"
+        return f"{size}, {'seed effect only' if reseeded else p_in_words(p)}"
 
 
-def _signed(share: float) -> str:
-    return f"{100 * share:.1f}".replace("-", "\u2212")
+def _points(fraction: float, sign: Literal["+", "-"] = "-") -> str:
+    return f"{100 * fraction:{sign}.1f}".replace("-", "\u2212")
 
 
 def p_in_words(p: float) -> str:
@@ -68,11 +74,11 @@ def p_in_words(p: float) -> str:
 
 
 def compare_correct(baseline: np.ndarray, run: np.ndarray, *, seed: int = 0) -> Comparison:
-    """Compare two networks by what each gets right.
+    """Compare two models by which images each gets right.
 
     Args:
         baseline: (N,) booleans, whether the baseline is right about each image; N at least 1.
-        run: (N,) the same for the other network, in the same order.
+        run: (N,) the same for the other model, in the same order.
         seed: of the bootstrap; the same seed gives the same interval.
 
     Raises:
@@ -80,7 +86,7 @@ def compare_correct(baseline: np.ndarray, run: np.ndarray, *, seed: int = 0) -> 
     """
     baseline, run = np.asarray(baseline, bool), np.asarray(run, bool)
     if len(baseline) != len(run) or not len(run):
-        raise RunError(f"The two runs cannot be compared: {len(baseline)} and {len(run)} images.")
+        raise RunError(f"Not comparable: {len(baseline):,} vs {len(run):,} images.")
     only_baseline, only_run = int((baseline & ~run).sum()), int((run & ~baseline).sum())
     return Comparison(
         images=len(run),
@@ -105,14 +111,11 @@ def compare_predictions(baseline: "pd.DataFrame", run: "pd.DataFrame") -> Compar
         if not np.array_equal(own, other):
             shared = len(np.intersect1d(own, other))
             raise RunError(
-                f"The two runs were scored on different images: {len(own):,} and {len(other):,}, {shared:,} in common; "
-                "compare runs of the same data set."
+                f"Not comparable: different datasets ({len(own):,} vs {len(other):,} images, {shared:,} shared)."
             )
     disagreed = int((baseline["label"].to_numpy() != run["label"].to_numpy()).sum())
     if disagreed:
-        raise RunError(
-            f"The two runs were scored with different labels for {disagreed:,} images: evaluate both on the same data."
-        )
+        raise RunError(f"Not comparable: the labels of {disagreed:,} images differ. Evaluate both on the same data.")
     return compare_correct(baseline["correct"].to_numpy(), run["correct"].to_numpy())
 
 
@@ -137,7 +140,7 @@ def mcnemar(only_first: int, only_second: int) -> float:
 
 
 def difference_interval(only_first: int, only_second: int, images: int, *, seed: int = 0) -> tuple[float, float]:
-    """95 % percentile interval of accuracy(second) - accuracy(first), by a paired bootstrap over images (Efron 1979).
+    """95% percentile interval of accuracy(second) - accuracy(first), by a paired bootstrap over images (Efron 1979).
 
     Resampling images with replacement makes the counts of the three kinds of image (only the first right, only the
     second, both or none) multinomial, so that three numbers are drawn per resample instead of one per image.
@@ -148,8 +151,8 @@ def difference_interval(only_first: int, only_second: int, images: int, *, seed:
         images: all of them, at least 1.
         seed: of the draws.
     """
-    shares = np.array([only_first, only_second, images - only_first - only_second]) / images
-    drawn = np.random.default_rng(seed).multinomial(images, shares, size=RESAMPLES)
+    fractions = np.array([only_first, only_second, images - only_first - only_second]) / images
+    drawn = np.random.default_rng(seed).multinomial(images, fractions, size=RESAMPLES)
     low, high = np.percentile((drawn[:, 1] - drawn[:, 0]) / images, [2.5, 97.5])
     return float(low), float(high)
 

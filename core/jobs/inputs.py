@@ -15,7 +15,7 @@ def missing_inputs(runs_root: Path, data_root: Path, dataset: str, corrections: 
         corrections: as in `TrainConfig.corrections`; empty for none.
 
     Returns:
-        By field one clause that says what is wrong; a correction set can only be held against a dataset that is here.
+        By field one clause that says what is wrong; a correction set can only be checked against an existing dataset.
     """
     from core.data.dataset import read_identity
 
@@ -27,9 +27,9 @@ def missing_inputs(runs_root: Path, data_root: Path, dataset: str, corrections: 
     try:
         made_on = load_corrections(runs_root, corrections).data if corrections else None
     except RunError:
-        missing["corrections"] = f"the correction list {corrections!r} is not on this server"
+        missing["corrections"] = f"the correction set {corrections!r} is not on this server"
     if made_on and data and not same_images([made_on, data]):
-        missing["corrections"] = f"the correction list {corrections!r} was made on other data than {dataset!r}"
+        missing["corrections"] = f"the correction set {corrections!r} was made for other data than {dataset!r}"
     return missing
 
 
@@ -37,7 +37,7 @@ def check_inputs(runs_root: Path, data_root: Path, dataset: str, corrections: st
     """Refuse to start from inputs that are not on this server.
 
     Raises:
-        RunError: one sentence that names what is missing and how to choose another.
+        RunError: one sentence that names what is missing and how to select another.
     """
     from core.data.dataset import list_datasets
 
@@ -46,7 +46,7 @@ def check_inputs(runs_root: Path, data_root: Path, dataset: str, corrections: st
         return
     here = ", ".join(info.name for info in list_datasets(data_root)) or "none yet"
     remedies = {
-        "dataset": f"import it, or clone the run with another (--set dataset=NAME; there are: {here})",
+        "dataset": f"import it, or clone the run with another (--set dataset=NAME; available: {here})",
         "corrections": "clone the run with another (--set corrections=NAME, or --set corrections= for none)",
     }
     said = "; ".join(f"{clause}: {remedies[field]}" for field, clause in missing.items())

@@ -1,7 +1,7 @@
-"""Named lists of corrected labels, made from verdicts by `draft.py`: which images to leave out, which to relabel.
+"""Correction sets, made from label reviews by `draft.py`: which images to exclude, and which to relabel.
 
-A list is one file, `_corrections/<name>.json` beside the runs, and never changes once it is written: a run that was
-trained with it can be made again. It says which data it is for, and only ever touches train and validation.
+A set is one file, `_corrections/<name>.json` beside the runs, and never changes once it is written: a run that was
+trained with it can be reproduced. It names the data it is for, and only ever changes train and validation.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ class Correction(BaseModel):
     label: Literal[LABELS] | None = None  # type: ignore[valid-type]
     """The new label, with `relabel` only."""
     by: str = ""
-    """Whose verdicts it comes from, separated by commas."""
+    """The reviewers it comes from, separated by commas."""
 
     @model_validator(mode="after")
     def _label_fits(self) -> Self:
@@ -54,22 +54,22 @@ class Correction(BaseModel):
 
 
 class Corrections(BaseModel):
-    """One list; immutable."""
+    """One correction set; immutable."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     name: str
     dataset: str
-    """Name of the data set it was made on."""
+    """Name of the dataset it was made on."""
     data_fingerprint: str
-    """Of that data set; the list fits no other data."""
+    """Of that dataset; the set fits no other data."""
     data_ordered_fingerprint: str = ""
-    """Of that data set; empty in older lists, and in those made from runs that did not record it."""
+    """Of that dataset; empty in older sets, and in those made from runs that did not record it."""
     created_at: AwareDatetime
     entries: tuple[Correction, ...]
     """By split, then image; each image at most once."""
     fingerprint: str = ""
-    """SHA-256 (hex) over what is done with which image; two lists of one fingerprint train alike."""
+    """SHA-256 (hex) over what is done with which image; two sets of one fingerprint have the same effect."""
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
@@ -77,13 +77,13 @@ class Corrections(BaseModel):
         if self.fingerprint not in ("", found):
             raise ValueError("its entries are not those it was written with")
         if len({(entry.split, entry.image) for entry in self.entries}) < len(self.entries):
-            raise ValueError("an image stands in it twice")
+            raise ValueError("an image is listed twice")
         object.__setattr__(self, "fingerprint", found)
         return self
 
     @property
     def data(self) -> DataIdentity:
-        """Which data the list is for."""
+        """Which data the set is for."""
         return DataIdentity(self.data_fingerprint, self.data_ordered_fingerprint)
 
     def of(self, split: str) -> dict[str, Correction]:
@@ -108,10 +108,10 @@ class Corrections(BaseModel):
 
 
 def save_corrections(runs_root: Path, corrections: Corrections) -> None:
-    """Write a list, once.
+    """Write a correction set, once.
 
     Raises:
-        RunError: there is already a list of that name, or the folder cannot be written.
+        RunError: there is already a set of that name, or the folder cannot be written.
     """
     check_corrections_name(corrections.name)
     paths = CorrectionPaths(runs_root)
@@ -119,30 +119,30 @@ def save_corrections(runs_root: Path, corrections: Corrections) -> None:
         paths.folder.mkdir(parents=True, exist_ok=True)
         with FileLock(paths.lock, timeout=CORRECTIONS_LOCK_SECONDS):
             if paths.file(corrections.name).exists():
-                raise RunError(f"There is already a list {corrections.name!r}, and lists never change: choose another.")
+                raise RunError(f"A correction set named “{corrections.name}” already exists. Choose another name.")
             write_json(paths.file(corrections.name), corrections.model_dump(mode="json"))
     except Timeout:
-        raise RunError("Somebody else has been writing a list for too long: try again.") from None
+        raise RunError("The correction sets are locked by another user. Try again.") from None
     except OSError as error:
-        raise RunError(f"The list cannot be written under {paths.folder}: {system_reason(error)}.") from error
+        raise RunError(f"Can't write under {paths.folder}: {system_reason(error)}.") from error
 
 
 def load_corrections(runs_root: Path, name: str) -> Corrections:
-    """The list of that name.
+    """The correction set of that name.
 
     Raises:
-        RunError: there is none, or its file is damaged.
+        RunError: there is none, or its file is corrupt.
     """
     check_corrections_name(name)
     try:
         return _read(CorrectionPaths(runs_root).file(name))
     except FileNotFoundError:
         names = ", ".join(each.name for each in list_corrections(runs_root)) or "none yet"
-        raise RunError(f"There is no list of corrections {name!r}: there are {names}.") from None
+        raise RunError(f"Correction set “{name}” not found. Available: {names}.") from None
 
 
 def list_corrections(runs_root: Path) -> list[Corrections]:
-    """All lists, the newest first; files that are none are passed over."""
+    """All correction sets, the newest first; invalid files are skipped."""
     found = []
     for path in CorrectionPaths(runs_root).folder.glob("[a-z0-9]*.json"):
         try:
@@ -153,10 +153,10 @@ def list_corrections(runs_root: Path) -> list[Corrections]:
 
 
 def run_corrections(paths: RunPaths) -> Corrections | None:
-    """The list a run is trained with, out of its own folder; None if it has none.
+    """The correction set a run is trained with, from its own folder; None if it has none.
 
     Raises:
-        RunError: the file is damaged.
+        RunError: the file is corrupt.
     """
     try:
         return _read(paths.corrections)
@@ -165,32 +165,32 @@ def run_corrections(paths: RunPaths) -> Corrections | None:
 
 
 def corrections_of(paths: RunPaths, config: TrainConfig) -> Corrections | None:
-    """The list in a run folder that its settings ask for; None if they ask for none.
+    """The correction set in a run folder that its settings name; None if they name none.
 
     Raises:
-        RunError: it is missing, damaged, or another one.
+        RunError: it is missing, corrupt, or another one.
     """
     if not config.corrections:
         return None
     found = run_corrections(paths)
     if found is None or found.name != config.corrections:
-        raise RunError(f"corrections.json with the list {config.corrections!r} is missing from the run: clone it.")
+        raise RunError(f"The run lacks its correction set {config.corrections!r} (corrections.json). Clone the run.")
     return found
 
 
 def check_fits(corrections: Corrections, data_root: Path, dataset: str) -> None:
-    """Refuse a list that is not for this data set.
+    """Refuse a correction set that is not for this dataset.
 
     Raises:
-        RunError: it was made on other data, or names an image that the data set does not have.
-        DataError: the data set is missing or damaged.
+        RunError: it was made on other data, or names an image that the dataset does not have.
+        DataError: the dataset is missing or corrupt.
     """
     from core.data.dataset import load_split, read_identity
 
     if not same_images([corrections.data, read_identity(data_root, dataset)]):
         raise RunError(
-            f"The list {corrections.name!r} was made on other data, {corrections.dataset!r}, and does not fit "
-            f"{dataset!r}: choose another list or none."
+            f"Correction set {corrections.name!r} was made for other data ({corrections.dataset!r}) and does not fit "
+            f"{dataset!r}. Select another or none."
         )
     for split in CORRECTED_SPLITS:
         if corrections.of(split):
@@ -201,7 +201,7 @@ def apply_corrections(corrections: Corrections, split: "Split") -> tuple["np.nda
     """A split's labels after the corrections, uint8 (N,), and which of its images are kept, bool (N,).
 
     Raises:
-        RunError: the split has no image that the list names.
+        RunError: the split lacks an image that the set names.
     """
     import numpy as np
 
@@ -210,7 +210,7 @@ def apply_corrections(corrections: Corrections, split: "Split") -> tuple["np.nda
     for image, correction in corrections.of(split.name).items():
         if image not in place:
             raise RunError(
-                f"The list {corrections.name!r} names {image[:80]!r}, which {split.name} does not have: choose another."
+                f"Correction set {corrections.name!r} lists {image[:80]!r}, which {split.name} lacks. Select another."
             )
         if correction.label is not None:
             labels[place[image]] = LABELS.index(correction.label)
@@ -238,13 +238,13 @@ def correct_table(table: "pd.DataFrame", corrections: Corrections, split: str) -
 
 
 def check_corrections_name(name: str) -> None:
-    """Refuse what may not be the name of a list.
+    """Refuse an invalid name of a correction set.
 
     Raises:
         RunError: the message says what is allowed.
     """
     if not re.fullmatch(NAME, name):
-        raise RunError(f"{name[:80]!r} is not a name for a list: use 1 to 64 of a-z, 0-9 and -, not - first.")
+        raise RunError("Invalid name: use a–z, 0–9 and hyphens (max 64), not starting with a hyphen.")
 
 
 def _fingerprint(entries: Sequence[Correction]) -> str:
@@ -257,7 +257,7 @@ def _read(path: Path) -> Corrections:
         return Corrections.model_validate_json(path.read_bytes())
     except ValidationError as error:
         reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise RunError(f"{path.name} is no list of corrections: {reason}.") from None
+        raise RunError(f"{path.name} is not a valid correction set: {reason}.") from None
     except FileNotFoundError:
         raise
     except OSError as error:

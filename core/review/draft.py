@@ -1,4 +1,4 @@
-"""From verdicts to a list of corrections, which is not written yet."""
+"""From label reviews to a correction set, which is not written yet."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ from core.runs.records import Run
 from core.splits import CORRECTED_SPLITS
 
 ACTIONS: Final[dict[str, Action]] = {"label is wrong": "relabel", "ambiguous": "exclude", "not a face": "exclude"}
-"""What each verdict leads to; the others lead to nothing, since the image is fine."""
+"""The effect of each decision; the others have none, since the label is right."""
 
 
 @dataclass(frozen=True)
 class Draft:
-    """What verdicts come to, before it is saved as a list."""
+    """The corrections that reviews amount to, before they are saved."""
 
     corrections: Corrections
     disputed: tuple[tuple[str, str], ...]
-    """(split, image) on which reviewers want different things; left out of the list."""
+    """(split, image) with conflicting reviews; skipped."""
     on_test: int
-    """Images of test that verdicts would change; never in a list."""
+    """Test images that reviews would change; never in a correction set."""
 
 
 def make_corrections(
@@ -36,30 +36,30 @@ def make_corrections(
     follow: str | None = None,
     read: Callable[[RunPaths], Sequence[LabelReview]] = read_label_reviews,
 ) -> Draft:
-    """Turn the verdicts given on one or more runs of the same data into a list; nothing is written yet.
+    """Turn the label reviews of one or more runs on the same data into a correction set; nothing is written yet.
 
     Args:
-        name: of the list: 1 to 64 of a-z, 0-9 and -, not starting with -.
-        runs: at least one; where somebody has judged an image on several, their last word counts.
+        name: of the set: 1 to 64 of a-z, 0-9 and -, not starting with -.
+        runs: at least one; of several reviews of an image by one author the latest counts.
         splits: of which splits.
-        follow: whose word counts where reviewers want different things; without it, or where they have not judged the
-            image, it is left out.
-        read: gives the verdicts of a run folder; pages pass one that remembers.
+        follow: whose review counts where reviews conflict; without it, or where they have not reviewed the image, it is
+            skipped.
+        read: gives the label reviews of a run folder; pages pass one that remembers.
 
     Raises:
         RunError: the name or a split is not allowed, the runs are of different data, or nothing is left to correct.
     """
     check_corrections_name(name)
     if refused := [split for split in splits if split not in CORRECTED_SPLITS]:
-        raise RunError(f"A list of corrections never touches {refused[0]}: choose from {', '.join(CORRECTED_SPLITS)}.")
+        raise RunError(f"Correction sets never change {refused[0]}. Use one of {', '.join(CORRECTED_SPLITS)}.")
     dataset, data = _common_data(runs)
-    everything = [verdict for run in runs for verdict in read(run.paths)]
-    everything.sort(key=lambda verdict: verdict.time)
+    everything = [review for run in runs for review in read(run.paths)]
+    everything.sort(key=lambda review: review.time)
     entries: list[Correction] = []
     disputed: list[tuple[str, str]] = []
     for split in splits:
         for image, by_author in current_label_reviews(everything, split).items():
-            wanted = {author: _decision(verdict) for author, verdict in by_author.items()}
+            wanted = {author: _decision(review) for author, review in by_author.items()}
             if len(set(wanted.values())) > 1:
                 if follow not in wanted:
                     disputed.append((split, image))
@@ -69,11 +69,11 @@ def make_corrections(
                 values = {"split": split, "image": image, "action": action, "label": label}
                 entries.append(Correction.model_validate({**values, "by": ", ".join(sorted(wanted))}))
     on_test = sum(
-        any(_decision(verdict) != (None, None) for verdict in by_author.values())
+        any(_decision(review) != (None, None) for review in by_author.values())
         for by_author in current_label_reviews(everything, "test").values()
     )
     if not entries:
-        raise RunError(f"No verdict leads to a correction{_why_not(len(disputed), on_test)}.")
+        raise RunError(f"None of these reviews produces a correction{_why_not(len(disputed), on_test)}.")
     corrections = Corrections(
         name=name,
         dataset=dataset,
@@ -91,21 +91,21 @@ def same_data(run: Run, runs: Iterable[Run]) -> list[Run]:
     return [each for each in runs if own.content and same_images([own, each.data])]
 
 
-def _decision(verdict: LabelReview) -> tuple[Action | None, str | None]:
-    action = ACTIONS.get(verdict.verdict or "")
-    return action, verdict.label if action == "relabel" else None
+def _decision(review: LabelReview) -> tuple[Action | None, str | None]:
+    action = ACTIONS.get(review.verdict or "")
+    return action, review.label if action == "relabel" else None
 
 
 def _common_data(runs: Sequence[Run]) -> tuple[str, DataIdentity]:
-    """Name and identity of the data set of all runs; of its order, what any of them recorded."""
+    """Name and identity of the dataset of all runs; of its order, what any of them recorded."""
     if not runs:
-        raise RunError("Choose at least one run whose verdicts to take.")
+        raise RunError("Select at least one run with reviews.")
     for run in runs:
         if run.config is None or not run.data.content:
-            raise RunError(f"Run {run.id} does not say which data it was trained on: it has not done an epoch.")
+            raise RunError(f"Run {run.id} has not recorded its dataset yet: it has not finished an epoch.")
     data = [run.data for run in runs]
     if not same_images(data):
-        raise RunError("The runs were trained on different data: take those of one data set.")
+        raise RunError("The runs were trained on different data. Select runs of one dataset.")
     first = runs[0]
     assert first.config is not None
     return first.config.dataset, DataIdentity(data[0].content, max(each.ordered for each in data))
@@ -114,10 +114,10 @@ def _common_data(runs: Sequence[Run]) -> tuple[str, DataIdentity]:
 def _why_not(disputed: int, on_test: int) -> str:
     parts = []
     if disputed:
-        parts.append(f"reviewers want different things for {disputed:,} images: say whom to follow")
+        parts.append(f"{disputed:,} images have conflicting reviews: select the reviewer to follow")
     if on_test:
-        parts.append(f"{on_test:,} images are of test, which is never changed")
-    return f": {'; '.join(parts)}" if parts else " yet: judge some images of train or validation first"
+        parts.append(f"{on_test:,} images are from test, which is never changed")
+    return f": {'; '.join(parts)}" if parts else " yet. Review some train or validation images first"
 
 
 def _order(entry: Correction) -> tuple[str, str]:

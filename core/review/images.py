@@ -1,8 +1,8 @@
-"""What people say about single images: verdicts, in `reviews.jsonl`, which only grows.
+"""Label reviews: what reviewers decide about single images, in `reviews.jsonl`, which only grows.
 
 Each call adds one line, however many images it is about, so that a call is there as a whole or not at all: a line
-without its newline is not there yet. Nobody's word replaces another's: everyone's last word stands, and a disagreement
-stays visible.
+without its newline is not there yet. Reviews never replace those of another author: the latest of each author counts,
+and conflicts stay visible.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,17 +22,25 @@ from core.splits import SPLITS
 
 Decision = Literal["label is wrong", "ambiguous", "hard but right", "not a face", "model's fault"]
 DECISIONS: Final[tuple[Decision, ...]] = get_args(Decision)
+"""As `reviews.jsonl` and addresses have them; people read `DECISION_LABELS`."""
+DECISION_LABELS: Final[dict[str, str]] = {
+    "label is wrong": "Wrong label",
+    "ambiguous": "Ambiguous",
+    "hard but right": "Hard, label correct",
+    "not a face": "Not a face",
+    "model's fault": "Model error",
+}
 
 LONGEST_ID: Final = 1_000
 LONGEST_COMMENT: Final = 2_000
 """Characters."""
 
 CurrentReviews = dict[str, dict[str, "LabelReview"]]
-"""Image to author to that author's last word."""
+"""Image to author to the latest review of that author."""
 
 
 class LabelReview(BaseModel):
-    """What somebody said about one image."""
+    """A review of the label of one image."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -42,19 +50,21 @@ class LabelReview(BaseModel):
     image: str
     """Its id, as in the predictions, such as `happy/Training_1206.jpg`."""
     verdict: Decision | None
-    """None takes back what the author had said before."""
+    """The decision; None removes the author's earlier review."""
     label: str | None = None
-    """What the label should be; only with `label is wrong`."""
+    """The correct label; only with `label is wrong`."""
     comment: str = ""
 
     @property
     def opinion(self) -> tuple[str | None, str | None]:
-        """What reviewers agree or disagree about: the verdict, and the label it asks for."""
+        """What reviewers agree or disagree about: the decision, and the correct label."""
         return self.verdict, self.label
 
     def in_words(self) -> str:
-        """Such as `label is wrong: sad`."""
-        return f"{self.verdict}: {self.label}" if self.label else self.verdict or "withdrawn"
+        """Such as `Wrong label: sad`."""
+        if self.verdict is None:
+            return "Review removed"
+        return DECISION_LABELS[self.verdict] + (f": {self.label}" if self.label else "")
 
 
 def add_label_reviews(
@@ -68,15 +78,15 @@ def add_label_reviews(
     comment: str = "",
     present: Mapping[str, str] | None = None,
 ) -> list[LabelReview]:
-    """Say something about one or more images of a split; all or nothing, and on disk when this returns.
+    """Review one or more images of a split; all or nothing, and on disk when this returns.
 
     Args:
-        paths: the run whose mistakes were looked at.
-        by: who says so, not empty.
+        paths: the run whose errors were looked at.
+        by: the reviewer, not empty.
         split: `train`, `validation` or `test`.
         images: image ids; one that is named twice counts once.
-        verdict: one of `VERDICTS`; None takes back what `by` has said about them.
-        label: what the label should be, one of the seven; with `label is wrong`, and only then.
+        verdict: one of `DECISIONS`; None removes the reviews that `by` has given them.
+        label: the correct label, one of the seven; with `label is wrong`, and only then.
         comment: why.
         present: image to the class it is labelled with now, of each of the images; needed with `label`.
 
@@ -91,59 +101,57 @@ def add_label_reviews(
         with meta_lock(paths), HistoryWriter(paths.reviews) as history:
             history.append([row], lasting=True)
     except Timeout:
-        raise RunError(f"Somebody else has been writing into run {paths.run_id!r} for too long: try again.") from None
+        raise RunError(f"Run {paths.run_id!r} is locked by another user. Try again.") from None
     except OSError as error:
-        raise RunError(f"The verdict on run {paths.run_id!r} cannot be written: {system_reason(error)}.") from error
+        raise RunError(f"Can't save the review in run {paths.run_id!r}: {system_reason(error)}.") from error
     return given
 
 
 def read_label_reviews(paths: RunPaths) -> list[LabelReview]:
-    """All that was ever said, oldest first, one entry per image. Lines that make no sense are passed over.
+    """All label reviews, oldest first, one entry per image. Invalid lines are skipped.
 
     Raises:
         RunError: the file cannot be read.
     """
-    return [verdict for row in read_all(paths.reviews) for verdict in _of_row(row)]
+    return [review for row in read_all(paths.reviews) for review in _of_row(row)]
 
 
-def current_label_reviews(verdicts: Sequence[LabelReview], split: str) -> CurrentReviews:
-    """The last word of each author on each image of a split, in the order in which images were first spoken of. What
-    was taken back is not in it, nor are images about which nothing stands.
+def current_label_reviews(reviews: Sequence[LabelReview], split: str) -> CurrentReviews:
+    """The latest review of each author on each image of a split, in the order in which images were first reviewed.
+    Without those that were removed, and images that have none.
 
     Args:
-        verdicts: oldest first, as `read_label_reviews` gives them.
+        reviews: oldest first, as `read_label_reviews` gives them.
         split: `train`, `validation` or `test`.
     """
-    standing: CurrentReviews = {}
-    for each in verdicts:
+    current: CurrentReviews = {}
+    for each in reviews:
         if each.split == split:
-            authors = standing.setdefault(each.image, {})
+            authors = current.setdefault(each.image, {})
             authors.pop(each.by, None)
             if each.verdict is not None:
                 authors[each.by] = each
-    return {image: authors for image, authors in standing.items() if authors}
+    return {image: authors for image, authors in current.items() if authors}
 
 
-def disagreements(standing: CurrentReviews) -> CurrentReviews:
-    """The images on which reviewers say different things: another verdict, or another label."""
+def disagreements(current: CurrentReviews) -> CurrentReviews:
+    """The images with conflicting reviews: different decisions, or different labels."""
     return {
-        image: authors
-        for image, authors in standing.items()
-        if len({verdict.opinion for verdict in authors.values()}) > 1
+        image: authors for image, authors in current.items() if len({review.opinion for review in authors.values()}) > 1
     }
 
 
-def label_review_rows(verdicts: Sequence[LabelReview]) -> list[dict[str, Any]]:
-    """One flat row per verdict, for CSV; `disagreed` says whether others say something else about the image."""
-    standing = {split: current_label_reviews(verdicts, split) for split in SPLITS}
-    disputed = {split: disagreements(images) for split, images in standing.items()}
+def label_review_rows(reviews: Sequence[LabelReview]) -> list[dict[str, Any]]:
+    """One flat row per review, for CSV; `stands` says whether it is current, `disagreed` whether reviews conflict."""
+    current = {split: current_label_reviews(reviews, split) for split in SPLITS}
+    disputed = {split: disagreements(images) for split, images in current.items()}
     return [
         {
             **each.model_dump(mode="json"),
-            "stands": standing[each.split].get(each.image, {}).get(each.by) is each,
+            "stands": current[each.split].get(each.image, {}).get(each.by) is each,
             "disagreed": each.image in disputed[each.split],
         }
-        for each in verdicts
+        for each in reviews
     ]
 
 
@@ -158,33 +166,40 @@ def _checked(
 ) -> list[LabelReview]:
     by, comment = clean_author(by), comment.strip()
     if split not in SPLITS:
-        raise RunError(f"{split!r} is no split: choose from {', '.join(SPLITS)}.")
+        raise RunError(f"Unknown split {split!r}. Use one of {', '.join(SPLITS)}.")
     if verdict is not None and verdict not in DECISIONS:
-        raise RunError(f"{verdict!r} is no verdict: choose from {', '.join(DECISIONS)}.")
+        raise RunError(f"Unknown review {verdict!r}. Use one of {', '.join(DECISIONS)}.")
     if (label is not None) != (verdict == "label is wrong"):
-        raise RunError("Say what the label should be with 'label is wrong', and with no other verdict.")
+        raise RunError("A correct label is required for “Wrong label” only.")
     if label is not None and label not in LABELS:
-        raise RunError(f"{label!r} is no label: choose from {', '.join(LABELS)}.")
+        raise RunError(f"Unknown label {label!r}. Use one of {', '.join(LABELS)}.")
     if len(comment) > LONGEST_COMMENT:
-        raise RunError(f"The comment has {len(comment):,} characters: at most {LONGEST_COMMENT:,} are kept.")
+        raise RunError(f"The comment is too long: {len(comment):,} characters (max {LONGEST_COMMENT:,}).")
     images = list(dict.fromkeys(images))
     if not images:
-        raise RunError("Choose at least one image.")
+        raise RunError("Select at least one image.")
     for image in images:
         if not image or len(image) > LONGEST_ID:
-            raise RunError(f"{image[:80]!r} is no image id.")
+            raise RunError(f"Invalid image ID {image[:80]!r}.")
         if label is None:
             continue
         if image not in (present or {}):
-            raise RunError(f"Nothing is known about the label of {image}: choose an image of the predictions.")
+            raise RunError(f"Unknown image {image}. Select an image of the run's predictions.")
         if label == (present or {})[image]:
-            raise RunError(f"{image} is labelled {label} already: choose what the label should be instead.")
-    said = {"time": datetime.now(UTC), "by": by, "split": split, "verdict": verdict, "label": label, "comment": comment}
-    return [LabelReview.model_validate({**said, "image": image}) for image in images]
+            raise RunError(f"“{label}” is the current label of {image}. Choose a different one.")
+    values = {
+        "time": datetime.now(UTC),
+        "by": by,
+        "split": split,
+        "verdict": verdict,
+        "label": label,
+        "comment": comment,
+    }
+    return [LabelReview.model_validate({**values, "image": image}) for image in images]
 
 
 def _of_row(row: Mapping[str, Any]) -> list[LabelReview]:
-    """One verdict per image of a line; none where the line makes no sense."""
+    """One review per image of a line; none where the line is invalid."""
     images = row.get("images")
     if not isinstance(images, list):
         return []

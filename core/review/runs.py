@@ -1,8 +1,8 @@
-"""What a team says about a run: name, notes, tags, verdict; with a history of who said what and when.
+"""What a team adds to a run: name, notes, tags, review, comments; with a history of who changed what and when.
 
-The present state is `meta.json`; the history is `changes.jsonl`, which only grows. Both change under one lock. Who
-changes a field says what it was when they read it: if somebody else has changed it since, nothing is written and they
-are told both texts. Different fields, and different tags, never get into each other's way.
+The present state is `meta.json`; the history is `changes.jsonl`, which only grows. Both change under one lock. A
+change of a field names the value its author saw: if someone else has changed it since, nothing is written and both
+texts are reported. Changes of different fields, and of different tags, never conflict.
 """
 
 import getpass
@@ -42,7 +42,7 @@ class Change(BaseModel):
     new: Any = None
 
     def in_words(self) -> str:
-        """What was done, without who and when."""
+        """What was changed, without by whom and when."""
         match self.field:
             case "review":
                 return f"{self.old} → {self.new}"
@@ -50,21 +50,21 @@ class Change(BaseModel):
                 added = [f"+{tag}" for tag in self.new or [] if tag not in (self.old or [])]
                 return "tags " + " ".join(added + [f"-{tag}" for tag in self.old or [] if tag not in (self.new or [])])
             case "starred" | "archived":
-                return self.field if self.new else f"not {self.field} any more"
+                return self.field if self.new else f"un{self.field}"
             case "comment":
                 return str(self.new)
             case _:
-                return f"{self.field}: {self.new}" if self.new else f"{self.field} emptied"
+                return f"{self.field}: {self.new}" if self.new else f"{self.field} cleared"
 
 
 class EditConflictError(RunError):
-    """Somebody else has changed the same field since it was read. Nothing was written."""
+    """Someone else has changed the same field since it was read. Nothing was written."""
 
     def __init__(self, field: str, theirs: Any, yours: Any, by: str) -> None:
         self.field, self.theirs, self.yours, self.by = field, theirs, yours, by
         super().__init__(
-            f"{by or 'Somebody'} has changed the {field} meanwhile to {_quoted(theirs)}; yours, {_quoted(yours)}, is "
-            "not saved yet: put the two together and save again."
+            f"{by or 'Someone'} changed the {field} in the meantime to {_quoted(theirs)}. Your version, "
+            f"{_quoted(yours)}, is not saved yet; merge and save again."
         )
 
 
@@ -78,23 +78,23 @@ def annotate(
     untag: Iterable[str] = (),
     comment: str = "",
 ) -> RunMeta:
-    """Change what is said about a run, all or nothing, and write down who did.
+    """Change what people have added to a run, all or nothing, and record who did.
 
     Args:
         paths: the run.
-        by: who says so, not empty.
+        by: who changes it, not empty.
         changes: new values of `name`, `notes`, `review`, `starred`, `archived`.
         seen: what the fields in `changes` were when their author read them; what is left out is overwritten.
-        tag: words to add; those that are there already are left alone.
-        untag: words to take away.
-        comment: something to say that stands in the history only.
+        tag: tags to add; existing ones are left alone.
+        untag: tags to remove.
+        comment: text that is in the history only.
 
     Returns:
-        What is said about the run now.
+        The new `meta.json`.
 
     Raises:
         EditConflictError: a field is neither what its author saw nor what they want it to be.
-        RunError: a value is not allowed, or the run is gone, damaged, or cannot be written.
+        RunError: a value is not allowed, or the run is gone, unreadable, or cannot be written.
     """
     by = clean_author(by)
     wanted = {field: _clean(field, value) for field, value in (changes or {}).items()}
@@ -108,7 +108,7 @@ def annotate(
                 raise EditConflictError(field, now, value, _last_author(paths, field))
         tags = list(dict.fromkeys([word for word in old.tags if word not in removed] + added))
         if len(tags) > MAX_TAGS:
-            raise RunError(f"A run can have {MAX_TAGS} tags, not {len(tags)}: take some away.")
+            raise RunError(f"Too many tags: {len(tags)} (max {MAX_TAGS}). Remove some.")
         update = {**wanted, "tags": tags}
         if "review" in wanted and wanted["review"] != old.review:
             update["reviewer"] = by if wanted["review"] != "unreviewed" else ""
@@ -122,7 +122,7 @@ def annotate(
         if comment:
             rows.append(Change(time=time, by=by, field="comment", new=comment))
         if rows:
-            # Before meta.json: should the power fail in between, what somebody wrote is at least in the history.
+            # Before meta.json: should the power fail in between, what was written is at least in the history.
             with HistoryWriter(paths.changes) as history:
                 history.append([row.model_dump(mode="json") for row in rows], lasting=True)
         return new
@@ -131,7 +131,7 @@ def annotate(
 
 
 def read_changes(paths: RunPaths) -> list[Change]:
-    """The history, oldest first. Lines that make no sense are passed over.
+    """The history, oldest first. Invalid lines are skipped.
 
     Raises:
         RunError: the file cannot be read.
@@ -144,19 +144,19 @@ def read_changes(paths: RunPaths) -> list[Change]:
 
 
 def clean_author(name: str) -> str:
-    """A name to keep beside what somebody says: one line, cut at 60 characters.
+    """A name to record with a change: one line, cut at 60 characters.
 
     Raises:
         RunError: it is empty.
     """
     name = " ".join(name.split())[:60]
     if not name:
-        raise RunError("Say who you are first: every change is kept with a name.")
+        raise RunError("Enter your name first: every change is recorded with a name.")
     return name
 
 
 def local_user() -> str:
-    """The name under which somebody is logged in to this machine, for the command line."""
+    """The name of the user who is logged in to this machine, for the command line."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):  # a container may run under a number that has no name
@@ -165,22 +165,22 @@ def local_user() -> str:
 
 def _clean(field: str, value: Any) -> Any:
     if field not in (*_FIELDS, "comment"):
-        raise RunError(f"There is no {field!r} to change: choose from {', '.join(_FIELDS)}.")
+        raise RunError(f"Unknown field {field!r}. Use one of {', '.join(_FIELDS)}.")
     if field == "review" and value not in REVIEW_STATES:
-        raise RunError(f"{value!r} is no review state: choose from {', '.join(REVIEW_STATES)}.")
+        raise RunError(f"Unknown review state {value!r}. Use one of {', '.join(REVIEW_STATES)}.")
     if field not in MAX_CHARACTERS:
         return value
     text = str(value).strip()
     text = " ".join(text.split()) if field == "name" else text
     if len(text) > MAX_CHARACTERS[field]:
-        raise RunError(f"The {field} has {len(text):,} characters: at most {MAX_CHARACTERS[field]:,} are kept.")
+        raise RunError(f"The {field} is too long: {len(text):,} characters (max {MAX_CHARACTERS[field]:,}).")
     return text
 
 
 def _clean_tag(word: str) -> str:
     word = " ".join(word.split())
     if not word or len(word) > MAX_TAG_CHARACTERS or "," in word:
-        raise RunError(f"{word!r} cannot be a tag: 1 to {MAX_TAG_CHARACTERS} characters, without commas.")
+        raise RunError(f"Invalid tag {word!r}: use 1–{MAX_TAG_CHARACTERS} characters, no commas.")
     return word
 
 
@@ -190,4 +190,4 @@ def _last_author(paths: RunPaths, field: str) -> str:
 
 def _quoted(value: Any) -> str:
     text = " ".join(str(value).split())
-    return repr(text if len(text) <= 200 else f"{text[:200]} …")
+    return repr(text if len(text) <= 200 else f"{text[:200]}…")

@@ -1,4 +1,4 @@
-"""Suspected labels of the data that runs were trained on: which of their predictions to take, and what they come to.
+"""Likely label errors in the data that runs were trained on: which of their predictions to use, and the ranking.
 
 Predictions of images that a run was not trained on count fully. For validation and test every run has them; for train,
 runs that each held out another fold have them together (`hold_out` in the settings).
@@ -24,39 +24,39 @@ MOST_FOLDS: Final = 5
 
 @dataclass(frozen=True)
 class Suspects:
-    """The images of a split, the most suspicious first."""
+    """The images of a split, the most likely label errors first."""
 
     split: str
     table: "pd.DataFrame"
     """As `core.evaluation.label_quality.suspects` gives it."""
     runs: tuple[Run, ...]
-    """Those whose predictions were taken."""
+    """Those whose predictions were used."""
     in_sample: bool
-    """The runs were trained on these images, and have partly learned wrong labels by heart: the order is weaker."""
+    """The runs were trained on these images and have memorized some wrong labels: the ranking is weaker."""
     missing: tuple[str, ...] = ()
-    """Folds that nobody has predicted yet, such as `2/5`; their images are not in the table."""
+    """Folds without predictions yet, such as `2/5`; their images are not in the table."""
 
     @property
     def note(self) -> str:
-        """What to know about the order, in one sentence."""
+        """What the ranking is based on."""
         many = f"{len(self.runs)} run{'' if len(self.runs) == 1 else 's'}"
         if self.in_sample:
             return (
-                f"By {many} trained on these very images, so wrong labels they have learned by heart are missed: "
-                "train with folds held out for a better order."
+                f"Based on {many} trained on these images; memorized label errors may be missed. Cross-validated "
+                "(held-out) runs rank better."
             )
-        missing = f"; of {', '.join(self.missing)} nothing is known yet" if self.missing else ""
-        return f"By {many} not trained on these images{missing}."
+        missing = f" Missing folds: {', '.join(self.missing)}." if self.missing else ""
+        return f"Based on {many} not trained on these images.{missing}"
 
 
 def fold_settings(config: TrainConfig, folds: int) -> list[TrainConfig]:
-    """The same settings once for each fold, so that together the runs judge every training image unseen.
+    """The same settings once for each fold, so that together the runs score every training image held out.
 
     Raises:
         RunError: so many folds are not supported.
     """
     if not 2 <= folds <= MOST_FOLDS:
-        raise RunError(f"{folds} folds are not possible: choose 2 to {MOST_FOLDS}.")
+        raise RunError(f"Invalid number of folds: {folds}. Use 2 to {MOST_FOLDS}.")
     values: dict[str, Any] = config.model_dump()
     return [TrainConfig(**{**values, "hold_out": f"{number}/{folds}"}) for number in range(1, folds + 1)]
 
@@ -64,10 +64,10 @@ def fold_settings(config: TrainConfig, folds: int) -> list[TrainConfig]:
 def find_suspects(
     runs: Sequence[Run], split: str, read: Callable[[Path], "pd.DataFrame"] = predictions_table
 ) -> Suspects:
-    """Score the labels of a split by what the runs say about its images.
+    """Rank the labels of a split by the predictions of the runs.
 
     Args:
-        runs: of one data set. For train, those with a fold held out count, and only if there is none, the others.
+        runs: of one dataset. For train, those with a fold held out count, and only if there is none, the others.
         split: one of `SPLITS`.
         read: gives the table of a predictions file; pages pass one that remembers.
 
@@ -77,11 +77,11 @@ def find_suspects(
     from core.evaluation.label_quality import suspects
 
     if split not in SPLITS:
-        raise RunError(f"{split!r} is no split: choose from {', '.join(SPLITS)}.")
+        raise RunError(f"Unknown split {split!r}. Use one of {', '.join(SPLITS)}.")
     if not same_images(run.data for run in runs if run.data.content):
-        raise RunError("The runs were trained on different data: take those of one data set.")
-    unseen = HELD_OUT if split == "train" else split
-    for name in dict.fromkeys((unseen, split)):
+        raise RunError("The runs were trained on different data. Select runs of one dataset.")
+    held_out = HELD_OUT if split == "train" else split
+    for name in dict.fromkeys((held_out, split)):
         taken = [run for run in runs if run.paths.has_predictions(name)]
         if taken:
             table = suspects([read(run.paths.predictions(name)) for run in taken])
@@ -92,7 +92,7 @@ def find_suspects(
 
 
 def _missing_folds(runs: Sequence[Run]) -> tuple[str, ...]:
-    """What is left of the division of which most is there; nothing if one is complete."""
+    """The missing folds of the most complete division; empty if one is complete."""
     there = {run.config.hold_out for run in runs if run.config}
     left: list[list[str]] = [
         [fold for number in range(1, folds + 1) if (fold := f"{number}/{folds}") not in there]
@@ -103,7 +103,5 @@ def _missing_folds(runs: Sequence[Run]) -> tuple[str, ...]:
 
 def _how(split: str) -> str:
     if split == "train":
-        return (
-            ": queue runs for it with `python -m core suspects queue`, or `python -m core evaluate RUN --split train`"
-        )
-    return " yet: they are written when a run has been evaluated"
+        return ". Run `python -m core suspects queue` for held-out runs, or `python -m core evaluate RUN --split train`"
+    return " yet. They are written when a run is evaluated"

@@ -54,13 +54,15 @@ def find_run(runs_root: Path, text: str) -> Run:
     if "/" in text and os.path.isdir(folder := os.path.expanduser(text)):
         path = Path(folder).resolve()
         if not os.path.lexists(RunPaths(path.parent, path.name).status):
-            raise RunError(f"{text} is not the folder of a run: it has no status.json.")
+            raise RunError(f"{text} is not a run folder: it has no status.json.")
         return read_run(path.parent, path.name)
     if is_run_id(text) and not os.path.lexists(runs_root / text):
         matches = [run.id for run in list_runs(runs_root) if run.id.startswith(text)]
         if len(matches) > 1:
-            raise RunError(f"{text!r} fits {len(matches)} runs: give more of the id.")
-        text = matches[0] if matches else text
+            raise RunError(f"{text!r} matches {len(matches)} runs. Enter more of the ID.")
+        if not matches:
+            raise RunError(f"Run “{text}” not found. List all runs with `python -m core runs list`.")
+        text = matches[0]
     return read_run(runs_root, text)
 
 
@@ -83,13 +85,13 @@ def read_config(paths: RunPaths) -> TrainConfig:
     if config is None:
         assert error
         raise RunError(
-            f"Run {paths.run_id!r} has no readable config.json: {_trouble(error)}, or start a new run."
+            f"Can't read config.json of run {paths.run_id!r}: {_trouble(error)}, or start a new run."
         ) from None
     return config
 
 
 def read_meta(paths: RunPaths) -> RunMeta:
-    """What people say about a run; nothing, where that cannot be read."""
+    """What people added to a run; empty where it cannot be read."""
     return _File(paths.meta, RunMeta.model_validate_json).look()[0] or RunMeta()
 
 
@@ -113,7 +115,7 @@ class RunReader:
         self._was_there = False
 
     def list(self) -> list[Run]:
-        """All runs, newest first by creation. Folders that are no runs are passed over, damaged ones are included.
+        """All runs, newest first by creation. Folders that are no runs are skipped, unreadable ones are included.
 
         Raises:
             RunError: the folder of all runs cannot be read, or was there at an earlier look and is gone.
@@ -124,12 +126,12 @@ class RunReader:
         except FileNotFoundError:
             if self._was_there:  # removed or unmounted: that is not the same as a first visit
                 raise RunError(
-                    f"The folder of all runs, {self._root}, is gone: mount it again or put it back; "
-                    "to start anew, make an empty one there."
+                    f"Runs folder not found: {self._root}. Remount or restore it, or create an empty folder to start "
+                    "fresh."
                 ) from None
             return []
         except OSError as error:
-            raise RunError(f"Cannot read the runs under {self._root}: {system_reason(error)}.") from error
+            raise RunError(f"Can't read the runs under {self._root}: {system_reason(error)}.") from error
         names = [entry.name for entry in entries if entry.is_dir() or entry.is_symlink()]
         known = self._folders
         folders = {name: known.get(name) or _Folder(RunPaths(self._root, name)) for name in names}
@@ -145,7 +147,7 @@ class RunReader:
         """
         paths = RunPaths(self._root, run_id)
         if not os.path.isdir(paths.folder) and not os.path.islink(paths.folder):
-            raise RunError(f"There is no run {run_id!r} under {self._root}: see `python -m core runs list`.")
+            raise RunError(f"Run “{run_id}” not found.")
         return self._folders.setdefault(run_id, _Folder(paths)).read()
 
 
@@ -181,20 +183,20 @@ class _File(Generic[_T]):
 
 @lru_cache(maxsize=1000)
 def _note(path: Path, details: str) -> None:
-    """What a parser says about a damaged file is for the log, once, however many look at it."""
-    log.warning("%s cannot be used: %s", path, details)
+    """What a parser says about a corrupt file is for the log, once, however many look at it."""
+    log.warning("%s can't be used: %s", path, details)
 
 
 def _trouble(error: Exception) -> str:
     """What is wrong with a file of a run, and what to do, in the words of people."""
     if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
-        return f"{system_reason(error)}; check its permissions and its disk"
+        return f"{system_reason(error)}; check its permissions and the disk"
     first = error.errors()[0] if isinstance(error, ValidationError) else None
     if first and first["loc"]:
-        what = f"this version cannot use its entry {quote(str(first['loc'][0]))}"
+        what = f"this version can't use its entry {quote(str(first['loc'][0]))}"
     else:
-        what = "it is missing" if isinstance(error, FileNotFoundError) else "it is damaged"
-    return f"{what}; put back a copy of the file"
+        what = "file is missing" if isinstance(error, FileNotFoundError) else "file is corrupt"
+    return f"{what}; restore it from a backup"
 
 
 class _Folder:
@@ -223,7 +225,7 @@ class _Folder:
             (self._summary, summary_error, True),
         ):
             if wrong and not (may_miss and isinstance(wrong, FileNotFoundError)):
-                problems.append(f"Its {file.path.name} cannot be used: {_trouble(wrong)}.")
+                problems.append(f"Can't use {file.path.name}: {_trouble(wrong)}.")
         problem = problem or " ".join(problems) or None
         return Run(paths, state, status, meta or RunMeta(), config, summary or Summary(), problem)
 
@@ -233,7 +235,7 @@ def _read_status(paths: RunPaths, file: _File[RunStatus]) -> RunStatus:
     if status is None:
         assert error
         trouble = _trouble(error)
-        raise RunError(f"Run {paths.run_id!r} has no readable status.json: {trouble}, or delete the run.") from None
+        raise RunError(f"Can't read status.json of run {paths.run_id!r}: {trouble}, or delete the run.") from None
     return status
 
 
@@ -244,18 +246,18 @@ def _settle(paths: RunPaths, file: _File[RunStatus]) -> tuple[RunStatus, RunStat
         RunError: it cannot be told, since a file is unreadable.
     """
     if os.path.islink(paths.folder):
-        raise RunError(f"Run {paths.run_id!r} is a symbolic link: a run is a folder, move it here.")
+        raise RunError(f"Run {paths.run_id!r} is a symbolic link. Move the folder itself here.")
     status = _read_status(paths, file)
     while status.state == "running" and not _is_alive(paths):
         again = _read_status(paths, file)  # its worker may have ended properly between the two looks
         if again == status:
-            problem = "The training process ended without a word; resume it from its last checkpoint."
+            problem = "The training process died unexpectedly. Resume from the last checkpoint."
             return status, RunState.CRASHED, problem
         status = again
     if status.state == "running" and status.heartbeat is not None and status.boot_id == boot_id():
         silence = time.monotonic() - status.heartbeat
         if silence > STALLED_AFTER_SECONDS:
-            problem = f"No progress for {silence / 60:.0f} minutes, though its process is alive."
+            problem = f"Stalled: no progress for {silence / 60:.0f} min (process still running)."
             return status, RunState.STALLED, problem
     return status, RunState(status.state), status.error
 
@@ -264,7 +266,7 @@ def _is_alive(paths: RunPaths) -> bool:
     try:
         return lock_is_held(paths.alive_lock)
     except OSError as error:
-        raise RunError(f"Run {paths.run_id!r} has no readable alive.lock: {_trouble(error)}.") from error
+        raise RunError(f"Can't read alive.lock of run {paths.run_id!r}: {_trouble(error)}.") from error
 
 
 def _changed_at(folder: Path) -> datetime:

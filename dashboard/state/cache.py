@@ -1,4 +1,4 @@
-"""Everything that is kept between page loads. Keys are (path, mtime_ns, size), so that a changed file is read anew."""
+"""Everything that is kept between page loads. Keys are (path, mtime_ns, size), so that a changed file is read again."""
 
 import logging
 import os
@@ -116,7 +116,7 @@ def _history(path: str) -> History:
 
 
 def accuracy_curve(path: Path) -> list[float]:
-    """Accuracy on validation after each epoch of an `epochs.jsonl`, in per cent, at most about 50 points; for tables of
+    """Validation accuracy after each epoch of an `epochs.jsonl`, in percent, at most about 50 points; for tables of
     many runs, where `history` would keep more than is shown. Empty where it cannot be read: the others are shown."""
     try:
         return _accuracy_curve(file_key(path))
@@ -148,8 +148,8 @@ def split(data: DatasetRef, split_name: str) -> Split:
 
 
 def errors_table(path: Path, data: DatasetRef, split_name: str) -> pd.DataFrame | None:
-    """A table of predictions with `margin`, and `index` counting in the images of the data set's split, which may hold
-    more of them. None where the file is missing, or names images that the data set does not have."""
+    """A table of predictions with `margin`, and `index` counting in the images of the dataset's split, which may hold
+    more of them. None where the file is missing, or names images that the dataset does not have."""
     if not path.exists():
         return None
     return _errors_table(file_key(path), data, split_name)
@@ -175,7 +175,7 @@ def suspects_among(runs: Sequence[Run], split_name: str) -> Suspects:
     return _suspects(keys, split_name, runs)
 
 
-@st.cache_resource(max_entries=8, show_spinner="Looking for labels that are probably wrong …")
+@st.cache_resource(max_entries=8, show_spinner="Searching for likely label errors…")
 def _suspects(keys: tuple[FileKey, ...], split_name: str, _runs: Sequence[Run]) -> Suspects:
     return find_suspects(_runs, split_name, read=lambda path: _predictions(file_key(path)))
 
@@ -187,30 +187,30 @@ def temperature(key: FileKey) -> float:
     return fit_temperature(table["label"].to_numpy(), probabilities_of(table))
 
 
-@st.cache_resource(max_entries=8, show_spinner="Looking for repeated images …")
+@st.cache_resource(max_entries=8, show_spinner="Checking for duplicate images…")
 def duplicates(data: DatasetRef, split_name: str) -> dict[str, np.ndarray]:
     """Which images of a split the audit found to be copies, by kind."""
     return duplicate_flags(audit_dataset(data.root, data.name), split_name)
 
 
 def label_reviews(paths: RunPaths) -> list[LabelReview]:
-    """Everything said about a run's images, oldest first."""
-    return _verdicts(file_key(paths.reviews), paths)
+    """All label reviews of a run, oldest first."""
+    return _label_reviews(file_key(paths.reviews), paths)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _verdicts(key: FileKey, _paths: RunPaths) -> list[LabelReview]:
+def _label_reviews(key: FileKey, _paths: RunPaths) -> list[LabelReview]:
     return read_label_reviews(_paths)
 
 
 def current_reviews(paths: RunPaths, split_name: str) -> CurrentReviews:
-    """What stands of `verdicts` about a split, by image and author; nobody may change it."""
-    return _standing(file_key(paths.reviews), split_name, paths)
+    """The current one of each author on each image of a split, by image and author; nobody may change it."""
+    return _current_reviews(file_key(paths.reviews), split_name, paths)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _standing(key: FileKey, split_name: str, _paths: RunPaths) -> CurrentReviews:
-    return current_label_reviews(_verdicts(key, _paths), split_name)
+def _current_reviews(key: FileKey, split_name: str, _paths: RunPaths) -> CurrentReviews:
+    return current_label_reviews(_label_reviews(key, _paths), split_name)
 
 
 def predictor(run: Run) -> "Predictor":
@@ -219,13 +219,13 @@ def predictor(run: Run) -> "Predictor":
     Raises:
         RunError: its settings or its weights cannot be used.
     """
-    loaded = _predictor(*_network_key(run))
+    loaded = _predictor(*_model_key(run))
     return loaded if run.temperature is None else type(loaded)(loaded.model, loaded.device, run.temperature)
 
 
-def _network_key(run: Run) -> tuple[FileKey, str]:
+def _model_key(run: Run) -> tuple[FileKey, str]:
     if run.config is None:
-        raise RunError(f"Run {run.id} cannot be used: {run.problem}")
+        raise RunError(f"Can't use run {run.id}: {run.problem}")
     return file_key(run.paths.weights), run.config.model
 
 
@@ -236,14 +236,14 @@ def _predictor(key: FileKey, model: str) -> "Predictor":
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def own_predictor(file_id: str, _data: bytes, name: str) -> "Predictor":
-    """A network from weights that somebody uploaded, by the id of the upload."""
+    """A model from uploaded weights, by the id of the upload."""
     from core.models.state_dict import read_weights
 
     return _bounded_predictor()(read_weights(_data, name)[0])
 
 
 def _bounded_predictor() -> "type[Predictor]":
-    """The class, with this server held to its share: GPUs and most cores belong to the runs."""
+    """The class, with the threads of this server limited: GPUs and most cores belong to the runs."""
     from core.prediction.predictor import Predictor, limit_threads
 
     limit_threads(thread_share(beside_runs=True))
@@ -252,26 +252,26 @@ def _bounded_predictor() -> "type[Predictor]":
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def doubt(predictions: FileKey, temperature: float) -> tuple[float, float, float]:
-    """What being unsure means for a network: see `core.evaluation.metrics.doubt_figures`."""
+    """What low confidence means for a model: see `core.evaluation.metrics.doubt_figures`."""
     table = _predictions(predictions)
     return doubt_figures(table["label"].to_numpy(), with_temperature(probabilities_of(table), temperature))
 
 
 def mistakes(run: Run, data: DatasetRef, split_name: str) -> "Mistakes":
-    """What a run's network gets wrong of a split that it was scored on, to be searched for what is most like a face.
+    """The misclassified images of a split that a run was evaluated on, to be searched for those most similar to a face.
 
     Raises:
         RunError: its settings or its weights cannot be used.
     """
-    return _mistakes(_network_key(run), file_key(run.paths.predictions(split_name)), data, split_name)
+    return _mistakes(_model_key(run), file_key(run.paths.predictions(split_name)), data, split_name)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _mistakes(network: tuple[FileKey, str], predictions: FileKey, data: DatasetRef, split_name: str) -> "Mistakes":
+def _mistakes(model: tuple[FileKey, str], predictions: FileKey, data: DatasetRef, split_name: str) -> "Mistakes":
     from core.evaluation.nearest import Mistakes
 
     wrong = np.flatnonzero(~_predictions(predictions)["correct"].to_numpy())
-    return Mistakes.find(_predictor(*network).model, split(data, split_name).images, wrong)
+    return Mistakes.find(_predictor(*model).model, split(data, split_name).images, wrong)
 
 
 @st.cache_resource(show_spinner=False)
@@ -287,7 +287,7 @@ def scorings() -> Scorings:
 
 
 def take_over(runs_root: Path, data_root: Path) -> None:
-    """Once in a server's life: see that what waited when the machine or the server went down goes on."""
+    """Once in a server's life: see that runs that were queued when the machine or the server went down are started."""
     _take_over(str(runs_root), str(data_root))
 
 
@@ -300,7 +300,7 @@ def _take_over(runs_root: str, data_root: str) -> None:
         try:
             act(*roots)
         except FerError:
-            log.exception("Runs that wait or were interrupted could not be taken over.")
+            log.exception("Queued or interrupted runs could not be taken over.")
 
     threading.Thread(target=quietly, name="take-over", daemon=True).start()  # the first page does not wait for it
 
@@ -315,7 +315,7 @@ def log_tail(path: Path, lines: int = 300) -> str:
     except FileNotFoundError:
         return ""
     except OSError as error:
-        raise RunError(f"{path.name} cannot be read: {system_reason(error)}.") from error
+        raise RunError(f"Can't read {path.name}: {system_reason(error)}.") from error
     text = _TERMINAL_CODES.sub("", data.decode(errors="replace"))
     # A progress bar rewrites its line with carriage returns: only what it ended with is of interest.
     shown = [line.rstrip("\r").rsplit("\r", 1)[-1] for line in text.split("\n")]

@@ -57,20 +57,20 @@ def predicted_faces(images: np.ndarray, rows: pd.DataFrame) -> None:
 
 
 def dataset_of(run: Run) -> DatasetInfo | None:
-    """The data set a run was trained on, if this machine still has it."""
+    """The dataset a run was trained on, if this machine still has it."""
     if run.config is None:
         return None
     return next((info for info in list_datasets(data_root()) if info.name == run.config.dataset), None)
 
 
 def unchanged_dataset_of(run: Run) -> DatasetInfo | None:
-    """The data set a run was trained on, if this machine has it, image for image, as far as the run recorded it."""
+    """The dataset a run was trained on, if this machine has it, image for image, as far as the run recorded it."""
     info = dataset_of(run)
     return info if info and (not run.data.content or same_images([run.data, info.identity])) else None
 
 
 def images_of(run: Run, split: str, expected: int) -> np.ndarray | None:
-    """The images a run's predictions are about; None, with an explanation shown, if they are not at hand."""
+    """The images a run's predictions are about; None, with an explanation shown, if they are unavailable."""
     info = unchanged_dataset_of(run)
     images = cache.split(info.ref(data_root()), split).images if info else None
     if images is None or len(images) != expected:
@@ -80,12 +80,10 @@ def images_of(run: Run, split: str, expected: int) -> np.ndarray | None:
 
 
 def say_why_no_images(run: Run) -> None:
-    """Where the images of a run's predictions are not at hand."""
-    name = escape(run.config.dataset) if run.config else "of this run"
+    """Say why the images of a run's predictions are unavailable."""
+    name = f"dataset “{escape(run.config.dataset)}”" if run.config else "the dataset of this run"
     if dataset_of(run) is None:
-        st.info(f"The images are not shown: the data set {name} is not on this machine.", icon=":material/database:")
-        st.page_link(DATA_PAGE, label="Import it on the Data page", icon=":material/arrow_forward:")
+        st.info(f"Images unavailable: {name} isn't on this machine.", icon=":material/database:")
+        st.page_link(DATA_PAGE, label="Import dataset", icon=":material/arrow_forward:")
     else:
-        st.info(
-            f"The images are not shown: the data set {name} has changed since this run.", icon=":material/database:"
-        )
+        st.info(f"Images unavailable: {name} has changed since this run was trained.", icon=":material/database:")

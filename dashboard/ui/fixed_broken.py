@@ -1,4 +1,4 @@
-"""Two runs beside each other, image by image: what one fixed and what it broke."""
+"""Two runs compared image by image: which errors one fixed, and where it regressed."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -19,25 +19,26 @@ from dashboard.state.roots import data_root, runs_root
 from dashboard.ui import pagination
 from dashboard.ui.components.wall import Tile, static_wall
 from dashboard.ui.faces import say_why_no_images, unchanged_dataset_of
-from dashboard.ui.format import escape
+from dashboard.ui.format import escape, percent
 from dashboard.ui.runs import choose_run, scored_splits
 
 CHANGES_PER_PAGE: Final = 30
-GALLERIES: Final = ("fixed", "broken", "both wrong")
+GALLERIES: Final = {"fixed": "Fixed", "broken": "Regressed", "both wrong": "Both wrong"}
+"""Outcome of an image, as `core.evaluation.fixed_broken` names it, to its label."""
 
 
 def against_parent(run: Run) -> None:
-    """For the page of a run: its errors beside those of the run it was cloned from, if there is one."""
+    """For the page of a run: its errors compared with those of the run it was cloned from, if there is one."""
     if not run.meta.parent:
         return
     try:
         parent = cache.run(runs_root(), run.meta.parent)
     except RunError:
-        return  # gone: the page says so where it names the parent
-    st.subheader(f"Errors against {escape(parent.name)}", anchor=False)
+        return  # deleted: the page says so where it names the parent
+    st.subheader(f"Changes vs {escape(parent.name)}", anchor=False)
     splits = [split for split in scored_splits(run) if split in scored_splits(parent)]
     if not splits:
-        st.caption("As soon as both have been scored, what this run fixed and what it broke is here.")
+        st.caption("Available once both runs are evaluated.")
         return
     note_corrections(run)
     split = st.segmented_control("Split", splits, default=splits[0], required=True, key="split", bind="query-params")
@@ -45,35 +46,35 @@ def against_parent(run: Run) -> None:
 
 
 def draw_against_baseline(baseline: Run, runs: Sequence[Run], split: str) -> None:
-    """For the Compare page: what another run fixed and broke against the baseline."""
+    """For the Compare page: what another run fixed, and where it regressed, against the baseline."""
     others = [run for run in runs if run.id != baseline.id and run.paths.has_predictions(split)]
     if not others or not baseline.paths.has_predictions(split):
         return
-    st.subheader("Errors against the baseline", anchor=False)
+    st.subheader("Changes vs baseline", anchor=False)
     changes(
         baseline,
-        choose_run(others, label="Beside", parameter="beside") if len(others) > 1 else others[0],
+        choose_run(others, label="Compare with", parameter="beside") if len(others) > 1 else others[0],
         split,
     )
 
 
 def against_another(run: Run, split: str, runs: Sequence[Run]) -> None:
-    """For the Errors page: this run beside another of the same data, its parent first."""
+    """For the Errors page: this run compared with another on the same dataset, its parent first."""
     fitting = [each for each in same_data(run, runs) if each.id != run.id and each.paths.has_predictions(split)]
     if not fitting:
-        st.info(f"There is no other run of this data that has been scored on {split}.", icon=":material/compare:")
+        st.info(f"No other run on this dataset has {split} predictions.", icon=":material/compare:")
         return
     fitting.sort(key=lambda each: each.id != run.meta.parent)
-    changes(choose_run(fitting, label="Beside", parameter="beside"), run, split)
+    changes(choose_run(fitting, label="Compare with", parameter="beside"), run, split)
 
 
 def note_corrections(run: Run) -> None:
-    """Which list it was trained with."""
+    """Which correction set it was trained with."""
     corrections = run_corrections(run.paths)
     if corrections:
         st.caption(
-            f"Trained with the list {escape(corrections.name)}: {corrections.in_words()}. "
-            "Both runs are judged by the labels as imported."
+            f"Trained with the correction set {escape(corrections.name)}: {corrections.in_words()}. "
+            "Both runs are evaluated on the original labels."
         )
 
 
@@ -86,8 +87,8 @@ def changes(before: Run, after: Run, split: str) -> None:
     counts = found["outcome"].value_counts()
     fixed, broken, both = (int(counts[name]) for name in GALLERIES)
     st.markdown(
-        f"On {split}, **{escape(after.name)}** against **{escape(before.name)}**: :green[**{fixed:,} fixed**], "
-        f":red[**{broken:,} broken**], {both:,} wrong in both, of {len(found):,} images."
+        f"**{escape(after.name)}** vs **{escape(before.name)}** on {split}: :green[**{fixed:,} fixed**] · "
+        f":red[**{broken:,} regressed**] · {both:,} both wrong ({len(found):,} images)"
     )
     left, right = st.columns([2, 3], gap="medium")
     with left:
@@ -97,14 +98,12 @@ def changes(before: Run, after: Run, split: str) -> None:
 
 
 def changes_table(found: pd.DataFrame) -> None:
-    """What became of the images of each true class."""
+    """How many images of each true class were fixed, regressed, or wrong in both runs."""
     table = changes_per_class(found).reset_index()
     config: dict[str, Any] = {
         "label": st.column_config.TextColumn("True class", pinned=True),
-        "fixed": st.column_config.NumberColumn("Fixed"),
-        "broken": st.column_config.NumberColumn("Broken"),
-        "both wrong": st.column_config.NumberColumn("Both wrong"),
-        "net": st.column_config.NumberColumn("Net", format="%+d", help="Fixed minus broken"),
+        **{outcome: st.column_config.NumberColumn(label) for outcome, label in GALLERIES.items()},
+        "net": st.column_config.NumberColumn("Net", format="%+d", help="Fixed minus regressed"),
     }
     st.dataframe(
         table, column_order=list(config), column_config=config, hide_index=True, key="changes-classes", height="content"
@@ -112,11 +111,11 @@ def changes_table(found: pd.DataFrame) -> None:
 
 
 def changes_gallery(before: Run, after: Run, split: str, found: pd.DataFrame) -> None:
-    """The images of one kind, the surest of the later run first."""
-    names = {kind: f"{kind} ({(found['outcome'] == kind).sum():,})" for kind in GALLERIES}
+    """The images of one outcome, in descending confidence of the later run."""
+    names = {kind: f"{label} ({(found['outcome'] == kind).sum():,})" for kind, label in GALLERIES.items()}
     kind = st.segmented_control(
         "Images",
-        GALLERIES,
+        list(GALLERIES),
         default="fixed",
         format_func=names.__getitem__,
         required=True,
@@ -138,13 +137,13 @@ def changes_gallery(before: Run, after: Run, split: str, found: pd.DataFrame) ->
     images = cache.split(info.ref(data_root()), dataset_split(split))
     places = pd.Index(images.ids).get_indexer(pd.Index(rows["image"]))
     if (places < 0).any():
-        st.caption("The images are not shown: the data set has changed since these runs.")
+        st.caption("Images unavailable: the dataset has changed since these runs were trained.")
         return
     static_wall(change_tiles(rows), images.images[places], key=f"changes-wall-{after.id}")
 
 
 def change_tiles(rows: pd.DataFrame) -> list[Tile]:
-    """What the wall shows: what the later run says, and beneath what the earlier one said."""
+    """What the wall shows: the prediction of the later run, and beneath it that of the earlier one."""
     return [
         {
             "id": row["image"],
@@ -152,7 +151,7 @@ def change_tiles(rows: pd.DataFrame) -> list[Tile]:
             "predicted": LABELS[row["after"]],
             "right": row["label"] == row["after"],
             "confidence": round(row["confidence_after"], 4),
-            "notes": [f"before {LABELS[row['before']]}, {100 * row['confidence_before']:.0f} %"],
+            "notes": [f"was: {LABELS[row['before']]} {percent(row['confidence_before'], 0)}"],
         }
         for row in rows.to_dict("records")
     ]

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from core.__main__ import app
 from core.cli.options import SplitName
-from core.comparison.baseline import recipe, setting_differences
+from core.comparison.baseline import reseed_key, setting_differences
 from core.comparison.origins import compare_origins
 from core.config import OLD_SCHEDULES, TrainConfig
 from core.files import read_json, write_json
@@ -68,7 +68,7 @@ def test_an_old_folder_and_a_new_one_do_not_differ(tmp_path: Path) -> None:
     assert (old.problem, old.summary) == (None, new.summary)
     assert old.config == new.config
     assert setting_differences([old, new]) == {}
-    assert recipe(old) == recipe(new)
+    assert reseed_key(old) == reseed_key(new)
     [settings] = [check for check in compare_origins(old, new) if check.what == "settings"]
     assert settings.same is True
 

@@ -97,7 +97,7 @@ def test_a_worker_that_cannot_begin_fails_its_run(runs_root: Path, demo_root: Pa
     control.ensure_runner(runs_root, demo_root)
     run = wait_for_end(runs_root, paths.run_id)
     assert run.state is RunState.FAILED
-    assert run.problem == "The training process could not start (exit code 1); its log says why."
+    assert run.problem == "The training process exited before training started (exit code 1). See the log."
 
 
 def test_two_workers_for_one_run_train_it_once(runs_root: Path, demo_root: Path) -> None:
@@ -110,8 +110,8 @@ def test_two_workers_for_one_run_train_it_once(runs_root: Path, demo_root: Path)
     ]
     said = [each.communicate(timeout=60)[0] for each in workers]
     assert sorted(each.returncode for each in workers) == [0, 1], said
-    assert sum("is not waiting: nothing to do" in text for text in said) == 1
-    assert sum("is not imported yet" in text for text in said) == 1
+    assert sum("is not queued: nothing to do" in text for text in said) == 1
+    assert sum("is not imported" in text for text in said) == 1
 
 
 def test_a_worker_without_a_run_says_so(runs_root: Path) -> None:

@@ -22,9 +22,9 @@ STATES = ["queued", "running", "finished", "failed", "stopped", "crashed", "stal
 @pytest.mark.parametrize(
     ("page", "says"),
     [
-        ("overview", "Where to start"),
+        ("overview", "Get started"),
         ("data", "Make the drawn demo set"),
-        ("train", "Nothing to train on yet"),
+        ("train", "No dataset yet"),
         ("runs", "No runs yet"),
         ("run", "No runs yet"),
         ("errors", "No predictions yet"),
@@ -44,8 +44,8 @@ def test_a_folder_of_runs_that_is_gone_is_said(open_page: Opener, write: Writer,
     runs_root.rename(runs_root.with_name("elsewhere"))
     for page in ("overview", "runs"):
         app = open_page(page)
-        assert f"The folder of all runs, {runs_root}, is gone: mount it again or put it back" in words(app)
-        assert "No runs yet" not in words(app) and "Where to start" not in words(app)
+        assert f"Runs folder not found: {runs_root}. Remount or restore it" in words(app)
+        assert "No runs yet" not in words(app) and "Get started" not in words(app)
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -54,11 +54,11 @@ def test_pages_show_a_run_in_every_state(open_page: Opener, write: Writer, state
     assert read_run(run.paths.root, run.id).state == state
     for page in ("overview", "runs"):
         text = words(open_page(page))
-        assert "my run" in text and state in text
+        assert "my run" in text and LOOKS[RunState(state)].label in text
     app = open_page("run", run=run.id)
     assert app.title[0].value == "my run"
     text = words(app)
-    assert state in text
+    assert LOOKS[RunState(state)].label in text
     if state == "failed":
         assert "Loss is not a number at epoch 6" in text
     if state in ("failed", "stopped", "crashed"):
@@ -73,8 +73,8 @@ def test_pages_show_a_run_in_every_state(open_page: Opener, write: Writer, state
 
 def test_an_unknown_run_is_said_so(open_page: Opener, write: Writer) -> None:
     write("finished", epochs=1)
-    assert "There is no run 'nope'" in words(open_page("run", run="nope"))
-    assert "is not a run id" in words(open_page("run", run="../x"))
+    assert "Run “nope” not found." in words(open_page("run", run="nope"))
+    assert "Invalid run ID" in words(open_page("run", run="../x"))
     assert "There is no run nope" in words(open_page("errors", run="nope"))
 
 

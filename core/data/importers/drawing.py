@@ -1,4 +1,4 @@
-"""Drawn faces: cartoons of the seven expressions, from a random generator."""
+"""Synthetic faces: cartoons of the seven expressions, from a random generator."""
 
 import math
 from collections.abc import Sequence

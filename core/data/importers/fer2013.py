@@ -1,6 +1,6 @@
-"""Importing FER2013 from the forms people have it in: the one door, which tells them apart.
+"""Importing FER2013 in any of its published forms: the one entry point, which tells them apart.
 
-`kaggle_layout.py` finds images by their folders and `tables.py` reads tables; pictures that are not FER2013 come in by
+`kaggle_layout.py` finds images by their folders and `tables.py` reads tables; custom datasets are read by
 `own.py`. The check of the counts and the writing are the same for all forms.
 """
 
@@ -33,21 +33,21 @@ def import_dataset(
     accept_differences: bool = False,
     progress: ImportProgress | None = None,
 ) -> DatasetInfo:
-    """Check FER2013 in any of its forms and keep it as arrays under `data_root`.
+    """Validate FER2013 in any of its forms and write it as arrays under `data_root`.
 
-    A process killed meanwhile leaves either nothing or the whole set; a set of that name stays until the new one is
-    complete.
+    A process killed meanwhile leaves either nothing or the whole dataset; a dataset of that name is kept until the new
+    one is complete.
 
     Args:
         path: zip file, folder, CSV table, or tar archive of one.
-        data_root: where data sets are kept.
-        name: what the data set will be called.
-        accept_differences: go on where the numbers per class are not the published ones.
+        data_root: the folder of the datasets.
+        name: of the dataset.
+        accept_differences: import even if class counts differ from the published ones.
         progress: called now and then with images done and images in all.
 
     Raises:
-        CountsDifferError: the numbers differ, and that was not accepted.
-        DataError: the path is missing, damaged, of another form, or holds images that are not 48x48 gray.
+        CountsDifferError: class counts differ, and that was not accepted.
+        DataError: the path is missing, corrupt, of another form, or has images that are not 48x48 gray.
     """
     check_dataset_name(name)
     try:
@@ -92,7 +92,7 @@ def _check_table_counts(splits: Mapping[str, SplitArrays], accept: bool) -> list
 
 
 def _check_counts(found: Mapping[tuple[str, str], int], accept: bool) -> list[CountDifference]:
-    """Where the numbers per split and class name are not the published ones.
+    """Counts per split and class name that differ from the published ones.
 
     Raises:
         CountsDifferError: there are such, and they are not accepted.
@@ -103,9 +103,9 @@ def _check_counts(found: Mapping[tuple[str, str], int], accept: bool) -> list[Co
     if differences and not accept:
         first = differences[0]
         raise CountsDifferError(
-            f"{len(differences)} of the 21 numbers of images are not the published ones, the first being "
-            f"{first['split']}/{first['label']} with {first['found']:,} instead of {first['published']:,}: "
-            "check the source, or go on anyway with `--accept-differences` or the tick box on the Data page.",
+            f"{len(differences)} of 21 class counts differ from the published ones (first: {first['split']}/"
+            f"{first['label']} has {first['found']:,} images instead of {first['published']:,}). Check the source, or "
+            "import it anyway with `--accept-differences` or the check box on the Data page.",
             differences,
         )
     return differences
@@ -133,8 +133,8 @@ def _decode_all(
         progress(total, total)
     if unusable:
         raise DataError(
-            f"{len(unusable):,} of {total:,} images cannot be used, the first being {unusable[0]}: "
-            "FER2013 has 48x48 gray JPEG images only, so get the data set again."
+            f"{len(unusable):,} of {total:,} images are unusable (first: {unusable[0]}). "
+            "FER2013 has 48×48 grayscale JPEG images only. Get the dataset again."
         )
     splits = np.array([entry.split for entry in entries])
     labels = np.array([entry.label for entry in entries], dtype=np.uint8)
@@ -147,13 +147,13 @@ def _decode(data: bytes) -> np.ndarray:
     try:
         image: Image.Image = Image.open(io.BytesIO(data), formats=("JPEG", "PNG"))
         if image.size != (IMAGE_SIZE, IMAGE_SIZE):  # before load(), which takes memory as the header says
-            raise UnusableImageError(f"{image.width}x{image.height} pixels")
+            raise UnusableImageError(f"{image.width}×{image.height} pixels")
         if image.mode in ("1", "P"):
             image = image.convert("RGB")
         pixels = np.asarray(image)
     except UnusableImageError:
         raise
-    except Exception as error:  # Pillow raises nearly anything on damaged files
+    except Exception as error:  # Pillow raises nearly anything on corrupt files
         raise UnusableImageError("not a readable JPEG or PNG image") from error
     if image.mode == "RGB" and (pixels == pixels[..., :1]).all():
         pixels = pixels[..., 0]

@@ -22,13 +22,13 @@ class LayoutImage:
     label: int
     """Class index, 0..6."""
     id: str
-    """Class folder and file name: some file names stand in two classes."""
+    """Class folder and file name: some file names are in two classes."""
     where: str
     """Path inside the source."""
 
 
 def layout_images(source_name: str, files: Sequence[str]) -> list[LayoutImage]:
-    """The images among the files (paths with /) of a zip or folder; other files beside train/ and test/ are ignored.
+    """The images among the files (paths with /) of a zip or folder; files outside train/ and test/ are ignored.
 
     Raises:
         DataError: the layout is another.
@@ -48,32 +48,30 @@ def layout_images(source_name: str, files: Sequence[str]) -> list[LayoutImage]:
         entries.append(LayoutImage(_split_of(source_name, file, parts[0]), label, f"{LABELS[label]}/{parts[2]}", file))
     if foreign:
         raise DataError(
-            f"{source_name} has {len(foreign):,} files that are in no known class folder, the first being "
-            f"{quote(foreign[0])}: the classes are {', '.join(LABELS)}."
+            f"{source_name} has {len(foreign):,} files outside the known class folders (first: {quote(foreign[0])}). "
+            f"The classes are {', '.join(LABELS)}."
         )
     missing = [split for split in SPLITS if not any(entry.split == split for entry in entries)]
     if not entries:
         raise DataError(
-            f"{source_name} has no folders train/<class> and test/<class> with images: give {ACCEPTED}, "
-            "or your own pictures under another name than fer2013."
+            f"{source_name} has no folders train/<class> and test/<class> with images. {ACCEPTED} "
+            "For a custom dataset, choose a name other than fer2013."
         )
     if missing:
         prefix = next(prefix for prefix, split in _PREFIXES.items() if split == missing[0])
-        raise DataError(
-            f"{source_name} has no {missing[0]} images (file names beginning with {prefix}): give {ACCEPTED}."
-        )
+        raise DataError(f"{source_name} has no {missing[0]} images (file names beginning with {prefix}). {ACCEPTED}")
     return entries
 
 
 def _split_of(source_name: str, file: str, folder: str) -> str:
-    """The split that a file name tells; the folder must agree."""
+    """The split that a file name implies; the folder must agree."""
     for prefix, split in _PREFIXES.items():
         if file.rsplit("/", 1)[-1].startswith(prefix) and split in _FOLDER_SPLITS[folder]:
             return split
     prefixes = [prefix for prefix, split in _PREFIXES.items() if split in _FOLDER_SPLITS[folder]]
     raise DataError(
-        f"{source_name} has a file {quote(file)}, but names under {folder}/ begin with {' or '.join(prefixes)} "
-        "in FER2013: give the data set with its original file names."
+        f"{source_name} has a file {quote(file)}, but in FER2013 names under {folder}/ begin with "
+        f"{' or '.join(prefixes)}. Use the dataset with its original file names."
     )
 
 

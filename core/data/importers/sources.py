@@ -13,7 +13,7 @@ from core.data.fer2013 import ACCEPTED
 from core.data.importers.kaggle_layout import is_image_path
 from core.errors import DataError, quote
 
-# Real images have at most 2,483 bytes, and there are 35,887 of them; what is far beyond is no FER2013.
+# Real images have at most 2,483 bytes, and there are 35,887 of them; what is far beyond is not FER2013.
 MAX_FACE_BYTES: Final = 1_000_000
 _MAX_TOTAL_BYTES: Final = 1_000_000_000
 _MAX_FILES: Final = 200_000
@@ -35,25 +35,25 @@ class Files:
 
 @contextmanager
 def open_files(path: Path, max_bytes: int) -> Iterator[Files]:
-    """The files of a folder or zip file; what no honest one has is refused.
+    """The files of a folder or zip file; what no legitimate one has is rejected.
 
     Args:
         path: the folder or zip file.
         max_bytes: reading a larger file raises `UnusableImageError`.
 
     Raises:
-        DataError: the path is missing, neither of the two, damaged, or holds far too much.
+        DataError: the path is missing, neither of the two, corrupt, or far too large.
         OSError: it cannot be read.
     """
     if path.is_dir():
         yield _folder_files(path, max_bytes)
         return
     if not path.exists():
-        raise DataError(f"There is no file or folder {quote(str(path))}: give {ACCEPTED}.")
+        raise DataError(f"File not found: {quote(str(path))}. {ACCEPTED}")
     if not path.is_file():
-        raise DataError(f"{quote(path.name)} is neither a file nor a folder: give {ACCEPTED}.")
+        raise DataError(f"{quote(path.name)} is neither a file nor a folder. {ACCEPTED}")
     if not begins_as_zip(path):
-        raise DataError(f"{quote(path.name)} cannot be imported: give {ACCEPTED}.")
+        raise DataError(f"Can't import {quote(path.name)}. {ACCEPTED}")
     with _zip_files(path, max_bytes) as files:
         yield files
 
@@ -63,7 +63,7 @@ def _folder_files(path: Path, max_bytes: int) -> Files:
     for folder, _, inside in os.walk(path):
         names.extend(Path(folder, name).relative_to(path).as_posix() for name in inside)
         if len(names) > _MAX_FILES:
-            raise DataError(f"{quote(path.name)} holds more than {_MAX_FILES:,} files: give {ACCEPTED}.")
+            raise DataError(f"{quote(path.name)} contains more than {_MAX_FILES:,} files. {ACCEPTED}")
 
     def read(name: str) -> bytes:
         file = path / name
@@ -85,7 +85,7 @@ def _folder_files(path: Path, max_bytes: int) -> Files:
 
 @contextmanager
 def _zip_files(path: Path, max_bytes: int) -> Iterator[Files]:
-    damaged = DataError(f"{quote(path.name)} is damaged or cut short: download or copy it again.")
+    damaged = DataError(f"{quote(path.name)} is corrupt or truncated. Download or copy it again.")
     with io.FileIO(path) as file:
         try:
             archive = ZipReader(file)
@@ -114,29 +114,29 @@ def _zip_files(path: Path, max_bytes: int) -> Iterator[Files]:
 
 
 def _check_entries(zip_name: str, entries: Sequence[Entry]) -> None:
-    """Refuse what no honest zip of FER2013 has: foreign paths, links, passwords, bombs."""
+    """Reject what no legitimate zip of FER2013 has: unsafe paths, links, passwords, bombs."""
     zip_name = quote(zip_name)
     for entry in entries:
         if entry.faults:
             raise DataError(_refusal(zip_name, entry))
         if is_image_path(entry.name) and entry.size > MAX_FACE_BYTES:
             raise DataError(
-                f"{zip_name} is refused, since its entry {quote(entry.name)} unpacks to {entry.size:,} bytes, "
-                f"and an image of 48x48 has at most {MAX_FACE_BYTES:,}."
+                f"Rejected: {quote(entry.name)} in {zip_name} unpacks to {entry.size:,} bytes "
+                f"(max {MAX_FACE_BYTES:,} for a 48×48 image)."
             )
     if len(entries) > _MAX_FILES or sum(entry.size for entry in entries) > _MAX_TOTAL_BYTES:
         raise DataError(
-            f"{zip_name} is refused, since it holds more than {_MAX_FILES:,} files or unpacks to more than "
-            f"{_MAX_TOTAL_BYTES // 10**6:,} MB: give {ACCEPTED}."
+            f"Rejected: {zip_name} contains more than {_MAX_FILES:,} files or unpacks to more than "
+            f"{_MAX_TOTAL_BYTES // 10**6:,} MB. {ACCEPTED}"
         )
     if len({entry.name for entry in entries}) < len(entries):
-        raise DataError(f"{zip_name} is refused, since it holds two entries of the same name: pack it again.")
+        raise DataError(f"Rejected: {zip_name} has two entries of the same name. Zip it again.")
 
 
 def _refusal(zip_name: str, entry: Entry) -> str:
     fault = entry.faults[0]
     if fault is Fault.ENCRYPTED:
-        return f"{zip_name} {fault}: give one without."
+        return f"{zip_name} {fault}. Use one without."
     if fault is Fault.METHOD:
-        return f"{zip_name} {fault}: pack it again as an ordinary zip file."
-    return f"{zip_name} is refused, since its entry {quote(entry.name)} {fault}."
+        return f"{zip_name} {fault}. Zip it again with standard compression."
+    return f"Rejected: {quote(entry.name)} in {zip_name} {fault}."

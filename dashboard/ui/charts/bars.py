@@ -21,27 +21,27 @@ def class_balance(counts: Mapping[str, int], split: str) -> go.Figure:
             hovertemplate="%{x}: %{y:,} images<extra></extra>",
         )
     )
-    style(figure, f"Class balance, {split} split", height=300)
+    style(figure, f"Class distribution ({split})", height=300)
     figure.update_yaxes(title="images", rangemode="tozero")
     return figure
 
 
 def probability_bars(probabilities: Sequence[float]) -> go.Figure:
     """The seven probabilities in class order, the first class on top."""
-    shares = [100 * value for value in probabilities]
+    values = [100 * value for value in probabilities]
     figure = go.Figure(
         go.Bar(
-            x=shares,
+            x=values,
             y=list(LABELS),
             orientation="h",
-            text=[f"{share:.1f} %" for share in shares],
+            text=[f"{value:.1f}%" for value in values],
             textposition="outside",
             cliponaxis=False,
             marker_color=[COLOURS[label] for label in LABELS],
-            hovertemplate="%{y}: %{x:.2f} %<extra></extra>",
+            hovertemplate="%{y}: %{x:.2f}%<extra></extra>",
         )
     )
-    style(figure, "Probability of each expression", height=250)
-    figure.update_xaxes(range=[0, 112], tickvals=[0, 25, 50, 75, 100], ticksuffix=" %")
+    style(figure, "Class probabilities", height=250)
+    figure.update_xaxes(range=[0, 112], tickvals=[0, 25, 50, 75, 100], ticksuffix="%")
     figure.update_yaxes(autorange="reversed")
     return figure

@@ -1,4 +1,4 @@
-"""Figures of the Errors page: data in, figure out."""
+"""The reliability diagram: data in, figure out."""
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -7,11 +7,11 @@ from dashboard.ui.charts.style import TRAIN_COLOUR, VALIDATION_COLOUR
 
 
 def reliability_chart(bins: pd.DataFrame, title: str) -> go.Figure:
-    """Accuracy over confidence, with the line of a network that knows how often it is right.
+    """Accuracy over confidence, with the diagonal of perfect calibration.
 
     Args:
         bins: as `core.evaluation.per_class.reliability` gives them.
-        title: what stands above it.
+        title: of the chart.
     """
     figure = go.Figure()
     figure.add_scatter(
@@ -37,7 +37,7 @@ def reliability_chart(bins: pd.DataFrame, title: str) -> go.Figure:
             "thickness": 1.2,
             "width": 3,
         },
-        hovertemplate="%{customdata[0]:,} images<br>confidence %{x:.1f} %<br>right %{y:.1f} %<extra></extra>",
+        hovertemplate="%{customdata[0]:,} images<br>confidence %{x:.1f}%<br>accuracy %{y:.1f}%<extra></extra>",
         showlegend=False,
     )
     figure.update_layout(
@@ -49,5 +49,5 @@ def reliability_chart(bins: pd.DataFrame, title: str) -> go.Figure:
         font={"size": 13},
     )
     figure.update_xaxes(title="mean confidence (%)", range=[0, 102], automargin=True)
-    figure.update_yaxes(title="right (%)", range=[0, 102], automargin=True)
+    figure.update_yaxes(title="accuracy (%)", range=[0, 102], automargin=True)
     return figure

@@ -49,7 +49,7 @@ def draw_photo(result: Result, networks: Sequence[Network], preset: int = 0) -> 
         shown, scale = photo_of(result.picture)
         boxes = [face.box for face in first.faces]
         names = [f"{number} {face.label}" if several else face.label for number, face in enumerate(first.faces, 1)]
-        if first.taken == "faces":
+        if first.detection == "faces":
             shown = boxed(shown, scale, boxes, names, chosen)
         width = min(520, max(shown.width, 144))
         with picture:
@@ -59,7 +59,7 @@ def draw_photo(result: Result, networks: Sequence[Network], preset: int = 0) -> 
                 clickable_photo(shown, places, names, width=width, key=f"photo-{face_key}", on_choose=choose)
             else:
                 st.image(shown, width=width, alt="the photo, 1 face")
-        _say_what_was_taken(str(first.taken), len(first.faces))
+        _say_what_was_taken(str(first.detection), len(first.faces))
     with right:
         columns = st.columns(len(networks), gap="medium")
         for column, network, photo in zip(columns, networks, result.photos, strict=True):
@@ -91,7 +91,7 @@ def _say_what_was_taken(taken: str, faces: int) -> None:
         )
     elif taken == "already a face crop":
         st.caption("The picture is a face already cut out, so all of it was used.")
-    elif taken == "whole picture":
+    elif taken == "skipped":
         st.caption("The whole picture was taken as one face, as asked.")
     else:
         several = f"{faces} faces were found, the largest first. A click on one, here or on the photo, shows it."
@@ -103,7 +103,7 @@ def _verdict(face: "FacePrediction", network: Network, key: str) -> None:
     second = float(np.sort(face.probabilities)[-2])
     st.markdown(f"### {class_chip(face.label)} {percent(face.confidence, 0)}")
     st.markdown(f"Next: {class_chip(face.runner_up)} {percent(second, 0)}")
-    if face.unsure:
+    if face.low_confidence:
         st.warning(
             f"Unsure: by its own estimate it is more likely wrong than right.{_doubt(network)}", icon=":material/help:"
         )

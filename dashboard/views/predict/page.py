@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import FerError
-from core.prediction.pictures import Picture
+from core.prediction.pictures import ImageFile
 from core.runs.records import Run
 from core.runs.selection import best_run
 from dashboard.state import cache, visitor
@@ -94,7 +94,7 @@ def choose_networks(runs: Sequence[Run]) -> list[Network]:
     return networks
 
 
-def choose_pictures() -> tuple[list[Picture], bool, float]:
+def choose_pictures() -> tuple[list[ImageFile], bool, float]:
     """The pictures to look at, whether to take them whole, and how wide to cut."""
     uploads: list[Any] = list(
         st.file_uploader(
@@ -131,7 +131,7 @@ def choose_pictures() -> tuple[list[Picture], bool, float]:
     return pictures[:MAX_PICTURES], whole, margin
 
 
-def compute(pictures: list[Picture], networks: Sequence[Network], whole: bool, margin: float) -> list[Result]:
+def compute(pictures: list[ImageFile], networks: Sequence[Network], whole: bool, margin: float) -> list[Result]:
     """What the networks say, with the progress shown where there is some."""
     with st.spinner("Loading the network; the first time takes some seconds …"):
         for network in networks:

@@ -12,12 +12,12 @@ from PIL import Image
 from core.data.archives import is_zip
 from core.data.decode import decode_image
 from core.errors import ImageError, display_name
-from core.prediction.pictures import Picture, pictures_in_zip
+from core.prediction.pictures import ImageFile, images_in_zip
 from core.runs.records import Run
 from dashboard.state import cache
 
 if TYPE_CHECKING:
-    from core.prediction.predictor import FacePrediction, Framed, PhotoPrediction, Predictor
+    from core.prediction.predictor import FaceCrops, FacePrediction, PhotoPrediction, Predictor
 
 MAX_PICTURES: Final = 500
 """Pictures the page takes at once; the command line takes any number."""
@@ -61,7 +61,7 @@ class Memory:
     """What one visitor's page keeps between its runs, by the picture's key, the network's and how it is cut; a picture
     costs a few kilobytes here."""
 
-    framed: dict[tuple, "Framed"] = field(default_factory=dict)
+    framed: dict[tuple, "FaceCrops"] = field(default_factory=dict)
     said: dict[tuple, "PhotoPrediction"] = field(default_factory=dict)
     last: tuple[str, Image.Image, float] | None = None
     """The photo looked at: its key, itself at the size it is shown, and how many times smaller that is."""
@@ -78,7 +78,7 @@ class Memory:
 class Result:
     """A picture, and what each network says about it."""
 
-    picture: Picture
+    picture: ImageFile
     photos: tuple["PhotoPrediction", ...]
 
     @property
@@ -97,10 +97,10 @@ def memory() -> Memory:
     return cast(Memory, st.session_state.setdefault("predict-memory", Memory()))
 
 
-def pictures_of(uploads: Sequence[Any]) -> list[Picture]:
+def pictures_of(uploads: Sequence[Any]) -> list[ImageFile]:
     """The pictures of uploaded files, those inside zip files too, each with a key of its own; at most one more than
     `MAX_PICTURES`."""
-    found: list[Picture] = []
+    found: list[ImageFile] = []
     total = 0
     for upload in uploads:
         total += upload.size
@@ -111,14 +111,14 @@ def pictures_of(uploads: Sequence[Any]) -> list[Picture]:
     return found
 
 
-def _pictures_in(upload: Any, total: int) -> Iterator[Picture]:
+def _pictures_in(upload: Any, total: int) -> Iterator[ImageFile]:
     if total > MAX_UPLOAD_BYTES:
         message = f"'{display_name(upload.name)}' was left out: all files together have more than 500 MB."
-        yield Picture(upload.name, lambda: _refuse(message))
+        yield ImageFile(upload.name, lambda: _refuse(message))
     elif is_zip(upload.getvalue()):
-        yield from pictures_in_zip(cast(io.RawIOBase, io.BytesIO(upload.getvalue())), upload.name)
+        yield from images_in_zip(cast(io.RawIOBase, io.BytesIO(upload.getvalue())), upload.name)
     else:
-        yield Picture(upload.name, upload.getvalue)
+        yield ImageFile(upload.name, upload.getvalue)
 
 
 def _refuse(message: str) -> bytes:
@@ -126,7 +126,7 @@ def _refuse(message: str) -> bytes:
 
 
 def results(
-    pictures: Sequence[Picture],
+    pictures: Sequence[ImageFile],
     networks: Sequence[Network],
     whole: bool,
     margin: float,
@@ -142,22 +142,22 @@ def results(
         margin: how wide to cut; 1 is FER2013's framing.
         progress: told the share that is done, and how far it is in words.
     """
-    from core.prediction.batch import frame_picture, predict_pictures
+    from core.prediction.batch import predict_images, read_and_crop
 
     kept, cut = memory(), (whole, 1.0 if whole else margin)
     places = {picture.key: place for place, picture in enumerate(pictures)}
     kept.forget_all_but(set(places))
 
-    def framed(picture: Picture) -> "Framed":
+    def framed(picture: ImageFile) -> "FaceCrops":
         key, place = (picture.key, *cut), places[picture.key]
         if key not in kept.framed:
             progress(place / len(pictures), f"{place + 1:,} of {len(pictures):,} pictures")
-            kept.framed[key] = frame_picture(picture, whole=whole, margin=margin)
+            kept.framed[key] = read_and_crop(picture, whole=whole, margin=margin)
         return kept.framed[key]
 
     for network in networks:
         new = [picture for picture in pictures if (picture.key, network.key, *cut) not in kept.said]
-        for picture, photo in zip(new, predict_pictures(network.load(), new, framed), strict=True):
+        for picture, photo in zip(new, predict_images(network.load(), new, framed), strict=True):
             kept.said[picture.key, network.key, *cut] = photo
     return [
         Result(picture, tuple(kept.said[picture.key, network.key, *cut] for network in networks))
@@ -165,7 +165,7 @@ def results(
     ]
 
 
-def photo_of(picture: Picture) -> tuple[Image.Image, float]:
+def photo_of(picture: ImageFile) -> tuple[Image.Image, float]:
     """A photo at the size it is shown, and how many times smaller that is; the last one is kept."""
     last = memory().last
     if last is None or last[0] != picture.key:
@@ -194,7 +194,7 @@ def face_table(found: Sequence[Result], networks: Sequence[Network]) -> pd.DataF
                 "label": first.label,
                 "confidence": 100 * first.confidence,
                 "runner_up": first.runner_up,
-                "unsure": first.unsure,
+                "unsure": first.low_confidence,
                 "file": result.name,
             }
             rows.append(row | ({"second": faces[1].label} if len(networks) > 1 else {}))

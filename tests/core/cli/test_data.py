@@ -28,15 +28,15 @@ def fer_data(*arguments: object, **options: str) -> "subprocess.CompletedProcess
 def test_the_command_downloads_keeps_the_token_and_never_shows_it(data_root: Path, server: StandIn) -> None:
     where = ["--data-root", data_root]
     without = fer_data("download", *where)
-    assert without.returncode == 2 and without.stderr.splitlines()[-1].startswith("There is no Kaggle token")
+    assert without.returncode == 2 and without.stderr.splitlines()[-1].startswith("No Kaggle token")
     done = fer_data("download", *where, "--token-file", "-", "--accept-differences", "--json", input=TOKEN)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["name"] == "fer2013"
     assert "https://www.kaggle.com/datasets/msambare/fer2013" in done.stderr
     shown = fer_data("credentials")
-    assert shown.stdout == "A download would use the token kept here.\n"
+    assert shown.stdout == "A download would use the saved token.\n"
     removed = fer_data("credentials", "--remove")
-    assert removed.stdout == "There is no Kaggle token on this machine.\n"
+    assert removed.stdout == "No Kaggle token on this machine.\n"
     for result in (without, done, shown, removed):
         assert TOKEN not in result.stdout + result.stderr
 
@@ -44,7 +44,7 @@ def test_the_command_downloads_keeps_the_token_and_never_shows_it(data_root: Pat
 def test_data_demo_and_status(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert "No data set is imported yet" in fer("data", "status", "--data-root", tmp_path).stdout
+    assert "No dataset yet" in fer("data", "status", "--data-root", tmp_path).stdout
     small = partial(demo.import_demo, train_per_class=4, validation_per_class=1, test_per_class=1)
     monkeypatch.setattr(demo, "import_demo", small)  # in this process: drawing them all takes seconds
     app(["data", "demo", "--data-root", str(tmp_path), "--json"], standalone_mode=False)

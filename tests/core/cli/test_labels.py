@@ -1,10 +1,11 @@
-"""The whole loop on the demo set, by the command line: train, judge images, make a list, train with it, see what it
+"""The whole loop on the demo set, by the command line: train, review labels, make a correction set, train with it, see what it
 fixed and broke."""
 
 import csv
 import io
 import json
 
+from core.cli.reference import REFERENCE
 from core.data.dataset import load_split
 from core.evaluation.predictions import read_predictions
 from core.labels import LABELS
@@ -12,42 +13,44 @@ from core.review.corrections import run_corrections
 from tests.core.terminal import SETTINGS, Terminal
 
 
-def test_from_mistakes_to_a_better_run(fer: Terminal) -> None:
+def test_from_error_analysis_to_a_better_run(fer: Terminal) -> None:
     parent = fer("train", *SETTINGS, data=True)
     paths = fer.train(parent)
     train_ids = load_split(fer.data_root, "demo", "train").ids.tolist()
-    mistakes = read_predictions(paths.predictions("validation")).query("not correct")["image_id"].tolist()
+    misclassified = read_predictions(paths.predictions("validation")).query("not correct")["image_id"].tolist()
 
-    def judge(by: str, split: str, image: str, *words: str, code: int = 0) -> str:
+    def review(by: str, split: str, image: str, *words: str, code: int = 0) -> str:
         return fer(
-            "runs", "verdict", parent, "--split", split, "--image", image, "--by", by, *words, data=True, code=code
+            "labels", "review", parent, "--split", split, "--image", image, "--by", by, *words, data=True, code=code
         )
 
     wrong, right = train_ids[0], next(label for label in LABELS[::-1] if not train_ids[0].startswith(label))
-    assert judge("Ada", "train", wrong, "--verdict", "label is wrong", "--label", right).endswith(f"{right}, 1 image.")
-    judge("Ada", "train", train_ids[1], "--verdict", "not a face")
-    judge("Ada", "train", train_ids[2], "--verdict", "ambiguous")
-    judge("Ben", "train", train_ids[2], "--verdict", "hard but right")
-    judge("Ada", "train", train_ids[3], "--verdict", "ambiguous")
-    judge("Ada", "train", train_ids[3], "--withdraw")
-    judge("Ben", "validation", mistakes[0], "--verdict", "ambiguous")
-    assert "is no image of train" in judge("Ben", "train", "happy/gone", "--verdict", "ambiguous", code=2)
-    assert "not both" in judge("Ben", "train", wrong, code=2)
+    assert review("Ada", "train", wrong, "--decision", "label is wrong", "--label", right).endswith(
+        f"{right}, 1 image."
+    )
+    review("Ada", "train", train_ids[1], "--decision", "not a face")
+    review("Ada", "train", train_ids[2], "--decision", "ambiguous")
+    review("Ben", "train", train_ids[2], "--decision", "hard but right")
+    review("Ada", "train", train_ids[3], "--decision", "ambiguous")
+    review("Ada", "train", train_ids[3], "--withdraw")
+    review("Ben", "validation", misclassified[0], "--decision", "ambiguous")
+    assert "not found in train of" in review("Ben", "train", "happy/gone", "--decision", "ambiguous", code=2)
+    assert "Use either --decision, or --withdraw" in review("Ben", "train", wrong, code=2)
 
-    rows = json.loads(fer("runs", "verdicts", parent, "--json"))
+    rows = json.loads(fer("labels", "reviews", parent, "--json"))
     assert [(row["image"], row["disagreed"]) for row in rows] == [
         (wrong, False),
         (train_ids[1], False),
         (train_ids[2], True),
         (train_ids[2], True),
-        (mistakes[0], False),
+        (misclassified[0], False),
     ]
-    assert len(json.loads(fer("runs", "verdicts", parent, "--all", "--json"))) == 7
-    assert [row["by"] for row in csv.DictReader(io.StringIO(fer("runs", "verdicts", parent, "--csv")))][2:4] == [
+    assert len(json.loads(fer("labels", "reviews", parent, "--all", "--json"))) == 7
+    assert [row["by"] for row in csv.DictReader(io.StringIO(fer("labels", "reviews", parent, "--csv")))][2:4] == [
         "Ada",
         "Ben",
     ]
-    assert "(disputed)" in fer("runs", "verdicts", parent)
+    assert "(conflict)" in fer("labels", "reviews", parent)
 
     says = fer("corrections", "make", "look-1", parent)
     assert says == "look-1: 1 excluded and 1 relabelled in train, 1 excluded in validation."
@@ -71,7 +74,21 @@ def test_from_mistakes_to_a_better_run(fer: Terminal) -> None:
     assert found["counts"]["broken"] == int((before["correct"] & ~after["correct"]).sum())
     assert len(found["images"]) == len(before) and found["images"][0]["label"] in LABELS
     corrected = json.loads(fer("runs", "changes", child, "--corrected", "--json"))
-    assert {row["image"] for row in found["images"]} - {row["image"] for row in corrected["images"]} == {mistakes[0]}
+    assert {row["image"] for row in found["images"]} - {row["image"] for row in corrected["images"]} == {
+        misclassified[0]
+    }
     assert len(fer("runs", "changes", child, "--split", "test").splitlines()) == 9
     assert len(fer("runs", "changes", child, "--csv").splitlines()) == len(before) + 1
     assert "--against" in fer("runs", "changes", parent, code=2)
+
+
+def test_the_old_spellings_of_the_label_reviews_still_parse_and_are_shown_nowhere(fer: Terminal) -> None:
+    run = fer("train", *SETTINGS, data=True)
+    old, new = load_split(fer.data_root, "demo", "test").ids.tolist()[:2]
+    on_test = (run, "--split", "test", "--by", "Ada")
+    fer("runs", "verdict", *on_test, "--image", old, "--verdict", "ambiguous", data=True)
+    fer("labels", "review", *on_test, "--image", new, "--decision", "not a face", data=True)
+    listed = fer("labels", "reviews", run, "--json")
+    assert [(row["image"], row["by"]) for row in json.loads(listed)] == [(old, "Ada"), (new, "Ada")]
+    assert fer("runs", "verdicts", run, "--json") == listed
+    assert "verdict" not in REFERENCE.read_text()

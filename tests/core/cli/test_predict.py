@@ -17,9 +17,9 @@ def test_predict_prints_seven_probabilities_per_face_and_goes_on_after_a_bad_fil
 ) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (48, 48), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "good.png")
-    (tmp_path / "bad.jpg").write_text("no picture")
-    pictures = [tmp_path / "bad.jpg", tmp_path / "good.png"]
-    result = fer("predict", *pictures, *roots[:2], "--run", trained["id"], "--json", code=2)
+    (tmp_path / "bad.jpg").write_text("not an image")
+    images = [tmp_path / "bad.jpg", tmp_path / "good.png"]
+    result = fer("predict", *images, *roots[:2], "--run", trained["id"], "--json", code=2)
     assert len(result.stderr.splitlines()) == 1
     assert "bad.jpg" in result.stderr
     [line] = result.stdout.splitlines()

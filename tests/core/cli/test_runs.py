@@ -108,7 +108,7 @@ def test_the_csv_has_figures_settings_and_no_formulas(runs_root: Path, runs: lis
 
 def test_delete_asks_and_refuses_live_runs(runs_root: Path, demo_root: Path, runs: list[FakeRun]) -> None:
     waiting = write_run(runs_root, demo_root, "queued")
-    assert "is queued: stop it" in fer(runs_root, "delete", runs[0].id, waiting.id, "--yes", code=2)
+    assert "is queued. Stop it" in fer(runs_root, "delete", runs[0].id, waiting.id, "--yes", code=2)
     assert "add --yes" in fer(runs_root, "delete", runs[0].id, code=2)
     assert len(list_runs(runs_root)) == 5
     assert "the trained weights" in what_is_lost(read_run(runs_root, runs[0].id))
@@ -175,7 +175,7 @@ def test_unknown_runs_are_refused_in_one_line(runs_root: Path, demo_root: Path) 
     assert "There is no run" in error_of("runs", "resume", "nope", *runs, "--data-root", demo_root)
     assert "There is no run" in error_of("evaluate", "nope", *runs, "--data-root", demo_root)
     assert error_of("predict", "x.png", *runs) == (
-        "There is no trained run yet: start one with `python -m core train --preset quick`."
+        "No trained run yet. Start one with `python -m core train --preset quick`."
     )
 
 

@@ -23,17 +23,17 @@ def test_train_and_wait_prints_the_finished_run(trained: dict[str, Any]) -> None
     assert trained["summary"]["epochs_done"] == 1
 
 
-def test_evaluate_repeats_the_figures_of_the_run(trained: dict[str, Any], roots: list[str | Path]) -> None:
-    figures = json.loads(fer("evaluate", trained["id"], *roots, "--split", "original-test", "--tta", "--json").stdout)
-    assert (figures["run"], figures["split"], figures["tta"]) == (trained["id"], "original-test", True)
+def test_evaluate_repeats_the_metrics_of_the_run(trained: dict[str, Any], roots: list[str | Path]) -> None:
+    metrics = json.loads(fer("evaluate", trained["id"], *roots, "--split", "original-test", "--tta", "--json").stdout)
+    assert (metrics["run"], metrics["split"], metrics["tta"]) == (trained["id"], "original-test", True)
     expected = trained["summary"]["evaluation"]["original-test"]["tta"]
-    assert {key: figures[key] for key in ("images", "correct", "accuracy", "interval")} == {
+    assert {key: metrics[key] for key in ("images", "correct", "accuracy", "interval")} == {
         key: expected[key] for key in ("images", "correct", "accuracy", "interval")
     }
     shifted = fer("evaluate", trained["id"], *roots, "--tta", "--shifts").stdout
-    assert "test with flip and shifts: " in shifted
+    assert "test with flip and shift TTA: " in shifted
     refused = fer("evaluate", trained["id"], *roots, "--shifts", code=2)
-    assert refused.stderr == "--shifts adds views to --tta: give both.\n"
+    assert refused.stderr == "--shifts requires --tta.\n"
 
 
 def test_train_prints_the_id_at_once(roots: list[str | Path], runs_root: Path, demo_root: Path) -> None:
@@ -58,10 +58,10 @@ def test_bad_input_is_refused_in_one_line_and_leaves_nothing_behind(runs_root: P
     assert error_of(*train, "--preset", "sed").startswith("Unknown preset 'sed': choose one of original, ")
     assert error_of(*train, "--set", "learning_rate=-1") == "learning_rate is '-1', but should be greater than 0."
     assert error_of(*train, "--set", "epochs") == (
-        "--set 'epochs' has no value: write --set field=value, for instance --set epochs=5."
+        "--set 'epochs' has no value. Use --set FIELD=VALUE, e.g. --set epochs=5."
     )
     assert error_of(*train, "--set", "color=red").startswith("Unknown setting 'color': choose from model, ")
-    assert "is not imported yet" in error_of(*train, "--set", "dataset=nothing-here")
+    assert "is not imported" in error_of(*train, "--set", "dataset=nothing-here")
     assert list(runs_root.iterdir()) == []
 
 

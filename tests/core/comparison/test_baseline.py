@@ -48,20 +48,20 @@ def test_a_better_run_is_called_better_and_its_reseeding_is_not(root: Path) -> N
     rows = against_baseline([base, better, reseeded, near], base, "validation")
     assert [row.accuracy for row in rows] == pytest.approx([400 / 600, 450 / 600, 450 / 600, 403 / 600])
     assert rows[0].words == "baseline" and rows[0].comparison is None
-    assert rows[1].words.startswith("better by 8.3 points (95 % ")
-    assert rows[2].reseeded and rows[2].words.startswith("only the seed differs")
-    assert rows[3].words == "no evidence of a difference: p = 0.45"
+    assert rows[1].words.startswith("+8.3 pp (95% CI ")
+    assert rows[2].reseeded and rows[2].words.endswith("seed effect only")
+    assert rows[3].words == "not significant (p = 0.45)"
 
 
 def test_several_comparisons_are_judged_more_strictly(root: Path) -> None:
     base = scored(root, "base", range(100, 200))
     close = scored(root, "close", range(109, 201), epochs=3)  # 9 against 1: p = 0.02
     alone = against_baseline([base, close], base, "validation")[1]
-    assert alone.words.startswith("better by")
+    assert alone.words.startswith("+")
     others = [scored(root, f"other-{i}", range(100 + i, 200 + i), epochs=5 + i) for i in range(4)]
     row = against_baseline([close, *others], base, "validation")[0]
     assert row.comparison == alone.comparison
-    assert row.words.startswith("no evidence of a difference")
+    assert row.words.startswith("not significant")
 
 
 def test_what_cannot_be_compared_says_why(root: Path) -> None:
@@ -69,9 +69,9 @@ def test_what_cannot_be_compared_says_why(root: Path) -> None:
     other = scored(root, "other", range(10), labels=(LABELS + 1) % 7)
     waiting = read_run(root, create_run(root, make_config("quick"), run_id="waiting").run_id)
     rows = against_baseline([other, waiting], base, "validation")
-    assert "different labels" in rows[0].words
+    assert "the labels of" in rows[0].words
     assert "There is no predictions-validation.parquet yet" in rows[1].words and rows[1].accuracy is None
-    with pytest.raises(RunError, match="choose from validation, test"):
+    with pytest.raises(RunError, match="Use one of validation, test"):
         against_baseline([other], base, "train")
 
 

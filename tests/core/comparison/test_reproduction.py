@@ -82,7 +82,7 @@ def test_a_run_trained_again_is_bit_equal_and_nothing_differs(trained: Run, data
     torch.save(state, second.paths.weights)
     one_bit = assess_reproduction(trained, second, [])
     assert one_bit.outcome is ReproductionOutcome.NO_EVIDENCE
-    assert one_bit.words.startswith("Not bit-equal (though the predictions are).")
+    assert one_bit.words.startswith("Not bit-identical (but the predictions are).")
 
 
 def test_another_package_version_is_named(trained: Run, data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +108,7 @@ def test_changed_data_are_named_before_and_after(trained: Run, data_root: Path) 
     assert verdict is not None and verdict.outcome is ReproductionOutcome.NOT_COMPARABLE
     assert [check.what for check in verdict.differences] == ["data"]
     assert verdict.differences[0].words[:12] in warning and verdict.differences[0].words[-12:] in warning
-    assert "the data set has changed" in verdict.words
+    assert "the dataset has changed" in verdict.words
 
 
 def test_the_command_waits_and_prints_the_verdict(trained: Run, data_root: Path) -> None:
@@ -116,7 +116,7 @@ def test_the_command_waits_and_prints_the_verdict(trained: Run, data_root: Path)
     result = CliRunner().invoke(app, ["runs", "reproduce", trained.id, *arguments, "--wait", "--json"])
     assert result.exception is None, result.exception
     said = json.loads(result.stdout)
-    assert said["verdict"]["outcome"] == "bit-equal" and said["reproduces"] == trained.id
+    assert said["reproduction"]["outcome"] == "bit-equal" and said["reproduces"] == trained.id
     shown = CliRunner().invoke(app, ["runs", "show", said["run"], *arguments[:2]]).stdout
     assert "Bit-equal: the weights" in shown and re.search(r"\npackages +same +all", shown)
 
@@ -126,12 +126,12 @@ def test_what_cannot_be_reproduced_is_refused_before_the_start(
 ) -> None:
     finished = read_run(runs_root, write_run(runs_root, demo_root, "finished", epochs=1).id)
     stopped = read_run(runs_root, write_run(runs_root, demo_root, "stopped").id)
-    with pytest.raises(DataError, match="cannot be reproduced without its data"):
+    with pytest.raises(DataError, match="without its dataset"):
         control.reproduce(runs_root, tmp_path / "empty", finished.id)
-    with pytest.raises(RunError, match="is stopped: only a finished run"):
+    with pytest.raises(RunError, match=r"is stopped\. Only finished runs"):
         control.reproduce(runs_root, demo_root, stopped.id)
     finished.paths.config.write_text("{")
-    with pytest.raises(RunError, match=r"config\.json cannot be used"):
+    with pytest.raises(RunError, match=r"Can't use config\.json"):
         control.reproduce(runs_root, demo_root, finished.id)
     assert len(list_runs(runs_root)) == 2
 
@@ -171,13 +171,13 @@ def test_within_the_spread_of_seeds(near: Near) -> None:
     original, repeated, runs = near(range(200), range(203), 190, 212)
     verdict = assess_reproduction(original, repeated, runs)
     assert verdict.outcome is ReproductionOutcome.WITHIN_SEEDS
-    assert "differs by -0.50 points; by the 3 seeds there are (standard deviation 1.84 points)" in verdict.words
+    assert "differs by -0.50 pp; over 3 seeds (std 1.84 pp)" in verdict.words
 
 
 def test_outside_the_spread_of_seeds(near: Near) -> None:
     original, repeated, runs = near(range(200), range(260), 199, 201, 200, 202)
     verdict = assess_reproduction(original, repeated, runs)
-    assert verdict.outcome is ReproductionOutcome.OUTSIDE_SEEDS and "Not bit-equal, and outside" in verdict.words
+    assert verdict.outcome is ReproductionOutcome.OUTSIDE_SEEDS and "Not bit-identical, and outside" in verdict.words
 
 
 def test_without_other_seeds_the_same_images_decide(near: Near) -> None:
@@ -191,13 +191,13 @@ def test_without_other_seeds_the_same_images_decide(near: Near) -> None:
     shutil.rmtree(original.paths.root)
     original, repeated, runs = near(range(200), range(260))
     verdict = assess_reproduction(original, repeated, runs)
-    assert verdict.outcome is ReproductionOutcome.DIFFERENT and "worse by 10.0 points" in verdict.words
+    assert verdict.outcome is ReproductionOutcome.DIFFERENT and "\u221210.0 pp" in verdict.words
 
 
 def test_equal_predictions_without_weights_say_so(near: Near) -> None:
     original, repeated, runs = near(range(200), range(200))
     verdict = assess_reproduction(original, repeated, runs)
-    assert verdict.outcome is ReproductionOutcome.BIT_EQUAL and "the weights cannot be compared" in verdict.words
+    assert verdict.outcome is ReproductionOutcome.BIT_EQUAL and "The weights can't be compared" in verdict.words
     repeated.paths.predictions("validation").unlink()
     with pytest.raises(RunError):
         reproduction._same_predictions(original, repeated)

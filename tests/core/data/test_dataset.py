@@ -91,14 +91,14 @@ def test_missing_set_says_how_to_import_it(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         load_split(tmp_path, "fer2013", "train")
     assert str(caught.value) == (
-        "Data set 'fer2013' is not imported yet: run `python -m core data import PATH` or use the Data page."
+        "Dataset 'fer2013' is not imported. Run `python -m core data import PATH` or use the Data page."
     )
     assert list_datasets(tmp_path / "nowhere") == []
 
 
 def test_unknown_split_names_those_there_are(tmp_path: Path) -> None:
     write(tmp_path)
-    with pytest.raises(DataError, match="has no split 'seed-test': choose one of train, validation, test"):
+    with pytest.raises(DataError, match=r"has no split 'seed-test'\. Choose one of train, validation, test"):
         load_split(tmp_path, "small", "seed-test")
 
 
@@ -131,7 +131,7 @@ def test_damage_is_noticed_when_opened(tmp_path: Path, file: str, damage: object
     write(tmp_path)
     write(tmp_path, "other")
     damage(tmp_path / "small" / file)  # type: ignore[operator]
-    with pytest.raises(DataError, match=r"^Data set 'small' is damaged \(.*\): import it again\.$"):
+    with pytest.raises(DataError, match=r"^Dataset 'small' is corrupt \(.*\)\. Import it again\.$"):
         load_split(tmp_path, "small", "train")
     assert "other" in [info.name for info in list_datasets(tmp_path)]
 
@@ -142,7 +142,7 @@ def test_labels_that_do_not_fit_the_counts_are_noticed(tmp_path: Path) -> None:
     content = json.loads(path.read_text())
     content["counts"]["train"] |= {"angry": 3, "disgust": 1}
     path.write_text(json.dumps(content))
-    with pytest.raises(DataError, match="damaged"):
+    with pytest.raises(DataError, match="corrupt"):
         load_split(tmp_path, "small", "train")
 
 

@@ -192,10 +192,10 @@ def test_a_list_of_corrections_fits_no_renamed_images(runs_root: Path, data_root
     named = Corrections.model_validate(
         listed.model_dump() | {"entries": (Correction.model_validate(entry),), "fingerprint": ""}
     )
-    with pytest.raises(RunError, match="made on other data"):
+    with pytest.raises(RunError, match="made for "):
         check_fits(named, data_root, "demo")
     config = TrainConfig(**TINY)
-    with pytest.raises(RunError, match="made on other data"):
+    with pytest.raises(RunError, match="made for "):
         load_data(config, data_root, choose_compute(config), named)
     second = finished_run(runs_root, data_root, "second")
     with pytest.raises(RunError, match="different data"):

@@ -27,7 +27,7 @@ def test_names_that_could_leave_the_folder_are_refused(tmp_path: Path, name: str
         lambda: delete_dataset(tmp_path, name),
         lambda: write(tmp_path, name),
     ):
-        with pytest.raises(DataError, match="is not a name for a data set"):
+        with pytest.raises(DataError, match="Invalid dataset name"):
             action()
 
 
@@ -58,7 +58,7 @@ def test_failed_writing_keeps_the_old_set_and_leaves_nothing(tmp_path: Path, mon
 
     with monkeypatch.context() as patch:
         patch.setattr(dataset, "write_json", full)
-        with pytest.raises(DataError, match=r"The disk of .* is full: free some space"):
+        with pytest.raises(DataError, match=r"The disk of .* is full\. Free some space"):
             write(tmp_path, seed=2)
     assert read_info(tmp_path, "small") == old
     assert sorted(entry.name for entry in tmp_path.iterdir()) == [".import.lock", "small"]
@@ -66,7 +66,7 @@ def test_failed_writing_keeps_the_old_set_and_leaves_nothing(tmp_path: Path, mon
 
 def test_data_root_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match="Cannot write data sets under"):
+    with pytest.raises(DataError, match="Cannot write datasets under"):
         write(tmp_path / "file" / "data")
 
 

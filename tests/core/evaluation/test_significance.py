@@ -99,25 +99,23 @@ def test_two_throws_of_one_coin_are_not_called_better() -> None:
     for _ in range(200):
         hard = chance.random(1000) * 0.9  # some images are hard for everybody
         pair = [chance.random(1000) > hard for _ in range(2)]
-        called += "no evidence" not in compare_correct(*pair).in_words()
+        called += compare_correct(*pair).is_significant()
     assert called <= 16  # one in twenty by the meaning of the level, which the exact test stays under
 
 
 def test_a_reseeding_is_never_called_better() -> None:
     sure = Comparison(3589, 100, 300, (0.045, 0.066), 1e-9)
-    assert "better by" in sure.in_words()
-    assert sure.in_words(reseeded=True).endswith("no better recipe")
+    assert sure.in_words() == "+5.6 pp (95% CI 4.5–6.6), p < 0.001"
+    assert sure.in_words(reseeded=True) == "+5.6 pp (95% CI 4.5–6.6), seed effect only"
 
 
 def test_the_words() -> None:
-    assert Comparison(1000, 40, 52, (0.003, 0.021), 0.009).in_words() == (
-        "better by 1.2 points (95 % 0.3 to 2.1), p = 0.009"
-    )
+    assert Comparison(1000, 40, 52, (0.003, 0.021), 0.009).in_words() == ("+1.2 pp (95% CI 0.3–2.1), p = 0.009")
     assert Comparison(1000, 52, 40, (-0.021, -0.003), 0.009).in_words() == (
-        "worse by 1.2 points (95 % 0.3 to 2.1), p = 0.009"
+        "\u22121.2 pp (95% CI \u22122.1 to \u22120.3), p = 0.009"
     )
-    assert Comparison(1000, 50, 55, (-0.01, 0.02), 0.41).in_words() == "no evidence of a difference: p = 0.41"
-    assert Comparison(1000, 40, 52, (0.003, 0.021), 0.03).in_words(p_value=0.06).startswith("no evidence")
+    assert Comparison(1000, 50, 55, (-0.01, 0.02), 0.41).in_words() == "not significant (p = 0.41)"
+    assert Comparison(1000, 40, 52, (0.003, 0.021), 0.03).in_words(p_value=0.06).startswith("not significant")
     assert [p_in_words(p) for p in (1.0, 0.05, 0.0004)] == ["p = 1.00", "p = 0.050", "p < 0.001"]
 
 
@@ -129,11 +127,11 @@ def test_tables_are_joined_on_the_image() -> None:
 
 
 def test_other_images_or_labels_are_refused() -> None:
-    with pytest.raises(RunError, match="different images: 2 and 2, 1 in common"):
+    with pytest.raises(RunError, match=r"different datasets \(2 vs 2 images, 1 shared\)"):
         compare_predictions(table([True, True], ["a", "b"]), table([True, True], ["b", "c"]))
-    with pytest.raises(RunError, match="different labels for 1 images"):
+    with pytest.raises(RunError, match="the labels of 1 images differ"):
         compare_predictions(table([True, True], labels=[0, 1]), table([True, True], labels=[0, 2]))
-    with pytest.raises(RunError, match="0 and 0 images"):
+    with pytest.raises(RunError, match="0 vs 0 images"):
         compare_correct(np.array([]), np.array([]))
 
 

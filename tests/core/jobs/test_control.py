@@ -64,7 +64,7 @@ def test_a_run_is_stopped_within_30_seconds_and_resumed_to_its_end(demo_root: Pa
     assert finished.state is RunState.FINISHED, finished.problem
     assert [row["step"] for row in read_rows(paths.steps)[0]] == list(range(1, 61)), "no gap and no double"
     assert [row["epoch"] for row in read_rows(paths.epochs)[0]] == [1, 2, 3, 4, 5, 6]
-    with pytest.raises(RunError, match="is finished: only a stopped, failed or crashed run can be resumed"):
+    with pytest.raises(RunError, match=r"is finished\. Only stopped, failed or crashed runs can be resumed"):
         control.resume(runs_root, demo_root, running)
     assert read_run(runs_root, waiting).state is RunState.STOPPED, "it was never started"
     assert not RunPaths(runs_root, waiting).log.exists()
@@ -77,7 +77,7 @@ def test_a_run_is_stopped_within_30_seconds_and_resumed_to_its_end(demo_root: Pa
 def test_only_a_run_that_ended_early_can_be_resumed(runs_root: Path, demo_root: Path, state: str) -> None:
     paths = create_run(runs_root, TINY)
     write_status(paths, read_status(paths).model_copy(update={"state": state}))
-    with pytest.raises(RunError, match=f"is {state}: only a stopped, failed or crashed run can be resumed"):
+    with pytest.raises(RunError, match=f"is {state}. Only stopped, failed or crashed runs can be resumed"):
         control.resume(runs_root, demo_root, paths.run_id)
 
 
@@ -93,7 +93,7 @@ def test_what_is_no_run_can_be_neither_stopped_nor_resumed(
 
 def test_a_start_where_nothing_can_be_written_is_explained(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(RunError, match="Cannot write the queue under"):
+    with pytest.raises(RunError, match="Can't write the queue under"):
         control.start(tmp_path / "file" / "runs", tmp_path, TINY)
 
 
@@ -109,7 +109,7 @@ def test_retry_starts_the_same_settings_anew(runs_root: Path, demo_root: Path, n
 def test_retry_of_damaged_settings_says_so(runs_root: Path, no_runner: list[Path]) -> None:
     paths = create_run(runs_root, TINY, run_id="first")
     paths.config.write_text("{")
-    with pytest.raises(RunError, match="cannot be started again"):
+    with pytest.raises(RunError, match="Can't run"):
         control.retry(runs_root, runs_root, "first")
 
 

@@ -42,7 +42,7 @@ def test_a_worker_that_hangs_is_killed_and_nothing_else_is(demo_root: Path, runs
     control.stop_now(runs_root, run_id)
     run = read_run(runs_root, run_id)
     assert run.state is RunState.STOPPED
-    assert run.problem is None or "resume" in run.problem
+    assert run.problem is None or "Resume" in run.problem
     assert not paths.stop_request.exists()
     assert not lock_is_held(paths.alive_lock)
     control.stop_now(runs_root, run_id)  # twice is harmless
@@ -52,5 +52,5 @@ def test_a_worker_elsewhere_is_not_killed_from_here(runs_root: Path, monkeypatch
     paths = create_run(runs_root, TINY, run_id="far")
     crash(paths, host="another", pid=1)
     monkeypatch.setattr("core.runs.reader.lock_is_held", lambda path: True)
-    with pytest.raises(RunError, match="cannot be killed from here"):
+    with pytest.raises(RunError, match="can't be force-stopped"):
         control.stop_now(runs_root, "far")

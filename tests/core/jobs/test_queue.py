@@ -28,7 +28,7 @@ def test_runs_wait_in_the_order_of_their_positions(runs_root: Path) -> None:
 
 def test_a_folder_of_runs_that_is_gone_does_not_come_back_empty(tmp_path: Path) -> None:
     root = tmp_path / "unmounted" / "runs"
-    with pytest.raises(RunError, match=f"Cannot write the queue under {root}: No such file"), queue_lock(root):
+    with pytest.raises(RunError, match=f"Can't write the queue under {root}: No such file"), queue_lock(root):
         pass
     assert not root.exists()
     with queue_lock(root, make_root=True):
@@ -155,5 +155,5 @@ def test_a_removed_run_comes_back_to_its_place_or_to_the_end(
 
 def test_a_run_that_does_not_wait_has_no_place(runs_root: Path) -> None:
     crash(create_run(runs_root, TINY, run_id="a"))
-    with pytest.raises(RunError, match="is not waiting"):
+    with pytest.raises(RunError, match="is not queued"):
         move_queued(RunPaths(runs_root, "a"), "first")

@@ -43,7 +43,7 @@ def test_a_killed_worker_has_crashed_and_the_next_run_starts(demo_root: Path, ru
     failed = wait_for_end(runs_root, second)
     assert failed.state is RunState.FAILED
     assert failed.problem == (
-        "Data set 'not-imported' is not imported yet: run `python -m core data import PATH` or use the Data page."
+        "Data set 'not-imported' is not imported: run `python -m core data import PATH` or use the Data page."
     )
     assert "Traceback" in failed.paths.log.read_text()
 
@@ -201,7 +201,7 @@ def test_a_process_that_cannot_be_started_fails_its_run_and_not_the_runner(
     monkeypatch.setattr("core.jobs.runner.spawn_module", no_room)
     runner = Runner(runs_root, runs_root, GPUS)
     runner._serve()
-    assert read_run(runs_root, "a-run").problem == "No process could be started: Resource temporarily unavailable."
+    assert read_run(runs_root, "a-run").problem == "Can't start the training process: Resource temporarily unavailable."
     assert not runner._serve(), "nothing to stay for"
 
 

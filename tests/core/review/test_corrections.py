@@ -33,7 +33,7 @@ def test_a_list_is_written_once_and_read_back(root: Path, demo_root: Path) -> No
     assert list_corrections(root) == []
     save_corrections(root, found)
     assert load_corrections(root, "round-1") == found
-    with pytest.raises(RunError, match="lists never change: choose another"):
+    with pytest.raises(RunError, match=r"already exists\. Choose another name"):
         save_corrections(root, found)
     save_corrections(root, found.model_copy(update={"name": "round-2"}))
     assert {each.name for each in list_corrections(root)} == {"round-1", "round-2"}
@@ -53,7 +53,7 @@ def test_a_list_that_was_changed_is_refused(root: Path, demo_root: Path) -> None
         ([{**values["entries"][0], "label": None}], "needs a label"),
     ):
         path.write_text(json.dumps({**values, "entries": entries}))
-        with pytest.raises(RunError, match=f"list.json is no list of corrections: .*{message}"):
+        with pytest.raises(RunError, match=f"list.json is not a valid correction set: .*{message}"):
             load_corrections(root, "list")
         assert list_corrections(root) == []
 
@@ -77,12 +77,12 @@ def test_a_start_that_cannot_work_is_refused_before_a_folder_is_made(
     monkeypatch.setattr("core.jobs.control.ensure_runner", lambda *_: None)
     found = make_corrections("list", [judged(root, demo_root)]).corrections
     config = TrainConfig(dataset="demo", corrections="list")
-    with pytest.raises(RunError, match="no list of corrections 'list': there are none yet"):
+    with pytest.raises(RunError, match=r"Correction set “list” not found\. Available: none yet"):
         start(root, demo_root, config)
     strange = found.entries[0].model_copy(update={"image": "fear/nowhere"})
     refused: list[tuple[dict[str, Any], str]] = [
-        ({"data_fingerprint": "0" * 64}, "made on other data"),
-        ({"entries": (strange,), "fingerprint": ""}, "'fear/nowhere', which train does not have"),
+        ({"data_fingerprint": "0" * 64}, "made for other data"),
+        ({"entries": (strange,), "fingerprint": ""}, "'fear/nowhere', which train lacks"),
     ]
     for number, (update, message) in enumerate(refused):
         name = f"bad-{number}"

@@ -51,10 +51,10 @@ def test_the_last_word_of_everybody_stands(paths: RunPaths) -> None:
     add_label_reviews(paths, "Ada", "train", ["fear/2"], "not a face")
     add_label_reviews(paths, "Ada", "validation", ["fear/1"], "ambiguous")
     assert said(paths) == {
-        "fear/1": {"Ada": "label is wrong: sad", "Ben B": "hard but right"},
-        "fear/2": {"Ada": "not a face"},
+        "fear/1": {"Ada": "Wrong label: sad", "Ben B": "Hard, label correct"},
+        "fear/2": {"Ada": "Not a face"},
     }
-    assert said(paths, "validation") == {"fear/1": {"Ada": "ambiguous"}}
+    assert said(paths, "validation") == {"fear/1": {"Ada": "Ambiguous"}}
     assert read_label_reviews(paths)[:2] == given, "nothing is ever lost"
     assert len(read_label_reviews(paths)) == 5
 
@@ -63,7 +63,7 @@ def test_a_verdict_can_be_taken_back_by_its_author_only(paths: RunPaths) -> None
     for by in ("Ada", "Ben"):
         add_label_reviews(paths, by, "train", ["fear/1"], "ambiguous")
     add_label_reviews(paths, "Ada", "train", ["fear/1", "never/judged"], None)
-    assert said(paths) == {"fear/1": {"Ben": "ambiguous"}}
+    assert said(paths) == {"fear/1": {"Ben": "Ambiguous"}}
     rows = label_review_rows(read_label_reviews(paths))
     assert [(row["by"], row["verdict"], row["stands"]) for row in rows] == [
         ("Ada", "ambiguous", False),
@@ -84,17 +84,17 @@ def test_it_shows_where_reviewers_disagree(paths: RunPaths) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"by": "  "}, "Say who you are"),
-        ({"split": "seed-test"}, "'seed-test' is no split"),
-        ({"verdict": "nonsense"}, "'nonsense' is no verdict: choose from label is wrong,"),
-        ({"verdict": "label is wrong"}, "Say what the label should be"),
-        ({"label": "sad"}, "Say what the label should be"),
-        ({"verdict": "label is wrong", "label": "angst"}, "'angst' is no label: choose from angry,"),
-        ({"verdict": "label is wrong", "label": "fear"}, "fear/1 is labelled fear already"),
-        ({"verdict": "label is wrong", "label": "sad", "present": {"happy/1": "fear"}}, "about the label of fear/1"),
-        ({"verdict": "label is wrong", "label": "sad", "present": None}, "Nothing is known about the label of happy/1"),
+        ({"by": "  "}, "Enter your name"),
+        ({"split": "seed-test"}, "Unknown split 'seed-test'"),
+        ({"verdict": "nonsense"}, "Unknown review 'nonsense'. Use one of label is wrong,"),
+        ({"verdict": "label is wrong"}, "A correct label is required"),
+        ({"label": "sad"}, "A correct label is required"),
+        ({"verdict": "label is wrong", "label": "angst"}, "Unknown label 'angst'. Use one of angry,"),
+        ({"verdict": "label is wrong", "label": "fear"}, "“fear” is the current label of fear/1"),
+        ({"verdict": "label is wrong", "label": "sad", "present": {"happy/1": "fear"}}, "Unknown image fear/1"),
+        ({"verdict": "label is wrong", "label": "sad", "present": None}, "Unknown image happy/1"),
         ({"images": []}, "at least one image"),
-        ({"images": ["happy/1", ""]}, "'' is no image id"),
+        ({"images": ["happy/1", ""]}, "Invalid image ID ''"),
         ({"comment": "x" * 2001}, "2,001 characters"),
     ],
 )
@@ -109,14 +109,14 @@ def test_what_is_refused_leaves_no_trace(paths: RunPaths, change: dict[str, Any]
 def test_it_is_the_real_label_that_counts_not_how_an_id_begins(paths: RunPaths) -> None:
     present = {"fear/1": "sad", "row-000001": "fear"}
     add_label_reviews(paths, "Ada", "train", ["fear/1"], "label is wrong", label="fear", present=present)
-    with pytest.raises(RunError, match="row-000001 is labelled fear already"):
+    with pytest.raises(RunError, match="“fear” is the current label of row-000001"):
         add_label_reviews(paths, "Ada", "train", ["row-000001"], "label is wrong", label="fear", present=present)
     assert set(said(paths)) == {"fear/1"}
 
 
 def test_a_run_that_is_gone_is_not_made_anew(paths: RunPaths) -> None:
     shutil.rmtree(paths.folder)
-    with pytest.raises(RunError, match="cannot be written"):
+    with pytest.raises(RunError, match="Can't save the review"):
         add_label_reviews(paths, "Ada", "train", ["fear/1"], "ambiguous")
     assert not paths.folder.exists()
 
@@ -126,7 +126,7 @@ def test_lines_that_make_no_sense_are_passed_over(paths: RunPaths) -> None:
     good = json.loads(paths.reviews.read_text())
     bad: list[Any] = [{}, {**good, "images": "fear/1"}, {**good, "verdict": "?"}, {**good, "images": [3]}, 7]
     paths.reviews.write_text("".join(json.dumps(row) + "\n" for row in [*bad, {**good, "more": 1}]))
-    assert said(paths) == {"fear/1": {"Ada": "ambiguous"}}
+    assert said(paths) == {"fear/1": {"Ada": "Ambiguous"}}
 
 
 _CALLS = st.lists(

@@ -46,9 +46,9 @@ def test_in_sample_predictions_are_called_weaker(fer: Terminal) -> None:
     fer.train(run_id)
     fer("evaluate", run_id, "--split", "train", data=True)
     found = find_suspects([read_run(fer.runs_root, run_id)], "train")
-    assert found.in_sample and "trained on these very images" in found.note
+    assert found.in_sample and "trained on these images; memorized" in found.note
     assert len(found.table) == len(load_split(fer.data_root, "demo", "train"))
-    with pytest.raises(RunError, match="is no split"):
+    with pytest.raises(RunError, match="Unknown split"):
         find_suspects([], "seed-test")
 
 

@@ -37,14 +37,14 @@ def test_a_run_without_a_name_goes_by_its_id(root: Path) -> None:
 
 
 def test_an_id_is_given_once(root: Path, paths: RunPaths) -> None:
-    with pytest.raises(RunError, match="There is already a run 'a-run'"):
+    with pytest.raises(RunError, match="A run named “a-run” already exists"):
         create_run(root, CONFIG, run_id="a-run")
     assert list(QueuePaths(root).drafts.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_written_is_explained(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(RunError, match=r"Cannot write a run folder under .*Not a directory"):
+    with pytest.raises(RunError, match=r"Can't write a run folder under .*Not a directory"):
         create_run(tmp_path / "file" / "runs", CONFIG)
 
 
@@ -60,14 +60,14 @@ def test_drafts_of_the_dead_are_swept_and_those_of_the_living_are_not(root: Path
 
 def test_what_people_may_not_say_is_refused_and_the_old_stays(root: Path, paths: RunPaths) -> None:
     write_meta(paths, lambda meta: meta.model_copy(update={"notes": "keep"}))
-    with pytest.raises(RunError, match=r"Cannot change meta.json of run 'a-run': review: .*\.$"):
+    with pytest.raises(RunError, match=r"Can't change meta.json of run 'a-run': review: .*\.$"):
         write_meta(paths, lambda meta: meta.model_copy(update={"review": "superb"}))
     assert read_run(root, "a-run").meta.notes == "keep"
 
 
 def test_damaged_words_of_people_are_not_written_over(paths: RunPaths) -> None:
     paths.meta.write_text('{"notes": "a long st')
-    with pytest.raises(RunError, match=r"Cannot change meta.json of run 'a-run'"):
+    with pytest.raises(RunError, match=r"Can't change meta.json of run 'a-run'"):
         write_meta(paths, lambda meta: meta.model_copy(update={"starred": True}))
     assert paths.meta.read_text() == '{"notes": "a long st'
 

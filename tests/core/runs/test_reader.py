@@ -74,7 +74,7 @@ def test_running_means_that_a_process_holds_the_lock_and_crashed_that_none_does(
     run = read_run(root, "a-run")
     assert not run.state.is_live
     assert run.problem is not None
-    assert "resume" in run.problem
+    assert "Resume" in run.problem
 
 
 @pytest.mark.parametrize("pid", [1, os.getpid(), 2**22 + 1], ids=["init", "somebody else's", "nobody's"])
@@ -96,7 +96,7 @@ def test_a_silent_process_has_stalled(root: Path, paths: RunPaths) -> None:
         run = read_run(root, "a-run")
         assert run.state is RunState.STALLED
         assert run.state.is_live
-        assert run.problem == "No progress for 3 minutes, though its process is alive."
+        assert run.problem == "Stalled: no progress for 3 min (process still running)."
         set_status(paths, boot_id="another")  # of another machine: its clock says nothing here
         assert read_run(root, "a-run").state is RunState.RUNNING
 
@@ -192,7 +192,7 @@ def test_a_damaged_run_is_one_explained_row_beside_the_others(
     assert run.state is RunState.DAMAGED
     assert not run.state.is_live
     assert run.problem is not None
-    assert run.problem.startswith("Run 'a-run' ")
+    assert run.problem.startswith(("Run 'a-run' ", "Can't read "))
     assert run.problem.endswith(".")
     assert "\n" not in run.problem
     assert read_run(root, "a-run").state is RunState.DAMAGED
@@ -227,9 +227,9 @@ def test_a_damaged_part_is_named_and_the_rest_is_shown(
     [run] = list_runs(root)
     assert run.state is RunState.FINISHED
     assert run.problem is not None
-    assert run.problem.startswith(f"Its {name} cannot be used: ")
+    assert run.problem.startswith(f"Can't use {name}: ")
     assert re.search(
-        r"it is (damaged|missing);|this version cannot use its entry '[a-z_]+';|Is a directory;", run.problem
+        r"file is (corrupt|missing);|this version can't use its entry '[a-z_]+';|Is a directory;", run.problem
     )
     assert not re.search("json_|JSON|line 1|Input|validation error|EOF", run.problem)
     assert (run.config is None) == (name == "config.json")
@@ -257,7 +257,7 @@ def test_a_folder_of_runs_that_was_there_and_is_gone_is_no_first_visit(root: Pat
     reader = RunReader(root)
     assert len(reader.list()) == 1
     root.rename(root.with_name("elsewhere"))
-    with pytest.raises(RunError, match=r"The folder of all runs, .*, is gone: mount it again"):
+    with pytest.raises(RunError, match=r"Runs folder not found: .*\. Remount or restore it"):
         reader.list()
     root.with_name("elsewhere").rename(root)
     assert len(reader.list()) == 1
@@ -266,7 +266,7 @@ def test_a_folder_of_runs_that_was_there_and_is_gone_is_no_first_visit(root: Pat
 def test_there_are_no_runs_where_there_is_no_folder(tmp_path: Path) -> None:
     assert list_runs(tmp_path / "nowhere") == []
     (tmp_path / "file").touch()
-    with pytest.raises(RunError, match=r"Cannot read the runs under .*Not a directory"):
+    with pytest.raises(RunError, match=r"Can't read the runs under .*Not a directory"):
         list_runs(tmp_path / "file")
 
 
@@ -337,9 +337,9 @@ def test_a_run_is_found_by_id_beginning_and_folder(root: Path, monkeypatch: pyte
     assert find_run(Path("elsewhere"), f"{root / '20261123-wise-owl'}/").id == "20261123-wise-owl"
     monkeypatch.chdir(root)
     assert find_run(Path("elsewhere"), "./20261123-wise-owl").id == "20261123-wise-owl"
-    with pytest.raises(RunError, match="'20261122' fits 2 runs: give more of the id"):
+    with pytest.raises(RunError, match=r"'20261122' matches 2 runs\. Enter more of the ID"):
         find_run(root, "20261122")
-    with pytest.raises(RunError, match=r"There is no run '2025' under .*: see `python -m core runs list`"):
+    with pytest.raises(RunError, match=r"Run “2025” not found. List all runs with `python -m core runs list`"):
         find_run(root, "2025")
 
 
@@ -369,10 +369,10 @@ def test_a_second_look_reads_only_what_has_changed(root: Path, monkeypatch: pyte
     }
     assert read == [changed.meta, changed.summary]
     changed.summary.write_text('{"epochs_done": ')
-    assert "summary.json cannot be used" in str(reader.read("run-1").problem)
+    assert "Can't use summary.json" in str(reader.read("run-1").problem)
     shutil.rmtree(changed.folder)
     assert [run.id for run in reader.list()] == ["run-2", "run-0"]
-    with pytest.raises(RunError, match="There is no run 'run-1'"):
+    with pytest.raises(RunError, match="Run “run-1” not found"):
         reader.read("run-1")
 
 

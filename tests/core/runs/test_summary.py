@@ -151,7 +151,7 @@ def no_json(name: str) -> None:
 def test_the_command_line_shows_it_beside_the_others(runs_root: Path, pair: Pair) -> None:
     good, odd, usable = pair
     problem = read_run(runs_root, odd.id).problem
-    assert problem is None if usable else problem and problem.startswith("Its summary.json cannot be used: ")
+    assert problem is None if usable else problem and problem.startswith("Can't use summary.json: ")
     assert read_run(runs_root, good.id).problem is None
     lines = fer(runs_root, "list").splitlines()
     assert [len([line for line in lines if line.startswith(run.id)]) for run in (good, odd)] == [1, 1]
@@ -195,6 +195,6 @@ def test_pages_show_it_beside_the_others(
     app = open_page("run", run=odd.id)
     assert not app.exception
     problems = [element.value.replace("\\", "") for element in app.error]
-    assert ["summary.json cannot be used" in problem for problem in problems] == [True] * (not usable)
+    assert ["Can't use summary.json" in problem for problem in problems] == [True] * (not usable)
     app = open_page("compare", runs=f"{good.id},{odd.id}")
     assert not app.exception and not app.error

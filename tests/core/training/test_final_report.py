@@ -208,4 +208,4 @@ def test_validation_stands_twice_and_epochs_are_chosen_by_the_corrected_one(fer:
     again = json.loads(paths.status.read_text())
     paths.status.write_text(json.dumps({**again, "state": "queued"}))
     assert work(paths, fer.data_root, "cpu", StopFlag(paths), _train) == 1
-    assert "corrections.json with the list 'list' is missing" in str(read_run(fer.runs_root, paths.run_id).problem)
+    assert "lacks its correction set 'list'" in str(read_run(fer.runs_root, paths.run_id).problem)

@@ -28,7 +28,7 @@ def test_a_list_changes_the_training_images_it_names(demo_root: Path) -> None:
     expected[9] = LABELS.index("surprise")
     assert np.array_equal(data.labels.numpy(), np.delete(expected, 5))
     assert data.corrected is None, "it leaves validation alone"
-    with pytest.raises(RunError, match="made on other data"):
+    with pytest.raises(RunError, match="made for "):
         load_data(config, demo_root, choose_compute(config), found.model_copy(update={"data_fingerprint": "0"}))
 
 
@@ -39,5 +39,5 @@ def test_a_list_that_leaves_nothing_is_refused(demo_root: Path) -> None:
         found = corrections_for(
             demo_root, *({"split": split, "image": str(image), "action": "exclude"} for image in ids)
         )
-        with pytest.raises(DataError, match=f"leaves? out every {'training' if split == 'train' else split} image"):
+        with pytest.raises(DataError, match=f"excludes? all {'training' if split == 'train' else split} images"):
             load_data(config, demo_root, choose_compute(config), found)

@@ -16,7 +16,7 @@ def test_one_import_at_a_time() -> None:
         wait_for(lambda: False, seconds=0.3)
 
     importer.start(fail)  # type: ignore[arg-type]
-    with pytest.raises(Exception, match="Another import is running"):
+    with pytest.raises(Exception, match="Another import is in progress"):
         importer.start(fail)  # type: ignore[arg-type]
     wait_for(lambda: not importer.look().running, what="the import")
-    assert "unexpectedly" in importer.look().error
+    assert "See the server log" in importer.look().error

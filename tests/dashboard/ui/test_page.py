@@ -13,7 +13,7 @@ def test_what_the_address_holds_is_in_no_clicks_way(open_page: Opener, write: Wr
         assert app.title[0].value == "Train" and not app.error, query
     app = open_page("run", run=run.id, tab="Review")
     app.button(key="clone").click().run()
-    assert app.query_params["clone"] == run.id and "Cloned from" in words(app)
+    assert app.query_params["clone"] == run.id and "New run based on" in words(app)
     app = open_page("run", run=run.id, tab="Review")
     app.button(key="delete").click()
     app.run()
@@ -24,5 +24,5 @@ def test_what_the_address_holds_is_in_no_clicks_way(open_page: Opener, write: Wr
 
 def test_pages_are_left_in_one_way() -> None:
     files = sorted((PROJECT_ROOT / "dashboard").rglob("*.py"))
-    leaving = {file.name: file.read_text().count("switch_page(") for file in files}
-    assert {name: count for name, count in leaving.items() if count} == {"page.py": 1}
+    leaving = {str(file.relative_to(PROJECT_ROOT)): file.read_text().count("switch_page(") for file in files}
+    assert {name: count for name, count in leaving.items() if count} == {"dashboard/ui/page.py": 1}

@@ -88,7 +88,7 @@ def test_real_zip_cut_short_is_refused(tmp_path: Path, data_root: Path, share: f
     cut = tmp_path / "cut.zip"
     with REAL_ZIP.open("rb") as whole:
         cut.write_bytes(whole.read(int(REAL_ZIP.stat().st_size * share)))
-    refused(cut, data_root, "'cut.zip' is damaged or cut short")
+    refused(cut, data_root, "'cut.zip' is corrupt or truncated")
 
 
 # --- forms and layouts
@@ -144,8 +144,8 @@ def test_other_numbers_must_be_accepted(tmp_path: Path, data_root: Path) -> None
     with pytest.raises(CountsDifferError) as caught:
         import_dataset(path, data_root)
     assert str(caught.value) == (
-        "21 of the 21 numbers of images are not the published ones, the first being train/angry with 2 instead of "
-        "3,995: check the source, or go on anyway with `--accept-differences` or the tick box on the Data page."
+        "21 of 21 class counts differ from the published ones (first: train/angry has 2 images instead of 3,995). "
+        "Check the source, or import it anyway with `--accept-differences` or the check box on the Data page."
     )
     assert caught.value.differences[0] == {"split": "train", "label": "angry", "found": 2, "published": 3995}
     assert not data_root.exists()
@@ -159,14 +159,14 @@ def test_other_numbers_must_be_accepted(tmp_path: Path, data_root: Path) -> None
 
 
 def test_missing_path(tmp_path: Path, data_root: Path) -> None:
-    refused(tmp_path / "none.zip", data_root, "There is no file or folder", "none.zip", "msambare/fer2013")
+    refused(tmp_path / "none.zip", data_root, "File not found: ", "none.zip", "Supported: Kaggle zip or folder")
 
 
 @pytest.mark.parametrize("content", [b"", b"P", b"PK", b"a,b\n1,2\n"])
 def test_other_forms_are_told_what_is_accepted(tmp_path: Path, data_root: Path, content: bytes) -> None:
     path = tmp_path / "fer2013.csv"
     path.write_bytes(content)
-    refused(path, data_root, "'fer2013.csv' cannot be imported", "train/<class>/*.jpg")
+    refused(path, data_root, "Can't import 'fer2013.csv'", "Supported: Kaggle zip or folder")
 
     # A changed digit in a file name or class is seen by no checksum; but then the numbers differ, which users confirm.
 
@@ -178,8 +178,8 @@ def test_other_forms_are_told_what_is_accepted(tmp_path: Path, data_root: Path, 
         (b"this is text", "not a readable JPEG or PNG image"),
         (picture(kind="GIF"), "not a readable JPEG or PNG image"),
         (picture(np.arange(2304, dtype=np.uint8).reshape(48, 48))[:700], "not a readable JPEG or PNG image"),
-        (picture(size=(48, 47)), "48x47 pixels"),
-        (picture(size=(480, 480)), "480x480 pixels"),
+        (picture(size=(48, 47)), "48×47 pixels"),
+        (picture(size=(480, 480)), "480×480 pixels"),
         (picture(mode="RGBA", kind="PNG"), "not 8-bit gray"),
         (picture(mode="LA", kind="PNG"), "not 8-bit gray"),
         (picture(mode="I;16", kind="PNG"), "not 8-bit gray"),
@@ -193,7 +193,7 @@ def test_unusable_images_are_counted_and_the_first_is_named(
     make = {"zip": make_zip, "folder": make_folder}[form]
     extra = {"train/happy/Training_8.jpg": data, "train/sad/Training_9.jpg": data}
     path = make(tmp_path / "set", small_files() | extra)
-    refused(path, data_root, f"2 of 30 images cannot be used, the first being 'train/happy/Training_8.jpg' ({reason})")
+    refused(path, data_root, f"2 of 30 images are unusable (first: 'train/happy/Training_8.jpg' ({reason}))")
 
 
 def test_colour_image_is_not_gray(tmp_path: Path, data_root: Path) -> None:

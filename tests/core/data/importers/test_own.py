@@ -1,4 +1,4 @@
-"""A team's own pictures: any size and format, divided the same way every time, refused with counts."""
+"""Custom datasets: images of any size and format, split the same way every time, rejected with counts."""
 
 import io
 import json
@@ -125,8 +125,8 @@ def test_names_in_capitals_and_mapped_names(tmp_path: Path, root: Path) -> None:
     renamed = {name.replace("happy/", "Happiness/").replace("sad/", "SAD/"): data for name, data in files.items()}
     renamed |= {"contempt/1.jpg": b"not even a picture"}
     path = folder(tmp_path / "set", renamed)
-    not_own(path, root, "2 folders that are no class", "'Happiness' (5)", "'contempt' (1)", "'Happiness=happy'")
-    not_own(path, root, "'sat', which is no class", mapping={"happiness": "sat"})
+    not_own(path, root, "2 folders that are not classes", "'Happiness' (5)", "'contempt' (1)", "'Happiness=happy'")
+    not_own(path, root, "'sat', which is not a class", mapping={"happiness": "sat"})
     info = import_own(path, root, name="mine", mapping=parse_mapping(["happiness=happy", "Contempt = -"]))
     assert info.total == 35
 
@@ -151,7 +151,7 @@ def test_unreadable_pictures_are_counted_or_left_out(tmp_path: Path, root: Path)
         "sad/cut.png": photo(5, 1)[:99],
     }
     path = folder(tmp_path / "set", files)
-    not_own(path, root, "3 of 38 pictures in 'set' cannot be read, the first being 'happy/notes.txt' (is not a picture")
+    not_own(path, root, "3 of 38 images in 'set' are unreadable (first: 'happy/notes.txt' is not a supported image)")
     assert import_own(path, root, name="mine", skip_unreadable=True).skipped == 3
     assert list_datasets(root)[0].total == 35
     os.mkfifo(path / "happy" / "pipe.jpg")
@@ -167,13 +167,13 @@ def test_unreadable_pictures_are_counted_or_left_out(tmp_path: Path, root: Path)
             {name: data for name, data in photos(4).items() if name[:3] in ("ang", "hap")},
             ["5 of the seven classes, disgust, fear, neutral, sad, surprise (found: angry 4, happy 4)"],
         ),
-        (photos(2), ["too few different pictures in 7 classes (angry 2,", "at least 3 in each"]),
-        (photos(4) | {"train/sad/x.jpg": b"x"}, ["1 pictures below train, validation or test and 28 beside"]),
+        (photos(2), ["too few unique images in 7 classes (angry 2,", "at least 3"]),
+        (photos(4) | {"train/sad/x.jpg": b"x"}, ["1 images in train, validation or test and 28 outside"]),
         (
             photos(3, "test/") | {n: d for n, d in photos(3, "train/").items() if "/fear/" not in n},
             ["1 of the seven classes, fear"],
         ),
-        ({name: photo(0, 0) for name in photos(5)}, ["too few different pictures in 7 classes"]),
+        ({name: photo(0, 0) for name in photos(5)}, ["too few unique images in 7 classes"]),
     ],
 )
 def test_what_is_refused(tmp_path: Path, root: Path, files: dict[str, bytes], parts: list[str]) -> None:
@@ -183,12 +183,12 @@ def test_what_is_refused(tmp_path: Path, root: Path, files: dict[str, bytes], pa
 
 def test_names_and_paths_that_are_refused(tmp_path: Path, root: Path) -> None:
     path = folder(tmp_path / "set", photos(4))
-    for name, part in (("fer2013", "is the name of FER2013 itself"), ("../x", "is not a name for a data set")):
+    for name, part in (("fer2013", "is reserved"), ("../x", "Invalid dataset name")):
         with pytest.raises(DataError, match=part):
             import_own(path, root, name=name)
-    not_own(tmp_path / "none", root, "There is no file or folder")
-    not_own(path / "happy" / "0.img", root, "cannot be imported")
-    with pytest.raises(DataError, match="'happy' maps nothing: write folder=class"):
+    not_own(tmp_path / "none", root, "File not found: ")
+    not_own(path / "happy" / "0.img", root, "Can't import")
+    with pytest.raises(DataError, match=r"Invalid mapping 'happy'\. Use folder=class"):
         parse_mapping(["happy"])
 
 

@@ -33,7 +33,7 @@ def test_zip_cut_at_every_length_is_refused(tmp_path: Path, data_root: Path) -> 
     cut = tmp_path / "cut.zip"
     for length in [*range(4, len(whole), 211), *range(len(whole) - 30, len(whole))]:
         cut.write_bytes(whole[:length])
-        refused(cut, data_root, "'cut.zip' is damaged or cut short: download or copy it again.")
+        refused(cut, data_root, "'cut.zip' is corrupt or truncated. Download or copy it again.")
 
 
 def test_zip_with_any_byte_changed_is_refused_or_right(tmp_path: Path, data_root: Path) -> None:
@@ -68,7 +68,7 @@ def test_links_are_refused(tmp_path: Path, data_root: Path) -> None:
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(link, "/etc/passwd")
-    refused(path, data_root, "Training_8.jpg' is a link or a special file")
+    refused(path, data_root, "Training_8.jpg' in 'a.zip' is a link or a special file")
 
 
 def test_same_name_twice_is_refused(tmp_path: Path, data_root: Path) -> None:
@@ -88,7 +88,7 @@ def test_password_and_unusual_compression_are_refused(tmp_path: Path, data_root:
 
 def test_entry_that_unpacks_to_much_is_refused(tmp_path: Path, data_root: Path) -> None:
     path = make_zip(tmp_path / "a.zip", small_files() | {"train/happy/Training_8.jpg": bytes(5_000_000)})
-    refused(path, data_root, "Training_8.jpg' unpacks to 5,000,000 bytes")
+    refused(path, data_root, "Training_8.jpg' in 'a.zip' unpacks to 5,000,000 bytes")
 
 
 def test_entry_that_lies_about_its_size_takes_no_memory(tmp_path: Path, data_root: Path) -> None:
@@ -99,7 +99,7 @@ def test_entry_that_lies_about_its_size_takes_no_memory(tmp_path: Path, data_roo
     content[directory + 24 : directory + 28] = struct.pack("<I", 2000)
     path.write_bytes(content)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    refused(path, data_root, "damaged")
+    refused(path, data_root, "corrupt")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KiB
 
 
@@ -114,10 +114,10 @@ def test_too_many_files_and_too_many_bytes_are_refused(
         refused(folder, data_root, "more than 20 files")
     with monkeypatch.context() as patch:
         patch.setattr(sources, "_MAX_TOTAL_BYTES", 10_000)
-        refused(path, data_root, "is refused, since it holds more than")
+        refused(path, data_root, "Rejected: 'a.zip' contains more than")
     with monkeypatch.context() as patch:
         patch.setattr(archives, "_MAX_DIRECTORY_BYTES", 1000)
-        refused(path, data_root, "damaged")
+        refused(path, data_root, "corrupt")
 
 
 def test_control_characters_do_not_reach_the_message(tmp_path: Path, data_root: Path) -> None:

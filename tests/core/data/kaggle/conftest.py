@@ -99,7 +99,7 @@ def works(data_root: Path) -> None:
 
 
 def failed(data_root: Path, *parts: str, silence: float = LONG) -> Download:
-    """It failed with one sentence that says what to do."""
+    """It failed with a message that says what to do."""
     ended = download(data_root, silence)
     assert ended.state == "failed"
     assert all(part in ended.error for part in parts), ended.error

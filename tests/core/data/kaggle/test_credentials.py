@@ -50,21 +50,21 @@ def test_the_secret_is_nowhere_but_in_its_file(
 @pytest.mark.parametrize(
     ("text", "user", "part"),
     [
-        ("", "", "No Kaggle token was given"),
-        ("short", "", "no Kaggle token"),
-        ("two words of secret-canary", "", "no Kaggle token"),
-        ("secret-canary-ü-0123456789", "", "no Kaggle token"),
-        (KEY, "", "needs its user name"),
-        (KEY, "ada lovelace", "no Kaggle user name"),
-        ("{", "", "malformed, since it is no JSON"),
-        ('{"username": "secret-canary"', "", "malformed, since it is no JSON"),
-        ('["secret-canary"]', "", "does not hold a user name and a key"),
-        ("{}", "", "its username and its key cannot be right"),
-        ('{"username": "ada", "key": ""}', "", "its key cannot be right"),
-        ('{"username": "ada", "key": ["secret-canary"]}', "", "its key cannot be right"),
-        ('{"username": 7, "key": "secret-canary-0123456789"}', "", "its username cannot be right"),
-        ("[" * 9000, "", "malformed"),
-        ("x" * 100_000, "", "malformed"),
+        ("", "", "No Kaggle token entered"),
+        ("short", "", "not a valid Kaggle token"),
+        ("two words of secret-canary", "", "not a valid Kaggle token"),
+        ("secret-canary-ü-0123456789", "", "not a valid Kaggle token"),
+        (KEY, "", "also need the username"),
+        (KEY, "ada lovelace", "Invalid Kaggle username"),
+        ("{", "", "not valid JSON"),
+        ('{"username": "secret-canary"', "", "not valid JSON"),
+        ('["secret-canary"]', "", "has no username and key"),
+        ("{}", "", "an invalid username and key"),
+        ('{"username": "ada", "key": ""}', "", "an invalid key"),
+        ('{"username": "ada", "key": ["secret-canary"]}', "", "an invalid key"),
+        ('{"username": 7, "key": "secret-canary-0123456789"}', "", "an invalid username"),
+        ("[" * 9000, "", "not valid JSON"),
+        ("x" * 100_000, "", "has no username and key"),
     ],
 )
 def test_what_is_no_credentials(text: str, user: str, part: str) -> None:
@@ -93,5 +93,5 @@ def test_credentials_are_kept_replaced_and_removed(machine: Path) -> None:
 def test_a_malformed_file_of_the_machine_is_named(machine: Path, data_root: Path) -> None:
     (machine / ".kaggle").mkdir()
     (machine / ".kaggle" / "kaggle.json").write_text('{"username": "ada"')
-    with pytest.raises(DataError, match=r"^~/.kaggle/kaggle.json of this machine cannot be used, .* malformed"):
+    with pytest.raises(DataError, match=r"^~/.kaggle/kaggle.json on this machine is malformed"):
         start_download(data_root)

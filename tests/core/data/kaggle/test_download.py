@@ -60,7 +60,9 @@ def test_the_real_zip(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_credentials(data_root: Path, server: StandIn) -> None:
-    with pytest.raises(DataError, match=r"^There is no Kaggle token on this machine: .*kaggle\.com/settings/api\.$"):
+    with pytest.raises(
+        DataError, match=r"^No Kaggle token on this machine\. Create one at .*kaggle\.com/settings/api "
+    ):
         start_download(data_root)
     assert look(data_root) is None
 
@@ -69,7 +71,7 @@ def test_too_little_space(data_root: Path, server: StandIn, monkeypatch: pytest.
     credentials.keep(parse_credentials(TOKEN))
     with monkeypatch.context() as small:
         small.setattr("core.data.kaggle.download._SPARE_BYTES", 10**15)
-        with pytest.raises(DataError, match=r"too full, since FER2013 needs .* MB are free: free some space"):
+        with pytest.raises(DataError, match=r"Not enough disk space .* FER2013 needs .* MB are free\. Free some space"):
             start_download(data_root)
 
 
@@ -89,17 +91,17 @@ def test_a_refusal_without_a_reason_of_the_system_still_says_something(
     (tmp_path / ".download" / "fer2013.zip").touch()
     monkeypatch.setattr(Path, "touch", refuse)
     monkeypatch.setattr(Path, "unlink", refuse)
-    with pytest.raises(DataError, match=f"cannot be cancelled: {says}\\.$"):
+    with pytest.raises(DataError, match=f"Can't cancel the download: {says}\\.$"):
         cancel(tmp_path)
-    with pytest.raises(DataError, match=f"cannot be removed: {says}\\.$"):
+    with pytest.raises(DataError, match=f"Can't remove the partial download: {says}\\.$"):
         forget(tmp_path)
 
 
 def test_one_at_a_time_and_cancel(data_root: Path, server: StandIn) -> None:
     slow_start(data_root, server)
-    with pytest.raises(DataError, match="is being downloaded already"):
+    with pytest.raises(DataError, match="is already being downloaded"):
         start_download(data_root)
-    with pytest.raises(DataError, match="cancel that first"):
+    with pytest.raises(DataError, match="Cancel the download first"):
         forget(data_root)
     cancel(data_root)
     ended = wait(data_root)

@@ -16,16 +16,16 @@ from tests.kaggle_stand_in import TOKEN, StandIn
 def test_offline(data_root: Path, server: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     credentials.keep(parse_credentials(LEGACY))
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    failed(data_root, "cannot be reached", "check network and proxy")
+    failed(data_root, "Can't reach Kaggle", "Check network and proxy")
     monkeypatch.setenv("http_proxy", server.environment["http_proxy"])
     works(data_root)
 
 
 def test_a_server_that_falls_silent(data_root: Path, server: StandIn) -> None:
     credentials.keep(parse_credentials(TOKEN))
-    for byte, kept in ((-1, ""), (0, ""), (1_500_000, "1.0 MB that arrived are kept")):
+    for byte, kept in ((-1, ""), (0, ""), (1_500_000, "1.0 MB kept.")):
         server.stalls_at = byte
-        failed(data_root, "sent nothing for 3 s", kept, silence=SHORT)
+        failed(data_root, "No data from Kaggle for 3 s", kept, silence=SHORT)
     server.stalls_at = None
     works(data_root)
 
@@ -33,7 +33,7 @@ def test_a_server_that_falls_silent(data_root: Path, server: StandIn) -> None:
 def test_a_break_at_half_is_resumed(data_root: Path, server: StandIn) -> None:
     credentials.keep(parse_credentials(TOKEN))
     server.breaks_at = len(server.content) // 2
-    failed(data_root, "sent nothing for", "that arrived are kept", silence=SHORT)
+    failed(data_root, "No data from Kaggle for", "MB kept.", silence=SHORT)
     server.breaks_at = None
     server.asked.clear()
     works(data_root)
@@ -46,7 +46,7 @@ def test_a_corrupt_zip_of_the_right_size_is_removed(data_root: Path, server: Sta
     whole = server.content
     place = whole.index(b"train/")  # in the first header of an image
     server.content = whole[: place + 100] + bytes(400) + whole[place + 500 :]
-    failed(data_root, "is damaged, and was removed")
+    failed(data_root, "was corrupt and has been removed")
     assert looked(data_root).kept_bytes == 0
     server.content = whole
     works(data_root)
@@ -59,7 +59,7 @@ def test_killed_it_is_interrupted_and_its_client_goes_too(data_root: Path, serve
     [ours] = [each for each in downloads_of(data_root) if "core.data.kaggle.process" in each.info["cmdline"]]
     ours.send_signal(signal.SIGKILL)
     wait_for(lambda: looked(data_root).state == "interrupted", 60, "being interrupted")
-    assert "was interrupted" in looked(data_root).sentence
+    assert "Download interrupted." in looked(data_root).sentence
     wait_for(lambda: downloads_of(data_root) == [], 60, "the client's end")
     forget(data_root)
     server.content, server.bytes_per_second = whole, 0

@@ -14,9 +14,9 @@ def test_curves_stay_small_and_end_at_the_last_point(write: Writer) -> None:
     epochs, steps = cache.history(run.paths.epochs), cache.history(run.paths.steps)
     train, validation = (part["source"] for part in training_curves(epochs, steps, "loss", "step", 0.9, 80)["dataset"])
     assert len(train) <= MAX_POINTS and train["step"].iloc[-1] == validation["step"].iloc[-1] == 3200
-    assert train["train"].std() < train["train, each step"].std()
+    assert train["train"].std() < train["train (raw)"].std()
     train, _ = (part["source"] for part in training_curves(epochs, steps, "accuracy", "epoch", 0.0, 80)["dataset"])
-    assert train["epoch"].iloc[-1] == 40 and train["train"].equals(train["train, each step"])
+    assert train["epoch"].iloc[-1] == 40 and train["train"].equals(train["train (raw)"])
 
 
 def test_lines_over_time_are_scaled_thinned_and_left_out_where_empty() -> None:

@@ -30,7 +30,7 @@ def test_a_path_that_is_no_data_set_is_refused(open_page: Opener, tmp_path: Path
     app.button(key="import-path").click().run()
     wait_for(lambda: not cache.importer().look().running, what="the import")
     app.run()
-    assert "There is no file or folder" in words(app)
+    assert "File not found: " in words(app)
     assert not list(tmp_path.glob("data/*"))
 
 

@@ -45,7 +45,7 @@ def test_own_pictures_are_imported_and_audited(page: AppTest, tmp_path: Path) ->
             face = Image.fromarray(draw_face(label, np.random.default_rng([label, number])))
             face.resize((90, 70)).save(folder / f"{number}.png")
     (tmp_path / "faces/sad/0.png").write_bytes((tmp_path / "faces/fear/0.png").read_bytes())
-    (tmp_path / "faces/sad/x.jpg").write_bytes(b"no picture")
+    (tmp_path / "faces/sad/x.jpg").write_bytes(b"not an image")
 
     def submit() -> str:
         page.button(key="import-own").click().run()
@@ -57,7 +57,7 @@ def test_own_pictures_are_imported_and_audited(page: AppTest, tmp_path: Path) ->
     page.text_input(key="own-name").set_value("mine").run()
     assert "1 folder that is no class, 'Happiness' (5)" in submit()
     page.text_input(key="own-mapping").set_value("happiness=happy,").run()
-    assert "1 of 36 pictures in 'faces' cannot be read" in submit()
+    assert "1 of 36 images in 'faces' are unreadable" in submit()
     page.checkbox(key="own-skip").check().run()
     shown = submit()
     assert not page.exception and not page.error

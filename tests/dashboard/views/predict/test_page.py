@@ -16,9 +16,9 @@ from streamlit.testing.v1 import AppTest
 
 from core.data.dataset import load_split
 from core.models.cnn import build_model
-from core.prediction.batch import frame_picture, predict_pictures
-from core.prediction.pictures import Picture
-from core.prediction.predictor import Framed, Predictor, limit_threads
+from core.prediction.batch import predict_images, read_and_crop
+from core.prediction.pictures import ImageFile
+from core.prediction.predictor import FaceCrops, Predictor, limit_threads
 from core.review.runs import annotate
 from core.runs.reader import read_run
 from dashboard.state import cache
@@ -133,7 +133,7 @@ def test_two_networks_answer_side_by_side(
 def test_weights_of_ones_own_are_checked(open_predict: Callable[..., AppTest], run: FakeRun, demo_root: Path) -> None:
     app = open_predict(("0.png", crop(demo_root), "image/png"))
     app.file_uploader(key="weights").set_value(("bad.pth", b"no weights", "")).run()
-    assert "'bad.pth' is damaged or no file of weights" in words(app)
+    assert "'bad.pth' is not a valid weights file" in words(app)
     buffer = io.BytesIO()
     torch.save(build_model("cnn-model-1").state_dict(), buffer)
     app.file_uploader(key="weights").set_value(("fer2013_model_2.pth", buffer.getvalue(), "")).run()
@@ -149,15 +149,15 @@ def test_the_page_says_what_the_pipeline_says_and_computes_only_what_is_new(
 ) -> None:
     kept, looked_at = work.Memory(), []
 
-    def frame(picture: Picture, **options: Any) -> Framed:
+    def frame(picture: ImageFile, **options: Any) -> FaceCrops:
         looked_at.append(picture.key)
-        return frame_picture(picture, **options)
+        return read_and_crop(picture, **options)
 
     monkeypatch.setattr(work, "memory", lambda: kept)
-    monkeypatch.setattr("core.prediction.batch.frame_picture", frame)
+    monkeypatch.setattr("core.prediction.batch.read_and_crop", frame)
     networks = [work.Network(key, key, None, lambda: Predictor.load(run.paths.weights)) for key in "ab"]
-    pictures = [Picture("face.png", partial(crop, demo_root, number), str(number)) for number in range(3)]
-    pictures[1] = Picture("face.png", lambda: b"broken", "1")
+    pictures = [ImageFile("face.png", partial(crop, demo_root, number), str(number)) for number in range(3)]
+    pictures[1] = ImageFile("face.png", lambda: b"broken", "1")
 
     def results(count: int) -> list[work.Result]:
         return work.results(pictures[:count], networks, False, 1.0, lambda *_: None)
@@ -165,7 +165,7 @@ def test_the_page_says_what_the_pipeline_says_and_computes_only_what_is_new(
     results(2)
     found = results(3)
     assert looked_at == ["0", "1", "2"]  # once for both networks
-    expected = list(predict_pictures(networks[0].load(), pictures))
+    expected = list(predict_images(networks[0].load(), pictures))
     for result, photo in zip(found, expected, strict=True):
         assert [each.problem for each in result.photos] == [photo.problem] * 2
         for each in result.photos:

@@ -44,11 +44,11 @@ def test_a_run_that_does_not_stop_can_be_killed(
     run = write("stalled", done=1)
     run.paths.stop_request.touch()
     app = open_page("run", run=run.id)
-    assert "Stopping …" in words(app) and "Kill it" not in words(app)
+    assert "Stopping…" in words(app) and "Force stop" not in words(app)
     long_ago = time.time() - 40
     os.utime(run.paths.stop_request, (long_ago, long_ago))
     app = open_page("run", run=run.id)
-    assert "Work since its last checkpoint is lost" in words(app)
+    assert "Progress since the last checkpoint will be lost." in words(app)
     app.button(key="kill").click().run()
     assert killed == [run.id]
 

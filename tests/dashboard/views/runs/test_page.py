@@ -69,7 +69,7 @@ def test_a_damaged_folder_is_one_explained_row(open_runs: Opener, four: dict[str
     app = open_runs()
     assert set(names(app)) == set(four)
     row = app.dataframe[0].value.set_index("name").loc["broken"]
-    assert row["state"] == ["✕ damaged"] and "no readable status.json" in row["error"]
+    assert row["state"] == ["✗ Unreadable"] and "Can't read status.json" in row["error"]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_link_restores_the_filters(
     app = open_runs(**query)
     assert sorted(names(app)) == expected.split()
     if not expected:
-        assert "No run matches" in app.info[0].value
+        assert "No matching runs" in app.info[0].value
 
 
 def test_a_link_restores_order_and_columns(open_runs: Opener, four: dict[str, FakeRun]) -> None:
@@ -119,7 +119,7 @@ def test_many_runs_come_in_pages_and_read_only_the_curves_shown(open_runs: Opene
         cache.accuracy_curve = original
     everything = [run.name for run in list_runs(runs_root)]
     assert names(app) == everything[50:100] and len(looked) == 50
-    assert any("51 to 100 of 120 runs" in caption.value for caption in app.caption)
+    assert any("51–100 of 120 runs" in caption.value for caption in app.caption)
     app = open_runs(page="3", archived="true")
     assert len(names(app)) == 20
     app.multiselect(key="state").set_value(["damaged"]).run()
@@ -173,7 +173,7 @@ def test_deleting_names_what_is_lost_and_spares_what_trains(
 def test_deleting_the_shipped_run_asks_twice(open_runs: Opener, four: dict[str, FakeRun], runs_root: Path) -> None:
     shipped = four["alpha"].paths.folder.rename(runs_root / "reference-of-a-test")
     app = tick(open_runs(sort="Name"), 0, 1)
-    assert any("is the run shipped with the project" in warning.value.replace("\\", "") for warning in app.warning)
+    assert any("is shipped with the project" in warning.value.replace("\\", "") for warning in app.warning)
     assert app.button(key="delete").disabled
     app.checkbox(key="delete-shipped").check()
     tick(app, 0, 1).button(key="delete").click().run()
@@ -194,4 +194,4 @@ def test_runs_can_be_searched(open_page: Opener, write: Writer) -> None:
     assert "alpha" not in words(open_page("runs", q="beta"))
     app = open_page("runs", state="finished")
     assert "alpha" in words(app) and "beta" not in words(app)
-    assert "No run matches" in words(open_page("runs", q="gamma"))
+    assert "No matching runs" in words(open_page("runs", q="gamma"))

@@ -22,7 +22,7 @@ def test_train_starts_one_run_for_a_double_click(
 ) -> None:
     monkeypatch.setattr(control, "ensure_runner", lambda *_: None)
     app = open_page("train")
-    assert "about" in words(app) and "python -m core train --preset original --set dataset=demo" in words(app)
+    assert "About" in words(app) and "python -m core train --preset original --set dataset=demo" in words(app)
     app.number_input(key="field-epochs").set_value(2).run()
     app.text_input(key="run-name").set_value("a 'quoted' name").run()
     assert "--set epochs=2" in words(app)
@@ -70,14 +70,14 @@ def test_a_link_chooses_the_preset_once_also_by_its_old_name(open_page: Opener, 
 
 def test_a_link_to_a_preset_that_does_not_exist_says_so(open_page: Opener) -> None:
     app = open_page("train", preset="nope")
-    assert "Unknown preset 'nope': choose one of original, best, quick." in words(app)
+    assert "Unknown preset 'nope'. Use one of original, best, quick." in words(app)
     assert app.radio(key="preset").value == "original"
 
 
 def test_a_wrong_setting_is_explained_and_cannot_be_started(open_page: Opener) -> None:
     app = open_page("train")
     app.number_input(key="field-learning_rate").set_value(0.0).run()
-    assert "learning_rate is 0.0, but should be greater than 0" in words(app)
+    assert "Learning rate must be greater than 0 (got 0)." in words(app)
     assert all(button.disabled for button in app.button if button.label == "Start training")
 
 
@@ -101,7 +101,7 @@ def test_a_clone_fills_the_form_and_remembers_its_parent(
     monkeypatch.setattr(control, "ensure_runner", lambda *_: None)
     run = write("finished", name="The [parent]", epochs=3, seed=77)
     app = open_page("train", clone=run.id)
-    assert "Cloned from **The [parent]**" in words(app)
+    assert "New run based on **The [parent]**" in words(app)
     assert app.number_input(key="field-seed").value == 77
     assert f"python -m core runs clone {run.id}" in words(app)
     app.number_input(key="field-epochs").set_value(5).run()
@@ -116,11 +116,11 @@ def test_a_clone_fills_the_form_and_remembers_its_parent(
 
 
 def test_a_clone_of_what_is_gone_or_damaged_says_so(open_page: Opener, write: Writer) -> None:
-    assert "There is no run 'gone'" in words(open_page("train", clone="gone"))
+    assert "Run “gone” not found." in words(open_page("train", clone="gone"))
     run = write("finished", epochs=2)
     run.paths.config.write_text("{")
     app = open_page("train", clone=run.id)
-    assert "cannot be used" in words(app)
+    assert "is unreadable" in words(app)
     assert app.radio(key="preset")
 
 
@@ -138,7 +138,7 @@ def test_a_clone_with_a_list_of_corrections_starts_with_that_list(
     save_corrections(runs_root, elsewhere)
 
     app = open_page("train", clone=run.id, corrections="first-look")
-    assert app.selectbox(key="field-corrections").options == ["none", "first-look"]
+    assert app.selectbox(key="field-corrections").options == ["None", "first-look"]
     assert app.selectbox(key="field-corrections").value == "first-look"
     assert "--set corrections=first-look" in words(app)
     app.button(key="start").click().run()
@@ -160,7 +160,7 @@ def test_a_clone_whose_dataset_is_not_here_asks_for_another_before_it_can_start(
     app = open_page("train", clone=run.id)
     for _ in range(2):  # also after something else was changed
         assert app.selectbox(key="field-dataset").value is None
-        assert "The dataset 'team' is not on this server: choose another." in words(app)
+        assert "The dataset 'team' is not on this server: select another." in words(app)
         assert not start_is_open(app)
         app.number_input(key="field-epochs").set_value(5).run()
     app.selectbox(key="field-dataset").set_value("demo").run()
@@ -175,7 +175,7 @@ def test_a_clone_whose_correction_list_is_not_here_or_does_not_fit_asks_for_anot
     run.paths.config.write_text(json.dumps(config | {"corrections": "look-1"}))
     app = open_page("train", clone=run.id)
     assert app.selectbox(key="field-corrections").value is None and not start_is_open(app)
-    assert "The correction list 'look-1' is not on this server: choose another or none." in words(app)
+    assert "The correction set 'look-1' is not on this server: select another or none." in words(app)
     app.selectbox(key="field-corrections").set_value("").run()
     assert start_is_open(app) and "is not on this server" not in words(app)
 
@@ -185,4 +185,4 @@ def test_a_clone_whose_correction_list_is_not_here_or_does_not_fit_asks_for_anot
     save_corrections(runs_root, draft.model_copy(update={"data_fingerprint": "0" * 64}))
     app = open_page("train", clone=run.id)
     assert app.selectbox(key="field-corrections").value is None and not start_is_open(app)
-    assert "The correction list 'look-1' was made on other data than 'demo'" in words(app)
+    assert "The correction set 'look-1' was made for other data than 'demo'" in words(app)

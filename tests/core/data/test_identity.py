@@ -79,9 +79,10 @@ def finished_run(runs_root: Path, data_root: Path, name: str, *, recorded: bool 
     paths = write_run(runs_root, data_root, "finished", name=name, seed=len(name)).paths
     paths.weights.unlink()  # not real ones
     if not recorded:
-        summary = read_json(paths.summary)
-        del summary["dataset_ordered_fingerprint"]
+        summary, environment = read_json(paths.summary), read_json(paths.environment)
+        del summary["dataset_ordered_fingerprint"], environment["dataset"]["ordered_fingerprint"]
         write_json(paths.summary, summary)
+        write_json(paths.environment, environment)
     return read_run(runs_root, paths.run_id)
 
 

@@ -11,7 +11,16 @@ import typer
 from core.cli.bench import bench_pages, bench_train
 from core.cli.data import data_app
 from core.cli.export import export
-from core.cli.labels import corrections_app, runs_changes, runs_verdict, runs_verdicts, suspects_app
+from core.cli.jobs import runs_clone, runs_move, runs_recover, runs_reproduce, runs_resume, runs_retry, runs_stop
+from core.cli.labels import (
+    TAKES_OLD_OPTIONS,
+    corrections_app,
+    labels_app,
+    labels_review,
+    labels_reviews,
+    runs_changes,
+    suspects_app,
+)
 from core.cli.predict import bench_predict, predict
 from core.cli.reference import reference
 from core.cli.runs import runs_app
@@ -28,9 +37,18 @@ app = typer.Typer(
 bench_app = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
 app.add_typer(runs_app, name="runs")
-runs_app.command("verdict")(runs_verdict)
-runs_app.command("verdicts")(runs_verdicts)
+runs_app.command("stop")(runs_stop)
+runs_app.command("resume")(runs_resume)
+runs_app.command("retry")(runs_retry)
+runs_app.command("clone")(runs_clone)
+runs_app.command("reproduce")(runs_reproduce)
+runs_app.command("move")(runs_move)
+runs_app.command("recover")(runs_recover)
 runs_app.command("changes")(runs_changes)
+# The old names of `labels review` and `labels reviews`.
+runs_app.command("verdict", hidden=True, context_settings=TAKES_OLD_OPTIONS)(labels_review)
+runs_app.command("verdicts", hidden=True)(labels_reviews)
+app.add_typer(labels_app, name="labels")
 app.add_typer(corrections_app, name="corrections")
 app.add_typer(suspects_app, name="suspects")
 app.add_typer(bench_app, name="bench")
@@ -46,13 +64,13 @@ bench_app.command("pages")(bench_pages)
 
 def main() -> None:
     """Run the command line; a `FerError` becomes one line and an exit code."""
-    logging.getLogger("core.runs").addHandler(logging.NullHandler())  # what a parser says is for logs, not for people
+    logging.getLogger("core.runs").addHandler(logging.NullHandler())  # parser errors are for logs, not for people
     try:
         app()
     except FerError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
-    except BrokenPipeError:  # the reader, say `head`, has seen enough
+    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         sys.stderr.close()
         sys.exit(0)
 

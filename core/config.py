@@ -1,9 +1,10 @@
-"""What a training run is told to do: `TrainConfig`, its presets, and where runs and data live.
+"""The settings of a training run: `TrainConfig`.
 
 A setting is declared once, here, with its range and its description; the form on the Train page, the command line and
 the documentation are made from these fields.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
@@ -91,7 +92,7 @@ class TrainConfig(BaseModel):
         le=10_000,
     )
 
-    # --- augmentation, drawn anew for every image and epoch
+    # --- augmentation, drawn for every image and epoch
     flip: bool = _field(True, "Augmentation", "Random horizontal flip (p = 0.5).")
     rotation: float = _field(10.0, "Augmentation", "Max rotation in degrees (±).", ge=0, le=180)
     shift: float = _field(
@@ -133,16 +134,38 @@ class TrainConfig(BaseModel):
 
 
 def field_group(field: FieldInfo) -> str:
-    """The heading under which a field stands in the form."""
+    """The tab of a field in the form."""
     assert isinstance(field.json_schema_extra, dict)
     return str(field.json_schema_extra["group"])
+
+
+_FIELD_LABELS: Final = {
+    "drop_train_duplicates": "Exclude train duplicates",
+    "corrections": "Correction set",
+    "hold_out": "Held-out fold",
+    "mixup_alpha": "Mixup α",
+    "ema_decay": "EMA decay",
+    "flip": "Horizontal flip",
+    "shift": "Translation",
+    "zoom": "Scale",
+    "erasing": "Random erasing",
+    "fade_epochs": "Augmentation cool-down",
+    "compile": "torch.compile",
+    "checkpoint_seconds": "Checkpoint interval (s)",
+}
+"""Of fields whose name in `config.json` is no good label."""
+
+
+def field_label(name: str) -> str:
+    """What people read for a field: in the form, and in sentences about its value."""
+    return _FIELD_LABELS.get(name, name.replace("_", " ").capitalize())
 
 
 def parse_config(values: Mapping[str, Any]) -> TrainConfig:
     """Validated settings from a mapping (a form, a file, `--set` pairs).
 
     Raises:
-        ConfigError: one sentence that names each wrong field, its value and what is allowed.
+        ConfigError: a sentence per wrong field that names it, its value and what is allowed.
     """
     try:
         return TrainConfig(**values)
@@ -151,8 +174,16 @@ def parse_config(values: Mapping[str, Any]) -> TrainConfig:
 
 
 def _explain(problem: Any) -> str:
-    name = ".".join(str(part) for part in problem["loc"])
+    name, value = str(problem["loc"][0]), problem["input"]
     if problem["type"] == "extra_forbidden":
-        return f"Unknown setting {name!r}: choose from {', '.join(TrainConfig.model_fields)}."
-    message = problem["msg"].replace("Input should be ", "").replace("String should ", "").rstrip(".")
-    return f"{name} is {problem['input']!r}, but should be {message}."
+        return f"Unknown setting {name!r}. Use one of {', '.join(TrainConfig.model_fields)}."
+    if problem["type"] == "string_pattern_mismatch":
+        allowed = "be a name of 1–64 characters: a–z, 0–9 and hyphens"
+        if TrainConfig.model_fields[name].default == "":
+            allowed += ", or empty"
+    else:
+        allowed = re.split(r", (?:unable to|got) ", problem["msg"].removeprefix("Input should "))[0]
+    got = f"{value:g}" if isinstance(value, float) else repr(value)
+    if name in _FIELD_LABELS:  # who typed the name should find it again
+        got = f"{name} = {got}"
+    return f"{field_label(name)} must {allowed} (got {got})."

@@ -1,8 +1,4 @@
-"""Pictures from outside: the one safe way from any bytes to pixels, and from pixels to what the network sees.
-
-Photos come turned, transparent, 16 bits deep or in printers' colours, and Pillow turns several of these into wrong
-pixels without a word; an 89-byte file may ask for gigabytes. So everything is checked, and converted in a fixed order.
-"""
+"""The exceptions of this project, and how names from outside are shown in their messages."""
 
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -33,28 +29,33 @@ class ConfigError(FerError, ValueError):
 
 
 class DataError(FerError, ValueError):
-    """A data set that cannot be found, read or trusted."""
+    """A dataset that cannot be found, read or trusted."""
 
 
 class CountsDifferError(DataError):
-    """The images are readable, but their numbers per class are not the published ones; the user may go on anyway."""
+    """The images are readable, but their class counts differ from the published ones; they may be imported anyway."""
 
     def __init__(self, message: str, differences: Sequence[Mapping[str, Any]] = ()) -> None:
         super().__init__(message)
         self.differences = list(differences)
-        """One `core.data.fer2013.CountDifference` per class whose number differs: split, label, found, published."""
+        """One `core.data.fer2013.CountDifference` per class whose count differs: split, label, found, published."""
 
 
 class ImageError(FerError, ValueError):
-    """An uploaded or named picture that cannot be decoded."""
+    """An uploaded or named image that cannot be decoded."""
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason or "is unreadable"
+        """What is wrong, as the end of a sentence that begins with the image's name."""
 
 
 class RunError(FerError, ValueError):
-    """A run that does not exist, is damaged, or is in the wrong state for what was asked."""
+    """A run that does not exist, is corrupt, or is in the wrong state for what was asked."""
 
 
 class TrainingError(FerError):
-    """Training had to stop: a non-finite loss, no memory, a full disk."""
+    """Training had to stop: a non-finite loss, out of memory, a full disk."""
 
     exit_code = 1
 

@@ -1,5 +1,5 @@
 """Where the project is, what folders and files may be called, how files are written so that a reader, or a power cut,
-never meets half of one, and whether a lock is held."""
+never meets half of one, their sizes in words, and whether a lock is held."""
 
 import fcntl
 import json
@@ -12,9 +12,17 @@ from typing import Any, BinaryIO, Final
 PROJECT_ROOT: Final = Path(__file__).resolve().parent.parent
 
 NAME: Final = r"[a-z0-9][a-z0-9-]{0,63}"
-"""What runs, data sets and lists may be called, as a regular expression: a file name everywhere, never an option."""
+"""Valid names of runs, datasets and correction sets, as a regular expression: safe as file names, never an option."""
 
 _TEMPORARY: Final = ".tmp-"
+
+
+def file_size(count: int) -> str:
+    """Bytes in the unit that fits, such as `42 kB` or `17.1 MB`."""
+    for unit, length in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= length:
+            return f"{count / length:.0f} {unit}" if count >= 10 * length else f"{count / length:.1f} {unit}"
+    return f"{count} B"
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object], *, lasting: bool = True, mode: int = 0o644) -> None:

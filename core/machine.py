@@ -15,7 +15,7 @@ def default_runs_root() -> Path:
 
 
 def default_data_root() -> Path:
-    """Where imported data sets are cached: `FER_DATA_ROOT`, else `data/` of this checkout (ignored by git)."""
+    """Where imported datasets are cached: `FER_DATA_ROOT`, else `data/` of this checkout (ignored by git)."""
     return Path(os.environ.get("FER_DATA_ROOT") or PROJECT_ROOT / "data").expanduser().resolve()
 
 
@@ -23,11 +23,11 @@ def cpu_slots() -> int:
     """How many runs a machine without a GPU trains at once: `FER_CPU_SLOTS`, else one.
 
     Raises:
-        ConfigError: it is no number from 1 to 64.
+        ConfigError: it is not a number from 1 to 64.
     """
     text = os.environ.get("FER_CPU_SLOTS") or "1"
     if not re.fullmatch(r"[0-9]{1,2}", text) or not 1 <= int(text) <= 64:
-        raise ConfigError(f"FER_CPU_SLOTS is {text!r}: it must be a number from 1 to 64.")
+        raise ConfigError(f"FER_CPU_SLOTS must be a number from 1 to 64 (got {text!r}).")
     return int(text)
 
 
@@ -37,14 +37,14 @@ def available_cores() -> int:
 
 
 def thread_share(*, beside_runs: bool = False) -> int:
-    """CPU threads of one process where nobody asks for a number: this machine's cores, shared out among the runs that
-    may train on the CPU at once. Threads of several processes that wait for each other cost more than they bring.
+    """Default number of CPU threads of one process: this machine's cores, split between the runs that may train on the
+    CPU at once. Oversubscribed cores cost more than they bring.
 
     Args:
-        beside_runs: for what is no run, a scoring or the server's predictions: it counts as one run more.
+        beside_runs: for an evaluation or the server's predictions, which count as one more run.
 
     Raises:
-        ConfigError: `FER_CPU_SLOTS` makes no sense.
+        ConfigError: `FER_CPU_SLOTS` is invalid.
     """
     return max(1, available_cores() // (cpu_slots() + beside_runs))
 

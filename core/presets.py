@@ -40,7 +40,7 @@ PRESETS: Final[dict[str, Preset]] = {
             title="Baseline (original)",
             description="Adam, constant learning rate 0.001, weight decay 1e-4, batch size 128, flip, rotation ±10°.",
             cost="50 epochs",
-            expect="published: 65.95%, the best of 50 epochs selected on the original test set itself (7,178 images)",
+            expect="reported accuracy: 65.95% (best of 50 epochs, selected on the original test set, 7,178 images)",
             settings={},
         ),
         Preset(
@@ -101,7 +101,7 @@ def get_preset(name: str) -> Preset:
     try:
         return PRESETS[OLD_PRESETS.get(name, name)]
     except KeyError:
-        raise ConfigError(f"Unknown preset {name!r}: choose one of {', '.join(PRESETS)}.") from None
+        raise ConfigError(f"Unknown preset {name!r}. Use one of {', '.join(PRESETS)}.") from None
 
 
 def make_config(preset: str = "original", overrides: Mapping[str, Any] | None = None) -> TrainConfig:

@@ -40,8 +40,8 @@ def start_module(
 
 
 def lower_priority(process: "subprocess.Popen[bytes]") -> None:
-    """Let others have the cores first. Said at its start it holds for all threads that it begins; where the system
-    refuses or knows no priorities, nothing changes."""
+    """Let others have the cores first. Set at its start, it applies to all threads that it starts; where the system
+    refuses or has no priorities, nothing changes."""
     if hasattr(os, "setpriority"):
         with contextlib.suppress(OSError):
             own = os.getpriority(os.PRIO_PROCESS, 0)

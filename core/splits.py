@@ -12,7 +12,7 @@ SPLITS: Final = (TRAIN, VALIDATION, TEST)
 """Every dataset has these. `validation` chooses epochs, presets and thresholds; `test` is scored once, at the end."""
 
 HELD_OUT: Final = "held-out"
-"""Training images of the fold that a run left out (`hold_out`): predicted by a model that has not seen them."""
+"""Training images of the fold that a run held out (`hold_out`): predicted by a model that was not trained on them."""
 ORIGINAL_TEST: Final = "original-test"
 """`validation` and `test` together: the 7,178 images of `test/` in Kaggle's FER2013."""
 
@@ -28,7 +28,7 @@ OLD_SPLITS: Final = {"seed-test": ORIGINAL_TEST}
 
 
 def dataset_split(split: str) -> str:
-    """The split of the dataset that holds the images of these predictions."""
+    """The split of the dataset with the images of these predictions."""
     return TRAIN if split == HELD_OUT else split
 
 

@@ -3,7 +3,7 @@
 It takes the run's `alive.lock` first and holds it to the end, so that the lock tells everybody whether it lives. How it
 ends, it writes into `status.json`: one line for people; the traceback goes to `train.log`.
 
-Exit code: 0 when the run finished or stopped, or was not waiting; 1 when it failed; 75 (try again) when another worker
+Exit code: 0 when the run finished or stopped, or was not queued; 1 when it failed; 75 (try again) when another worker
 has held the slot or the run for too long.
 """
 
@@ -34,7 +34,7 @@ from core.review.corrections import corrections_of
 from core.runs.create import sweep_run, write_status
 from core.runs.environment import describe_environment, uncommitted_changes
 from core.runs.paths import QueuePaths, RunPaths
-from core.runs.reader import read_run, read_status
+from core.runs.reader import read_config, read_status
 from core.runs.records import RunStatus
 
 log = logging.getLogger("train")
@@ -59,8 +59,8 @@ class StopFlag:
         return self._signalled or self._file.exists()
 
 
-Train = Callable[[RunPaths, Path, RunStatus, StopFlag], dict[str, Any]]
-"""Trains a run that this process has taken; returns the fields of its last status."""
+Train = Callable[[RunPaths, TrainConfig, Path, RunStatus, StopFlag], dict[str, Any]]
+"""Trains a run that this process has taken, on data below that folder; returns the fields of its last status."""
 
 
 def main(train: Train | None = None) -> int:
@@ -92,17 +92,19 @@ def main(train: Train | None = None) -> int:
 
 
 def work(paths: RunPaths, data_root: Path, slot: str, stop_asked: StopFlag, train: Train) -> int:
-    """Train the run if it waits for it, and write down how it ended; the exit code."""
+    """Train the run if it is queued, and record how it ended; the exit code."""
     status = take_queued(paths, {**_identity(slot), "activity": "starting"})
     if status is None:
-        log.info("run %s is not waiting: nothing to do", paths.run_id)
+        log.info("run %s is not queued: nothing to do", paths.run_id)
         return 0
+    config = None
     try:
         sweep_run(paths)
-        final = train(paths, data_root, status, stop_asked)
+        config = read_config(paths)
+        final = train(paths, config, data_root, status, stop_asked)
     except Exception as error:  # whatever it is, the run must not stay "running"
         log.exception("training failed")
-        final = {"state": "failed", "error": explain(error, read_run(paths.root, paths.run_id).config)}
+        final = {"state": "failed", "error": explain(error, config)}
     paths.stop_request.unlink(missing_ok=True)
     ended = {"ended_at": datetime.now(UTC), "eta_seconds": None, "activity": ""}
     _write_end(paths, _newest_status(paths, status).model_copy(update=ended | final))
@@ -121,15 +123,14 @@ def _write_end(paths: RunPaths, status: RunStatus) -> None:
             file.truncate()
 
 
-def _train(paths: RunPaths, data_root: Path, status: RunStatus, stop_asked: StopFlag) -> dict[str, Any]:
-    config = read_run(paths.root, paths.run_id).config
-    if config is None:
-        raise FerError("config.json is missing, damaged or from another version: start a new run.")
-    # NumPy takes a moment to import, torch seconds: the lock, the state and the easy mistakes must not wait for them
+def _train(
+    paths: RunPaths, config: TrainConfig, data_root: Path, status: RunStatus, stop_asked: StopFlag
+) -> dict[str, Any]:
+    # NumPy takes a moment to import, torch seconds: the lock, the state and simple errors must not wait for them
     from core.data.dataset import read_identity, read_info
 
     info, identity = read_info(data_root, config.dataset), read_identity(data_root, config.dataset)
-    listed = corrections_of(paths, config)
+    corrections = corrections_of(paths, config)
     from core.training.compute import choose_compute
     from core.training.loop import Stopped, train
     from core.training.recorder import StatusReporter
@@ -146,14 +147,14 @@ def _train(paths: RunPaths, data_root: Path, status: RunStatus, stop_asked: Stop
             "ordered_fingerprint": identity.ordered,
             "kind": info.kind,
         },
-        **({"corrections": {"name": listed.name, "fingerprint": listed.fingerprint}} if listed else {}),
+        **({"corrections": {"name": corrections.name, "fingerprint": corrections.fingerprint}} if corrections else {}),
     )
     record_environment(paths, environment)
     reporter = StatusReporter(paths, status)
     reporter.update(now=True, device=compute.title, activity="loading data")
     log.info("training %s on %s", config.model, compute.title)
     try:
-        train(paths, config, data_root, compute, reporter, stop_asked)
+        train(paths, config, corrections, data_root, compute, reporter, stop_asked)
     except Stopped:
         return {"state": "stopped"}
     compare_with_original(paths)
@@ -161,16 +162,16 @@ def _train(paths: RunPaths, data_root: Path, status: RunStatus, stop_asked: Stop
 
 
 def compare_with_original(paths: RunPaths) -> None:
-    """If the run reproduces another: write the verdict. Whatever hinders that, the training has succeeded."""
+    """If the run reproduces another: write the comparison. If that fails, the training has still succeeded."""
     from core.comparison.reproduction import write_reproduction
 
     try:
-        verdict = write_reproduction(paths.root, paths.run_id)
+        result = write_reproduction(paths.root, paths.run_id)
     except (FerError, OSError) as error:
-        log.warning("no verdict on the reproduction: %s", error)
+        log.warning("the comparison with the original failed: %s", error)
         return
-    if verdict:
-        log.info("reproduces %s: %s", verdict.reproduces, verdict.words)
+    if result:
+        log.info("reproduces %s: %s", result.reproduces, result.words)
 
 
 def record_environment(paths: RunPaths, environment: dict[str, Any]) -> None:
@@ -184,7 +185,7 @@ def record_environment(paths: RunPaths, environment: dict[str, Any]) -> None:
     except FileNotFoundError:
         first = environment
     except (ValueError, AttributeError) as error:  # not ours to repair, but no reason to lose the training
-        log.warning("environment.json was damaged (%s) and is written anew", error)
+        log.warning("environment.json was corrupt (%s) and is replaced", error)
         first = environment
     write_json(paths.environment, first)
     resumes = first.get("resumes", [])
@@ -218,13 +219,13 @@ def explain(error: Exception, config: TrainConfig | None = None) -> str:
     if isinstance(error, FerError):
         return text
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "The disk is full: free some space, then resume the run from its last checkpoint."
+        return "The disk is full. Free some space, then resume the run from its last checkpoint."
     if isinstance(error, OSError) and error.errno is not None:
-        return f"The system refused a file operation: {system_reason(error)}; the last checkpoint is kept."
+        return f"File system error: {system_reason(error)}. The last checkpoint was kept."
     if isinstance(error, MemoryError) or re.search(r"out of memory|can't allocate memory", text, re.IGNORECASE):
         smaller = f"a batch size of {max(2, config.batch_size // 2)}" if config else "a smaller batch size"
-        return f"Memory ran out: try {smaller}."
-    return f"{type(error).__name__}: {text[:300]} (the log has the details)."
+        return f"Out of memory. Try {smaller}."
+    return f"{type(error).__name__}: {text[:300]} (see the log)."
 
 
 if __name__ == "__main__":

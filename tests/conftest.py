@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -21,10 +22,30 @@ sys.path.insert(0, str(PROJECT_ROOT))
 REAL_ZIP = Path(os.environ.get("FER2013_ZIP") or PROJECT_ROOT.parent / "shared" / "data" / "fer2013.zip")
 
 
+LONGEST = ("browser", "faults")
+"""Folders whose tests take longest: they go first, so that no process is left alone with one of them at the end."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Under `pytest -n 2`: a process takes whole files, whose fixtures are then made once. All that drives Chromium is
+    for one process: two browsers and two servers at once would keep a small machine from everything else."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.split("::")[0]
+            return "browser" if "/browser/" in path else path
+
+    config.option.loadscopereorder = False  # by the number of tests: the longest files have few
+    return ByFile(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what this machine cannot run, and say why."""
     import torch
 
+    items.sort(key=lambda item: not {*LONGEST} & {*item.path.parts})
     for item in items:
         if item.get_closest_marker("gpu") and not torch.cuda.is_available():
             item.add_marker(pytest.mark.skip(reason="no CUDA device on this machine"))

@@ -5,25 +5,28 @@ import socket
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from filelock import FileLock
 
-from core.bench import fake_summary
+from core.bench import synthetic_records
 from core.data.dataset import load_split, read_identity
 from core.evaluation.predictions import write_predictions
 from core.files import write_json
 from core.labels import NUM_CLASSES
 from core.machine import boot_id
 from core.presets import make_config
+from core.runs.best import HASH, hash_of
 from core.runs.create import create_run, write_status
 from core.runs.history import HistoryWriter
 from core.runs.paths import RunPaths
 from core.runs.reader import read_status
-from core.runs.records import RunStatus
 
 STEPS_PER_EPOCH = 80
 SECONDS_PER_STEP = 0.9
+SAMPLE_SECONDS = 5
+WEIGHTS = b"not real weights"
 
 
 class FakeRun:
@@ -44,22 +47,36 @@ class FakeRun:
     def close(self) -> None:
         self._lock.release()
 
-    def add_epoch(self, epoch: int, seed: int = 0) -> None:
-        """Append one epoch of steps and its validation figures."""
+    def add_epoch(self, epoch: int, seed: int = 0, ceiling: float = 1.0, **row: Any) -> dict[str, Any]:
+        """Append one epoch of steps and its row, which is returned.
+
+        Args:
+            epoch: from 1.
+            seed: makes runs differ.
+            ceiling: of its validation accuracy.
+            row: other values for fields of the row.
+        """
         chance = np.random.default_rng((seed, epoch))
         with HistoryWriter(self.paths.steps) as steps:
             for step in range((epoch - 1) * STEPS_PER_EPOCH + 1, epoch * STEPS_PER_EPOCH + 1):
                 part = step / STEPS_PER_EPOCH
                 loss = 1.05 + 0.9 * math.exp(-part / 6) + chance.normal(0, 0.09)
                 accuracy = float(np.clip(0.62 - 0.42 * math.exp(-part / 7) + chance.normal(0, 0.045), 0, 1))
-                row = {"step": step, "epoch": epoch, "elapsed_s": step * SECONDS_PER_STEP, "loss": loss}
-                steps.append([row | {"accuracy": accuracy, "learning_rate": 1e-3, "images_per_second": 142.0}])
+                steps.append([synthetic_records.step_row(step, steps=STEPS_PER_EPOCH, loss=loss, accuracy=accuracy)])
+        with HistoryWriter(self.paths.system) as system:
+            seconds = range(SAMPLE_SECONDS, round(epoch * STEPS_PER_EPOCH * SECONDS_PER_STEP), SAMPLE_SECONDS)
+            before = (epoch - 1) * STEPS_PER_EPOCH * SECONDS_PER_STEP
+            system.append([synthetic_records.system_row(float(each)) for each in seconds if each > before])
+        made_up = _epoch_row(epoch, chance)
+        accuracy = min(made_up["validation_accuracy"], ceiling)
+        written = made_up | {"validation_accuracy": accuracy} | row
         with HistoryWriter(self.paths.epochs) as epochs:
-            epochs.append([_epoch_row(epoch, chance)])
+            epochs.append([written])
+        return written
 
 
-def _epoch_row(epoch: int, chance: np.random.Generator) -> dict[str, float]:
-    return fake_summary.epoch_row(
+def _epoch_row(epoch: int, chance: np.random.Generator) -> dict[str, Any]:
+    return synthetic_records.epoch_row(
         epoch,
         steps=STEPS_PER_EPOCH,
         seconds=STEPS_PER_EPOCH * SECONDS_PER_STEP,
@@ -106,36 +123,26 @@ def write_run(
         run.paths.status.write_text('{"state": "runn')
         return run
     done = epochs if state == "finished" else done
-    for epoch in range(1, done + 1):
-        run.add_epoch(epoch, seed)
     if done:
-        _score(run, data_root, dataset, done, seed, finished=state == "finished")
+        _train(run, data_root, dataset, done, seed, finished=state == "finished")
     run.paths.log.write_text(
         "".join(f"epoch {n}/{epochs}  validation {60 + n / 10:.1f} %\n" for n in range(1, done + 1))
     )
     alive = state in ("running", "stalled", "crashed")
-    error = "Loss is not a number at epoch 6, step 412: try a lower learning rate." if state == "failed" else None
-    status = RunStatus(
-        state="running" if alive else state,  # type: ignore[arg-type]
-        created_at=created,
-        queued_at=created,
-        started_at=created + timedelta(seconds=3),
-        ended_at=None if alive else created + timedelta(seconds=done * STEPS_PER_EPOCH * SECONDS_PER_STEP),
-        slot="cpu",
+    status = synthetic_records.status(
+        "running" if alive else state,
+        created,
+        epochs,
+        done,
+        batches=STEPS_PER_EPOCH,
         host=socket.gethostname(),
         boot_id=boot_id(),
         heartbeat=time.monotonic() - (1000 if state == "stalled" else 0),
-        activity="training" if alive else "",
         epoch=min(done + 1, epochs),
-        epochs=epochs,
         batch=31 if state != "finished" else STEPS_PER_EPOCH,
-        batches=STEPS_PER_EPOCH,
         progress=1.0 if state == "finished" else (done + 31 / STEPS_PER_EPOCH) / epochs,
-        eta_seconds=(epochs - done) * 72.0 if alive else None,
         elapsed_seconds=max(done, 0.4) * STEPS_PER_EPOCH * SECONDS_PER_STEP,
-        images_per_second=142.0,
-        device="CPU, 2 threads, bfloat16",
-        error=error,
+        error="Loss is not a number at epoch 6, step 412: try a lower learning rate." if state == "failed" else None,
     )
     write_status(run.paths, status)
     if state in ("running", "stalled"):
@@ -154,27 +161,35 @@ def end_run(run: FakeRun, state: str = "finished") -> None:
     run.close()
 
 
-def _score(run: FakeRun, data_root: Path, dataset: str, done: int, seed: int, finished: bool) -> None:
-    scored = {}
+def _train(run: FakeRun, data_root: Path, dataset: str, epochs: int, seed: int, finished: bool) -> None:
+    """What a worker leaves after some epochs, of which the last is the best."""
+    scored, opened = {}, {}
     for split in ("validation", "test") if finished else ("validation",):
-        opened = load_split(data_root, dataset, split)
-        probabilities = _probabilities(opened.labels, seed)
-        write_predictions(run.paths.predictions(split), opened.ids, opened.labels, probabilities)
-        scored[split] = opened.labels, probabilities
-    evaluation = fake_summary.evaluation(scored)
+        opened[split] = load_split(data_root, dataset, split)
+        scored[split] = opened[split].labels, _probabilities(opened[split].labels, seed)
+    evaluation = synthetic_records.evaluation(scored)
     validation = evaluation["validation"]
-    best = fake_summary.epoch_row(done, validation["accuracy"], validation_loss=validation["log_loss"])
+    run.paths.weights.write_bytes(WEIGHTS)
+    for epoch in range(1, epochs):
+        run.add_epoch(epoch, seed, ceiling=validation["accuracy"] - 0.01)
+    best = run.add_epoch(
+        epochs,
+        seed,
+        validation_accuracy=validation["accuracy"],
+        validation_loss=validation["log_loss"],
+        **{HASH: hash_of(run.paths.weights)},
+    )
+    for split, (labels, probabilities) in scored.items():
+        origin = {"epoch": epochs, HASH: best[HASH]}
+        write_predictions(run.paths.predictions(split), opened[split].ids, labels, probabilities, origin)
     data = read_identity(data_root, dataset)
-    summary = fake_summary.summary(
-        [best],
-        evaluation if finished else None,
-        fingerprint=data.content,
-        ordered_fingerprint=data.ordered,
-        validation_images=validation["images"],
+    fingerprints = {"fingerprint": data.content, "ordered_fingerprint": data.ordered}
+    summary = synthetic_records.summary(
+        [best], evaluation if finished else None, validation_images=validation["images"], **fingerprints
     )
     write_json(run.paths.summary, summary)
-    write_json(run.paths.environment, {"python": "3.11", "packages": {"torch": "2.14.1"}, "device": "CPU"})
-    run.paths.weights.write_bytes(b"not real weights")
+    environment = synthetic_records.environment(run.id, datetime.now(UTC), **fingerprints)
+    write_json(run.paths.environment, environment)
 
 
 def _probabilities(labels: np.ndarray, seed: int) -> np.ndarray:

@@ -1,5 +1,5 @@
-"""Who may import whom, and what may be tracked. Each rule is a function from a tree to a list of offences: one test
-asks it about this project, another proves on a small offending tree that it can say no."""
+"""Who may import whom, which file tests which, and what may be tracked. Each rule is a function from a tree to a list
+of offences: one test asks it about this project, another proves on a small offending tree that it can say no."""
 
 import ast
 import re
@@ -52,6 +52,15 @@ ONE_NAME_SEVERAL_PLACES = {
     "main": "the entry point of each script and process",
 }
 """Public names that may be defined in several modules, and why."""
+
+OF_NO_MODULE = {
+    "core/runs/test_reference.py": "the run that is shipped with the project",
+    "core/test_old_names.py": "what older versions wrote, wherever it is read",
+    "core/test_walks.py": "the ways through the code that core/README.md writes down",
+    "dashboard/test_every_page.py": "what holds for all pages",
+    "dashboard/test_widget_keys.py": "keys that widgets of two pages must not share",
+}
+"""Below `tests/`: what is about several modules, and why it is not with one of them."""
 
 TOP_LEVEL = set(
     "dashboard core runs tests requirements.txt README.md .streamlit pyproject.toml LICENSE CHANGELOG.md .ci "
@@ -238,6 +247,19 @@ def _public_names(tree: ast.Module) -> Iterator[str]:
         yield from (name for name in names if not name.startswith("_"))
 
 
+def misplaced_tests(root: Path) -> list[str]:
+    """Tests of `core/a/b.py` are in `tests/core/a/test_b.py`, and those of `__main__.py` in `test_main.py`."""
+    offences = []
+    for top in ("core", "dashboard"):
+        for path in (root / "tests" / top).rglob("test_*.py"):
+            place = path.relative_to(root / "tests")
+            name = path.stem.removeprefix("test_")
+            tested = [root / place.parent / file for file in (f"{name}.py", f"__{name}__.py")]
+            if str(place) not in OF_NO_MODULE and not any(file.is_file() for file in tested):
+                offences.append(f"{place} tests no module of its name")
+    return sorted(offences)
+
+
 def heavy_modules_after_import(root: Path) -> list[str]:
     """What a fresh interpreter has imported after all modules of core.runs and core.jobs."""
     code = (
@@ -306,6 +328,7 @@ RULES: dict[Callable[[Path], list[str]], dict[str, str]] = {
     long_modules: {"core/runs/x.py": "x = 1\n" * (LONGEST_MODULE + 1)},
     folders_without_a_purpose: {"core/new/__init__.py": ""},
     names_with_two_meanings: {"core/a.py": "Row = int\n", "core/b.py": "class Row: ...\n"},
+    misplaced_tests: {"core/runs/reader.py": "", "tests/core/runs/test_parts.py": ""},
     heavy_modules_after_import: {
         "core/runs/__init__.py": "",
         "core/runs/x.py": "import pandas\n",

@@ -1,10 +1,9 @@
 """Server time of the pages with many runs, and TensorBoard on the same folder: run by `python -m core bench pages`.
 
 A visitor without a browser opens each page over the server's websocket. Wall time is from asking until the last message
-has arrived; on a busy machine the processor time beside it says more. Prints JSON.
+has arrived; on a busy machine the CPU time is more reliable.
 """
 
-import argparse
 import contextlib
 import json
 import os
@@ -21,8 +20,8 @@ from urllib.parse import quote
 
 import psutil
 
-from core.bench.make_runs import DETAILED, EPOCHS, RUN_COUNT, make_runs
 from core.bench.server import free_port
+from core.bench.synthetic_runs import DETAILED, EPOCHS, make_runs
 from core.bench.visitor import Server, Visit, serve, wait_for_answer
 from core.runs.history import read_rows
 from core.runs.paths import RunPaths
@@ -30,13 +29,29 @@ from core.runs.paths import RunPaths
 TENSORBOARD_SECONDS = 600
 
 
-def measure(folder: Path, runs: int, rounds: int) -> dict[str, Any]:
-    """All figures, from runs made in an empty folder."""
+def measure_pages(runs: int, rounds: int) -> dict[str, Any]:
+    """Wall and processor time of each page, on runs made for this in a temporary folder; progress goes to stderr.
+
+    Args:
+        runs: how many, 20 or more.
+        rounds: openings of each page after the first one; the median is reported.
+
+    Returns:
+        Plain values for JSON.
+
+    Raises:
+        RuntimeError: the server does not start, or a page shows an error.
+    """
+    with tempfile.TemporaryDirectory(prefix="fer-bench-") as folder:
+        return _measure_in(Path(folder), runs, rounds)
+
+
+def _measure_in(folder: Path, runs: int, rounds: int) -> dict[str, Any]:
     root, data, log = folder / "runs", folder / "data", folder / "server.log"
     report_progress(f"making {runs} runs")
     ids = make_runs(root, runs, EPOCHS, min(DETAILED, runs))
     one, twenty = ids[0], ",".join(ids)
-    figures: dict[str, Any] = {
+    results: dict[str, Any] = {
         "runs": runs,
         "epochs": EPOCHS,
         "runs_with_steps": len(ids),
@@ -48,23 +63,23 @@ def measure(folder: Path, runs: int, rounds: int) -> dict[str, Any]:
     with serve(root, data, log) as server:
         report_progress("first page of a new server: one run")
         server.visit("run", run=one)
-        figures["start_to_run_page_s"] = round(time.perf_counter() - server.started, 3)
+        results["start_to_run_page_s"] = round(time.perf_counter() - server.started, 3)
     with serve(root, data, log) as server:
         server.visit("data")  # imports what all pages share, reads no run
-        figures["pages"] = {
+        results["pages"] = {
             "runs": measure_page(server, rounds, "runs"),
             "run": measure_page(server, rounds, "run", run=one),
             f"compare_{len(ids)}": measure_page(server, rounds, "compare", runs=twenty),
             "overview": measure_page(server, rounds, "overview"),
         }
-        figures["server_memory_mb"] = round(psutil.Process(server.process.pid).memory_info().rss / 1e6)
-    figures["tensorboard"] = tensorboard(root, one)
-    figures["load_after"] = round(os.getloadavg()[0], 1)
-    return figures
+        results["server_memory_mb"] = round(psutil.Process(server.process.pid).memory_info().rss / 1e6)
+    results["tensorboard"] = measure_tensorboard(root, one)
+    results["load_after"] = round(os.getloadavg()[0], 1)
+    return results
 
 
 def measure_page(server: Server, rounds: int, name: str, **query: str) -> dict[str, Any]:
-    """The first opening of a page, and the median of the later ones."""
+    """The first visit of a page, and the median of the later ones."""
     report_progress(f"page {name}")
     cold, *warm = [server.visit(name, **query) for _ in range(rounds + 1)]
     for visit in (cold, *warm):
@@ -88,7 +103,7 @@ def summarize_visits(visits: Sequence[Visit]) -> dict[str, Any]:
 # --- TensorBoard
 
 
-def tensorboard(root: Path, run_id: str) -> dict[str, Any]:
+def measure_tensorboard(root: Path, run_id: str) -> dict[str, Any]:
     """From starting it on the same runs until it serves the scalars of one of them."""
     command = shutil.which("tensorboard", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
     try:
@@ -136,7 +151,7 @@ def tensorboard(root: Path, run_id: str) -> dict[str, Any]:
 
 
 def write_events(paths: RunPaths) -> None:
-    """The curves of a run as TensorBoard keeps them: per epoch four scalars, per step two."""
+    """The metrics of a run as TensorBoard stores them: per epoch four scalars, per step two."""
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.summary.writer.record_writer import RecordWriter
@@ -164,7 +179,7 @@ def write_events(paths: RunPaths) -> None:
 
 
 def fetch_json(url: str, process: "subprocess.Popen[bytes]") -> list[Any]:
-    """A JSON list from TensorBoard; empty as long as it has none to give."""
+    """A JSON list from TensorBoard; empty until it has one."""
     with contextlib.suppress(RuntimeError, ValueError):
         value = json.loads(wait_for_answer(url, process, 5))
         return value if isinstance(value, list) else []
@@ -187,12 +202,3 @@ def timed(act: Any) -> float:
 
 def report_progress(what: str) -> None:
     print(f"{what} ...", file=sys.stderr, flush=True)
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=RUN_COUNT)
-    parser.add_argument("--rounds", type=int, default=7)
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="fer-bench-") as made:
-        print(json.dumps(measure(Path(made), given.runs, given.rounds)))

@@ -16,7 +16,7 @@ from core.errors import DataError
 from core.evaluation.grad_cam import grad_cam
 from core.labels import LABELS
 from core.prediction.faces import find_faces
-from core.prediction.predictor import Predictor, frame
+from core.prediction.predictor import Predictor, crop_faces
 
 _SIZE: Final = (1152, 864)
 """One megapixel."""
@@ -24,7 +24,7 @@ _FACES: Final = 6
 
 
 def group_photo(data_root: Path) -> Image.Image:
-    """A photo of one megapixel with real faces: six of FER2013's validation images, enlarged, on a soft ground.
+    """A photo of one megapixel with real faces: six of FER2013's validation images, enlarged, on a gradient.
 
     Raises:
         DataError: FER2013 is not imported.
@@ -43,7 +43,7 @@ def bench_predictor(predictor: Predictor, photo: Image.Image, rounds: int = 5) -
     """Milliseconds for one photo, medians over the rounds, after one that does not count.
 
     Args:
-        predictor: the network.
+        predictor: the model.
         photo: with at least one face.
         rounds: turns of each.
 
@@ -52,27 +52,27 @@ def bench_predictor(predictor: Predictor, photo: Image.Image, rounds: int = 5) -
         bytes and per `face`; for ours also the parts. `fer` is "not installed" where it is not.
 
     Raises:
-        DataError: no face is found on the photo.
+        DataError: no face is detected in the photo.
     """
     buffer = io.BytesIO()
     photo.save(buffer, "JPEG", quality=92)
     data = buffer.getvalue()
     decoded = decode_image(data)
-    framed = frame(decoded)
+    crops = crop_faces(decoded)
     faces = len(find_faces(decoded))
     if not faces:
-        raise DataError("No face is found on this photo: give one with faces.")
-    said = predictor.read([framed])[0]
-    classes = np.array([LABELS.index(face.label) for face in said.faces])
+        raise DataError("No face detected in this photo. Use one with faces.")
+    predicted = predictor.classify([crops])[0]
+    classes = np.array([LABELS.index(face.label) for face in predicted.faces])
     whole = _median(lambda: predictor.predict(decode_image(data)), rounds)
-    network = _median(lambda: predictor.read([framed]), rounds)
+    model = _median(lambda: predictor.classify([crops]), rounds)
     ours = {
         "photo": whole,
         "face": whole / faces,
         "decoding": _median(lambda: decode_image(data), rounds),
         "finding_faces": _median(lambda: find_faces(decoded), rounds),
-        "network_per_face": network / faces,
-        "grad_cam_per_face": _median(lambda: grad_cam(predictor.model, framed.crops, classes), rounds) / faces,
+        "model_per_face": model / faces,
+        "grad_cam_per_face": _median(lambda: grad_cam(predictor.model, crops.crops, classes), rounds) / faces,
     }
     return {
         "photo": f"{photo.width}x{photo.height} pixels, {faces} faces",
@@ -83,7 +83,7 @@ def bench_predictor(predictor: Predictor, photo: Image.Image, rounds: int = 5) -
 
 
 def _fer(data: bytes, rounds: int) -> dict[str, float] | str:
-    """The package `fer`, as its README uses it: OpenCV's Haar cascade, then its own network."""
+    """The package `fer`, as its README uses it: OpenCV's Haar cascade, then its own model."""
     try:
         import cv2
         from fer.fer import FER

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import PROJECT_ROOT
+from core.files import PROJECT_ROOT
 
 
 def free_port() -> int:
@@ -22,7 +22,7 @@ def start_server(runs_root: Path, data_root: Path, **options: Any) -> tuple[int,
 
     Args:
         runs_root: its runs.
-        data_root: its data sets.
+        data_root: its datasets.
         options: of `subprocess.Popen`.
     """
     port = free_port()

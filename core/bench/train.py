@@ -1,7 +1,7 @@
-"""How fast the engine trains beside the usual script: `python -m core bench train`.
+"""Training speed of the engine compared with the usual PyTorch script: `python -m core bench train`.
 
-Both train the same network on the same images with the same batch size, optimizer and kind of augmentation, in turns,
-so that the ratio holds on a machine whose speed drifts.
+Both train the same model on the same images with the same batch size, optimizer and kind of augmentation, in
+alternating rounds, so that the ratio holds on a machine whose speed drifts.
 """
 
 import contextlib
@@ -51,18 +51,18 @@ def measure_training(
     """Images per second of the usual script and of the engine, and their ratios.
 
     Args:
-        data_root: where the data set is cached.
+        data_root: the folder of the datasets.
         dataset: its name.
         batch_size: images per step, for all.
-        steps: timed steps per turn, after one that is not timed.
-        rounds: turns of each; the medians are reported.
+        steps: timed steps per round, after one that is not timed.
+        rounds: per variant; the medians are reported.
 
     Returns:
-        Plain values for JSON. `overhead_of_best` is what augmentation, logging, averaged weights and validation add to
-        an epoch of the preset `best`, as a share of the bare steps: forward, backward and optimizer on one batch.
+        Plain values for JSON. `overhead_of_best` is what augmentation, logging, EMA weights and validation add to an
+        epoch of the preset `best`, as a fraction of the bare steps: forward, backward and optimizer on one batch.
 
     Raises:
-        DataError: the data set is not imported.
+        DataError: the dataset is not imported.
     """
     base = make_config("original", {"dataset": dataset, "batch_size": batch_size})
     automatic, plain = base, base.model_copy(update={"precision": "float32"})
@@ -82,7 +82,7 @@ def measure_training(
         rates: dict[str, list[float]] = {name: [] for name in contenders}
         memory: dict[str, int] = {}
         with contextlib.ExitStack() as stack:
-            # A process for each: the engine sets up the memory of its own, which must not help the script.
+            # One process each: the engine configures its process's memory, which must not affect the script.
             spawn = multiprocessing.get_context("spawn")
             pools = {name: stack.enter_context(ProcessPoolExecutor(1, spawn)) for name in contenders}
             for _ in range(rounds):
@@ -106,7 +106,7 @@ def measure_training(
         "seconds_per_epoch": {name: round(train_images / medians[name], 1) for name in TRAINERS},
         "overhead_of_best": round(whole_epoch / bare_epoch - 1, 3),
         "matmul_peak_gflops": round(peak / 1e9, 1),
-        "share_of_peak": round(medians["engine"] * FLOP_PER_IMAGE[base.model] / peak, 3),
+        "fraction_of_peak": round(medians["engine"] * FLOP_PER_IMAGE[base.model] / peak, 3),
         "peak_memory_bytes": memory,
         "rounds": {name: [round(value, 1) for value in values] for name, values in rates.items()},
     }
@@ -160,7 +160,7 @@ def _engine(folder: Path, config: TrainConfig, data_root: Path, steps: int) -> f
         return batches > steps
 
     with contextlib.suppress(Stopped):
-        train(paths, config, data_root, compute, reporter, stop_asked)
+        train(paths, config, None, data_root, compute, reporter, stop_asked)
     started, ended = times
     return steps * config.batch_size / (ended - started)
 
@@ -207,7 +207,7 @@ def _time_on(device: torch.device) -> float:
 def matmul_peak(device: torch.device, dtype: torch.dtype) -> float:
     """Floating-point operations per second of large square matrix products: what the device can do at best.
 
-    A GPU gets larger ones, and more of them in a row, so that they take it far longer than starting them takes the CPU:
+    A GPU gets larger ones, and more of them in a row, so that they take far longer than their launch on the CPU:
     2048 rows in bfloat16 are 20 microseconds of work for an H100, 8192 rows more than a millisecond.
     """
     size, in_a_row = (8192, 20) if device.type == "cuda" else (2048, 4)
@@ -223,7 +223,7 @@ def matmul_peak(device: torch.device, dtype: torch.dtype) -> float:
 
 
 def _write_image_folder(folder: Path, data_root: Path, dataset: str, count: int) -> None:
-    """JPEG files in class folders, as the data set comes."""
+    """JPEG files in class folders, as the dataset is published."""
     split = load_split(data_root, dataset, "train")
     chosen = np.random.default_rng(0).integers(0, len(split), count)
     for label in LABELS:

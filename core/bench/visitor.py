@@ -1,4 +1,4 @@
-"""A visitor without a browser: opens pages of a real server over its websocket and says what that took."""
+"""A visitor without a browser: opens pages of a real server over its websocket and measures their cost."""
 
 import subprocess
 import time
@@ -7,30 +7,34 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlencode
 
 import psutil
-from streamlit.proto.BackMsg_pb2 import BackMsg
-from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-from websockets.sync.client import connect
+from websockets.exceptions import WebSocketException
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 from core.bench.server import start_server
+from core.bench.streamlit_wire import read_message, rerun_script
+
+LONGEST_SILENCE_SECONDS: Final = 120
 
 
 @dataclass(frozen=True)
 class Visit:
-    """What one opening of a page took."""
+    """The cost of one visit of a page."""
 
     seconds: float
     """From asking for the page until its script had ended and everything it sent had arrived."""
     cpu_seconds: float
-    """Processor time of the server meanwhile, in hundredths."""
+    """CPU seconds of the server meanwhile, in hundredths."""
     bytes_read: int
     """Read from files by the server meanwhile, whether from disk or from the system's cache."""
     bytes_sent: int
     """Received by the visitor."""
     problems: list[str]
-    """Errors that the page shows."""
+    """Texts of the boxes that the page shows: errors, and notes in the place of what it should show."""
 
 
 class Server:
@@ -41,27 +45,35 @@ class Server:
         self._usage = psutil.Process(process.pid)
 
     def visit(self, page: str, **query: str) -> Visit:
-        """Open a page as a new visitor does, with nothing remembered from other visits but what the server keeps."""
-        address = f"ws://127.0.0.1:{self.port}/_stcore/stream"
-        with connect(address, subprotocols=["streamlit"], max_size=None, compression=None) as socket_:  # type: ignore[list-item]
-            asked = BackMsg()
-            asked.rerun_script.page_name = page
-            asked.rerun_script.query_string = urlencode(query)
+        """Open a page as a new visitor does, with nothing remembered from other visits but what the server keeps.
+
+        Raises:
+            RuntimeError: the server did not send all of it.
+        """
+        try:
+            return self._visit(rerun_script(page, urlencode(query)))
+        except (OSError, WebSocketException, ValueError, psutil.Error) as error:
+            reason = str(error) or f"no more came within {LONGEST_SILENCE_SECONDS} s"
+            raise RuntimeError(f"The server did not send all of the page {page}: {reason}.") from error
+
+    def _visit(self, question: bytes) -> Visit:
+        sent, problems, complete = 0, [], False
+        with self._connect() as connection:
             cpu, read, begun = self._cpu(), self.bytes_read(), time.perf_counter()
-            socket_.send(asked.SerializeToString())
-            sent, problems = 0, []
-            while True:
-                data = socket_.recv(timeout=120)
-                assert isinstance(data, bytes)
+            connection.send(question)
+            while not complete:
+                data = connection.recv(timeout=LONGEST_SILENCE_SECONDS, decode=False)
                 sent += len(data)
-                message = ForwardMsg.FromString(data)
-                element = message.delta.new_element
-                if element.WhichOneof("type") in ("alert", "exception"):
-                    problems.append(element.alert.body or element.exception.message)
-                if message.WhichOneof("type") == "script_finished":
-                    break
+                message = read_message(data)
+                complete = message.page_is_complete
+                if message.problem is not None:
+                    problems.append(message.problem)
             seconds = time.perf_counter() - begun
             return Visit(seconds, self._cpu() - cpu, self.bytes_read() - read, sent, problems)
+
+    def _connect(self) -> ClientConnection:
+        address = f"ws://127.0.0.1:{self.port}/_stcore/stream"
+        return connect(address, subprotocols=[Subprotocol("streamlit")], max_size=None, compression=None)
 
     def bytes_read(self) -> int:
         """So far, by system calls that read."""

@@ -1,12 +1,6 @@
-"""The command line: `python -m core`. The same engine as the pages.
-
-Exit code 0 on success; 2 on bad input, with one line that says what to do; 1 on a failure.
-"""
+"""`python -m core bench`: measurements of speed on this machine."""
 
 import importlib.util
-import json
-import subprocess
-import sys
 from typing import Annotated, Any
 
 import typer
@@ -21,27 +15,28 @@ def bench_train(
     data_root: DataRoot,
     dataset: Annotated[str, typer.Option(help="Name of an imported dataset.")] = "fer2013",
     batch_size: Annotated[int, typer.Option(min=2, help="Images per optimizer step.")] = 128,
-    steps: Annotated[int, typer.Option(min=2, help="Timed steps per round; on a GPU take 100.")] = 8,
+    steps: Annotated[int, typer.Option(min=2, help="Timed steps per round; use 100 on a GPU.")] = 8,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds per variant.")] = 3,
     as_json: AsJson = False,
 ) -> None:
     """Measure the training speed of a plain PyTorch script and of the engine, in alternating rounds."""
-    from core.bench import train as bench
+    from core.bench.train import measure_training
 
-    figures = bench.measure_training(data_root, dataset, batch_size=batch_size, steps=steps, rounds=rounds)
+    results = measure_training(data_root, dataset, batch_size=batch_size, steps=steps, rounds=rounds)
     if as_json:
-        print_json(figures)
+        print_json(results)
         return
-    print(f"{figures['device']}, batches of {batch_size}")
-    for name, rate in figures["images_per_second"].items():
-        ratio = figures["ratio"].get(name)
-        compared = f"   {ratio:.2f} times the usual script" if ratio else ""
+    print(f"{results['device']}, batch size {batch_size}")
+    for name, rate in results["images_per_second"].items():
+        ratio = results["ratio"].get(name)
+        compared = f"   {ratio:.2f}x the usual script" if ratio else ""
         print(f"{name.replace('_', ' '):16} {rate:>9,.1f} images/s{compared}")
-    print(f"Augmentation, logging, averages and validation add {as_percent(figures['overhead_of_best'])} to an epoch.")
-    print(f"The engine reaches {as_percent(figures['share_of_peak'])} of this device's matrix-multiply peak.")
+    print(f"Augmentation, logging, EMA and validation add {as_percent(results['overhead_of_best'])} to an epoch.")
+    print(f"The engine reaches {as_percent(results['fraction_of_peak'])} of this device's matrix-multiply peak.")
 
 
-NEEDED = ("streamlit", "websockets", "psutil")
+NEEDED = ("streamlit", "websockets")
+"""Packages of the dashboard, without which the rest of the command line works."""
 
 
 def bench_pages(
@@ -50,40 +45,41 @@ def bench_pages(
     as_json: AsJson = False,
 ) -> None:
     """Measure the server time of each page with many runs, and TensorBoard on the same runs."""
-    if not (PROJECT_ROOT / "tests" / "bench" / "bench_pages.py").is_file():
-        raise FerError("The measuring code is not here: run this in a checkout of the project, which has tests/bench.")
+    if not (PROJECT_ROOT / "dashboard" / "Home.py").is_file():
+        raise FerError("The pages are not here: run this in a checkout of the project, which has dashboard/Home.py.")
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
-        raise FerError(f"Measuring pages needs {', '.join(missing)}: `pip install -r requirements.txt`.")
-    arguments = ["core.bench.pages", "--runs", str(runs), "--rounds", str(rounds)]
-    done = subprocess.run([sys.executable, "-m", *arguments], cwd=PROJECT_ROOT, stdout=subprocess.PIPE, check=False)
-    if done.returncode:
-        raise FerError("The pages could not be measured; what is printed above says why.")
-    figures = json.loads(done.stdout)
+        raise FerError(f"Missing packages: {', '.join(missing)}. Run `pip install -r requirements.txt`.")
+    from core.bench.pages import measure_pages
+
+    try:
+        results = measure_pages(runs, rounds)
+    except RuntimeError as error:
+        raise FerError(f"The pages could not be measured: {error}") from error
     if as_json:
-        print_json(figures)
+        print_json(results)
     else:
-        _print(figures)
+        _print(results)
 
 
-def _print(figures: dict[str, Any]) -> None:
+def _print(results: dict[str, Any]) -> None:
     print(
-        f"{figures['runs']:,} runs of {figures['epochs']} epochs, {figures['runs_with_steps']} with "
-        f"{figures['step_rows']:,} step rows; {figures['cores']} cores, load {figures['load_before']}"
+        f"{results['runs']:,} runs of {results['epochs']} epochs, {results['runs_with_steps']} with "
+        f"{results['step_rows']:,} step rows; {results['cores']} cores, load {results['load_before']}"
     )
-    print(f"{'page':12} {'':5} {'wall':>8} {'processor':>10} {'read':>10} {'sent':>10}")
-    for page, times in figures["pages"].items():
+    print(f"{'page':12} {'':5} {'wall':>8} {'CPU':>10} {'read':>10} {'sent':>10}")
+    for page, times in results["pages"].items():
         for when, row in times.items():
             print(
                 f"{page:12} {when:5} {row['wall_s']:>6.2f} s {row['cpu_s']:>8.2f} s "
                 f"{row['bytes_read'] / 1e6:>7.2f} MB {row['bytes_sent'] / 1e6:>7.2f} MB"
             )
-    print(f"From starting the server to one run's page: {figures['start_to_run_page_s']:.1f} s.")
-    board = figures["tensorboard"]
+    print(f"Server start to the page of a run: {results['start_to_run_page_s']:.1f} s.")
+    board = results["tensorboard"]
     if "missing" in board:
         print(board["missing"])
     else:
         print(
-            f"From starting TensorBoard to one run's scalars: {board['start_to_scalars_of_one_run_s']:.1f} s; to all "
-            f"runs listed: {board['start_to_all_runs_listed_s']:.1f} s, with {board['bytes_read'] / 1e6:.0f} MB read."
+            f"TensorBoard start to the scalars of a run: {board['start_to_scalars_of_one_run_s']:.1f} s; to all runs "
+            f"listed: {board['start_to_all_runs_listed_s']:.1f} s, with {board['bytes_read'] / 1e6:.0f} MB read."
         )

@@ -1,4 +1,4 @@
-"""The commands about data sets: `python -m core data ...`."""
+"""The commands about datasets: `python -m core data ...`."""
 
 import sys
 import time
@@ -93,9 +93,9 @@ def data_download(
     given = kaggle_json or token_file
     if given:
         credentials.keep(credentials.parse_credentials(_read_secret(given)))
-        print("The token is kept for later downloads; `data credentials --remove` removes it.", file=sys.stderr)
+        print("Token saved for later downloads. `data credentials --remove` removes it.", file=sys.stderr)
     running = download.look(data_root)
-    if running is None or not running.running:  # else watch the one that is going on
+    if running is None or not running.running:  # else follow the one in progress
         print(TERMS, file=sys.stderr)
         download.start_download(data_root, accept_differences=accept_differences)
     try:
@@ -120,7 +120,7 @@ def data_credentials(
     if remove:
         credentials.remove()
     source = credentials.find_credentials()
-    print(f"A download would use {source.where}." if source else "There is no Kaggle token on this machine.")
+    print(f"A download would use {source.where}." if source else "No Kaggle token on this machine.")
 
 
 def _follow_download(data_root: Path) -> "Download":
@@ -136,7 +136,7 @@ def _follow_download(data_root: Path) -> "Download":
 
 
 def _read_secret(path: Path) -> str:
-    """The beginning of a file: what is longer is no token.
+    """The beginning of a file: what is longer is not a token.
 
     Raises:
         DataError: it cannot be read.
@@ -145,7 +145,7 @@ def _read_secret(path: Path) -> str:
         with sys.stdin.buffer if str(path) == "-" else path.open("rb") as file:
             return file.read(20_000).decode(errors="replace")
     except OSError as error:
-        raise DataError(f"Cannot read {path.name!r}: {system_reason(error)}.") from error
+        raise DataError(f"Can't read {path.name!r}: {system_reason(error)}.") from error
 
 
 @data_app.command("demo")
@@ -170,8 +170,8 @@ def data_status(data_root: DataRoot, as_json: AsJson = False) -> None:
         print_json([info.model_dump(mode="json") for info in infos])
     elif not infos:
         print(
-            "No data set is imported yet: run `python -m core data download`, `python -m core data import PATH`, "
-            "or `python -m core data demo`."
+            "No dataset yet. Run `python -m core data download`, `python -m core data import PATH` or "
+            "`python -m core data demo`."
         )
     else:
         for info in infos:
@@ -189,21 +189,24 @@ def data_audit(
 
     audit = audit_dataset(data_root, name)
     if as_json:
-        print_json({"figures": audit.figures(), **audit.model_dump(mode="json")})
+        print_json({"counts": audit.counts(), **audit.model_dump(mode="json")})
         return
-    print(f"{audit.name}: {audit.images:,} images, {audit.unique:,} different ones, {audit.repeats:,} repeats")
+    print(f"{audit.name}: {audit.images:,} images, {audit.unique:,} unique, {audit.repeats:,} duplicates")
     others = [split for split in audit.sizes if split != "train"]
     lines = [
-        (len(audit.duplicates), "groups of exact copies"),
-        (len(audit.conflicts), "of them with different labels"),
-        (len(audit.leaks), "different images that are in train and outside it"),
-        (len(audit.leak_conflicts), "of them with different labels"),
-        *((len(audit.shared_with_train(split)), f"images of {split} that are in train") for split in others),
+        (len(audit.duplicates), "groups of exact duplicates"),
+        (len(audit.conflicts), "of them with conflicting labels"),
+        (len(audit.leaks), "of them leaked: in train and in validation or test"),
+        (len(audit.leak_conflicts), "leaked with conflicting labels"),
+        *(
+            (len(audit.shared_with_train(split)), f"{split} images with an exact duplicate in train")
+            for split in others
+        ),
         (len(audit.near), "groups of near-duplicates"),
-        (len(audit.near_conflicts), "of them with different labels"),
-        (len(audit.near_leaks), "of them in train and outside it"),
-        (len(audit.flat), "images of one single gray"),
-        (len(audit.nearly_flat), "images whose pixels deviate by less than 5 gray levels"),
+        (len(audit.near_conflicts), "of them with conflicting labels"),
+        (len(audit.near_leaks), "of them leaked: in train and in validation or test"),
+        (len(audit.flat), "blank images: a single uniform gray value"),
+        (len(audit.nearly_flat), "blank or near-blank images: standard deviation below 5 gray levels"),
     ]
     for count, text in lines:
         print(f"{count:>8,}  {text}")
@@ -219,12 +222,12 @@ def _print_dataset(info: "DatasetInfo", as_json: bool) -> None:
         print(f"{split:12}" + "".join(f"{counts[label]:>10,}" for label in LABELS) + f"{sum(counts.values()):>10,}")
     if info.kind == "fer2013":
         agree = (
-            "All counts are the published ones."
+            "Counts match the published ones."
             if info.matches_published
-            else "Some counts are not the published ones."
+            else f"{len(info.differences)} class counts differ from the published ones."
         )
         print(agree)
     if info.skipped:
-        print(f"{info.skipped:,} pictures could not be read and were left out.")
+        print(f"{info.skipped:,} unreadable images skipped.")
     if info.left_out:
-        print("Left out: " + ", ".join(f"{count:,} {reason}" for reason, count in info.left_out.items()) + ".")
+        print("Excluded: " + ", ".join(f"{count:,} {reason}" for reason, count in info.left_out.items()) + ".")

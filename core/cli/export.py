@@ -1,5 +1,5 @@
-"""`python -m core export RUN --format ...`: a run in another form. A further form is a function here and a line in
-`FORMATS`."""
+"""`python -m core export RUN --format ...`: a run in another format. A new format is a function here and a line in
+`EXPORTERS`."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -40,11 +40,11 @@ def export(
 
     found = find_run(runs_root, run)
     if not output.is_dir():
-        raise RunError(f"There is no folder {output}: make it first, or name another with --output.")
+        raise RunError(f"Folder not found: {output}. Create it, or choose another with --output.")
     try:
         written = EXPORTERS[form](found, output)
     except OSError as error:
-        raise RunError(f"Run {found.id} cannot be exported: {system_reason(error)}.") from error
+        raise RunError(f"Can't export run {found.id}: {system_reason(error)}.") from error
     for path in written:
         print(path)
 
@@ -54,7 +54,7 @@ def _as_csv(run: "Run", folder: Path) -> list[Path]:
 
     histories = {name: path for name in HISTORIES if (path := getattr(run.paths, name)).exists()}
     if not histories:
-        raise RunError(f"Run {run.id} has no curves yet: they begin with its first steps.")
+        raise RunError(f"Run {run.id} has no metrics yet. They are logged from the first training step on.")
     written = []
     for name, path in histories.items():
         target = folder / f"{run.id}-{name}.csv"

@@ -19,7 +19,7 @@ REFRESH_SECONDS = 0.5
 def follow(runs_root: Path, run_id: str) -> Run:
     """Show a run's progress on standard error until it ends, with a line for each epoch; the run as it is then.
 
-    Ctrl-C asks the run to stop, with a checkpoint; a second one leaves at once and lets it go on.
+    Ctrl-C asks the run to stop, with a checkpoint; a second one returns at once while the run continues.
 
     Raises:
         RunError: the run is gone.
@@ -52,7 +52,7 @@ def follow(runs_root: Path, run_id: str) -> Run:
                 time.sleep(REFRESH_SECONDS)
             except KeyboardInterrupt:
                 if asked:
-                    bar.say(f"The run continues; to stop it: python -m core runs stop {run_id}")
+                    bar.say(f"The run continues. To stop it: python -m core runs stop {run_id}")
                     return run
                 asked = True
                 stop(runs_root, run_id)
@@ -60,7 +60,7 @@ def follow(runs_root: Path, run_id: str) -> Run:
 
 
 def follow_to_end(runs_root: Path, run_id: str) -> Run:
-    """As `follow`, then a line that says how it ended.
+    """As `follow`, then a line with the final state.
 
     Raises:
         TrainingError: it ended badly.

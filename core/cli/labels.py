@@ -1,8 +1,8 @@
-"""What people and networks say about single labels: verdicts, lists of corrections, what changed, suspects."""
+"""The commands about labels: label reviews, correction sets, fixed and broken images, likely label errors."""
 
 import sys
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -12,6 +12,7 @@ from core.errors import RunError
 from core.labels import LABELS
 from core.presets import PRESETS, make_config
 
+labels_app = typer.Typer(help="Review labels image by image.", no_args_is_help=True, rich_markup_mode=None)
 corrections_app = typer.Typer(
     help="Correction sets: label corrections made from label reviews.", no_args_is_help=True, rich_markup_mode=None
 )
@@ -20,8 +21,14 @@ suspects_app = typer.Typer(help="Find probable label errors.", no_args_is_help=T
 By = Annotated[str, typer.Option("--by", help="Your name.", show_default="the logged-in user")]
 
 
-class JudgedSplit(StrEnum):
-    """The splits as they are stored."""
+_OLD_OPTIONS: Final = {"verdict": "decision"}
+
+TAKES_OLD_OPTIONS: Final = {"token_normalize_func": lambda name: _OLD_OPTIONS.get(name, name)}
+"""Context settings of a command that parses `--verdict` as `--decision`."""
+
+
+class DatasetSplit(StrEnum):
+    """The splits of a dataset."""
 
     TRAIN = "train"
     VALIDATION = "validation"
@@ -37,56 +44,60 @@ class ScoredSplit(StrEnum):
     TEST = "test"
 
 
-# --- verdicts: python -m core runs verdict, verdicts
+# --- label reviews: python -m core labels
 
 
-def runs_verdict(
+@labels_app.command("review", context_settings=TAKES_OLD_OPTIONS)
+def labels_review(
     run: RunName,
     runs_root: RunsRoot,
     data_root: DataRoot,
-    split: Annotated[JudgedSplit, typer.Option(help="Split of the images.")],
+    split: Annotated[DatasetSplit, typer.Option(help="Split of the images.")],
     image: Annotated[list[str], typer.Option("--image", metavar="ID", help="Image id; repeatable.")],
-    verdict: Annotated[
+    decision: Annotated[
         str | None,
-        typer.Option(help="Your review: label is wrong, ambiguous, hard but right, not a face or model's fault."),
+        typer.Option(help="label is wrong, ambiguous, hard but right, not a face or model's fault."),
     ] = None,
     label: Annotated[str | None, typer.Option(help="Correct label; with 'label is wrong' only.")] = None,
     comment: Annotated[str, typer.Option(help="Free text.")] = "",
-    withdraw: Annotated[bool, typer.Option("--withdraw", help="Withdraw your review of these images.")] = False,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="Remove your review of these images.")] = False,
     by: By = "",
     as_json: AsJson = False,
 ) -> None:
-    """Review the labels of one or more images; kept with your name and the time."""
+    """Review the labels of one or more images; saved with your name and the time."""
     from core.data.dataset import load_split
     from core.review.images import add_label_reviews
     from core.review.runs import local_user
     from core.runs.reader import find_run
 
-    if withdraw == (verdict is not None):
-        raise RunError("Give a --verdict, or --withdraw to take yours back; not both.")
+    if withdraw == (decision is not None):
+        raise RunError("Use either --decision, or --withdraw to remove your review.")
     found = find_run(runs_root, run)
     dataset = config_of(found).dataset
     opened = load_split(data_root, dataset, split.value)
     present = {str(id): LABELS[index] for id, index in zip(opened.ids, opened.labels, strict=True)}
     if unknown := [id for id in image if id not in present]:
-        raise RunError(f"{unknown[0]!r} is no image of {split.value} in {dataset!r}: see the predictions.")
-    given = add_label_reviews(
-        found.paths, by or local_user(), split.value, image, verdict, label=label, comment=comment, present=present
+        raise RunError(
+            f"Image {unknown[0]!r} not found in {split.value} of {dataset!r}. See the predictions for image ids."
+        )
+    reviews = add_label_reviews(
+        found.paths, by or local_user(), split.value, image, decision, label=label, comment=comment, present=present
     )
     if as_json:
-        print_json([each.model_dump(mode="json") for each in given])
+        print_json([each.model_dump(mode="json") for each in reviews])
     else:
-        print(f"{found.id}: {given[0].in_words()}, {len(given)} image{'' if len(given) == 1 else 's'}.")
+        print(f"{found.id}: {reviews[0].in_words()}, {len(reviews)} image{'' if len(reviews) == 1 else 's'}.")
 
 
-def runs_verdicts(
+@labels_app.command("reviews")
+def labels_reviews(
     run: RunName,
     runs_root: RunsRoot,
     everything: Annotated[bool, typer.Option("--all", help="Include replaced and withdrawn reviews.")] = False,
     as_csv: AsCsv = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the label reviews given on a run's images, oldest first."""
+    """List the label reviews of a run's images, oldest first."""
     from core.review.images import label_review_rows, read_label_reviews
     from core.runs.reader import find_run
 
@@ -99,11 +110,11 @@ def runs_verdicts(
         print_csv(rows)
         return
     for row in rows:
-        should = f": {row['label']}" if row["label"] else ""
-        disputed = "  (disputed)" if row["disagreed"] else ""
-        print(f"{row['split']:10} {row['image']:36} {row['by']:16} {row['verdict'] or 'withdrawn'}{should}{disputed}")
+        correct = f": {row['label']}" if row["label"] else ""
+        conflict = "  (conflict)" if row["disagreed"] else ""
+        print(f"{row['split']:10} {row['image']:36} {row['by']:16} {row['verdict'] or 'removed'}{correct}{conflict}")
     if not rows:
-        print("No verdicts yet.")
+        print("No reviews yet.")
 
 
 # --- what changed: python -m core runs changes
@@ -121,6 +132,7 @@ def runs_changes(
     as_json: AsJson = False,
 ) -> None:
     """List the images a run fixed and broke, compared with the run it was cloned from or another."""
+    from core.comparison.baseline import check_matchable
     from core.evaluation.fixed_broken import OUTCOMES, changes_per_class, fixed_and_broken
     from core.evaluation.predictions import read_predictions
     from core.review.corrections import correct_table, run_corrections
@@ -128,13 +140,14 @@ def runs_changes(
 
     found = find_run(runs_root, run)
     if not against and not found.meta.parent:
-        raise RunError(f"Run {found.id} was not cloned from another: say --against RUN.")
+        raise RunError(f"Run {found.id} was not cloned from another run. Use --against RUN.")
     before = find_run(runs_root, against or str(found.meta.parent))
+    check_matchable(before, found)
     tables = [read_predictions(each.paths.predictions(split.value)) for each in (before, found)]
     if corrected:
         corrections = run_corrections(found.paths)
         if corrections is None:
-            raise RunError(f"Run {found.id} was trained without a list of corrections: leave out --corrected.")
+            raise RunError(f"Run {found.id} was trained without a correction set. Remove --corrected.")
         tables = [correct_table(table, corrections, split.value) for table in tables]
     changes = fixed_and_broken(*tables)
     per_class = changes_per_class(changes)
@@ -148,13 +161,13 @@ def runs_changes(
             head = {"run": found.id, "against": before.id, "split": split.value, "corrected": corrected}
             print_json(head | {"counts": counts, "per_class": per_class.to_dict("index"), "images": records})
         return
-    print(f"{found.id} against {before.id}, {split.value}: " + ", ".join(f"{n:,} {o}" for o, n in counts.items()))
+    print(f"{found.id} vs {before.id}, {split.value}: " + ", ".join(f"{n:,} {o}" for o, n in counts.items()))
     print(f"{'':10}" + "".join(f"{outcome:>12}" for outcome in OUTCOMES) + f"{'net':>8}")
     for label, row in per_class.iterrows():
         print(f"{label:10}" + "".join(f"{row[outcome]:>12,}" for outcome in OUTCOMES) + f"{row['net']:>+8,}")
 
 
-# --- lists: python -m core corrections
+# --- correction sets: python -m core corrections
 
 
 @corrections_app.command("list")
@@ -169,7 +182,7 @@ def corrections_list(runs_root: RunsRoot, as_json: AsJson = False) -> None:
     for each in found:
         print(f"{each.name:24} {each.dataset:16} {each.fingerprint[:12]}  {each.in_words()}")
     if not found:
-        print("No lists yet: make one with `python -m core corrections make NAME RUN...`.")
+        print("No correction sets yet. Create one with `python -m core corrections make NAME RUN...`.")
 
 
 @corrections_app.command("make")
@@ -185,8 +198,9 @@ def corrections_make(
     follow: Annotated[str | None, typer.Option(help="Reviewer to follow where reviewers disagree.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a correction set from label reviews: wrong labels are replaced, ambiguous images and non-faces excluded."""
-    from core.review.corrections import make_corrections, save_corrections
+    """Create a correction set from label reviews: replaces wrong labels, excludes ambiguous images and non-faces."""
+    from core.review.corrections import save_corrections
+    from core.review.draft import make_corrections
     from core.splits import CORRECTED_SPLITS
 
     found = find_runs(runs_root, runs)
@@ -194,11 +208,11 @@ def corrections_make(
     save_corrections(runs_root, draft.corrections)
     if draft.disputed:
         print(
-            f"Left out: {len(draft.disputed):,} images on which reviewers want different things; --follow decides.",
+            f"Skipped: {len(draft.disputed):,} images with conflicting reviews (see --follow).",
             file=sys.stderr,
         )
     if draft.on_test:
-        print(f"Left out: {draft.on_test:,} images of test, which is never changed.", file=sys.stderr)
+        print(f"Skipped: {draft.on_test:,} images from test (never changed).", file=sys.stderr)
     if as_json:
         print_json(draft.corrections.model_dump(mode="json"))
     else:
@@ -252,7 +266,7 @@ def suspects_queue(
         print_json({"tag": tag, "runs": ids})
         return
     print("\n".join(ids))
-    print(f"When they are done: python -m core suspects show --tag {tag}")
+    print(f"When they have finished: python -m core suspects show --tag {tag}")
 
 
 @suspects_app.command("show")
@@ -260,7 +274,7 @@ def suspects_show(
     runs_root: RunsRoot,
     runs: Annotated[list[str] | None, typer.Argument(metavar="[RUN...]", help="Runs on one dataset.")] = None,
     tag: Annotated[str, typer.Option(help="Add all runs with this tag.")] = "",
-    split: Annotated[JudgedSplit, typer.Option(help="Split to rank.")] = JudgedSplit.TRAIN,
+    split: Annotated[DatasetSplit, typer.Option(help="Split to rank.")] = DatasetSplit.TRAIN,
     top: Annotated[int, typer.Option(min=0, help="Number of images; 0 = all.")] = 50,
     as_csv: AsCsv = False,
     as_json: AsJson = False,
@@ -273,7 +287,7 @@ def suspects_show(
     if tag:
         wanted += [run for run in list_runs(runs_root) if tag in run.meta.tags]
     if not wanted:
-        raise RunError("No run to judge by: name runs, or a --tag that some have.")
+        raise RunError("No runs selected. Name runs, or use --tag.")
     found = find_suspects(list({run.id: run for run in wanted}.values()), split.value)
     print(found.note, file=sys.stderr)
     shown = found.table.head(top or len(found.table))
@@ -285,7 +299,7 @@ def suspects_show(
         head = {"split": found.split, "runs": [run.id for run in found.runs], "in_sample": found.in_sample}
         print_json(head | {"missing_folds": found.missing, "images": records})
     else:
-        print(f"{'image':36} {'label':9} {'suspicion':>9}  {'perhaps':9} {'says':>8} {'agree':>8}")
+        print(f"{'image':36} {'label':9} {'suspicion':>9}  {'suggested':9} {'p':>8} {'agree':>8}")
         for row in records:
             print(
                 f"{row['image_id']:36} {row['label']:9} {row['suspicion']:>9.3f}  {row['suggested']:9} "

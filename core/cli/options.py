@@ -44,7 +44,7 @@ Settings = Annotated[
 
 
 class SplitName(StrEnum):
-    """The splits that figures are given for."""
+    """The splits that metrics are reported for."""
 
     TRAIN = "train"
     VALIDATION = "validation"
@@ -56,7 +56,7 @@ def reported_split(name: str) -> SplitName:
     """The split of that name, present or old.
 
     Raises:
-        ValueError: there is none; the message lists those there are.
+        ValueError: there is none; the message lists the valid ones.
     """
     try:
         return SplitName(current_split(name))
@@ -65,7 +65,7 @@ def reported_split(name: str) -> SplitName:
 
 
 class Device(StrEnum):
-    """What a network is computed on, as in `TrainConfig.device`."""
+    """What a model is computed on, as in `TrainConfig.device`."""
 
     AUTO = "auto"
     CPU = "cpu"
@@ -73,7 +73,7 @@ class Device(StrEnum):
 
 
 def pairs(settings: list[str] | None) -> dict[str, str]:
-    """What `--set FIELD=VALUE` said.
+    """The settings of `--set FIELD=VALUE`.
 
     Raises:
         ConfigError: one has no value.
@@ -81,7 +81,7 @@ def pairs(settings: list[str] | None) -> dict[str, str]:
     parts = [text.partition("=") for text in settings or []]
     for field, separator, _ in parts:
         if not separator:
-            raise ConfigError(f"--set {field!r} has no value: write --set field=value, for instance --set epochs=5.")
+            raise ConfigError(f"--set {field!r} has no value. Use --set FIELD=VALUE, e.g. --set epochs=5.")
     return {field.strip(): value.strip() for field, _, value in parts}
 
 
@@ -103,5 +103,5 @@ def config_of(run: "Run") -> TrainConfig:
         RunError: they cannot be read.
     """
     if run.config is None:
-        raise RunError(f"Run {run.id} cannot be used: {run.problem}")
+        raise RunError(f"Can't use run {run.id}: {run.problem}")
     return run.config

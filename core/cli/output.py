@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from core.comparison.reproduction import Reproduction
     from core.runs.records import Run
     from core.runs.summary import SubsetMetrics
 
@@ -31,7 +32,7 @@ def print_json(value: Any) -> None:
 
 
 def print_csv(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print rows that all have the same columns; no text in them is taken for a formula."""
+    """Print rows that all have the same columns; a spreadsheet treats no text in them as a formula."""
     from core.runs.table import spreadsheet_safe
 
     writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [], lineterminator="\n")
@@ -40,19 +41,28 @@ def print_csv(rows: Sequence[Mapping[str, Any]]) -> None:
         writer.writerow({key: spreadsheet_safe(v) if isinstance(v, str) else v for key, v in row.items()})
 
 
-def as_percent(share: float | None) -> str:
-    """A share with two digits."""
-    return "-" if share is None else f"{100 * share:.2f} %"
+def as_percent(fraction: float | None) -> str:
+    """A fraction in percent, with two decimals, or a dash."""
+    return "-" if fraction is None else f"{100 * fraction:.2f}%"
 
 
-def figure(metrics: "SubsetMetrics | None") -> str:
-    """An accuracy with half of its 95 % interval, or a dash."""
+def accuracy_text(metrics: "SubsetMetrics | None") -> str:
+    """An accuracy ± the half-width of its 95% confidence interval, in percentage points, or a dash."""
     if metrics is None:
         return "-"
     low, high = metrics.interval
-    return f"{100 * metrics.accuracy:.2f} % ± {50 * (high - low):.1f}"
+    return f"{100 * metrics.accuracy:.2f}% ± {50 * (high - low):.1f} pp"
 
 
-def figure_on_test(run: "Run") -> str:
-    """A run's accuracy on test, or a dash."""
-    return figure(run.metrics("test"))
+def accuracy_on_test(run: "Run") -> str:
+    """A run's test accuracy, or a dash."""
+    return accuracy_text(run.metrics("test"))
+
+
+def print_reproduction(result: "Reproduction") -> None:
+    """Print the result of a reproduction: its words, then the checks."""
+    print(f"reproduces    {result.reproduces}")
+    print(result.words)
+    for check in result.checks:
+        outcome = "not recorded" if check.same is None else "same" if check.same else "differs"
+        print(f"{check.what:13} {outcome:8} {check.words}" if check.same is not None else f"{check.what:13} {outcome}")

@@ -48,21 +48,20 @@ def predict(
     Unreadable images are reported on standard error, the others are processed; the exit code is then 2.
     """
     if as_json and as_csv:
-        raise ConfigError("--json and --csv were both given: choose one.")
+        raise ConfigError("--json and --csv exclude each other. Choose one.")
     predictor = _predictor(runs_root, run, weights)
     from core.cli.progress import ProgressBar
-    from core.prediction.batch import CSV_COLUMNS, frame_picture, predict_pictures, prediction_rows
-    from core.prediction.batch import as_json as line_of
-    from core.prediction.pictures import pictures_at
-    from core.prediction.predictor import Taken
+    from core.prediction.batch import CSV_COLUMNS, photo_as_json, predict_images, prediction_rows, read_and_crop
+    from core.prediction.pictures import images_at
+    from core.prediction.predictor import Detection
 
     table = csv.DictWriter(sys.stdout, CSV_COLUMNS, lineterminator="\n")
     if as_csv:
         table.writeheader()
     count = _Count()
-    framed = partial(frame_picture, whole=not faces, margin=margin)
+    cropped = partial(read_and_crop, whole=not faces, margin=margin)
     with ProgressBar(beside_results=True) as bar:
-        for photo in predict_pictures(predictor, pictures_at(images), framed):
+        for photo in predict_images(predictor, images_at(images), cropped):
             name = _printable(photo.name)
             count.add(None if photo.problem else len(photo.faces))
             bar.update(str(count))
@@ -71,15 +70,16 @@ def predict(
             if photo.problem:
                 bar.say(photo.problem)
                 continue
-            if photo.taken is Taken.WHOLE_WITHOUT_A_FACE:
+            if photo.detection is Detection.NO_FACE:
                 bar.say(f"{_printable(Path(name).name)}: no face detected; the full image was classified instead.")
             if as_json:
-                print(json.dumps(line_of(photo.name, photo)))
+                print(json.dumps(photo_as_json(photo.name, photo)))
             elif as_csv:
                 table.writerows(prediction_rows(name, photo))
             else:
                 for face in photo.faces:
-                    print(f"{name}: {face.label} {as_percent(face.confidence)}{' (unsure)' if face.unsure else ''}")
+                    doubt = " (low confidence)" if face.low_confidence else ""
+                    print(f"{name}: {face.label} {as_percent(face.confidence)}{doubt}")
         if bar.is_shown and count.images > 1:
             bar.say(str(count))
     if count.unreadable:
@@ -87,21 +87,21 @@ def predict(
 
 
 def _predictor(runs_root: Path, run: str, weights: Path | None) -> "Predictor":
-    """The network that was asked for; says on standard error which it is where nobody named it.
+    """The model that was asked for, by default that of the best run.
 
     Raises:
         RunError: there is no such run, or none at all.
     """
     if weights:
         if run:
-            raise ConfigError("--run and --weights were both given: choose one.")
+            raise ConfigError("--run and --weights exclude each other. Choose one.")
         return _own_weights(weights)
     from core.runs.reader import find_run, list_runs
     from core.runs.selection import best_run
 
     chosen = find_run(runs_root, run) if run else best_run(list_runs(runs_root))
     if chosen is None:
-        raise RunError("There is no trained run yet: start one with `python -m core train --preset quick`.")
+        raise RunError("No trained run yet. Start one with `python -m core train --preset quick`.")
     from core.prediction.predictor import Predictor
 
     return Predictor.of_run(chosen)
@@ -115,7 +115,7 @@ def _own_weights(path: Path) -> "Predictor":
         with path.open("rb") as file:
             data = file.read(MAX_WEIGHTS_BYTES + 1)
     except OSError as error:
-        raise WeightsError(f"Cannot read {path.name}: {system_reason(error)}.") from None
+        raise WeightsError(f"Can't read {path.name}: {system_reason(error)}.") from None
     return Predictor(read_weights(data, path.name)[0])
 
 
@@ -139,7 +139,7 @@ class _Count:
 
 
 def _printable(name: str) -> str:
-    """A name for a terminal: control characters in it would be obeyed."""
+    """A name for a terminal, without control characters."""
     return "".join(char if char.isprintable() else "?" for char in name)
 
 
@@ -157,15 +157,15 @@ def bench_predict(
     predictor = _predictor(runs_root, run, None)
     from core.bench.predict import bench_predictor, group_photo
     from core.data.decode import decode_image
-    from core.prediction.pictures import read_picture
+    from core.prediction.pictures import read_image_file
 
-    picture = decode_image(read_picture(photo), photo.name) if photo else group_photo(data_root)
-    figures = bench_predictor(predictor, picture, rounds)
+    image = decode_image(read_image_file(photo), photo.name) if photo else group_photo(data_root)
+    results = bench_predictor(predictor, image, rounds)
     if as_json:
-        print_json(figures)
+        print_json(results)
         return
-    print(f"{figures['photo']}, on {figures['device']}, medians of {rounds} turns")
-    for name, row in figures["milliseconds"].items():
+    print(f"{results['photo']}, on {results['device']}, medians of {rounds} rounds")
+    for name, row in results["milliseconds"].items():
         print(f"{name}: {row}" if isinstance(row, str) else f"{name}:")
         for part, value in row.items() if isinstance(row, dict) else ():
             print(f"  {part.replace('_', ' '):18} {value:9.1f}{'' if part == 'faces_found' else ' ms'}")

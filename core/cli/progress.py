@@ -1,4 +1,4 @@
-"""How far a command is, on standard error: a bar at a terminal, nothing elsewhere but the lines it is told to print.
+"""Progress of a command, on standard error: a bar at a terminal, elsewhere only the lines it is told to print.
 
 Standard output belongs to results, which may be JSON for another program.
 """
@@ -21,7 +21,7 @@ class ProgressBar:
 
         Args:
             beside_results: results are printed meanwhile; at a terminal they show the progress themselves, and a bar
-                would stand in their way.
+                would interfere.
         """
         self._console = Console(stderr=True, highlight=False)
         self.is_shown = self._console.is_terminal and not (beside_results and sys.stdout.isatty())
@@ -49,7 +49,7 @@ class ProgressBar:
         self._progress.stop()
 
     def update(self, text: str, fraction: float | None = None, seconds_left: float | None = None) -> None:
-        """Show how far it is.
+        """Update the progress.
 
         Args:
             text: what is being done, in one line.
@@ -65,7 +65,7 @@ class ProgressBar:
 
 
 class _TimeLeft(ProgressColumn):
-    """The time left as it was given, else as the speed so far suggests."""
+    """The time left as given, else extrapolated from the speed so far."""
 
     def render(self, task: Task) -> Text:
         seconds = task.fields["seconds_left"] or task.time_remaining

@@ -1,4 +1,4 @@
-"""The reference of the command line in Markdown, made from the commands themselves: `python -m core reference`."""
+"""The reference of the command line in Markdown, generated from the commands themselves: `python -m core reference`."""
 
 import re
 from collections.abc import Iterator
@@ -16,8 +16,9 @@ REGENERATE: Final = f"python -m core reference > {REFERENCE.relative_to(PROJECT_
 
 _HEAD: Final = f"""# The command line
 
-Made from the commands by `{REGENERATE}`: change their texts, not this file. `--help` after any
-command says the same. Exit code 0 on success; 2 on bad input, with one line that says what to do; 1 on a failure."""
+Generated from the commands by `{REGENERATE}`: edit their texts, not this file.
+`--help` after any command shows the same. Exit code 0 on success; 2 on bad input, with one line that says what to do; 1
+on a failure."""
 
 _TYPES: Final = {str: "text", int: "integer", float: "number", Path: "path"}
 
@@ -31,7 +32,7 @@ def describe(root: Any) -> str:
     """The reference of a command and all below it.
 
     Args:
-        root: what `typer.main.get_command` makes of an application.
+        root: what `typer.main.get_command` returns for an application.
 
     Returns:
         Markdown: a section for each command, with a table of its arguments and options.
@@ -53,7 +54,7 @@ def parameters(command: Any) -> list[Any]:
 
 
 def spellings(parameter: Any) -> list[str]:
-    """How it is written: `RUN`, or `--faces` and `--no-faces`."""
+    """Its spellings: `RUN`, or `--faces` and `--no-faces`."""
     if parameter.opts[0].startswith("-"):
         return [*parameter.opts, *parameter.secondary_opts]
     return [parameter.metavar or parameter.name.upper()]

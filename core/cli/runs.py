@@ -1,17 +1,22 @@
-"""`python -m core runs ...`: what can be done with the runs there are."""
+"""`python -m core runs ...`: the commands about existing runs."""
 
 import sys
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from core.cli.options import AsCsv, AsJson, DataRoot, RunName, RunsRoot, Settings, config_of, find_runs, pairs
-from core.cli.output import as_percent, figure, figure_on_test, print_csv, print_json, run_as_json
+from core.cli.options import AsCsv, AsJson, RunName, RunsRoot, find_runs
+from core.cli.output import (
+    accuracy_on_test,
+    accuracy_text,
+    as_percent,
+    print_csv,
+    print_json,
+    print_reproduction,
+    run_as_json,
+)
 from core.errors import RunError
-
-if TYPE_CHECKING:
-    from core.comparison.reproduction import Reproduction
 
 runs_app = typer.Typer(
     help="List, show, compare, edit, review, stop and resume runs.", no_args_is_help=True, rich_markup_mode=None
@@ -23,15 +28,6 @@ class ComparedSplit(StrEnum):
 
     VALIDATION = "validation"
     TEST = "test"
-
-
-class MoveTo(StrEnum):
-    """Where in the line."""
-
-    FIRST = "first"
-    EARLIER = "earlier"
-    LATER = "later"
-    LAST = "last"
 
 
 @runs_app.command("list")
@@ -55,15 +51,15 @@ def runs_list(
         print_csv(as_rows(runs))
         return
     if not runs:
-        none = "No run has that tag." if tag else "All runs are archived: see them with --archived."
-        print(none if everything else "No runs yet: start one with `python -m core train --preset quick`.")
+        none = "No run has that tag." if tag else "All runs are archived. List them with --archived."
+        print(none if everything else "No runs yet. Start one with `python -m core train --preset quick`.")
         return
-    print(f"{'run':34} {'state':9} {'epochs':>8} {'validation':>11} {'test':>15}  review")
+    print(f"{'run':34} {'state':9} {'epochs':>8} {'validation':>11} {'test (95% CI)':>17}  review")
     for run in runs:
         review = "" if run.meta.review == "unreviewed" else run.meta.review
         line = (
             f"{run.id:34} {run.state:9} {run.summary.epochs_done:>3}/{run.status.epochs:<4} "
-            f"{as_percent(run.validation_accuracy):>11} {figure_on_test(run):>15}  {review}"
+            f"{as_percent(run.validation_accuracy):>11} {accuracy_on_test(run):>17}  {review}"
         )
         print(line.rstrip())
 
@@ -83,7 +79,7 @@ def runs_compare(
 
     found = find_runs(runs_root, runs)
     if len(found) < 2:
-        raise RunError("Give two or more different runs to compare: the baseline first, then the others.")
+        raise RunError("Select two or more different runs to compare, the baseline first.")
     rows = against_baseline(found, found[0], split.value)
     if as_csv:
         print_csv(compared_rows(rows, split.value))
@@ -106,12 +102,12 @@ def runs_compare(
         )  # fmt: skip
         return
     for row in rows:
-        print(f"{row.run.id:34} {split.value} {figure(row.metrics):>15}  {row.words}")
+        print(f"{row.run.id:34} {split.value} {accuracy_text(row.metrics):>17}  {row.words}")
     for group in groups:
         mean, spread = group.mean_and_std or (None, None)
         if spread is not None:
             count = f"{len(group.accuracies)} seeds of {group.runs[0].id}"
-            print(f"{count}: mean {as_percent(mean)}, standard deviation {100 * spread:.2f} points")
+            print(f"{count}: mean {as_percent(mean)}, standard deviation {100 * spread:.2f} pp")
     for field, values in differences.items():
         print(f"{field:20} " + "  ".join("?" if value is None else str(value) for value in values))
 
@@ -138,13 +134,13 @@ def runs_annotate(
     wanted = {"name": name, "notes": note, "starred": star, "review": review}
     changes = {field: value for field, value in wanted.items() if value is not None}
     if not (changes or tag or untag or comment):
-        raise RunError("Nothing to change: give --name, --note, --comment, --tag, --untag, --star or --review.")
+        raise RunError("Nothing to change. Use --name, --note, --comment, --tag, --untag, --star or --review.")
     meta = annotate(found.paths, by or local_user(), changes, tag=tag or (), untag=untag or (), comment=comment)
     if as_json:
         print_json(meta.model_dump(mode="json"))
     else:
-        said = f", tags {', '.join(meta.tags)}" if meta.tags else ""
-        print(f"{found.id}: {meta.review}{' by ' + meta.reviewer if meta.reviewer else ''}{said}.")
+        tags = f", tags {', '.join(meta.tags)}" if meta.tags else ""
+        print(f"{found.id}: {meta.review}{' by ' + meta.reviewer if meta.reviewer else ''}{tags}.")
 
 
 @runs_app.command("archive")
@@ -158,32 +154,32 @@ def runs_archive(
 
     for found in find_runs(runs_root, runs):
         annotate(found.paths, local_user(), {"archived": not undo})
-        print(f"{found.id}: {'shown again' if undo else 'archived'}.")
+        print(f"{found.id}: {'unarchived' if undo else 'archived'}.")
 
 
 @runs_app.command("delete")
 def runs_delete(
     runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Run ids, prefixes or folders.")],
     runs_root: RunsRoot,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    shipped: Annotated[bool, typer.Option("--shipped", help="Delete also the run shipped with the project.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    shipped: Annotated[bool, typer.Option("--shipped", help="Also delete the run shipped with the project.")] = False,
 ) -> None:
-    """Delete runs for good, after saying what is lost and asking; for the run shipped with the project, asking twice. A
-    run that waits or trains is refused."""
+    """Delete runs permanently, after confirmation; the run shipped with the project has to be confirmed twice. Queued
+    and running runs must be stopped first."""
     from core.runs.delete import delete_run, shipped_warning, what_is_lost
     from core.runs.paths import is_shipped
 
     found = find_runs(runs_root, runs)
     for run in found:
         if run.state.is_live:
-            raise RunError(f"Run {run.id} is {run.state}: stop it before you delete it.")
+            raise RunError(f"Run {run.id} is {run.state}. Stop it before deleting it.")
         if yes and is_shipped(run.id) and not shipped:
-            raise RunError(f"Nothing was deleted: {shipped_warning(run)} To delete it anyway, add --shipped.")
+            raise RunError(f"Nothing deleted. {shipped_warning(run)} To delete it anyway, add --shipped.")
     for run in found:
         if not yes:
-            print(f"{run.id} ({run.name}): {what_is_lost(run)} will be gone for good.", file=sys.stderr)
+            print(f"{run.id} ({run.name}): this permanently deletes {what_is_lost(run)}.", file=sys.stderr)
             if not sys.stdin.isatty():
-                raise RunError("Nothing was deleted: add --yes where nobody can be asked.")
+                raise RunError("Nothing deleted. Without a terminal to ask for confirmation, add --yes.")
             kept = not _confirmed("yes", "Type yes to delete: ")
             if not kept and is_shipped(run.id) and not shipped:
                 print(shipped_warning(run), file=sys.stderr)
@@ -207,149 +203,20 @@ def runs_show(run: RunName, runs_root: RunsRoot, as_json: AsJson = False) -> Non
     from core.runs.reader import find_run
 
     found = find_run(runs_root, run)
-    verdict = read_reproduction(found)
+    result = read_reproduction(found)
     if as_json:
-        print_json({**run_as_json(found), "reproduction": verdict and verdict.model_dump(mode="json")})
+        print_json({**run_as_json(found), "reproduction": result and result.model_dump(mode="json")})
         return
     print(f"{found.id}  {found.state}" + (f": {found.problem}" if found.problem else ""))
     if not found.state.is_live and (mismatch := describe_mismatch(found.paths)):
         print(mismatch)
     print(f"epochs        {found.summary.epochs_done} of {found.status.epochs}")
     if best := found.best:
-        print(f"validation    {as_percent(best.validation_accuracy)} in epoch {best.epoch}, the best")
+        print(f"validation    {as_percent(best.validation_accuracy)} (best, epoch {best.epoch})")
     for split, metrics in found.summary.evaluation.items():
-        print(f"{split:13} {figure(metrics)} on {metrics.images:,} images; with flip {figure(metrics.tta)}")
+        tta = accuracy_text(metrics.tta)
+        print(f"{split:13} {accuracy_text(metrics)} on {metrics.images:,} images; {tta} with flip TTA")
     if found.config:
         print("settings      " + " ".join(f"{key}={value}" for key, value in found.config.model_dump().items()))
-    if verdict:
-        _print_reproduction(verdict)
-
-
-@runs_app.command("stop")
-def runs_stop(
-    run: RunName,
-    runs_root: RunsRoot,
-    now: Annotated[bool, typer.Option("--now", help="Force stop; progress since the last checkpoint is lost.")] = False,
-) -> None:
-    """Stop a run at its next batch, with a checkpoint; or remove it from the queue."""
-    from core.jobs.control import stop, stop_now
-    from core.runs.reader import find_run
-
-    found = find_run(runs_root, run)
-    (stop_now if now else stop)(found.paths.root, found.id)
-    if found.state.is_live:
-        print(f"{found.id}: {'stopped' if now else 'asked to stop'}.")
-    else:
-        print(f"{found.id} is {found.state} already.")
-
-
-@runs_app.command("resume")
-def runs_resume(run: RunName, runs_root: RunsRoot, data_root: DataRoot) -> None:
-    """Requeue a stopped, failed or crashed run; it resumes from its last checkpoint."""
-    from core.jobs.control import resume
-    from core.runs.reader import find_run
-
-    found = find_run(runs_root, run)
-    resume(found.paths.root, data_root, found.id)
-    print(f"{found.id}: queued again.")
-
-
-@runs_app.command("retry")
-def runs_retry(run: RunName, runs_root: RunsRoot, data_root: DataRoot) -> None:
-    """Start a new run with the same settings as another and print its id."""
-    from core.jobs.control import retry
-    from core.runs.reader import find_run
-
-    found = find_run(runs_root, run)
-    print(retry(found.paths.root, data_root, found.id))
-
-
-@runs_app.command("clone")
-def runs_clone(
-    run: RunName,
-    runs_root: RunsRoot,
-    data_root: DataRoot,
-    settings: Settings = None,
-    name: Annotated[str, typer.Option(help="Display name of the new run.")] = "",
-    author: Annotated[str, typer.Option(help="Who starts the run.")] = "",
-) -> None:
-    """Start a new run from the settings of another, some of them overridden, and print its id."""
-    from core.config import parse_config
-    from core.jobs.control import start
-    from core.jobs.inputs import check_inputs
-    from core.runs.reader import find_run
-
-    found = find_run(runs_root, run)
-    config = parse_config({**config_of(found).model_dump(), **pairs(settings)})
-    check_inputs(found.paths.root, data_root, config.dataset, config.corrections)
-    print(start(found.paths.root, data_root, config, name=name, author=author, parent=found.id))
-
-
-@runs_app.command("reproduce")
-def runs_reproduce(
-    run: RunName,
-    runs_root: RunsRoot,
-    data_root: DataRoot,
-    author: Annotated[str, typer.Option(help="Who starts the run.")] = "",
-    wait: Annotated[bool, typer.Option("--wait", help="Show progress, and the result at the end.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Retrain a finished run with its recorded settings and check whether the result is reproduced."""
-    from core.cli.follow import follow_to_end
-    from core.comparison.reproduction import check_reproducible, read_reproduction
-    from core.jobs.control import reproduce
-    from core.runs.reader import find_run, read_run
-
-    found = find_run(runs_root, run)
-    warning = check_reproducible(found, data_root)
-    if warning:
-        print(warning, file=sys.stderr)
-    run_id = reproduce(found.paths.root, data_root, found.id, author=author)
-    if not as_json or wait:
-        print(run_id, file=sys.stderr if as_json else sys.stdout)
-    if wait:
-        follow_to_end(found.paths.root, run_id)
-    started = read_run(found.paths.root, run_id)
-    verdict = read_reproduction(started)
-    if as_json:
-        judged = verdict and verdict.model_dump(mode="json")
-        print_json(
-            {"run": run_id, "reproduces": found.id, "state": started.state, "warning": warning, "verdict": judged}
-        )
-    elif verdict:
-        _print_reproduction(verdict)
-
-
-def _print_reproduction(verdict: "Reproduction") -> None:
-    print(f"reproduces    {verdict.reproduces}")
-    print(verdict.words)
-    for check in verdict.checks:
-        said = "not recorded" if check.same is None else "same" if check.same else "differs"
-        print(f"{check.what:13} {said:8} {check.words}" if check.same is not None else f"{check.what:13} {said}")
-
-
-@runs_app.command("move")
-def runs_move(
-    run: RunName,
-    runs_root: RunsRoot,
-    place: Annotated[MoveTo, typer.Option("--to", help="New place in the queue.")],
-) -> None:
-    """Move a queued run within the queue."""
-    from core.jobs.queue import move_queued
-    from core.runs.reader import find_run
-
-    found = find_run(runs_root, run)
-    move_queued(found.paths, place.value)
-    print(f"{found.id}: moved.")
-
-
-@runs_app.command("recover")
-def runs_recover(runs_root: RunsRoot, data_root: DataRoot) -> None:
-    """Requeue interrupted runs after a reboot and start the runner."""
-    from core.jobs.control import recover
-
-    recovered = recover(runs_root, data_root)
-    for run_id in recovered:
-        print(f"{run_id}: queued again.")
-    if not recovered:
-        print("No interrupted run.")
+    if result:
+        print_reproduction(result)

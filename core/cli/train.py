@@ -17,7 +17,7 @@ from core.cli.options import (
     pairs,
     reported_split,
 )
-from core.cli.output import as_percent, figure, print_json, run_as_json
+from core.cli.output import accuracy_text, as_percent, print_json, run_as_json
 from core.errors import ConfigError
 from core.presets import PRESETS, make_config
 
@@ -39,7 +39,7 @@ def start_training(
     from core.runs.reader import read_run
 
     config = make_config(preset, pairs(settings))
-    read_info(data_root, config.dataset)  # a missing data set is better said now than in the run's log
+    read_info(data_root, config.dataset)  # a missing dataset is better reported now than in the run's log
     run_id = start(runs_root, data_root, config, name=name, author=author)
     if not as_json or wait:
         print(run_id, file=sys.stderr if as_json else sys.stdout)
@@ -67,16 +67,17 @@ def evaluate(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Evaluate a run's best weights again. No run scores train by itself; those predictions are kept with it."""
+    """Evaluate a run's best weights again. Predictions on train are computed on demand only, and saved with the run."""
+    from core.review.corrections import corrections_of
     from core.runs.reader import find_run
     from core.runs.summary import ViewMetrics
 
     found = find_run(runs_root, run)
     config = config_of(found)
     if tta and split is SplitName.TRAIN:
-        raise ConfigError("--tta is for the other splits: leave it out to score train.")
+        raise ConfigError("--tta is not available for train. Remove it.")
     if shifts and not tta:
-        raise ConfigError("--shifts adds views to --tta: give both.")
+        raise ConfigError("--shifts requires --tta.")
     from core.evaluation.inference import FLIP, FLIP_AND_SHIFT
     from core.training.compute import choose_compute
     from core.training.final_report import report, score_train
@@ -84,18 +85,19 @@ def evaluate(
     asked = {"device": device and device.value, "threads": threads}
     compute = choose_compute(config.model_copy(update={key: v for key, v in asked.items() if v is not None}))
     if split is SplitName.TRAIN:
-        metrics: ViewMetrics | None = score_train(found.paths, config, data_root, compute)
+        metrics: ViewMetrics | None = score_train(found.paths, config, found.data, data_root, compute)
     else:
         views = FLIP_AND_SHIFT if shifts else FLIP
-        scored = report(found.paths, config, data_root, compute, splits=[split], tta=views, keep_predictions=False)
+        of_run = found.paths, config, corrections_of(found.paths, config)
+        scored = report(*of_run, data_root, compute, splits=[split], tta=views, keep_predictions=False)
         metrics = scored[split].tta if tta else scored[split]
     assert metrics
     if as_json:
         print_json({"run": found.id, "split": split, "tta": tta, "shifts": shifts, **metrics.as_json()})
         return
-    views_used = "" if not tta else " with flip and shifts" if shifts else " with flip"
-    print(f"{found.id}, {split}{views_used}: {figure(metrics)} on {metrics.images:,} images")
+    views_used = "" if not tta else " with flip and shift TTA" if shifts else " with flip TTA"
+    print(f"{found.id}, {split}{views_used}: {accuracy_text(metrics)} on {metrics.images:,} images")
     print(f"{'':10} {'precision':>10} {'recall':>10} {'F1':>10} {'images':>8}")
     for label, row in metrics.per_class.items():
-        values = "".join(f"{as_percent(share):>11}" for share in (row.precision, row.recall, row.f1))
+        values = "".join(f"{as_percent(value):>11}" for value in (row.precision, row.recall, row.f1))
         print(f"{label:10}{values} {row.support:>8,}")

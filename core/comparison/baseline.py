@@ -1,4 +1,4 @@
-"""Comparing runs: config diff, runs of one config with different seeds, metrics and significance against a baseline."""
+"""Comparing runs: settings that differ, seeds of one configuration, metrics against a baseline."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.config import TrainConfig
-from core.data.identity import REARRANGED, same_images
+from core.data.identity import REARRANGED, rearranged
 from core.errors import RunError
 from core.evaluation.significance import Comparison, compare_predictions, holm, mean_and_std
 from core.runs.records import Run
@@ -28,7 +28,7 @@ class ComparisonRow:
     """On the split; None before it was evaluated."""
     is_baseline: bool
     reseeded: bool
-    """Differs from the baseline in the seed only."""
+    """Differs from the baseline in nothing but the seed."""
     comparison: Comparison | None = None
     adjusted_p: float | None = None
     """The p-value, adjusted for how many runs are compared (Holm)."""
@@ -41,7 +41,7 @@ class ComparisonRow:
 
     @property
     def words(self) -> str:
-        """The result of the comparison with the baseline."""
+        """How this run compares with the baseline, in one sentence."""
         if self.is_baseline:
             return "baseline"
         if self.comparison is None:
@@ -51,7 +51,7 @@ class ComparisonRow:
 
 @dataclass(frozen=True)
 class SeedGroup:
-    """Runs of one config on the same data, with different seeds."""
+    """Runs of one configuration on the same data, with different seeds."""
 
     runs: tuple[Run, ...]
     accuracies: tuple[float, ...]
@@ -59,7 +59,7 @@ class SeedGroup:
 
     @property
     def mean_and_std(self) -> tuple[float, float | None] | None:
-        """Mean accuracy and its sample standard deviation over seeds; None before any was evaluated."""
+        """Mean accuracy and its sample standard deviation over seeds; None while none has been evaluated."""
         return mean_and_std(self.accuracies) if self.accuracies else None
 
 
@@ -74,31 +74,32 @@ def against_baseline(
     Args:
         runs: with or without the baseline.
         baseline: what the others are compared to.
-        split: one of `COMPARED_SPLITS`.
-        read: returns the table of a predictions file; pages pass one that caches.
+        split: one of `SPLITS`.
+        read: gives the table of a predictions file; pages pass one that remembers.
 
     Raises:
         RunError: there is no such split.
     """
     if split not in COMPARED_SPLITS:
-        raise RunError(f"Runs can't be compared on {split!r}. Choose from: {', '.join(COMPARED_SPLITS)}.")
+        raise RunError(f"Runs can't be compared on {split!r}. Use one of {', '.join(COMPARED_SPLITS)}.")
     results: dict[str, Comparison | str] = {}
     for run in runs:
         if run.id != baseline.id:
             try:
+                check_matchable(baseline, run)
                 tables = [read(each.paths.predictions(split)) for each in (baseline, run)]
                 results[run.id] = compare_predictions(*tables)
             except RunError as error:
-                results[run.id] = _why_not(baseline, run, error)
+                results[run.id] = str(error)
     found = {run_id: result for run_id, result in results.items() if isinstance(result, Comparison)}
     adjusted = dict(zip(found, holm([each.p_value for each in found.values()]), strict=True))
-    own = config_key(baseline)
+    own = reseed_key(baseline)
     return [
         ComparisonRow(
             run,
             run.metrics(split),
             is_baseline=run.id == baseline.id,
-            reseeded=run.id != baseline.id and own is not None and config_key(run) == own,
+            reseeded=run.id != baseline.id and own is not None and reseed_key(run) == own,
             comparison=found.get(run.id),
             adjusted_p=adjusted.get(run.id),
             problem=text if isinstance(text := results.get(run.id, ""), str) else "",
@@ -107,18 +108,21 @@ def against_baseline(
     ]
 
 
-def _why_not(baseline: Run, run: Run, error: RunError) -> str:
-    """Why two runs could not be compared image by image."""
-    if baseline.data.content == run.data.content and not same_images([baseline.data, run.data]):
-        return (
-            f"Not comparable image by image: the two runs were trained on the same images {REARRANGED}. "
-            "Compare their accuracies."
+def check_matchable(one: Run, other: Run) -> None:
+    """Refuse to match the predictions of two runs by image id where an id may name another image in each.
+
+    Raises:
+        RunError: they were trained on the same images under other names or in another order.
+    """
+    if rearranged(one.data, other.data):
+        raise RunError(
+            f"Not comparable image by image: the two runs were trained on the same images {REARRANGED}. Compare their "
+            "accuracies."
         )
-    return str(error)
 
 
 def setting_differences(runs: Sequence[Run]) -> dict[str, list[Any]]:
-    """Config fields in which the runs differ: field to one value per run, None where the config is unreadable."""
+    """Settings in which the runs differ: field to one value per run, None where the settings cannot be read."""
     configs = [run.config.model_dump(mode="json") if run.config else None for run in runs]
     different = {}
     for field in TrainConfig.model_fields:
@@ -128,18 +132,18 @@ def setting_differences(runs: Sequence[Run]) -> dict[str, list[Any]]:
     return different
 
 
-def config_key(run: Run) -> str | None:
-    """Equal for runs that differ in the seed only: all settings but the seed, and the data."""
+def reseed_key(run: Run) -> str | None:
+    """What makes two runs reseedings of each other when it is equal: all settings but the seed, and the data."""
     if run.config is None:
         return None
     return f"{run.summary.dataset_fingerprint} {run.config.model_dump_json(exclude={'seed'})}"
 
 
 def seed_groups(runs: Sequence[Run], split: str) -> list[SeedGroup]:
-    """Configs that were run with two or more seeds, in the order of their first run."""
+    """Configurations that were trained with two or more seeds, in the order of their first run."""
     groups: dict[str, list[Run]] = {}
     for run in runs:
-        key = config_key(run)
+        key = reseed_key(run)
         if key is not None:
             groups.setdefault(key, []).append(run)
     found = []
@@ -149,7 +153,7 @@ def seed_groups(runs: Sequence[Run], split: str) -> list[SeedGroup]:
             for run in sorted(members, key=lambda run: run.status.created_at):
                 accuracy = run.accuracy(split)
                 if run.config and accuracy is not None:
-                    # One per seed: a repeated seed says nothing about seed variance.
+                    # One per seed: the same seed again adds nothing about seed variance.
                     accuracies.setdefault(run.config.seed, accuracy)
             found.append(SeedGroup(tuple(members), tuple(accuracies.values())))
     return found

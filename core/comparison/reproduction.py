@@ -1,11 +1,11 @@
-"""Reproducing a run from what it recorded: what was identical, and whether the result is reproduced.
+"""Reproducing a run from its recorded settings: what matches, and how close the result is.
 
-The new run is an ordinary one whose `meta.json` records what it reproduces. When it has finished, its worker writes
+The new run is an ordinary one that remembers in `meta.json` what it reproduces. When it has finished, its worker writes
 `reproduction.json`, so that the comparison is kept when the original is deleted.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -13,62 +13,49 @@ from typing import Any, Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from core.comparison.baseline import config_key
-from core.data.identity import REARRANGED, DataIdentity, same_images
+from core.comparison.baseline import reseed_key
+from core.comparison.origins import Check, compare_origins, recorded_data, recorded_environment
+from core.data.identity import REARRANGED, same_images
 from core.errors import DataError, RunError
 from core.evaluation.significance import compare_predictions, mean_and_std
-from core.files import read_json, write_json
-from core.runs.environment import read_uncommitted_changes
-from core.runs.reader import list_runs, predictions_table, read_run
+from core.files import write_json
+from core.runs.paths import RunPaths
+from core.runs.reader import list_runs, predictions_table, read_meta, read_run
 from core.runs.records import Run, RunState
 from core.splits import COMPARED_SPLITS
 
 SPLIT: Final = "validation"
 """Accuracies are compared on it: test is never used to decide anything."""
-NAMED: Final = 6
-"""How many differences of a kind are named; the others are counted."""
 
 
 class ReproductionOutcome(StrEnum):
-    """How near the result is to the original's."""
+    """How close the result is to the original's, by the words of `reproduction.json`; people read `label`."""
 
-    BIT_IDENTICAL = "bit-identical"
-    WITHIN_SEEDS = "within seed variance"
-    OUTSIDE_SEEDS = "outside seed variance"
-    NOT_SIGNIFICANT = "no significant difference"
-    DIFFERENT = "significant difference"
+    BIT_EQUAL = "bit-equal"
+    WITHIN_SEEDS = "within the spread of seeds"
+    OUTSIDE_SEEDS = "outside the spread of seeds"
+    NO_EVIDENCE = "no evidence of a difference"
+    DIFFERENT = "different"
     NOT_COMPARABLE = "not comparable"
 
-    @classmethod
-    def _missing_(cls, value: object) -> "ReproductionOutcome | None":
-        """The names in files of older versions."""
-        return cls.__members__.get(_OLDER_OUTCOMES.get(str(value), ""))
+    @property
+    def label(self) -> str:
+        """What people read."""
+        return _OUTCOME_LABELS[self]
 
 
-_OLDER_OUTCOMES: Final = {
-    "bit-equal": "BIT_IDENTICAL",
-    "within the spread of seeds": "WITHIN_SEEDS",
-    "outside the spread of seeds": "OUTSIDE_SEEDS",
-    "no evidence of a difference": "NOT_SIGNIFICANT",
-    "different": "DIFFERENT",
+_OUTCOME_LABELS: Final = {
+    ReproductionOutcome.BIT_EQUAL: "Bit-identical",
+    ReproductionOutcome.WITHIN_SEEDS: "Within seed variance",
+    ReproductionOutcome.OUTSIDE_SEEDS: "Outside seed variance",
+    ReproductionOutcome.NO_EVIDENCE: "No significant difference",
+    ReproductionOutcome.DIFFERENT: "Different",
+    ReproductionOutcome.NOT_COMPARABLE: "Not comparable",
 }
 
 
-class Check(BaseModel):
-    """One thing that should be identical."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    what: str
-    """`settings`, `data`, `code`, `packages`, `Python`, `system`, `machine`, `device`, `threads` or `precision`."""
-    same: bool | None
-    """None: not recorded for one of the two."""
-    words: str
-    """What differs, or that nothing does."""
-
-
 class Reproduction(BaseModel):
-    """`reproduction.json`: the comparison of the two runs."""
+    """`reproduction.json`: the result of the comparison."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -82,46 +69,46 @@ class Reproduction(BaseModel):
 
     @property
     def differences(self) -> list[Check]:
-        """What was not identical."""
+        """What differs."""
         return [check for check in self.checks if check.same is False]
 
 
 def check_reproducible(run: Run, data_root: Path) -> str | None:
-    """Check a run before it is reproduced. None if its data are here; else one sentence on how they differ, which is no
-    reason not to start.
+    """Check before a run is reproduced. None if its data are here; else one sentence on how they differ, which does not
+    prevent the reproduction.
 
     Raises:
-        RunError: it has not finished, or its config is unreadable.
-        DataError: its dataset is not here.
+        RunError: it has not finished, or its settings cannot be read.
+        DataError: its dataset is not on this machine.
     """
     from core.data.dataset import read_identity
 
     if run.config is None:
-        raise RunError(f"Run {run.id} can't be reproduced: {run.problem}")
+        raise RunError(f"Can't reproduce run {run.id}: {run.problem}")
     if run.state is not RunState.FINISHED:
-        raise RunError(f"Run {run.id} is {run.state}. Only a finished run can be reproduced.")
+        raise RunError(f"Run {run.id} is {run.state}. Only finished runs can be reproduced.")
     try:
         now = read_identity(data_root, run.config.dataset)
     except DataError as error:
-        raise DataError(f"Run {run.id} can't be reproduced without its dataset. {error}") from error
-    recorded = _data(run, _environment(run))
+        raise DataError(f"Can't reproduce run {run.id} without its dataset. {error}") from error
+    recorded = recorded_data(run, recorded_environment(run))
     if not recorded.content:
-        return f"The training data of run {run.id} was not recorded, so it may differ."
+        return f"Run {run.id} did not record which data it was trained on, so the data may differ."
     if recorded.content != now.content:
         return (
-            f"Dataset “{run.config.dataset}” has changed since: its fingerprint is {now.content[:12]}, the run was "
+            f"Dataset {run.config.dataset!r} has changed: its fingerprint is {now.content[:12]}, the run was "
             f"trained on {recorded.content[:12]}. The results will differ."
         )
     if not same_images([recorded, now]):
         return (
-            f"Dataset “{run.config.dataset}” has the images the run was trained on {REARRANGED}. The same seed samples "
-            "them in another order, so the results will differ."
+            f"Dataset {run.config.dataset!r} contains the images the run was trained on {REARRANGED}. The same seed "
+            "draws them in another order, so the results will differ."
         )
     return None
 
 
 def read_reproduction(run: Run) -> Reproduction | None:
-    """The comparison of a run with the one it reproduces; None while there is none."""
+    """The result of a reproduction; None while there is none."""
     try:
         return Reproduction.model_validate_json(run.paths.reproduction.read_bytes())
     except (OSError, ValidationError):
@@ -132,15 +119,16 @@ def write_reproduction(runs_root: Path, run_id: str) -> Reproduction | None:
     """Compare a finished run with the one it reproduces and write the result; None if it reproduces nothing.
 
     Raises:
-        RunError: the original is gone, or one of the two is unreadable.
+        RunError: the original is gone, or one of the two cannot be read.
         OSError: the result cannot be written.
     """
-    run = read_run(runs_root, run_id)
-    if not run.meta.reproduces:
+    original = read_meta(RunPaths(runs_root, run_id)).reproduces
+    if not original:
         return None
-    found = assess_reproduction(read_run(runs_root, run.meta.reproduces), run, list_runs(runs_root))
-    write_json(run.paths.reproduction, found.model_dump(mode="json"))
-    return found
+    run = read_run(runs_root, run_id)
+    result = assess_reproduction(read_run(runs_root, original), run, list_runs(runs_root))
+    write_json(run.paths.reproduction, result.model_dump(mode="json"))
+    return result
 
 
 def assess_reproduction(original: Run, again: Run, runs: Iterable[Run]) -> Reproduction:
@@ -149,7 +137,7 @@ def assess_reproduction(original: Run, again: Run, runs: Iterable[Run]) -> Repro
     Args:
         original: a finished run.
         again: trained to its end with the same settings.
-        runs: all there are; those that differ from the original in the seed only give the seed variance.
+        runs: all there are; those that differ from the original only in the seed give the seed variance.
 
     Raises:
         RunError: one of the two lacks its predictions.
@@ -164,162 +152,54 @@ def assess_reproduction(original: Run, again: Run, runs: Iterable[Run]) -> Repro
     )
 
 
-# --- what it was made with
-
-
-def compare_origins(original: Run, again: Run) -> list[Check]:
-    """Whether settings, data, code, packages and machine of the two were identical, as recorded."""
-    old, new = _environment(original), _environment(again)
-    checks = [
-        _settings(original, again),
-        _same_data(_data(original, old), _data(again, new)),
-        _code(original, again, old, new),
-        _packages(old, new),
-        _plain("Python", old.get("python"), new.get("python")),
-        _plain("system", old.get("platform"), new.get("platform")),
-        _plain("machine", old.get("host"), new.get("host")),
-        *(_plain(what, old.get(what), new.get(what)) for what in ("device", "threads", "precision")),
-    ]
-    return [_resumed(check, old, new) for check in checks]
-
-
-def _plain(what: str, old: Any, new: Any) -> Check:
-    if old is None or new is None:
-        return Check(what=what, same=None, words="not recorded")
-    return Check(what=what, same=old == new, words=str(old) if old == new else f"{old} → {new}")
-
-
-def _same_data(old: DataIdentity, new: DataIdentity) -> Check:
-    if old.content == new.content and not same_images([old, new]):
-        return Check(what="data", same=False, words=f"{old.content[:12]}, {REARRANGED}")
-    return _plain("data", old.content[:12] or None, new.content[:12] or None)
-
-
-def _settings(original: Run, again: Run) -> Check:
-    old, new = (run.config.model_dump() if run.config else {} for run in (original, again))
-    changed = [
-        f"{field} {old.get(field)} → {new.get(field)}" for field in {**old, **new} if old.get(field) != new.get(field)
-    ]
-    return Check(what="settings", same=not changed, words=_named(changed) or f"all {len(new)}")
-
-
-def _packages(old: Mapping[str, Any], new: Mapping[str, Any]) -> Check:
-    before, after = old.get("packages"), new.get("packages")
-    if not before or not after:
-        return Check(what="packages", same=None, words="not recorded")
-    changed = [
-        f"{name} {before.get(name, 'missing')} → {after.get(name, 'missing')}"
-        for name in sorted({*before, *after}, key=str.lower)
-        if before.get(name) != after.get(name)
-    ]
-    return Check(what="packages", same=not changed, words=_named(changed) or f"all {len(after)}")
-
-
-def _code(original: Run, again: Run, old: Mapping[str, Any], new: Mapping[str, Any]) -> Check:
-    commits = [(each.get("git") or {}).get("commit", "")[:9] for each in (old, new)]
-    before, after = old.get("code"), new.get("code")
-    if before and after:
-        changed = [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
-        words = _named(changed) or f"all {len(after)} files of the engine"
-    elif all(commits):
-        patches = [read_uncommitted_changes(run.paths) for run in (original, again)]
-        changed = ["uncommitted changes"] if patches[0] != patches[1] else []
-        changed += ["the commit"] if commits[0] != commits[1] else []
-        words = _named(changed) or "the same commit and uncommitted changes"
-    else:
-        return Check(what="code", same=None, words="not recorded")
-    between = f" (commit {commits[0]} → {commits[1]})" if all(commits) and commits[0] != commits[1] else ""
-    return Check(what="code", same=not changed, words=words + between)
-
-
-def _resumed(check: Check, old: Mapping[str, Any], new: Mapping[str, Any]) -> Check:
-    """A run that was resumed on another machine, or with other versions, used more than one."""
-    keys = {"data": "dataset", "system": "platform", "machine": "host", "Python": "python"}
-    key = keys.get(check.what, check.what)
-    who = [
-        name
-        for name, environment in (("the original", old), ("the reproduction", new))
-        if any(key in resume for resume in environment.get("resumes", []))
-    ]
-    if not who:
-        return check
-    return check.model_copy(
-        update={"same": False, "words": f"{check.words}; changed in a resume of {' and '.join(who)}"}
-    )
-
-
-def _named(changed: Sequence[str]) -> str:
-    more = f" and {len(changed) - NAMED} more" if len(changed) > NAMED else ""
-    return ", ".join(changed[:NAMED]) + more
-
-
-def _environment(run: Run) -> dict[str, Any]:
-    try:
-        found = read_json(run.paths.environment)
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _data(run: Run, environment: Mapping[str, Any]) -> DataIdentity:
-    """Which data a run was trained on, or was about to be if it ended before its first epoch."""
-    recorded = environment.get("dataset") or {}
-    names = ("fingerprint", "ordered_fingerprint")
-    return DataIdentity(*(str(getattr(run.summary, f"dataset_{name}") or recorded.get(name) or "") for name in names))
-
-
-# --- what came out
-
-
 def _result(original: Run, again: Run, runs: Iterable[Run]) -> tuple[ReproductionOutcome, str]:
     weights = _same_weights(original, again)
     predictions = _same_predictions(original, again)
     if weights is True and predictions:
         return (
-            ReproductionOutcome.BIT_IDENTICAL,
-            "Bit-identical: weights and all predictions match exactly.",
+            ReproductionOutcome.BIT_EQUAL,
+            "Bit-identical weights and predictions.",
         )
     if weights is None and predictions:
         return (
-            ReproductionOutcome.BIT_IDENTICAL,
-            "Bit-identical predictions. The weights can't be compared because one file is missing.",
+            ReproductionOutcome.BIT_EQUAL,
+            "Bit-identical predictions. The weights can't be compared: a weights file is missing.",
         )
     though = "the weights" if weights else "the predictions" if predictions else ""
-    begin = f"Not bit-identical (though {though} are)" if though else "Not bit-identical"
-    data = [found for run in (original, again) if (found := _data(run, _environment(run))).content]
+    begin = f"Not bit-identical (but {though} are)" if though else "Not bit-identical"
+    data = [found for run in (original, again) if (found := recorded_data(run, recorded_environment(run))).content]
     if len({each.content for each in data}) > 1:
-        return ReproductionOutcome.NOT_COMPARABLE, f"{begin}, and not comparable: the dataset has changed in between."
+        return ReproductionOutcome.NOT_COMPARABLE, f"{begin}, and not comparable: the dataset has changed."
+    if not same_images(data):
+        return (
+            ReproductionOutcome.NOT_COMPARABLE,
+            f"{begin}, and not comparable: the dataset now has its images {REARRANGED}.",
+        )
     try:
         comparison = compare_predictions(_predictions(original), _predictions(again))
     except RunError as error:
-        if not same_images(data):
-            return (
-                ReproductionOutcome.NOT_COMPARABLE,
-                f"{begin}, and not comparable: the dataset now has its images {REARRANGED}.",
-            )
-        return ReproductionOutcome.NOT_COMPARABLE, f"{begin}. {error}"
+        return ReproductionOutcome.NOT_COMPARABLE, f"{begin}, and not comparable: {error}"
     seeds = seed_accuracies(original, [run for run in runs if run.id != again.id])
     if len(seeds) < 2:
-        significant = comparison.is_significant()
-        outcome = ReproductionOutcome.DIFFERENT if significant else ReproductionOutcome.NOT_SIGNIFICANT
+        outcome = ReproductionOutcome.DIFFERENT if comparison.is_significant() else ReproductionOutcome.NO_EVIDENCE
         return outcome, (
-            f"{begin}. Difference on the {comparison.images:,} {SPLIT} images: {comparison.in_words()}. "
-            "Seed variance unknown: no other seed of this configuration has finished."
+            f"{begin}. On the same {comparison.images:,} {SPLIT} images: {comparison.in_words()}. Seed variance "
+            "unknown: no other seed of this configuration has finished."
         )
-    bound, deviation = seed_bound(seeds)
-    points = f"{100 * comparison.difference:+.2f}".replace("-", "\u2212")
+    bound, spread = seed_bound(seeds)
+    points, apart, deviation = (f"{100 * value:.2f} pp" for value in (comparison.difference, bound, spread))
     outcome = (
         ReproductionOutcome.WITHIN_SEEDS if abs(comparison.difference) <= bound else ReproductionOutcome.OUTSIDE_SEEDS
     )
     joint = "but" if outcome is ReproductionOutcome.WITHIN_SEEDS else "and"
     return outcome, (
-        f"{begin}, {joint} {outcome}: {SPLIT} accuracy differs by {points} pp; two seeds differ by up to "
-        f"{100 * bound:.2f} pp (95%; std {100 * deviation:.2f} pp over {len(seeds)} seeds)."
+        f"{begin}, {joint} {outcome.label.lower()}: {SPLIT} accuracy differs by {points}; over {len(seeds)} seeds "
+        f"(std {deviation}), two seeds differ by up to {apart} (95%)."
     )
 
 
 def _same_weights(original: Run, again: Run) -> bool | None:
-    """Whether all tensors are bit-identical; None if a file is missing."""
+    """Whether all tensors are equal to the bit; None if a file is missing."""
     from core.models.state_dict import same_tensors  # brings torch: only the worker, which has it, comes here
 
     if not (original.has_weights and again.has_weights):
@@ -328,7 +208,7 @@ def _same_weights(original: Run, again: Run) -> bool | None:
 
 
 def _same_predictions(original: Run, again: Run) -> bool:
-    """Whether all prediction tables of the original are there, bit-identical, and there is one."""
+    """Whether every table that the original has is there again, equal to the bit, and there is one."""
     paths = [(original.paths.predictions(split), again.paths.predictions(split)) for split in COMPARED_SPLITS]
     pairs = [(predictions_table(old), predictions_table(new)) for old, new in paths if old.exists()]
     return bool(pairs) and all(
@@ -342,19 +222,19 @@ def _predictions(run: Run) -> Any:
 
 
 def seed_accuracies(original: Run, runs: Iterable[Run]) -> dict[int, float]:
-    """Seed to validation accuracy, of the original and of the finished runs that differ from it in the seed only. Of
-    several runs with one seed the oldest counts: a repetition says nothing about seed variance."""
-    own = config_key(original)
+    """Seed to validation accuracy, of finished runs that differ from the original only in it; the original's own
+    among them. Of several runs with one seed the oldest counts: a repetition adds nothing about seed variance."""
+    own = reseed_key(original)
     found: dict[int, float] = {}
     for run in sorted([original, *runs], key=lambda run: (run.id != original.id, run.status.created_at)):
         accuracy = run.accuracy(SPLIT)
-        if run.state is RunState.FINISHED and run.config and config_key(run) == own and accuracy is not None:
+        if run.state is RunState.FINISHED and run.config and reseed_key(run) == own and accuracy is not None:
             found.setdefault(run.config.seed, accuracy)
     return found
 
 
 def seed_bound(seeds: Mapping[int, float]) -> tuple[float, float]:
-    """The 95% bound of the difference between two seeds, and the standard deviation over seeds.
+    """The difference that 95% of pairs of runs with different seeds stay below, and the standard deviation over seeds.
 
     The difference of two independent draws has the variance of one, twice; with the standard deviation taken from n
     values it follows Student's t distribution with n - 1 degrees of freedom.
@@ -364,6 +244,6 @@ def seed_bound(seeds: Mapping[int, float]) -> tuple[float, float]:
     """
     from scipy.stats import t
 
-    _, deviation = mean_and_std(list(seeds.values()))
-    assert deviation is not None
-    return float(t.ppf(0.975, len(seeds) - 1)) * math.sqrt(2) * deviation, deviation
+    _, spread = mean_and_std(list(seeds.values()))
+    assert spread is not None
+    return float(t.ppf(0.975, len(seeds) - 1)) * math.sqrt(2) * spread, spread

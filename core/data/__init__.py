@@ -1,1 +1,1 @@
-"""Data sets: importing FER2013 and others, checking them, and reading them back in no time."""
+"""Datasets: importing FER2013 and others, validating them, and memory-mapping them for training."""

@@ -1,7 +1,7 @@
-"""The one reader of archives, for datasets and for pictures: zip files and tar archives from anybody.
+"""The one reader of archives, for datasets and for images to predict: zip files and tar archives from any source.
 
-Nothing is unpacked to disk, and nothing is believed: neither what an archive says it holds nor how large it says that
-is. An entry has a `Fault` where no honest archive has one; who reads decides whether that refuses the entry or all.
+Nothing is unpacked to disk, and neither the declared contents nor the declared sizes of an archive are trusted. An
+entry has a `Fault` where no legitimate archive has one; the caller decides whether that rejects the entry or all.
 """
 
 import gzip
@@ -10,7 +10,7 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -32,15 +32,15 @@ DAMAGES: Final = (
     zipfile.BadZipFile,
     tarfile.TarError,
 )
-"""What Python's readers raise on damaged archives."""
+"""What Python's readers raise on corrupt archives."""
 
 
 class DamagedError(Exception):
-    """An archive, or an entry of one, is damaged or cut short; who reads says it with its name."""
+    """An archive, or an entry of one, is corrupt or truncated; the caller adds its name."""
 
 
 class TooLargeError(Exception):
-    """An archive unpacks to more than was allowed, in a few words; who reads says it with its name."""
+    """An archive unpacks to more than was allowed, in a few words; the caller adds its name."""
 
 
 class Fault(StrEnum):
@@ -57,11 +57,11 @@ class Entry:
     """A file in an archive."""
 
     name: str
-    """Its path inside, with /; may hold anything."""
+    """Its path inside, with /; may contain any characters."""
     size: int
-    """Bytes it says it unpacks to; no more are ever read."""
+    """Declared size in bytes; no more are ever read."""
     faults: tuple[Fault, ...] = ()
-    """What no honest archive has. Harmless is `OUTSIDE` where names mean nothing, since nothing is unpacked to disk."""
+    """What no legitimate archive has. `OUTSIDE` is harmless where names are not used: nothing is unpacked."""
     index: int = 0
     """Place in a zip file's directory: two entries may have the same name."""
 
@@ -87,16 +87,31 @@ def is_clutter(file: str) -> bool:
     return any(part.startswith(".") or part in _CLUTTER for part in file.split("/"))
 
 
+def common_top(files: Sequence[str], ours: Callable[[str], bool]) -> str:
+    """The folders that all files are in, with a trailing slash; empty where there are none.
+
+    Args:
+        files: paths with /.
+        ours: whether a folder of that name means something; it and what is below are not part of the answer.
+    """
+    top: list[str] = []
+    for parts in zip(*(file.split("/")[:-1] for file in files), strict=False):
+        if len(set(parts)) > 1 or ours(parts[0]):
+            break
+        top.append(parts[0])
+    return "".join(f"{part}/" for part in top)
+
+
 # --- zip
 
 
 class ZipReader:
-    """The files of a zip file, in the order of its directory; folders are passed over."""
+    """The files of a zip file, in the order of its directory, without folders."""
 
     def __init__(self, file: io.RawIOBase) -> None:
         """
         Raises:
-            DamagedError: it is no zip file, or damaged.
+            DamagedError: it is not a zip file, or corrupt.
             OSError: it cannot be read.
         """
         try:
@@ -110,7 +125,7 @@ class ZipReader:
         """The content of an entry without a fault other than `OUTSIDE`.
 
         Raises:
-            DamagedError: it is damaged, or has more or fewer bytes than it says.
+            DamagedError: it is corrupt, or its size differs from the declared one.
             OSError: it cannot be read.
         """
         with self.open(entry) as stream:
@@ -125,7 +140,7 @@ class ZipReader:
         """The content as a stream, for what is too large to be read at once; its reading raises `DAMAGES`.
 
         Raises:
-            DamagedError: it is damaged.
+            DamagedError: it is corrupt.
             OSError: it cannot be read.
         """
         try:
@@ -148,7 +163,7 @@ def _zip_entry(index: int, info: zipfile.ZipInfo) -> Entry:
 
 
 class _CappedFile(io.BufferedReader):
-    """A file that refuses huge reads: zipfile reads a directory at once, then makes objects ten times its size."""
+    """A file that rejects huge reads: zipfile reads a directory at once, then makes objects ten times its size."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         limit = _MAX_DIRECTORY_BYTES + 1
@@ -190,11 +205,11 @@ class BoundedStream(io.RawIOBase):
 
 
 def read_tar(stream: BinaryIO) -> Iterator[tuple[Entry, BinaryIO | None]]:
-    """The entries of a tar archive, each with its content, to be read before the next is asked for; folders and what is
-    no ordinary file have none.
+    """The entries of a tar archive, each with its content, to be read before the next is asked for; folders and special
+    files have none.
 
     Raises:
-        one of `DAMAGES`: it is damaged or cut short.
+        one of `DAMAGES`: it is corrupt or truncated.
     """
     with tarfile.open(fileobj=stream, mode="r|") as archive:
         for index, member in enumerate(archive):

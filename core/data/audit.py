@@ -1,5 +1,5 @@
-"""What is wrong with a data set: images that stand in it more than once, under different labels, on both sides of the
-line between training and test, or that show nothing. Found once per import, and kept beside its arrays.
+"""What is wrong with a dataset: duplicates, conflicting labels, train-test leakage and blank images. Found once per
+import, and cached beside its arrays.
 
     data_root/<name>/audit.json
 
@@ -29,10 +29,10 @@ from core.models import IMAGE_SIZE
 AUDIT_FILE: Final = "audit.json"
 
 _VERSION: Final = 1
-"""Of what is looked for: raising it makes every data set be looked at again."""
+"""Of what is looked for: raising it makes every dataset be audited again."""
 
 _LOW_STD: Final = 5.0
-"""Gray levels; below it nothing can be recognised."""
+"""Standard deviation in gray levels; below it nothing can be recognised."""
 _LOCK: Final = threading.Lock()
 
 log = logging.getLogger(__name__)
@@ -46,11 +46,11 @@ class Audit(BaseModel):
     version: int = _VERSION
     name: str
     fingerprint: str
-    """Of the data set, as in its `DatasetInfo`."""
+    """Of the dataset, as in its `DatasetInfo`."""
     created_at: datetime
-    """When the data set, not this audit, was made: the same pixels may be imported again in another order."""
+    """When the dataset, not this audit, was made: the same pixels may be imported again in another order."""
     seconds: float
-    """What it took."""
+    """How long it took."""
     sizes: dict[str, int]
     """Split to number of images, in the order in which positions count."""
     duplicates: list[list[int]]
@@ -62,12 +62,12 @@ class Audit(BaseModel):
     leak_conflicts: list[list[int]]
     """Those of `leaks` whose images have different labels."""
     flat: list[int]
-    """Images of one single gray."""
+    """Images of a single uniform gray value."""
     nearly_flat: list[int]
-    """Images whose pixels deviate by less than 5 gray levels; those of `flat` included."""
+    """Images whose pixels have a standard deviation of less than 5 gray levels; those of `flat` included."""
     near: list[list[int]]
-    """Groups of images that are the same picture at a glance: cropped, compressed or brightened a little differently.
-    Exact copies are in them only beside an image that is not one; nearly flat images are in none."""
+    """Groups of images that look the same at a glance: cropped, compressed or brightened a little differently.
+    Exact duplicates are in them only together with an image that is not one; near-blank images are in none."""
     near_conflicts: list[list[int]]
     """Those of `near` whose images have different labels."""
     near_leaks: list[list[int]]
@@ -80,12 +80,12 @@ class Audit(BaseModel):
 
     @property
     def repeats(self) -> int:
-        """Images beyond the first of each group of equal ones."""
+        """Images beyond the first of each group of exact duplicates."""
         return sum(len(group) - 1 for group in self.duplicates)
 
     @property
     def unique(self) -> int:
-        """Different images."""
+        """Unique images."""
         return self.images - self.repeats
 
     def locate(self, position: int) -> tuple[str, int]:
@@ -102,9 +102,9 @@ class Audit(BaseModel):
         places = {self.locate(position) for group in groups for position in group}
         return sorted(index for name, index in places if name == split)
 
-    def figures(self) -> dict[str, int]:
+    def counts(self) -> dict[str, int]:
         """Every count, by a name of its own."""
-        figures = {
+        counts = {
             "images": self.images,
             "unique": self.unique,
             "repeats": self.repeats,
@@ -121,18 +121,18 @@ class Audit(BaseModel):
         }
         for split in self.sizes:
             if split != "train":
-                figures[f"{split}_images_shared"] = len(self.shared_with_train(split))
-                figures[f"{split}_images_shared_or_near"] = len(self.shared_with_train(split, near=True))
-        return figures
+                counts[f"{split}_images_shared"] = len(self.shared_with_train(split))
+                counts[f"{split}_images_shared_or_near"] = len(self.shared_with_train(split, near=True))
+        return counts
 
 
 def audit_dataset(data_root: Path, name: str) -> Audit:
-    """The audit of a data set: read from its folder, or made (FER2013: about a second) and kept there.
+    """The audit of a dataset: read from its folder, or made (FER2013: about a second) and cached there.
 
     Where the folder cannot be written, it is kept for as long as the process lives.
 
     Raises:
-        DataError: the data set is not there, or its files are damaged.
+        DataError: the dataset is not there, or its files are corrupt.
     """
     info = read_info(data_root, name)
     with _LOCK:  # several viewers who open the page at once wait for one audit
@@ -146,7 +146,7 @@ def _audit(data_root: Path, name: str, fingerprint: str, created_at: datetime) -
         kept = Audit.model_validate(read_json(path))
         if (kept.version, kept.fingerprint, kept.created_at) == (_VERSION, fingerprint, created_at):
             return kept
-    except (OSError, ValueError):  # missing, or damaged: it is only a copy of what can be found again
+    except (OSError, ValueError):  # missing or corrupt: it is only a cache
         pass
     start = time.perf_counter()
     info = read_info(data_root, name)
@@ -163,7 +163,7 @@ def _audit(data_root: Path, name: str, fingerprint: str, created_at: datetime) -
     try:
         write_json(path, audit.model_dump(mode="json"), indent=None)
     except OSError as error:
-        log.warning("The audit of %s cannot be kept: %s", name, system_reason(error))
+        log.warning("The audit of %s cannot be cached: %s", name, system_reason(error))
     return audit
 
 
@@ -220,7 +220,7 @@ def _digests(images: np.ndarray) -> Iterator[bytes]:
 
 
 def _flatness(splits: Sequence[Split]) -> tuple[np.ndarray, np.ndarray]:
-    """Per image whether it is one single gray, bool (N,), and the deviation of its pixels, float (N,), gray levels."""
+    """Per image whether it is one single gray, bool (N,), and the std of its pixels, float (N,), in gray levels."""
     flat, deviations = [np.zeros(0, bool)], [np.zeros(0, np.float32)]
     for split in splits:
         for chunk in _chunks(split.images):
@@ -240,5 +240,5 @@ def _take(splits: Sequence[Split], positions: np.ndarray) -> np.ndarray:
 
 
 def _near_duplicates(images: np.ndarray) -> list[list[int]]:
-    """Groups of indices into images, uint8 (N, 48, 48), that show the same picture at a glance."""
+    """Groups of indices into images, uint8 (N, 48, 48), that look the same at a glance."""
     return near_groups(perceptual_hashes(images), lambda pairs: _correlations(images, pairs) >= _ALIKE)

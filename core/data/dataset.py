@@ -1,43 +1,31 @@
-"""FER2013 as it is kept on disk: one folder per data set, arrays that open in milliseconds, and what was checked.
+"""Datasets on disk: one folder per dataset, arrays that open in milliseconds, and what was checked.
 
     data_root/<name>/dataset.json          DatasetInfo
     data_root/<name>/<split>.npy           uint8 (N, 48, 48), 0..255
     data_root/<name>/<split>.index.npy     (N,) of (id: str, label: uint8)
 
-Images of a split are ordered by label, then id, which is the order of `torchvision.datasets.ImageFolder`. A data set
-appears, is replaced and disappears as a whole, whatever is killed meanwhile.
+Images of a split are ordered by label, then id, which is the order of `torchvision.datasets.ImageFolder`.
 """
 
-import errno
 import hashlib
-import re
-import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
-from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict
 
 from core.data.fer2013 import CountDifference
-from core.data.identity import DataIdentity
-from core.errors import DataError, system_reason
-from core.files import NAME, read_json, sync_folder, write_json, write_whole
+from core.data.identity import DataIdentity, DatasetRef
+from core.data.storage import check_dataset_name, dataset_names, read_whole, replacing
+from core.errors import DataError
+from core.files import read_json, write_json, write_whole
 from core.labels import LABELS, NUM_CLASSES
 from core.models import IMAGE_SIZE
 from core.splits import SPLITS
-
-_INCOMING: Final = ".incoming-"  # half-written or half-deleted; rubbish once nobody holds the lock
-_REPLACED: Final = ".replaced-"  # the old set while the new one takes its place; valid until the new one is there
-_LOCK: Final = ".import.lock"
-_LOCK_SECONDS: Final = 120
-
-_T = TypeVar("_T")
 
 Kind = Literal["fer2013", "fer2013-plus", "drawn", "own"]
 
@@ -49,7 +37,7 @@ SplitArrays = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class DatasetInfo(BaseModel):
-    """`dataset.json`: what a data set is and what was found when it was imported."""
+    """`dataset.json`: what a dataset is and what was found when it was imported."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -72,9 +60,9 @@ class DatasetInfo(BaseModel):
     std: float
     created_at: datetime
     differences: list[CountDifference] = []
-    """Where the numbers are not the published ones; always empty for kinds without published numbers."""
+    """Class counts that differ from the published ones; always empty for kinds without published counts."""
     skipped: int = 0
-    """Pictures that could not be read and were left out, as was asked for."""
+    """Unreadable images that were skipped, as was asked for."""
     left_out: dict[str, int] = {}
     """Reason to number of images that another labelling of the same images has no class for."""
 
@@ -90,8 +78,12 @@ class DatasetInfo(BaseModel):
 
     @property
     def edition(self) -> str:
-        """Tells this import from every other, also of the same content: for caches of what a data set holds."""
+        """Tells this import from every other, also of the same content: for caches of what a dataset holds."""
         return f"{self.fingerprint} {self.created_at.isoformat()}"
+
+    def ref(self, data_root: Path) -> DatasetRef:
+        """This import, as a key for caches of what it holds."""
+        return DatasetRef(data_root, self.name, self.edition)
 
     @property
     def matches_published(self) -> bool:
@@ -105,7 +97,7 @@ class DatasetInfo(BaseModel):
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """One split of a data set, opened for reading."""
+    """One split of a dataset, opened for reading."""
 
     name: str
     images: np.ndarray
@@ -120,14 +112,9 @@ class Split:
 
 
 def list_datasets(data_root: Path) -> list[DatasetInfo]:
-    """All imported data sets, by name; damaged ones are passed over, and what killed imports left is cleared up."""
-    if not data_root.is_dir():
-        return []
+    """All imported datasets, by name; corrupt ones are skipped, and what killed imports left is cleaned up."""
     found = []
-    entries = [entry.name for entry in data_root.iterdir() if entry.is_dir()]
-    if any(entry.startswith((_INCOMING, _REPLACED)) for entry in entries):
-        _sweep_unless_written(data_root)
-    for name in {entry.removeprefix(_REPLACED) for entry in entries}:
+    for name in dataset_names(data_root):
         try:
             found.append(read_info(data_root, name))
         except DataError:
@@ -136,28 +123,28 @@ def list_datasets(data_root: Path) -> list[DatasetInfo]:
 
 
 def read_info(data_root: Path, name: str) -> DatasetInfo:
-    """What is known about a data set, without opening its images.
+    """What is known about a dataset, without opening its images.
 
     Raises:
-        DataError: it is not there, or its files are damaged.
+        DataError: it is not there, or its files are corrupt.
     """
-    return _read_whole(data_root, name, _read_info)
+    return read_whole(data_root, name, _read_info)
 
 
 def load_split(data_root: Path, name: str, split: str) -> Split:
     """Open one split: takes milliseconds, since the images stay on disk until they are used.
 
     Raises:
-        DataError: the set or the split is not there, or its files are damaged.
+        DataError: the dataset or the split is not there, or its files are corrupt.
     """
-    return _read_whole(data_root, name, lambda folder: _read_split(folder, split))
+    return read_whole(data_root, name, lambda folder: _read_split(folder, split))
 
 
 def read_identity(data_root: Path, name: str) -> DataIdentity:
-    """Which data a set holds, in full: of one that an older version imported, the images are read, once in a process.
+    """Both fingerprints of a dataset: for one that an older version imported, the images are read, once per process.
 
     Raises:
-        DataError: it is not there, or its files are damaged.
+        DataError: it is not there, or its files are corrupt.
     """
     info = read_info(data_root, name)
     if info.ordered_fingerprint:
@@ -167,31 +154,7 @@ def read_identity(data_root: Path, name: str) -> DataIdentity:
 
 @lru_cache(maxsize=8)
 def _ordered_fingerprint(data_root: Path, name: str, edition: str) -> str:
-    return _read_whole(data_root, name, lambda folder: _fingerprints(_read_arrays(folder))[1])
-
-
-def disk_bytes(data_root: Path, name: str) -> int:
-    """What a data set takes on disk.
-
-    Raises:
-        DataError: it is not there.
-    """
-    return sum(file.stat().st_size for file in _find(data_root, name).iterdir() if file.is_file())
-
-
-def delete_dataset(data_root: Path, name: str) -> None:
-    """Delete a data set. Processes that have it open keep reading it until they end.
-
-    Raises:
-        DataError: it is not there, or cannot be deleted.
-    """
-    _find(data_root, name)
-    with _locked(data_root):
-        for folder in (data_root / name, data_root / f"{_REPLACED}{name}"):
-            if folder.is_dir():
-                folder.rename(data_root / f"{_INCOMING}deleted-{folder.name.removeprefix('.')}")
-        sync_folder(data_root)
-        _sweep(data_root)
+    return read_whole(data_root, name, lambda folder: _fingerprints(_read_arrays(folder))[1])
 
 
 def write_dataset(
@@ -206,18 +169,18 @@ def write_dataset(
     skipped: int = 0,
     left_out: Mapping[str, int] | None = None,
 ) -> DatasetInfo:
-    """Put a data set on disk as a whole, in place of one of that name.
+    """Write a dataset as a whole, in place of one of that name.
 
     Args:
-        data_root: the folder that holds all data sets; created where missing.
+        data_root: the folder that holds all datasets; created where missing.
         name: 1 to 64 of a-z, 0-9 and -.
-        title: the name people see.
+        title: display name.
         kind: where it comes from.
         source: a file name; folders in front of it are dropped.
         splits: images uint8 (N, 48, 48), labels (N,) and ids (N,), in any order.
         differences: what `count_differences` found.
-        skipped: how many pictures were left out since they cannot be read.
-        left_out: how many were left out for which other reason.
+        skipped: how many unreadable images were skipped.
+        left_out: how many were excluded for which other reason.
 
     Raises:
         DataError: the name is not allowed, or the folder cannot be written (then the old set is still there).
@@ -241,66 +204,11 @@ def write_dataset(
         skipped=skipped,
         left_out=dict(left_out or {}),
     )
-    with _locked(data_root):
-        _sweep(data_root)
-        incoming = data_root / f"{_INCOMING}{name}"
-        try:
-            incoming.mkdir()
-            for split, arrays in contents.items():
-                _write_split(incoming, split, *arrays)
-            write_json(incoming / "dataset.json", info.model_dump(mode="json"))
-            _swap(incoming, data_root / name, data_root / f"{_REPLACED}{name}")
-        finally:
-            shutil.rmtree(incoming, ignore_errors=True)
+    with replacing(data_root, name) as incoming:
+        for split, arrays in contents.items():
+            _write_split(incoming, split, *arrays)
+        write_json(incoming / "dataset.json", info.model_dump(mode="json"))
     return info
-
-
-def check_dataset_name(name: str) -> None:
-    """Refuse what may not be the name of a data set.
-
-    Raises:
-        DataError: the message says what is allowed.
-    """
-    if not re.fullmatch(NAME, name):
-        raise DataError(f"{name[:80]!r} is not a name for a data set: use 1 to 64 of a-z, 0-9 and -, not - first.")
-
-
-def _find(data_root: Path, name: str) -> Path:
-    """The folder of a data set: under its own name, or the old one where a replacement is, or was, half done."""
-    check_dataset_name(name)
-    final, replaced = data_root / name, data_root / f"{_REPLACED}{name}"
-    for folder in (final, replaced, final):  # the last look: the replacement may have ended between the first two
-        if folder.is_dir():
-            return folder
-    raise DataError(
-        f"Data set {name!r} is not imported yet: run `python -m core data import PATH` or use the Data page."
-    )
-
-
-def _read_whole(data_root: Path, name: str, read: Callable[[Path], _T]) -> _T:
-    """Read several files of a data set; where it is replaced meanwhile, start over, so as not to mix old and new."""
-    while True:
-        folder = _find(data_root, name)
-        before = _identity(folder)
-        try:
-            result = read(folder)
-        except DataError:
-            raise
-        except (OSError, ValueError, TypeError, IndexError, EOFError, SyntaxError) as error:  # np.load raises these
-            if before and _identity(folder) == before:
-                raise _damaged(name, error) from error
-        else:
-            if _identity(folder) == before:
-                return result
-
-
-def _identity(folder: Path) -> tuple[int, int] | None:
-    """Tells a folder from a later one of the same name."""
-    try:
-        status = folder.stat()
-    except FileNotFoundError:
-        return None
-    return status.st_ino, status.st_mtime_ns
 
 
 def _read_info(folder: Path) -> DatasetInfo:
@@ -314,26 +222,20 @@ def _read_info(folder: Path) -> DatasetInfo:
 def _read_split(folder: Path, split: str) -> Split:
     info = _read_info(folder)
     if split not in info.counts:
-        raise DataError(f"Data set {info.name!r} has no split {split!r}: choose one of {', '.join(info.counts)}.")
+        raise DataError(f"Dataset {info.name!r} has no split {split!r}. Choose one of {', '.join(info.counts)}.")
     images = np.load(folder / f"{split}.npy", mmap_mode="r", allow_pickle=False)
     index = np.load(folder / f"{split}.index.npy", allow_pickle=False)
     ids, labels = np.ascontiguousarray(index["id"]), np.ascontiguousarray(index["label"])
     if images.dtype != np.uint8 or images.shape != (len(index), IMAGE_SIZE, IMAGE_SIZE):
-        raise ValueError(f"{split}.npy holds {images.dtype} {images.shape}")
+        raise ValueError(f"{split}.npy contains {images.dtype} {images.shape}")
     if labels.dtype != np.uint8 or ids.dtype.kind != "U" or _count(labels) != info.counts[split]:
-        raise ValueError(f"{split}.index.npy does not fit the counts")
+        raise ValueError(f"{split}.index.npy does not match the counts")
     return Split(split, images, labels, ids)
 
 
 def _read_arrays(folder: Path) -> dict[str, SplitArrays]:
     splits = [_read_split(folder, split) for split in _read_info(folder).counts]
     return {split.name: (split.images, split.labels, split.ids) for split in splits}
-
-
-def _damaged(name: str, error: Exception) -> DataError:
-    said = system_reason(error) if isinstance(error, OSError) else str(error)
-    reason = (said.splitlines() or [type(error).__name__])[0]
-    return DataError(f"Data set {name!r} is damaged ({reason}): import it again.")
 
 
 def _ordered(images: np.ndarray, labels: np.ndarray, ids: np.ndarray) -> SplitArrays:
@@ -383,51 +285,3 @@ def _write_split(folder: Path, split: str, images: np.ndarray, labels: np.ndarra
     index["id"], index["label"] = ids, labels
     write_whole(folder / f"{split}.npy", lambda file: np.save(file, images, allow_pickle=False))
     write_whole(folder / f"{split}.index.npy", lambda file: np.save(file, index, allow_pickle=False))
-
-
-def _swap(incoming: Path, final: Path, replaced: Path) -> None:
-    """Give the new folder its name. Between the two renames readers find the old set as `replaced`."""
-    if final.is_dir():
-        final.rename(replaced)
-    try:
-        incoming.rename(final)
-    except OSError:
-        if replaced.is_dir():
-            replaced.rename(final)
-        raise
-    sync_folder(final.parent)  # before the old set goes: a power cut must not cost both
-    shutil.rmtree(replaced, ignore_errors=True)
-
-
-def _sweep(data_root: Path) -> None:
-    """Clear up after imports that were killed. Only under the lock: then nobody else is writing."""
-    for leftover in data_root.glob(f"{_INCOMING}*"):
-        shutil.rmtree(leftover, ignore_errors=True)
-    for old in data_root.glob(f"{_REPLACED}*"):
-        final = data_root / old.name.removeprefix(_REPLACED)
-        if final.is_dir():
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            old.rename(final)
-
-
-def _sweep_unless_written(data_root: Path) -> None:
-    with suppress(OSError), FileLock(data_root / _LOCK, timeout=0):  # held, or a folder that is only read: not now
-        _sweep(data_root)
-
-
-@contextmanager
-def _locked(data_root: Path) -> Iterator[None]:
-    """Hold the lock under which data sets are written; what the system refuses becomes a DataError."""
-    try:
-        data_root.mkdir(parents=True, exist_ok=True)
-        with FileLock(data_root / _LOCK, timeout=_LOCK_SECONDS):
-            yield
-    except Timeout:  # an OSError, too
-        raise DataError("Another import is writing data sets right now: try again when it is done.") from None
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DataError(
-                f"The disk of {data_root} is full: free some space (FER2013 needs 85 MB), try again."
-            ) from error
-        raise DataError(f"Cannot write data sets under {data_root}: {system_reason(error)}.") from error

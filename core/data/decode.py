@@ -1,7 +1,7 @@
-"""Pictures from outside: the one safe way from any bytes to pixels, and from pixels to what the network sees.
+"""Untrusted images: the one safe way from any bytes to pixels, and from pixels to the model input.
 
-Photos come turned, transparent, 16 bits deep or in printers' colours, and Pillow turns several of these into wrong
-pixels without a word; an 89-byte file may ask for gigabytes. So everything is checked, and converted in a fixed order.
+Photos come rotated, transparent, with 16 bits per channel or in CMYK, and Pillow silently turns several of these into
+wrong pixels; an 89-byte file may ask for gigabytes. So everything is checked, and converted in a fixed order.
 """
 
 import io
@@ -15,15 +15,18 @@ from core.errors import ImageError, display_name
 from core.models import IMAGE_SIZE
 
 MAX_IMAGE_BYTES: Final = 20_000_000
+TOO_LARGE: Final = f"is too large (max {MAX_IMAGE_BYTES // 10**6} MB)"
+"""What is wrong with an image of more bytes, as the end of a sentence."""
 MAX_PIXELS: Final = 50_000_000
 MAX_RATIO: Final = 50
-"""Of the longer to the shorter side: no face fits on a longer strip, and none could be drawn on a page."""
+"""Largest aspect ratio, longer to shorter side: no face fits on a longer strip, and none could be drawn on a page."""
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 
-_TOO_MANY_PIXELS: Final = f"more than {MAX_PIXELS // 10**6} megapixels: save it smaller and try again."
+_TOO_MANY_PIXELS: Final = f"has too many pixels (max {MAX_PIXELS // 10**6} megapixels)"
+_ACCEPTED: Final = "Use JPEG, PNG, WebP, BMP or GIF."
 
 _GROUND: Final = 128
-"""What shows through transparent pixels: neutral gray, since black or white would be an edge to the network."""
+"""What shows through transparent pixels: neutral gray, since black or white would add an edge to the model input."""
 
 _SIGNATURES: Final = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8")
 
@@ -45,39 +48,36 @@ _FOREIGN: Final = (
     (4, b"ftypmsf1", "a HEIC photo"),
     (4, b"ftyp", "a video"),
 )
-"""Offset, signature and name of what people try, but the decoder does not read."""
+"""Offset, signature and name of formats that people try, but the decoder does not support."""
 
 
 def decode_image(data: bytes, name: str = "image") -> Image.Image:
-    """Decode a picture from a source that is not trusted.
+    """Decode an image from a source that is not trusted.
 
     In this order: size in bytes, format, size in pixels, first frame, EXIF rotation, transparency over gray, 16 to 8
-    bits, colours to gray or RGB.
+    bits, conversion to gray or RGB.
 
     Args:
-        data: the content of a JPEG, PNG, WebP, BMP or GIF file of at most `MAX_BYTES`.
+        data: the content of a JPEG, PNG, WebP, BMP or GIF file of at most `MAX_IMAGE_BYTES`.
         name: what the user calls it, for the message; may be anything.
 
     Returns:
-        A picture of mode "L" where the file stores gray values, else "RGB" (palettes, too), upright, without metadata.
+        An image of mode "L" where the file stores gray values, else "RGB" (palettes, too), upright, without metadata.
 
     Raises:
-        ImageError: it cannot be decoded; one sentence says why and what to do.
+        ImageError: it cannot be decoded; the message says why and what to do.
     """
-    shown = f"'{display_name(name)}'"
     if not data:
-        raise ImageError(f"{shown} is empty: choose a JPEG, PNG, WebP, BMP or GIF picture.")
+        raise unusable(name, "is empty", _ACCEPTED)
     if len(data) > MAX_IMAGE_BYTES:
-        raise ImageError(f"{shown} has more than {MAX_IMAGE_BYTES // 10**6} MB: save it smaller and try again.")
+        raise unusable(name, TOO_LARGE)
     try:
-        with _open(data, shown) as image:
+        with _open(data, name) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise ImageError(f"{shown} has {_TOO_MANY_PIXELS}")
+                raise unusable(name, _TOO_MANY_PIXELS)
             if max(image.size) > MAX_RATIO * min(image.size):
-                size = f"{image.width} by {image.height}"
-                raise ImageError(
-                    f"{shown} is {size} pixels, too long a strip for a face: cut out the part with the face."
-                )
+                size = f"{image.width}×{image.height}"
+                raise unusable(name, f"has too extreme an aspect ratio ({size})", "Crop it to the face.")
             image.load()
             _turn_upright(image)
             plain = _gray_or_rgb(image)
@@ -85,22 +85,33 @@ def decode_image(data: bytes, name: str = "image") -> Image.Image:
     except ImageError:
         raise
     except Exception as error:  # a decoder may raise nearly anything on hostile bytes; no page may fall over it
-        raise ImageError(f"{shown} is damaged or incomplete: save it again as JPEG or PNG and retry.") from error
+        raise unusable(name, "is corrupt or incomplete", "Save it again as JPEG or PNG and retry.") from error
     plain.info = {}
     return plain
 
 
+def unusable(name: str, reason: str, advice: str = "") -> ImageError:
+    """The error about an image that cannot be used.
+
+    Args:
+        name: of the image; may be anything.
+        reason: what is wrong with it, as the end of a sentence that begins with its name.
+        advice: what to do, as a sentence.
+    """
+    return ImageError(f"'{display_name(name)}' {reason}.{advice and f' {advice}'}", reason)
+
+
 def to_face(image: Image.Image) -> np.ndarray:
-    """The whole picture as the network sees it: uint8 (48, 48), 0..255.
+    """The full image as the model input: uint8 (48, 48), 0..255.
 
     Does what torchvision's `Grayscale` and `Resize((48, 48))` do to a PIL image, so the original project's weights get
-    what they were trained on; a gray picture of 48x48 comes out unchanged.
+    what they were trained on; a gray image of 48x48 comes out unchanged.
     """
     return np.array(image.convert("L").resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BILINEAR))
 
 
-def _open(data: bytes, shown: str) -> Image.Image:
-    """The header read, no pixel decoded."""
+def _open(data: bytes, name: str) -> Image.Image:
+    """The image with its header read and no pixel decoded."""
     try:
         return Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
@@ -108,14 +119,12 @@ def _open(data: bytes, shown: str) -> Image.Image:
             raise  # one of ours, but its header is broken
         foreign = _foreign_format(data)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise ImageError(f"{shown} has {_TOO_MANY_PIXELS}") from None
-    if foreign:
-        raise ImageError(f"{shown} is {foreign}, which cannot be read here: save it as JPEG or PNG and try again.")
-    raise ImageError(f"{shown} is not a picture that can be read: choose a JPEG, PNG, WebP, BMP or GIF file.")
+        raise unusable(name, _TOO_MANY_PIXELS) from None
+    raise unusable(name, f"is {foreign}, which is not supported" if foreign else "is not a supported image", _ACCEPTED)
 
 
 def _foreign_format(data: bytes) -> str | None:
-    """What a file is that is not one of `FORMATS`, in words; None where nothing is recognised."""
+    """The name of a format that is not one of `FORMATS`; None where nothing is recognised."""
     for offset, signature, title in _FOREIGN:
         if data.startswith(signature, offset):
             return title
@@ -128,15 +137,15 @@ def _foreign_format(data: bytes) -> str | None:
 
 
 def _turn_upright(image: Image.Image) -> None:
-    """Turn the picture as its EXIF data say. Damaged EXIF data count as upright: the pixels are fine."""
-    # The EXIF parser, too, raises nearly anything. In place, the pixels are turned before the EXIF data are written
-    # anew, so what cannot be written does no harm.
+    """Rotate the image as its EXIF data say. Corrupt EXIF data count as upright: the pixels are fine."""
+    # The EXIF parser, too, raises nearly anything. In place, the pixels are rotated before the EXIF data are rewritten,
+    # so what cannot be written does no harm.
     with suppress(Exception):
         ImageOps.exif_transpose(image, in_place=True)
 
 
 def _gray_or_rgb(image: Image.Image) -> Image.Image:
-    """A picture of mode L or RGB, whatever mode the file has; the same object where nothing is to be done."""
+    """An image of mode L or RGB, whatever mode the file has; the same object where nothing is to be done."""
     if image.mode.startswith("I"):
         return _from_16_bit(image)
     if image.has_transparency_data:

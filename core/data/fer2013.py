@@ -1,4 +1,4 @@
-"""FER2013: where it comes from, its terms, and its published number of images per split and class."""
+"""FER2013: where it comes from, its terms, and its published image counts per split and class."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -10,10 +10,15 @@ from core.labels import LABELS
 KAGGLE_NAME: Final = "msambare/fer2013"
 KAGGLE_URL: Final = f"https://www.kaggle.com/datasets/{KAGGLE_NAME}"
 TERMS: Final = (
-    "FER2013 was collected from the web for a challenge at ICML 2013 (Goodfellow et al. 2013). As far as known, Kaggle "
-    "names the Open Database License and the Database Contents License for it; whoever downloads it accepts the terms "
-    f"that stand at {KAGGLE_URL}."
+    "FER2013 was collected from the web for an ICML 2013 challenge (Goodfellow et al. 2013). Kaggle lists the licence "
+    f"as DbCL/ODbL. By downloading it you accept the terms on {KAGGLE_URL}."
 )
+
+ACCEPTED: Final = (
+    f"a zip file or a folder in the layout of Kaggle's {KAGGLE_NAME} (train/<class>/*.jpg and test/<class>/*.jpg), "
+    "or fer2013.csv, icml_face_data.csv or fer2013.tar.gz"
+)
+"""The forms it is imported from, to end a sentence with."""
 
 PUBLISHED_COUNTS: Final[dict[str, tuple[int, ...]]] = {
     "train": (3995, 436, 4097, 7215, 4965, 4830, 3171),
@@ -24,7 +29,7 @@ PUBLISHED_COUNTS: Final[dict[str, tuple[int, ...]]] = {
 
 
 class CountDifference(TypedDict):
-    """One class of one split whose number of images is not the published one."""
+    """One class of one split whose image count differs from the published one."""
 
     split: str
     label: str
@@ -33,7 +38,7 @@ class CountDifference(TypedDict):
 
 
 def count_differences(counts: Mapping[str, Mapping[str, int]]) -> list[CountDifference]:
-    """Where the numbers per split and class name are not the published ones of FER2013; empty when all match."""
+    """Counts per split and class name that differ from the published ones of FER2013; empty when all match."""
     return [
         CountDifference(split=split, label=label, found=found, published=published)
         for split, per_class in PUBLISHED_COUNTS.items()

@@ -13,8 +13,8 @@ _HASH_DISTANCE: Final = 2
 _BANDS: Final = ((0, 22), (22, 43), (43, 64))
 """Bit ranges, one more than `_HASH_DISTANCE`: two hashes that differ in two bits agree in at least one of them."""
 _ALIKE: Final = 0.8
-"""Correlation of the pixels that near-duplicates have at least. On FER2013 every pair of near hashes passes; in sets of
-drawings or of one scene different pictures can share a hash."""
+"""Correlation of the pixels that near-duplicates have at least. On FER2013 every pair of near hashes passes; in
+datasets of drawings or of one scene, different images can share a hash."""
 
 _NEIGHBOURS: Final = 64
 """An image is compared with at most so many others that agree with it in a band, unless those are already in its group;
@@ -27,7 +27,7 @@ _CHUNK: Final = 1024
 
 
 def _chunks(images: np.ndarray) -> Iterator[np.ndarray]:
-    """uint8 (up to 1024, 2304) at a time, so that a set larger than memory passes through."""
+    """uint8 (up to 1024, 2304) at a time, so that a dataset larger than memory passes through."""
     for start in range(0, len(images), _CHUNK):
         chunk = images[start : start + _CHUNK]
         yield np.asarray(chunk).reshape(len(chunk), -1)
@@ -52,7 +52,7 @@ def near_groups(hashes: np.ndarray, alike: Callable[[np.ndarray], np.ndarray]) -
 
     For each band of bits, hashes are sorted by it, and those that agree in it are compared with their first, second,
     ... neighbour, until all that agree are in one group, or `_NEIGHBOURS` have been looked at. So thousands of
-    look-alikes take one comparison each, and as many different pictures of one hash no more than `_NEIGHBOURS` each.
+    look-alikes take one comparison each, and as many different images of one hash no more than `_NEIGHBOURS` each.
 
     Args:
         hashes: uint64 (N,); those of near-duplicates differ in at most 2 bits.

@@ -1,4 +1,4 @@
-"""Which images one model fixed and which it regressed on, compared with another."""
+"""What one model gets right that another got wrong, and the other way round, image by image."""
 
 from typing import Final
 
@@ -11,10 +11,10 @@ OUTCOMES: Final = ("fixed", "broken", "both wrong", "both right")
 
 
 def fixed_and_broken(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
-    """The images in both tables, and the outcome of each.
+    """The images that both tables are about, and what became of each.
 
     Args:
-        before: as `core.evaluation.predictions.read_predictions` returns it.
+        before: as `core.evaluation.predictions.read_predictions` gives it.
         after: the same of another model.
 
     Returns:
@@ -27,12 +27,11 @@ def fixed_and_broken(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     columns = ["image_id", "label", "predicted", "confidence", "correct"]
     joined = before[columns].merge(after[columns], on="image_id", suffixes=("_before", "_after"), validate="1:1")
     if joined.empty:
-        raise RunError("Not comparable: the two runs were evaluated on different images. Select runs of one dataset.")
+        raise RunError("Not comparable: the two runs were evaluated on different images.")
     disagreed = int((joined["label_before"] != joined["label_after"]).sum())
     if disagreed:
         raise RunError(
-            f"Not comparable: {disagreed:,} images have different labels in the two runs. "
-            "Evaluate both on the same data."
+            f"The two runs were scored with different labels for {disagreed:,} images: evaluate both on the same data."
         )
     right = joined["correct_before"].astype(int) + 2 * joined["correct_after"].astype(int)
     outcome = right.map({0: "both wrong", 1: "broken", 2: "fixed", 3: "both right"})
@@ -50,8 +49,8 @@ def fixed_and_broken(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
 
 
 def changes_per_class(changes: pd.DataFrame) -> pd.DataFrame:
-    """How many images of each true class were fixed, broken (regressed), and so on: one row per class in the order of
-    `LABELS`, one column per outcome, and `net`, fixed minus broken."""
+    """How many images of each true class were fixed, broken, and so on: one row per class in the order of `LABELS`, one
+    column per outcome, and `net`, fixed minus broken."""
     counts = pd.crosstab(changes["label"], changes["outcome"])
     counts = counts.reindex(index=range(len(LABELS)), columns=list(OUTCOMES), fill_value=0)
     counts.index = pd.Index(LABELS, name="label")

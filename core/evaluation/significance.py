@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 RESAMPLES: Final = 10_000
 LEVEL: Final = 0.05
-"""A p-value below this is significant."""
+"""A difference with a p-value below this is significant."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class Comparison:
 
     images: int
     only_baseline: int
-    """Images that only the baseline classifies correctly."""
+    """Images that the baseline alone gets right."""
     only_run: int
-    """Images that only the other model classifies correctly."""
+    """Images that the other model alone gets right."""
     interval: tuple[float, float]
-    """95% interval of the difference in accuracy, -1..1, by a paired bootstrap."""
+    """95% CI of the difference of the accuracies, -1..1, by a paired bootstrap."""
     p_value: float
     """Two-sided, by McNemar's exact test, 0..1."""
 
@@ -37,35 +37,33 @@ class Comparison:
         return (self.only_run - self.only_baseline) / self.images
 
     def is_significant(self, p_value: float | None = None) -> bool:
-        """Whether both the test and the interval show a difference.
+        """Whether both the test and the interval exclude equal accuracies.
 
         Args:
-            p_value: used instead of its own: the one adjusted for the number of comparisons made.
+            p_value: used instead of the own one: the one adjusted for the number of comparisons made.
         """
         low, high = self.interval
         return (self.p_value if p_value is None else p_value) < LEVEL and not low <= 0 <= high
 
     def in_words(self, *, p_value: float | None = None, reseeded: bool = False) -> str:
-        """The result, such as `+2.1 pp (95% CI 0.9–3.3), p = 0.002`.
+        """The difference, such as `+43.1 pp (95% CI 41.2–45.0), p < 0.001`, or that it is not significant.
 
         Args:
             p_value: as for `is_significant`.
-            reseeded: the two have the same config but for the seed. The difference is then only called a seed effect:
-                it is chance, even where the two models do differ.
+            reseeded: the two differ only in the seed. Such a difference is chance, even where the two models do differ,
+                and says nothing about their settings.
         """
-        p = p_in_words(self.p_value if p_value is None else p_value)
-        if not self.is_significant(p_value):
-            return f"not significant ({p})"
-        sign = "+" if self.difference > 0 else ""
-        low, high = (_points(end) for end in self.interval)
-        between = "–" if self.difference > 0 else " to "  # a dash between two negative numbers reads as a minus
-        change = f"{sign}{_points(self.difference)} pp (95% CI {low}{between}{high})"
-        return f"{change}, seed effect only" if reseeded else f"{change}, {p}"
+        p = self.p_value if p_value is None else p_value
+        if not self.is_significant(p):
+            return f"not significant ({p_in_words(p)})"
+        low, high = self.interval
+        between = "–" if low >= 0 else " to "  # a dash between two negative numbers reads badly
+        size = f"{_points(self.difference, '+')} pp (95% CI {_points(low)}{between}{_points(high)})"
+        return f"{size}, {'seed effect only' if reseeded else p_in_words(p)}"
 
 
-def _points(difference: float) -> str:
-    """A difference of accuracies, -1..1, in percentage points."""
-    return f"{100 * difference:.1f}".replace("-", "\u2212")
+def _points(fraction: float, sign: Literal["+", "-"] = "-") -> str:
+    return f"{100 * fraction:{sign}.1f}".replace("-", "\u2212")
 
 
 def p_in_words(p: float) -> str:
@@ -76,19 +74,19 @@ def p_in_words(p: float) -> str:
 
 
 def compare_correct(baseline: np.ndarray, run: np.ndarray, *, seed: int = 0) -> Comparison:
-    """Compare two models by the images each classifies correctly.
+    """Compare two models by which images each gets right.
 
     Args:
-        baseline: (N,) booleans, whether the baseline is correct on each image; N at least 1.
+        baseline: (N,) booleans, whether the baseline is right about each image; N at least 1.
         run: (N,) the same for the other model, in the same order.
         seed: of the bootstrap; the same seed gives the same interval.
 
     Raises:
-        RunError: there are no images, or a different number of each.
+        RunError: there are no images, or not as many of one as of the other.
     """
     baseline, run = np.asarray(baseline, bool), np.asarray(run, bool)
     if len(baseline) != len(run) or not len(run):
-        raise RunError(f"Not comparable: {len(baseline)} and {len(run)} images.")
+        raise RunError(f"Not comparable: {len(baseline):,} vs {len(run):,} images.")
     only_baseline, only_run = int((baseline & ~run).sum()), int((run & ~baseline).sum())
     return Comparison(
         images=len(run),
@@ -117,20 +115,17 @@ def compare_predictions(baseline: "pd.DataFrame", run: "pd.DataFrame") -> Compar
             )
     disagreed = int((baseline["label"].to_numpy() != run["label"].to_numpy()).sum())
     if disagreed:
-        raise RunError(
-            f"Not comparable: {disagreed:,} images have different labels in the two runs. "
-            "Evaluate both on the same data."
-        )
+        raise RunError(f"Not comparable: the labels of {disagreed:,} images differ. Evaluate both on the same data.")
     return compare_correct(baseline["correct"].to_numpy(), run["correct"].to_numpy())
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
     """Two-sided p-value of McNemar's exact test (McNemar 1947): how often a fair coin, thrown once per image that just
-    one of the two classifies correctly, falls at least as unevenly.
+    one of the two gets right, falls at least as unevenly.
 
     Args:
-        only_first: images only the first classifies correctly, at least 0.
-        only_second: images only the second classifies correctly, at least 0.
+        only_first: images only the first gets right, at least 0.
+        only_second: images only the second gets right, at least 0.
 
     Returns:
         0..1; 1 where there is no such image.
@@ -147,12 +142,12 @@ def mcnemar(only_first: int, only_second: int) -> float:
 def difference_interval(only_first: int, only_second: int, images: int, *, seed: int = 0) -> tuple[float, float]:
     """95% percentile interval of accuracy(second) - accuracy(first), by a paired bootstrap over images (Efron 1979).
 
-    Resampling images with replacement makes the counts of the three kinds of image (only the first correct, only
-    the second, both or neither) multinomial, so that three numbers are drawn per resample instead of one per image.
+    Resampling images with replacement makes the counts of the three kinds of image (only the first right, only the
+    second, both or none) multinomial, so that three numbers are drawn per resample instead of one per image.
 
     Args:
-        only_first: images only the first classifies correctly.
-        only_second: images only the second classifies correctly.
+        only_first: images only the first gets right.
+        only_second: images only the second gets right.
         images: all of them, at least 1.
         seed: of the draws.
     """
@@ -174,7 +169,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def mean_and_std(values: Sequence[float]) -> tuple[float, float | None]:
-    """Mean and sample standard deviation; None for a single value.
+    """Mean and sample standard deviation; no spread for a single value.
 
     Args:
         values: at least one.

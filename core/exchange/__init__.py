@@ -1,1 +1,1 @@
-"""The forms in which runs leave and enter."""
+"""The formats that runs are exported in."""

@@ -8,7 +8,7 @@ from core.runs.paths import RunPaths
 
 
 def write_zip(paths: RunPaths, file: IO[bytes]) -> None:
-    """The run's folder as a zip, a piece at a time; unpacked among other runs it is a run again.
+    """The run's folder as a zip, a piece at a time; unzipped in a runs folder it is a run again.
 
     Args:
         paths: the run.

@@ -1,4 +1,4 @@
-"""Taking a run away: its curves as CSV with every point, or its folder as a zip."""
+"""Export of a run: its metrics as CSV with every point, and the files of its folder."""
 
 import csv
 import json
@@ -10,7 +10,7 @@ from core.errors import RunError, system_reason
 from core.runs.paths import RunPaths
 
 HISTORIES: Final = ("epochs", "steps", "system")
-"""What is kept over time: one row per epoch, per optimizer step, and every few seconds of the machine."""
+"""The histories of a run: one row per epoch, per optimizer step, and every few seconds of system metrics."""
 
 
 def write_curves(path: Path, text: IO[str]) -> int:
@@ -23,7 +23,7 @@ def write_curves(path: Path, text: IO[str]) -> int:
     Raises:
         OSError: the history cannot be read.
     """
-    # Later rows may have fields that earlier ones have not: a first pass finds all of them, in the order they come.
+    # Later rows may have fields that earlier ones lack: a first pass finds all of them, in order of appearance.
     fields = {field: None for row in _rows(path) for field in row}
     writer = csv.DictWriter(text, list(fields), restval="", lineterminator="\n")
     writer.writeheader()
@@ -49,7 +49,7 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def files_of(paths: RunPaths) -> list[Path]:
-    """The files of a run that are worth taking away: no locks, nothing half-written, no links out of the folder, and no
+    """The files of a run that are worth exporting: no locks, no partial files, no links out of the folder, and no
     checkpoint, which is three times the size of all the rest.
 
     Raises:
@@ -66,4 +66,4 @@ def files_of(paths: RunPaths) -> list[Path]:
             and path not in (paths.stop_request, paths.checkpoint)
         )
     except OSError as error:
-        raise RunError(f"Run {paths.run_id} cannot be read: {system_reason(error)}.") from error
+        raise RunError(f"Can't read run {paths.run_id}: {system_reason(error)}.") from error

@@ -34,11 +34,11 @@ def start(
     parent: str | None = None,
     reproduces: str | None = None,
 ) -> str:
-    """Put a new run in the queue and make sure that a runner is up. Returns its id at once, without waiting.
+    """Queue a new run and make sure that a runner is up. Returns its id at once.
 
     Raises:
-        RunError: the run folder cannot be written, or the list of corrections is missing or does not fit the data.
-        DataError: there is a list of corrections, but no data set it could be for.
+        RunError: the run folder cannot be written, or the correction set is missing or does not fit the data.
+        DataError: there is a correction set, but no dataset it could be for.
     """
     corrections = load_corrections(runs_root, config.corrections) if config.corrections else None
     if corrections:
@@ -60,9 +60,9 @@ def start(
 
 
 def stop(runs_root: Path, run_id: str) -> None:
-    """Ask a run to stop: a waiting one leaves the queue, a running one ends at its next batch with a checkpoint.
+    """Ask a run to stop: a queued one leaves the queue, a running one ends at its next batch with a checkpoint.
 
-    Harmless when said twice or too late.
+    Harmless when called twice or too late.
 
     Raises:
         RunError: there is no such run, or its folder cannot be written.
@@ -72,11 +72,11 @@ def stop(runs_root: Path, run_id: str) -> None:
         try:
             run.paths.stop_request.touch()
         except OSError as error:
-            raise RunError(f"Cannot ask run {run_id} to stop: {system_reason(error)}.") from error
+            raise RunError(f"Can't ask run {run_id} to stop: {system_reason(error)}.") from error
 
 
 def stop_now(runs_root: Path, run_id: str) -> None:
-    """Kill the training process of a run that does not stop by itself; work since its last checkpoint is lost.
+    """Kill the training process of a run that does not stop by itself; progress since its last checkpoint is lost.
 
     Raises:
         RunError: there is no such run, or its process is not on this machine or not certain to be ours.
@@ -89,26 +89,26 @@ def stop_now(runs_root: Path, run_id: str) -> None:
         again = read_run(runs_root, run_id)
         if again.state.is_live:
             raise RunError(
-                f"Run {run_id} cannot be killed from here: its process {run.status.pid} on {run.status.host} "
-                "is elsewhere or not certain to be ours."
+                f"Run {run_id} can't be force-stopped: process {run.status.pid} on {run.status.host} can't be verified "
+                "from this machine."
             )
 
 
 def resume(runs_root: Path, data_root: Path, run_id: str, *, keep_place: bool = False) -> None:
-    """Put a stopped, failed or crashed run back in the queue; it goes on from its last checkpoint.
+    """Put a stopped, failed or crashed run back in the queue; it continues from its last checkpoint.
 
     Args:
         runs_root: the folder of all runs.
-        data_root: the folder of data sets.
+        data_root: the folder of datasets.
         run_id: the run.
-        keep_place: whether it waits where it last waited, not at the end of the queue.
+        keep_place: whether it returns to its last position, not to the end of the queue.
 
     Raises:
         RunError: there is no such run, or its state does not allow it.
     """
     run = read_run(runs_root, run_id)
     if run.config is None:
-        raise RunError(f"Run {run_id} cannot be resumed: {run.problem}")
+        raise RunError(f"Can't resume run {run_id}: {run.problem}")
     requeue(run.paths, data_root.resolve(), keep_place=keep_place)
     ensure_runner(runs_root, data_root)
 
@@ -121,34 +121,34 @@ def retry(runs_root: Path, data_root: Path, run_id: str) -> str:
     """
     run = read_run(runs_root, run_id)
     if run.config is None:
-        raise RunError(f"Run {run_id} cannot be started again: {run.problem}")
+        raise RunError(f"Can't run {run_id} again: {run.problem}")
     check_inputs(runs_root, data_root, run.config.dataset, run.config.corrections)
     return start(runs_root, data_root, run.config, name=run.meta.name, author=run.meta.author, parent=run.id)
 
 
 def reproduce(runs_root: Path, data_root: Path, run_id: str, *, author: str = "") -> str:
-    """Train a finished run again from what it recorded; the id of the new run, which ends with a verdict.
+    """Retrain a finished run with its recorded settings; the id of the new run, which ends with a comparison.
 
     Raises:
         RunError: there is no such run, it has not finished, or its settings cannot be read.
-        DataError: its data set is not here.
+        DataError: its dataset is not on this machine.
     """
     from core.comparison.reproduction import check_reproducible
 
     run = read_run(runs_root, run_id)
     check_reproducible(run, data_root)
     assert run.config is not None
-    name = f"{run.name}, again"[:120]
+    name = f"{run.name} (reproduction)"[:120]
     return start(runs_root, data_root, run.config, name=name, author=author, parent=run.id, reproduces=run.id)
 
 
 def recover(runs_root: Path, data_root: Path) -> list[str]:
-    """After a restart of the machine: put runs whose process is gone back in line, and have the line served.
+    """After a reboot: requeue the runs whose process is gone, and start the runner.
 
-    Only runs of this machine: what another one does is not to be seen from here.
+    Only runs of this machine: what another one does cannot be seen from here.
 
     Returns:
-        The ids that were put back in line; runs that waited before only get their runner back.
+        The ids that were requeued; runs that were queued before only get their runner back.
 
     Raises:
         RunError: no process can be started.
@@ -161,8 +161,8 @@ def recover(runs_root: Path, data_root: Path) -> list[str]:
 
 
 def interrupted_runs(runs: Sequence[Run]) -> list[Run]:
-    """Those whose process on this machine is gone and that can go on, the oldest first, as they stood in line; of runs
-    listed newest first. What was archived is not missed by anybody."""
+    """Those whose process on this machine is gone and that can go on, oldest first; of runs listed
+    newest first. Archived ones are left out."""
     here = socket.gethostname()
     return [
         run
@@ -175,7 +175,7 @@ def interrupted_runs(runs: Sequence[Run]) -> list[Run]:
 
 
 def serve_queue(runs_root: Path, data_root: Path) -> None:
-    """Bring up a runner if runs wait and there is none, as after a restart of the machine.
+    """Start a runner if runs are queued and there is none, as after a reboot.
 
     Raises:
         RunError: no process can be started.
@@ -187,8 +187,8 @@ def serve_queue(runs_root: Path, data_root: Path) -> None:
 def ensure_runner(runs_root: Path, data_root: Path) -> None:
     """Start this machine's runner unless one is up. Two at once are harmless: the second leaves by itself.
 
-    A runner leaves only under the `queue_lock`, after a look at the line: what was put in line before this call is seen
-    by the runner found here, or by the one started here.
+    A runner exits only under the `queue_lock`, after a look at the queue: what was queued before this call is seen by
+    the runner found here, or by the one started here.
 
     Raises:
         RunError: no process can be started.
@@ -203,7 +203,7 @@ def ensure_runner(runs_root: Path, data_root: Path) -> None:
         roots = ["--runs-root", str(queue.root), "--data-root", str(data_root.resolve())]
         runner = spawn_module(["core.jobs.runner", *roots], queue.runner_log)
     except OSError as error:
-        raise RunError(f"Cannot start a runner for {runs_root}: {system_reason(error)}.") from error
+        raise RunError(f"Can't start a runner for {runs_root}: {system_reason(error)}.") from error
     reap(runner)
 
 

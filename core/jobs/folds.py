@@ -1,4 +1,4 @@
-"""Runs that each leave out another fold of the training images, so that together they judge every one unseen."""
+"""Cross-validation runs: each holds out another fold, so that together they score every training image held out."""
 
 import secrets
 from pathlib import Path
@@ -13,11 +13,11 @@ from core.runs.paths import RunPaths
 def queue_folds(
     runs_root: Path, data_root: Path, config: TrainConfig, folds: int, *, author: str
 ) -> tuple[str, list[str]]:
-    """Put one run per fold in the queue, all under one new tag.
+    """Queue one run per fold, all with one new tag.
 
     Args:
         runs_root: where they go.
-        data_root: where their data set is.
+        data_root: where their dataset is.
         config: their settings, but for the fold.
         folds: 2 to 5.
         author: who starts them, not empty.

@@ -1,8 +1,10 @@
-"""What a run's settings name besides numbers: a dataset and a correction list, which another server may not have."""
+"""What a run's settings name besides numbers: a dataset and a correction set, which another server may not have."""
 
 from pathlib import Path
 
-from core.errors import RunError
+from core.data.identity import same_images
+from core.errors import DataError, RunError
+from core.review.corrections import load_corrections
 
 
 def missing_inputs(runs_root: Path, data_root: Path, dataset: str, corrections: str) -> dict[str, str]:
@@ -13,21 +15,21 @@ def missing_inputs(runs_root: Path, data_root: Path, dataset: str, corrections: 
         corrections: as in `TrainConfig.corrections`; empty for none.
 
     Returns:
-        By field one clause that says what is wrong; a list can only be held against a dataset that is here.
+        By field one clause that says what is wrong; a correction set can only be checked against an existing dataset.
     """
-    from core.data.dataset import list_datasets
-    from core.review.corrections import list_corrections
+    from core.data.dataset import read_identity
 
-    missing = {}
-    fingerprints = {info.name: info.fingerprint for info in list_datasets(data_root)}
-    if dataset not in fingerprints:
+    missing, made_on, data = {}, None, None
+    try:
+        data = read_identity(data_root, dataset)
+    except DataError:
         missing["dataset"] = f"the dataset {dataset!r} is not on this server"
-    if corrections:
-        made_on = {each.name: each.data_fingerprint for each in list_corrections(runs_root)}
-        if corrections not in made_on:
-            missing["corrections"] = f"the correction list {corrections!r} is not on this server"
-        elif dataset in fingerprints and made_on[corrections] != fingerprints[dataset]:
-            missing["corrections"] = f"the correction list {corrections!r} was made on other data than {dataset!r}"
+    try:
+        made_on = load_corrections(runs_root, corrections).data if corrections else None
+    except RunError:
+        missing["corrections"] = f"the correction set {corrections!r} is not on this server"
+    if made_on and data and not same_images([made_on, data]):
+        missing["corrections"] = f"the correction set {corrections!r} was made for other data than {dataset!r}"
     return missing
 
 
@@ -35,7 +37,7 @@ def check_inputs(runs_root: Path, data_root: Path, dataset: str, corrections: st
     """Refuse to start from inputs that are not on this server.
 
     Raises:
-        RunError: one sentence that names what is missing and how to choose another.
+        RunError: one sentence that names what is missing and how to select another.
     """
     from core.data.dataset import list_datasets
 
@@ -44,7 +46,7 @@ def check_inputs(runs_root: Path, data_root: Path, dataset: str, corrections: st
         return
     here = ", ".join(info.name for info in list_datasets(data_root)) or "none yet"
     remedies = {
-        "dataset": f"import it, or clone the run with another (--set dataset=NAME; there are: {here})",
+        "dataset": f"import it, or clone the run with another (--set dataset=NAME; available: {here})",
         "corrections": "clone the run with another (--set corrections=NAME, or --set corrections= for none)",
     }
     said = "; ".join(f"{clause}: {remedies[field]}" for field, clause in missing.items())

@@ -30,7 +30,7 @@ SLOT_POLL_SECONDS: Final = 0.05
 SHARED_FOLDERS: Final = (Path("/run/lock"), Path("/tmp"))
 """First the one that nobody sweeps: a lock file that is removed while it is held locks nothing any more."""
 
-WAITS: Final = "queued: a run of another runs root uses this machine"
+WAITS: Final = "Queued: this machine is in use by a run of another runs root"
 
 log = logging.getLogger(__name__)
 
@@ -160,4 +160,4 @@ def _is_shared(folder: Path) -> bool:
 @cache
 def _warn(path: Path, reason: str) -> None:
     """Once: the runner asks twice a second."""
-    log.warning("%s cannot be locked (%s): runs of other runs roots may use the same slot.", path, reason)
+    log.warning("%s can't be locked (%s): runs of other runs roots may use the same slot.", path, reason)

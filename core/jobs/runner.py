@@ -1,4 +1,4 @@
-"""The runner: one process per runs root that starts waiting runs in order, one per slot, and leaves when idle, unless
+"""The runner: one process per runs root that starts queued runs in order, one per slot, and exits when idle, unless
 it was told to stay. Slots are the machine's: while a run of another runs root is on one, none is started there.
 
 `python -m core.jobs.runner --runs-root DIR --data-root DIR`; pages and the command line start it by themselves.
@@ -23,17 +23,16 @@ from core.errors import RunError, system_reason
 from core.files import lock_is_held
 from core.jobs.control import spawn_module
 from core.jobs.machine_slots import slot_in_use
-from core.jobs.queue import fail_queued, queue_lock, queued_runs
+from core.jobs.queue import QueuedRun, fail_queued, queue_lock, queued_runs
 from core.jobs.slots import Slot, list_slots
 from core.runs.create import sweep_drafts
 from core.runs.paths import QueuePaths, RunPaths
-from core.runs.records import Run
 
 WORKER: Final = "core.worker"
 RUNNER_POLL_SECONDS: Final = 0.5
 TROUBLE_SECONDS: Final = 10
 LOG_BYTES: Final = 1_000_000
-"""A log longer than this starts anew with the next runner; a run leaves about 150 bytes in it."""
+"""A log longer than this is emptied by the next runner; a run leaves about 150 bytes in it."""
 
 log = logging.getLogger("runner")
 
@@ -44,12 +43,12 @@ class Worker:
 
     paths: RunPaths
     queued_at: datetime | None
-    """Which wait of the run it was started for: a run can be resumed before its last worker is noticed to be gone."""
+    """When its run was queued: a run can be requeued before its last worker is seen to be gone."""
     process: subprocess.Popen[bytes]
 
 
 class Runner:
-    """Fills free slots with waiting runs."""
+    """Fills free slots with queued runs."""
 
     def __init__(
         self, runs_root: Path, data_root: Path, slots: tuple[Slot, ...], *, stay: bool = False, worker: str = WORKER
@@ -69,7 +68,7 @@ class Runner:
         self.asked_to_leave = False
 
     def run(self) -> None:
-        """Serve until nothing waits and nothing that was started here is still running."""
+        """Serve until the queue is empty and nothing that was started here is still running."""
         signal.signal(signal.SIGTERM, self._leave)
         signal.signal(signal.SIGINT, self._leave)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -104,10 +103,10 @@ class Runner:
             self._note_end(name, worker)
         free = [slot for slot in self.slots if slot.name not in self.workers]
         if not free:
-            return True  # the line need not be read while nobody can start
-        waiting = queued_runs(self.runs_root)
+            return True  # the queue need not be read while nothing can start
+        queued = queued_runs(self.runs_root)
         at_work = {worker.paths.run_id for worker in self.workers.values()}
-        next_runs = [run for run in waiting if run.id not in at_work]
+        next_runs = [run for run in queued if run.id not in at_work]
         for slot in free:
             if not next_runs:
                 break
@@ -115,25 +114,25 @@ class Runner:
                 continue  # by a worker of a runner that was killed
             if not self._is_lent(slot.name):
                 self._start_worker(slot, next_runs.pop(0))
-        return bool(waiting or self.workers)
+        return bool(queued or self.workers)
 
     def _is_lent(self, slot: str) -> bool:
         """Whether a run of another runs root is on the slot; the log says so once."""
         lent = slot_in_use(slot)
         if lent and slot not in self.lent:
-            log.info("%s is in use by a run of another runs root: runs wait here until that has ended", slot)
+            log.info("%s is in use by a run of another runs root: runs stay queued until it has ended", slot)
         (self.lent.add if lent else self.lent.discard)(slot)
         return lent
 
-    def _start_worker(self, slot: Slot, run: Run) -> None:
+    def _start_worker(self, slot: Slot, run: QueuedRun) -> None:
         data_root = run.status.data_root or str(self.data_root)
         arguments = [self.worker, str(run.paths.folder), "--data-root", data_root, "--slot", slot.name]
         environment = {"CUDA_VISIBLE_DEVICES": slot.cuda_visible_devices}
         try:
             process = spawn_module(arguments, run.paths.log, environment)
         except OSError as error:
-            log.warning("%s cannot be started: %s", run.id, error)
-            self._fail(run.paths, run.status.queued_at, f"No process could be started: {system_reason(error)}.")
+            log.warning("%s can't be started: %s", run.id, error)
+            self._fail(run.paths, run.status.queued_at, f"Can't start the training process: {system_reason(error)}.")
             return
         self.workers[slot.name] = Worker(run.paths, run.status.queued_at, process)
         log.info("%s starts on %s", run.id, slot.name)
@@ -143,7 +142,7 @@ class Runner:
         code = worker.process.returncode
         log.info("%s left %s with code %s", worker.paths.run_id, slot, code)
         if code != os.EX_TEMPFAIL:
-            error = f"The training process could not start (exit code {code}); its log says why."
+            error = f"The training process exited before training started (exit code {code}). See the log."
             self._fail(worker.paths, worker.queued_at, error)
 
     def _fail(self, paths: RunPaths, since: datetime | None, error: str) -> None:

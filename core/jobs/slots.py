@@ -67,7 +67,7 @@ def _gpu_slots() -> tuple[Slot, ...]:
     allowed = None if visible is None else [part.strip() for part in visible.split(",")]
     slots = _slots_in(listing, allowed)
     if allowed and not slots:
-        log.warning("CUDA_VISIBLE_DEVICES is %r, but nvidia-smi lists no such GPU: runs train on the CPU.", visible)
+        log.warning("CUDA_VISIBLE_DEVICES is %r, but nvidia-smi lists no such GPU. Runs train on the CPU.", visible)
     return slots
 
 

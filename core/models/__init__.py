@@ -1,6 +1,6 @@
-"""Networks and their files: the architecture, its input, weights files and ONNX."""
+"""Models and their files: the architecture, its input, weights files and ONNX."""
 
 from typing import Final
 
 IMAGE_SIZE: Final = 48
-"""Height and width of the network's input, in pixels."""
+"""Height and width of the model input, in pixels."""

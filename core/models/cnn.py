@@ -1,4 +1,4 @@
-"""The two networks of Kandeel et al. (2021), "Facial Expression Recognition Using a Simplified Convolutional Neural
+"""The two models of Kandeel et al. (2021), "Facial Expression Recognition Using a Simplified Convolutional Neural
 Network Model", for 48x48 gray images and seven classes.
 
 Input of both: float tensor (B, 1, 48, 48) in 0..1. Output: logits (B, num_classes).
@@ -48,7 +48,7 @@ def _head(features: int, num_classes: int) -> nn.Sequential:
 
 
 class _ThreeBlocks(nn.Module):
-    """What both networks share: three convolution blocks, flattened in channel order, then the head."""
+    """What both models share: three convolution blocks, flattened in channel order, then the head."""
 
     conv_block1: nn.Sequential
     conv_block2: nn.Sequential
@@ -95,11 +95,11 @@ class CnnModel1(_ThreeBlocks):
 
 
 MODELS: Final[dict[str, type[_ThreeBlocks]]] = {"cnn-model-2": CnnModel2, "cnn-model-1": CnnModel1}
-"""The names `TrainConfig.model` takes."""
+"""By the names that `TrainConfig.model` accepts."""
 
 
 def build_model(name: str) -> CnnModel1 | CnnModel2:
-    """A freshly initialised network by its `TrainConfig.model` name, in float32 on the CPU.
+    """A freshly initialised model by its `TrainConfig.model` name, in float32 on the CPU.
 
     PyTorch's default initialisation draws from the global random generator: seed it first.
     """

@@ -1,7 +1,7 @@
-"""A network as an ONNX file, for programs without PyTorch.
+"""A model as an ONNX file, for programs without PyTorch.
 
-Our networks are a chain of six kinds of layers, each one node in ONNX, so the chain is written down here: PyTorch's own
-exporter needs two more packages and traces the network to find out the same.
+Our models are a chain of six kinds of layers, each one node in ONNX, so the chain is written out here: PyTorch's own
+exporter needs two more packages and traces the model to get the same graph.
 """
 
 from pathlib import Path
@@ -24,14 +24,14 @@ OPSET: Final = 17
 _IR_VERSION: Final = 8
 
 DESCRIPTION: Final = (
-    "Input 'images': uint8 (N, 48, 48), gray values 0 to 255 of faces cut out as FER2013's are, any N; the scaling to "
-    "0..1 is part of the network. Output 'logits': float32 (N, 7). Output 'probabilities': float32 (N, 7), rows "
+    "Input 'images': uint8 (N, 48, 48), gray values 0 to 255 of faces cropped like FER2013, any N; the scaling to "
+    "0..1 is part of the model. Output 'logits': float32 (N, 7). Output 'probabilities': float32 (N, 7), rows "
     "summing to 1, the softmax of the logits divided by the temperature. The classes are in the order of 'labels'."
 )
 
 
 def write_onnx(model: CnnModel1 | CnnModel2, path: Path, temperature: float | None = None, source: str = "") -> None:
-    """Write a network as ONNX, with its preprocessing inside and described in its metadata.
+    """Write a model as ONNX, with its preprocessing included and described in its metadata.
 
     Args:
         model: in evaluation mode, on any device.
@@ -47,7 +47,7 @@ def write_onnx(model: CnnModel1 | CnnModel2, path: Path, temperature: float | No
         import onnx
         from onnx import TensorProto, helper
     except ImportError:
-        raise RunError("Writing ONNX needs the package onnx: run `pip install onnx` and try again.") from None
+        raise RunError("ONNX export needs the package onnx. Run `pip install onnx` and try again.") from None
     nodes, weights = _chain(model, temperature or 1.0)
     floats = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", len(LABELS)])

@@ -1,4 +1,4 @@
-"""From a 48x48 gray image to the network's input: the one function that training, evaluation and prediction share."""
+"""From a 48x48 gray image to the model input: the one function that training, evaluation and prediction share."""
 
 import torch
 from torch import Tensor

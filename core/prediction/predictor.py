@@ -1,4 +1,4 @@
-"""Expressions on pictures: a loaded network, and what it says about a file."""
+"""Facial expressions in images: a loaded model, and its predictions for a file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,24 +19,24 @@ from core.labels import LABELS
 from core.models import IMAGE_SIZE
 from core.models.cnn import CnnModel1, CnnModel2
 from core.models.state_dict import load_weights
-from core.prediction.faces import cut_out, find_faces, is_face_crop
-from core.prediction.pictures import read_picture
+from core.prediction.faces import crop, find_faces, is_face_crop
+from core.prediction.pictures import read_image_file
 from core.runs.reader import find_run
 from core.runs.records import Run
 
 
 @dataclass(frozen=True)
 class FacePrediction:
-    """What the network says about one face."""
+    """The prediction for one face."""
 
     box: tuple[int, int, int, int]
-    """Left, top, width and height in the picture, in pixels; may reach over its edges."""
+    """Left, top, width and height in the image, in pixels; may reach over its edges."""
     crop: np.ndarray
-    """uint8 (48, 48): exactly what the network saw."""
+    """uint8 (48, 48): the model input."""
     probabilities: np.ndarray
     """(7,) in the order of `LABELS`, summing to 1; calibrated, if the predictor has a temperature."""
     uncalibrated: np.ndarray
-    """The same as the network gave them."""
+    """The same before calibration: the softmax of the model."""
 
     @property
     def label(self) -> str:
@@ -53,7 +53,7 @@ class FacePrediction:
         return LABELS[self.ranking[1]]
 
     @property
-    def unsure(self) -> bool:
+    def low_confidence(self) -> bool:
         """Whether the label should not be relied on, see `LOW_CONFIDENCE`."""
         return self.confidence < LOW_CONFIDENCE
 
@@ -69,85 +69,85 @@ class FacePrediction:
             "label": self.label,
             "confidence": self.confidence,
             "runner_up": self.runner_up,
-            "unsure": self.unsure,
+            "low_confidence": self.low_confidence,
             "probabilities": dict(zip(LABELS, map(float, self.probabilities), strict=True)),
             "uncalibrated": dict(zip(LABELS, map(float, self.uncalibrated), strict=True)),
         }
 
 
-class Taken(StrEnum):
-    """What of a picture the network was shown."""
+class Detection(StrEnum):
+    """How the faces of an image were found; but for `FACES`, the full image is classified."""
 
     FACES = "faces"
-    WHOLE_AS_A_CROP = "already a face crop"
-    WHOLE_WITHOUT_A_FACE = "no face found"
-    WHOLE_AS_ASKED = "whole picture"
+    FACE_CROP = "already a face crop"
+    NO_FACE = "no face found"
+    SKIPPED = "skipped"
 
 
 @dataclass(frozen=True)
-class Framed:
-    """A picture reduced to what a network is shown of it; a few kilobytes, whatever the picture had."""
+class FaceCrops:
+    """An image reduced to the crops that a model classifies: a few kilobytes, however large the image."""
 
-    taken: Taken | None
-    """None where it could not be read."""
+    detection: Detection | None
+    """None where it is unreadable."""
     boxes: list[tuple[int, int, int, int]]
-    """Of the faces, the largest first; or the one of the whole picture."""
+    """Of the faces, the largest first; or of the full image."""
     crops: np.ndarray
     """uint8 (faces, 48, 48)."""
     name: str = ""
     problem: str = ""
-    """One sentence, where it could not be read; then it has no faces."""
+    """Why it is unreadable, for people; then it has no faces."""
 
     @classmethod
-    def unreadable(cls, name: str, problem: str) -> "Framed":
-        """What stands for a picture that could not be read."""
+    def unreadable(cls, name: str, problem: str) -> "FaceCrops":
+        """For an image that could not be read."""
         return cls(None, [], np.empty((0, IMAGE_SIZE, IMAGE_SIZE), np.uint8), name, problem)
 
 
 @dataclass(frozen=True)
 class PhotoPrediction:
-    """What became of one picture: what the network says about its faces, or a sentence that says why nothing."""
+    """The predictions for the faces in one image, or why there are none."""
 
-    taken: Taken | None
-    """None where it could not be read."""
+    detection: Detection | None
+    """None where it is unreadable."""
     faces: list[FacePrediction]
-    """The largest first; a single one with the picture as its box where the whole was taken."""
+    """The largest first; a single one with the image as its box where the full image was classified."""
     name: str = ""
-    """As the user gave it; may hold anything: only show it escaped."""
+    """As the user named it; may hold anything: only show it escaped."""
     problem: str = ""
-    """One sentence, where it could not be read; then it has no faces."""
+    """Why it is unreadable, for people; then it has no faces."""
 
 
-def frame(image: Image.Image, *, whole: bool = False, margin: float = 1.0, name: str = "") -> Framed:
-    """Find the faces on a decoded picture and cut them out.
+def crop_faces(image: Image.Image, *, whole: bool = False, margin: float = 1.0, name: str = "") -> FaceCrops:
+    """Detect the faces in a decoded image and crop them.
 
     Args:
-        image: upright, mode "L" or "RGB", as `decode_image` gives it.
-        whole: do not look for faces.
-        margin: how wide to cut; 1 is FER2013's framing.
-        name: of the picture, passed on.
+        image: upright, mode "L" or "RGB", as `decode_image` returns it.
+        whole: skip face detection (use the full image).
+        margin: crop margin; 1 matches FER2013 framing.
+        name: of the image, passed on.
     """
     faces = [] if whole else find_faces(image)
     if whole:
-        taken = Taken.WHOLE_AS_ASKED
+        detection = Detection.SKIPPED
     elif is_face_crop(image, faces):
-        taken = Taken.WHOLE_AS_A_CROP
+        detection = Detection.FACE_CROP
     elif not faces:
-        taken = Taken.WHOLE_WITHOUT_A_FACE
+        detection = Detection.NO_FACE
     else:
-        taken = Taken.FACES
-    boxes = [face.square(margin) for face in faces] if taken is Taken.FACES else [(0, 0, *image.size)]
-    return Framed(taken, boxes, np.stack([to_face(cut_out(image, box)) for box in boxes]), name)
+        detection = Detection.FACES
+    boxes = [face.square(margin) for face in faces] if detection is Detection.FACES else [(0, 0, *image.size)]
+    return FaceCrops(detection, boxes, np.stack([to_face(crop(image, box)) for box in boxes]), name)
 
 
 def limit_threads(threads: int) -> None:
-    """Bound the CPU threads of this process's networks and of its face detector; by default each takes all cores."""
+    """Bound the CPU threads of this process's models and of its face detector; by default each uses all cores."""
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
 
 
 class Predictor:
-    """A network ready to predict, in float32. Threads may share it."""
+    """A model ready to predict, in float32. Threads may share it."""
 
     labels = LABELS
     """Names of the classes, in the order of the probabilities."""
@@ -159,7 +159,7 @@ class Predictor:
         model.to(self.device).to(memory_format=torch.channels_last)
         self.model = model.eval()
         self.temperature = temperature
-        """Fitted on validation; None where it is not known, and probabilities are left as they are."""
+        """Fitted on validation; None where it is unknown, and probabilities are uncalibrated."""
 
     @classmethod
     def load(
@@ -168,7 +168,7 @@ class Predictor:
         """From a run's `fer2013_model_2.pth`, on the GPU where there is one and no device is named.
 
         Raises:
-            RunError: the file is missing, damaged, or holds other weights.
+            RunError: the file is missing, corrupt, or has other weights.
         """
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         return cls(load_weights(weights, model), device, temperature)
@@ -187,7 +187,7 @@ class Predictor:
         if not isinstance(run, Run):
             run = find_run(runs_root, f"{run}/" if isinstance(run, Path) else run)
         if run.config is None:
-            raise RunError(f"Run {run.id} cannot be used: {run.problem}")
+            raise RunError(f"Can't use run {run.id}: {run.problem}")
         return cls.load(run.paths.weights, run.config.model, run.temperature)
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
@@ -201,38 +201,38 @@ class Predictor:
         """
         return class_probabilities(self.model, torch.tensor(images, device=self.device)).cpu().numpy()
 
-    def read(self, pictures: Sequence[Framed]) -> list[PhotoPrediction]:
-        """What the network says about pictures that were framed, all faces in one batch; in their order, those that
-        could not be read too."""
-        if not pictures:
+    def classify(self, images: Sequence[FaceCrops]) -> list[PhotoPrediction]:
+        """The predictions for images whose faces were cropped, all faces in one batch; in their order, unreadable ones
+        included."""
+        if not images:
             return []
-        raw = self.probabilities(np.concatenate([picture.crops for picture in pictures]))
+        raw = self.probabilities(np.concatenate([image.crops for image in images]))
         calibrated = raw if self.temperature is None else with_temperature(raw, self.temperature)
         results, start = [], 0
-        for picture in pictures:
-            part = slice(start, start + len(picture.boxes))
+        for image in images:
+            part = slice(start, start + len(image.boxes))
             start = part.stop
-            faces = zip(picture.boxes, picture.crops, calibrated[part], raw[part], strict=True)
+            faces = zip(image.boxes, image.crops, calibrated[part], raw[part], strict=True)
             results.append(
-                PhotoPrediction(picture.taken, [FacePrediction(*face) for face in faces], picture.name, picture.problem)
+                PhotoPrediction(image.detection, [FacePrediction(*face) for face in faces], image.name, image.problem)
             )
         return results
 
     def predict(self, image: Image.Image, *, whole: bool = False, margin: float = 1.0) -> PhotoPrediction:
-        """The expressions on a decoded picture: of each face on it, or of the picture as a whole.
+        """The expressions in a decoded image: of each face in it, or of the full image.
 
         Args:
-            image: upright, mode "L" or "RGB", as `decode_image` gives it.
-            whole: do not look for faces.
-            margin: how wide to cut; 1 is FER2013's framing.
+            image: upright, mode "L" or "RGB", as `decode_image` returns it.
+            whole: skip face detection (use the full image).
+            margin: crop margin; 1 matches FER2013 framing.
         """
-        return self.read([frame(image, whole=whole, margin=margin)])[0]
+        return self.classify([crop_faces(image, whole=whole, margin=margin)])[0]
 
     def predict_file(self, path: Path | str, *, whole: bool = False) -> PhotoPrediction:
-        """The expressions on a picture file, as `predict` finds them.
+        """The expressions in an image file, as `predict` finds them.
 
         Raises:
             ImageError: it cannot be read or decoded.
         """
         path = Path(path)
-        return self.predict(decode_image(read_picture(path), path.name), whole=whole)
+        return self.predict(decode_image(read_image_file(path), path.name), whole=whole)

@@ -1,15 +1,13 @@
-"""Correction sets: label corrections made from label reviews, which images to exclude and which to relabel.
+"""Correction sets, made from label reviews by `draft.py`: which images to exclude, and which to relabel.
 
 A set is one file, `_corrections/<name>.json` beside the runs, and never changes once it is written: a run that was
-trained with it can be reproduced. It records which data it is for, and only ever changes train and validation.
+trained with it can be reproduced. It names the data it is for, and only ever changes train and validation.
 """
 
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Self
 
@@ -21,21 +19,16 @@ from core.data.identity import DataIdentity, same_images
 from core.errors import RunError, system_reason
 from core.files import NAME, write_json
 from core.labels import LABELS
-from core.review.images import WRONG_LABEL, LabelReview, current_label_reviews, read_label_reviews
 from core.runs.paths import CorrectionPaths, RunPaths
-from core.runs.records import Run
+from core.splits import CORRECTED_SPLITS
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
     from core.data.dataset import Split
-from core.splits import CORRECTED_SPLITS
 
 Action = Literal["exclude", "relabel"]
-
-ACTIONS: Final[dict[str, Action]] = {WRONG_LABEL: "relabel", "ambiguous": "exclude", "not a face": "exclude"}
-"""What each decision leads to; the others lead to nothing, since the image is fine."""
 
 CORRECTIONS_LOCK_SECONDS: Final = 10.0
 
@@ -56,7 +49,7 @@ class Correction(BaseModel):
     @model_validator(mode="after")
     def _label_fits(self) -> Self:
         if (self.label is not None) != (self.action == "relabel"):
-            raise ValueError("a relabel needs a label, an exclusion has none")
+            raise ValueError("a relabelled image needs a label, an excluded one has none")
         return self
 
 
@@ -76,15 +69,15 @@ class Corrections(BaseModel):
     entries: tuple[Correction, ...]
     """By split, then image; each image at most once."""
     fingerprint: str = ""
-    """SHA-256 (hex) over what is done with which image; two sets with the same fingerprint train alike."""
+    """SHA-256 (hex) over what is done with which image; two sets of one fingerprint have the same effect."""
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         found = _fingerprint(self.entries)
         if self.fingerprint not in ("", found):
-            raise ValueError("its entries don't match its fingerprint")
+            raise ValueError("its entries are not those it was written with")
         if len({(entry.split, entry.image) for entry in self.entries}) < len(self.entries):
-            raise ValueError("it has an image twice")
+            raise ValueError("an image is listed twice")
         object.__setattr__(self, "fingerprint", found)
         return self
 
@@ -102,87 +95,16 @@ class Corrections(BaseModel):
         return sum(entry.action == action and split in (None, entry.split) for entry in self.entries)
 
     def in_words(self) -> str:
-        """Such as `3 exclusions and 12 relabels in train, 1 exclusion in validation`."""
+        """Such as `3 excluded and 12 relabelled in train, 1 excluded in validation`."""
         parts = []
         for split in CORRECTED_SPLITS:
-            counts = {"exclusion": self.count("exclude", split), "relabel": self.count("relabel", split)}
-            words = [f"{count:,} {word}{'s' if count > 1 else ''}" for word, count in counts.items() if count]
-            if words:
-                parts.append(f"{' and '.join(words)} in {split}")
+            excluded, relabelled = self.count("exclude", split), self.count("relabel", split)
+            done = [
+                f"{count:,} {word}" for count, word in ((excluded, "excluded"), (relabelled, "relabelled")) if count
+            ]
+            if done:
+                parts.append(f"{' and '.join(done)} in {split}")
         return ", ".join(parts) or "nothing"
-
-
-@dataclass(frozen=True)
-class Draft:
-    """The corrections that reviews produce, before they are saved as a set."""
-
-    corrections: Corrections
-    disputed: tuple[tuple[str, str], ...]
-    """(split, image) with conflicting reviews; not in the set."""
-    on_test: int
-    """Test images that reviews would change; never in a set."""
-
-
-def make_corrections(
-    name: str,
-    runs: Sequence[Run],
-    *,
-    splits: Sequence[str] = CORRECTED_SPLITS,
-    follow: str | None = None,
-    read: Callable[[RunPaths], Sequence[LabelReview]] = read_label_reviews,
-) -> Draft:
-    """Turn the reviews of one or more runs on the same data into a correction set; nothing is written yet.
-
-    Args:
-        name: of the set: 1 to 64 of a-z, 0-9 and -, not starting with -.
-        runs: at least one; where somebody has reviewed an image on several, their last review counts.
-        splits: of which splits.
-        follow: the reviewer whose review counts where reviews conflict; without it, or where they have not reviewed the
-            image, it is skipped.
-        read: returns the reviews of a run folder; pages pass one that caches.
-
-    Raises:
-        RunError: the name or a split is not allowed, the runs are of different data, or nothing is left to correct.
-    """
-    check_corrections_name(name)
-    if refused := [split for split in splits if split not in CORRECTED_SPLITS]:
-        raise RunError(f"Labels of {refused[0]} are never corrected. Choose from: {', '.join(CORRECTED_SPLITS)}.")
-    dataset, data = _common_data(runs)
-    reviews = sorted((review for run in runs for review in read(run.paths)), key=lambda review: review.time)
-    entries: list[Correction] = []
-    disputed: list[tuple[str, str]] = []
-    for split in splits:
-        for image, by_reviewer in current_label_reviews(reviews, split).items():
-            wanted = {reviewer: _change(review) for reviewer, review in by_reviewer.items()}
-            if len(set(wanted.values())) > 1:
-                if follow not in wanted:
-                    disputed.append((split, image))
-                    continue
-                wanted = {follow: wanted[follow]}
-            for action, label in set(wanted.values()) - {(None, None)}:
-                values = {"split": split, "image": image, "action": action, "label": label}
-                entries.append(Correction.model_validate({**values, "by": ", ".join(sorted(wanted))}))
-    on_test = sum(
-        any(_change(review) != (None, None) for review in by_reviewer.values())
-        for by_reviewer in current_label_reviews(reviews, "test").values()
-    )
-    if not entries:
-        raise RunError(f"None of these reviews produces a correction{_why_not(len(disputed), on_test)}.")
-    corrections = Corrections(
-        name=name,
-        dataset=dataset,
-        data_fingerprint=data.content,
-        data_ordered_fingerprint=data.ordered,
-        created_at=datetime.now(UTC),
-        entries=tuple(sorted(entries, key=_order)),
-    )
-    return Draft(corrections, tuple(disputed), on_test)
-
-
-def same_data(run: Run, runs: Iterable[Run]) -> list[Run]:
-    """Those of the runs that were trained on the data of this one, as far as they recorded it, image for image."""
-    own = run.data
-    return [each for each in runs if own.content and same_images([own, each.data])]
 
 
 def save_corrections(runs_root: Path, corrections: Corrections) -> None:
@@ -200,9 +122,9 @@ def save_corrections(runs_root: Path, corrections: Corrections) -> None:
                 raise RunError(f"A correction set named “{corrections.name}” already exists. Choose another name.")
             write_json(paths.file(corrections.name), corrections.model_dump(mode="json"))
     except Timeout:
-        raise RunError("Correction sets are locked by another user. Try again.") from None
+        raise RunError("The correction sets are locked by another user. Try again.") from None
     except OSError as error:
-        raise RunError(f"Can't save the correction set in {paths.folder}: {system_reason(error)}.") from error
+        raise RunError(f"Can't write under {paths.folder}: {system_reason(error)}.") from error
 
 
 def load_corrections(runs_root: Path, name: str) -> Corrections:
@@ -220,12 +142,12 @@ def load_corrections(runs_root: Path, name: str) -> Corrections:
 
 
 def list_corrections(runs_root: Path) -> list[Corrections]:
-    """All correction sets, the newest first; other files are skipped."""
+    """All correction sets, the newest first; invalid files are skipped."""
     found = []
     for path in CorrectionPaths(runs_root).folder.glob("[a-z0-9]*.json"):
         try:
             found.append(_read(path))
-        except (RunError, OSError):
+        except (RunError, FileNotFoundError):
             continue
     return sorted(found, key=lambda each: (each.created_at, each.name), reverse=True)
 
@@ -243,7 +165,7 @@ def run_corrections(paths: RunPaths) -> Corrections | None:
 
 
 def corrections_of(paths: RunPaths, config: TrainConfig) -> Corrections | None:
-    """The correction set in a run folder that its config asks for; None if it asks for none.
+    """The correction set in a run folder that its settings name; None if they name none.
 
     Raises:
         RunError: it is missing, corrupt, or another one.
@@ -252,9 +174,7 @@ def corrections_of(paths: RunPaths, config: TrainConfig) -> Corrections | None:
         return None
     found = run_corrections(paths)
     if found is None or found.name != config.corrections:
-        raise RunError(
-            f"corrections.json with the correction set “{config.corrections}” is missing from the run. Clone the run."
-        )
+        raise RunError(f"The run lacks its correction set {config.corrections!r} (corrections.json). Clone the run.")
     return found
 
 
@@ -269,8 +189,8 @@ def check_fits(corrections: Corrections, data_root: Path, dataset: str) -> None:
 
     if not same_images([corrections.data, read_identity(data_root, dataset)]):
         raise RunError(
-            f"Correction set “{corrections.name}” was made on different data (dataset “{corrections.dataset}”) and "
-            f"doesn't fit “{dataset}”. Choose another set or none."
+            f"Correction set {corrections.name!r} was made for other data ({corrections.dataset!r}) and does not fit "
+            f"{dataset!r}. Select another or none."
         )
     for split in CORRECTED_SPLITS:
         if corrections.of(split):
@@ -290,8 +210,7 @@ def apply_corrections(corrections: Corrections, split: "Split") -> tuple["np.nda
     for image, correction in corrections.of(split.name).items():
         if image not in place:
             raise RunError(
-                f"Correction set “{corrections.name}” refers to {image[:80]!r}, which isn't in {split.name}. "
-                "Choose another set."
+                f"Correction set {corrections.name!r} lists {image[:80]!r}, which {split.name} lacks. Select another."
             )
         if correction.label is not None:
             labels[place[image]] = LABELS.index(correction.label)
@@ -305,7 +224,7 @@ def correct_table(table: "pd.DataFrame", corrections: Corrections, split: str) -
     as imported.
 
     Args:
-        table: as `core.evaluation.predictions.read_predictions` returns it, labels as imported.
+        table: as `core.evaluation.predictions.read_predictions` gives it, labels as imported.
         corrections: what to change.
         split: what the table is about; `held-out` is a part of train, test is left as it is.
     """
@@ -319,47 +238,13 @@ def correct_table(table: "pd.DataFrame", corrections: Corrections, split: str) -
 
 
 def check_corrections_name(name: str) -> None:
-    """Refuse what may not be the name of a correction set.
+    """Refuse an invalid name of a correction set.
 
     Raises:
         RunError: the message says what is allowed.
     """
     if not re.fullmatch(NAME, name):
-        raise RunError(f"Invalid name {name[:80]!r}: use a–z, 0–9 and hyphens (max 64), not starting with a hyphen.")
-
-
-def _change(review: LabelReview) -> tuple[Action | None, str | None]:
-    """What a review asks for: the action, and the new label."""
-    action = ACTIONS.get(review.decision or "")
-    return action, review.label if action == "relabel" else None
-
-
-def _common_data(runs: Sequence[Run]) -> tuple[str, DataIdentity]:
-    """Name and identity of the dataset of all runs; of its order, what any of them recorded."""
-    if not runs:
-        raise RunError("Select at least one run with label reviews.")
-    for run in runs:
-        if run.config is None or not run.data.content:
-            raise RunError(f"The training data of run {run.id} is unknown: it has not finished an epoch.")
-    data = [run.data for run in runs]
-    if not same_images(data):
-        raise RunError("The runs were trained on different data. Select runs of one dataset.")
-    first = runs[0]
-    assert first.config is not None
-    return first.config.dataset, DataIdentity(data[0].content, max(each.ordered for each in data))
-
-
-def _why_not(disputed: int, on_test: int) -> str:
-    parts = []
-    if disputed:
-        parts.append(f"{disputed:,} with conflicting reviews (choose a reviewer to follow)")
-    if on_test:
-        parts.append(f"{on_test:,} from test (never changed)")
-    return f": {'; '.join(parts)}" if parts else ": review some images of train or validation first"
-
-
-def _order(entry: Correction) -> tuple[str, str]:
-    return entry.split, entry.image
+        raise RunError("Invalid name: use a–z, 0–9 and hyphens (max 64), not starting with a hyphen.")
 
 
 def _fingerprint(entries: Sequence[Correction]) -> str:
@@ -372,4 +257,8 @@ def _read(path: Path) -> Corrections:
         return Corrections.model_validate_json(path.read_bytes())
     except ValidationError as error:
         reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise RunError(f"{path.name} is not a correction set: {reason}.") from None
+        raise RunError(f"{path.name} is not a valid correction set: {reason}.") from None
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise RunError(f"{path.name} cannot be read: {system_reason(error)}.") from error

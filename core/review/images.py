@@ -1,8 +1,8 @@
-"""Label reviews of single images, in `reviews.jsonl`, which only grows.
+"""Label reviews: what reviewers decide about single images, in `reviews.jsonl`, which only grows.
 
 Each call adds one line, however many images it is about, so that a call is there as a whole or not at all: a line
-without its newline is not there yet. Nobody's review replaces another's: the last review of each reviewer counts, and a
-disagreement stays visible.
+without its newline is not there yet. Reviews never replace those of another author: the latest of each author counts,
+and conflicts stay visible.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,8 +21,8 @@ from core.runs.paths import RunPaths
 from core.splits import SPLITS
 
 Decision = Literal["label is wrong", "ambiguous", "hard but right", "not a face", "model's fault"]
-"""As they are stored, and as the command line takes them."""
 DECISIONS: Final[tuple[Decision, ...]] = get_args(Decision)
+"""As `reviews.jsonl` and addresses have them; people read `DECISION_LABELS`."""
 WRONG_LABEL: Final[Decision] = "label is wrong"
 DECISION_LABELS: Final[dict[str, str]] = {
     WRONG_LABEL: "Wrong label",
@@ -31,18 +31,17 @@ DECISION_LABELS: Final[dict[str, str]] = {
     "not a face": "Not a face",
     "model's fault": "Model error",
 }
-"""As they are shown."""
 
 LONGEST_ID: Final = 1_000
 LONGEST_COMMENT: Final = 2_000
 """Characters."""
 
 CurrentReviews = dict[str, dict[str, "LabelReview"]]
-"""Image to reviewer to that reviewer's last review."""
+"""Image to author to the latest review of that author."""
 
 
 class LabelReview(BaseModel):
-    """One reviewer's decision on the label of one image."""
+    """A review of the label of one image."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, serialize_by_alias=True)
 
@@ -52,22 +51,21 @@ class LabelReview(BaseModel):
     image: str
     """Its id, as in the predictions, such as `happy/Training_1206.jpg`."""
     decision: Decision | None = Field(alias="verdict")
-    """None removes the reviewer's earlier review. The file has it under the older name."""
+    """None removes the author's earlier review. The file has it under the older name."""
     label: str | None = None
     """The correct label; only with `label is wrong`."""
     comment: str = ""
 
     @property
     def opinion(self) -> tuple[str | None, str | None]:
-        """What reviewers agree or disagree on: the decision, and the label it asks for."""
+        """What reviewers agree or disagree about: the decision, and the correct label."""
         return self.decision, self.label
 
     def in_words(self) -> str:
         """Such as `Wrong label: sad`."""
         if self.decision is None:
             return "Review removed"
-        shown = DECISION_LABELS[self.decision]
-        return f"{shown}: {self.label}" if self.label else shown
+        return DECISION_LABELS[self.decision] + (f": {self.label}" if self.label else "")
 
 
 def add_label_reviews(
@@ -84,18 +82,18 @@ def add_label_reviews(
     """Review one or more images of a split; all or nothing, and on disk when this returns.
 
     Args:
-        paths: the run whose predictions were looked at.
-        by: the reviewer's name, not empty.
+        paths: the run whose errors were looked at.
+        by: the reviewer, not empty.
         split: `train`, `validation` or `test`.
         images: image ids; one that is named twice counts once.
         decision: one of `DECISIONS`; None removes the reviews that `by` has given them.
         label: the correct label, one of the seven; with `label is wrong`, and only then.
-        comment: free text.
-        present: image to its current label, of each of the images; needed with `label`.
+        comment: why.
+        present: image to the class it is labelled with now, of each of the images; needed with `label`.
 
     Raises:
-        RunError: a value is not allowed, an image has that label already or is not in `present`, or the run is gone or
-            cannot be written.
+        RunError: a value is not allowed, an image carries that label already or is not in `present`, or the run is gone
+            or cannot be written.
     """
     given = _checked(by, split, images, decision, label, comment, present)
     first = given[0]
@@ -106,12 +104,12 @@ def add_label_reviews(
     except Timeout:
         raise RunError(f"Run {paths.run_id!r} is locked by another user. Try again.") from None
     except OSError as error:
-        raise RunError(f"Can't save the review of run {paths.run_id!r}: {system_reason(error)}.") from error
+        raise RunError(f"Can't save the review in run {paths.run_id!r}: {system_reason(error)}.") from error
     return given
 
 
 def read_label_reviews(paths: RunPaths) -> list[LabelReview]:
-    """All reviews ever given, oldest first, one entry per image. Invalid lines are skipped.
+    """All label reviews, oldest first, one entry per image. Invalid lines are skipped.
 
     Raises:
         RunError: the file cannot be read.
@@ -120,41 +118,39 @@ def read_label_reviews(paths: RunPaths) -> list[LabelReview]:
 
 
 def current_label_reviews(reviews: Sequence[LabelReview], split: str) -> CurrentReviews:
-    """The last review of each reviewer on each image of a split, in the order in which images were first reviewed.
-    Neither removed reviews nor images without a review are in it.
+    """The latest review of each author on each image of a split, in the order in which images were first reviewed.
+    Without those that were removed, and images that have none.
 
     Args:
-        reviews: oldest first, as `read_label_reviews` returns them.
+        reviews: oldest first, as `read_label_reviews` gives them.
         split: `train`, `validation` or `test`.
     """
     current: CurrentReviews = {}
     for each in reviews:
         if each.split == split:
-            by_reviewer = current.setdefault(each.image, {})
-            by_reviewer.pop(each.by, None)
+            authors = current.setdefault(each.image, {})
+            authors.pop(each.by, None)
             if each.decision is not None:
-                by_reviewer[each.by] = each
-    return {image: by_reviewer for image, by_reviewer in current.items() if by_reviewer}
+                authors[each.by] = each
+    return {image: authors for image, authors in current.items() if authors}
 
 
 def disagreements(current: CurrentReviews) -> CurrentReviews:
     """The images with conflicting reviews: different decisions, or different labels."""
     return {
-        image: by_reviewer
-        for image, by_reviewer in current.items()
-        if len({review.opinion for review in by_reviewer.values()}) > 1
+        image: authors for image, authors in current.items() if len({review.opinion for review in authors.values()}) > 1
     }
 
 
 def label_review_rows(reviews: Sequence[LabelReview]) -> list[dict[str, Any]]:
-    """One flat row per review, for CSV; `stands`: it is its reviewer's last; `disagreed`: the reviews conflict."""
+    """One flat row per review, for CSV; `stands` says whether it is current, `disagreed` whether reviews conflict."""
     current = {split: current_label_reviews(reviews, split) for split in SPLITS}
-    conflicting = {split: disagreements(images) for split, images in current.items()}
+    disputed = {split: disagreements(images) for split, images in current.items()}
     return [
         {
             **each.model_dump(mode="json"),
             "stands": current[each.split].get(each.image, {}).get(each.by) is each,
-            "disagreed": each.image in conflicting[each.split],
+            "disagreed": each.image in disputed[each.split],
         }
         for each in reviews
     ]
@@ -171,29 +167,36 @@ def _checked(
 ) -> list[LabelReview]:
     by, comment = clean_author(by), comment.strip()
     if split not in SPLITS:
-        raise RunError(f"Invalid split {split!r}. Choose from: {', '.join(SPLITS)}.")
+        raise RunError(f"Unknown split {split!r}. Use one of {', '.join(SPLITS)}.")
     if decision is not None and decision not in DECISIONS:
-        raise RunError(f"Invalid decision {decision!r}. Choose from: {', '.join(DECISIONS)}.")
+        raise RunError(f"Unknown review {decision!r}. Use one of {', '.join(DECISIONS)}.")
     if (label is not None) != (decision == WRONG_LABEL):
-        raise RunError(f"A correct label is required for “{DECISION_LABELS[WRONG_LABEL]}” only.")
+        raise RunError("A correct label is required for “Wrong label” only.")
     if label is not None and label not in LABELS:
-        raise RunError(f"Invalid label {label!r}. Choose from: {', '.join(LABELS)}.")
+        raise RunError(f"Unknown label {label!r}. Use one of {', '.join(LABELS)}.")
     if len(comment) > LONGEST_COMMENT:
-        raise RunError(f"Comment too long: {len(comment):,} characters (max {LONGEST_COMMENT:,}).")
+        raise RunError(f"The comment is too long: {len(comment):,} characters (max {LONGEST_COMMENT:,}).")
     images = list(dict.fromkeys(images))
     if not images:
         raise RunError("Select at least one image.")
     for image in images:
         if not image or len(image) > LONGEST_ID:
-            raise RunError(f"Invalid image id {image[:80]!r}.")
+            raise RunError(f"Invalid image ID {image[:80]!r}.")
         if label is None:
             continue
         if image not in (present or {}):
-            raise RunError(f"The label of {image} is unknown. Select an image from the predictions.")
+            raise RunError(f"Unknown image {image}. Select an image of the run's predictions.")
         if label == (present or {})[image]:
             raise RunError(f"“{label}” is the current label of {image}. Choose a different one.")
-    row = {"time": datetime.now(UTC), "by": by, "split": split, "verdict": decision, "label": label, "comment": comment}
-    return [LabelReview.model_validate({**row, "image": image}) for image in images]
+    values = {
+        "time": datetime.now(UTC),
+        "by": by,
+        "split": split,
+        "verdict": decision,
+        "label": label,
+        "comment": comment,
+    }
+    return [LabelReview.model_validate({**values, "image": image}) for image in images]
 
 
 def _of_row(row: Mapping[str, Any]) -> list[LabelReview]:

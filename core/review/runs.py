@@ -1,8 +1,8 @@
-"""The annotations of a run: name, notes, tags, review; with a history of who changed what and when.
+"""What a team adds to a run: name, notes, tags, review, comments; with a history of who changed what and when.
 
-The current state is `meta.json`; the history is `changes.jsonl`, which only grows. Both change under one lock. A change
-of a field comes with the value it had when it was read: if somebody else has changed it since, nothing is written and
-the error has both texts. Different fields, and different tags, never conflict.
+The present state is `meta.json`; the history is `changes.jsonl`, which only grows. Both change under one lock. A
+change of a field names the value its author saw: if someone else has changed it since, nothing is written and both
+texts are reported. Changes of different fields, and of different tags, never conflict.
 """
 
 import getpass
@@ -42,7 +42,7 @@ class Change(BaseModel):
     new: Any = None
 
     def in_words(self) -> str:
-        """What was done, without who and when."""
+        """What was changed, without by whom and when."""
         match self.field:
             case "review":
                 return f"{self.old} → {self.new}"
@@ -58,12 +58,12 @@ class Change(BaseModel):
 
 
 class EditConflictError(RunError):
-    """Somebody else has changed the same field since it was read. Nothing was written."""
+    """Someone else has changed the same field since it was read. Nothing was written."""
 
     def __init__(self, field: str, theirs: Any, yours: Any, by: str) -> None:
         self.field, self.theirs, self.yours, self.by = field, theirs, yours, by
         super().__init__(
-            f"{by or 'Somebody'} changed the {field} in the meantime to {_quoted(theirs)}. Your version, "
+            f"{by or 'Someone'} changed the {field} in the meantime to {_quoted(theirs)}. Your version, "
             f"{_quoted(yours)}, is not saved yet; merge and save again."
         )
 
@@ -78,23 +78,23 @@ def annotate(
     untag: Iterable[str] = (),
     comment: str = "",
 ) -> RunMeta:
-    """Change the annotations of a run, all or nothing, and record who did.
+    """Change what people have added to a run, all or nothing, and record who did.
 
     Args:
         paths: the run.
-        by: the author's name, not empty.
+        by: who changes it, not empty.
         changes: new values of `name`, `notes`, `review`, `starred`, `archived`.
         seen: what the fields in `changes` were when their author read them; what is left out is overwritten.
-        tag: words to add; those that are there already are left alone.
-        untag: words to remove.
-        comment: free text, kept in the history only.
+        tag: tags to add; existing ones are left alone.
+        untag: tags to remove.
+        comment: text that is in the history only.
 
     Returns:
-        The annotations of the run now.
+        The new `meta.json`.
 
     Raises:
         EditConflictError: a field is neither what its author saw nor what they want it to be.
-        RunError: a value is not allowed, or the run is gone, corrupt, or cannot be written.
+        RunError: a value is not allowed, or the run is gone, unreadable, or cannot be written.
     """
     by = clean_author(by)
     wanted = {field: _clean(field, value) for field, value in (changes or {}).items()}
@@ -122,7 +122,7 @@ def annotate(
         if comment:
             rows.append(Change(time=time, by=by, field="comment", new=comment))
         if rows:
-            # Before meta.json: should the power fail in between, what somebody wrote is at least in the history.
+            # Before meta.json: should the power fail in between, what was written is at least in the history.
             with HistoryWriter(paths.changes) as history:
                 history.append([row.model_dump(mode="json") for row in rows], lasting=True)
         return new
@@ -144,19 +144,19 @@ def read_changes(paths: RunPaths) -> list[Change]:
 
 
 def clean_author(name: str) -> str:
-    """The name of an author as it is kept: one line, cut at 60 characters.
+    """A name to record with a change: one line, cut at 60 characters.
 
     Raises:
         RunError: it is empty.
     """
     name = " ".join(name.split())[:60]
     if not name:
-        raise RunError("Enter your name first. Every change is recorded with a name.")
+        raise RunError("Enter your name first: every change is recorded with a name.")
     return name
 
 
 def local_user() -> str:
-    """The name under which somebody is logged in to this machine, for the command line."""
+    """The name of the user who is logged in to this machine, for the command line."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):  # a container may run under a number that has no name
@@ -165,22 +165,22 @@ def local_user() -> str:
 
 def _clean(field: str, value: Any) -> Any:
     if field not in (*_FIELDS, "comment"):
-        raise RunError(f"Unknown field {field!r}. Choose from: {', '.join(_FIELDS)}.")
+        raise RunError(f"Unknown field {field!r}. Use one of {', '.join(_FIELDS)}.")
     if field == "review" and value not in REVIEW_STATES:
-        raise RunError(f"Invalid review {value!r}. Choose from: {', '.join(REVIEW_STATES)}.")
+        raise RunError(f"Unknown review state {value!r}. Use one of {', '.join(REVIEW_STATES)}.")
     if field not in MAX_CHARACTERS:
         return value
     text = str(value).strip()
     text = " ".join(text.split()) if field == "name" else text
     if len(text) > MAX_CHARACTERS[field]:
-        raise RunError(f"{field.capitalize()} too long: {len(text):,} characters (max {MAX_CHARACTERS[field]:,}).")
+        raise RunError(f"The {field} is too long: {len(text):,} characters (max {MAX_CHARACTERS[field]:,}).")
     return text
 
 
 def _clean_tag(word: str) -> str:
     word = " ".join(word.split())
     if not word or len(word) > MAX_TAG_CHARACTERS or "," in word:
-        raise RunError(f"Invalid tag {word!r}: 1 to {MAX_TAG_CHARACTERS} characters, no commas.")
+        raise RunError(f"Invalid tag {word!r}: use 1–{MAX_TAG_CHARACTERS} characters, no commas.")
     return word
 
 

@@ -52,8 +52,8 @@ def describe_mismatch(paths: RunPaths) -> str | None:
     if best[HASH] == weights[HASH] == predictions.get(HASH):
         return None
     return (
-        f"The weights are of {_epoch(weights)}, the validation predictions of {_epoch(predictions)} and the summary of "
-        f"{_epoch(best)}: resume the run, which makes them of one epoch again."
+        f"Weights ({_epoch(weights)}), validation predictions ({_epoch(predictions)}) and summary ({_epoch(best)}) are "
+        "from different epochs. Resume the run to make them match."
     )
 
 

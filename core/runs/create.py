@@ -36,10 +36,10 @@ def create_run(
     corrections: BaseModel | None = None,
     reproduces: str | None = None,
 ) -> RunPaths:
-    """Make the folder of a new run, waiting in the queue; by default at its end, as far as the clock tells.
+    """Make the folder of a new, queued run; by default at the end of the queue, by the clock.
 
-    The folder appears under its name only when it is complete: nobody ever lists half a run. The list of `corrections`
-    that its settings name is copied into it.
+    The folder appears under its name only when it is complete: nobody ever lists half a run. The correction set that
+    its settings name is copied into it.
 
     Raises:
         RunError: a run of that id is there already, or the folder cannot be written.
@@ -52,7 +52,7 @@ def create_run(
         queue_position=time.time() if queue_position is None else queue_position,
         data_root=str(data_root) if data_root else None,
         epochs=config.epochs,
-        activity="waiting",
+        activity="queued",
     )
     meta = RunMeta(name=name, author=author, parent=parent, reproduces=reproduces)
     drafts = QueuePaths(runs_root).drafts
@@ -67,11 +67,11 @@ def create_run(
             if corrections is not None:
                 write_json(draft.corrections, corrections.model_dump(mode="json"))
             if os.path.lexists(paths.folder):
-                raise RunError(f"There is already a run {paths.run_id!r}: choose another name.")
+                raise RunError(f"A run named “{paths.run_id}” already exists. Choose another name.")
             draft.folder.rename(paths.folder)
         sync_folder(runs_root)
     except OSError as error:
-        raise RunError(f"Cannot write a run folder under {runs_root}: {system_reason(error)}.") from error
+        raise RunError(f"Can't write a run folder under {runs_root}: {system_reason(error)}.") from error
     return paths
 
 
@@ -96,10 +96,10 @@ def write_status(paths: RunPaths, status: RunStatus, *, lasting: bool = True) ->
 
 
 def write_meta(paths: RunPaths, change: Callable[[RunMeta], RunMeta]) -> RunMeta:
-    """Change what people say about a run; two people changing different things at once both get theirs.
+    """Change `meta.json`; concurrent changes of different fields are both kept.
 
     Raises:
-        RunError: the new values are not allowed, or the file is damaged or cannot be written; it stays as it was.
+        RunError: the new values are not allowed, or the file is corrupt or cannot be written; it stays as it was.
     """
     try:
         with meta_lock(paths):
@@ -110,5 +110,5 @@ def write_meta(paths: RunPaths, change: Callable[[RunMeta], RunMeta]) -> RunMeta
             new = RunMeta.model_validate(change(old).model_dump())
             write_json(paths.meta, new.model_dump(mode="json"))
     except (OSError, ValidationError) as error:
-        raise RunError(f"Cannot change meta.json of run {paths.run_id!r}: {reason_of(error)}.") from error
+        raise RunError(f"Can't change meta.json of run {paths.run_id!r}: {reason_of(error)}.") from error
     return new

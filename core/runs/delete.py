@@ -1,4 +1,4 @@
-"""Deleting a run for good."""
+"""Deleting a run permanently."""
 
 import shutil
 import tempfile
@@ -8,7 +8,7 @@ from typing import Final
 from filelock import FileLock, Timeout
 
 from core.errors import RunError, system_reason
-from core.files import sync_folder
+from core.files import file_size, sync_folder
 from core.runs.paths import QueuePaths, is_shipped
 from core.runs.reader import read_run
 from core.runs.records import Run, RunState
@@ -17,13 +17,13 @@ DELETE_LOCK_SECONDS: Final = 10.0
 
 
 def what_is_lost(run: Run) -> str:
-    """In words, what a deletion takes away: files, size, and what people have put into it."""
+    """In words, what a deletion removes: files, size, and what people have added."""
     paths = run.paths
     try:
         sizes = [path.stat().st_size for path in paths.folder.iterdir() if path.is_file()]
     except OSError:
         sizes = []
-    parts = [f"{len(sizes)} files ({sum(sizes) / 1e6:,.1f} MB)"]
+    parts = [f"{len(sizes)} file{'' if len(sizes) == 1 else 's'} ({file_size(sum(sizes))})"]
     epochs = run.summary.epochs_done
     if epochs:
         parts.append(f"the curves of {epochs} epoch{'' if epochs == 1 else 's'}")
@@ -32,15 +32,15 @@ def what_is_lost(run: Run) -> str:
     if run.meta.notes:
         parts.append("notes")
     if run.meta.review in ("approved", "rejected"):
-        parts.append(f"the verdict {run.meta.review!r}")
+        parts.append(f"the review ({run.meta.review})")
     return ", ".join(parts)
 
 
 def shipped_warning(run: Run) -> str:
-    """What the second question before the deletion of a run says that came with the project, as `is_shipped` tells."""
+    """The second confirmation before a shipped run (`is_shipped`) is deleted."""
     return (
-        f"{run.name} ({run.id}) is the run shipped with the project. Predictions work without any training because of "
-        "it, and only a new copy of the project brings it back."
+        f"{run.name} ({run.id}) is shipped with the project. It makes predictions work without any training, and only "
+        "a new copy of the project restores it."
     )
 
 
@@ -50,10 +50,10 @@ def delete_run(runs_root: Path, run_id: str, *, shipped: bool = False) -> None:
     Args:
         runs_root: the folder of all runs.
         run_id: the run.
-        shipped: delete it even if it came with the project; ask a second time before.
+        shipped: delete it even if it came with the project; ask for a second confirmation first.
 
     Raises:
-        RunError: it waits or trains, it came with the project, there is none of that id, or the folder cannot be moved.
+        RunError: it is queued or running, it is shipped, there is none of that id, or the folder cannot be moved.
     """
     run = read_run(runs_root, run_id)
     if is_shipped(run_id) and not shipped:
@@ -61,18 +61,18 @@ def delete_run(runs_root: Path, run_id: str, *, shipped: bool = False) -> None:
     queue = QueuePaths(runs_root)
     try:
         queue.drafts.mkdir(parents=True, exist_ok=True)
-        # Under the queue's lock a run can neither be put in line nor be taken by a worker meanwhile.
+        # Under the queue's lock a run can neither be queued nor be taken by a worker in the meantime.
         with FileLock(queue.lock, timeout=DELETE_LOCK_SECONDS):
             run = read_run(runs_root, run_id)
             if run.state.is_live:
-                raise RunError(f"Run {run_id} is {run.state}: stop it before you delete it.")
+                raise RunError(f"Run {run_id} is {run.state}. Stop it before deleting.")
             if run.state is RunState.DAMAGED and run.paths.folder.is_symlink():
-                raise RunError(f"Run {run_id} is a symbolic link: remove it by hand.")
+                raise RunError(f"Run {run_id} is a symbolic link. Remove it by hand.")
             trash = Path(tempfile.mkdtemp(prefix="deleted-", dir=queue.drafts))
             run.paths.folder.rename(trash / run_id)
         sync_folder(runs_root)
     except Timeout:
-        raise RunError("The queue of runs is busy: try again in a moment.") from None
+        raise RunError("The queue is busy. Try again in a moment.") from None
     except OSError as error:
-        raise RunError(f"Run {run_id} cannot be deleted: {system_reason(error)}.") from error
+        raise RunError(f"Can't delete run {run_id}: {system_reason(error)}.") from error
     shutil.rmtree(trash, ignore_errors=True)  # what cannot be deleted now, the runner sweeps later

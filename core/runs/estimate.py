@@ -25,7 +25,7 @@ FINAL_VIEWS: Final = 2
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds of training, and in words what the figure is based on."""
+    """Seconds of training, and in words what the estimate is based on."""
 
     seconds: float
     images_per_epoch: int
@@ -38,8 +38,8 @@ def estimate_duration(config: TrainConfig, images: Mapping[str, int], runs: Sequ
 
     Args:
         config: the settings of the run to come; it is taken to run all its epochs.
-        images: size of each split (`train`, `validation`, `test`) of its data set.
-        runs: all runs there are; finished ones of the same network, device and precision on this machine count.
+        images: size of each split (`train`, `validation`, `test`) of its dataset.
+        runs: all runs there are; finished ones of the same model, device and precision on this machine count.
     """
     speeds = [
         run.status.images_per_second
@@ -49,9 +49,9 @@ def estimate_duration(config: TrainConfig, images: Mapping[str, int], runs: Sequ
     speed = median(speeds) if speeds else ROUGH_IMAGES_PER_SECOND
     if speeds:
         of = "1 finished run" if len(speeds) == 1 else f"{len(speeds)} finished runs"
-        basis = f"{speed:,.0f} images/s, the median of {of} of this network on this machine"
+        basis = f"{speed:,.0f} img/s (median of {of} of this model on this machine)"
     else:
-        basis = f"a rough {speed:,.0f} images/s, since no run of this network has finished on this machine yet"
+        basis = f"rough estimate ({speed:,.0f} img/s); no finished run on this machine yet"
     per_epoch = min(config.images_per_epoch or images["train"], images["train"])
     final_speed = FORWARD_SPEED if config.precision == "float32" else FINAL_SPEED
     each_epoch = per_epoch + images["validation"] / FORWARD_SPEED  # in images trained on
@@ -60,7 +60,7 @@ def estimate_duration(config: TrainConfig, images: Mapping[str, int], runs: Sequ
 
 
 def _alike(run: Run, config: TrainConfig) -> bool:
-    """Of the same network, device and precision, on this machine. A run without a host, such as the shipped one, counts
+    """Of the same model, device and precision, on this machine. A run without a host, such as the shipped one, counts
     as foreign: nothing says that it ran here."""
     other = run.config
     return (

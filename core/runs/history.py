@@ -78,7 +78,7 @@ def read_all(path: Path) -> list[Row]:
     try:
         return read_rows(path)[0]
     except OSError as error:
-        raise RunError(f"{path.name} cannot be read: {system_reason(error)}.") from error
+        raise RunError(f"Can't read {path.name}: {system_reason(error)}.") from error
 
 
 def drop_rows_after(path: Path, key: str, last: float) -> None:

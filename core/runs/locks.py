@@ -13,11 +13,11 @@ META_LOCK_SECONDS: Final = 10.0
 
 @contextmanager
 def meta_lock(paths: RunPaths) -> Iterator[None]:
-    """Held by who changes what people say about a run: `meta.json` and its history, and verdicts on images.
+    """Held while `meta.json`, its history or the label reviews of a run change.
 
     Raises:
         OSError: the run is gone, its folder cannot be written, or (`filelock.Timeout`) the lock was held for too long.
     """
-    paths.folder.stat()  # the lock would make the folder of a run that was deleted anew
+    paths.folder.stat()  # the lock would recreate the folder of a deleted run
     with FileLock(paths.meta_lock, timeout=META_LOCK_SECONDS, poll_interval=0.01):
         yield

@@ -52,7 +52,7 @@ class RunPaths:
 
     def __post_init__(self) -> None:
         if not is_run_id(self.run_id):
-            raise RunError(f"{self.run_id!r} is not a run id: 1 to 64 of a-z, 0-9 and -.")
+            raise RunError(f"Invalid run ID {self.run_id!r}: use 1–64 characters: a–z, 0–9 and hyphens.")
 
     @cached_property  # asked for thousands of times where many runs are listed
     def folder(self) -> Path:
@@ -84,7 +84,7 @@ class RunPaths:
 
     @property
     def reproduction(self) -> Path:
-        """What came of training another run again."""
+        """The comparison with the run that this one reproduces."""
         return self.folder / "reproduction.json"
 
     @property
@@ -129,7 +129,7 @@ class RunPaths:
 
     @property
     def meta_lock(self) -> Path:
-        """Held for milliseconds around each change of `meta.json`, and around each verdict."""
+        """Held for milliseconds around each change of `meta.json`, and around each label review."""
         return self.folder / "meta.lock"
 
     @property
@@ -139,12 +139,12 @@ class RunPaths:
 
     @property
     def reviews(self) -> Path:
-        """Verdicts on single images; append-only, under `meta_lock`."""
+        """Label reviews; append-only, under `meta_lock`."""
         return self.folder / "reviews.jsonl"
 
     @property
     def corrections(self) -> Path:
-        """The list of corrected labels it is trained with; there only if it has one."""
+        """The correction set it is trained with, if any."""
         return self.folder / "corrections.json"
 
 
@@ -165,7 +165,7 @@ class QueuePaths:
 
     @property
     def lock(self) -> Path:
-        """Held while a run changes between waiting and not waiting."""
+        """Held while a run enters or leaves the queue."""
         return self.folder / "queue.lock"
 
     @property
@@ -184,7 +184,7 @@ class QueuePaths:
 
 @dataclass(frozen=True)
 class CorrectionPaths:
-    """Lists of corrected labels, which runs share, in a folder whose name no run can have."""
+    """Correction sets, which all runs can use, in a folder whose name no run can have."""
 
     root: Path
 
@@ -194,9 +194,9 @@ class CorrectionPaths:
 
     @property
     def lock(self) -> Path:
-        """Held while a list is written."""
+        """Held while a correction set is written."""
         return self.folder / ".lock"
 
     def file(self, name: str) -> Path:
-        """The list of that name, which must be one that `core.files.NAME` allows."""
+        """The correction set of that name, which must be one that `core.files.NAME` allows."""
         return self.folder / f"{name}.json"

@@ -1,38 +1,26 @@
-"""Runs beside each other: settings that differ, reseedings of one recipe, figures against a baseline."""
+"""Reading run folders: all runs, one run, or one file of a run. Making and changing them is in `create.py`."""
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
-
-from core.config import TrainConfig
-from core.errors import RunError
-from core.runs.records import Run
-
-if TYPE_CHECKING:
-    import pandas as pd
 import logging
 import os
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Generic, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from core.errors import quote, system_reason
+from core.config import TrainConfig
+from core.errors import RunError, quote, system_reason
 from core.files import lock_is_held
 from core.machine import boot_id
 from core.runs.paths import RunPaths, is_run_id
-from core.runs.records import RunMeta, RunState, RunStatus
+from core.runs.records import Run, RunMeta, RunState, RunStatus
 from core.runs.summary import Summary
 
-
-def predictions_table(path: Path) -> "pd.DataFrame":
-    """As `read_predictions`, which takes a second to import."""
-    from core.evaluation.predictions import read_predictions
-
-    return read_predictions(path)
-
+if TYPE_CHECKING:
+    import pandas as pd
 
 STALLED_AFTER_SECONDS: Final = 120
 
@@ -66,13 +54,15 @@ def find_run(runs_root: Path, text: str) -> Run:
     if "/" in text and os.path.isdir(folder := os.path.expanduser(text)):
         path = Path(folder).resolve()
         if not os.path.lexists(RunPaths(path.parent, path.name).status):
-            raise RunError(f"{text} is not the folder of a run: it has no status.json.")
+            raise RunError(f"{text} is not a run folder: it has no status.json.")
         return read_run(path.parent, path.name)
     if is_run_id(text) and not os.path.lexists(runs_root / text):
         matches = [run.id for run in list_runs(runs_root) if run.id.startswith(text)]
         if len(matches) > 1:
-            raise RunError(f"{text!r} fits {len(matches)} runs: give more of the id.")
-        text = matches[0] if matches else text
+            raise RunError(f"{text!r} matches {len(matches)} runs. Enter more of the ID.")
+        if not matches:
+            raise RunError(f"Run “{text}” not found. List all runs with `python -m core runs list`.")
+        text = matches[0]
     return read_run(runs_root, text)
 
 
@@ -83,6 +73,33 @@ def read_status(paths: RunPaths) -> RunStatus:
         RunError: it cannot be read.
     """
     return _read_status(paths, _File(paths.status, RunStatus.model_validate_json))
+
+
+def read_config(paths: RunPaths) -> TrainConfig:
+    """The settings of a run, for who needs nothing else of it.
+
+    Raises:
+        RunError: they cannot be read.
+    """
+    config, error = _File(paths.config, TrainConfig.model_validate_json).look()
+    if config is None:
+        assert error
+        raise RunError(
+            f"Can't read config.json of run {paths.run_id!r}: {_trouble(error)}, or start a new run."
+        ) from None
+    return config
+
+
+def read_meta(paths: RunPaths) -> RunMeta:
+    """What people added to a run; empty where it cannot be read."""
+    return _File(paths.meta, RunMeta.model_validate_json).look()[0] or RunMeta()
+
+
+def predictions_table(path: Path) -> "pd.DataFrame":
+    """As `read_predictions`, which takes a second to import."""
+    from core.evaluation.predictions import read_predictions
+
+    return read_predictions(path)
 
 
 class RunReader:
@@ -98,7 +115,7 @@ class RunReader:
         self._was_there = False
 
     def list(self) -> list[Run]:
-        """All runs, newest first by creation. Folders that are no runs are passed over, damaged ones are included.
+        """All runs, newest first by creation. Folders that are no runs are skipped, unreadable ones are included.
 
         Raises:
             RunError: the folder of all runs cannot be read, or was there at an earlier look and is gone.
@@ -109,12 +126,12 @@ class RunReader:
         except FileNotFoundError:
             if self._was_there:  # removed or unmounted: that is not the same as a first visit
                 raise RunError(
-                    f"The folder of all runs, {self._root}, is gone: mount it again or put it back; "
-                    "to start anew, make an empty one there."
+                    f"Runs folder not found: {self._root}. Remount or restore it, or create an empty folder to start "
+                    "fresh."
                 ) from None
             return []
         except OSError as error:
-            raise RunError(f"Cannot read the runs under {self._root}: {system_reason(error)}.") from error
+            raise RunError(f"Can't read the runs under {self._root}: {system_reason(error)}.") from error
         names = [entry.name for entry in entries if entry.is_dir() or entry.is_symlink()]
         known = self._folders
         folders = {name: known.get(name) or _Folder(RunPaths(self._root, name)) for name in names}
@@ -130,7 +147,7 @@ class RunReader:
         """
         paths = RunPaths(self._root, run_id)
         if not os.path.isdir(paths.folder) and not os.path.islink(paths.folder):
-            raise RunError(f"There is no run {run_id!r} under {self._root}: see `python -m core runs list`.")
+            raise RunError(f"Run “{run_id}” not found.")
         return self._folders.setdefault(run_id, _Folder(paths)).read()
 
 
@@ -166,20 +183,20 @@ class _File(Generic[_T]):
 
 @lru_cache(maxsize=1000)
 def _note(path: Path, details: str) -> None:
-    """What a parser says about a damaged file is for the log, once, however many look at it."""
-    log.warning("%s cannot be used: %s", path, details)
+    """What a parser says about a corrupt file is for the log, once, however many look at it."""
+    log.warning("%s can't be used: %s", path, details)
 
 
 def _trouble(error: Exception) -> str:
     """What is wrong with a file of a run, and what to do, in the words of people."""
     if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
-        return f"{system_reason(error)}; check its permissions and its disk"
+        return f"{system_reason(error)}; check its permissions and the disk"
     first = error.errors()[0] if isinstance(error, ValidationError) else None
     if first and first["loc"]:
-        what = f"this version cannot use its entry {quote(str(first['loc'][0]))}"
+        what = f"this version can't use its entry {quote(str(first['loc'][0]))}"
     else:
-        what = "it is missing" if isinstance(error, FileNotFoundError) else "it is damaged"
-    return f"{what}; put back a copy of the file"
+        what = "file is missing" if isinstance(error, FileNotFoundError) else "file is corrupt"
+    return f"{what}; restore it from a backup"
 
 
 class _Folder:
@@ -208,7 +225,7 @@ class _Folder:
             (self._summary, summary_error, True),
         ):
             if wrong and not (may_miss and isinstance(wrong, FileNotFoundError)):
-                problems.append(f"Its {file.path.name} cannot be used: {_trouble(wrong)}.")
+                problems.append(f"Can't use {file.path.name}: {_trouble(wrong)}.")
         problem = problem or " ".join(problems) or None
         return Run(paths, state, status, meta or RunMeta(), config, summary or Summary(), problem)
 
@@ -218,7 +235,7 @@ def _read_status(paths: RunPaths, file: _File[RunStatus]) -> RunStatus:
     if status is None:
         assert error
         trouble = _trouble(error)
-        raise RunError(f"Run {paths.run_id!r} has no readable status.json: {trouble}, or delete the run.") from None
+        raise RunError(f"Can't read status.json of run {paths.run_id!r}: {trouble}, or delete the run.") from None
     return status
 
 
@@ -229,18 +246,18 @@ def _settle(paths: RunPaths, file: _File[RunStatus]) -> tuple[RunStatus, RunStat
         RunError: it cannot be told, since a file is unreadable.
     """
     if os.path.islink(paths.folder):
-        raise RunError(f"Run {paths.run_id!r} is a symbolic link: a run is a folder, move it here.")
+        raise RunError(f"Run {paths.run_id!r} is a symbolic link. Move the folder itself here.")
     status = _read_status(paths, file)
     while status.state == "running" and not _is_alive(paths):
         again = _read_status(paths, file)  # its worker may have ended properly between the two looks
         if again == status:
-            problem = "The training process ended without a word; resume it from its last checkpoint."
+            problem = "The training process died unexpectedly. Resume from the last checkpoint."
             return status, RunState.CRASHED, problem
         status = again
     if status.state == "running" and status.heartbeat is not None and status.boot_id == boot_id():
         silence = time.monotonic() - status.heartbeat
         if silence > STALLED_AFTER_SECONDS:
-            problem = f"No progress for {silence / 60:.0f} minutes, though its process is alive."
+            problem = f"Stalled: no progress for {silence / 60:.0f} min (process still running)."
             return status, RunState.STALLED, problem
     return status, RunState(status.state), status.error
 
@@ -249,7 +266,7 @@ def _is_alive(paths: RunPaths) -> bool:
     try:
         return lock_is_held(paths.alive_lock)
     except OSError as error:
-        raise RunError(f"Run {paths.run_id!r} has no readable alive.lock: {_trouble(error)}.") from error
+        raise RunError(f"Can't read alive.lock of run {paths.run_id!r}: {_trouble(error)}.") from error
 
 
 def _changed_at(folder: Path) -> datetime:

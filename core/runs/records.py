@@ -25,7 +25,7 @@ class RunState(StrEnum):
     STOPPED = "stopped"
     CRASHED = "crashed"  # says running, but nobody holds its lock
     STALLED = "stalled"  # its lock is held, but nothing has moved for long
-    DAMAGED = "damaged"  # its files cannot be read
+    DAMAGED = "damaged"  # its files cannot be read; shown as "unreadable"
 
     @property
     def is_live(self) -> bool:
@@ -41,14 +41,14 @@ class RunStatus(BaseModel):
     state: Literal["queued", "running", "finished", "failed", "stopped"] = "queued"
     created_at: AwareDatetime
     queued_at: AwareDatetime | None = None
-    """When it last began to wait; tells one wait from the next."""
+    """When it was last queued; tells one time in the queue from the next."""
     started_at: AwareDatetime | None = None
     """When it last began to run."""
     ended_at: AwareDatetime | None = None
     queue_position: float = 0.0
-    """Waiting runs start in ascending order of this."""
+    """Queued runs start in ascending order of this."""
     data_root: str | None = None
-    """While it waits: the folder of data sets it was started with; None means the runner's."""
+    """While it is queued: the folder of datasets it was started with; None means the runner's."""
     launcher: str = "local"
     slot: str | None = None
     host: str | None = None
@@ -78,7 +78,7 @@ ReviewState = Literal["unreviewed", "in review", "approved", "rejected"]
 
 
 class RunMeta(BaseModel):
-    """`meta.json`: what people say about a run; never read by training."""
+    """`meta.json`: what people add to a run; never read by training."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -94,7 +94,7 @@ class RunMeta(BaseModel):
     parent: str | None = None
     """The run this one was cloned from."""
     reproduces: str | None = None
-    """The run that this one trains again, to see whether the same comes out."""
+    """The run that this one retrains, to check whether its result is reproduced."""
 
 
 @dataclass(frozen=True)
@@ -106,10 +106,10 @@ class Run:
     status: RunStatus
     meta: RunMeta
     config: TrainConfig | None
-    """None when the file is damaged or from a version with other settings; `problem` says so."""
+    """None when the file is unreadable or from a version with other settings; `problem` says so."""
     summary: Summary = field(default_factory=Summary)
     problem: str | None = None
-    """Why the run failed, crashed, stalled or is damaged, or which of its files cannot be used, in one sentence."""
+    """Why the run failed, crashed, stalled or is unreadable, or which of its files cannot be used, in one sentence."""
 
     @property
     def id(self) -> str:
@@ -131,11 +131,11 @@ class Run:
         return self.best.validation_accuracy if self.best else None
 
     def metrics(self, split: str) -> SplitMetrics | None:
-        """What the evaluation says about a split; None until it has been scored."""
+        """The metrics of a split; None until it has been evaluated."""
         return self.summary.evaluation.get(split)
 
     def accuracy(self, split: str) -> float | None:
-        """On a split, 0..1; None until it has been scored."""
+        """On a split, 0..1; None until it has been evaluated."""
         found = self.metrics(split)
         return found.accuracy if found else None
 
@@ -160,10 +160,10 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         if first["type"] == "json_invalid":
-            return "it is damaged; put back a copy of the file"
+            return "file is corrupt; restore it from a backup"
         return ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"]]))
     if isinstance(error, Timeout):
-        return "somebody else is changing it for too long"
+        return "another process has locked it for too long"
     if isinstance(error, OSError):
         return system_reason(error)
     return str(error)

@@ -1,4 +1,4 @@
-"""Which of many runs are wanted, in which order, and which one predictions use."""
+"""Filters and orders of runs, and which run predictions use."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from core.runs.records import Run, RunState
 
 @dataclass(frozen=True)
 class RunFilter:
-    """What somebody looks for. An empty collection asks for nothing; within one, any of its words will do."""
+    """What is searched for. An empty collection matches all runs; else one of its values must match."""
 
     text: str = ""
     """Parts of the name, id, author, notes or error, in any order."""
@@ -47,10 +47,10 @@ class RunOrder:
 RUN_ORDERS: Final[dict[str, RunOrder]] = {
     "newest": RunOrder("Newest first", lambda run: run.status.created_at, falling=True),
     "oldest": RunOrder("Oldest first", lambda run: run.status.created_at),
-    "validation": RunOrder("Best on validation", lambda run: run.validation_accuracy, falling=True),
-    "test": RunOrder("Best on test", lambda run: run.accuracy("test"), falling=True),
-    "loss": RunOrder("Lowest validation loss", lambda run: run.best.validation_loss if run.best else None),
-    "longest": RunOrder("Longest", lambda run: run.status.elapsed_seconds or None, falling=True),
+    "validation": RunOrder("Best val. accuracy", lambda run: run.validation_accuracy, falling=True),
+    "test": RunOrder("Best test accuracy", lambda run: run.accuracy("test"), falling=True),
+    "loss": RunOrder("Lowest val. loss", lambda run: run.best.validation_loss if run.best else None),
+    "longest": RunOrder("Longest duration", lambda run: run.status.elapsed_seconds or None, falling=True),
     "name": RunOrder("Name", lambda run: run.name.lower()),
     "author": RunOrder("Author", lambda run: run.meta.author.lower() or None),
     "starred": RunOrder("Starred first", lambda run: run.meta.starred, falling=True),
@@ -68,7 +68,7 @@ def select_runs(runs: Sequence[Run], wanted: RunFilter, order: str = "newest") -
 def best_run(runs: list[Run]) -> Run | None:
     """The run that predictions use by default: approved before others, then by best validation accuracy.
 
-    Runs that are archived, rejected, damaged or without weights are left out.
+    Runs that are archived, rejected, unreadable or without weights are left out.
     """
     sound = [run for run in runs if run.config and run.state is not RunState.DAMAGED and run.has_weights]
     return max(

@@ -44,10 +44,12 @@ class EpochMetrics(_Metrics):
     validation_loss: float | None = None
     validation_accuracy: Share
     corrected_validation_loss: float | None = None
-    """By the labels as people have corrected them, as the next; only where a list touches validation."""
+    """On the corrected labels, as the next; only where a correction set changes validation."""
     corrected_validation_accuracy: Share | None = None
     learning_rate: float | None = None
     images_per_second: NotNegative | None = None
+    weights_sha256: str | None = None
+    """Of the weights file as this epoch left it; None where it was not the best so far."""
 
 
 MaybeEpoch = Annotated[EpochMetrics | None, BeforeValidator(lambda value: None if value == {} else value)]
@@ -56,7 +58,7 @@ MaybeEpoch = Annotated[EpochMetrics | None, BeforeValidator(lambda value: None i
 
 @dataclass(frozen=True, slots=True)
 class ClassMetrics:
-    """How one class fares: shares 0..1, and `support`, the images of the class."""
+    """The metrics of one class, fractions 0..1, and `support`, the images of the class."""
 
     precision: float
     recall: float
@@ -65,7 +67,7 @@ class ClassMetrics:
 
 
 class SubsetMetrics(_Metrics):
-    """The metrics given for a part of a split: accuracy 0..1 with its 95 % interval (Wilson), macro F1 0..1."""
+    """The metrics given for a part of a split: accuracy 0..1 with its 95% CI (Wilson), macro F1 0..1."""
 
     images: Count
     correct: Count | None = None
@@ -87,9 +89,9 @@ class ViewMetrics(SubsetMetrics):
     confusion: ConfusionMatrix | None = None
     """7 x 7 counts: rows are true classes, columns predicted ones."""
     corrected: SubsetMetrics | None = None
-    """Of validation, where a list of corrections touches it: by the corrected labels."""
+    """Of validation, where a correction set changes it: on the corrected labels."""
     without_train_duplicates: SubsetMetrics | None = None
-    """Of the images that do not also stand in train, pixel for pixel; None where there are none."""
+    """Excluding images with a pixel-identical copy in train; None where none are left."""
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -100,8 +102,8 @@ class ViewMetrics(SubsetMetrics):
         found = {}
         for index, (label, row) in enumerate(zip(LABELS, matrix, strict=False)):
             right, support, predicted = row[index], sum(row), sum(other[index] for other in matrix)
-            shares = (right / (predicted or 1), right / (support or 1), 2 * right / (support + predicted or 1))
-            found[label] = ClassMetrics(*shares, support)
+            values = (right / (predicted or 1), right / (support or 1), 2 * right / (support + predicted or 1))
+            found[label] = ClassMetrics(*values, support)
         return found
 
 

@@ -7,7 +7,7 @@ from core.runs.records import Run
 
 
 def as_rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """One flat row per run: what it is, its figures (shares 0..1), what people say, every setting."""
+    """One flat row per run: what it is, its metrics (fractions 0..1), what people added, every setting."""
     fields = sorted({field for run in runs if run.config for field in type(run.config).model_fields})
     return [_row(run) | {field: getattr(run.config, field) if run.config else "" for field in fields} for run in runs]
 

@@ -32,7 +32,7 @@ class BestWeights:
     """The weights of one epoch, as the bytes of their file.
 
     Args:
-        model: the network to keep.
+        model: the model to keep.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -69,7 +69,7 @@ def restore_best(
 
     Args:
         progress: from the checkpoint.
-        model: the network to keep, with the weights of the checkpoint.
+        model: the model to keep, with the weights of the checkpoint.
         keep_going: asked before each batch, if predictions have to be made.
 
     Raises:
@@ -89,8 +89,8 @@ def restore_best(
             log.info("the weights of epoch %d are written from the checkpoint", best["epoch"])
         elif found is None or HASH in best:
             raise RunError(
-                f"{paths.weights.name} is missing or is not the one that epoch {best['epoch']} left: "
-                "put that file back, or clone the run."
+                f"{paths.weights.name} is missing or is not the file that epoch {best['epoch']} wrote. "
+                "Restore it from a backup, or clone the run."
             )
         else:
             return  # an older version recorded no hash: nothing says that they are others

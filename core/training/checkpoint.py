@@ -74,20 +74,22 @@ def load_checkpoint(
     """Put a checkpoint into freshly built parts.
 
     Raises:
-        RunError: it is damaged, from another format, or from other data; nothing is trained from scratch instead.
+        RunError: it is corrupt, from another format, or from other data; nothing is trained from scratch instead.
     """
     state = load_tensors(path, device)
     if state.get("format") != FORMAT:
-        raise RunError(f"{path.name} has format {state.get('format')}, this version reads {FORMAT}: start a new run.")
+        raise RunError(
+            f"{path.name} has format {state.get('format')}, but this version reads {FORMAT}. Start a new run."
+        )
     trained_on = DataIdentity(state["fingerprint"], state.get("ordered_fingerprint", ""))
     if trained_on.content != data.content:
         raise RunError(
-            f"{path.name} was trained on other data than are imported now: import the old set or start anew."
+            f"{path.name} was trained on other data than the imported dataset. Import the old one or start a new run."
         )
     if not same_images([trained_on, data]):
         raise RunError(
-            f"{path.name} was trained on the same images under other names or in another order: import them again in "
-            "the form they had then, or start anew."
+            f"{path.name} was trained on the same images under other names or in another order. Import them again as "
+            "they were then, or start a new run."
         )
     model.load_state_dict(state["model"])
     for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):

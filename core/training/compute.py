@@ -24,7 +24,7 @@ class Compute:
     threads: int
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
-        """The context in which the network is called."""
+        """The context in which the model is called."""
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bfloat16)
 
     @property
@@ -44,7 +44,7 @@ def choose_compute(config: TrainConfig) -> Compute:
         ConfigError: CUDA was asked for and there is none, or `FER_CPU_SLOTS` makes no sense.
     """
     if config.device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("device is 'cuda', but PyTorch finds no CUDA device here: choose 'auto' or 'cpu'.")
+        raise ConfigError("No CUDA device found. Set device to 'auto' or 'cpu'.")
     use_cuda = config.device != "cpu" and torch.cuda.is_available()
     threads = config.threads or (available_cores() if use_cuda else thread_share())
     torch.set_num_threads(threads)
@@ -62,7 +62,7 @@ def choose_compute(config: TrainConfig) -> Compute:
 def _keep_freed_memory() -> None:
     """Have the C library keep memory that is freed, instead of giving it back to the system.
 
-    A step frees and allocates the same activations of up to 75 MB. By default glibc maps each anew, and the kernel
+    A step frees and allocates the same activations of up to 75 MB. By default glibc maps each one again, and the kernel
     clears every page of it: a fifth of a training step on a CPU. See mallopt(3); only glibc has these settings.
     """
     if sys.platform != "linux":
@@ -83,7 +83,7 @@ def _cpu_has_bfloat16() -> bool:
 
 
 def to_device(model: nn.Module, compute: Compute) -> nn.Module:
-    """Move a network, its convolution weights stored channels-last, which is faster on CPU and GPU."""
+    """Move a model, its convolution weights stored channels-last, which is faster on CPU and GPU."""
     return model.to(compute.device).to(memory_format=torch.channels_last)
 
 

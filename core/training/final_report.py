@@ -1,6 +1,6 @@
-"""The figures of a trained network on every split, in float32, single view and with test-time augmentation.
+"""The metrics of a trained model on every split, in float32, single view and with test-time augmentation.
 
-Called once at the end of training and again by `python -m core evaluate`: the same code, so the same figures.
+Called once at the end of training and again by `python -m core evaluate`: the same code, so the same metrics.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,16 +12,15 @@ from torch import nn
 
 from core.config import TrainConfig
 from core.data.dataset import Split, load_split, read_identity
-from core.data.identity import same_images
+from core.data.identity import DataIdentity, same_images
 from core.errors import RunError
 from core.evaluation.inference import FLIP, Views, class_probabilities
 from core.evaluation.metrics import evaluate_predictions, fit_temperature
 from core.evaluation.predictions import probabilities_of, read_predictions, write_predictions
 from core.models.state_dict import load_weights
-from core.review.corrections import corrections_of
+from core.review.corrections import Corrections
 from core.runs.best import weights_origin
 from core.runs.paths import RunPaths
-from core.runs.reader import read_run
 from core.runs.summary import SplitMetrics, ViewMetrics
 from core.splits import HELD_OUT, ORIGINAL_TEST
 from core.training.compute import Compute, tensor_on, to_device
@@ -29,12 +28,13 @@ from core.training.folds import held_out, shares_pixels
 from core.training.train_data import correct_validation
 
 REPORTED: Final = {"validation": ("validation",), "test": ("test",), ORIGINAL_TEST: ("validation", "test")}
-"""The splits figures are given for, each the union of stored ones."""
+"""The splits that metrics are reported for, each the union of stored ones."""
 
 
 def report(
     paths: RunPaths,
     config: TrainConfig,
+    corrections: Corrections | None,
     data_root: Path,
     compute: Compute,
     keep_going: Callable[[], bool] = lambda: True,
@@ -48,21 +48,22 @@ def report(
     Args:
         paths: the run; its `fer2013_model_2.pth` is scored.
         config: its settings.
-        data_root: where its data set is.
+        corrections: what `corrections_of` finds in its folder.
+        data_root: where its dataset is.
         compute: where to compute; always in float32.
         keep_going: asked before each batch.
-        splits: which of `REPORTED` to give figures for.
-        tta: views to average over for the figures with test-time augmentation; the first is the plain one.
+        splits: which of `REPORTED` to evaluate.
+        tta: views to average over for the metrics with test-time augmentation; the first is the plain one.
         keep_predictions: write `predictions-<split>.parquet`, labels as imported; also for the fold held out.
 
     Returns:
         Per split its metrics, labels as imported; below `tta` those with test-time augmentation, below
-        `without_train_duplicates` those on the images that do not also stand in train, and below `corrected`, for
-        validation, those with the labels as people have corrected them.
+        `without_train_duplicates` those excluding train duplicates, and below `corrected`, for validation, those on
+        the corrected labels.
 
     Raises:
-        RunError: there are no weights, or the file is damaged.
-        DataError: the data set is missing or damaged.
+        RunError: there are no weights, or the file is corrupt.
+        DataError: the dataset is missing or corrupt.
         InterruptedError: `keep_going` said no.
     """
     model = to_device(load_weights(paths.weights, config.model), compute)
@@ -95,7 +96,7 @@ def report(
         }
         for name in splits
     }
-    corrected = correct_validation(corrections_of(paths, config), data["validation"])
+    corrected = correct_validation(corrections, data["validation"])
     if corrected and "validation" in evaluation:
         temperature = fit_temperature(data["validation"].labels, plain["validation"])
         figures, labels = evaluation["validation"], corrected.labels[corrected.kept]
@@ -107,7 +108,7 @@ def report(
 def predict_split(
     paths: RunPaths, model: nn.Module, split: Split, compute: Compute, keep_going: Callable[[], bool] = lambda: True
 ) -> None:
-    """Write `predictions-<split>.parquet`: what the run's kept weights say about every image, single view, float32.
+    """Write `predictions-<split>.parquet`: the predictions of the run's weights for every image, single view, float32.
 
     Raises:
         InterruptedError: `keep_going` said no.
@@ -120,23 +121,30 @@ def predict_split(
 def score_train(
     paths: RunPaths,
     config: TrainConfig,
+    trained_on: DataIdentity,
     data_root: Path,
     compute: Compute,
 ) -> ViewMetrics:
     """Predict all training images with a run's best weights, and keep that as `predictions-train.parquet`.
 
+    Args:
+        paths: the run.
+        config: its settings.
+        trained_on: the data it recorded.
+        data_root: where its dataset is.
+        compute: where to compute; always in float32.
+
     Returns:
-        The metrics on them. The network has learned these images: they say nothing about new ones.
+        The metrics on them. These are training images: the metrics do not reflect generalization.
 
     Raises:
-        RunError: there are no weights, or the file is damaged, or the data set is not the one the run was trained on.
-        DataError: the data set is missing or damaged.
+        RunError: there are no weights, or the file is corrupt, or the dataset is not the one the run was trained on.
+        DataError: the dataset is missing or corrupt.
     """
-    trained_on = read_run(paths.root, paths.run_id).data
     if trained_on.content and not same_images([trained_on, read_identity(data_root, config.dataset)]):
         raise RunError(
-            f"The data set {config.dataset!r} is not, image for image, the one that run {paths.run_id} was trained on, "
-            "so nothing is kept with the run: import that data set again."
+            f"Dataset {config.dataset!r} is not identical to the one that run {paths.run_id} was trained on. Import "
+            "the original dataset again."
         )
     train = load_split(data_root, config.dataset, "train")
     predict_split(paths, to_device(load_weights(paths.weights, config.model), compute), train, compute)
@@ -151,7 +159,7 @@ def _figures(
     leaked: dict[str, np.ndarray],
     probabilities: dict[str, np.ndarray],
 ) -> dict[str, Any]:
-    """Figures for the union of stored splits, all of them and those images that do not stand in train."""
+    """Metrics on the union of stored splits, with and without train duplicates."""
     labels = np.concatenate([data[name].labels for name in members])
     values = np.concatenate([probabilities[name] for name in members])
     clean = ~np.concatenate([leaked[name] for name in members])

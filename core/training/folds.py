@@ -1,4 +1,4 @@
-"""Which training images a run leaves out, so that others can judge them without having learned them."""
+"""Which training images a run holds out, so that they are scored by a model that was not trained on them."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ _FOLD_SEED = 2013
 
 def held_out(train: Split, fold: str) -> np.ndarray:
     """bool (N,): the images of one fold. The folds divide every class evenly and are the same for every run, whatever
-    its seed; copies of one image are always in one fold, since a network that has seen one of them knows the others.
+    its seed; copies of one image are always in one fold, since a model trained on one of them knows the others.
 
     Args:
         train: the training split, as imported.
@@ -29,7 +29,7 @@ def held_out(train: Split, fold: str) -> np.ndarray:
 
 
 def shares_pixels(images: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """(N,) bool: which of the images also stand among the others, pixel for pixel.
+    """(N,) bool: which of the images have a pixel-identical copy among the others.
 
     Args:
         images: uint8 (N, 48, 48).

@@ -1,7 +1,7 @@
-"""The training loop, top to bottom: data on the device, steps, epochs, the best weights, the final figures.
+"""The training loop, top to bottom: data on the device, steps, epochs, the best weights, the final evaluation.
 
-Randomness is a function of seed and position alone: order, augmentation and dropout are seeded anew for each epoch and
-step. So a run that is stopped at any batch and resumed ends bit-equal (on a CPU) to one that never stopped.
+Randomness is a function of seed and position alone: order, augmentation and dropout are seeded for each epoch and
+step. So a run that is stopped at any batch and resumed ends bit-identical (on a CPU) to one that never stopped.
 """
 
 import logging
@@ -21,7 +21,7 @@ from core.evaluation.metrics import log_loss
 from core.labels import NUM_CLASSES
 from core.models.cnn import build_model
 from core.models.preprocess import to_input
-from core.review.corrections import corrections_of
+from core.review.corrections import Corrections
 from core.runs.best import HASH
 from core.runs.paths import RunPaths
 from core.training.augment import Augmentation, mixup
@@ -29,7 +29,7 @@ from core.training.best import BestWeights, restore_best, write_validation
 from core.training.checkpoint import TrainingProgress, load_checkpoint, save_checkpoint
 from core.training.compute import Compute, to_device
 from core.training.final_report import report
-from core.training.optim import AveragedWeights, build_optimizers, rate_factor, set_rate
+from core.training.optim import EmaWeights, build_optimizers, rate_factor, set_rate
 from core.training.recorder import Recorder, StatusReporter, SystemMonitor
 from core.training.train_data import TrainData, epoch_order, load_data, seed_step
 
@@ -37,12 +37,13 @@ log = logging.getLogger("train")
 
 
 class Stopped(Exception):
-    """Somebody asked the run to stop; its checkpoint is on disk."""
+    """The run was asked to stop; its checkpoint is on disk."""
 
 
 def train(
     paths: RunPaths,
     config: TrainConfig,
+    corrections: Corrections | None,
     data_root: Path,
     compute: Compute,
     status: StatusReporter,
@@ -50,28 +51,37 @@ def train(
 ) -> None:
     """Train one run from its checkpoint, or from the start, to its end.
 
+    Args:
+        paths: its folder.
+        config: its settings.
+        corrections: what `corrections_of` finds in its folder.
+        data_root: where its dataset is.
+        compute: where to compute.
+        status: keeps `status.json` current.
+        stop_asked: asked before each batch.
+
     Raises:
         Stopped: `stop_asked` said yes; a checkpoint holds everything done so far.
         TrainingError: a training or validation loss is not finite; the kept weights are from before.
-        DataError: the data set is missing or damaged.
-        RunError: the checkpoint is damaged or from other data, or the weights of its best epoch are gone.
+        DataError: the dataset is missing or corrupt.
+        RunError: the checkpoint is corrupt or from other data, or the weights of its best epoch are gone.
     """
-    data = load_data(config, data_root, compute, corrections_of(paths, config))
+    data = load_data(config, data_root, compute, corrections)
     torch.manual_seed(config.seed)
     model = to_device(build_model(config.model), compute)
     optimizers = build_optimizers(model, config)
-    average = AveragedWeights(model, config.ema_decay) if config.ema_decay else None
-    judged = average.model if average else model  # the weights that are evaluated and kept
+    average = EmaWeights(model, config.ema_decay) if config.ema_decay else None
+    evaluated = average.model if average else model  # the weights that are evaluated and kept
     parts = (model, optimizers, average.model if average else None, data.identity)
     progress = TrainingProgress()
     if paths.checkpoint.exists():
         progress = load_checkpoint(paths.checkpoint, *parts, device=compute.device)
         log.info("resuming after %d epochs and %d batches", progress.epoch, progress.batch)
-    network = torch.compile(model) if config.compile else model
+    forward = torch.compile(model) if config.compile else model
     augment = Augmentation.from_config(config)
     record = Recorder(paths, config, data, progress, status)
     try:
-        restore_best(paths, config, data, compute, progress, judged, lambda: not stop_asked())
+        restore_best(paths, config, data, compute, progress, evaluated, lambda: not stop_asked())
     except InterruptedError:
         raise Stopped from None
     if progress.epoch:
@@ -108,7 +118,7 @@ def train(
                 factor = rate_factor(config, progress.step, total_steps)
                 set_rate(optimizers, factor)
                 with compute.autocast():
-                    logits = network(x.contiguous(memory_format=torch.channels_last)).float()  # (B, 7)
+                    logits = forward(x.contiguous(memory_format=torch.channels_last)).float()  # (B, 7)
                 loss = F.cross_entropy(logits, targets, label_smoothing=config.label_smoothing)
                 loss.backward()
                 if config.gradient_clip:
@@ -129,16 +139,16 @@ def train(
             status.update(now=True, activity="validating")
             try:
                 probabilities = class_probabilities(
-                    judged, data.validation_images, autocast=compute.autocast, keep_going=lambda: not stop_asked()
+                    evaluated, data.validation_images, autocast=compute.autocast, keep_going=lambda: not stop_asked()
                 )
             except InterruptedError:
                 save()
                 raise Stopped from None
             rate = config.learning_rate * rate_factor(config, progress.step - 1, total_steps)
-            row = record.epoch_row(_validation_figures(data, probabilities), rate)
+            row = record.epoch_row(_validation_metrics(data, probabilities), rate)
             best = None
             if _score(row) > (_score(progress.best) if progress.best else -1.0):
-                best = BestWeights(judged)
+                best = BestWeights(evaluated)
                 progress.best = row = {**row, HASH: best.hash}
             progress.last = row
             progress.epoch, progress.batch, progress.loss_sum, progress.correct = progress.epoch + 1, 0, 0.0, 0
@@ -155,19 +165,19 @@ def train(
             )
 
         def keep_going() -> bool:
-            status.update(activity="scoring the test split", eta_seconds=None)
+            status.update(activity="evaluating", eta_seconds=None)
             return not stop_asked()
 
         try:
-            evaluation = report(paths, config, data_root, compute, keep_going)
+            evaluation = report(paths, config, corrections, data_root, compute, keep_going)
         except InterruptedError:
             raise Stopped from None
     record.write_summary(evaluation=evaluation)
     record.close()
 
 
-def _validation_figures(data: TrainData, probabilities: Tensor) -> dict[str, float]:
-    """Loss and accuracy on validation as imported and, where people have corrected it, as corrected."""
+def _validation_metrics(data: TrainData, probabilities: Tensor) -> dict[str, float]:
+    """Loss and accuracy on validation as imported and, with label corrections, as corrected."""
     labels, values = data.validation.labels, probabilities.cpu().numpy()
     figures = _loss_and_accuracy("validation", labels, values)
     if data.corrected:
@@ -184,7 +194,7 @@ def _loss_and_accuracy(name: str, labels: np.ndarray, values: np.ndarray) -> dic
 
 
 def _score(row: Mapping[str, Any]) -> float:
-    """What epochs are chosen by: the accuracy on validation, as corrected where people have corrected it."""
+    """What epochs are selected by: validation accuracy, on the corrected labels if there are any."""
     return float(row.get("corrected_validation_accuracy", row["validation_accuracy"]))
 
 

@@ -1,4 +1,4 @@
-"""Optimizers, the learning-rate schedule and averaged weights."""
+"""Optimizers, the learning-rate schedule and EMA weights."""
 
 import copy
 import math
@@ -77,7 +77,7 @@ def build_optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.
     fused: dict[str, Any] = {"fused": True}
     optimizers: list[torch.optim.Optimizer]
     match config.optimizer:
-        case "adam":  # as the original recipe: L2 on everything
+        case "adam":  # as the original project: L2 on everything
             optimizers = [torch.optim.Adam(model.parameters(), lr=rate, weight_decay=decay, **fused)]
         case "adamw":
             optimizers = [torch.optim.AdamW(groups, lr=rate, **fused)]
@@ -97,18 +97,18 @@ def build_optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.
 
 
 def set_rate(optimizers: list[torch.optim.Optimizer], factor: float) -> None:
-    """Set every group's rate to a share of its peak."""
+    """Set every group's rate to a fraction of its peak."""
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] = group["peak_lr"] * factor
 
 
 def rate_factor(config: TrainConfig, step: int, total: int) -> float:
-    """The share of the peak rate at a step (from 0) of `total`: a linear warm-up, then the schedule, 0 at the end."""
+    """The fraction of the peak rate at a step (from 0) of `total`: linear warmup, then the schedule, 0 at the end."""
     warmup = config.warmup_fraction * total
     if step < warmup:
         return (step + 1) / (math.floor(warmup) + 1)
-    left = (total - step) / max(1.0, total - warmup)  # 1 after the warm-up, towards 0 at the end
+    left = (total - step) / max(1.0, total - warmup)  # 1 after the warmup, towards 0 at the end
     match config.schedule:
         case "constant":
             return 1.0
@@ -118,8 +118,8 @@ def rate_factor(config: TrainConfig, step: int, total: int) -> float:
             return left
 
 
-class AveragedWeights:
-    """An exponential moving average of weights and batch-norm statistics, kept as a network of its own."""
+class EmaWeights:
+    """An exponential moving average of weights and batch-norm statistics, kept as a model of its own."""
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.model = copy.deepcopy(model).eval().requires_grad_(False)
@@ -129,6 +129,6 @@ class AveragedWeights:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Move towards the weights as they are now. Early on the average forgets faster, as TensorFlow's does."""
+        """Move towards the present weights. Early on the decay is smaller, as in TensorFlow."""
         decay = min(self.decay, (1 + step) / (10 + step))
         get_ema_multi_avg_fn(decay)(self._averaged, self._current, None)

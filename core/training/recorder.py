@@ -195,7 +195,8 @@ class Recorder:
 def _require_finite(split: str, loss: float, epoch: int, step: int) -> None:
     if not math.isfinite(loss):
         raise TrainingError(
-            f"The {split} loss became {loss} in epoch {epoch}, step {step}: lower the learning rate and start anew."
+            f"{split.capitalize()} loss is {'NaN' if math.isnan(loss) else 'infinite'} (epoch {epoch}, step {step}). "
+            "Try a lower learning rate."
         )
 
 

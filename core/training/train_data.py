@@ -30,7 +30,7 @@ class TrainData:
     validation_images: Tensor
     """uint8 (M, 48, 48)."""
     corrected: "Corrected | None"
-    """Validation as people have corrected it, where they have."""
+    """Validation with label corrections, if there are any."""
     identity: DataIdentity
     per_epoch: int
     """Training images drawn in an epoch."""
@@ -41,12 +41,12 @@ class TrainData:
 
 @dataclass(frozen=True)
 class Corrected:
-    """What a list of corrections makes of a split."""
+    """A split with a correction set applied."""
 
     labels: np.ndarray
     """uint8 (N,)."""
     kept: np.ndarray
-    """bool (N,), false for what the list excludes."""
+    """bool (N,), false for excluded images."""
 
 
 def load_data(
@@ -56,24 +56,26 @@ def load_data(
 
     Args:
         config: settings of the run.
-        data_root: where its data set is.
+        data_root: where its dataset is.
         compute: where to put the images.
-        corrections: the list the run is trained with: of train, images are left out and labels replaced; of
-            validation, both stand beside what was imported.
+        corrections: the set the run is trained with: on train it excludes images and replaces labels; validation is
+            kept as imported and as corrected.
 
     Raises:
-        DataError: the set is not imported, is damaged, or a split is empty, or all of it is left out.
-        RunError: the list was made on other data.
+        DataError: the dataset is not imported or is corrupt, or a split is empty or excluded as a whole.
+        RunError: the correction set was made for other data.
     """
     identity = read_identity(data_root, config.dataset)
     train, validation, test = (load_split(data_root, config.dataset, split) for split in SPLITS)
     for split in (train, validation, test):
         if len(split) == 0:
-            raise DataError(f"Data set {config.dataset!r} has no {split.name} images: import it again.")
+            raise DataError(f"Dataset {config.dataset!r} has no {split.name} images. Import it again.")
     labels, kept = train.labels, np.ones(len(train), dtype=bool)
     if corrections:
         if not same_images([corrections.data, identity]):
-            raise RunError(f"The list {corrections.name!r} was made on other data than {config.dataset!r} holds now.")
+            raise RunError(
+                f"Correction set {corrections.name!r} was made for other data than {config.dataset!r} contains now."
+            )
         labels, kept = apply_corrections(corrections, train)
     if config.drop_train_duplicates:
         kept &= ~shares_pixels(train.images, np.concatenate([validation.images, test.images]))
@@ -81,7 +83,7 @@ def load_data(
         kept &= ~held_out(train, config.hold_out)
     keep = np.flatnonzero(kept)
     if len(keep) == 0:
-        raise DataError(f"These settings leave out every training image of {config.dataset!r}.")
+        raise DataError(f"These settings exclude all training images of {config.dataset!r}.")
     per_epoch = min(config.images_per_epoch or len(keep), len(keep))
     batch_size = min(config.batch_size, per_epoch)
     return TrainData(
@@ -98,17 +100,17 @@ def load_data(
 
 
 def correct_validation(corrections: Corrections | None, validation: Split) -> Corrected | None:
-    """Validation as a list corrects it; None if it leaves it alone.
+    """Validation with a correction set applied; None if the set does not change it.
 
     Raises:
         RunError: it names an image that is not there.
-        DataError: it leaves no image.
+        DataError: it excludes all images.
     """
     if corrections is None or not corrections.of("validation"):
         return None
     corrected = Corrected(*apply_corrections(corrections, validation))
     if not corrected.kept.any():
-        raise DataError(f"The list {corrections.name!r} leaves out every validation image.")
+        raise DataError(f"Correction set {corrections.name!r} excludes all validation images.")
     return corrected
 
 

@@ -1,4 +1,4 @@
-"""Work that goes on when the page that began it is left, shared by all viewers: the import of a data set, and the
+"""Work that goes on when the page that began it is left, shared by all viewers: the import of a dataset, and the
 scoring of a run."""
 
 import logging
@@ -53,7 +53,7 @@ class Importer:
         """
         with self._lock:
             if self._now.running:
-                raise DataError("Another import is running: wait until it has ended.")
+                raise DataError("Another import is in progress. Try again when it has finished.")
             self._started = time.monotonic()
             self._now = Snapshot(running=True)
         threading.Thread(target=self._run, args=(work,), name="import", daemon=True).start()
@@ -80,7 +80,7 @@ class Importer:
             self._now = Snapshot(error=str(error))
         except Exception:
             log.exception("An import failed.")
-            self._now = Snapshot(error="The import failed unexpectedly; the server's log says why.")
+            self._now = Snapshot(error="The import failed. See the server log for details.")
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ class Scorings:
                 job = self._queue[0] if self._queue else None
 
 
-_SERVER_LOG: Final = "The predictions could not be computed; the server's log says why."
+_SERVER_LOG: Final = "Scoring failed. See the server log for details."
 
 
 def _score(job: _Job) -> str:

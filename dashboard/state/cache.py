@@ -1,4 +1,4 @@
-"""Everything that is kept between page loads. Keys are (path, mtime_ns, size), so that a changed file is read anew."""
+"""Everything that is kept between page loads. Keys are (path, mtime_ns, size), so that a changed file is read again."""
 
 import logging
 import os
@@ -14,6 +14,7 @@ import streamlit as st
 
 from core.data.audit import audit_dataset
 from core.data.dataset import Split, load_split
+from core.data.identity import DatasetRef
 from core.errors import FerError, RunError, system_reason
 from core.evaluation.metrics import fit_temperature, low_confidence_rates, with_temperature
 from core.evaluation.predictions import probabilities_of, read_predictions
@@ -115,7 +116,7 @@ def _history(path: str) -> History:
 
 
 def accuracy_curve(path: Path) -> list[float]:
-    """Accuracy on validation after each epoch of an `epochs.jsonl`, in per cent, at most about 50 points; for tables of
+    """Validation accuracy after each epoch of an `epochs.jsonl`, in percent, at most about 50 points; for tables of
     many runs, where `history` would keep more than is shown. Empty where it cannot be read: the others are shown."""
     try:
         return _accuracy_curve(file_key(path))
@@ -140,28 +141,24 @@ def _predictions(key: FileKey) -> pd.DataFrame:
     return read_predictions(Path(key[0]))
 
 
-def split(data_root: Path, name: str, split_name: str, edition: str) -> Split:
-    """The images of a split, by memory map."""
-    return _split(str(data_root), name, split_name, edition)
-
-
 @st.cache_resource(max_entries=12, show_spinner=False)
-def _split(data_root: str, name: str, split_name: str, edition: str) -> Split:
-    return load_split(Path(data_root), name, split_name)
+def split(data: DatasetRef, split_name: str) -> Split:
+    """The images of a split, by memory map."""
+    return load_split(data.root, data.name, split_name)
 
 
-def errors_table(path: Path, data_root: Path, dataset: str, split_name: str, edition: str) -> pd.DataFrame | None:
-    """A table of predictions with `margin`, and `index` counting in the images of the data set's split, which may hold
-    more of them. None where the file is missing, or names images that the data set does not have."""
+def errors_table(path: Path, data: DatasetRef, split_name: str) -> pd.DataFrame | None:
+    """A table of predictions with `margin`, and `index` counting in the images of the dataset's split, which may hold
+    more of them. None where the file is missing, or names images that the dataset does not have."""
     if not path.exists():
         return None
-    return _errors_table(file_key(path), str(data_root), dataset, split_name, edition)
+    return _errors_table(file_key(path), data, split_name)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _errors_table(key: FileKey, data_root: str, dataset: str, split_name: str, edition: str) -> pd.DataFrame | None:
+def _errors_table(key: FileKey, data: DatasetRef, split_name: str) -> pd.DataFrame | None:
     table = with_margin(_predictions(key))
-    ids = _split(data_root, dataset, split_name, edition).ids
+    ids = split(data, split_name).ids
     if np.array_equal(table["image_id"].to_numpy(), ids):
         return table
     index = pd.Index(ids).get_indexer(pd.Index(table["image_id"]))
@@ -178,7 +175,7 @@ def suspects_among(runs: Sequence[Run], split_name: str) -> Suspects:
     return _suspects(keys, split_name, runs)
 
 
-@st.cache_resource(max_entries=8, show_spinner="Ranking likely label errors…")
+@st.cache_resource(max_entries=8, show_spinner="Searching for likely label errors…")
 def _suspects(keys: tuple[FileKey, ...], split_name: str, _runs: Sequence[Run]) -> Suspects:
     return find_suspects(_runs, split_name, read=lambda path: _predictions(file_key(path)))
 
@@ -190,14 +187,14 @@ def temperature(key: FileKey) -> float:
     return fit_temperature(table["label"].to_numpy(), probabilities_of(table))
 
 
-@st.cache_resource(max_entries=8, show_spinner="Checking for duplicates…")
-def duplicates(data_root: Path, dataset: str, edition: str, split_name: str) -> dict[str, np.ndarray]:
+@st.cache_resource(max_entries=8, show_spinner="Checking for duplicate images…")
+def duplicates(data: DatasetRef, split_name: str) -> dict[str, np.ndarray]:
     """Which images of a split the audit found to be copies, by kind."""
-    return duplicate_flags(audit_dataset(data_root, dataset), split_name)
+    return duplicate_flags(audit_dataset(data.root, data.name), split_name)
 
 
 def label_reviews(paths: RunPaths) -> list[LabelReview]:
-    """All label reviews of a run's images, oldest first."""
+    """All label reviews of a run, oldest first."""
     return _label_reviews(file_key(paths.reviews), paths)
 
 
@@ -207,7 +204,7 @@ def _label_reviews(key: FileKey, _paths: RunPaths) -> list[LabelReview]:
 
 
 def current_reviews(paths: RunPaths, split_name: str) -> CurrentReviews:
-    """The current reviews of a split, by image and reviewer; shared, not to be modified."""
+    """The current one of each author on each image of a split, by image and author; nobody may change it."""
     return _current_reviews(file_key(paths.reviews), split_name, paths)
 
 
@@ -216,10 +213,20 @@ def _current_reviews(key: FileKey, split_name: str, _paths: RunPaths) -> Current
     return current_label_reviews(_label_reviews(key, _paths), split_name)
 
 
-def predictor(weights: Path, model: str, temperature: float | None = None) -> "Predictor":
-    """A network ready to predict. The first one of a server imports torch, which takes seconds."""
-    loaded = _predictor(file_key(weights), model)
-    return loaded if temperature is None else type(loaded)(loaded.model, loaded.device, temperature)
+def predictor(run: Run) -> "Predictor":
+    """A run's best weights, ready to predict. The first one of a server imports torch, which takes seconds.
+
+    Raises:
+        RunError: its settings or its weights cannot be used.
+    """
+    loaded = _predictor(*_model_key(run))
+    return loaded if run.temperature is None else type(loaded)(loaded.model, loaded.device, run.temperature)
+
+
+def _model_key(run: Run) -> tuple[FileKey, str]:
+    if run.config is None:
+        raise RunError(f"Can't use run {run.id}: {run.problem}")
+    return file_key(run.paths.weights), run.config.model
 
 
 @st.cache_resource(max_entries=3, show_spinner=False)
@@ -229,14 +236,14 @@ def _predictor(key: FileKey, model: str) -> "Predictor":
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def own_predictor(file_id: str, _data: bytes, name: str) -> "Predictor":
-    """A network from weights that somebody uploaded, by the id of the upload."""
+    """A model from uploaded weights, by the id of the upload."""
     from core.models.state_dict import read_weights
 
     return _bounded_predictor()(read_weights(_data, name)[0])
 
 
 def _bounded_predictor() -> "type[Predictor]":
-    """The class, with this server held to its share: GPUs and most cores belong to the runs."""
+    """The class, with the threads of this server limited: GPUs and most cores belong to the runs."""
     from core.prediction.predictor import Predictor, limit_threads
 
     limit_threads(thread_share(beside_runs=True))
@@ -245,34 +252,28 @@ def _bounded_predictor() -> "type[Predictor]":
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def low_confidence(predictions: FileKey, temperature: float) -> tuple[float, float, float]:
-    """How often predictions of low confidence are correct: see `core.evaluation.metrics.low_confidence_rates`."""
+    """What low confidence means for a model: see `core.evaluation.metrics.low_confidence_rates`."""
     table = _predictions(predictions)
     return low_confidence_rates(table["label"].to_numpy(), with_temperature(probabilities_of(table), temperature))
 
 
-def misclassified(
-    weights: Path, model: str, predictions: Path, data_root: Path, name: str, split_name: str, edition: str
-) -> "Misclassified":
-    """The images of a split that a run's model misclassifies, to be searched for those nearest to a face.
+def misclassified(run: Run, data: DatasetRef, split_name: str) -> "Misclassified":
+    """The misclassified images of a split that a run was evaluated on, to be searched for those most similar to a face.
 
-    Args:
-        weights: of the run.
-        model: its `TrainConfig.model`.
-        predictions: its table about this split, of as many images.
-        data_root, name, split_name, edition: the images, as for `split`.
+    Raises:
+        RunError: its settings or its weights cannot be used.
     """
-    return _misclassified(file_key(weights), model, file_key(predictions), str(data_root), name, split_name, edition)
+    return _misclassified(_model_key(run), file_key(run.paths.predictions(split_name)), data, split_name)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _misclassified(
-    weights: FileKey, model: str, predictions: FileKey, data_root: str, name: str, split_name: str, edition: str
+    model: tuple[FileKey, str], predictions: FileKey, data: DatasetRef, split_name: str
 ) -> "Misclassified":
     from core.evaluation.nearest import Misclassified
 
     wrong = np.flatnonzero(~_predictions(predictions)["correct"].to_numpy())
-    images = _split(data_root, name, split_name, edition).images
-    return Misclassified.find(_predictor(weights, model).model, images, wrong)
+    return Misclassified.find(_predictor(*model).model, split(data, split_name).images, wrong)
 
 
 @st.cache_resource(show_spinner=False)
@@ -288,7 +289,7 @@ def scorings() -> Scorings:
 
 
 def take_over(runs_root: Path, data_root: Path) -> None:
-    """Once in a server's life: see that what waited when the machine or the server went down goes on."""
+    """Once in a server's life: see that runs that were queued when the machine or the server went down are started."""
     _take_over(str(runs_root), str(data_root))
 
 
@@ -301,7 +302,7 @@ def _take_over(runs_root: str, data_root: str) -> None:
         try:
             act(*roots)
         except FerError:
-            log.exception("Runs that wait or were interrupted could not be taken over.")
+            log.exception("Queued or interrupted runs could not be taken over.")
 
     threading.Thread(target=quietly, name="take-over", daemon=True).start()  # the first page does not wait for it
 
@@ -316,7 +317,7 @@ def log_tail(path: Path, lines: int = 300) -> str:
     except FileNotFoundError:
         return ""
     except OSError as error:
-        raise RunError(f"{path.name} cannot be read: {system_reason(error)}.") from error
+        raise RunError(f"Can't read {path.name}: {system_reason(error)}.") from error
     text = _TERMINAL_CODES.sub("", data.decode(errors="replace"))
     # A progress bar rewrites its line with carriage returns: only what it ended with is of interest.
     shown = [line.rstrip("\r").rsplit("\r", 1)[-1] for line in text.split("\n")]

@@ -13,5 +13,5 @@ def runs_root() -> Path:
 
 
 def data_root() -> Path:
-    """Where this server keeps its data sets."""
+    """Where this server keeps its datasets."""
     return default_data_root()

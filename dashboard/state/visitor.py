@@ -1,4 +1,4 @@
-"""Who looks at this: the one who has logged in, else a name asked for once and kept in the browser."""
+"""The visitor: the user who has logged in, else a name asked for once and kept in the browser."""
 
 from typing import Final
 from urllib.parse import quote, unquote
@@ -28,7 +28,7 @@ def who(*, ask: bool = True, key: str = "who") -> str:
             key=key,
             max_chars=MAX_NAME_CHARACTERS,
             persist_state="session",
-            placeholder="stands beside what you say",
+            placeholder="Shown with your reviews and comments",
         )
     elif ask:
         st.text_input("Your name", key=key, max_chars=MAX_NAME_CHARACTERS, on_change=_take, args=(key,))

@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from core.data.dataset import DatasetInfo, list_datasets
+from core.data.identity import same_images
 from core.labels import LABELS
 from core.runs.records import Run
 from dashboard.state import cache
@@ -64,19 +65,27 @@ def dataset_of(run: Run) -> DatasetInfo | None:
     return next((info for info in list_datasets(data_root()) if info.name == run.config.dataset), None)
 
 
+def unchanged_dataset_of(run: Run) -> DatasetInfo | None:
+    """The dataset a run was trained on, if this machine has it, image for image, as far as the run recorded it."""
+    info = dataset_of(run)
+    return info if info and (not run.data.content or same_images([run.data, info.identity])) else None
+
+
 def images_of(run: Run, split: str, expected: int) -> np.ndarray | None:
     """The images a run's predictions are about; None, with an explanation shown, if they are unavailable."""
-    info = dataset_of(run)
-    name = run.config.dataset if run.config else "unknown"
-    if info is None:
-        st.info(f"Images unavailable: dataset “{escape(name)}” isn't on this machine.", icon=":material/database:")
-        st.page_link(DATA_PAGE, label="Import dataset", icon=":material/arrow_forward:")
-        return None
-    images = cache.split(data_root(), info.name, split, info.edition).images
-    if len(images) != expected:
-        st.info(
-            f"Images unavailable: dataset “{escape(name)}” has changed since this run was trained.",
-            icon=":material/database:",
-        )
+    info = unchanged_dataset_of(run)
+    images = cache.split(info.ref(data_root()), split).images if info else None
+    if images is None or len(images) != expected:
+        say_why_no_images(run)
         return None
     return images
+
+
+def say_why_no_images(run: Run) -> None:
+    """Say why the images of a run's predictions are unavailable."""
+    name = f"dataset “{escape(run.config.dataset)}”" if run.config else "the dataset of this run"
+    if dataset_of(run) is None:
+        st.info(f"Images unavailable: {name} isn't on this machine.", icon=":material/database:")
+        st.page_link(DATA_PAGE, label="Import dataset", icon=":material/arrow_forward:")
+    else:
+        st.info(f"Images unavailable: {name} has changed since this run was trained.", icon=":material/database:")

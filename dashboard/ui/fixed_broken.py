@@ -1,4 +1,4 @@
-"""Two runs compared image by image: what one fixed and where it regressed."""
+"""Two runs compared image by image: which errors one fixed, and where it regressed."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -6,26 +6,29 @@ from typing import Any, Final
 import pandas as pd
 import streamlit as st
 
+from core.comparison.baseline import check_matchable
 from core.errors import RunError
 from core.evaluation.fixed_broken import changes_per_class, fixed_and_broken
 from core.labels import LABELS
 from core.review.corrections import run_corrections
+from core.review.draft import same_data
 from core.runs.records import Run
 from core.splits import dataset_split
 from dashboard.state import cache
 from dashboard.state.roots import data_root, runs_root
 from dashboard.ui import pagination
 from dashboard.ui.components.wall import Tile, static_wall
-from dashboard.ui.faces import dataset_of
-from dashboard.ui.format import escape
+from dashboard.ui.faces import say_why_no_images, unchanged_dataset_of
+from dashboard.ui.format import escape, percent
 from dashboard.ui.runs import choose_run, scored_splits
 
 CHANGES_PER_PAGE: Final = 30
-OUTCOME_LABELS: Final = {"fixed": "Fixed", "broken": "Regressed", "both wrong": "Both wrong"}
+GALLERIES: Final = {"fixed": "Fixed", "broken": "Regressed", "both wrong": "Both wrong"}
+"""Outcome of an image, as `core.evaluation.fixed_broken` names it, to its label."""
 
 
 def against_parent(run: Run) -> None:
-    """For the page of a run: what it changed against the run it was cloned from, if there is one."""
+    """For the page of a run: its errors compared with those of the run it was cloned from, if there is one."""
     if not run.meta.parent:
         return
     try:
@@ -43,7 +46,7 @@ def against_parent(run: Run) -> None:
 
 
 def draw_against_baseline(baseline: Run, runs: Sequence[Run], split: str) -> None:
-    """For the Compare page: what another run changed against the baseline."""
+    """For the Compare page: what another run fixed, and where it regressed, against the baseline."""
     others = [run for run in runs if run.id != baseline.id and run.paths.has_predictions(split)]
     if not others or not baseline.paths.has_predictions(split):
         return
@@ -56,16 +59,8 @@ def draw_against_baseline(baseline: Run, runs: Sequence[Run], split: str) -> Non
 
 
 def compare_with_run(run: Run, split: str, runs: Sequence[Run]) -> None:
-    """For the error analysis: this run compared with another on the same data, its parent first."""
-    fitting = [
-        each
-        for each in runs
-        if each.id != run.id
-        and each.config
-        and run.config
-        and each.config.dataset == run.config.dataset
-        and each.paths.has_predictions(split)
-    ]
+    """For the Errors page: this run compared with another on the same dataset, its parent first."""
+    fitting = [each for each in same_data(run, runs) if each.id != run.id and each.paths.has_predictions(split)]
     if not fitting:
         st.info(f"No other run on this dataset has {split} predictions.", icon=":material/compare:")
         return
@@ -78,18 +73,19 @@ def note_corrections(run: Run) -> None:
     corrections = run_corrections(run.paths)
     if corrections:
         st.caption(
-            f"Trained with correction set {escape(corrections.name)}: {corrections.in_words()}. "
+            f"Trained with the correction set {escape(corrections.name)}: {corrections.in_words()}. "
             "Both runs are evaluated on the original labels."
         )
 
 
 def changes(before: Run, after: Run, split: str) -> None:
     """Counts per class, and the images of each kind."""
+    check_matchable(before, after)
     earlier, later = (cache.predictions(each.paths.predictions(split)) for each in (before, after))
     assert earlier is not None and later is not None
     found = fixed_and_broken(earlier, later)
     counts = found["outcome"].value_counts()
-    fixed, broken, both = (int(counts[name]) for name in OUTCOME_LABELS)
+    fixed, broken, both = (int(counts[name]) for name in GALLERIES)
     st.markdown(
         f"**{escape(after.name)}** vs **{escape(before.name)}** on {split}: :green[**{fixed:,} fixed**] · "
         f":red[**{broken:,} regressed**] · {both:,} both wrong ({len(found):,} images)"
@@ -102,11 +98,11 @@ def changes(before: Run, after: Run, split: str) -> None:
 
 
 def changes_table(found: pd.DataFrame) -> None:
-    """The outcomes by true class."""
+    """How many images of each true class were fixed, regressed, or wrong in both runs."""
     table = changes_per_class(found).reset_index()
     config: dict[str, Any] = {
         "label": st.column_config.TextColumn("True class", pinned=True),
-        **{outcome: st.column_config.NumberColumn(label) for outcome, label in OUTCOME_LABELS.items()},
+        **{outcome: st.column_config.NumberColumn(label) for outcome, label in GALLERIES.items()},
         "net": st.column_config.NumberColumn("Net", format="%+d", help="Fixed minus regressed"),
     }
     st.dataframe(
@@ -115,11 +111,11 @@ def changes_table(found: pd.DataFrame) -> None:
 
 
 def changes_gallery(before: Run, after: Run, split: str, found: pd.DataFrame) -> None:
-    """The images of one outcome, those on which the later run is most confident first."""
-    names = {outcome: f"{label} ({(found['outcome'] == outcome).sum():,})" for outcome, label in OUTCOME_LABELS.items()}
+    """The images of one outcome, in descending confidence of the later run."""
+    names = {kind: f"{label} ({(found['outcome'] == kind).sum():,})" for kind, label in GALLERIES.items()}
     kind = st.segmented_control(
         "Images",
-        list(OUTCOME_LABELS),
+        list(GALLERIES),
         default="fixed",
         format_func=names.__getitem__,
         required=True,
@@ -128,14 +124,17 @@ def changes_gallery(before: Run, after: Run, split: str, found: pd.DataFrame) ->
         wrap=True,
     )
     rows = found[found["outcome"] == (kind or "fixed")].sort_values("confidence_after", ascending=False, kind="stable")
-    info = dataset_of(after)
-    if not len(rows) or info is None:
-        st.caption("No such images." if info else "Images unavailable: the dataset isn't on this machine.")
+    info = unchanged_dataset_of(after)
+    if not len(rows):
+        st.caption("None.")
+        return
+    if info is None:
+        say_why_no_images(after)
         return
     pages = -(-len(rows) // CHANGES_PER_PAGE)
     page = pagination.choose_page(pages, f"{kind}-{before.id}-{after.id}-{split}")
     rows = rows.iloc[(page - 1) * CHANGES_PER_PAGE : page * CHANGES_PER_PAGE]
-    images = cache.split(data_root(), info.name, dataset_split(split), info.edition)
+    images = cache.split(info.ref(data_root()), dataset_split(split))
     places = pd.Index(images.ids).get_indexer(pd.Index(rows["image"]))
     if (places < 0).any():
         st.caption("Images unavailable: the dataset has changed since these runs were trained.")
@@ -152,7 +151,7 @@ def change_tiles(rows: pd.DataFrame) -> list[Tile]:
             "predicted": LABELS[row["after"]],
             "right": row["label"] == row["after"],
             "confidence": round(row["confidence_after"], 4),
-            "notes": [f"was: {LABELS[row['before']]} {100 * row['confidence_before']:.0f}%"],
+            "notes": [f"was: {LABELS[row['before']]} {percent(row['confidence_before'], 0)}"],
         }
         for row in rows.to_dict("records")
     ]

@@ -1,4 +1,4 @@
-"""Values as text: percentages, sizes, durations, times, class names; user text made safe for Markdown."""
+"""Values as text: percentages, durations, times, class names; user text made safe for Markdown."""
 
 import re
 from datetime import UTC, datetime
@@ -27,25 +27,21 @@ def escape(text: str) -> str:
     return _PUNCTUATION.sub(r"\\\1", broken)
 
 
-def percent(share: float | None, digits: int = 1) -> str:
-    """`0.7041` as `70.4 %`, with a space that does not break."""
-    return "–" if share is None else f"{100 * share:.{digits}f}\u00a0%"
+def percent(fraction: float | None, digits: int = 1) -> str:
+    """`0.7041` as `70.4%`; a dash for None."""
+    return "–" if fraction is None else f"{100 * fraction:.{digits}f}%"
 
 
 def with_interval(accuracy: float | None, interval: tuple[float, float]) -> str:
-    """Accuracy and half of its 95 % interval, as in `70.4 % ± 1.5`; a dash where there is none."""
+    """Accuracy and half-width of its interval, as in `70.4% ± 1.5 pp`; a dash for None. That the interval is the 95% CI
+    is said by the label or the help beside it."""
     low, high = interval
-    return "–" if accuracy is None else f"{percent(accuracy)} ± {100 * (high - low) / 2:.1f}"
+    return "–" if accuracy is None else f"{percent(accuracy)} ± {100 * (high - low) / 2:.1f} pp"
 
 
 def accuracy_in(metrics: SubsetMetrics | None) -> str:
-    """The accuracy of a split or a part of one, as `with_interval` writes it; a dash where it was not scored."""
+    """The accuracy on a split or a part of one, as `with_interval` writes it; a dash before it was evaluated."""
     return "–" if metrics is None else with_interval(metrics.accuracy, metrics.interval)
-
-
-def size(count: int) -> str:
-    """Bytes in the unit that fits."""
-    return f"{count / 1e6:,.1f} MB" if count >= 1e6 else f"{max(count / 1e3, 0.1):,.1f} kB"
 
 
 def duration(seconds: float | None) -> str:
@@ -56,20 +52,25 @@ def duration(seconds: float | None) -> str:
     for unit, length, part, smaller in (("d", 86_400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
         if whole >= length:
             rest = whole % length // smaller
-            exactly = rest and (unit != "min" or whole < 600)  # nobody needs the seconds of 40 minutes
+            exactly = rest and (unit != "min" or whole < 600)  # seconds do not matter after ten minutes
             return f"{whole // length} {unit} {rest} {part}" if exactly else f"{whole // length} {unit}"
     return f"{whole} s"
 
 
 def ago(moment: datetime | None) -> str:
-    """A time relative to now."""
+    """A time relative to now, such as `3 days ago` or `37 min ago`."""
     if moment is None:
         return "–"
     seconds = (datetime.now(UTC) - moment).total_seconds()
-    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
+    for unit, length in _UNITS:
         if seconds >= length:
-            return f"{seconds // length:.0f} {unit} ago"
+            count = int(seconds // length)
+            return f"{count} {unit}{'' if count == 1 or unit == 'min' else 's'} ago"
     return "just now"
+
+
+_UNITS: Final = (("year", 365 * 86_400), ("month", 30 * 86_400), ("day", 86_400), ("hour", 3600), ("min", 60))
+"""Unit and its length in seconds."""
 
 
 def exact(moment: datetime | None) -> str:

@@ -1,4 +1,4 @@
-"""The name and the notes of a run, edited in place without losing what somebody else wrote meanwhile."""
+"""The name and the notes of a run, edited in place without losing what someone else wrote in the meantime."""
 
 from typing import Any
 
@@ -6,13 +6,14 @@ import streamlit as st
 
 from core.review.runs import MAX_CHARACTERS, EditConflictError, annotate
 from core.runs.records import Run
-from dashboard.state.visitor import who as who
 
 
 def edit_text(run: Run, name: str, field: str) -> None:
-    """A field of free text with its own Save. What somebody types is only ever replaced when they say so."""
+    """A text field with its own save button. What a visitor types is only ever replaced when they ask for it."""
     key, seen_key = f"{field}-{run.id}", f"seen-{field}-{run.id}"
     theirs = getattr(run.meta, field)
+    if saved := st.session_state.pop(f"saved-{field}-{run.id}", None):
+        st.toast(saved, icon=":material/check:")
     if seen_key not in st.session_state or key not in st.session_state:
         st.session_state[seen_key] = st.session_state[key] = theirs
     label = "Notes" if field == "notes" else "Display name"
@@ -26,7 +27,7 @@ def edit_text(run: Run, name: str, field: str) -> None:
 
 
 def save(run: Run, name: str, field: str) -> None:
-    """Save one text if nobody else has changed it since it was read."""
+    """Save one text unless someone else has changed it since it was read."""
     key, seen_key = f"{field}-{run.id}", f"seen-{field}-{run.id}"
     try:
         meta = annotate(run.paths, name, {field: st.session_state[key]}, seen={field: st.session_state[seen_key]})
@@ -34,12 +35,12 @@ def save(run: Run, name: str, field: str) -> None:
         st.session_state[f"refused-{run.id}"] = str(error)
         st.rerun(scope="app")
     st.session_state[seen_key] = getattr(meta, field)
-    st.toast(f"Saved the {field}.", icon=":material/check:")
+    st.session_state[f"saved-{field}-{run.id}"] = f"{field.capitalize()} saved."  # shown by the rerun: it ends this one
     st.rerun(scope="app")
 
 
 def conflict(run: Run, name: str, field: str) -> None:
-    """Somebody else has saved another text: show both, let this person choose."""
+    """Someone else has saved another text: show both and ask which one to keep."""
     key, seen_key = f"{field}-{run.id}", f"seen-{field}-{run.id}"
     theirs = getattr(run.meta, field)
 
@@ -51,11 +52,12 @@ def conflict(run: Run, name: str, field: str) -> None:
             st.session_state[key] = f"{theirs}\n\n{st.session_state[key]}"
 
     with st.container(border=True):
-        st.warning(f"Somebody else has saved another text for the {field} since you opened this page:")
+        verb = "were" if field == "notes" else "was"
+        st.warning(f"The {field} {verb} changed by someone else since you opened this page:")
         st.code(theirs or "(empty)", language=None, wrap_lines=True)
         with st.container(horizontal=True):
-            st.button("Take theirs", key=f"theirs-{field}", on_click=settle, args=("theirs",))
+            st.button("Use theirs", key=f"theirs-{field}", on_click=settle, args=("theirs",))
             if field == "notes":
-                st.button("Put mine below", key=f"both-{field}", on_click=settle, args=("both",))
-            st.button("Keep mine, to save over theirs", key=f"mine-{field}", on_click=settle, args=("mine",))
-        st.caption("Nothing is lost: every saved text stays in the history.")
+                st.button("Append mine", key=f"both-{field}", on_click=settle, args=("both",))
+            st.button("Overwrite with mine", key=f"mine-{field}", on_click=settle, args=("mine",))
+        st.caption("All saved versions are kept in the history.")

@@ -1,4 +1,4 @@
-"""What frames every page: title, empty states, figures, and what is shown when something goes wrong."""
+"""What frames every page: title, empty states, metrics, and what is shown when something goes wrong."""
 
 import logging
 import time
@@ -9,10 +9,12 @@ from typing import Any, Final, NoReturn
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
+from streamlit.navigation.page import Page
 
 from core.errors import FerError
+from core.files import file_size
 from core.runs.records import Run
-from dashboard.ui.format import escape, size
+from dashboard.ui.format import escape
 
 DOUBLE_CLICK_SECONDS = 3
 
@@ -33,7 +35,7 @@ def once(wish: Hashable, start: Callable[[], str]) -> str:
 def download_file(run: Run, path: Path, label: str, primary: bool = False) -> None:
     """A button that hands out one file of a run, read when it is clicked."""
     st.download_button(
-        f"{label}: {path.name} ({size(path.stat().st_size)})",
+        f"{label} ({file_size(path.stat().st_size)})",
         path.read_bytes,
         file_name=path.name,
         mime="application/octet-stream",
@@ -55,13 +57,13 @@ COMPARE_PAGE: Final = "views/compare/page.py"
 ERRORS_PAGE: Final = "views/errors/page.py"
 PREDICT_PAGE: Final = "views/predict/page.py"
 
-UNEXPECTED: Final = "This part of the page failed unexpectedly; the server's log says why."
-"""What stands where something failed that nobody foresaw."""
+UNEXPECTED: Final = "Something went wrong here. See the server log for details."
+"""Shown in place of what failed for an unforeseen reason."""
 
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Show what goes wrong inside as one sentence; what nobody foresaw also goes to the server's log."""
+    """Show what goes wrong inside as one sentence; an unforeseen error also goes to the server log, with traceback."""
     try:
         yield
     except FerError as error:
@@ -70,7 +72,7 @@ def guarded() -> Iterator[None]:
         log.exception("A page failed.")
         said = UNEXPECTED
         if isinstance(error, OSError) and error.filename and error.strerror:
-            said = escape(f"{Path(str(error.filename)).name} cannot be used: {error.strerror}.")
+            said = escape(f"Can't open {Path(str(error.filename)).name}: {error.strerror}.")
         st.error(said, icon=":material/error:")
 
 
@@ -98,7 +100,7 @@ def follow_renamed(page: str, renamed: Mapping[str, Mapping[str, str]]) -> None:
 # --- parts
 
 
-def go_to(page: str, **query: str) -> NoReturn:
+def go_to(page: str | Page, **query: str | list[str]) -> NoReturn:
     """Leave for another page, with these parameters in its address.
 
     Without `query_params`, Streamlit 1.67 first has the present page clear its own and raises where one belongs to a
@@ -118,7 +120,7 @@ def page_title(title: str, sentence: str = "") -> DeltaGenerator:
 
 
 def empty_state(title: str, text: str, page: str | None = None, label: str = "", icon: str = "") -> None:
-    """What will be here, and the one action that fills it."""
+    """What will appear here, and the one action that fills it."""
     with st.container(border=True):
         st.subheader(title, anchor=False)
         st.write(text)

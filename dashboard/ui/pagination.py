@@ -11,7 +11,7 @@ PAGE_KEY = "page"
 
 
 def choose_page(pages: int, of: str) -> int:
-    """The page, 1..`pages`. It stands in the address together with what it is a page of: whoever changes what is shown
+    """The page, 1..`pages`. It is in the address together with what it is a page of: whoever changes what is shown
     starts at its first page, and whoever goes back finds the page that was left.
 
     Args:

@@ -1,4 +1,4 @@
-"""The queue: which runs wait, in which order, and the runs that were interrupted."""
+"""The queue: which runs are queued, in which order, and the runs that were interrupted."""
 
 import time
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.jobs import control
-from core.jobs.queue import in_line, move_queued
+from core.jobs.queue import by_queue_position, move_queued
 from core.runs.records import Run, RunState
 from dashboard.state.roots import data_root, runs_root
 from dashboard.ui.format import escape
@@ -18,14 +18,14 @@ UNDO_SECONDS = 60
 
 
 def queue_table(runs: Sequence[Run]) -> None:
-    """Runs that wait, the next first, each with what changes its place; those that this visitor has just removed keep
-    their rows, so that no other run comes to lie under the pointer."""
-    waiting = in_line(run for run in runs if run.state is RunState.QUEUED)
+    """Queued runs, the next first, each with buttons that change its place; those that this visitor has just removed
+    keep their rows, so that no other run moves under the pointer."""
+    queued = by_queue_position(run for run in runs if run.state is RunState.QUEUED)
     removed = just_removed(runs)
-    rows = in_line([*waiting, *removed])
+    rows = by_queue_position([*queued, *removed])
     if not rows:
         return
-    st.subheader("Waiting", anchor=False)
+    st.subheader("Queue", anchor=False)
     with st.container(border=True, gap="xsmall"):
         for run in rows[:QUEUE_ROWS]:
             with st.container(
@@ -37,60 +37,61 @@ def queue_table(runs: Sequence[Run]) -> None:
                 if run in removed:
                     removed_row(run)
                 else:
-                    waiting_row(run, waiting)
+                    queued_row(run, queued)
         if len(rows) > QUEUE_ROWS:
             st.caption(f"and {len(rows) - QUEUE_ROWS} more")
 
 
 def just_removed(runs: Sequence[Run]) -> list[Run]:
-    """Runs that this visitor has removed from the queue within the last minute and that nobody has put back."""
+    """Runs that this visitor has removed from the queue within the last minute and that nobody has requeued."""
     now = time.monotonic()
     recent = {run_id for run_id, moment in st.session_state.get(REMOVED, {}).items() if now - moment < UNDO_SECONDS}
     return [run for run in runs if run.id in recent and run.state is RunState.STOPPED]
 
 
-def waiting_row(run: Run, waiting: Sequence[Run]) -> None:
+def queued_row(run: Run, queued: Sequence[Run]) -> None:
     """Place, name, author, and the buttons."""
-    place = waiting.index(run)
+    place = queued.index(run)
     author = f" by {escape(run.meta.author)}" if run.meta.author else ""
     st.markdown(f"{place + 1}\\. **{escape(run.name)}** :gray[{author}]", width="stretch")
     with st.container(horizontal=True, width="content", gap="xsmall"):
-        queue_buttons(run, first=place == 0, last=place == len(waiting) - 1)
+        queue_buttons(run, first=place == 0, last=place == len(queued) - 1)
 
 
 def removed_row(run: Run) -> None:
-    """Says so, and takes it back; nothing that acts lies where the other button was."""
-    st.markdown(f"**{escape(run.name)}** :gray[removed from the queue]", width="stretch")
+    """Says so, with an undo button; where the remove button was, nothing can be clicked."""
+    st.markdown(f"**{escape(run.name)}** :gray[Removed from queue]", width="stretch")
     with st.container(horizontal=True, width="content", gap="xsmall"):
-        if st.button("Undo", icon=":material/undo:", help="Put it back in its place", key=f"undo-remove-{run.id}"):
+        if st.button(
+            "Undo", icon=":material/undo:", help="Return the run to its place in the queue", key=f"undo-remove-{run.id}"
+        ):
             control.resume(runs_root(), data_root(), run.id, keep_place=True)
             st.rerun(scope="app")
         st.button("", icon=":material/close:", key=f"remove-{run.id}", disabled=True)
 
 
 def queue_buttons(run: Run, *, first: bool, last: bool) -> None:
-    """Earlier, later, out of the line."""
-    if st.button("", icon=":material/arrow_upward:", help="Earlier", key=f"earlier-{run.id}", disabled=first):
+    """Move up, move down, remove."""
+    if st.button("", icon=":material/arrow_upward:", help="Move up", key=f"earlier-{run.id}", disabled=first):
         move_queued(run.paths, "earlier")
         st.rerun(scope="app")
-    if st.button("", icon=":material/arrow_downward:", help="Later", key=f"later-{run.id}", disabled=last):
+    if st.button("", icon=":material/arrow_downward:", help="Move down", key=f"later-{run.id}", disabled=last):
         move_queued(run.paths, "later")
         st.rerun(scope="app")
-    if st.button("", icon=":material/close:", help="Remove it from the queue", key=f"remove-{run.id}"):
+    if st.button("", icon=":material/close:", help="Remove from queue", key=f"remove-{run.id}"):
         control.stop(runs_root(), run.id)
         st.session_state.setdefault(REMOVED, {})[run.id] = time.monotonic()
         st.rerun(scope="app")
 
 
 def interrupted(runs: Sequence[Run]) -> None:
-    """After a restart of the machine: runs that were training then."""
+    """After a reboot: the runs that were training at the time."""
     count = len(control.interrupted_runs(runs))
     if not count:
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        said = "1 run was" if count == 1 else f"{count} runs were"
-        st.markdown(f":red[:material/bolt:] {said} interrupted.", width="content")
-        label = "Put it back in line" if count == 1 else "Put them back in line"
-        if st.button(label, icon=":material/resume:", key="recover", help="Each goes on from its last checkpoint"):
+        st.markdown(f":red[:material/bolt:] {count} interrupted run{'' if count == 1 else 's'}", width="content")
+        label = "Requeue" if count == 1 else "Requeue all"
+        if st.button(label, icon=":material/resume:", key="recover", help="Resumes from the last checkpoint"):
             control.recover(runs_root(), data_root())
             st.rerun(scope="app")

@@ -1,4 +1,4 @@
-"""What the Errors page is about: one run, one split, and everything known about its images."""
+"""Runs as several pages show them: states, metrics, tables, and boxes to select one."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
@@ -25,8 +25,9 @@ def scored_splits(run: Run) -> list[str]:
 
 
 class Look(NamedTuple):
-    """How a state is shown: colour, icon of the icon font, and a character for table cells."""
+    """How a state is shown: label, colour, icon of the icon font, and a character for table cells."""
 
+    label: str
     colour: Colour
     icon: str
     sign: str
@@ -34,28 +35,35 @@ class Look(NamedTuple):
 
 
 LOOKS: Final[dict[RunState, Look]] = {
-    RunState.QUEUED: Look("gray", ":material/schedule:", "○", "#8d93a1"),
-    RunState.RUNNING: Look("blue", ":material/play_circle:", "▸", "#3b7ddd"),
-    RunState.FINISHED: Look("green", ":material/check_circle:", "✓", "#1f9d61"),
-    RunState.STOPPED: Look("orange", ":material/stop_circle:", "■", "#d08700"),
-    RunState.FAILED: Look("red", ":material/error:", "✕", "#d64545"),
-    RunState.CRASHED: Look("red", ":material/bolt:", "✕", "#d64545"),
-    RunState.STALLED: Look("violet", ":material/hourglass_bottom:", "…", "#8a5cd6"),
-    RunState.DAMAGED: Look("red", ":material/broken_image:", "✕", "#d64545"),
+    RunState.QUEUED: Look("Queued", "gray", ":material/schedule:", "○", "#8d93a1"),
+    RunState.RUNNING: Look("Running", "blue", ":material/play_circle:", "▸", "#3b7ddd"),
+    RunState.FINISHED: Look("Finished", "green", ":material/check_circle:", "✓", "#1f9d61"),
+    RunState.STOPPED: Look("Stopped", "orange", ":material/stop_circle:", "■", "#d08700"),
+    RunState.FAILED: Look("Failed", "red", ":material/error:", "✗", "#d64545"),
+    RunState.CRASHED: Look("Crashed", "red", ":material/bolt:", "✗", "#d64545"),
+    RunState.STALLED: Look("Stalled", "violet", ":material/hourglass_bottom:", "…", "#8a5cd6"),
+    RunState.DAMAGED: Look("Unreadable", "red", ":material/broken_image:", "✗", "#d64545"),
 }
 
 
 # --- state
 
 
+def run_tab_title(run: Run) -> str:
+    """What the browser tab of a run's page is called, such as `● 45% · NAME`: its progress shows in every other tab."""
+    if run.state in (RunState.RUNNING, RunState.STALLED):
+        return f"● {100 * run.status.progress:.0f}% · {run.name}"
+    return f"{LOOKS[run.state].sign} {run.name}"
+
+
 def state_chip(state: RunState) -> None:
-    """Icon, word and colour of a state."""
+    """Icon, label and colour of a state."""
     look = LOOKS[state]
-    st.badge(state.value, icon=look.icon, color=look.colour)
+    st.badge(look.label, icon=look.icon, color=look.colour)
 
 
 def problem(run: Run) -> None:
-    """Why a run is not well, if it is not."""
+    """What is wrong with a run, if anything is."""
     if run.problem:
         show = st.warning if run.state in (RunState.STALLED, RunState.STOPPED) else st.error
         show(escape(run.problem), icon=LOOKS[run.state].icon)
@@ -63,11 +71,11 @@ def problem(run: Run) -> None:
         st.warning(escape(mismatch), icon=":material/difference:")
 
 
-# --- figures
+# --- metrics
 
 
 def best_with_interval(run: Run) -> str:
-    """Best validation accuracy so far, with half of its 95 % interval where the number of images is known."""
+    """Best validation accuracy so far, with the half-width of its 95% CI where the number of images is known."""
     accuracy, images = run.validation_accuracy, run.summary.validation_images
     if accuracy is None or images is None:
         return percent(accuracy)
@@ -75,31 +83,31 @@ def best_with_interval(run: Run) -> str:
 
 
 def why_default(run: Run) -> str:
-    """Why predictions use this run, as Markdown; of the one that `core.runs.selection.best_run` gives."""
+    """Why predictions use this run, as Markdown; the one that `core.runs.selection.best_run` returns."""
     if run.meta.review == "approved":
         by = f" by {escape(run.meta.reviewer)}" if run.meta.reviewer else ""
-        return f"Approved{by}, so predictions use this run by default."
-    return "No run is approved yet, so predictions use this one by default: it is the best on validation."
+        return f"Approved{by}. Used for predictions by default."
+    return "Used for predictions by default: best validation accuracy, no approved run yet."
 
 
 def scored_split(run: Run) -> tuple[str, SplitMetrics] | None:
-    """The split whose metrics say most of a run, test or else validation, with them; None before it was scored."""
+    """The split to report a run by, test or else validation, and its metrics; None before the run was evaluated."""
     found = ((split, run.metrics(split)) for split in ("test", "validation"))
     return next(((split, metrics) for split, metrics in found if metrics), None)
 
 
-def unseen_with_interval(run: Run) -> str:
-    """Accuracy on those test images that do not also stand in train, as `accuracy_in` writes it."""
+def test_without_duplicates(run: Run) -> str:
+    """Test accuracy excluding train duplicates, as `accuracy_in` writes it."""
     test = run.metrics("test")
     return accuracy_in(test and test.without_train_duplicates)
 
 
-# --- tables and choosers
+# --- tables and select boxes
 
 
 def run_table(runs: Sequence[Run], key: str, columns: Sequence[str], *, select: bool = False) -> list[Run]:
     """A table of runs; the button at the left of each row opens its page. Returns the selected runs."""
-    if select:  # rows are selected by position: when other runs stand there, the selection starts anew
+    if select:  # rows are selected by position: a table of other runs starts with no selection
         key = f"{key}-{crc32(' '.join(run.id for run in runs).encode()):08x}"
     frame = pd.DataFrame([_row(run, "curve" in columns) for run in runs])
     config: dict[str, Any] = {
@@ -113,26 +121,26 @@ def run_table(runs: Sequence[Run], key: str, columns: Sequence[str], *, select: 
         ),
         "name": st.column_config.TextColumn("Name", width=188),
         "validation": st.column_config.ProgressColumn(
-            "Validation",
-            width=124,
-            format="%.1f %%",
+            "Val. accuracy (best)",
+            width=150,
+            format="%.1f%%",
             min_value=0,
             max_value=100,
-            help="Best accuracy on validation, in %",
+            help="Best validation accuracy",
         ),
         "test": st.column_config.TextColumn(
-            "Test ± 95 %", width=92, help="Accuracy on test with half its 95 % interval"
+            "Test acc. (95% CI)", width=132, help="Test accuracy ± half-width of the 95% confidence interval"
         ),
         "unseen": st.column_config.TextColumn(
-            "Unseen ± 95 %",
-            width=100,
-            help="The same on those test images that do not also stand in train, pixel for pixel",
+            "Test acc., no train dupes (95% CI)",
+            width=226,
+            help="Same, excluding test images with a pixel-identical copy in the training set",
         ),
         "loss": st.column_config.NumberColumn(
-            "Loss", width=72, format="%.3f", help="Loss on validation at the best epoch, in nats"
+            "Val. loss", width=80, format="%.3f", help="Validation loss at the best epoch (cross-entropy)"
         ),
         "curve": st.column_config.LineChartColumn(
-            "Curve", width=120, y_min=0, y_max=100, help="Accuracy on validation after each epoch, in %"
+            "Val. accuracy", width=120, y_min=0, y_max=100, help="Validation accuracy after each epoch"
         ),
         "epochs": st.column_config.TextColumn("Epochs", width=72),
         "duration": st.column_config.TextColumn("Duration", width=80),
@@ -170,7 +178,7 @@ def _row(run: Run, curve: bool) -> dict[str, Any]:
         "name": run.name,
         "validation": None if accuracy is None else 100 * accuracy,
         "test": accuracy_in(run.metrics("test")),
-        "unseen": unseen_with_interval(run),
+        "unseen": test_without_duplicates(run),
         "loss": run.best.validation_loss if run.best else None,
         "curve": cache.accuracy_curve(run.paths.epochs) if curve else None,
         "epochs": f"{done}/{run.status.epochs}" if run.status.epochs else "–",
@@ -185,7 +193,7 @@ def _row(run: Run, curve: bool) -> dict[str, Any]:
 
 
 def _state_cell(state: RunState) -> str:
-    return f"{LOOKS[state].sign} {state.value}"
+    return f"{LOOKS[state].sign} {LOOKS[state].label}"
 
 
 def open_run(run_id: str) -> None:
@@ -194,13 +202,13 @@ def open_run(run_id: str) -> None:
 
 
 def choose_run(runs: Sequence[Run], default: Run | None = None, label: str = "Run", parameter: str = "run") -> Run:
-    """A select box of runs whose choice stands in the address, so that a link brings back the same view.
+    """A select box of runs whose value is in the address, so that a link opens the same view.
 
     Archived ones are offered where the address names them, or where there are no others.
 
     Args:
         runs: at least one.
-        default: what is chosen where the address says nothing; None: the first.
+        default: what is selected where the address names none; None: the first.
         label: of the box.
         parameter: of the address.
     """
@@ -210,13 +218,13 @@ def choose_run(runs: Sequence[Run], default: Run | None = None, label: str = "Ru
     preset = (default or listed[0]).id
     chosen = choose_id(label, list(by_id), preset, lambda run_id: _in_a_list(by_id[run_id]), parameter)
     if wanted and chosen != wanted:
-        st.warning(f"There is no run {escape(wanted)} to show here; this is another one.")
+        st.warning(escape(f"Run “{wanted}” not found. Showing {by_id[chosen].name} instead."))
     return by_id[chosen]
 
 
 def choose_id(label: str, ids: Sequence[str], default: str, describe: Callable[[str], str], parameter: str) -> str:
-    """A select box whose choice stands in the address by its id; `bind` would write the words that are shown, and two
-    runs may have the same name."""
+    """A select box whose value is in the address by its id: `bind` would write the label that is shown, and two runs
+    may have the same name."""
     wanted = st.query_params.get(parameter)
     preset = wanted if wanted in ids else default
     key = f"choose-{parameter}"
@@ -230,17 +238,16 @@ def _chosen(key: str, parameter: str) -> None:
 
 def _in_a_list(run: Run) -> str:
     accuracy = run.validation_accuracy
-    figures = "" if accuracy is None else f" · validation {best_with_interval(run)}"
-    return f"{run.name} · {run.state}{figures}"
+    return f"{run.name} · {LOOKS[run.state].label.lower() if accuracy is None else f'{percent(accuracy)} val'}"
 
 
 # --- deleting
 
 
 def may_delete(runs: Sequence[Run]) -> bool:
-    """Whether these may be deleted; asks once more, with a box to tick, where one of them came with the project."""
+    """Whether these may be deleted; asks for a second confirmation where one of them came with the project."""
     shipped = [run for run in runs if is_shipped(run.id)]
     if not shipped:
         return True
     st.warning(escape(" ".join(map(shipped_warning, shipped))), icon=":material/inventory_2:")
-    return st.checkbox("Delete it anyway", key="delete-shipped")
+    return st.checkbox("Delete anyway", key="delete-shipped")

@@ -59,7 +59,7 @@ def train_folds(config: TrainConfig, data_root: Path, runs_root: Path, folds: in
     for number, each in enumerate(fold_settings(config, folds)):
         paths = create_run(runs_root, each, run_id=f"fold-{number}")
         reporter = StatusReporter(paths, RunStatus(created_at=datetime.now(UTC), epochs=each.epochs))
-        train(paths, each, data_root, choose_compute(each), reporter, lambda: False)
+        train(paths, each, None, data_root, choose_compute(each), reporter, lambda: False)
         tables.append(read_predictions(paths.predictions("held-out")))
         print(f"fold {each.hold_out}: {100 * tables[-1]['correct'].mean():.1f} % of its labels as given", flush=True)
     return tables

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from core.bench.synthetic_records import step_row
 from core.jobs.queue import take_queued
 from core.machine import boot_id
 from core.runs.create import write_status
@@ -30,7 +31,7 @@ def main(root: str, run_id: str, steps: str, seconds: str) -> None:
             for step in range(1, int(steps) + 1):
                 time.sleep(float(seconds) * chance.uniform(0.5, 1.5))  # not in step with the page's own clock
                 loss = 2 - step / int(steps) + chance.uniform(0, 0.2)
-                history.append([{"step": step, "epoch": 1, "elapsed_s": float(step), "loss": loss, "accuracy": 0.2}])
+                history.append([step_row(step, steps=int(steps), elapsed_s=float(step), loss=loss, accuracy=0.2)])
                 print(step, time.time(), flush=True)
                 status = read_status(paths)
                 changes = {"batch": step, "progress": step / int(steps), "heartbeat": time.monotonic()}

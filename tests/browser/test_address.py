@@ -122,18 +122,22 @@ def test_copied_addresses_and_back_and_forward(app: App, runs: list[FakeRun], br
     page = visit(browser, f"{app.url}/compare?runs={a},{b},{c}&baseline={b}")
     ways: list[list[Step]] = [
         [split("test", "split=test")],
-        [link("Open", rf"/run\?.*run={b}", place=1), tab("Settings")],
+        [link("Open", rf"/run\?.*run={b}", place=1), tab("Config")],
         [link("Cloned from", rf"/run\?.*run={a}")],
         [clone(a)],
-        [link("Open it", rf"/run\?.*run={a}")],
+        [link("View run", rf"/run\?.*run={a}")],
         [sidebar("Runs", "/runs"), search("run"), option("Sort", "Name", "sort=Name")],
         [sidebar("Overview", f"{app.url}/$")],
-        [link("Errors", "/errors.*split=test"), split("validation", "[^t]$"), option("Show", "All", "show=All")],
+        [
+            link("Error analysis", "/errors.*split=test"),
+            split("validation", "[^t]$"),
+            option("Show", "All", "show=All"),
+        ],
         [NEXT_PAGE],
         [sidebar("Data", "/data")],
         [sidebar("Predict", "/predict")],
         [option("Compare with", "run 1", f"second={b}")],
-        [sidebar("Errors", "/errors"), tab("Compare with run")],
+        [sidebar("Error analysis", "/errors"), tab("Compare with run")],
     ]
     seen: list[tuple[str, str]] = []
     for steps in ways:

@@ -42,7 +42,7 @@ def test_train_is_whole_after_a_look_at_the_runs(app: App, run: FakeRun, page: A
     page.get_by_role("link", name="Train").click()
     page.get_by_role("button", name="Start training").wait_for()
     assert page.get_by_label("Author", exact=True).input_value() == "Ben"
-    assert page.get_by_text("failed unexpectedly").count() == 0
+    assert page.get_by_text("Something went wrong").count() == 0
     assert "Traceback" not in app.log.read_text()
 
 
@@ -81,19 +81,19 @@ def test_a_double_click_removes_one_run_from_the_queue(
     app: App, browser: Any, no_runner: FileLock, pause_ms: int
 ) -> None:
     """Two clicks that are meant as two remove no second run either: its row does not come to lie under the pointer."""
-    waiting = [write_run(app.runs_root, app.data_root, "queued", name=f"number {number}") for number in range(4)]
-    everyone = [run.id for run in waiting]
+    queued = [write_run(app.runs_root, app.data_root, "queued", name=f"number {number}") for number in range(4)]
+    everyone = [run.id for run in queued]
     no_runner.acquire()
     page = visit(browser, app.url)
     double_click(page, page.locator(f".st-key-remove-{everyone[1]} button").first, pause_ms)
-    page.get_by_text("removed from the queue").wait_for()
-    assert in_line(app) == [everyone[0], *everyone[2:]]
+    page.get_by_text("Removed from queue").wait_for()
+    assert queue_of(app) == [everyone[0], *everyone[2:]]
     page.get_by_role("button", name="Undo").click()
-    page.get_by_text("removed from the queue").wait_for(state="detached")
-    assert in_line(app) == everyone
+    page.get_by_text("Removed from queue").wait_for(state="detached")
+    assert queue_of(app) == everyone
 
 
-def in_line(app: App) -> list[str]:
+def queue_of(app: App) -> list[str]:
     return [run.id for run in queued_runs(app.runs_root)]
 
 

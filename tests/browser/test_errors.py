@@ -150,11 +150,11 @@ def test_from_errors_to_a_better_run(app: App, page: Any, demo_root: Path) -> No
     page.get_by_role("button", name="Start training").click()
     page.wait_for_url(re.compile(r"/run\?.*run="))
 
-    # --- the run that was trained with it, and the errors it fixed
+    # --- the run that was trained with it, and what became of the errors
     clone = next(each for each in list_runs(app.runs_root) if each.id != run.id)
     assert clone.meta.parent == run.id and run_corrections(clone.paths) == saved
     wait_for(lambda: state_of(clone.paths) == "finished", 180, "the end of the clone")
-    open_page(page, app, f"run?run={clone.id}&tab=Errors")
+    open_page(page, app, f"run?run={clone.id}&tab=Error+analysis")
     page.get_by_text("Changes vs first").wait_for()
     found = fixed_and_broken(*(read_predictions(each.predictions("validation")) for each in (run.paths, clone.paths)))
     counts = found["outcome"].value_counts()

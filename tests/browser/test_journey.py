@@ -62,7 +62,7 @@ def test_from_nothing_to_a_prediction(app: App, page: Any, tmp_path: Path) -> No
         before = curve(page)
         wait_for(lambda before=before: curve(page) != before, 60, "a change of the curve")
     assert list_runs(app.runs_root)[0].state == "running"  # so it moved while the run was going on
-    page.get_by_text("finished").first.wait_for(timeout=180_000)
+    page.get_by_text("Finished").first.wait_for(timeout=180_000)
     [run] = list_runs(app.runs_root)
     assert run.state == "finished"
     assert [row["epoch"] for row in run_rows(run)] == [1, 2, 3]

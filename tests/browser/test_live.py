@@ -48,16 +48,16 @@ def test_a_killed_worker_is_shown_as_crashed(app: App, page: Any) -> None:
     try:
         wait_for(lambda: any(run.state == "running" for run in list_runs(app.runs_root)), 30, "the worker's start")
         open_page(page, app, f"run?run={run_id}")
-        page.get_by_text("running").first.wait_for()
+        page.get_by_text("Running").first.wait_for()
         table = page.context.new_page()
         open_page(table, app, "runs?q=doomed")
-        table.locator("canvas td", has_text="running").first.wait_for(state="attached")
+        table.locator("canvas td", has_text="Running").first.wait_for(state="attached")
     finally:
         os.kill(worker.pid, signal.SIGKILL)
         worker.wait()
-    page.get_by_text("crashed").first.wait_for(timeout=10_000)
-    page.get_by_text("The training process ended without a word").wait_for(timeout=10_000)
-    table.locator("canvas td", has_text="crashed").first.wait_for(state="attached", timeout=10_000)
+    page.get_by_text("Crashed").first.wait_for(timeout=10_000)
+    page.get_by_text("The training process died unexpectedly").wait_for(timeout=10_000)
+    table.locator("canvas td", has_text="Crashed").first.wait_for(state="attached", timeout=10_000)
 
 
 def test_a_link_restores_the_view_and_back_and_forward_work(app: App, page: Any, demo_root: Path) -> None:
@@ -83,13 +83,13 @@ def test_a_link_restores_the_view_and_back_and_forward_work(app: App, page: Any,
 
     [run] = [run for run in list_runs(app.runs_root) if run.name == "linked 0"]
     open_page(page, app, f"run?run={run.id}&axis=time")
-    page.get_by_role("tab", name="Settings").click()
-    page.wait_for_url(re.compile("tab=Settings"))
+    page.get_by_role("tab", name="Config").click()
+    page.wait_for_url(re.compile("tab=Config"))
     settle(page)
     other = page.context.browser.new_context().new_page()
     other.goto(page.url)
     other.get_by_role("heading", name="linked 0").wait_for()
-    assert other.get_by_role("tab", name="Settings").get_attribute("aria-selected") == "true"
+    assert other.get_by_role("tab", name="Config").get_attribute("aria-selected") == "true"
     assert "axis=time" in other.url
     other.context.close()
 

@@ -52,9 +52,9 @@ def test_two_people_edit_one_run_and_nothing_is_lost(app: App, runs: list[FakeRu
     ben.get_by_role("button", name="Save notes").click()
     wait_for(lambda: meta(run).notes == "Ben's words", 60, "Ben's notes")
     ada.get_by_role("button", name="Save notes").click()
-    ada.get_by_text("Somebody else has saved another text").wait_for()
+    ada.get_by_text("changed by someone else since you opened this page").wait_for()
     assert meta(run).notes == "Ben's words" and ada.get_by_label("Notes", exact=True).input_value() == "Ada's words"
-    ada.get_by_role("button", name="Put mine below").click()
+    ada.get_by_role("button", name="Append mine").click()
     settle(ada)
     ada.get_by_role("button", name="Save notes").click()
     wait_for(lambda: meta(run).notes == "Ben's words\n\nAda's words", 60, "both texts")

@@ -1,5 +1,6 @@
 """What a browser sees of a run that goes on, and what it asks of the server: used by the tests and by the benchmark."""
 
+import re
 import subprocess
 import sys
 import time
@@ -95,11 +96,11 @@ def delays(page: Any, url: str, runs_root: Path, points: int = 34, seconds: floa
     run_id = new_run(runs_root, "watched")
     page.add_init_script(WATCH_LINES)
     page.goto(f"{url}/run?run={run_id}&axis=step")
-    page.get_by_text("waiting in the queue").first.wait_for()
+    page.get_by_text(re.compile(r"Queued \(position \d+\)")).first.wait_for()
     worker = start_worker(runs_root, run_id, points, seconds)
     out, _ = worker.communicate(timeout=300)
     written = {int(step): float(moment) for step, moment in (line.split() for line in out.splitlines())}
-    page.get_by_text("finished").first.wait_for()
+    page.get_by_text("Finished").first.wait_for()
     page.wait_for_function(f"window.drawn.some(([points]) => points >= {points})")
     drawn: list[tuple[int, float]] = page.evaluate("window.drawn")
     # A line of so many points was on the screen at that moment; the axes' lines have two.

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic.fields import FieldInfo
 
-from core.config import TrainConfig, field_group, parse_config
+from core.config import TrainConfig, field_group, field_label, parse_config
 from core.errors import ConfigError
 from core.presets import PRESETS, get_preset, make_config
 
@@ -91,8 +91,8 @@ def test_a_value_out_of_range_is_refused_in_one_sentence_with_field_and_value(na
     with pytest.raises(ConfigError) as caught:
         parse_config({name: value})
     message = str(caught.value)
-    assert message.startswith(f"{name} is {value!r}, but should be ")
-    assert message.endswith(".")
+    got = f"{value:g}" if isinstance(value, float) else repr(value)
+    assert message.startswith(f"{field_label(name)} must ") and message.endswith(f"{got}).")
     assert "\n" not in message
     assert message.count(". ") == 0
 
@@ -100,24 +100,27 @@ def test_a_value_out_of_range_is_refused_in_one_sentence_with_field_and_value(na
 def test_the_message_says_what_is_allowed() -> None:
     with pytest.raises(ConfigError) as caught:
         parse_config({"learning_rate": -1})
-    assert str(caught.value) == "learning_rate is -1, but should be greater than 0."
+    assert str(caught.value) == "Learning rate must be greater than 0 (got -1)."
     with pytest.raises(ConfigError) as caught:
         parse_config({"optimizer": "rmsprop"})
-    assert str(caught.value) == "optimizer is 'rmsprop', but should be 'adam', 'adamw', 'sgd' or 'muon'."
+    assert str(caught.value) == "Optimizer must be 'adam', 'adamw', 'sgd' or 'muon' (got 'rmsprop')."
+    with pytest.raises(ConfigError) as caught:
+        parse_config({"zoom": 2.5})
+    assert str(caught.value) == "Scale must be less than 1 (got zoom = 2.5).", "the label, and the name to type"
 
 
 def test_all_wrong_fields_are_named_at_once() -> None:
-    with pytest.raises(ConfigError, match=r"epochs is 0, .*\. batch_size is 1, .*\."):
+    with pytest.raises(ConfigError, match=r"Epochs must .* \(got 0\)\. Batch size must .* \(got 1\)\."):
         parse_config({"epochs": 0, "batch_size": 1})
 
 
 def test_an_unknown_field_is_refused_with_those_there_are() -> None:
-    with pytest.raises(ConfigError, match=r"Unknown setting 'learningrate': choose from .*learning_rate.*\."):
+    with pytest.raises(ConfigError, match=r"Unknown setting 'learningrate'. Use one of .*learning_rate.*\."):
         parse_config({"learningrate": 0.1})
 
 
 def test_an_unknown_preset_is_refused_with_those_there_are() -> None:
-    with pytest.raises(ConfigError, match=f"Unknown preset 'sed': choose one of {', '.join(PRESETS)}."):
+    with pytest.raises(ConfigError, match=f"Unknown preset 'sed'. Use one of {', '.join(PRESETS)}."):
         make_config("sed")
 
 

@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from core.__main__ import app
 from core.cli.options import SplitName
-from core.comparison.baseline import config_key, setting_differences
-from core.comparison.reproduction import compare_origins
+from core.comparison.baseline import reseed_key, setting_differences
+from core.comparison.origins import compare_origins
 from core.config import OLD_SCHEDULES, TrainConfig
 from core.files import read_json, write_json
 from core.jobs import control
@@ -58,8 +58,9 @@ def test_the_shipped_run_has_old_names_in_its_files_and_new_ones_when_read() -> 
     assert list(read_json(SHIPPED.summary)["evaluation"]) == ["validation", "test", "seed-test"]
     run = read_run(SHIPPED.root, SHIPPED.run_id)
     assert run.config == get_preset("best").config and run.config.schedule == "linear"
-    assert run.figures(ORIGINAL_TEST)["images"] == 7178
-    assert list(run.summary["evaluation"]) == ["validation", "test", ORIGINAL_TEST]
+    metrics = run.metrics(ORIGINAL_TEST)
+    assert metrics is not None and metrics.images == 7178
+    assert list(run.summary.evaluation) == ["validation", "test", ORIGINAL_TEST]
 
 
 def test_an_old_folder_and_a_new_one_do_not_differ(tmp_path: Path) -> None:
@@ -67,7 +68,7 @@ def test_an_old_folder_and_a_new_one_do_not_differ(tmp_path: Path) -> None:
     assert (old.problem, old.summary) == (None, new.summary)
     assert old.config == new.config
     assert setting_differences([old, new]) == {}
-    assert config_key(old) == config_key(new)
+    assert reseed_key(old) == reseed_key(new)
     [settings] = [check for check in compare_origins(old, new) if check.what == "settings"]
     assert settings.same is True
 

@@ -11,13 +11,11 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.review.runs import annotate
-from dashboard.views.errors import page as errors
+from dashboard.views.errors.page import ERROR_TABS
 from dashboard.views.run import tabs
 from dashboard.views.runs import filters
 from tests.conftest import PROJECT_ROOT
-from tests.dashboard.test_pages import Opener, Writer, open_page, write
-
-__all__ = ["open_page", "write"]
+from tests.dashboard.conftest import Opener, Writer
 
 WIDGET_ID = re.compile(r"\$\$ID-[0-9a-f]{32}-(?P<key>.+)")
 """How Streamlit names a widget: a hash and the key that it was given, or `None`."""
@@ -70,7 +68,7 @@ def test_no_two_widgets_of_different_kinds_share_a_key(open_page: Opener, write:
         found |= drawn(open_page(page))
     found |= drawn(open_page("train", clone=one.id))
     found |= drawn(open_page("compare", runs=f"{one.id},{two.id}"))
-    for tab in errors.ERROR_TABS:
+    for tab in ERROR_TABS:
         found |= drawn(open_page("errors", run=one.id, tab=tab))
     for tab in tabs.RUN_TABS:
         found |= drawn(open_page("run", run=one.id, tab=tab))

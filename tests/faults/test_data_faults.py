@@ -16,7 +16,7 @@ from core.data.kaggle import credentials, download
 from core.data.kaggle.credentials import parse_credentials
 from core.splits import SPLITS
 from tests.conftest import PROJECT_ROOT, wait_for
-from tests.core.data.importers.test_fer2013 import make_zip, picture, small_files
+from tests.core.data.importers.conftest import make_zip, picture, small_files
 from tests.faults.test_still_and_full import fill
 from tests.kaggle_stand_in import TOKEN, StandIn, serve
 
@@ -93,8 +93,8 @@ def test_a_disk_that_fills_up_ends_the_download_and_the_next_try_works(
         wait_for(lambda: not running(disk), 60, "the end")
         ended = download.look(disk)
         assert ended is not None and ended.state == "failed"
-        assert ended.error.startswith(f"The disk of {disk} is full: free some space"), ended.error
-        assert ended.error.endswith("what has arrived is kept.")
+        assert ended.error.startswith(f"The disk of {disk} is full. Free some space"), ended.error
+        assert ended.error.endswith("start again to resume.")
         (disk / "filler").unlink()
         server.bytes_per_second = 0
         download.start_download(disk, accept_differences=True)

@@ -63,7 +63,10 @@ def test_no_run_is_lost_doubled_or_overtaken(runs_root: Path, chance: random.Ran
         for run in runs:
             if run.state in (RunState.CRASHED, RunState.FAILED):  # as somebody does who presses Resume
                 if run.state is RunState.FAILED:
-                    assert run.problem == "The training process could not start (exit code -9); its log says why."
+                    assert (
+                        run.problem
+                        == "The training process exited before training started (exit code -9). See the log."
+                    )
                 hit.add(run.id)
                 requeue(run.paths)
         if all(run.state is RunState.FINISHED for run in runs):

@@ -22,7 +22,7 @@ from core.runs.paths import RunPaths
 from core.runs.reader import read_run
 from core.runs.records import RunState
 from tests.conftest import as_in_a_terminal, wait_for
-from tests.core.jobs.test_control import ENDLESS
+from tests.core.conftest import ENDLESS
 
 SIGNALS = [signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGKILL]
 

@@ -26,9 +26,9 @@ from core.runs.reader import list_runs, read_run, read_status
 from core.runs.records import RunState
 from dashboard.state import cache
 from tests.conftest import PROJECT_ROOT, wait_for
-from tests.core.jobs.test_control import ENDLESS
+from tests.core.conftest import ENDLESS
 
-FULL = "The disk is full: free some space, then resume the run from its last checkpoint."
+FULL = "The disk is full. Free some space, then resume the run from its last checkpoint."
 
 
 def fill(file: Path) -> None:
@@ -54,7 +54,7 @@ def test_a_process_that_stands_still_has_stalled_until_it_moves_again(
     assert state_of(paths) is RunState.RUNNING
     os.kill(worker.pid, signal.SIGSTOP)
     wait_for(lambda: state_of(paths) is RunState.STALLED, 10, "being stalled")
-    assert "though its process is alive" in (read_run(runs_root, paths.run_id).problem or "")
+    assert "process still running" in (read_run(runs_root, paths.run_id).problem or "")
     assert psutil.pid_exists(worker.pid), "shown, never killed"
     os.kill(worker.pid, signal.SIGCONT)
     wait_for(lambda: state_of(paths) is RunState.RUNNING, 10, "moving again")

@@ -12,6 +12,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from core.config import TrainConfig
 from core.runs.create import write_status
 from core.runs.history import HistoryWriter, read_rows
 from core.runs.paths import RunPaths
@@ -22,7 +23,9 @@ STEPS = int(os.environ.get("FER_TINY_STEPS", "5"))
 SECONDS = float(os.environ.get("FER_TINY_SECONDS", "0.02"))
 
 
-def train(paths: RunPaths, data_root: Path, status: RunStatus, stop_asked: StopFlag) -> dict[str, Any]:
+def train(
+    paths: RunPaths, config: TrainConfig, data_root: Path, status: RunStatus, stop_asked: StopFlag
+) -> dict[str, Any]:
     """Write the rows that are missing."""
     witness = paths.root / ".queue" / "witness"
     witness.mkdir(exist_ok=True)

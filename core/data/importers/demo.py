@@ -1,7 +1,7 @@
-"""Drawn faces: a small data set made from a seed, for trying everything without FER2013.
+"""The synthetic demo dataset: cartoon faces generated from a seed, to try every feature without FER2013.
 
-A face is drawn in its own coordinates (x to the right, y down, the head 2 wide, its centre at 0,0), which are turned,
-scaled and shifted onto a canvas four times the final size. Expressions follow the usual facial actions (Ekman and
+A face is drawn in its own coordinates (x to the right, y down, the head 2 wide, its centre at 0,0), which are rotated,
+scaled and translated onto a canvas four times the final size. Expressions follow the usual facial actions (Ekman and
 Friesen): what brows, lids and mouth do. Their strength varies, so weak ones resemble each other, as with real faces.
 """
 
@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from core.data.dataset import DatasetInfo, ImportProgress, SplitArrays, check_dataset_name, write_dataset
+from core.data.dataset import DatasetInfo, ImportProgress, SplitArrays, write_dataset
 from core.data.importers.drawing import draw_face
+from core.data.storage import check_dataset_name
 from core.labels import LABELS
 from core.models import IMAGE_SIZE
 
@@ -25,7 +26,7 @@ def import_demo(
     test_per_class: int = 60,
     progress: ImportProgress | None = None,
 ) -> DatasetInfo:
-    """Draw a data set and keep it under `data_root`, in seconds; the same seed gives the same pixels.
+    """Generate the dataset and write it under `data_root`, in seconds; the same seed gives the same pixels.
 
     Raises:
         DataError: the name is not allowed, or the folder cannot be written.
@@ -47,5 +48,5 @@ def import_demo(
         ids = np.array([f"{LABELS[label]}/{split}-{index:05d}" for index, label in enumerate(labels.tolist())])
         splits[split] = (images, labels, ids)
     return write_dataset(
-        data_root, name, title="Drawn demo faces", kind="drawn", source=f"drawn from seed {seed}", splits=splits
+        data_root, name, title="Synthetic demo faces", kind="drawn", source=f"generated with seed {seed}", splits=splits
     )

@@ -1,13 +1,13 @@
-"""Drawn faces: cartoons of the seven expressions, from a random generator."""
+"""Synthetic faces: cartoons of the seven expressions, from a random generator."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
 from typing import Final
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from core.data.importers.expressions import Expression, act
 from core.labels import LABELS
 from core.models import IMAGE_SIZE
 
@@ -15,51 +15,6 @@ _SUPERSAMPLING: Final = 4
 _CANVAS: Final = IMAGE_SIZE * _SUPERSAMPLING
 
 Point = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class _Expression:
-    """What the parts of a face do; all 0 is a face at rest, 1 is strong."""
-
-    brow_inner: float = 0.0  # up; negative: pulled down and together
-    brow_outer: float = 0.0
-    eye: float = 0.0  # opened wide; negative: narrowed
-    cheek: float = 0.0  # raised, so that the lower lid bulges
-    nose: float = 0.0  # wrinkled
-    corners: float = 0.0  # of the mouth, up; negative: down
-    width: float = 0.0  # of the mouth
-    jaw: float = 0.0  # mouth open
-    lip: float = 0.0  # upper lip raised
-    teeth: float = 0.0  # shown where the mouth is open
-
-
-_EXPRESSIONS: Final[dict[str, tuple[_Expression, ...]]] = {
-    "angry": (
-        _Expression(brow_inner=-1.0, brow_outer=0.25, eye=-0.15, corners=-0.35, width=-0.15),
-        _Expression(brow_inner=-1.0, brow_outer=0.3, eye=0.15, nose=0.3, corners=-0.25, jaw=0.45, teeth=1.0, width=0.1),
-    ),
-    "disgust": (
-        _Expression(brow_inner=-0.55, brow_outer=-0.1, eye=-0.55, cheek=0.6, nose=1.0, corners=-0.5, lip=0.8),
-        _Expression(brow_inner=-0.5, eye=-0.5, cheek=0.5, nose=1.0, corners=-0.4, lip=1.0, jaw=0.3, teeth=0.7),
-    ),
-    "fear": (
-        _Expression(brow_inner=0.95, brow_outer=0.1, eye=0.75, corners=-0.35, width=0.35, jaw=0.4, teeth=0.6),
-        _Expression(brow_inner=0.9, brow_outer=0.35, eye=0.8, corners=-0.15, width=-0.05, jaw=0.65),
-    ),
-    "happy": (
-        _Expression(brow_outer=0.1, eye=-0.2, cheek=0.8, corners=1.0, width=0.45),
-        _Expression(brow_inner=0.1, brow_outer=0.2, eye=-0.3, cheek=1.0, corners=1.0, width=0.5, jaw=0.45, teeth=1.0),
-    ),
-    "neutral": (_Expression(),),
-    "sad": (
-        _Expression(brow_inner=0.8, brow_outer=-0.55, eye=-0.35, corners=-0.8, width=-0.1),
-        _Expression(brow_inner=0.6, brow_outer=-0.35, eye=-0.6, corners=-0.5, jaw=0.1),
-    ),
-    "surprise": (
-        _Expression(brow_inner=0.9, brow_outer=0.9, eye=0.85, width=-0.5, jaw=0.95),
-        _Expression(brow_inner=0.8, brow_outer=1.0, eye=0.75, width=-0.35, jaw=0.55),
-    ),
-}
 
 
 def draw_face(label: int, rng: np.random.Generator) -> np.ndarray:
@@ -73,20 +28,8 @@ def draw_face(label: int, rng: np.random.Generator) -> np.ndarray:
         uint8 (48, 48), 0..255.
     """
     face = _Face(rng)
-    face.draw(_act(LABELS[label], rng))
+    face.draw(act(LABELS[label], rng))
     return face.finish()
-
-
-def _act(label: str, rng: np.random.Generator) -> _Expression:
-    """An expression as one person shows it: some strongly, some hardly, none exactly."""
-    variants = _EXPRESSIONS[label]
-    ideal = variants[rng.integers(len(variants))]
-    strength = 0.12 + 0.95 * rng.beta(1.9, 1.6)
-    shown = {part.name: strength * getattr(ideal, part.name) + rng.normal(0, 0.16) for part in fields(ideal)}
-    # A closed mouth stays closed and a smooth nose smooth; what varies there is noise that nobody has.
-    for name in ("jaw", "nose", "cheek", "lip"):
-        shown[name] = max(0.0, shown[name] - 0.1) if getattr(ideal, name) == 0 else max(0.0, shown[name])
-    return replace(ideal, **shown)
 
 
 class _Face:
@@ -144,7 +87,7 @@ class _Face:
 
     # --- parts, from back to front
 
-    def draw(self, expression: _Expression) -> None:
+    def draw(self, expression: Expression) -> None:
         self._scene()
         self._head()
         for side in (-1, 1):
@@ -188,7 +131,7 @@ class _Face:
         self.fill(outline, self.skin * self.rng.uniform(0.8, 0.92), inner=False)
         self.fill(shadow, self.skin, inner=False)
 
-    def _eye(self, side: int, expression: _Expression) -> None:
+    def _eye(self, side: int, expression: Expression) -> None:
         x, y, size = side * self.eye_gap, self.eye_y, self.eye_size
         opening = size * min(max(0.52 + 0.5 * expression.eye + 0.1 * self.lopsided[0] * side, 0.1), 1.15)
         lower = opening * (0.75 - 0.35 * min(max(expression.cheek, 0.0), 1.0))
@@ -221,7 +164,7 @@ class _Face:
         pen.circle((cx - radius * 0.35, cy - radius * 0.4), radius * 0.25, fill=235)
         self.image.paste(layer, mask=lids)
 
-    def _brow(self, side: int, expression: _Expression) -> None:
+    def _brow(self, side: int, expression: Expression) -> None:
         x, y = side * self.eye_gap, self.eye_y - 0.30
         inner = y - 0.17 * expression.brow_inner + self.lopsided[1] * side * 0.4
         outer = y - 0.15 * expression.brow_outer + self.lopsided[1] * side * 0.4
@@ -242,7 +185,7 @@ class _Face:
             for height in (-0.27, -0.38):
                 self.stroke([(-0.3, y + height), (0, y + height - 0.03), (0.3, y + height)], self.skin * 0.85, 0.03)
 
-    def _nose(self, expression: _Expression) -> None:
+    def _nose(self, expression: Expression) -> None:
         tip = 0.26 - 0.06 * max(0.0, expression.nose)
         wide = 0.13 + 0.04 * max(0.0, expression.nose)
         shade = self.skin * 0.72
@@ -254,7 +197,7 @@ class _Face:
                     line = [(side * 0.04, self.eye_y + 0.05 + step), (side * 0.15, self.eye_y - 0.02 + step)]
                     self.stroke(line, self.skin * 0.68, self.line * 0.65)
 
-    def _mouth(self, expression: _Expression) -> None:
+    def _mouth(self, expression: Expression) -> None:
         half = self.mouth_width * (1 + 0.42 * expression.width)
         y = self.mouth_y
         lift = 0.2 * expression.corners
@@ -287,7 +230,7 @@ class _Face:
         elif gap > 0.2:
             self.fill(_ellipse(0, y + 0.62 * gap, half * 0.5, gap * 0.2), self.skin * 0.5)  # the tongue
 
-    def _cheeks(self, expression: _Expression) -> None:
+    def _cheeks(self, expression: Expression) -> None:
         """The folds from the nose to the corners of the mouth, deep in smiles and in disgust."""
         depth = max(expression.corners, expression.nose, 0.8 * expression.lip)
         if depth < 0.4:

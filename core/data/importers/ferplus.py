@@ -1,9 +1,9 @@
-"""FER+ (Barsoum et al. 2016, https://github.com/microsoft/FERPlus): ten votes about each image of FER2013, as a data
-set of its own with the same images in the same splits.
+"""FER+ (Barsoum et al. 2016, https://github.com/microsoft/FERPlus): ten votes about each image of FER2013, as a
+dataset of its own with the same images in the same splits.
 
 `fer2013new.csv` has a row per row of `fer2013.csv`, in the same order, and no pixels. So the images must come from a
-data set that was imported from a table, whose ids are row numbers; the image files of Kaggle's zip bear other numbers,
-from which the row cannot be told.
+dataset that was imported from a table, whose ids are row numbers; the image files of Kaggle's zip are numbered
+differently, so their row is unknown.
 """
 
 import csv
@@ -14,9 +14,10 @@ from typing import Final
 
 import numpy as np
 
-from core.data.dataset import DatasetInfo, SplitArrays, check_dataset_name, list_datasets, load_split, write_dataset
+from core.data.dataset import DatasetInfo, SplitArrays, list_datasets, load_split, write_dataset
 from core.data.fer2013 import KAGGLE_NAME
 from core.data.importers.tables import ID_PREFIX, USAGES
+from core.data.storage import check_dataset_name
 from core.errors import DataError, quote, system_reason
 from core.labels import LABELS
 from core.splits import SPLITS
@@ -41,7 +42,7 @@ _MAX_ROWS: Final = 200_000
 class _Row:
     split: str
     label: int | None
-    """Class index, or None where the image is left out."""
+    """Class index, or None where the image is excluded."""
     left_out: str
     """Why."""
 
@@ -59,24 +60,24 @@ def looks_like_ferplus(path: Path) -> bool:
 
 
 def import_ferplus(path: Path, data_root: Path, *, name: str = "fer2013-plus") -> DatasetInfo:
-    """Give the images of FER2013 the labels of FER+ and keep them as a data set; all or nothing.
+    """Write the images of FER2013 with FER+ labels as a dataset; all or nothing.
 
     The class with most of the votes wins. Images whose most frequent vote is contempt, unknown or not a face, or on
-    which two are equally frequent, are left out and counted.
+    which two are equally frequent, are excluded and counted.
 
     Args:
         path: `fer2013new.csv`.
-        data_root: where data sets are kept; one of them must be FER2013, imported from a table.
-        name: what the new data set will be called.
+        data_root: the folder of the datasets; one of them must be FER2013, imported from a table.
+        name: of the new dataset.
 
     Raises:
-        DataError: the table cannot be used, there is no such data set, or the two do not belong together.
+        DataError: the table cannot be used, there is no such dataset, or the two do not belong together.
     """
     check_dataset_name(name)
     rows = _read(path)
     base = _base(data_root)
     if name == base.name:
-        raise DataError(f"{name!r} is the set that the images come from: give this one another name.")
+        raise DataError(f"{name!r} is the dataset that the images come from. Choose another name.")
     splits: dict[str, SplitArrays] = {}
     left_out: Counter[str] = Counter()
     for split in SPLITS:
@@ -84,15 +85,15 @@ def import_ferplus(path: Path, data_root: Path, *, name: str = "fer2013-plus") -
         numbers = [int(id.removeprefix(ID_PREFIX)) for id in data.ids.tolist()]
         if max(numbers) > len(rows) or base.total != len(rows):
             raise DataError(
-                f"{quote(path.name)} has {len(rows):,} rows and {base.name!r} has {base.total:,} images: give the "
-                "whole fer2013new.csv, and the whole fer2013.csv."
+                f"{quote(path.name)} has {len(rows):,} rows, but {base.name!r} has {base.total:,} images. Use the "
+                "complete fer2013new.csv and the complete fer2013.csv."
             )
         mine = [rows[number - 1] for number in numbers]
         if any(row.split != split for row in mine):
             number = next(number for number, row in zip(numbers, mine, strict=True) if row.split != split)
             raise DataError(
-                f"Row {number:,} of {quote(path.name)} is of another Usage than that row of the table {base.name!r} "
-                "was made from: give both in their original order."
+                f"Row {number:,} of {quote(path.name)} has another Usage than that row of the CSV that {base.name!r} "
+                "was imported from. Use both in their original order."
             )
         left_out.update(row.left_out for row in mine if row.label is None)
         kept = np.array([row.label is not None for row in mine])
@@ -122,13 +123,13 @@ def _base(data_root: Path) -> DatasetInfo:
         ):
             return info
     why = (
-        f"the file names of {KAGGLE_NAME}'s images do not tell which row of the table they come from"
+        f"the file names in {KAGGLE_NAME} do not say which row of the table an image comes from"
         if candidates
-        else "FER+ has labels only and no images"
+        else "FER+ has labels but no images"
     )
     raise DataError(
-        f"FER+ needs FER2013 imported from its table, since {why}: import fer2013.csv, icml_face_data.csv or "
-        "fer2013.tar.gz first."
+        "FER+ labels need FER2013 imported from CSV (fer2013.csv, icml_face_data.csv or fer2013.tar.gz), because "
+        f"{why}."
     )
 
 
@@ -141,20 +142,20 @@ def _read(path: Path) -> list[_Row]:
             header = [cell.strip().lower() for cell in next(reader, [])]
             missing = [column for column in _COLUMNS if column not in header]
             if missing:
-                raise DataError(f"{name} lacks the columns {', '.join(missing)}: give fer2013new.csv of FER+.")
+                raise DataError(f"{name} lacks the columns {', '.join(missing)}. Use fer2013new.csv of FER+.")
             places = {column: header.index(column) for column in _COLUMNS}
             for cells in reader:
                 if not cells:
                     continue
                 if len(rows) >= _MAX_ROWS:
-                    raise DataError(f"{name} has more than {_MAX_ROWS:,} rows: give fer2013new.csv of FER+.")
+                    raise DataError(f"{name} has more than {_MAX_ROWS:,} rows. Use fer2013new.csv of FER+.")
                 rows.append(_row(name, reader.line_num, len(rows), cells, places))
     except OSError as error:
         raise DataError(f"Cannot read {name}: {system_reason(error)}.") from error
     except csv.Error as error:
-        raise DataError(f"{name} is no table that can be read: {error}.") from error
+        raise DataError(f"{name} is not a readable CSV: {error}.") from error
     if not rows:
-        raise DataError(f"{name} has no rows: give fer2013new.csv of FER+.")
+        raise DataError(f"{name} has no rows. Use fer2013new.csv of FER+.")
     return rows
 
 
@@ -162,18 +163,20 @@ def _row(name: str, line: int, index: int, cells: list[str], places: dict[str, i
     """One image's split and label.
 
     Raises:
-        DataError: the row makes no sense.
+        DataError: the row is invalid.
     """
     where = f"Line {line:,} of {name}"
     if len(cells) <= max(places.values()):
-        raise DataError(f"{where} has {len(cells)} columns: get fer2013new.csv again.")
+        raise DataError(f"{where} has {len(cells)} columns. Get fer2013new.csv again.")
     split = USAGES.get(cells[places["usage"]].strip().lower())
     votes = [cells[places[column]].strip() for column in _VOTES]
     image = cells[places["image name"]].strip()
     if split is None or not all(vote.isascii() and vote.isdigit() and len(vote) < 4 for vote in votes):
-        raise DataError(f"{where} has no valid Usage or number of votes: get fer2013new.csv again.")
-    if image and image != f"fer{index:07}.png":  # images that nobody took for a face have no name
-        raise DataError(f"{where} is about {quote(image)}, not row {index:,}: give fer2013new.csv in its own order.")
+        raise DataError(f"{where} has no valid Usage or number of votes. Get fer2013new.csv again.")
+    if image and image != f"fer{index:07}.png":  # images that all annotators voted not a face have no name
+        raise DataError(
+            f"{where} is about {quote(image)}, not row {index:,}. Use fer2013new.csv in its original order."
+        )
     numbers = [int(vote) for vote in votes]
     winners = [column for column, number in zip(_VOTES, numbers, strict=True) if number == max(numbers)]
     if len(winners) > 1:

@@ -1,6 +1,6 @@
-"""FER2013 as a table: `fer2013.csv`, `icml_face_data.csv`, and the `fer2013.tar.gz` that holds the first.
+"""FER2013 as a table: `fer2013.csv`, `icml_face_data.csv`, and the `fer2013.tar.gz` that contains the first.
 
-A table is read line by line and an archive as a stream: nothing is unpacked to disk, and beside the finished images
+A table is read line by line and an archive as a stream: nothing is unpacked to disk, and apart from the images
 (83 MB) memory does not grow with the size of the file.
 """
 
@@ -29,7 +29,7 @@ ID_PREFIX: Final = "csv/"
 """Before the number of the row, from 1, which is the id of an image."""
 
 TABLE_NAMES: Final = ("fer2013.csv", "icml_face_data.csv", "fer2013.csv.gz", "fer2013.tar.gz", "fer2013.tar")
-"""What the tables are called; of several in one place the first is taken."""
+"""File names of the tables; of several in one place the first is used."""
 
 _COLUMNS: Final = ("emotion", "pixels", "usage")
 USAGES: Final = {"training": "train", "publictest": "validation", "privatetest": "test"}
@@ -40,7 +40,7 @@ _NUMBERS: Final = re.compile(r"[0-9 ]*")
 _MAX_LINE_BYTES: Final = 64_000  # a row has at most 2304 * 4 + 20
 _MAX_ROWS: Final = 200_000
 _MAX_BYTES: Final = 1_000_000_000  # unpacked; fer2013.csv has 301 MB
-_MAX_BYTES_BEFORE: Final = 64_000_000  # what an archive may hold before its table
+_MAX_BYTES_BEFORE: Final = 64_000_000  # what an archive may contain before its table
 _BLOCK: Final = 4096
 
 
@@ -55,19 +55,19 @@ def looks_like_table(path: Path) -> bool:
 
 
 def is_table(name: str) -> bool:
-    """Whether a file is called as the tables, or archives of one, are."""
+    """Whether a file has the name of a table, or of an archive of one."""
     return PurePosixPath(name).name.lower() in TABLE_NAMES
 
 
 def read_fer2013_csv(path: Path, progress: ImportProgress | None = None) -> dict[str, SplitArrays]:
-    """The splits of a table: a CSV file, one packed with gzip, or a tar archive that holds one, packed or not.
+    """The splits of a table: a CSV file, plain or gzipped, or a tar archive of one, plain or gzipped.
 
     Args:
         path: the file.
         progress: called now and then with rows done and rows in all, which is an estimate until the end.
 
     Raises:
-        DataError: it is damaged, cut short, no table of FER2013, or some rows cannot be used.
+        DataError: it is corrupt, truncated, not a table of FER2013, or some rows cannot be used.
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
@@ -82,8 +82,8 @@ def read_table_stream(
 
     def show(rows: int, ended: bool = False) -> None:
         if progress:
-            share = 1.0 if ended else max(file.tell() / max(size, 1), 1e-6)
-            progress(rows, max(rows, round(rows / share)) if rows else 1)
+            fraction = 1.0 if ended else max(file.tell() / max(size, 1), 1e-6)
+            progress(rows, max(rows, round(rows / fraction)) if rows else 1)
 
     try:
         with _table_stream(file, name) as stream:
@@ -92,11 +92,10 @@ def read_table_stream(
         raise
     except TooLargeError as error:
         raise DataError(
-            f"{name} is refused, since it unpacks to {error} without an end: "
-            "give fer2013.csv or fer2013.tar.gz as they were published."
+            f"Rejected: {name} unpacks to {error}. Use fer2013.csv or fer2013.tar.gz as published."
         ) from None
     except DAMAGES as error:
-        raise DataError(f"{name} is damaged or cut short: download or copy it again.") from error
+        raise DataError(f"{name} is corrupt or truncated. Download or copy it again.") from error
 
 
 # --- from a file to the lines of the table
@@ -116,19 +115,19 @@ def _table_stream(file: BinaryIO, name: str) -> Iterator[BinaryIO]:
         if content and PurePosixPath(entry.name).name.lower() in ("fer2013.csv", "icml_face_data.csv"):
             bounded.limit = _MAX_BYTES
             yield content
-            while buffered.read(1 << 16):  # to the end, where the checksum stands
+            while buffered.read(1 << 16):  # to the end, where the checksum is
                 pass
             return
-    raise DataError(f"{name} holds no fer2013.csv: give fer2013.tar.gz of the competition, or the table itself.")
+    raise DataError(f"{name} contains no fer2013.csv. Use fer2013.tar.gz of the competition, or the CSV itself.")
 
 
 def _check_entry(entry: Entry, name: str, count: int) -> None:
     if count > 1000:
-        raise DataError(f"{name} is refused, since it holds more than 1,000 entries before a fer2013.csv.")
+        raise DataError(f"Rejected: {name} has more than 1,000 entries before fer2013.csv.")
     if entry.faults:
-        raise DataError(f"{name} is refused, since its entry {quote(entry.name)} {entry.faults[0]}.")
+        raise DataError(f"Rejected: {quote(entry.name)} in {name} {entry.faults[0]}.")
     if entry.size > _MAX_BYTES:
-        raise DataError(f"{name} is refused, since its entry {quote(entry.name)} unpacks to {entry.size:,} bytes.")
+        raise DataError(f"Rejected: {quote(entry.name)} in {name} unpacks to {entry.size:,} bytes.")
 
 
 # --- from lines to images
@@ -169,23 +168,21 @@ def _read_rows(stream: BinaryIO, name: str, show: Callable[..., None]) -> dict[s
                 continue
             number += 1
             if number > _MAX_ROWS:
-                raise DataError(f"{name} is refused, since it has more than {_MAX_ROWS:,} rows; FER2013 has 35,887.")
+                raise DataError(f"Rejected: {name} has more than {_MAX_ROWS:,} rows (FER2013: 35,887).")
             try:
                 rows.add(number, *_parse(cells, columns))
             except _BadRowError as error:
                 bad += 1
-                first_bad = first_bad or f"on line {reader.line_num:,} ({error})"
+                first_bad = first_bad or f"line {reader.line_num:,}, {error}"
             if number % 500 == 0:
                 show(number)
     except csv.Error as error:
-        raise DataError(f"{name} is no table that can be read: line {reader.line_num:,}, {error}.") from error
+        raise DataError(f"{name} is not a readable CSV: line {reader.line_num:,}, {error}.") from error
     show(number, True)
     if not number:
-        raise DataError(f"{name} has no rows: give fer2013.csv with its 35,887 images.")
+        raise DataError(f"{name} has no rows. Use fer2013.csv with its 35,887 images.")
     if bad:
-        raise DataError(
-            f"{bad:,} of {number:,} rows of {name} cannot be used, the first {first_bad}: get the table again."
-        )
+        raise DataError(f"{bad:,} of {number:,} rows of {name} are invalid (first: {first_bad}). Get the file again.")
     return _splits(rows, name)
 
 
@@ -194,19 +191,19 @@ def _lines(stream: BinaryIO, name: str) -> Iterator[str]:
     while line := stream.readline(_MAX_LINE_BYTES):
         number += 1
         if len(line) == _MAX_LINE_BYTES:
-            raise DataError(f"{name} is no table of FER2013, since its line {number:,} is longer than any image.")
+            raise DataError(f"{name} is not an FER2013 table: line {number:,} is longer than any image.")
         yield line.decode("utf-8-sig" if number == 1 else "utf-8", "replace")
 
 
 def _columns(header: list[str], name: str) -> tuple[int, int, int]:
-    """Where emotion, pixels and usage stand; `icml_face_data.csv` has them in another order, with spaces in front."""
+    """The columns of emotion, pixels and usage; `icml_face_data.csv` has another order, and leading spaces."""
     found = [cell.strip().lower() for cell in header]
     missing = [column for column in _COLUMNS if column not in found]
     if missing:
         has = ", ".join(quote(cell) for cell in header[:8]) or "none"
         raise DataError(
             f"{name} lacks {len(missing)} of the columns emotion, pixels and Usage on line 1 ({', '.join(missing)}); "
-            f"it has {has}: give fer2013.csv or icml_face_data.csv."
+            f"it has {has}. Use fer2013.csv or icml_face_data.csv."
         )
     return found.index("emotion"), found.index("pixels"), found.index("usage")
 
@@ -238,7 +235,7 @@ def _splits(rows: _Rows, name: str) -> dict[str, SplitArrays]:
     missing = [split for index, split in enumerate(SPLITS) if not (splits == index).any()]
     if missing:
         usage = next(usage for usage in ("Training", "PublicTest", "PrivateTest") if USAGES[usage.lower()] in missing)
-        raise DataError(f"{name} has no {missing[0]} images (Usage {usage}): give the whole table.")
+        raise DataError(f"{name} has no {missing[0]} images (Usage {usage}). Use the complete table.")
     ids = np.array([f"{ID_PREFIX}{number:06d}" for number in rows.numbers])
     result = {}
     for index, split in enumerate(SPLITS):

@@ -1,1 +1,1 @@
-"""FER2013 from Kaggle: a download in a process of its own, its credentials, and what is said when it fails."""
+"""FER2013 from Kaggle: the download process, its credentials, and its error messages."""

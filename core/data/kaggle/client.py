@@ -1,16 +1,16 @@
 """The one place that runs Kaggle's own client: `python -m core.data.kaggle.client FOLDER`, which can be killed.
 
 Importing the client logs in, its first request has no time limit, and it may end the process: so it never runs inside
-another one. `kaggle_process.py` starts it, watches it, and reads the one line of JSON that it ends with:
+another one. `process.py` starts it, watches it, and reads the one line of JSON that it ends with:
 
     {"outcome": "done"}
     {"outcome": "rejected"}                      the credentials are not valid
-    {"outcome": "status", "status": 403}         what Kaggle's server answered
+    {"outcome": "status", "status": 403}         the response of Kaggle's server
     {"outcome": "unreachable"}                   no connection, or one that broke again and again
     {"outcome": "short"}                         less or more arrived than was announced
     {"outcome": "system", "code": 28}            errno
-    {"outcome": "unforeseen", "where": "..."}    class of the error and where; never its message, which might hold
-                                                 a secret
+    {"outcome": "unforeseen", "where": "..."}    class of the error and where; never its message, which might
+                                                 contain a secret
 """
 
 import json
@@ -25,7 +25,7 @@ from core.data.fer2013 import KAGGLE_NAME
 
 
 def fetch_dataset(folder: Path) -> dict[str, Any]:
-    """Download the data set's zip into a folder, going on with what is there; what came of it."""
+    """Download the dataset's zip into a folder, resuming a partial download; returns the outcome."""
     try:
         import kaggle
         import requests
@@ -55,7 +55,7 @@ def _unforeseen(error: Exception) -> dict[str, Any]:
 
 
 def _end_with_parent() -> None:
-    """Whoever started us holds the other end of our input: when that is gone, nobody watches us any more. Read past
+    """The parent process holds the other end of our input: when it is gone, nobody watches us any more. Read past
     `sys.stdin`, which the client closes when it gives up: that would wait for this thread for ever."""
     os.read(0, 1)
     os._exit(os.EX_TEMPFAIL)

@@ -1,9 +1,9 @@
-"""Kaggle credentials: given by the user and kept here, or those this machine has. Nothing here prints, logs or returns
-a secret.
+"""Kaggle credentials: entered by the user and saved here, or those of this machine. Nothing here prints, logs or
+returns a secret.
 
-What is given is kept as files that Kaggle's client reads by itself, in a home folder of its own (mode 0700, files
+They are saved as files that Kaggle's client reads by itself, in a home folder of its own (mode 0700, files
 0600): `~/.config/fer-dashboard/kaggle/.kaggle/access_token` or `kaggle.json`. The client is run with that home, so that
-a secret stands in no environment and no command line.
+no secret is in an environment or on a command line.
 """
 
 import json
@@ -24,12 +24,12 @@ _MAX_CHARACTERS: Final = 10_000
 _SECRET: Final = re.compile(r"[!-~]{16,2000}")
 _USER: Final = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _OLD_KEY: Final = re.compile(r"[0-9a-f]{32}")
-_HOW: Final = f"make one at {TOKEN_PAGE}"
+_HOW: Final = f"create one at {TOKEN_PAGE}"
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """A token, or the user name and key of `kaggle.json`."""
+    """A token, or the username and key of `kaggle.json`."""
 
     secret: str = field(repr=False)
     user: str = ""
@@ -43,40 +43,39 @@ class Source:
     where: str
     """In words, without anything secret."""
     kept: bool
-    """Whether they were given here, and so can be removed here."""
+    """Whether they were saved here, and so can be removed here."""
 
 
 def parse_credentials(text: str, user: str = "") -> Credentials:
-    """Credentials from what was pasted or uploaded: the content of `kaggle.json`, a token, or a key with its user name.
+    """Credentials from what was pasted or uploaded: the content of `kaggle.json`, a token, or a key with its username.
 
     Raises:
         DataError: it has none of these shapes; the message never repeats the text.
     """
     text, user = text.lstrip("\ufeff").strip(), user.strip()
     if not text:
-        raise DataError(f"No Kaggle token was given: paste one, or upload kaggle.json; {_HOW}.")
+        raise DataError(f"No Kaggle token entered. Paste one, upload kaggle.json, or {_HOW}.")
     if text.startswith(("{", "[", '"')) or len(text) > _MAX_CHARACTERS:
         return _parse_json(text)
     if not _SECRET.fullmatch(text):
         raise DataError(
-            "This is no Kaggle token, which is one word of at least 16 letters, digits and signs: copy it whole, or "
-            f"{_HOW}."
+            f"That's not a valid Kaggle token (at least 16 characters, no spaces). Copy the full token, or {_HOW}."
         )
     if user and not _USER.fullmatch(user):
-        raise DataError("This is no Kaggle user name, which has letters, digits, - and _ only: copy it from your page.")
+        raise DataError("Invalid Kaggle username (letters, digits, - and _ only). Copy it from your profile page.")
     if not user and _OLD_KEY.fullmatch(text):
-        raise DataError("This is a key of the older kind, which needs its user name: give that too, or kaggle.json.")
+        raise DataError("Legacy API keys also need the username. Enter it, or upload kaggle.json.")
     return Credentials(text, user)
 
 
 def _parse_json(text: str) -> Credentials:
-    again = f"download it again from {TOKEN_PAGE}"
+    again = f"Download it again from {TOKEN_PAGE}"
     try:
         content = json.loads(text) if len(text) <= _MAX_CHARACTERS else None
     except (ValueError, RecursionError):
-        raise DataError(f"kaggle.json is malformed, since it is no JSON: {again}.") from None
+        raise DataError(f"kaggle.json is not valid JSON. {again}.") from None
     if not isinstance(content, dict):
-        raise DataError(f"kaggle.json is malformed, since it does not hold a user name and a key: {again}.")
+        raise DataError(f"kaggle.json has no username and key. {again}.")
     user, key = content.get("username"), content.get("key")
     wrong = [
         name
@@ -84,12 +83,12 @@ def _parse_json(text: str) -> Credentials:
         if not isinstance(value, str) or not shape.fullmatch(value)
     ]
     if wrong:
-        raise DataError(f"kaggle.json is malformed, since its {' and its '.join(wrong)} cannot be right: {again}.")
+        raise DataError(f"kaggle.json has an invalid {' and '.join(wrong)}. {again}.")
     return Credentials(str(key), str(user))
 
 
 def keep(credentials: Credentials) -> None:
-    """Keep credentials for this and later downloads, in place of others given before.
+    """Save credentials for this and later downloads, in place of those saved before.
 
     Raises:
         DataError: they cannot be written.
@@ -109,11 +108,11 @@ def keep(credentials: Credentials) -> None:
             write_whole(token, lambda file: file.write(credentials.secret.encode()), mode=0o600)
             legacy.unlink(missing_ok=True)
     except OSError as error:
-        raise DataError(f"The token cannot be kept under {_home()}: {error.strerror or 'cannot write'}.") from None
+        raise DataError(f"Can't save the token in {_home()}: {error.strerror or 'cannot write'}.") from None
 
 
 def remove() -> None:
-    """Delete what was kept; harmless when there is nothing.
+    """Delete the saved credentials; harmless when there are none.
 
     Raises:
         DataError: it cannot be deleted.
@@ -124,25 +123,25 @@ def remove() -> None:
         if _home().is_dir():
             sweep_leftovers(_kept_files()[0].parent)
     except OSError as error:
-        raise DataError(f"The token under {_home()} cannot be removed: {system_reason(error)}.") from None
+        raise DataError(f"Can't remove the token in {_home()}: {system_reason(error)}.") from None
 
 
 def find_credentials() -> Source | None:
-    """The credentials that a download will use: those kept here, else those of this machine; None without any.
+    """The credentials that a download will use: those saved here, else those of this machine; None without any.
 
     Raises:
         DataError: the machine's own `kaggle.json`, which the client would use, is malformed.
     """
     token, legacy = _kept_files()
     if token.is_file():
-        return Source("the token kept here", True)
+        return Source("the saved token", True)
     if legacy.is_file():
-        return Source("the user name and key kept here", True)
+        return Source("the saved username and key", True)
     return _of_machine(os.environ)
 
 
 def client_environment() -> dict[str, str]:
-    """The environment for Kaggle's client, so that it uses what `find` found."""
+    """The environment for Kaggle's client, so that it uses what `find_credentials` found."""
     # With these two the client prints every request, the secret with it.
     base = {name: value for name, value in os.environ.items() if name not in ("VERBOSE", "VERBOSE_OUTPUT")}
     if not any(file.is_file() for file in _kept_files()):
@@ -166,12 +165,12 @@ def _of_machine(environment: Mapping[str, str]) -> Source | None:
     """In the order in which the client looks."""
     home = Path.home()
     if environment.get("KAGGLE_API_TOKEN"):
-        return Source("KAGGLE_API_TOKEN of this machine", False)
+        return Source("KAGGLE_API_TOKEN from the environment", False)
     for name in ("access_token", "access_token.txt"):
         if (file := home / ".kaggle" / name).is_file() and file.stat().st_size:
-            return Source(f"~/.kaggle/{name} of this machine", False)
+            return Source(f"~/.kaggle/{name} on this machine", False)
     if environment.get("KAGGLE_USERNAME") and environment.get("KAGGLE_KEY"):
-        return Source("KAGGLE_USERNAME and KAGGLE_KEY of this machine", False)
+        return Source("KAGGLE_USERNAME and KAGGLE_KEY from the environment", False)
     folder = home / ".kaggle"
     if not folder.exists():
         folder = Path(environment.get("XDG_CONFIG_HOME") or home / ".config", "kaggle")
@@ -181,10 +180,10 @@ def _of_machine(environment: Mapping[str, str]) -> Source | None:
             _parse_json(file.read_text("utf-8"))
         except (DataError, OSError, UnicodeDecodeError):
             raise DataError(
-                f"{_short(file)} of this machine cannot be used, since it is malformed or not readable: download it "
-                f"again from {TOKEN_PAGE}, or give a token here."
+                f"{_short(file)} on this machine is malformed or unreadable. Download it again from {TOKEN_PAGE}, or "
+                "enter a token here."
             ) from None
-        return Source(f"{_short(file)} of this machine", False)
+        return Source(f"{_short(file)} on this machine", False)
     if (home / ".kaggle" / "credentials.json").is_file():
         return Source("the login of `kaggle auth login` on this machine", False)
     return None

@@ -1,7 +1,7 @@
-"""FER2013 from Kaggle: downloaded, verified and imported by a process of its own, which goes on without the page.
+"""FER2013 from Kaggle: downloaded, verified and imported by a process of its own, which continues without the page.
 
-Here that process (`kaggle_process.py`) is started, looked at and cancelled. All they share is files, so that any page
-finds a download again.
+Here that process (`process.py`) is started, watched and cancelled. The two share nothing but files, so that any
+page can show a download.
 """
 
 import shutil
@@ -35,7 +35,7 @@ class DownloadPaths:
     """The files of a download. Creating this object touches nothing on disk."""
 
     data_root: Path
-    """The folder that holds all data sets."""
+    """The folder that holds all datasets."""
 
     @property
     def folder(self) -> Path:
@@ -58,7 +58,7 @@ class DownloadPaths:
 
     @property
     def zip(self) -> Path:
-        """What has arrived; the next try goes on from there. The name is the one that Kaggle's client chooses."""
+        """What has arrived; the next download resumes from there. The name is the one that Kaggle's client chooses."""
         return self.folder / "fer2013.zip"
 
     @property
@@ -75,7 +75,7 @@ class DownloadPaths:
             return 0
 
     def discard(self) -> None:
-        """Remove what has arrived, so that the next try starts anew."""
+        """Remove the partial download, so that the next one starts from the beginning."""
         for file in (self.partial, self.zip):
             file.unlink(missing_ok=True)
 
@@ -86,20 +86,20 @@ class Download(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     state: State = "checking"
-    """`interrupted` is never written: the process is gone without having said how it ended."""
+    """`interrupted` is never written: the process has died without an outcome."""
     done: int = 0
     """Bytes while downloading, images while importing."""
     total: int = 0
     """The same in all; 0 while unknown."""
     seconds_left: float | None = None
     kept_bytes: int = 0
-    """What has arrived and the next try can go on from."""
+    """What has arrived, from which the next download can resume."""
     error: str = ""
-    """One sentence for people, where it failed."""
+    """Why it failed, for people."""
     rejected: bool = False
-    """Kaggle refused the credentials."""
+    """Kaggle rejected the credentials."""
     name: str = ""
-    """The data set, once it has been imported."""
+    """The dataset, once it has been imported."""
     as_known: bool = False
     """Whether the archive's checksum was the known one."""
 
@@ -112,17 +112,21 @@ class Download(BaseModel):
     def sentence(self) -> str:
         """The same for people."""
         left = "" if self.seconds_left is None else f", {_in_words(self.seconds_left)} left"
-        kept = f"; the {self.kept_bytes / 1e6:.1f} MB that arrived are kept" if self.kept_bytes else ""
-        checksum = "the known one" if self.as_known else "another one than we know; every image could be read"
+        again = f"{self.kept_bytes / 1e6:.1f} MB kept. Start again to resume." if self.kept_bytes else "Start it again."
+        checksum = (
+            "The archive checksum matches."
+            if self.as_known
+            else "Archive checksum doesn't match the known one, but all images were readable."
+        )
         return {
-            "checking": "Asking Kaggle …",
+            "checking": "Contacting Kaggle…",
             "downloading": f"{self.done / 1e6:.1f} of {self.total / 1e6:.1f} MB{left}",
-            "verifying": "Verifying the checksum …",
+            "verifying": "Verifying the checksum…",
             "importing": f"{self.done:,} of {self.total:,} images imported{left}",
-            "finished": f"FER2013 was downloaded and imported; the checksum of the archive is {checksum}.",
+            "finished": f"FER2013 downloaded and imported. {checksum}",
             "failed": self.error,
-            "cancelled": f"The download was cancelled{kept}: start it again to go on.",
-            "interrupted": f"The download was interrupted{kept}: start it again to go on.",
+            "cancelled": f"Download cancelled. {again}",
+            "interrupted": f"Download interrupted. {again}",
         }[self.state]
 
 
@@ -131,25 +135,25 @@ def _in_words(seconds: float) -> str:
 
 
 def start_download(data_root: Path, *, accept_differences: bool = False) -> None:
-    """Begin, or go on with what has arrived before. Returns when the process is at work.
+    """Start or resume the download. Returns when the process is at work.
 
     Args:
-        data_root: where data sets are kept.
-        accept_differences: import it where the numbers per class are not the published ones.
+        data_root: the folder of the datasets.
+        accept_differences: import even if class counts differ from the published ones.
 
     Raises:
-        DataError: one is going on already, there are no credentials, too little space, or no process can be started.
+        DataError: one is in progress already, there are no credentials, too little space, or no process can be started.
     """
     if credentials.find_credentials() is None:
         raise DataError(
-            "There is no Kaggle token on this machine: give one on the Data page, or with "
-            f"`python -m core data download --kaggle-json FILE`; make one at {credentials.TOKEN_PAGE}."
+            f"No Kaggle token on this machine. Create one at {credentials.TOKEN_PAGE} and enter it on the Data page, "
+            "or run `python -m core data download --kaggle-json FILE`."
         )
     paths = DownloadPaths(data_root)
     try:
         paths.folder.mkdir(parents=True, exist_ok=True)
         if lock_is_held(paths.lock):
-            raise DataError("FER2013 is being downloaded already: wait until that has ended, or cancel it.")
+            raise DataError("FER2013 is already being downloaded. Wait for it to finish, or cancel it.")
         _check_space(paths)
         sweep_leftovers(paths.folder)
         for file in (paths.status, paths.cancel):
@@ -164,12 +168,12 @@ def start_download(data_root: Path, *, accept_differences: bool = False) -> None
             start_new_session=True,
         )
     except OSError as error:
-        raise DataError(f"The download cannot be started under {data_root}: {system_reason(error)}.") from error
+        raise DataError(f"Can't start the download in {data_root}: {system_reason(error)}.") from error
     reap(process)
     deadline = time.monotonic() + _START_SECONDS
     while not lock_is_held(paths.lock) and process.poll() is None:
         if time.monotonic() > deadline:
-            raise DataError("The download did not start within a minute, since this machine is too busy: try again.")
+            raise DataError("The download did not start within a minute because this machine is too busy. Try again.")
         time.sleep(0.05)
 
 
@@ -178,13 +182,13 @@ def _check_space(paths: DownloadPaths) -> None:
     free = shutil.disk_usage(paths.folder).free
     if free < needed:
         raise DataError(
-            f"The disk of {paths.data_root} is too full, since FER2013 needs {needed / 1e6:.0f} MB there and "
-            f"{free / 1e6:.0f} MB are free: free some space and try again."
+            f"Not enough disk space in {paths.data_root}: FER2013 needs {needed / 1e6:.0f} MB, but {free / 1e6:.0f} MB "
+            "are free. Free some space and try again."
         )
 
 
 def look(data_root: Path) -> Download | None:
-    """The download that is going on, or how the last one ended; None where there was none."""
+    """The download in progress, or how the last one ended; None where there was none."""
     paths = DownloadPaths(data_root)
     if not paths.folder.is_dir():
         return None
@@ -211,14 +215,14 @@ def cancel(data_root: Path) -> None:
         if paths.folder.is_dir():
             paths.cancel.touch()
     except OSError as error:
-        raise DataError(f"The download cannot be cancelled: {system_reason(error)}.") from error
+        raise DataError(f"Can't cancel the download: {system_reason(error)}.") from error
 
 
 def forget(data_root: Path) -> None:
     """Remove what is left of a download that has ended: its outcome and what has arrived.
 
     Raises:
-        DataError: it is still going on.
+        DataError: it is still in progress.
     """
     paths = DownloadPaths(data_root)
     if not paths.folder.is_dir():
@@ -229,6 +233,6 @@ def forget(data_root: Path) -> None:
                 if file != paths.lock:
                     file.unlink(missing_ok=True)
     except Timeout:
-        raise DataError("FER2013 is being downloaded: cancel that first.") from None
+        raise DataError("FER2013 is being downloaded. Cancel the download first.") from None
     except OSError as error:
-        raise DataError(f"What is left of the download cannot be removed: {system_reason(error)}.") from error
+        raise DataError(f"Can't remove the partial download: {system_reason(error)}.") from error

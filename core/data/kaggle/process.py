@@ -1,7 +1,7 @@
-"""One download, from the first request to the imported set: `python -m core.data.kaggle.process --data-root DIR`.
+"""One download, from the first request to the imported dataset: `python -m core.data.kaggle.process --data-root DIR`.
 
-Started by `core.data.kaggle.download`, where its files are described. It runs Kaggle's client as a child (`client.py`), ends
-it when nothing arrives any more, and removes a damaged file, which the client itself would take for complete.
+Started by `core.data.kaggle.download`, where its files are described. It runs Kaggle's client as a child (`client.py`),
+ends it when nothing arrives any more, and removes a damaged file, which the client itself would take for complete.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from core.processes import start_module
 
 ZIP_SHA256: Final = "f9e170be34a546df7328720a5ea97d90237f3349001dbd4b0c9cfd57671da633"
 """Of the archive as it was last seen. Another one is read all the same: every image has a checksum in the zip file, and
-the numbers per class are compared."""
+the class counts are compared."""
 
 SILENCE_SECONDS: Final = 60.0
 """After so long without a byte, a download is ended."""
@@ -53,9 +53,9 @@ def download_and_import(
     """What the process does; `core.data.kaggle.download.look` tells how it ended.
 
     Args:
-        data_root: where data sets are kept.
-        silence_seconds: end it when nothing arrives for so long.
-        accept_differences: import it where the numbers per class are not the published ones.
+        data_root: the folder of the datasets.
+        silence_seconds: end it after so long without data.
+        accept_differences: import even if class counts differ from the published ones.
 
     Raises:
         OSError: its folder cannot be written.
@@ -114,7 +114,7 @@ class _Process:
             environment=credentials.client_environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # it might hold a secret
+            stderr=subprocess.DEVNULL,  # it might contain a secret
         ) as client:
             try:
                 self._watch(client)
@@ -167,10 +167,10 @@ class _Process:
             time.sleep(_POLL_SECONDS)
 
     def _import(self, as_known: bool) -> str:
-        """Name of the data set.
+        """Name of the dataset.
 
         Raises:
-            _Ended: the zip file is damaged, in which case it is removed, or the set cannot be written.
+            _Ended: the zip file is corrupt, in which case it is removed, or the dataset cannot be written.
         """
         from core.data.importers.fer2013 import import_dataset  # not before it is needed: starting should be quick
 

@@ -28,13 +28,13 @@ def class_balance(counts: Mapping[str, int], split: str) -> go.Figure:
 
 def probability_bars(probabilities: Sequence[float]) -> go.Figure:
     """The seven probabilities in class order, the first class on top."""
-    percents = [100 * value for value in probabilities]
+    values = [100 * value for value in probabilities]
     figure = go.Figure(
         go.Bar(
-            x=percents,
+            x=values,
             y=list(LABELS),
             orientation="h",
-            text=[f"{percent:.1f}%" for percent in percents],
+            text=[f"{value:.1f}%" for value in values],
             textposition="outside",
             cliponaxis=False,
             marker_color=[COLOURS[label] for label in LABELS],

@@ -1,7 +1,7 @@
-"""Figures: data in, figure out. No reading of files, no Streamlit.
+"""Training curves: data in, chart out. No reading of files, no Streamlit.
 
-Curves that grow are ECharts options, since Streamlit keeps such a chart and gives it the new points, while it builds a
-Plotly figure anew, with a flicker, whenever its data change. Backgrounds are transparent and text takes its colour from
+Curves that grow are ECharts options, since Streamlit keeps such a chart and gives it the new points, while it rebuilds
+a Plotly figure, with a flicker, whenever its data change. Backgrounds are transparent and text takes its colour from
 the theme, so that each figure works on light and dark.
 """
 
@@ -17,7 +17,7 @@ MAX_POINTS: Final = 1500
 """More points than pixels only slow the browser down."""
 
 Axis = Literal["step", "epoch", "time"]
-_AXIS_TITLES: Final = {"step": "step", "epoch": "epoch", "time": "training time (minutes)"}
+_AXIS_TITLES: Final = {"step": "step", "epoch": "epoch", "time": "elapsed time (min)"}
 
 
 def training_curves(
@@ -33,8 +33,8 @@ def training_curves(
     Args:
         epochs: rows of `epochs.jsonl`.
         steps: rows of `steps.jsonl`.
-        quantity: which of the two figures.
-        axis: what runs to the right.
+        quantity: which of the two.
+        axis: the x axis.
         smoothing: weight of the past in the moving average, 0 (none) to below 1.
         batches: steps per epoch; 0 if not known.
 
@@ -45,10 +45,10 @@ def training_curves(
     datasets, series = [], []
     if quantity in steps:
         raw = steps[quantity].astype(float) * scale
-        columns = {axis: _positions(steps, axis, batches), "train": smoothed(raw, smoothing), "train, each step": raw}
+        columns = {axis: _positions(steps, axis, batches), "train": smoothed(raw, smoothing), "train (raw)": raw}
         datasets.append({"source": pd.DataFrame(columns).iloc[thin(len(steps))]})
         if smoothing > 0:
-            series.append(_line("train, each step", axis, 0, TRAIN_COLOUR, width=1, opacity=0.3, silent=True))
+            series.append(_line("train (raw)", axis, 0, TRAIN_COLOUR, width=1, opacity=0.3, silent=True))
         series.append(_line("train", axis, 0, TRAIN_COLOUR))
     if f"validation_{quantity}" in epochs:
         values = epochs[f"validation_{quantity}"].astype(float) * scale
@@ -59,9 +59,9 @@ def training_curves(
         "title": {"text": quantity.capitalize(), "left": 0, "top": 0, "textStyle": {"fontSize": 15, "fontWeight": 600}},
         "legend": {"top": 28, "left": 0, "data": ["train", "validation"]},
         "grid": {"left": 12, "right": 16, "top": 66, "bottom": 12},
-        "tooltip": {"trigger": "axis", "valueFormatter": "%.1f %%" if quantity == "accuracy" else "%.3f"},
+        "tooltip": {"trigger": "axis", "valueFormatter": "%.1f%%" if quantity == "accuracy" else "%.3f"},
         "xAxis": _axis(_AXIS_TITLES[axis], gap=28, min=0),
-        "yAxis": _axis("accuracy (%)" if quantity == "accuracy" else "cross-entropy (nats)", gap=38, scale=True),
+        "yAxis": _axis("accuracy (%)" if quantity == "accuracy" else "loss", gap=38, scale=True),
         "dataset": datasets,
         "series": series,
     }
@@ -82,9 +82,9 @@ def over_time(
     Args:
         rows: of `steps.jsonl` or `system.jsonl`.
         lines: column to the name of its line; columns that are missing or empty are left out.
-        title: what stands above.
+        title: of the chart.
         unit: beside the vertical axis.
-        axis: what runs to the right.
+        axis: the x axis.
         batches: steps per epoch; 0 if not known.
         scale: what values are multiplied by.
         digits: behind the point, in the tooltip.
@@ -104,7 +104,7 @@ def over_time(
         "title": {"text": title, "left": 0, "top": 10, "textStyle": {"fontSize": 15, "fontWeight": 600}},
         **({"legend": {"top": 36, "left": 0}} if several else {}),
         "grid": {"left": 12, "right": 16, "top": 72 if several else 50, "bottom": 12},
-        "tooltip": {"trigger": "axis", "valueFormatter": f"%.{digits}f {unit.replace('%', '%%')}"},
+        "tooltip": {"trigger": "axis", "valueFormatter": f"%.{digits}f{'%%' if unit == '%' else f' {unit}'}"},
         "xAxis": _axis(_AXIS_TITLES[axis], gap=28, min=0),
         "yAxis": _axis(unit, gap=52 if digits > 2 else 38, min=0),
         "dataset": [{"source": source}],

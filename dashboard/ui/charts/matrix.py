@@ -10,7 +10,7 @@ from dashboard.ui.charts.style import style
 def confusion_chart(
     matrix: np.ndarray, title: str = "Confusion matrix, row-normalized, %", height: int = 400, dark: bool = False
 ) -> go.Figure:
-    """True classes down, predicted across; shade and text are percent of the row.
+    """Rows are true classes, columns predicted ones; shade and number are the percentage of the row.
 
     Args:
         matrix: (7, 7) counts, row = true class.
@@ -19,10 +19,10 @@ def confusion_chart(
         dark: whether the page is; the theme's own gray is too faint on the shades.
     """
     total = matrix.sum(axis=1, keepdims=True)
-    percent = np.divide(matrix * 100.0, total, out=np.zeros(matrix.shape), where=total > 0)
+    percentages = np.divide(matrix * 100.0, total, out=np.zeros(matrix.shape), where=total > 0)
     figure = go.Figure(
         go.Heatmap(
-            z=percent,
+            z=percentages,
             x=LABELS,
             y=LABELS,
             customdata=matrix,
@@ -33,15 +33,15 @@ def confusion_chart(
             showscale=False,
             xgap=2,
             ygap=2,
-            hovertemplate="True %{y}, predicted %{x}<br>%{customdata} images, %{z:.1f}% of true %{y}<extra></extra>",
+            hovertemplate="true %{y}, predicted %{x}<br>%{customdata} images, %{z:.1f}% of true %{y}<extra></extra>",
         )
     )
     # Text as a trace of its own: the heatmap would choose black or white by the shade alone and miss the theme.
-    rows, columns = np.indices(percent.shape)
+    rows, columns = np.indices(percentages.shape)
     figure.add_scatter(
         x=[LABELS[i] for i in columns.ravel()],
         y=[LABELS[i] for i in rows.ravel()],
-        text=[f"{value:.0f}" for value in percent.ravel()],
+        text=[f"{value:.0f}" for value in percentages.ravel()],
         mode="text",
         textfont={"size": 13, "weight": 600, "color": "#eceff6" if dark else "#1f2530"},
         hoverinfo="skip",

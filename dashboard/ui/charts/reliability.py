@@ -10,7 +10,7 @@ def reliability_chart(bins: pd.DataFrame, title: str) -> go.Figure:
     """Accuracy over confidence, with the diagonal of perfect calibration.
 
     Args:
-        bins: as `core.evaluation.per_class.reliability` returns them.
+        bins: as `core.evaluation.per_class.reliability` gives them.
         title: of the chart.
     """
     figure = go.Figure()

@@ -14,7 +14,7 @@ from core.runs.summary import SplitMetrics
 from dashboard.state import cache
 from dashboard.state.roots import runs_root
 from dashboard.ui import fixed_broken
-from dashboard.ui.charts import comparison as compare_charts
+from dashboard.ui.charts.comparison import Quantity, colour_of, overlay
 from dashboard.ui.format import accuracy_in, escape
 from dashboard.ui.page import RUN_PAGE
 from dashboard.views.compare import settings
@@ -62,7 +62,7 @@ def chips(runs: Sequence[Run], baseline: Run, labels: dict[str, str]) -> None:
     """The runs with the colours of their curves, each a link to its page."""
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         for position, run in enumerate(runs):
-            colour = compare_charts.colour_of(position)
+            colour = colour_of(position)
             with st.container(horizontal=True, width="content", gap="xsmall", vertical_alignment="center", border=True):
                 st.markdown(f':color[●]{{foreground="{colour}"}} **{escape(labels[run.id])}**', width="content")
                 if run.id == baseline.id:
@@ -80,9 +80,9 @@ def overlaid_curves(runs: Sequence[Run], baseline: Run, labels: dict[str, str]) 
         return
     position = next(i for i, run in enumerate(runs) if run.id == baseline.id)
     pair = st.grid(2, min_column_width=380)
-    quantities: tuple[compare_charts.Quantity, ...] = ("accuracy", "loss")
+    quantities: tuple[Quantity, ...] = ("accuracy", "loss")
     for quantity in quantities:
-        option = compare_charts.overlay(histories, quantity, position)
+        option = overlay(histories, quantity, position)
         pair.echarts_chart(
             option, height=OVERLAY_HEIGHT, key=f"overlay-{quantity}", alt=f"Validation {quantity} of the selected runs"
         )

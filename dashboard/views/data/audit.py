@@ -32,7 +32,7 @@ def audit_section(info: DatasetInfo) -> None:
     """Counts, a gallery of each kind of finding, and the export."""
     with st.spinner("Checking for duplicate and blank images…"):
         audit = audit_dataset(data_root(), info.name)
-    splits = {split: cache.split(data_root(), info.name, split, info.edition) for split in audit.sizes}
+    splits = {split: cache.split(info.ref(data_root()), split) for split in audit.sizes}
     st.subheader("Duplicates and blank images", anchor=False)
     audit_counts(audit)
     kinds = {

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.data.dataset import DatasetInfo, delete_dataset, disk_bytes
+from core.data.dataset import DatasetInfo
+from core.data.storage import delete_dataset, disk_bytes
 from core.labels import LABELS
 from core.runs.reader import list_runs
 from core.splits import SPLITS
@@ -131,7 +132,7 @@ def counts(info: DatasetInfo) -> None:
 
 def sample_faces(info: DatasetInfo) -> None:
     """A strip of images per class, every pixel a square."""
-    split = cache.split(data_root(), info.name, "train", info.edition)
+    split = cache.split(info.ref(data_root()), "train")
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.subheader("Sample images", anchor=False, width="content")
         if st.button("Shuffle", icon=":material/shuffle:", key="shuffle"):

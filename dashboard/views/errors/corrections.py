@@ -8,7 +8,8 @@ import streamlit as st
 
 from core.data.identity import same_images
 from core.errors import FerError
-from core.review.corrections import Corrections, Draft, list_corrections, make_corrections, same_data, save_corrections
+from core.review.corrections import Corrections, list_corrections, save_corrections
+from core.review.draft import Draft, make_corrections, same_data
 from core.review.images import DECISION_LABELS, label_review_rows
 from core.runs.records import Run
 from dashboard.state import cache

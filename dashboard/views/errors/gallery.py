@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from core.labels import LABELS
-from core.review.corrections import same_data
+from core.review.draft import same_data
 from core.review.gallery import (
     ANY,
     DUPLICATE_FILTERS,
@@ -26,7 +26,7 @@ from dashboard.state.roots import runs_root
 from dashboard.ui import pagination
 from dashboard.ui.components.wall import Tile, wall
 from dashboard.views.errors import export, label_review
-from dashboard.views.errors import image as errors_image
+from dashboard.views.errors.image import dialog
 from dashboard.views.errors.shown import Shown
 
 IMAGES_PER_PAGE: Final = 60
@@ -91,7 +91,7 @@ def gallery(shown: Shown, wanted: ImageFilter, order: str) -> None:
     if everything or selected:
         label_review.review_bar(shown, list(chosen["image_id"]) if everything else selected)
     if opened:
-        errors_image.dialog(shown, opened)
+        dialog(shown, opened)
 
 
 def with_suspicion(shown: Shown) -> pd.DataFrame:

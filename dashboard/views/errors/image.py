@@ -10,7 +10,7 @@ import streamlit as st
 from core.data.audit import Audit, audit_dataset
 from core.evaluation.predictions import PROBABILITY_COLUMNS
 from core.labels import LABELS
-from core.review.corrections import same_data
+from core.review.draft import same_data
 from core.runs.records import Run
 from core.splits import HELD_OUT
 from dashboard.state import cache
@@ -81,10 +81,7 @@ def draw_copies(shown: Shown, row: pd.Series) -> None:
     for groups, words in ((audit.duplicates, "Exact duplicate"), (audit.near, "Near-duplicate")):
         others = places(audit, groups, shown.data_split, int(row["index"]))
         if others:
-            split = {
-                name: cache.split(data_root(), shown.info.name, name, shown.info.edition)
-                for name in {name for name, _ in others}
-            }
+            split = {name: cache.split(shown.info.ref(data_root()), name) for name in {name for name, _ in others}}
             found = ", ".join(
                 f"{class_chip(LABELS[split[name].labels[index]])} in {name}" for name, index in others[:8]
             )
@@ -144,8 +141,8 @@ def heatmaps(shown: Shown, row: pd.Series) -> list[tuple[np.ndarray, str]]:
     """uint8 (48, 48, 3) images with the class they are about."""
     from core.evaluation.grad_cam import grad_cam, heat_over
 
-    assert shown.images is not None and shown.run.config is not None
-    predictor = cache.predictor(shown.run.paths.weights, shown.run.config.model)
+    assert shown.images is not None
+    predictor = cache.predictor(shown.run)
     pixels = shown.images[row["index"]]
     asked = {"predicted": int(row["predicted"]), "true": int(row["label"])}
     if len(set(asked.values())) == 1:
@@ -166,17 +163,9 @@ def similar_errors(shown: Shown, row: pd.Series) -> None:
     with st.spinner("Searching similar errors (about 10 s the first time)…"):
         from core.evaluation.nearest import features
 
-        assert shown.images is not None and shown.run.config is not None
-        predictor = cache.predictor(shown.run.paths.weights, shown.run.config.model)
-        misclassified = cache.misclassified(
-            shown.run.paths.weights,
-            shown.run.config.model,
-            shown.run.paths.predictions("validation"),
-            data_root(),
-            validation.info.name,
-            "validation",
-            validation.info.edition,
-        )
+        assert shown.images is not None
+        predictor = cache.predictor(shown.run)
+        misclassified = cache.misclassified(shown.run, validation.info.ref(data_root()), "validation")
         query = features(predictor.model, shown.images[[row["index"]]])[0]
         own = int(row["index"]) if shown.data_split == "validation" else None
         found, cosines = misclassified.nearest(query, NEAREST_SHOWN, own)

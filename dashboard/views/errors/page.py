@@ -7,10 +7,11 @@ from core.runs.selection import best_run
 from dashboard.state import cache
 from dashboard.state.roots import runs_root
 from dashboard.ui import fixed_broken
+from dashboard.ui.faces import say_why_no_images
 from dashboard.ui.page import ERRORS_PAGE, TRAIN_PAGE, empty_state, follow_renamed, guarded, page_title
 from dashboard.ui.runs import choose_run, scored_splits
 from dashboard.views.errors import corrections, gallery, scoring, summary
-from dashboard.views.errors.shown import say_why_no_images, shown_of
+from dashboard.views.errors.shown import shown_of
 
 ERROR_TABS = ("Images", "Calibration", "Compare with run", "Label corrections")
 RENAMED = {

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import streamlit as st
 
 from core.data.dataset import DatasetInfo
-from core.data.identity import same_images
 from core.labels import LABELS
 from core.review.gallery import with_margin
 from core.review.images import CurrentReviews
@@ -16,9 +14,7 @@ from core.runs.records import Run
 from core.splits import dataset_split
 from dashboard.state import cache
 from dashboard.state.roots import data_root
-from dashboard.ui.faces import dataset_of
-from dashboard.ui.format import escape
-from dashboard.ui.page import DATA_PAGE
+from dashboard.ui.faces import unchanged_dataset_of
 
 
 @dataclass(frozen=True)
@@ -43,14 +39,14 @@ class Shown:
         """uint8 (N, 48, 48) of `data_split`; None without the dataset."""
         if self.info is None:
             return None
-        return cache.split(data_root(), self.info.name, self.data_split, self.info.edition).images
+        return cache.split(self.info.ref(data_root()), self.data_split).images
 
     @property
     def copies(self) -> dict[str, np.ndarray] | None:
         """Which images of `data_split` are duplicates, by kind; None without the dataset."""
         if self.info is None:
             return None
-        return cache.duplicates(data_root(), self.info.name, self.info.edition, self.data_split)
+        return cache.duplicates(self.info.ref(data_root()), self.data_split)
 
     @property
     def current_reviews(self) -> CurrentReviews:
@@ -65,24 +61,12 @@ class Shown:
 
 def shown_of(run: Run, split: str) -> Shown | None:
     """A run's predictions on a split, or None if there are none."""
-    path, info = run.paths.predictions(split), dataset_of(run)
+    path, info = run.paths.predictions(split), unchanged_dataset_of(run)
     if not path.exists():
         return None
-    if info is not None and (not run.data.content or same_images([run.data, info.identity])):
-        table = cache.errors_table(path, data_root(), info.name, dataset_split(split), info.edition)
+    if info is not None:
+        table = cache.errors_table(path, info.ref(data_root()), dataset_split(split))
         if table is not None:
             return Shown(run, split, table, info)
     table = cache.predictions(path)
     return None if table is None else Shown(run, split, with_margin(table), None)
-
-
-def say_why_no_images(run: Run) -> None:
-    """Where the images of a run's predictions are unavailable."""
-    name = escape(run.config.dataset) if run.config else "unknown"
-    if dataset_of(run) is None:
-        st.info(f"Images unavailable: dataset “{name}” isn't on this machine.", icon=":material/database:")
-        st.page_link(DATA_PAGE, label="Import dataset", icon=":material/arrow_forward:")
-    else:
-        st.info(
-            f"Images unavailable: dataset “{name}” has changed since this run was trained.", icon=":material/database:"
-        )

@@ -1,1 +1,1 @@
-"""Overview: what is running, what came out best, where to start."""
+"""Overview: what is running, the default model, where to start."""

@@ -1,4 +1,4 @@
-"""What the Overview shows: where to start, what is going on, the best run."""
+"""What the Overview shows: first steps, what is running, the default model."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from core.data.dataset import DatasetInfo
-from core.jobs.queue import in_line
+from core.jobs.queue import by_queue_position
 from core.jobs.slots import list_slots
 from core.runs.paths import is_shipped
 from core.runs.records import Run, RunState
@@ -15,7 +15,7 @@ from dashboard.ui.charts.matrix import confusion_chart
 from dashboard.ui.charts.style import CHART_CONFIG
 from dashboard.ui.format import accuracy_in, duration, escape
 from dashboard.ui.page import DATA_PAGE, ERRORS_PAGE, PREDICT_PAGE, RUN_PAGE, TRAIN_PAGE, go_to, is_dark, metric_card
-from dashboard.ui.runs import best_with_interval, scored_split, state_chip, unseen_with_interval, why_default
+from dashboard.ui.runs import best_with_interval, scored_split, state_chip, test_without_duplicates, why_default
 
 
 class Step(NamedTuple):
@@ -29,54 +29,55 @@ class Step(NamedTuple):
 
 
 def first_steps(runs: list[Run], datasets: list[DatasetInfo]) -> None:
-    """What a newcomer does, with a tick at what is done."""
+    """The first steps of a new user, with those that are done marked."""
     get = Step(
         "Get FER2013",
-        "From Kaggle with a token of yours, or from a copy; or make the drawn demo set in seconds.",
+        "Download from Kaggle with your API token, import a local copy, or generate the synthetic demo dataset in "
+        "seconds.",
         bool(datasets),
         DATA_PAGE,
-        "Get data",
+        "Add data",
     )
     start = Step(
         "Start your first run",
-        "Choose a recipe and a data set, then watch the curves grow while it trains.",
-        any_of_ones_own(runs),
+        "Pick a preset and a dataset, then watch the training curves live.",
+        any_own(runs),
         TRAIN_PAGE,
         "Open Train",
     )
     predict = Step(
         "Try a prediction",
-        "Upload a photo: a trained network finds the faces and reads their expressions.",
+        "Upload a photo: faces are detected and each expression is classified.",
         bool(st.session_state.get(visitor.HAS_PREDICTED)),
         PREDICT_PAGE,
         "Open Predict",
     )
-    trained = any(run.has_weights for run in runs)  # the shipped reference run is, if nobody took it away
+    trained = any(run.has_weights for run in runs)  # the shipped reference run has weights, unless it was deleted
     steps = [predict, get, start] if trained else [get, start, predict]
     current = next((step for step in steps if not step.done), None)
-    st.subheader("Where to start", anchor=False)
+    st.subheader("Get started", anchor=False)
     grid = st.grid(3, min_column_width=260)
     for number, step in enumerate(steps, 1):
         with grid.container(border=True, height="stretch", vertical_alignment="distribute"):  # buttons on one line
             with st.container():
                 if step.done:
-                    st.badge("done", icon=":material/check_circle:", color="green")
+                    st.badge("Done", icon=":material/check_circle:", color="green")
                 else:
-                    st.badge(f"step {number}", color="blue" if step is current else "gray")
+                    st.badge(f"Step {number}", color="blue" if step is current else "gray")
                 st.markdown(f"**{step.title}**  \n{step.text}")
             if st.button(step.label, key=f"step-{number}", type="primary" if step is current else "secondary"):
                 go_to(step.page)
 
 
-def any_of_ones_own(runs: list[Run]) -> bool:
-    """Whether anybody here has started a run; what came with the project does not count."""
+def any_own(runs: list[Run]) -> bool:
+    """Whether any run was started here; the shipped ones do not count."""
     return not all(is_shipped(run.id) for run in runs)
 
 
 def now(runs: list[Run], datasets: list[DatasetInfo]) -> None:
     """Data, device, queue, and what is running."""
     running = [run for run in runs if run.state in (RunState.RUNNING, RunState.STALLED)]
-    waiting = in_line(run for run in runs if run.state is RunState.QUEUED)
+    queued = by_queue_position(run for run in runs if run.state is RunState.QUEUED)
     slots = list_slots()
     row = st.grid(3, min_column_width=260)
     images = sum(info.total for info in datasets)
@@ -85,14 +86,14 @@ def now(runs: list[Run], datasets: list[DatasetInfo]) -> None:
         metric_card(row, "Data", f"{images:,} images", names)
     else:
         with row.container(border=True, height="stretch", gap="xsmall"):
-            st.metric("Data", "none yet")
-            st.page_link(DATA_PAGE, label="Get data", icon=":material/arrow_forward:")
-    device = slots[0].title if len(slots) == 1 else f"{len(slots)} x {slots[0].title}"
-    metric_card(row, "Device", "busy" if running else "idle", escape(device))
-    following = f"next: {escape(waiting[0].name)}" if waiting else "nothing waiting"
-    metric_card(row, "Queue", f"{len(running)} running, {len(waiting)} waiting", following)
+            st.metric("Data", "No data yet")
+            st.page_link(DATA_PAGE, label="Add data", icon=":material/arrow_forward:")
+    device = slots[0].title if len(slots) == 1 else f"{len(slots)} × {slots[0].title}"
+    metric_card(row, "Device", "Busy" if running else "Idle", escape(device))
+    following = f"Next: {escape(queued[0].name)}" if queued else "Queue is empty"
+    metric_card(row, "Queue", f"{len(running)} running · {len(queued)} queued", following)
     if running:
-        st.subheader("Running now", anchor=False)
+        st.subheader("Running", anchor=False)
         cards = st.grid(3, min_column_width=340, border=True)
         for run in running:
             with cards.cell():
@@ -113,16 +114,16 @@ def card(run: Run) -> None:
         chart_data=trend if len(trend) > 1 else None,
         height=140,
     )
-    left = f", {duration(status.eta_seconds)} left" if status.eta_seconds is not None else ""
+    left = f" · {duration(status.eta_seconds)} left" if status.eta_seconds is not None else ""
     if run.state is RunState.STALLED:
-        left = ", no progress at present"
-    st.progress(status.progress, f"epoch {status.epoch}/{status.epochs}{left}")
-    st.page_link(RUN_PAGE, label="Open", icon=":material/show_chart:", query_params={"run": run.id})
+        left = " · stalled"
+    st.progress(status.progress, f"Epoch {status.epoch}/{status.epochs}{left}")
+    st.page_link(RUN_PAGE, label="View run", icon=":material/show_chart:", query_params={"run": run.id})
 
 
-def best(run: Run) -> None:
+def default_model(run: Run) -> None:
     """The run that Predict uses by default."""
-    st.subheader("Best run", anchor=False)
+    st.subheader("Default model", anchor=False)
     scored = scored_split(run)
     with st.container(border=True):
         left, right = st.columns([5, 4], gap="large", vertical_alignment="center")
@@ -131,25 +132,24 @@ def best(run: Run) -> None:
                 st.markdown(f"**{escape(run.name)}**", width="content")
                 state_chip(run.state)
             st.caption(why_default(run))
-            figures = st.grid(2, min_column_width=140)
-            label = f"Validation, epoch {run.best.epoch}" if run.best else "Validation"
-            figures.metric(label, best_with_interval(run))
+            metrics_row = st.grid(2, min_column_width=140)
+            label = "Val. accuracy (95% CI)"
+            metrics_row.metric(label, best_with_interval(run), help=f"Epoch {run.best.epoch}" if run.best else None)
             test = run.metrics("test")
-            figures.metric(
-                "Test ± 95 %",
+            metrics_row.metric(
+                "Test accuracy (95% CI)",
                 accuracy_in(test),
-                f"{unseen_with_interval(run)} unseen" if test else None,
-                delta_color="off",
-                delta_arrow="off",
-                help="Below it the same on those test images that do not also stand in train.",
+                help="Below: accuracy on test images that have no exact duplicate in the training set.",
             )
+            if test:
+                st.caption(f"{test_without_duplicates(run)} excluding train duplicates")
             with st.container(horizontal=True):
                 query = {"run": run.id}
                 st.page_link(RUN_PAGE, label="Curves", icon=":material/show_chart:", query_params=query)
-                st.page_link(ERRORS_PAGE, label="Errors", icon=":material/grid_view:", query_params=query)
+                st.page_link(ERRORS_PAGE, label="Error analysis", icon=":material/grid_view:", query_params=query)
                 st.page_link(PREDICT_PAGE, label="Predict", icon=":material/add_reaction:", query_params=query)
         split, metrics = scored or ("", None)
         if metrics and metrics.confusion:
-            title = f"Confusion on {split}, % of each true class"
+            title = f"Confusion matrix ({split}), row-normalized, %"
             figure = confusion_chart(np.array(metrics.confusion), title, 270, is_dark())
             right.plotly_chart(figure, key="best-confusion", config=CHART_CONFIG)

@@ -1,4 +1,4 @@
-"""Overview: what this is, what is running, what came out best, where to start."""
+"""Overview: what this is, what is running, the default model, where to start."""
 
 import streamlit as st
 
@@ -21,25 +21,25 @@ def main() -> None:
 
 
 def overview(watched: bool) -> None:
-    """All of it; drawn again by itself for as long as something is `watched`."""
+    """The whole page; redrawn by itself for as long as something is `watched`."""
     runs = cache.runs(runs_root())
     if watched != any(run.state.is_live for run in runs):
-        st.rerun()  # the last one has ended: draw the page once more, without polling
+        st.rerun()  # the last one has ended: redraw the page, without polling
     datasets = list_datasets(data_root())
     with page_title(
         "FER Dashboard",
-        "Train, compare and try networks that read seven facial expressions from FER2013's 48x48 images.",
+        "Train, compare and try out models that classify seven facial expressions in FER2013 (48×48 grayscale).",
     ):
         if datasets and st.button("Start training", icon=":material/play_arrow:", type="primary"):
             go_to(TRAIN_PAGE)
-    if not cards.any_of_ones_own(runs):
+    if not cards.any_own(runs):
         cards.first_steps(runs, datasets)
     interrupted(runs)
     cards.now(runs, datasets)
     queue_table(runs)
-    best = best_run(runs)
-    if best:
-        cards.best(best)
+    default = best_run(runs)
+    if default:
+        cards.default_model(default)
     latest = [run for run in runs if not run.meta.archived][:LATEST_RUNS]
     if latest:
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):

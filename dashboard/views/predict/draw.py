@@ -50,7 +50,7 @@ def draw_photo(result: Result, models: Sequence[Model], preset: int = 0) -> None
         shown, scale = photo_of(result.picture)
         boxes = [face.box for face in first.faces]
         names = [f"{number} {face.label}" if several else face.label for number, face in enumerate(first.faces, 1)]
-        if first.taken == "faces":
+        if first.detection == "faces":
             shown = boxed(shown, scale, boxes, names, chosen)
         width = min(520, max(shown.width, 144))
         with place:
@@ -60,7 +60,7 @@ def draw_photo(result: Result, models: Sequence[Model], preset: int = 0) -> None
                 clickable_photo(shown, places, names, width=width, key=f"photo-{face_key}", on_choose=choose)
             else:
                 st.image(shown, width=width, alt="Uploaded photo with 1 face")
-        _detection_note(str(first.taken), len(first.faces))
+        _detection_note(str(first.detection), len(first.faces))
     with right:
         columns = st.columns(len(models), gap="medium")
         for column, model, photo in zip(columns, models, result.photos, strict=True):
@@ -91,7 +91,7 @@ def _detection_note(taken: str, faces: int) -> None:
         )
     elif taken == "already a face crop":
         st.caption("Looks like a cropped face; the full image was used.")
-    elif taken == "whole picture":
+    elif taken == "skipped":
         st.caption("Face detection skipped; the full image was used.")
     else:
         several = f"{faces} faces detected, largest first. Click one here or in the photo."
@@ -103,7 +103,7 @@ def _prediction(face: "FacePrediction", model: Model, key: str) -> None:
     second = float(np.sort(face.probabilities)[-2])
     st.markdown(f"### {class_chip(face.label)} {percent(face.confidence, 0)}")
     st.markdown(f"2nd: {class_chip(face.runner_up)} {percent(second, 0)}")
-    if face.unsure:
+    if face.low_confidence:
         st.warning(
             f"Low confidence (< {percent(LOW_CONFIDENCE, 0)}).{_low_confidence_rates(model)}", icon=":material/help:"
         )
@@ -172,13 +172,12 @@ def _similar_errors(face: "FacePrediction", model: Model, named: bool) -> None:
     info, table = dataset_of(run), cache.predictions(predictions)
     assert table is not None
     images = images_of(run, "validation", len(table))
-    if info is None or images is None or run.config is None:
+    if info is None or images is None:
         return
     with st.spinner("Searching similar errors (about 10 s the first time)…"):
         from core.evaluation.nearest import features
 
-        place = data_root(), info.name, "validation", info.edition
-        misclassified = cache.misclassified(run.paths.weights, run.config.model, predictions, *place)
+        misclassified = cache.misclassified(run, info.ref(data_root()), "validation")
         rows, cosines = misclassified.nearest(features(model.load().model, face.crop[None])[0], SIMILAR_SHOWN)
     if not len(rows):
         st.caption("No validation errors.")

@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import FerError
-from core.prediction.pictures import Picture
+from core.prediction.pictures import ImageFile
 from core.runs.records import Run
 from core.runs.selection import best_run
 from dashboard.state import cache, visitor
@@ -90,7 +90,7 @@ def choose_models(runs: Sequence[Run]) -> list[Model]:
     return models
 
 
-def choose_pictures() -> tuple[list[Picture], bool, float]:
+def choose_pictures() -> tuple[list[ImageFile], bool, float]:
     """The images to classify, whether to skip face detection, and the crop margin."""
     uploads: list[Any] = list(
         st.file_uploader(
@@ -127,7 +127,7 @@ def choose_pictures() -> tuple[list[Picture], bool, float]:
     return pictures[:MAX_PICTURES], whole, margin
 
 
-def compute(pictures: list[Picture], models: Sequence[Model], whole: bool, margin: float) -> list[Result]:
+def compute(pictures: list[ImageFile], models: Sequence[Model], whole: bool, margin: float) -> list[Result]:
     """The predictions of the models, with a progress bar."""
     with st.spinner("Loading model (a few seconds the first time)…"):
         for model in models:

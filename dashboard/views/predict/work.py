@@ -12,12 +12,12 @@ from PIL import Image
 from core.data.archives import is_zip
 from core.data.decode import decode_image
 from core.errors import ImageError, display_name
-from core.prediction.pictures import Picture, pictures_in_zip
+from core.prediction.pictures import ImageFile, images_in_zip
 from core.runs.records import Run
 from dashboard.state import cache
 
 if TYPE_CHECKING:
-    from core.prediction.predictor import FacePrediction, Framed, PhotoPrediction, Predictor
+    from core.prediction.predictor import FaceCrops, FacePrediction, PhotoPrediction, Predictor
 
 MAX_PICTURES: Final = 500
 """Images the page processes at once; the command line processes any number."""
@@ -42,10 +42,8 @@ class Model:
 
 def model_of(run: Run) -> Model:
     """A run's best weights."""
-    temperature = run.temperature
-    name = run.config.model if run.config else "cnn-model-2"
-    key = f"{cache.file_key(run.paths.weights)} {temperature}"
-    return Model(key, run.name, temperature, lambda: cache.predictor(run.paths.weights, name, temperature), run)
+    key = f"{cache.file_key(run.paths.weights)} {run.temperature}"
+    return Model(key, run.name, run.temperature, lambda: cache.predictor(run), run)
 
 
 def model_of_upload(upload: Any) -> Model:
@@ -63,7 +61,7 @@ class Memory:
     """What one visitor's page keeps between its script runs, by the keys of image and model and the crop; an image
     takes a few kilobytes here."""
 
-    framed: dict[tuple, "Framed"] = field(default_factory=dict)
+    framed: dict[tuple, "FaceCrops"] = field(default_factory=dict)
     predicted: dict[tuple, "PhotoPrediction"] = field(default_factory=dict)
     last: tuple[str, Image.Image, float] | None = None
     """The photo on display: its key, itself at the size it is shown, and the scale of that."""
@@ -80,7 +78,7 @@ class Memory:
 class Result:
     """An image, and the prediction of each model."""
 
-    picture: Picture
+    picture: ImageFile
     photos: tuple["PhotoPrediction", ...]
 
     @property
@@ -99,10 +97,10 @@ def memory() -> Memory:
     return cast(Memory, st.session_state.setdefault("predict-memory", Memory()))
 
 
-def pictures_of(uploads: Sequence[Any]) -> list[Picture]:
+def pictures_of(uploads: Sequence[Any]) -> list[ImageFile]:
     """The images of uploaded files, also inside zips, each with a key of its own; at most one more than
     `MAX_PICTURES`."""
-    found: list[Picture] = []
+    found: list[ImageFile] = []
     total = 0
     for upload in uploads:
         total += upload.size
@@ -113,14 +111,14 @@ def pictures_of(uploads: Sequence[Any]) -> list[Picture]:
     return found
 
 
-def _pictures_in(upload: Any, total: int) -> Iterator[Picture]:
+def _pictures_in(upload: Any, total: int) -> Iterator[ImageFile]:
     if total > MAX_UPLOAD_BYTES:
         message = f"“{display_name(upload.name)}” skipped: total upload limit is 500 MB."
-        yield Picture(upload.name, lambda: _refuse(message))
+        yield ImageFile(upload.name, lambda: _refuse(message))
     elif is_zip(upload.getvalue()):
-        yield from pictures_in_zip(cast(io.RawIOBase, io.BytesIO(upload.getvalue())), upload.name)
+        yield from images_in_zip(cast(io.RawIOBase, io.BytesIO(upload.getvalue())), upload.name)
     else:
-        yield Picture(upload.name, upload.getvalue)
+        yield ImageFile(upload.name, upload.getvalue)
 
 
 def _refuse(message: str) -> bytes:
@@ -128,7 +126,7 @@ def _refuse(message: str) -> bytes:
 
 
 def results(
-    pictures: Sequence[Picture],
+    pictures: Sequence[ImageFile],
     models: Sequence[Model],
     whole: bool,
     margin: float,
@@ -144,29 +142,29 @@ def results(
         margin: crop margin; 1 is FER2013's framing.
         progress: called with the fraction that is done, and the progress in words.
     """
-    from core.prediction.batch import frame_picture, predict_pictures
+    from core.prediction.batch import predict_images, read_and_crop
 
     kept, cut = memory(), (whole, 1.0 if whole else margin)
     places = {picture.key: place for place, picture in enumerate(pictures)}
     kept.forget_all_but(set(places))
 
-    def framed(picture: Picture) -> "Framed":
+    def framed(picture: ImageFile) -> "FaceCrops":
         key, place = (picture.key, *cut), places[picture.key]
         if key not in kept.framed:
             progress(place / len(pictures), f"{place + 1:,} of {len(pictures):,} images")
-            kept.framed[key] = frame_picture(picture, whole=whole, margin=margin)
+            kept.framed[key] = read_and_crop(picture, whole=whole, margin=margin)
         return kept.framed[key]
 
     for model in models:
         new = [picture for picture in pictures if (picture.key, model.key, *cut) not in kept.predicted]
-        for picture, photo in zip(new, predict_pictures(model.load(), new, framed), strict=True):
+        for picture, photo in zip(new, predict_images(model.load(), new, framed), strict=True):
             kept.predicted[picture.key, model.key, *cut] = photo
     return [
         Result(picture, tuple(kept.predicted[picture.key, model.key, *cut] for model in models)) for picture in pictures
     ]
 
 
-def photo_of(picture: Picture) -> tuple[Image.Image, float]:
+def photo_of(picture: ImageFile) -> tuple[Image.Image, float]:
     """A photo at the size it is shown, and the scale of that; the last one is cached."""
     last = memory().last
     if last is None or last[0] != picture.key:
@@ -195,7 +193,7 @@ def face_table(found: Sequence[Result], models: Sequence[Model]) -> pd.DataFrame
                 "label": first.label,
                 "confidence": 100 * first.confidence,
                 "runner_up": first.runner_up,
-                "unsure": first.unsure,
+                "unsure": first.low_confidence,
                 "file": result.name,
             }
             rows.append(row | ({"second": faces[1].label} if len(models) > 1 else {}))

@@ -9,9 +9,9 @@ from dashboard.state import cache
 from dashboard.state.roots import runs_root
 from dashboard.ui.format import ago, escape, exact
 from dashboard.ui.page import RUN_PAGE, RUNS_PAGE, TRAIN_PAGE, draw_live, empty_state, guarded, page_title
-from dashboard.ui.runs import problem, run_table, state_chip, why_default
+from dashboard.ui.runs import problem, run_tab_title, run_table, state_chip, why_default
 from dashboard.views.run import actions, reproduction
-from dashboard.views.run import tabs as run_view
+from dashboard.views.run.tabs import RUN_TABS, curve_controls, metrics, run_progress
 
 RUN_POLL_SECONDS = 1.5  # of the 2.5 s in which a new point should be on the screen, one is left for drawing it
 OFFERED_RUNS = 15
@@ -23,6 +23,7 @@ def main() -> None:
         run = cache.run(runs_root(), wanted) if wanted else None
     except RunError as error:
         st.error(escape(str(error)), icon=":material/error:")
+        st.page_link(RUNS_PAGE, label="All runs", icon=":material/table_rows:")
         run = None
     if run is None:
         offer_runs()
@@ -35,9 +36,9 @@ def main() -> None:
 
 
 def offer_runs() -> None:
-    """No run in the address: the latest to choose from; the Runs page finds the others."""
+    """No run in the address: the latest to select from; the Runs page has the others."""
     runs = [run for run in cache.runs(runs_root()) if not run.meta.archived]
-    with page_title("Run", "Choose a run to see its curves, samples, log and files."):
+    with page_title("Run details", "Select a run."):
         if runs:
             st.page_link(RUNS_PAGE, label="All runs", icon=":material/table_rows:")
     if runs:
@@ -47,7 +48,7 @@ def offer_runs() -> None:
     else:
         empty_state(
             "No runs yet",
-            "A run's curves, samples, log and files will be here, live while it trains.",
+            "Training curves, sample predictions, logs and files will appear here, live.",
             TRAIN_PAGE,
             "Start your first run",
             ":material/play_arrow:",
@@ -55,7 +56,7 @@ def offer_runs() -> None:
 
 
 def run_body(run_id: str, watched: bool, default: bool) -> None:
-    """The page of one run; drawn again by itself every few seconds for as long as it is `watched`.
+    """The page of one run; redrawn by itself every few seconds for as long as it is `watched`.
 
     Args:
         run_id: which one.
@@ -63,25 +64,26 @@ def run_body(run_id: str, watched: bool, default: bool) -> None:
         default: whether predictions use it by default.
     """
     run = cache.run(runs_root(), run_id)
+    st.set_page_config(page_title=run_tab_title(run))
     if watched != run.state.is_live:
-        st.rerun()  # it has ended, or goes on again: one more drawing of the page ends or begins the polling
+        st.rerun()  # it has ended, or was resumed: redrawing the page ends or begins the polling
     header(run, default)
     problem(run)
     reproduction.reproduction_outcome(run)
     if run.state is not RunState.DAMAGED:
-        run_view.metrics(run)
-        run_view.run_progress(run)
-    tabs = st.tabs(list(run_view.RUN_TABS), key="tab", bind="query-params")
+        metrics(run)
+        run_progress(run)
+    tabs = st.tabs(list(RUN_TABS), key="tab", bind="query-params")
     with tabs[0]:
-        run_view.curve_controls()
-    for tab, draw in zip(tabs, run_view.RUN_TABS.values(), strict=True):
+        curve_controls()
+    for tab, draw in zip(tabs, RUN_TABS.values(), strict=True):
         if tab.open:
             with tab, guarded():
                 draw(run)
 
 
 def header(run: Run, default: bool) -> None:
-    """Name, state, and what can be done about it."""
+    """Name, state and actions."""
     with page_title(escape(run.name)):
         actions.actions(run)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -90,25 +92,25 @@ def header(run: Run, default: bool) -> None:
         by = f" by {escape(run.meta.author)}" if run.meta.author else ""
         device = f" · {escape(status.device)}" if status.device else ""
         st.caption(
-            f"{escape(run.id)} · created {ago(status.created_at)}{by}{device}",
+            f"{escape(run.id)} · Created {ago(status.created_at)}{by}{device}",
             help=f"Created {exact(status.created_at)}",
         )
         if run.meta.archived:
-            st.badge("archived", icon=":material/archive:", color="gray")
+            st.badge("Archived", icon=":material/archive:", color="gray")
     if default:
         st.caption(f":material/add_reaction: {why_default(run)}")
     origin(run)
 
 
 def origin(run: Run) -> None:
-    """Where its settings are from, if it was cloned, started again or is to reproduce another."""
+    """The run its settings are from, if it was cloned or reproduces another."""
     if not run.meta.parent:
         return
-    said = "Reproduces" if run.meta.reproduces == run.meta.parent else "Cloned from"
+    said = "Reproduction of" if run.meta.reproduces == run.meta.parent else "Cloned from"
     try:
         parent = cache.run(runs_root(), run.meta.parent)
     except RunError:
-        st.caption(f"{said} {escape(run.meta.parent)}, which is gone.")
+        st.caption(f"{said} {escape(run.meta.parent)} (deleted).")
         return
     icon = ":material/repeat:" if run.meta.reproduces else ":material/content_copy:"
     address = {**st.query_params.to_dict(), "run": parent.id}  # the same tab of the other run

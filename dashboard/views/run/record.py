@@ -1,4 +1,4 @@
-"""What the Run page shows of a run's record: log, use of the machine, settings, environment, files to take away."""
+"""What the Run page shows of a run's record: log, system metrics, config, environment, files to download."""
 
 import io
 import tempfile
@@ -23,88 +23,89 @@ from dashboard.ui.page import download_file
 CHART_HEIGHT: Final = 240
 MOST_BYTES: Final = 300_000_000
 """A larger zip is left to the command line: what a browser takes goes through this server's memory."""
-HISTORY_TITLES: Final = {"epochs": "per epoch", "steps": "per step", "system": "of the machine"}
+HISTORY_TITLES: Final = {"epochs": "Epoch metrics", "steps": "Step metrics", "system": "System metrics"}
 
 
 def system(run: Run) -> None:
-    """Use of CPU, memory and GPU."""
+    """CPU, memory and GPU utilization."""
     rows = cache.history(run.paths.system)
-    figures = {
+    charts = {
         "cpu": over_time(
-            rows, {"cpu_percent": "this run", "machine_cpu_percent": "machine, 100 is all cores"}, "CPU", "%"
+            rows, {"cpu_percent": "this process", "machine_cpu_percent": "system total (100% = all cores)"}, "CPU", "%"
         ),
-        "memory": over_time(rows, {"memory_bytes": "memory"}, "Memory of this run", "GB", scale=1e-9, digits=2),
-        "machine-memory": over_time(rows, {"machine_memory_percent": "memory"}, "Memory in use on the machine", "%"),
+        "memory": over_time(rows, {"memory_bytes": "memory"}, "Process memory", "GB", scale=1e-9, digits=2),
+        "machine-memory": over_time(rows, {"machine_memory_percent": "memory"}, "System memory", "%"),
         "gpu": over_time(rows, {"gpu_percent": "GPU"}, "GPU", "%"),
-        "gpu-memory": over_time(
-            rows, {"gpu_memory_bytes": "memory"}, "GPU memory of this run", "GB", scale=1e-9, digits=2
-        ),
+        "gpu-memory": over_time(rows, {"gpu_memory_bytes": "memory"}, "Process GPU memory", "GB", scale=1e-9, digits=2),
     }
-    shown = {key: figure for key, figure in figures.items() if figure}
+    shown = {key: figure for key, figure in charts.items() if figure}
     if not shown:
         st.info(
-            "Use of CPU, memory and GPU is noted every five seconds while a run trains; there is nothing yet.",
+            "No system metrics yet. CPU, memory and GPU are sampled every 5 s during training.",
             icon=":material/monitoring:",
         )
         return
     grid = st.grid(2, min_column_width=380)
     for key, figure in shown.items():
-        grid.echarts_chart(figure, height=CHART_HEIGHT, key=f"system-{key}", alt=f"{key} use of this run over time")
-    without = "" if "gpu" in shown or "gpu-memory" in shown else " No GPU was in use."
-    st.caption(f"Every five seconds. CPU of this run: 100 % is one core.{without}")
+        grid.echarts_chart(figure, height=CHART_HEIGHT, key=f"system-{key}", alt=f"{key} usage over time")
+    without = "" if "gpu" in shown or "gpu-memory" in shown else " No GPU used."
+    st.caption(f"Sampled every 5 s. Process CPU: 100% = one core.{without}")
 
 
 def log(run: Run) -> None:
     """The end of what the worker printed; follows while it grows."""
     text = cache.log_tail(run.paths.log)
     with st.container(height=460, autoscroll=True, border=False):
-        st.code(text or "Nothing has been logged yet.", language=None, wrap_lines=True)
+        st.code(text or "No log output yet.", language=None, wrap_lines=True)
     if text:
-        download_file(run, run.paths.log, "Whole log")
+        download_file(run, run.paths.log, "Download log")
 
 
 def config_tab(run: Run) -> None:
-    """All settings; those that are not the default first."""
+    """All settings, those that differ from the default first."""
     if run.config is None:
-        st.info("The settings of this run cannot be read.", icon=":material/broken_image:")
+        st.info("The config of this run is unreadable.", icon=":material/broken_image:")
         return
     defaults = TrainConfig()
     rows = [
         {
             "setting": name,
             "value": str(getattr(run.config, name)),
-            "default": "" if getattr(run.config, name) == getattr(defaults, name) else str(getattr(defaults, name)),
-            "meaning": field.description,
+            "default": str(getattr(defaults, name)),
+            "description": field.description,
         }
         for name, field in TrainConfig.model_fields.items()
     ]
-    rows.sort(key=lambda row: row["default"] == "")
+    rows.sort(key=lambda row: row["value"] == row["default"])
     config = {
-        "setting": st.column_config.TextColumn("Setting"),
+        "setting": st.column_config.TextColumn("Parameter"),
         "value": st.column_config.TextColumn("Value"),
-        "default": st.column_config.TextColumn("Default, if it differs"),
-        "meaning": st.column_config.TextColumn("Meaning", width="large"),
+        "default": st.column_config.TextColumn("Default"),
+        "description": st.column_config.TextColumn("Description", width="large"),
     }
     st.dataframe(pd.DataFrame(rows), hide_index=True, column_config=config, height=520, key="settings")
 
 
-def environment(run: Run) -> None:
-    """Machine, code, data and packages it was made with."""
+def environment_tab(run: Run) -> None:
+    """Machine, code, data and packages of the run."""
     try:
         found = read_json(run.paths.environment)
         facts = _facts(found)
     except (OSError, ValueError, AttributeError):
-        st.info("What a run is made with is noted when it begins to train.", icon=":material/dns:")
+        st.info("Environment info is recorded when training starts.", icon=":material/dns:")
         return
     left, right = st.columns([3, 2], gap="large")
     with left:
-        st.markdown("**Machine, code and data**")
-        table = pd.DataFrame({"what": list(facts), "was": list(facts.values())})
-        names = {"what": st.column_config.TextColumn("What", width=124), "was": st.column_config.TextColumn("Was")}
+        st.markdown("**Environment**")
+        table = pd.DataFrame({"property": list(facts), "value": list(facts.values())})
+        names = {
+            "property": st.column_config.TextColumn("Property", width=124),
+            "value": st.column_config.TextColumn("Value"),
+        }
         st.dataframe(table, hide_index=True, column_config=names, height="content", key="environment")
         for number, resume in enumerate(found.get("resumes") or [], start=1):
             changed = ", ".join("commit" if key == "git" else key for key in resume if key not in ("time", "command"))
-            st.caption(f"At resume {number}, changed since the start: {escape(changed) or 'nothing'}.")
+            st.caption(f"Resume {number}, changes: {escape(changed) or 'none'}")
     with right:
         packages = found.get("packages") or {}
         st.markdown(f"**{len(packages)} package{'' if len(packages) == 1 else 's'}**")
@@ -112,61 +113,61 @@ def environment(run: Run) -> None:
         st.dataframe(rows, hide_index=True, height=300, key="packages")
     patch = read_uncommitted_changes(run.paths)
     if patch:
-        with st.expander("Changes that were not committed", icon=":material/difference:"):
+        with st.expander("Uncommitted changes", icon=":material/difference:"):
             st.code(patch[:20_000], language="diff", wrap_lines=False, height=400)
             if len(patch) > 20_000:
-                st.caption(f"The first 20,000 of {len(patch):,} characters.")
+                st.caption(f"Showing the first 20,000 of {len(patch):,} characters.")
             st.download_button(
-                "Download the patch", patch, f"{run.id}.diff", "text/x-diff", icon=":material/download:",
+                "Download diff", patch, f"{run.id}.diff", "text/x-diff", icon=":material/download:",
                 on_click="ignore", key="patch",
             )  # fmt: skip
 
 
 def _facts(found: dict[str, Any]) -> dict[str, str]:
     git, data = found.get("git") or {}, found.get("dataset") or {}
-    changed = " with changes that were not committed" if git.get("dirty") else ""
+    changed = " (dirty)" if git.get("dirty") else ""
     facts = {
         "Commit": f"{git['commit'][:12]}{changed}" if git.get("commit") else None,
-        "Data set": data.get("name"),
+        "Dataset": data.get("name"),
         "Data fingerprint": data.get("fingerprint"),
         "Device": found.get("device"),
         "Threads": found.get("threads"),
         "Precision": found.get("precision"),
-        "Machine": found.get("host"),
-        "Cores": found.get("cpu_count"),
-        "System": found.get("platform"),
+        "Host": found.get("host"),
+        "CPU cores": found.get("cpu_count"),
+        "OS": found.get("platform"),
         "Python": found.get("python"),
         "Command": found.get("command"),
-        "Began": str(found["time"])[:19].replace("T", " ") + " UTC" if found.get("time") else None,
+        "Started": str(found["time"])[:19].replace("T", " ") + " UTC" if found.get("time") else None,
     }
-    return {what: str(was) for what, was in facts.items() if was is not None}
+    return {name: str(value) for name, value in facts.items() if value is not None}
 
 
 def files(run: Run) -> None:
-    """What can be taken away."""
+    """What can be downloaded."""
     left_out = {run.paths.stop_request.name}
     present = sorted(
         (path for path in run.paths.folder.iterdir() if path.is_file() and path.name not in left_out),
         key=lambda path: path.name,
     )
     if run.has_weights:
-        download_file(run, run.paths.weights, "Weights", primary=True)
-        st.caption("The best epoch as a plain PyTorch state dict; it loads with `weights_only=True`.")
+        download_file(run, run.paths.weights, "Download weights", primary=True)
+        st.caption("Best checkpoint as a PyTorch state_dict (load with `weights_only=True`).")
     else:
-        st.info("fer2013_model_2.pth is written after the first epoch.", icon=":material/hourglass_empty:")
+        st.info("Weights will be available after epoch 1.", icon=":material/hourglass_empty:")
     with st.container(horizontal=True):
         for name in HISTORIES:
             path = getattr(run.paths, name)
             if path.exists():
-                label = f"Curves {HISTORY_TITLES[name]} (CSV)"
+                label = f"{HISTORY_TITLES[name]} (CSV)"
                 download(label, partial(curves_as_csv, path), f"{run.id}-{name}.csv", "text/csv")
         size = sum(path.stat().st_size for path in files_of(run.paths))
         if size <= MOST_BYTES:
             download(
-                "Everything but the checkpoint (zip)", partial(run_as_zip, run), f"{run.id}.zip", "application/zip"
+                "Run archive, without checkpoint (zip)", partial(run_as_zip, run), f"{run.id}.zip", "application/zip"
             )
     if size > MOST_BYTES:
-        st.caption("Everything together is too large for a browser; on the machine of this server:")
+        st.caption("Too large to download here. On the server, run:")
         st.code(f"python -m core export {run.id} --format zip", language="sh")
     rows = [{"file": path.name, "size": path.stat().st_size} for path in present if path.suffix != ".lock"]
     config: dict[str, Any] = {"file": "File", "size": st.column_config.NumberColumn("Size", format="bytes")}
@@ -179,7 +180,7 @@ def download(label: str, make: Any, name: str, mime: str) -> None:
 
 
 def curves_as_csv(path: Path) -> str:
-    """All points of a history."""
+    """All rows of a history."""
     text = io.StringIO(newline="")
     write_curves(path, text)
     return text.getvalue()

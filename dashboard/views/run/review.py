@@ -1,4 +1,4 @@
-"""The Review tab of the Run page: verdict, notes, tags, and the history of who said what."""
+"""The Review tab of the Run page: review state, notes, tags, comments and the history of changes."""
 
 from typing import Any, Final
 
@@ -9,7 +9,7 @@ from core.review.runs import MAX_CHARACTERS, annotate, read_changes
 from core.runs.records import Run
 from core.runs.selection import best_run
 from dashboard.state import cache
-from dashboard.state.visitor import who as who
+from dashboard.state.visitor import who
 from dashboard.ui.format import Colour, ago, escape, exact
 from dashboard.ui.notes import edit_text
 
@@ -29,7 +29,7 @@ REVIEW_BUTTONS: Final = {
     "in review": "Start review",
     "approved": "Approve",
     "rejected": "Reject",
-    "unreviewed": "Take back",
+    "unreviewed": "Reset to unreviewed",
 }
 HISTORY_LENGTH: Final = 100
 
@@ -40,7 +40,7 @@ def review_tab(run: Run) -> None:
     with left:
         name = who()
         if not name:
-            st.caption("Say who you are, and the buttons work.")
+            st.caption("Enter your name to enable these actions.")
         review_buttons(run, name)
         edit_text(run, name, "name")
         edit_text(run, name, "notes")
@@ -50,7 +50,7 @@ def review_tab(run: Run) -> None:
 
 
 def annotate_run(run: Run, by: str, **arguments: Any) -> bool:
-    """Write something down; False, with a sentence for the next drawing, if it was not."""
+    """Record a change; False, with a sentence for the rerun, if it was refused."""
     try:
         annotate(run.paths, by, **arguments)
     except FerError as error:
@@ -60,16 +60,16 @@ def annotate_run(run: Run, by: str, **arguments: Any) -> bool:
 
 
 def review_buttons(run: Run, name: str) -> None:
-    """The review state, and the steps to another one."""
+    """The review state, and the buttons to change it."""
     state = run.meta.review
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.badge(state, icon=ICONS[state], color=REVIEW_COLOURS[state])
+        st.badge(state.capitalize(), icon=ICONS[state], color=REVIEW_COLOURS[state])
         if run.meta.reviewer:
             st.caption(f"by {escape(run.meta.reviewer)}")
     if refused := st.session_state.pop(f"refused-{run.id}", None):
         st.warning(escape(refused), icon=":material/group:")
     with st.container(horizontal=True):
-        for other, label in REVIEW_BUTTONS.items():  # all of them, so that none moves to where another was
+        for other, label in REVIEW_BUTTONS.items():  # all of them, so that none moves
             st.button(
                 label,
                 icon=ICONS[other],
@@ -82,21 +82,21 @@ def review_buttons(run: Run, name: str) -> None:
         chosen = best_run(cache.runs(run.paths.root))
         if chosen and chosen.id != run.id:
             st.caption(
-                f"Approved, and so is {escape(chosen.name)}: predictions use that one by default, since it is better "
-                "on validation."
+                f"Approved. {escape(chosen.name)} is also approved and has higher validation accuracy, so it's the "
+                "default."
             )
         else:
-            st.caption("Approved: predictions use this run by default.")
+            st.caption("Approved. Default model for predictions.")
 
 
 def set_review(run: Run, name: str, state: str) -> None:
-    """Change the review state, unless somebody else has since this page was drawn."""
+    """Change the review state, unless someone else has since this page was drawn."""
     annotate_run(run, name, changes={"review": state}, seen={"review": run.meta.review})
 
 
 def edit_tags(run: Run, name: str) -> None:
-    """Words to find the run by; adding and taking away never gets into anybody's way."""
-    # The key follows the tags: when somebody else has changed them, the box starts from theirs.
+    """Tags; each change adds or removes single ones, so that concurrent changes do not conflict."""
+    # The key follows the tags: when someone else has changed them, the box starts from theirs.
     key = f"tags-{run.id}-{'|'.join(run.meta.tags)}"
 
     def change() -> None:
@@ -109,20 +109,20 @@ def edit_tags(run: Run, name: str) -> None:
         run.meta.tags,
         key=key,
         accept_new_options=True,
-        placeholder="type a word and press Enter",
+        placeholder="Add a tag",
         disabled=not name,
         on_change=change,
     )
 
 
 def review_history(run: Run, name: str) -> None:
-    """Who said what and when, the newest first, and a line to add."""
+    """The changes and comments, newest first, and a box for a new comment."""
     st.markdown("**History**")
     with st.form(f"comment-{run.id}", clear_on_submit=True, border=False):
         comment = st.text_area(
-            "Say something", height=80, max_chars=MAX_CHARACTERS["comment"], key=f"comment-text-{run.id}"
+            "Add a comment", height=80, max_chars=MAX_CHARACTERS["comment"], key=f"comment-text-{run.id}"
         )
-        if st.form_submit_button("Say it", icon=":material/send:", disabled=not name) and comment.strip():
+        if st.form_submit_button("Comment", icon=":material/send:", disabled=not name) and comment.strip():
             annotate_run(run, name, comment=comment)
             st.rerun(scope="app")
     changes = read_changes(run.paths)
@@ -133,4 +133,4 @@ def review_history(run: Run, name: str) -> None:
     started = f" by {escape(run.meta.author)}" if run.meta.author else ""
     st.caption(f"Started{started} {ago(run.status.created_at)}", help=exact(run.status.created_at))
     if len(changes) > HISTORY_LENGTH:
-        st.caption(f"{len(changes) - HISTORY_LENGTH} older ones are in {run.paths.changes.name}.")
+        st.caption(f"{len(changes) - HISTORY_LENGTH} older entries in {run.paths.changes.name}.")

@@ -1,4 +1,4 @@
-"""What can be done with the runs that are ticked on the Runs page."""
+"""What can be done with the runs that are selected on the Runs page."""
 
 import csv
 import io
@@ -22,26 +22,26 @@ REFUSED = "runs-refused"
 
 
 def actions_bar(selected: list[Run], shown: list[Run]) -> None:
-    """What stands above the table, always on one line: a table that moved under the mouse would be ticked wrongly."""
+    """The bar above the table, always on one line: in a table that moves, a click would select the wrong row."""
     ids = [run.id for run in selected]
     with st.container(horizontal=True, vertical_alignment="center"):
         label = f"Compare {len(ids)}" if ids else "Compare"
         if st.button(label, icon=":material/compare_arrows:", disabled=len(ids) < 2, key="compare"):
             go_to(COMPARE_PAGE, runs=",".join(ids))
         st.download_button(
-            f"CSV of {len(selected or shown):,}",
+            f"Export CSV ({len(selected or shown):,})",
             lambda: runs_as_csv(selected or shown),
             "runs.csv",
             "text/csv",
             icon=":material/download:",
             on_click="ignore",
-            help="All figures and settings, of the ticked runs or else of all that fit the filters",
+            help="Export metrics and settings of the selected (or all filtered) runs",
         )
-        st.caption("Tick rows to compare, tag, star, archive or delete runs.", width="content")
+        st.caption("Select runs to compare, tag, star, archive or delete.", width="content")
 
 
 def change(selected: list[Run], shown: list[Run]) -> None:
-    """What changes the ticked runs; stands below the table."""
+    """The buttons that change the selected runs, below the table."""
     if selected:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             buttons(selected, shown)
@@ -52,18 +52,18 @@ def change(selected: list[Run], shown: list[Run]) -> None:
 def buttons(selected: list[Run], shown: list[Run]) -> None:
     """Star, tags, name and notes, archive, delete, and who does it."""
     name = visitor.who(ask=False)
-    off: dict[str, Any] = {"disabled": not name, "help": None if name else "Say who you are first"}
+    off: dict[str, Any] = {"disabled": not name, "help": None if name else "Enter your name first"}
     starred = all(run.meta.starred for run in selected)
-    if st.button("Take star away" if starred else "Star", icon=":material/star:", key="star", **off):
+    if st.button("Unstar" if starred else "Star", icon=":material/star:", key="star", **off):
         annotate_each(selected, name, changes={"starred": not starred})
     with st.popover("Tags", icon=":material/sell:", **off):
         tag_dialog(selected, shown, name)
     if len(selected) == 1:
-        with st.popover("Name, notes", icon=":material/edit:", **off):
+        with st.popover("Name and notes", icon=":material/edit:", **off):
             edit_text(selected[0], name, "name")
             edit_text(selected[0], name, "notes")
     archived = all(run.meta.archived for run in selected)
-    if st.button("Show again" if archived else "Archive", icon=":material/archive:", key="archive", **off):
+    if st.button("Unarchive" if archived else "Archive", icon=":material/archive:", key="archive", **off):
         annotate_each(selected, name, changes={"archived": not archived})
     with st.popover("Delete", icon=":material/delete:"):
         delete(selected)
@@ -71,37 +71,41 @@ def buttons(selected: list[Run], shown: list[Run]) -> None:
 
 
 def tag_dialog(selected: list[Run], shown: list[Run], name: str) -> None:
-    """Words to add to all ticked runs, and to take away from them."""
+    """Tags to add to all selected runs, and to remove from them."""
     known = sorted({tag for run in shown for tag in run.meta.tags})
-    add = st.multiselect("Add", known, key="tags-add", accept_new_options=True, placeholder="choose or type a word")
+    add = st.multiselect("Add", known, key="tags-add", accept_new_options=True, placeholder="Add or create a tag")
     present = sorted({tag for run in selected for tag in run.meta.tags})
-    remove = st.multiselect("Take away", present, key="tags-remove", placeholder="any") if present else []
-    if st.button("Change tags", type="primary", key="tags-change", disabled=not (add or remove)):
+    remove = st.multiselect("Remove", present, key="tags-remove", placeholder="Any") if present else []
+    if st.button("Apply", type="primary", key="tags-change", disabled=not (add or remove)):
         annotate_each(selected, name, tag=add, untag=remove)
 
 
 def delete(selected: list[Run]) -> None:
-    """Names what is lost, and does it."""
-    live = sum(run.state.is_live for run in selected)
-    if live:
-        st.write(f"{live} of these {'waits or trains: stop it' if live == 1 else 'wait or train: stop them'} first.")
+    """Says what is deleted, and deletes it."""
+    if any(run.state.is_live for run in selected):
+        st.write("Stop running or queued runs before deleting.")
         return
-    st.write("Gone for good:")
+    st.write("This will permanently delete:")
     with st.container(height=min(60 * len(selected) + 20, 320), border=False):
         for run in selected:
             st.text(f"{run.name}: {what_is_lost(run)}")
     off = not may_delete(selected)
-    if st.button(f"Delete {len(selected)} for good", type="primary", key="delete", disabled=off):
+    if st.button(
+        f"Delete {len(selected)} run{'' if len(selected) == 1 else 's'} permanently",
+        type="primary",
+        key="delete",
+        disabled=off,
+    ):
         each(selected, lambda run: delete_run(run.paths.root, run.id, shipped=True))
 
 
 def annotate_each(selected: Sequence[Run], name: str, **what: Any) -> None:
-    """The same about each of these runs."""
+    """Make the same change to each of these runs."""
     each(selected, lambda run: annotate(run.paths, name, **what))
 
 
 def each(runs: Sequence[Run], act: Callable[[Run], object]) -> None:
-    """Do something to each run; one that refuses is told after the next drawing, and the others go on."""
+    """Do something to each run; a refusal is shown after the rerun, and does not keep the others back."""
     refused = []
     for run in runs:
         try:
@@ -113,7 +117,7 @@ def each(runs: Sequence[Run], act: Callable[[Run], object]) -> None:
 
 
 def runs_as_csv(runs: list[Run]) -> str:
-    """All figures and settings of these runs."""
+    """Metrics and settings of these runs."""
     rows, text = as_rows(runs), io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()

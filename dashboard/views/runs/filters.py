@@ -1,6 +1,6 @@
 """What the Runs page is asked to show: filters, order and columns, each kept in the address."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,16 +9,17 @@ import streamlit as st
 from core.review.runs import REVIEW_STATES
 from core.runs.records import Run, RunState
 from core.runs.selection import RUN_ORDERS, RunFilter
+from dashboard.ui.runs import LOOKS
 
 COLUMNS: Final = {
     "star": "Star",
     "state": "State",
     "name": "Name",
-    "validation": "Validation (best)",
-    "test": "Test",
-    "unseen": "Test, unseen images",
-    "loss": "Loss",
-    "curve": "Curve",
+    "validation": "Val. accuracy (best)",
+    "test": "Test accuracy",
+    "unseen": "Test acc. (no train duplicates)",
+    "loss": "Val. loss",
+    "curve": "Val. accuracy (sparkline)",
     "epochs": "Epochs",
     "duration": "Duration",
     "created": "Created",
@@ -28,7 +29,7 @@ COLUMNS: Final = {
     "tags": "Tags",
     "error": "Error",
 }
-"""Column to its name, in the order of the table."""
+"""Column to its label, in the order of the table."""
 USUAL_COLUMNS: Final = [column for column in COLUMNS if column not in ("epochs", "created")]
 
 
@@ -42,12 +43,11 @@ class View:
 
 
 def view(runs: Sequence[Run]) -> View:
-    """Search, order and columns; below them the filters, each with what there is: one that would offer nothing is left
-    out."""
+    """Search, order and columns; below them the filters, each with its existing values: one without any is left out."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         text = st.text_input(
             "Search",
-            placeholder="Search name, id, author, notes, error",
+            placeholder="Search by name, ID, author, notes or error",
             icon=":material/search:",
             key="q",
             bind="query-params",
@@ -77,19 +77,34 @@ def view(runs: Sequence[Run]) -> View:
             archived = st.toggle("Show archived runs", key="archived", bind="query-params")
     with st.grid(4, min_column_width=130):
         states = filter_choice(
-            "State", "state", [state for state in RunState if any(run.state is state for run in runs)]
+            "State", "state", [state for state in RunState if any(run.state is state for run in runs)], state_label
         )
         tags = filter_choice("Tag", "tag", sorted({tag for run in runs for tag in run.meta.tags}))
         authors = filter_choice("Author", "author", sorted({run.meta.author for run in runs} - {""}))
         present = {run.meta.review for run in runs}
-        reviews = filter_choice("Review", "review", [review for review in REVIEW_STATES if review in present])
+        reviews = filter_choice(
+            "Review", "review", [review for review in REVIEW_STATES if review in present], str.capitalize
+        )
     wanted = RunFilter((text or "").strip(), states, tags, authors, reviews, archived)
     return View(wanted, order, [column for column in COLUMNS if column in columns])
 
 
-def filter_choice(label: str, key: str, options: Iterable[str]) -> list[str]:
-    """A filter by one property."""
-    words = [str(option) for option in options]
-    if not words:
+def state_label(state: str) -> str:
+    """The label of a run state."""
+    return LOOKS[RunState(state)].label
+
+
+def filter_choice(label: str, key: str, options: Iterable[str], label_of: Callable[[str], str] = str) -> list[str]:
+    """A filter by one property; `label_of` gives the label of an option."""
+    values = [str(option) for option in options]
+    if not values:
         return []
-    return st.multiselect(label, words, key=key, bind="query-params", placeholder=label, label_visibility="collapsed")
+    return st.multiselect(
+        label,
+        values,
+        format_func=label_of,
+        key=key,
+        bind="query-params",
+        placeholder=label,
+        label_visibility="collapsed",
+    )

@@ -1,4 +1,4 @@
-"""Runs: all of them in one table. What it shows stands in the address."""
+"""Runs: all of them in one table. Its filters, order and columns are in the address."""
 
 import streamlit as st
 
@@ -9,8 +9,7 @@ from dashboard.state.roots import runs_root
 from dashboard.ui import pagination
 from dashboard.ui.page import TRAIN_PAGE, draw_live, empty_state, go_to, page_title
 from dashboard.ui.runs import run_table
-from dashboard.views.runs import actions as runs_actions
-from dashboard.views.runs import filters
+from dashboard.views.runs import actions, filters
 
 TABLE_POLL_SECONDS = 2
 ROWS = 50  # per page: the curves of these runs are read, no others
@@ -24,7 +23,7 @@ def main() -> None:
     if not runs:
         empty_state(
             "No runs yet",
-            "Every training run will be a row here: its state, its scores, how long it took.",
+            "Your training runs will be listed here.",
             TRAIN_PAGE,
             "Start your first run",
             ":material/play_arrow:",
@@ -40,40 +39,40 @@ def any_live(runs: list[Run]) -> bool:
 
 
 def table(view: filters.View, watched: bool) -> None:
-    """The runs that the filters leave; drawn again by itself for as long as one is `watched`."""
+    """The runs that match the filters; redrawn by itself for as long as one is `watched`."""
     runs = cache.runs(runs_root())
     if watched != any_live(runs):
-        st.rerun()  # the last one has ended, or one has begun: one more drawing of the page ends or begins the polling
+        st.rerun()  # the last one has ended, or one has begun: redrawing the page ends or begins the polling
     shown = select_runs(runs, view.wanted, view.order)
-    actions = st.container()
+    bar = st.container()
     if not shown:
-        st.info("No run matches: change the search or the filters.", icon=":material/filter_alt_off:")
+        st.info("No matching runs. Adjust your search or filters.", icon=":material/filter_alt_off:")
         return
     place = st.container()
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         rows = page_of(shown, view, missing(runs, shown, view))
     with place:
         selected = run_table(rows, "runs", view.columns, select=True)
-        runs_actions.change(selected, shown)
-    with actions:
-        runs_actions.actions_bar(selected, shown)
+        actions.change(selected, shown)
+    with bar:
+        actions.actions_bar(selected, shown)
 
 
 def missing(runs: list[Run], shown: list[Run], view: filters.View) -> str:
     """In words, which runs are not shown."""
     archived = 0 if view.wanted.archived else sum(run.meta.archived for run in runs)
     others = len(runs) - len(shown) - archived
-    parts = [f"{others:,} others do not fit the filters"] if others else []
-    return "; ".join(["", *parts, *([f"{archived:,} archived"] if archived else [])])
+    parts = [f"{others:,} hidden by filters"] if others else []
+    return " · ".join(["", *parts, *([f"{archived:,} archived"] if archived else [])])
 
 
 def page_of(shown: list[Run], view: filters.View, rest: str) -> list[Run]:
-    """How many there are, and the switch between pages; the runs of the chosen one."""
+    """How many there are, and the pagination; the runs of the selected page."""
     pages = -(-len(shown) // ROWS)
     place = st.container()
     page = pagination.choose_page(pages, repr((view.wanted, view.order)))
     rows = shown[(page - 1) * ROWS : page * ROWS]
-    of = f"{(page - 1) * ROWS + 1} to {(page - 1) * ROWS + len(rows)} of " if pages > 1 else ""
+    of = f"{(page - 1) * ROWS + 1}–{(page - 1) * ROWS + len(rows)} of " if pages > 1 else ""
     place.caption(f"{of}{len(shown):,} {'run' if len(shown) == 1 else 'runs'}{rest}", width="content")
     return rows
 

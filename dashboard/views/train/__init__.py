@@ -1,1 +1,1 @@
-"""Train: choose what to train, see what it will cost, start it."""
+"""Train: select a preset and a dataset, see the estimated time, start the run."""

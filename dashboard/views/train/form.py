@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 import streamlit as st
 from pydantic.fields import FieldInfo
 
-from core.config import TrainConfig, field_group
+from core.config import TrainConfig, field_group, field_label, parse_config
 from core.errors import ConfigError
 from core.jobs.inputs import missing_inputs
 from core.presets import PRESETS, Preset
@@ -17,17 +17,16 @@ from dashboard.state.roots import data_root, runs_root
 
 _INPUTS = ("dataset", "corrections")
 """Fields that name something a server may not have."""
-_LABELS = {"ema_decay": "EMA decay", "dataset": "Data set"}
 
 
 def fill(preset: Preset) -> None:
-    """Put a preset's values into the form when it was chosen just now, or at the first visit."""
+    """Put a preset's values into the form when it was just selected, or at the first visit."""
     _fill(preset.name, preset.config.model_dump(exclude={"dataset"}))
 
 
 def fill_from(run: Run, corrections: str | None = None) -> None:
-    """Put a run's settings into the form when its clone was asked for just now, with another list of corrections if one
-    is given."""
+    """Put a run's settings into the form when it was just opened for cloning, with another correction set if one is
+    given."""
     if run.config:
         other = {} if corrections is None else {"corrections": corrections}
         _fill(f"{run.id} {corrections}", run.config.model_dump() | other)
@@ -39,18 +38,19 @@ def chosen_dataset(datasets: Sequence[str]) -> str | None:
     return chosen if chosen in datasets else None
 
 
-def complete(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The values of the form, none of them left open.
+def chosen_config(values: Mapping[str, Any]) -> TrainConfig:
+    """The settings that the values of the form come to.
 
     Raises:
-        ConfigError: a dataset or list that was to stand here is not on this server, and nobody has chosen another yet.
+        ConfigError: a value is not allowed, or a dataset or list that was to stand here is not on this server, and
+            nobody has chosen another yet.
     """
     if None not in values.values():
-        return values
+        return parse_config(values)
     chosen = {name: values.get(name, "") for name in _INPUTS}
     wanted = {name: _wanted(name) if value is None else value for name, value in chosen.items()}
     missing = missing_inputs(runs_root(), data_root(), **wanted)
-    advice = {"dataset": "choose another", "corrections": "choose another or none"}
+    advice = {"dataset": "select another", "corrections": "select another or none"}
     raise ConfigError(" ".join(f"{clause[0].upper()}{clause[1:]}: {advice[name]}." for name, clause in missing.items()))
 
 
@@ -63,11 +63,11 @@ def _fill(source: str, values: Mapping[str, Any]) -> None:
 
 
 def config_fields(datasets: Sequence[str], corrections: Sequence[str]) -> dict[str, Any]:
-    """The form, made from the fields of `TrainConfig`; what stands in it.
+    """The form, made from the fields of `TrainConfig`; its values.
 
     Args:
-        datasets: names to choose from.
-        corrections: names of lists of corrections; without any, there is nothing to choose.
+        datasets: names to select from.
+        corrections: names of correction sets; without any, the field is left out.
     """
     choices = {"dataset": datasets, "corrections": ["", *corrections]}
     asked = corrections or st.session_state.get(_key("corrections"), "") != ""
@@ -86,7 +86,7 @@ def config_fields(datasets: Sequence[str], corrections: Sequence[str]) -> dict[s
 
 def widget(name: str, field: FieldInfo, options: Sequence[str] | None = None) -> Any:
     """The input of one field: its kind from the type, its limits from the metadata, its help from the description."""
-    label, key = _LABELS.get(name, name.replace("_", " ").capitalize()), _key(name)
+    label, key = field_label(name), _key(name)
     common: dict[str, Any] = {"key": key, "help": field.description, "persist_state": "session"}
     if get_origin(field.annotation) is Literal:
         options = get_args(field.annotation)
@@ -96,8 +96,8 @@ def widget(name: str, field: FieldInfo, options: Sequence[str] | None = None) ->
             label,
             options,
             index=None if _leave_open(name, options) else 0,
-            placeholder="Choose",
-            format_func=lambda option: option or "none",
+            placeholder="Select",
+            format_func=lambda option: option or "None",
             **common,
         )
     if field.annotation is bool:

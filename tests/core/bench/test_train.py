@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.bench import train as bench
+from core.bench import train
 from core.data.dataset import Split
 from core.presets import make_config
 from core.training.compute import Compute
@@ -48,8 +48,8 @@ class Queueing:
 def device(monkeypatch: pytest.MonkeyPatch) -> Queueing:
     device = Queueing()
     monkeypatch.setattr(torch.cuda, "synchronize", device.synchronize)
-    monkeypatch.setattr(bench.time, "monotonic", lambda: device.now)
-    monkeypatch.setattr(bench, "choose_compute", lambda _: Compute(CUDA, True, 1))
+    monkeypatch.setattr(train.time, "monotonic", lambda: device.now)
+    monkeypatch.setattr(train, "choose_compute", lambda _: Compute(CUDA, True, 1))
     return device
 
 
@@ -65,7 +65,7 @@ def test_the_peak_is_that_of_the_products_and_not_of_starting_them(
     monkeypatch.setattr(torch, "randn", lambda *size, **_: randn(*size, device="meta"))
     monkeypatch.setattr(torch, "mm", multiply)
     monkeypatch.setattr(torch.Tensor, "__matmul__", multiply)
-    assert 0.98 * PEAK < bench.matmul_peak(CUDA, torch.bfloat16) <= PEAK
+    assert 0.98 * PEAK < train.matmul_peak(CUDA, torch.bfloat16) <= PEAK
 
 
 def test_the_engine_is_timed_to_the_end_of_its_steps(
@@ -73,14 +73,14 @@ def test_the_engine_is_timed_to_the_end_of_its_steps(
 ) -> None:
     config = make_config("best", {"dataset": "demo"})
 
-    def train(*arguments: Any) -> None:
+    def endless_training(*arguments: Any) -> None:
         stop_asked: Callable[[], bool] = arguments[-1]
         while not stop_asked():
             device.start(0.01, "step", first=5.0)
         raise Stopped
 
-    monkeypatch.setattr(bench, "train", train)
-    rate = bench._engine(tmp_path, config, tmp_path, steps=8)
+    monkeypatch.setattr(train, "train", endless_training)
+    rate = train._engine(tmp_path, config, tmp_path, steps=8)
     assert rate == pytest.approx(config.batch_size / 0.01, rel=0.01)
 
 
@@ -90,21 +90,21 @@ def test_validation_is_timed_to_its_end_and_without_its_first_batches(
     images = np.zeros((1000, 48, 48), dtype=np.uint8)
 
     def class_probabilities(_: Any, images: torch.Tensor, **__: Any) -> torch.Tensor:
-        for batch in images.split(bench.BATCH):
+        for batch in images.split(train.BATCH):
             device.start(len(batch) / 50_000, len(batch), first=1.0)
         return images
 
-    monkeypatch.setattr(bench, "class_probabilities", class_probabilities)
-    monkeypatch.setattr(bench, "load_split", lambda *_: Split("validation", images, images[:, 0, 0], images[:, 0, 0]))
-    monkeypatch.setattr(bench, "to_device", lambda model, _: model)
-    monkeypatch.setattr(bench, "tensor_on", lambda array, _: torch.tensor(array))
-    rate = bench._validation(make_config("best", {"dataset": "demo"}), tmp_path)
+    monkeypatch.setattr(train, "class_probabilities", class_probabilities)
+    monkeypatch.setattr(train, "load_split", lambda *_: Split("validation", images, images[:, 0, 0], images[:, 0, 0]))
+    monkeypatch.setattr(train, "to_device", lambda model, _: model)
+    monkeypatch.setattr(train, "tensor_on", lambda array, _: torch.tensor(array))
+    rate = train._validation(make_config("best", {"dataset": "demo"}), tmp_path)
     assert rate == pytest.approx(50_000, rel=0.01)
 
 
 def test_on_a_cpu_the_benchmark_really_trains(tmp_path: Path, demo_root: Path) -> None:
     config = make_config("best", {"dataset": "demo", "model": "cnn-model-1", "device": "cpu", "threads": 1})
     config = config.model_copy(update={"batch_size": 16})
-    assert bench._engine(tmp_path, config, demo_root, steps=3) > 0
-    assert bench._bare_step(config, 2) > 0
-    assert bench._validation(config, demo_root) > 0
+    assert train._engine(tmp_path, config, demo_root, steps=3) > 0
+    assert train._bare_step(config, 2) > 0
+    assert train._validation(config, demo_root) > 0

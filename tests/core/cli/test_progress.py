@@ -13,7 +13,7 @@ from tests.conftest import PROJECT_ROOT
 
 SCRIPT = """
 import json, sys
-from core.cli.options.progress import ProgressBar
+from core.cli.progress import ProgressBar
 
 with ProgressBar(beside_results="beside" in sys.argv) as bar:
     bar.update("starting")

@@ -12,12 +12,17 @@ from typer.testing import CliRunner
 
 from core.__main__ import app
 from core.cli.runs import runs_delete
-from core.review.corrections import make_corrections, save_corrections
+from core.config import TrainConfig
+from core.files import write_json
+from core.review.corrections import save_corrections
+from core.review.draft import make_corrections
 from core.review.images import add_label_reviews
 from core.review.runs import read_changes
+from core.runs.create import create_run, write_status
 from core.runs.delete import what_is_lost
-from core.runs.reader import list_runs, read_run
+from core.runs.reader import list_runs, read_run, read_status
 from core.runs.table import spreadsheet_safe
+from tests.core.cli.conftest import error_of
 from tests.dashboard_fixtures import FakeRun, write_run
 
 
@@ -103,7 +108,7 @@ def test_the_csv_has_figures_settings_and_no_formulas(runs_root: Path, runs: lis
 
 def test_delete_asks_and_refuses_live_runs(runs_root: Path, demo_root: Path, runs: list[FakeRun]) -> None:
     waiting = write_run(runs_root, demo_root, "queued")
-    assert "is queued: stop it" in fer(runs_root, "delete", runs[0].id, waiting.id, "--yes", code=2)
+    assert "is queued. Stop it" in fer(runs_root, "delete", runs[0].id, waiting.id, "--yes", code=2)
     assert "add --yes" in fer(runs_root, "delete", runs[0].id, code=2)
     assert len(list_runs(runs_root)) == 5
     assert "the trained weights" in what_is_lost(read_run(runs_root, runs[0].id))
@@ -144,3 +149,48 @@ def test_delete_asks_twice_for_the_shipped_run(
 
     assert answer("no") == answer("yes", "yes") == "Kept.\n" and shipped.exists()
     assert answer("yes", shipped.name) == f"{shipped.name}: deleted.\n" and not shipped.exists()
+
+
+def test_runs_list_and_show_agree_with_it(trained: dict[str, Any], roots: list[str | Path]) -> None:
+    runs = roots[:2]
+    [listed] = json.loads(fer("runs", "list", *runs, "--json").stdout)
+    assert listed == trained
+    described = json.loads(fer("runs", "show", trained["id"][:20], *runs, "--json").stdout)
+    assert described == {**trained, "reproduction": None}
+    table = fer("runs", "list", *runs).stdout.splitlines()
+    assert len(table) == 2
+    assert trained["id"] in table[1]
+    assert "finished" in table[1]
+    shown = fer("runs", "show", Path(runs[1]) / trained["id"]).stdout
+    assert trained["id"] in shown
+    assert "original-test" in shown
+    assert "model=cnn-model-1" in shown
+
+
+def test_unknown_runs_are_refused_in_one_line(runs_root: Path, demo_root: Path) -> None:
+    runs = ["--runs-root", runs_root]
+    for command in ("show", "stop"):
+        assert error_of("runs", command, "nope", *runs).startswith("There is no run 'nope' under ")
+    assert error_of("runs", "show", "../x", *runs) == "'../x' is not a run id: 1 to 64 of a-z, 0-9 and -."
+    assert "There is no run" in error_of("runs", "resume", "nope", *runs, "--data-root", demo_root)
+    assert "There is no run" in error_of("evaluate", "nope", *runs, "--data-root", demo_root)
+    assert error_of("predict", "x.png", *runs) == (
+        "No trained run yet. Start one with `python -m core train --preset quick`."
+    )
+
+
+def test_a_damaged_run_is_listed_and_shown_with_its_problem(runs_root: Path) -> None:
+    good, bad = create_run(runs_root, TrainConfig()), create_run(runs_root, TrainConfig())
+    write_status(good, read_status(good).model_copy(update={"state": "finished"}))
+    write_json(good.summary, {"best": None, "evaluation": {"test": 3}})
+    bad.status.write_text("{")
+    listed = {run["id"]: run for run in json.loads(fer("runs", "list", "--runs-root", runs_root, "--json").stdout)}
+    assert listed[bad.run_id]["state"] == "damaged"
+    assert len(fer("runs", "list", "--runs-root", runs_root).stdout.splitlines()) == 3
+    assert "has no readable status.json" in fer("runs", "show", bad.run_id, "--runs-root", runs_root).stdout
+
+
+def test_no_runs_yet_says_how_to_start_one(tmp_path: Path) -> None:
+    assert "No runs yet" in fer("runs", "list", "--runs-root", tmp_path / "none").stdout
+    assert json.loads(fer("runs", "list", "--runs-root", tmp_path / "none", "--json").stdout) == []
+    assert not (tmp_path / "none").exists()

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.bench import fake_summary
+from core.bench import synthetic_records
 from core.comparison.baseline import against_baseline, seed_groups, setting_differences
 from core.errors import RunError
 from core.evaluation.predictions import write_predictions
@@ -34,7 +34,8 @@ def scored(root: Path, name: str, wrong: range, labels: np.ndarray = LABELS, **s
     ids = np.array([f"image-{i}" for i in range(IMAGES)])
     write_predictions(paths.predictions("validation"), ids, labels, probabilities)
     write_json(
-        paths.summary, fake_summary.summary([], fake_summary.evaluation({"validation": (labels, probabilities)}))
+        paths.summary,
+        synthetic_records.summary([], synthetic_records.evaluation({"validation": (labels, probabilities)})),
     )
     return read_run(root, name)
 
@@ -52,7 +53,7 @@ def test_a_better_run_is_called_better_and_its_reseeding_is_not(root: Path) -> N
     assert rows[3].words == "not significant (p = 0.45)"
 
 
-def test_several_comparisons_are_tested_more_strictly(root: Path) -> None:
+def test_several_comparisons_are_judged_more_strictly(root: Path) -> None:
     base = scored(root, "base", range(100, 200))
     close = scored(root, "close", range(109, 201), epochs=3)  # 9 against 1: p = 0.02
     alone = against_baseline([base, close], base, "validation")[1]
@@ -68,9 +69,9 @@ def test_what_cannot_be_compared_says_why(root: Path) -> None:
     other = scored(root, "other", range(10), labels=(LABELS + 1) % 7)
     waiting = read_run(root, create_run(root, make_config("quick"), run_id="waiting").run_id)
     rows = against_baseline([other, waiting], base, "validation")
-    assert "different labels" in rows[0].words
-    assert "predictions-validation.parquet doesn't exist yet" in rows[1].words and rows[1].accuracy is None
-    with pytest.raises(RunError, match="Choose from: validation, test"):
+    assert "the labels of" in rows[0].words
+    assert "There is no predictions-validation.parquet yet" in rows[1].words and rows[1].accuracy is None
+    with pytest.raises(RunError, match="Use one of validation, test"):
         against_baseline([other], base, "train")
 
 
@@ -87,7 +88,7 @@ def test_seeds_of_one_recipe_are_one_group(root: Path) -> None:
     runs.append(scored(root, "again", range(5), seed=9, epochs=1))
     (group,) = seed_groups(runs, "validation")
     assert [run.id for run in group.runs] == ["run-0", "run-1", "run-2"]
-    mean, std = group.mean_and_std or (0, 0)
-    assert (mean, std) == (pytest.approx(2 / 3), pytest.approx(1 / 6))
+    mean, spread = group.mean_and_std or (0, 0)
+    assert (mean, spread) == (pytest.approx(2 / 3), pytest.approx(1 / 6))
     assert seed_groups(runs, "test")[0].mean_and_std is None
     assert seed_groups(runs[2:], "validation") == []

@@ -121,8 +121,7 @@ def test_no_other_module_reads_archives() -> None:
     """Beside what writes zip files, and the weights, of which the directory is looked at before PyTorch reads them."""
     others = {
         "core/models/state_dict.py",
-        "core/runs/weights.py",
-        "core/exchange/export.py",
+        "core/exchange/bundle.py",
         "dashboard/views/errors/export.py",
     }
     found = {

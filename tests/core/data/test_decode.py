@@ -1,4 +1,4 @@
-"""Decoding pictures from outside: right where they are odd, refused in one sentence where they are bad."""
+"""Decoding untrusted images: correct where they are unusual, rejected with a clear message where they are bad."""
 
 import io
 import resource
@@ -39,7 +39,7 @@ def png_header(width: int, height: int) -> bytes:
 
 
 def refusal(data: bytes, name: str = "photo.jpg") -> str:
-    """The one sentence with which these bytes are refused."""
+    """The message with which these bytes are rejected."""
     with pytest.raises(ImageError) as caught:
         decode_image(data, name)
     message = str(caught.value)
@@ -199,16 +199,16 @@ def test_result_is_a_plain_picture_without_metadata() -> None:
 
 
 def test_empty_and_oversized_files() -> None:
-    assert refusal(b"") == "'photo.jpg' is empty: choose a JPEG, PNG, WebP, BMP or GIF picture."
-    message = "'photo.jpg' has more than 20 MB: save it smaller and try again."
+    assert refusal(b"") == "'photo.jpg' is empty. Use JPEG, PNG, WebP, BMP or GIF."
+    message = "'photo.jpg' is too large (max 20 MB)."
     assert refusal(encode(gradient()) + bytes(MAX_IMAGE_BYTES)) == message
 
 
 def test_a_strip_on_which_no_face_fits_is_refused() -> None:
     assert decode_image(encode(gradient().resize((500, 10))), "photo.jpg").size == (500, 10)
-    message = "'photo.jpg' is 501 by 10 pixels, too long a strip for a face: cut out the part with the face."
+    message = "'photo.jpg' has too extreme an aspect ratio (501×10). Crop it to the face."
     assert refusal(encode(gradient().resize((501, 10)))) == message
-    assert "10 by 501 pixels" in refusal(encode(gradient().resize((10, 501))))
+    assert "too extreme an aspect ratio (10×501)" in refusal(encode(gradient().resize((10, 501))))
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_a_strip_on_which_no_face_fits_is_refused() -> None:
 def test_too_many_pixels_are_refused_before_they_take_memory(size: tuple[int, int]) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     message = refusal(png_header(*size))
-    assert message == "'photo.jpg' has more than 50 megapixels: save it smaller and try again."
+    assert message == "'photo.jpg' has too many pixels (max 50 megapixels)."
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # KiB
 
 
@@ -249,7 +249,7 @@ def test_animation_with_a_huge_canvas_takes_no_memory() -> None:
     ],
 )
 def test_known_formats_are_named(data: bytes, title: str) -> None:
-    message = f"'photo.jpg' is {title}, which cannot be read here: save it as JPEG or PNG and try again."
+    message = f"'photo.jpg' is {title}, which is not supported. Use JPEG, PNG, WebP, BMP or GIF."
     assert refusal(data) == message
 
 
@@ -257,7 +257,7 @@ def test_known_formats_are_named(data: bytes, title: str) -> None:
     "data", [b"hello", b"\0" * 100, b"%!PS-Adobe", encode(gradient(), "PPM"), encode(gradient(), "TGA")]
 )
 def test_anything_else_is_told_what_is_read(data: bytes) -> None:
-    assert refusal(data) == "'photo.jpg' is not a picture that can be read: choose a JPEG, PNG, WebP, BMP or GIF file."
+    assert refusal(data) == "'photo.jpg' is not a supported image. Use JPEG, PNG, WebP, BMP or GIF."
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP"])
@@ -275,7 +275,7 @@ def test_a_file_cut_short_is_refused_or_complete(kind: str) -> None:
         else:
             np.testing.assert_array_equal(np.asarray(decoded), pixels)
     assert refused > 0.9 * len(whole)
-    assert "is damaged or incomplete" in refusal(whole[: len(whole) // 2])
+    assert "is corrupt or incomplete" in refusal(whole[: len(whole) // 2])
 
 
 def test_global_settings_of_pillow_are_not_changed() -> None:
@@ -350,34 +350,6 @@ def test_mutated_pictures_raise_nothing_else(
     decode_or_refuse(bytes(mutated))
 
 
-@fuzzing
-@given(st.text(max_size=200))
-def test_any_name_is_made_safe(name: str) -> None:
-    shown = display_name(name)
-    assert 0 < len(shown) <= 60
-    assert shown.isprintable() or " " in shown
-    assert not set("/\\\n\r\t\x1b\u202e") & set(shown)
-    decode_or_refuse(b"x", name)
-
-
-@pytest.mark.parametrize(
-    ("name", "shown"),
-    [
-        ("photo.jpg", "photo.jpg"),
-        ("../../etc/passwd", "passwd"),
-        ("C:\\Users\\me\\a b.png", "a b.png"),
-        ("a\nb\x1b[31m.png", "a b [31m.png"),
-        ("\u202egpj.exe", "gpj.exe"),
-        ("", "image"),
-        ("///", "image"),
-        ("Größe 顔.jpg", "Größe 顔.jpg"),
-        ("x" * 100 + ".jpeg", "x" * 45 + "..." + "xxxxxxx.jpeg"),
-    ],
-)
-def test_display_name(name: str, shown: str) -> None:
-    assert display_name(name) == shown
-
-
 # --- what the network sees
 
 
@@ -391,7 +363,8 @@ def test_a_gray_face_of_48_pixels_is_not_changed() -> None:
 @pytest.mark.parametrize("size", [(48, 48), (200, 130), (20, 31), (1, 1), (3, 4000), (640, 480)])
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_faces_are_made_as_torchvision_makes_them(size: tuple[int, int], mode: str) -> None:
-    transforms = pytest.importorskip("torchvision.transforms")
+    from torchvision import transforms
+
     pixels = np.random.default_rng(1).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     image = Image.fromarray(pixels).convert(mode)
     theirs = transforms.Compose([transforms.Grayscale(), transforms.Resize((48, 48))])(image)
@@ -401,3 +374,13 @@ def test_faces_are_made_as_torchvision_makes_them(size: tuple[int, int], mode: s
 def test_limits_are_stated_in_the_messages() -> None:
     assert decode.MAX_IMAGE_BYTES == 20_000_000
     assert decode.MAX_PIXELS == 50_000_000
+
+
+@fuzzing
+@given(st.text(max_size=200))
+def test_any_name_is_made_safe(name: str) -> None:
+    shown = display_name(name)
+    assert 0 < len(shown) <= 60
+    assert shown.isprintable() or " " in shown
+    assert not set("/\\\n\r\t\x1b\u202e") & set(shown)
+    decode_or_refuse(b"x", name)

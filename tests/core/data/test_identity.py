@@ -8,16 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from core.__main__ import app
 from core.comparison.baseline import against_baseline, seed_groups
-from core.comparison.reproduction import ReproductionOutcome, assess_reproduction, check_reproducible, compare_origins
+from core.comparison.origins import compare_origins
+from core.comparison.reproduction import ReproductionOutcome, assess_reproduction, check_reproducible
 from core.config import TrainConfig
 from core.data import dataset
 from core.data.dataset import DatasetInfo, load_split, read_identity, read_info, write_dataset
 from core.data.identity import DataIdentity, same_images
 from core.errors import RunError
 from core.files import read_json, write_json
-from core.review.corrections import Correction, Corrections, check_fits, make_corrections, same_data
+from core.jobs.inputs import missing_inputs
+from core.review.corrections import Correction, Corrections, check_fits, save_corrections
+from core.review.draft import make_corrections, same_data
 from core.review.images import add_label_reviews
 from core.review.suspects import find_suspects
 from core.runs.reader import read_run
@@ -27,6 +32,8 @@ from core.training.checkpoint import TrainingProgress, load_checkpoint, save_che
 from core.training.compute import choose_compute
 from core.training.final_report import score_train
 from core.training.train_data import load_data
+from dashboard.ui import fixed_broken
+from dashboard.ui.faces import images_of
 from dashboard.views.errors.shown import shown_of
 from tests.core.training.test_loop import TINY
 from tests.dashboard_fixtures import write_run
@@ -49,6 +56,16 @@ def renamed(data_root: Path) -> DatasetInfo:
     return write_dataset(data_root, "demo", title="Demo", kind="drawn", source="demo.csv", splits=splits)
 
 
+def dealt_anew(data_root: Path) -> None:
+    """Import the demo set again with the same names on other images of the same class."""
+    splits = {}
+    for name in SPLITS:
+        split = load_split(data_root, "demo", name)
+        order = np.concatenate([np.roll(np.flatnonzero(split.labels == label), 1) for label in range(7)])
+        splits[name] = np.array(split.images)[order], np.array(split.labels), np.array(split.ids)
+    write_dataset(data_root, "demo", title="Demo", kind="drawn", source="x", splits=splits)
+
+
 def as_imported_before(data_root: Path) -> None:
     """Take from `dataset.json` what older versions did not write."""
     path = data_root / "demo" / "dataset.json"
@@ -62,9 +79,10 @@ def finished_run(runs_root: Path, data_root: Path, name: str, *, recorded: bool 
     paths = write_run(runs_root, data_root, "finished", name=name, seed=len(name)).paths
     paths.weights.unlink()  # not real ones
     if not recorded:
-        summary = read_json(paths.summary)
-        del summary["dataset_ordered_fingerprint"]
+        summary, environment = read_json(paths.summary), read_json(paths.environment)
+        del summary["dataset_ordered_fingerprint"], environment["dataset"]["ordered_fingerprint"]
         write_json(paths.summary, summary)
+        write_json(paths.environment, environment)
     return read_run(runs_root, paths.run_id)
 
 
@@ -174,10 +192,10 @@ def test_a_list_of_corrections_fits_no_renamed_images(runs_root: Path, data_root
     named = Corrections.model_validate(
         listed.model_dump() | {"entries": (Correction.model_validate(entry),), "fingerprint": ""}
     )
-    with pytest.raises(RunError, match="made on different data"):
+    with pytest.raises(RunError, match="made for "):
         check_fits(named, data_root, "demo")
     config = TrainConfig(**TINY)
-    with pytest.raises(RunError, match="made on different data"):
+    with pytest.raises(RunError, match="made for "):
         load_data(config, data_root, choose_compute(config), named)
     second = finished_run(runs_root, data_root, "second")
     with pytest.raises(RunError, match="different data"):
@@ -191,10 +209,10 @@ def test_predictions_that_would_name_other_images_are_not_kept_with_a_run(runs_r
     with pytest.raises(
         RunError, match="There is no fer2013_model_2"
     ):  # the fake run has none; its data are the right ones
-        score_train(run.paths, config, data_root, choose_compute(config))
+        score_train(run.paths, config, run.data, data_root, choose_compute(config))
     renamed(data_root)
     with pytest.raises(RunError, match="is not, image for image, the one that run"):
-        score_train(run.paths, config, data_root, choose_compute(config))
+        score_train(run.paths, config, run.data, data_root, choose_compute(config))
     assert not run.paths.has_predictions("train")
 
 
@@ -206,21 +224,55 @@ def test_images_are_shown_with_the_run_that_was_trained_on_them(
     run = finished_run(runs_root, data_root, "first")
     before = shown_of(run, "validation")
     assert before is not None and before.info is not None
-    splits = {}
-    for name in SPLITS:
-        split = load_split(data_root, "demo", name)
-        order = np.concatenate([np.roll(np.flatnonzero(split.labels == label), 1) for label in range(7)])
-        splits[name] = np.array(split.images)[order], np.array(split.labels), np.array(split.ids)
-    write_dataset(data_root, "demo", title="Demo", kind="drawn", source="x", splits=splits)
+    assert images_of(run, "validation", len(before.table)) is not None
+    dealt_anew(data_root)
     after = shown_of(run, "validation")
     assert after is not None and after.info is None and len(after.table) == len(before.table)
+    assert images_of(run, "validation", len(before.table)) is None
+
+
+def test_predictions_are_not_matched_where_a_name_stands_for_another_image(
+    runs_root: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names and labels agree: only the recorded identities tell that the pictures do not."""
+    first = finished_run(runs_root, data_root, "first")
+    dealt_anew(data_root)
+    second = finished_run(runs_root, data_root, "second")
+    said = "the same images under other names or in another order"
+    row = against_baseline([first, second], first, "validation")[1]
+    assert row.comparison is None and said in row.words
+    assert assess_reproduction(first, second, []).outcome is ReproductionOutcome.NOT_COMPARABLE
+    arguments = ["runs", "changes", second.id, "--against", first.id, "--runs-root", str(runs_root)]
+    assert said in str(CliRunner().invoke(app, arguments).exception)
+    with pytest.raises(RunError, match=said):
+        fixed_broken.changes(first, second, "validation")
+    offered: list[Run] = []
+    monkeypatch.setattr(fixed_broken, "choose_run", lambda runs, **_: offered.extend(runs) or second)
+    monkeypatch.setattr(fixed_broken, "changes", lambda *_: None)
+    third = finished_run(runs_root, data_root, "the third")
+    fixed_broken.against_another(third, "validation", [first, second, third])
+    assert offered == [second]
+
+
+def test_a_correction_set_for_renamed_images_is_no_input_for_a_run(runs_root: Path, data_root: Path) -> None:
+    """Also where the data set was imported by a version that recorded one fingerprint."""
+    first = finished_run(runs_root, data_root, "first")
+    image = str(load_split(data_root, "demo", "train").ids[0])
+    add_label_reviews(first.paths, "Ada", "train", [image], "ambiguous")
+    save_corrections(runs_root, make_corrections("list", [first]).corrections)
+    assert missing_inputs(runs_root, data_root, "demo", "list") == {}
+    dealt_anew(data_root)
+    for change in (lambda _: None, as_imported_before):
+        change(data_root)
+        said = missing_inputs(runs_root, data_root, "demo", "list")
+        assert list(said) == ["corrections"] and "was made on other data than 'demo'" in said["corrections"]
 
 
 def test_pages_see_the_names_of_a_new_import_at_once(data_root: Path) -> None:
     from dashboard.state import cache
 
     def ids() -> list[str]:
-        return cache.split(data_root, "demo", "train", read_info(data_root, "demo").edition).ids.tolist()
+        return cache.split(read_info(data_root, "demo").ref(data_root), "train").ids.tolist()
 
     before = ids()
     renamed(data_root)

@@ -157,7 +157,7 @@ def test_what_somebody_has_planted_is_not_followed_and_hinders_nobody(
     for slot in ("gpu-0", "gpu-1", "gpu-2"):
         with hold_slot(slot, 5):
             assert not slot_in_use(slot) or slot == "gpu-1"
-        assert f"fer-dashboard-{slot}.lock cannot be locked" in caplog.text
+        assert f"fer-dashboard-{slot}.lock can't be locked" in caplog.text
     assert time.monotonic() - begun < 5
     assert not precious.exists()
 

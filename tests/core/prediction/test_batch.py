@@ -1,4 +1,4 @@
-"""Any number of pictures, in their order, in constant memory; and the whole test split through the upload path."""
+"""Any number of images, in their order, in constant memory; and the whole test split through the upload path."""
 
 import io
 import json
@@ -20,9 +20,9 @@ from core.evaluation.predictions import probabilities_of, read_predictions
 from core.labels import LABELS
 from core.models.cnn import build_model
 from core.prediction import Predictor
-from core.prediction.batch import CSV_COLUMNS, frame_picture, predict_pictures, prediction_rows
-from core.prediction.pictures import Picture, pictures_at
-from core.prediction.predictor import Taken, frame
+from core.prediction.batch import CSV_COLUMNS, predict_images, prediction_rows, read_and_crop
+from core.prediction.pictures import ImageFile, images_at
+from core.prediction.predictor import Detection, crop_faces
 from core.runs.paths import RunPaths
 from tests.conftest import PROJECT_ROOT
 
@@ -45,27 +45,27 @@ def crops(count: int) -> np.ndarray:
 
 def test_order_is_kept_and_a_broken_one_in_the_middle_stops_nothing(predictor: Predictor) -> None:
     images = crops(70)
-    pictures = [Picture(f"{n}.png", lambda n=n: png(images[n])) for n in range(70)]
-    pictures[40] = Picture("40.png", lambda: b"no picture")
-    photos = list(predict_pictures(predictor, pictures))
+    pictures = [ImageFile(f"{n}.png", lambda n=n: png(images[n])) for n in range(70)]
+    pictures[40] = ImageFile("40.png", lambda: b"not an image")
+    photos = list(predict_images(predictor, pictures))
     assert [photo.name for photo in photos] == [f"{n}.png" for n in range(70)]
-    assert photos[40].faces == [] and photos[40].taken is None
+    assert photos[40].faces == [] and photos[40].detection is None
     assert [photo.name for photo in photos if photo.problem] == ["40.png"]
-    assert photos[40].problem.startswith("'40.png' is not a picture")
+    assert photos[40].problem.startswith("'40.png' is not a supported image")
     raw = predictor.probabilities(images)
     for number in (0, 31, 32, 39, 41, 69):
         np.testing.assert_allclose(photos[number].faces[0].uncalibrated, raw[number], atol=1e-6)
 
 
 def test_nothing_but_broken_ones(predictor: Predictor) -> None:
-    assert list(predict_pictures(predictor, [])) == []
-    photos = list(predict_pictures(predictor, [Picture("a.png", lambda: b"no picture")] * 40))
+    assert list(predict_images(predictor, [])) == []
+    photos = list(predict_images(predictor, [ImageFile("a.png", lambda: b"not an image")] * 40))
     assert len(photos) == 40 and all(photo.problem and not photo.faces for photo in photos)
 
 
 def test_probabilities_are_calibrated_and_the_others_kept(predictor: Predictor) -> None:
     images = crops(6)
-    photos = predictor.read([frame(Image.fromarray(image)) for image in images])
+    photos = predictor.classify([crop_faces(Image.fromarray(image)) for image in images])
     raw = predictor.probabilities(images)
     for photo, plain, calibrated in zip(photos, raw, with_temperature(raw, 0.5), strict=True):
         [face] = photo.faces
@@ -74,7 +74,7 @@ def test_probabilities_are_calibrated_and_the_others_kept(predictor: Predictor) 
         assert face.confidence == pytest.approx(calibrated.max())
         assert face.label == LABELS[plain.argmax()]
         assert face.runner_up == LABELS[np.argsort(plain)[-2]]
-        assert face.unsure == (calibrated.max() < 0.5)
+        assert face.low_confidence == (calibrated.max() < 0.5)
 
 
 def test_a_row_has_the_columns_and_no_formula(predictor: Predictor) -> None:
@@ -82,7 +82,7 @@ def test_a_row_has_the_columns_and_no_formula(predictor: Predictor) -> None:
     [row] = prediction_rows("=cmd()", photo)
     assert set(row) == set(CSV_COLUMNS)
     assert row["file"] == "'=cmd()"
-    assert row["taken"] == Taken.WHOLE_AS_A_CROP
+    assert row["detection"] == Detection.FACE_CROP
 
 
 def test_a_thousand_photos_take_no_more_memory_than_a_hundred(predictor: Predictor, tmp_path: Path) -> None:
@@ -94,14 +94,14 @@ def test_a_thousand_photos_take_no_more_memory_than_a_hundred(predictor: Predict
     (tmp_path / "0500.jpg").unlink()
     (tmp_path / "0500.jpg").write_bytes(b"\xff\xd8\xff broken")
     process, memory, broken = psutil.Process(), [], []
-    whole = partial(frame_picture, whole=True)
-    for number, photo in enumerate(predict_pictures(predictor, pictures_at([str(tmp_path)]), whole)):
+    whole = partial(read_and_crop, whole=True)
+    for number, photo in enumerate(predict_images(predictor, images_at([str(tmp_path)]), whole)):
         if number % 100 == 99:
             memory.append(process.memory_info().rss)
         if photo.problem:
             broken.append((number, photo.problem))
     assert number == 1000
-    assert broken == [(500, "'0500.jpg' is damaged or incomplete: save it again as JPEG or PNG and retry.")]
+    assert broken == [(500, "'0500.jpg' is corrupt or incomplete. Save it again as JPEG or PNG and retry.")]
     assert memory[-1] - memory[0] < 30_000_000, memory
 
 
@@ -123,7 +123,7 @@ def test_the_command_shows_its_progress_and_ends_with_2_after_a_broken_file(tmp_
     assert lines[0]["file"] == "photos/000.png"
     said = done.stderr.splitlines()
     assert [line for line in said if "060.png" in line] == [
-        "'060.png' is not a picture that can be read: choose a JPEG, PNG, WebP, BMP or GIF file."
+        "'060.png' is not a supported image. Use JPEG, PNG, WebP, BMP or GIF."
     ]
     assert any(line.startswith("100 images, 99 faces, 1 unreadable, ") for line in said)
 
@@ -164,7 +164,7 @@ def test_one_photo_in_every_format_and_orientation_gives_the_same_faces(group: I
         exif[0x0112] = orientation
         files[f"orientation {orientation}"] = saved(group.transpose(Image.Transpose(turn)), "PNG", exif=exif)
     first = predictor.predict(decode_image(files.pop("png")))
-    assert first.taken is Taken.FACES
+    assert first.detection is Detection.FACES
     assert len(first.faces) == 6
     for name, data in files.items():
         photo = predictor.predict(decode_image(data, name))
@@ -175,13 +175,13 @@ def test_one_photo_in_every_format_and_orientation_gives_the_same_faces(group: I
 
 @pytest.mark.real_data
 def test_the_whole_test_split_through_the_upload_path_equals_the_evaluation(real_root: Path) -> None:
-    """PNG bytes, decoded, taken whole, predicted: the same label on every image, probabilities to 1e-5."""
+    """PNG bytes, decoded, used in full, classified: the same label on every image, probabilities to 1e-5."""
     reference = RunPaths(PROJECT_ROOT / "runs", "reference-cnn-model-2")
     predictor = Predictor.load(reference.weights)
     split = load_split(real_root, "fer2013", "test")
     assert len(split) == 3589
-    framed = [frame(decode_image(png(np.array(image))), whole=True) for image in split.images]
-    uploaded = np.array([photo.faces[0].uncalibrated for photo in predictor.read(framed)])
+    framed = [crop_faces(decode_image(png(np.array(image))), whole=True) for image in split.images]
+    uploaded = np.array([photo.faces[0].uncalibrated for photo in predictor.classify(framed)])
     evaluated = probabilities_of(read_predictions(reference.predictions("test")))
     assert (uploaded.argmax(1) == evaluated.argmax(1)).sum() == 3589
     np.testing.assert_allclose(uploaded, evaluated, atol=1e-5)

@@ -14,8 +14,8 @@ from sklearn.datasets import load_sample_images
 from core.data.dataset import Split, load_split
 from core.labels import LABELS
 from core.models.cnn import build_model
-from core.prediction.faces import Face, cut_out, find_faces, is_face_crop
-from core.prediction.predictor import Predictor, Taken
+from core.prediction.faces import Face, crop, find_faces, is_face_crop
+from core.prediction.predictor import Detection, Predictor
 
 HAPPY = LABELS.index("happy")
 
@@ -82,7 +82,7 @@ def test_cuts_are_framed_like_fer2013(real_train: Split) -> None:
 def test_a_photo_without_a_face_is_said_to_have_none(landscape: Image.Image, predictor: Predictor) -> None:
     assert find_faces(landscape) == []
     photo = predictor.predict(landscape)
-    assert photo.taken is Taken.WHOLE_WITHOUT_A_FACE
+    assert photo.detection is Detection.NO_FACE
     assert [face.box for face in photo.faces] == [(0, 0, 640, 427)]
 
 
@@ -91,12 +91,12 @@ def test_each_face_of_a_group_gets_its_own_prediction(
     group: tuple[Image.Image, list[tuple[int, int, int, int]]], predictor: Predictor
 ) -> None:
     photo = predictor.predict(group[0])
-    assert photo.taken is Taken.FACES
+    assert photo.detection is Detection.FACES
     assert len(photo.faces) == 6
     assert all(face.crop.shape == (48, 48) for face in photo.faces)
     assert np.allclose([face.probabilities.sum() for face in photo.faces], 1, atol=1e-5)
     whole = predictor.predict(group[0], whole=True)
-    assert whole.taken is Taken.WHOLE_AS_ASKED
+    assert whole.detection is Detection.SKIPPED
     assert len(whole.faces) == 1
 
 
@@ -104,7 +104,7 @@ def test_each_face_of_a_group_gets_its_own_prediction(
 def test_a_fer2013_image_is_used_as_it_is(real_train: Split, predictor: Predictor) -> None:
     image = np.array(real_train.images[0])
     photo = predictor.predict(Image.fromarray(image))
-    assert photo.taken is Taken.WHOLE_AS_A_CROP
+    assert photo.detection is Detection.FACE_CROP
     assert np.array_equal(photo.faces[0].crop, image)
 
 
@@ -141,7 +141,7 @@ def test_a_face_that_fills_its_picture_is_a_crop_already() -> None:
 @given(st.integers(-30, 45), st.integers(-30, 35), st.integers(1, 60), st.integers(1, 60))
 def test_what_is_cut_over_the_edge_repeats_it(left: int, top: int, width: int, height: int) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
-    cut = np.asarray(cut_out(Image.fromarray(pixels), (left, top, width, height)))
+    cut = np.asarray(crop(Image.fromarray(pixels), (left, top, width, height)))
     rows = np.clip(np.arange(top, top + height), 0, 39)
     columns = np.clip(np.arange(left, left + width), 0, 49)
     assert np.array_equal(cut, pixels[rows][:, columns])

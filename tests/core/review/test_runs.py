@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from core.bench import fake_summary
+from core.bench import synthetic_records
 from core.config import TrainConfig
 from core.errors import RunError
 from core.files import write_json
@@ -37,7 +37,6 @@ def test_each_change_is_kept_with_name_and_time(paths: RunPaths) -> None:
     annotate(paths, "Ada", {"notes": "looks good", "review": "in review"}, tag=["paper"])
     annotate(paths, "Ben", {"review": "approved"}, comment="Agreed.")
     annotate(paths, "Ben", {"starred": True}, untag=["paper", "never there"])
-    annotate(paths, "Ben", {"starred": False, "notes": ""})
     assert [(each.by, each.field, each.in_words()) for each in read_changes(paths)] == [
         ("Ada", "notes", "notes: looks good"),
         ("Ada", "review", "unreviewed → in review"),
@@ -46,10 +45,8 @@ def test_each_change_is_kept_with_name_and_time(paths: RunPaths) -> None:
         ("Ben", "comment", "Agreed."),
         ("Ben", "starred", "starred"),
         ("Ben", "tags", "tags -paper"),
-        ("Ben", "notes", "notes cleared"),
-        ("Ben", "starred", "unstarred"),
     ]
-    assert meta(paths) == RunMeta(review="approved", reviewer="Ben")
+    assert meta(paths) == RunMeta(notes="looks good", review="approved", reviewer="Ben", starred=True)
     times = [each.time for each in read_changes(paths)]
     assert times == sorted(times)
 
@@ -108,10 +105,10 @@ def test_many_at_once_lose_nothing(paths: RunPaths) -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"review": "fine"}, "Invalid review 'fine'"),
+        ({"review": "fine"}, "Unknown review state"),
         ({"parent": "x"}, "Unknown field 'parent'"),
         ({"notes": "x" * 20_001}, "20,001 characters"),
-        ({"starred": "perhaps"}, "Cannot change meta.json"),
+        ({"starred": "perhaps"}, "Can't change meta.json"),
     ],
 )
 def test_what_is_not_allowed_is_refused_and_leaves_no_trace(paths: RunPaths, changes: dict, says: str) -> None:
@@ -124,9 +121,9 @@ def test_tags_and_names_have_limits(paths: RunPaths) -> None:
     for bad in ("", "a,b", "x" * 41):
         with pytest.raises(RunError, match="Invalid tag"):
             annotate(paths, "Ada", tag=[bad])
-    with pytest.raises(RunError, match="Too many tags"):
+    with pytest.raises(RunError, match="Remove some"):
         annotate(paths, "Ada", tag=[str(i) for i in range(MAX_TAGS + 1)])
-    with pytest.raises(RunError, match="Enter your name first"):
+    with pytest.raises(RunError, match="Enter your name"):
         annotate(paths, "  ", {"notes": "x"})
     assert local_user()
 
@@ -158,27 +155,27 @@ def alive(paths: RunPaths) -> Iterator[RunPaths]:
 
 
 def test_a_live_run_is_not_deleted(root: Path, alive: RunPaths) -> None:
-    with pytest.raises(RunError, match="is running: stop it before"):
+    with pytest.raises(RunError, match=r"is running\. Stop it before"):
         delete_run(root, alive.run_id)
     assert alive.status.exists()
 
 
 def test_a_waiting_run_is_not_deleted(root: Path, paths: RunPaths) -> None:
-    with pytest.raises(RunError, match="is queued: stop it before"):
+    with pytest.raises(RunError, match=r"is queued\. Stop it before"):
         delete_run(root, paths.run_id)
 
 
 def test_a_deletion_says_what_is_lost_and_leaves_nothing(root: Path, paths: RunPaths) -> None:
     write_status(paths, read_status(paths).model_copy(update={"state": "finished"}))
-    write_json(paths.summary, fake_summary.summary(epochs_done=2))
+    write_json(paths.summary, synthetic_records.summary(epochs_done=2))
     paths.weights.write_bytes(b"0" * 1_500_000)
     annotate(paths, "Ada", {"notes": "n", "review": "approved"})
     said = what_is_lost(read_run(root, paths.run_id))
-    for part in ("1.5 MB", "the curves of 2 epochs", "the trained weights", "notes", "the verdict 'approved'"):
+    for part in ("1.5 MB", "the curves of 2 epochs", "the trained weights", "notes", "the review (approved)"):
         assert part in said
     delete_run(root, paths.run_id)
     assert list_runs(root) == [] and not list(QueuePaths(root).drafts.iterdir())
-    with pytest.raises(RunError, match="There is no run"):
+    with pytest.raises(RunError, match="not found"):
         delete_run(root, paths.run_id)
 
 
@@ -186,7 +183,7 @@ def test_the_shipped_run_is_only_deleted_by_who_says_so(root: Path, paths: RunPa
     write_status(paths, read_status(paths).model_copy(update={"state": "finished"}))
     shipped = RunPaths(root, "reference-of-a-test")
     paths.folder.rename(shipped.folder)
-    with pytest.raises(RunError, match="is the run shipped with the project"):
+    with pytest.raises(RunError, match="is shipped with the project"):
         delete_run(root, shipped.run_id)
     assert shipped.status.exists()
     delete_run(root, shipped.run_id, shipped=True)

@@ -59,7 +59,7 @@ def test_runs_that_are_not_alike_do_not_count(tmp_path: Path) -> None:
 def test_the_shipped_run_was_not_trained_here() -> None:
     shipped = read_run(PROJECT_ROOT / "runs", "reference-cnn-model-2")
     assert shipped.config is not None and shipped.status.images_per_second
-    estimate = estimate_duration(shipped.config, 1000, [shipped])
+    estimate = estimate_duration(shipped.config, IMAGES, [shipped])
     assert "rough" in estimate.basis and estimate.images_per_second == ROUGH_IMAGES_PER_SECOND
 
 

@@ -16,7 +16,7 @@ BAD_IDS = ["", ".", "..", "../x", "x/y", "/etc", "a\\b", "-a", ".queue", "A", "a
 @pytest.mark.parametrize("name", BAD_IDS)
 def test_a_name_that_could_lead_elsewhere_is_refused(name: str) -> None:
     assert not is_run_id(name)
-    with pytest.raises(RunError, match=r"is not a run id: 1 to 64 of a-z, 0-9 and -\.$"):
+    with pytest.raises(RunError, match=r"Invalid run ID .*: use 1–64 characters: a–z, 0–9 and hyphens\.$"):
         RunPaths(Path("runs"), name)
 
 

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from core.bench import fake_summary
+from core.bench import synthetic_records
 from core.config import TrainConfig
 from core.files import write_json
 from core.runs.create import create_run, write_meta, write_status
 from core.runs.reader import list_runs, read_status
 from core.runs.records import Run, RunMeta
-from core.runs.selection import RUN_ORDERS, RunFilter, select_runs
+from core.runs.selection import RUN_ORDERS, RunFilter, best_run, select_runs
+from tests.core.runs.conftest import make_finished
 
 
 @pytest.fixture
@@ -26,9 +27,9 @@ def runs(tmp_path: Path) -> list[Run]:
         write_meta(paths, lambda _, said=said: said)
         if run_id != "b":
             accuracy = {"a": 0.5, "c": 0.6}[run_id]
-            row = fake_summary.epoch_row(1, accuracy, validation_loss=1 - accuracy)
-            test = fake_summary.evaluation({"test": fake_summary.fake_predictions(1 - accuracy)})
-            write_json(paths.summary, fake_summary.summary([row], test))
+            row = synthetic_records.epoch_row(1, accuracy, validation_loss=1 - accuracy)
+            test = synthetic_records.evaluation({"test": synthetic_records.fake_predictions(1 - accuracy)})
+            write_json(paths.summary, synthetic_records.summary([row], test))
             ended = {"state": "failed", "error": "No space left.", "elapsed_seconds": 100 * accuracy}
             write_status(paths, read_status(paths).model_copy(update=ended))
     return list_runs(tmp_path)
@@ -77,3 +78,26 @@ def test_runs_without_the_figure_come_last(runs: list[Run], order: str, expected
 def test_every_order_is_tested() -> None:
     [mark] = [m for m in test_runs_without_the_figure_come_last.pytestmark if m.name == "parametrize"]  # type: ignore[attr-defined]
     assert {case[0] for case in mark.args[1]} == set(RUN_ORDERS)
+
+
+def test_the_best_run_is_approved_before_it_is_accurate(root: Path) -> None:
+    runs = [
+        make_finished(root, "good", 0.6),
+        make_finished(root, "better", 0.7),
+        make_finished(root, "rejected", 0.9, RunMeta(review="rejected")),
+        make_finished(root, "archived", 0.9, RunMeta(archived=True)),
+    ]
+    best = best_run(runs)
+    assert best is not None
+    assert best.id == "better"
+    best = best_run([*runs, make_finished(root, "approved", 0.5, RunMeta(review="approved"))])
+    assert best is not None
+    assert best.id == "approved"
+
+
+def test_there_is_no_best_run_without_weights_or_settings(root: Path) -> None:
+    without_weights, without_config = make_finished(root, "a", 0.6), make_finished(root, "b", 0.6)
+    without_weights.paths.weights.unlink()
+    without_config.paths.config.unlink()
+    assert best_run(list_runs(root)) is None
+    assert best_run([]) is None

@@ -114,8 +114,8 @@ def test_without_a_resume_each_file_tells_its_epoch(
         assert said is None
     else:
         assert said and said.startswith(
-            f"The weights are of epoch {weights}, the validation predictions of epoch {predictions} and the summary of "
-            "epoch 1: resume the run"
+            f"Weights (epoch {weights}), validation predictions (epoch {predictions}) and summary (epoch 1) are from "
+            "different epochs. Resume the run"
         )
         write_status(paths, read_status(paths).model_copy(update={"state": "failed", "error": "The disk is full."}))
         assert said in CliRunner().invoke(app, ["runs", "show", "run", "--runs-root", str(tmp_path)]).stdout
@@ -128,7 +128,7 @@ def test_weights_that_somebody_replaced_are_not_trained_over(tmp_path: Path, dem
     whole, rows = paths.weights.read_bytes(), read_rows(paths.epochs)[0]
     torch.save({name: value + 1 for name, value in weights_of(paths).items()}, paths.weights)
     assert weights_origin(paths)["epoch"] is None
-    with pytest.raises(RunError, match=r"not the one that epoch 1 left: put that file back, or clone the run"):
+    with pytest.raises(RunError, match=r"not the file that epoch 1 wrote. Restore it from a backup, or clone the run"):
         train_on(paths, CONFIG, demo_root)
     paths.weights.unlink()
     with pytest.raises(RunError, match="is missing"):

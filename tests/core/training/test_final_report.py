@@ -18,14 +18,21 @@ from core.data.dataset import load_split, write_dataset
 from core.errors import RunError
 from core.evaluation.metrics import accuracy_interval
 from core.evaluation.predictions import probabilities_of, read_predictions
+from core.labels import LABELS
+from core.review.corrections import save_corrections
 from core.runs.create import create_run
+from core.runs.history import read_rows
 from core.runs.paths import RunPaths
+from core.runs.reader import read_run
 from core.training.compute import Compute, choose_compute
 from core.training.final_report import report
 from core.training.folds import shares_pixels
 from core.training.train_data import load_data
+from core.worker import StopFlag, _train, work
 from dashboard.state.background import Scoring, Scorings
 from tests.conftest import wait_for
+from tests.core.terminal import SETTINGS, Terminal
+from tests.core.training.conftest import corrections_for
 from tests.core.training.test_loop import TINY, run_training
 
 
@@ -50,7 +57,7 @@ def leaky_root(tmp_path_factory: pytest.TempPathFactory, demo_root: Path) -> Pat
 
 def test_evaluating_again_gives_the_summarys_figures_to_the_last_digit(finished: RunPaths, demo_root: Path) -> None:
     config = TrainConfig(**TINY)
-    again = report(finished, config, demo_root, choose_compute(config), keep_predictions=False)
+    again = report(finished, config, None, demo_root, choose_compute(config), keep_predictions=False)
     stored = json.loads(finished.summary.read_text())["evaluation"]
     assert {name: json.loads(json.dumps(metrics.as_json())) for name, metrics in again.items()} == stored
 
@@ -99,7 +106,7 @@ def test_a_run_without_weights_says_so(tmp_path: Path, demo_root: Path) -> None:
     config = TrainConfig(**TINY)
     paths = create_run(tmp_path, config, run_id="run")
     with pytest.raises(RunError, match=r"There is no fer2013_model_2\.pth in run: it is written after the first"):
-        report(paths, config, demo_root, choose_compute(config))
+        report(paths, config, None, demo_root, choose_compute(config))
 
 
 def test_train_is_scored_on_request_in_a_process_of_its_own(finished: RunPaths, demo_root: Path) -> None:
@@ -173,3 +180,32 @@ def test_a_scoring_that_fails_says_why_in_one_sentence(finished: RunPaths, tmp_p
     assert (
         "demo" in scorings.look(finished, "train").error and "Traceback" not in scorings.look(finished, "train").error
     )
+
+
+def test_validation_stands_twice_and_epochs_are_chosen_by_the_corrected_one(fer: Terminal) -> None:
+    validation = load_split(fer.data_root, "demo", "validation")
+    entries = [{"split": "validation", "image": str(image), "action": "exclude"} for image in validation.ids[:10]]
+    entries += [
+        {"split": "validation", "image": str(image), "action": "relabel", "label": "sad"}
+        for image in validation.ids[10:20]
+    ]
+    found = corrections_for(fer.data_root, *entries)
+    save_corrections(fer.runs_root, found)
+    paths = fer.train(fer("train", *SETTINGS, "--set", "corrections=list", data=True))
+    epochs, summary = read_rows(paths.epochs)[0], json.loads(paths.summary.read_text())
+    assert summary["best"] == max(epochs, key=lambda row: row["corrected_validation_accuracy"])
+    figures, table = summary["evaluation"]["validation"], read_predictions(paths.predictions("validation"))
+    assert table["label"].tolist() == validation.labels.tolist(), "labels as imported"
+    assert figures["images"] == len(validation) and figures["correct"] == int(table["correct"].sum())
+    labels = np.array(validation.labels)
+    labels[10:20] = LABELS.index("sad")
+    right = int((table["predicted"].to_numpy() == labels)[10:].sum())
+    assert (figures["corrected"]["images"], figures["corrected"]["correct"]) == (len(validation) - 10, right)
+    assert figures["tta"]["corrected"]["images"] == len(validation) - 10
+    assert "corrected" not in summary["evaluation"]["test"]
+
+    paths.corrections.unlink()
+    again = json.loads(paths.status.read_text())
+    paths.status.write_text(json.dumps({**again, "state": "queued"}))
+    assert work(paths, fer.data_root, "cpu", StopFlag(paths), _train) == 1
+    assert "lacks its correction set 'list'" in str(read_run(fer.runs_root, paths.run_id).problem)

@@ -9,7 +9,7 @@ from torch import nn
 
 from core.config import TrainConfig
 from core.models.cnn import build_model
-from core.training.optim import AveragedWeights, build_optimizers, orthogonalise, rate_factor, set_rate
+from core.training.optim import EmaWeights, build_optimizers, orthogonalise, rate_factor, set_rate
 
 
 @pytest.mark.parametrize("shape", [(64, 9), (64, 576), (256, 2304), (300, 20)])
@@ -83,7 +83,7 @@ def test_rates_scale_from_each_groups_own_peak() -> None:
 
 def test_average_follows_the_formula_and_covers_batch_norm() -> None:
     model = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3))
-    average = AveragedWeights(model, decay=0.5)
+    average = EmaWeights(model, decay=0.5)
     start = model[0].weight.detach().clone()
     with torch.no_grad():
         model[0].weight += 1
@@ -96,7 +96,7 @@ def test_average_follows_the_formula_and_covers_batch_norm() -> None:
 
 def test_average_forgets_fast_at_first() -> None:
     model = nn.Linear(2, 2)
-    average = AveragedWeights(model, decay=0.999)
+    average = EmaWeights(model, decay=0.999)
     with torch.no_grad():
         model.weight += 1
     average.update(step=0)

@@ -23,7 +23,12 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DatasetInfo]:
 def test_a_drawn_set_is_what_was_asked_for(demo: tuple[Path, DatasetInfo]) -> None:
     root, info = demo
     assert list_datasets(root) == [info]
-    assert (info.name, info.title, info.kind, info.source) == ("demo", "Drawn demo faces", "drawn", "drawn from seed 0")
+    assert (info.name, info.title, info.kind, info.source) == (
+        "demo",
+        "Synthetic demo faces",
+        "drawn",
+        "generated with seed 0",
+    )
     assert [info.images(split) for split in SPLITS] == [700, 140, 140]
     assert not info.matches_published
     assert info.counts["test"] == dict.fromkeys(LABELS, 20)
@@ -85,5 +90,5 @@ def test_progress_and_time(tmp_path: Path) -> None:
 
 
 def test_bad_name_is_refused_before_anything_is_drawn(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="is not a name for a data set"):
+    with pytest.raises(DataError, match="Invalid dataset name"):
         import_demo(tmp_path, name="../demo", progress=lambda done, total: pytest.fail("drew something"))

@@ -14,7 +14,7 @@ from core.errors import DataError
 from core.labels import LABELS
 from core.splits import SPLITS
 from tests.conftest import refused
-from tests.core.data.importers.test_fer2013 import make_zip, small_files
+from tests.core.data.importers.conftest import make_zip, small_files
 from tests.core.data.importers.test_tables import lines_of, write_lines
 
 HEADER = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF".split(",")
@@ -87,14 +87,14 @@ def test_the_command_recognises_it(base: Path, table: Path, tmp_path: Path, caps
     assert looks_like_ferplus(path) and not looks_like_ferplus(table) and not looks_like_ferplus(tmp_path)
     app(["data", "import", str(path), "--data-root", str(base)], standalone_mode=False)
     shown = capsys.readouterr().out
-    assert "FER2013 with FER+ labels" in shown and "Left out: " in shown and "not a face" in shown
+    assert "FER2013 with FER+ labels" in shown and "Excluded: " in shown and "not a face" in shown
 
 
 def test_images_from_files_cannot_be_joined(tmp_path: Path, data_root: Path, table: Path) -> None:
     """Their names bear numbers up to 99,999,696 that say nothing about the row of the table."""
     import_dataset(make_zip(tmp_path / "a.zip", small_files()), data_root, accept_differences=True)
     path = write_votes(tmp_path / "fer2013new.csv", votes_for(table))
-    with pytest.raises(DataError, match=r"needs FER2013 imported from its table, since the file names of msambare"):
+    with pytest.raises(DataError, match=r"need FER2013 imported from CSV .* because the file names in msambare"):
         import_ferplus(path, data_root)
     import_dataset(table, data_root, name="from-the-table", accept_differences=True)
     assert import_ferplus(path, data_root).total > 0
@@ -103,20 +103,20 @@ def test_images_from_files_cannot_be_joined(tmp_path: Path, data_root: Path, tab
 
 def test_without_fer2013(tmp_path: Path, data_root: Path, table: Path) -> None:
     path = write_votes(tmp_path / "fer2013new.csv", votes_for(table))
-    refused(path, data_root, "FER+ has labels only and no images: import fer2013.csv", importer=import_ferplus)
+    refused(path, data_root, "because FER+ has labels but no images", importer=import_ferplus)
 
 
 @pytest.mark.parametrize(
     ("change", "part"),
     [
-        (lambda rows: rows[:-1], "has 55 rows and 'fer2013' has 56 images"),
+        (lambda rows: rows[:-1], "has 55 rows, but 'fer2013' has 56 images"),
         (lambda rows: [*rows, [*rows[-1][:1], "", *rows[-1][2:]]], "has 57 rows"),
         (lambda rows: [], "has no rows"),
-        (lambda rows: [rows[1], rows[0], *rows[2:]], "not row 0: give fer2013new.csv in its own order"),
+        (lambda rows: [rows[1], rows[0], *rows[2:]], "not row 0. Use fer2013new.csv in its original order"),
         (lambda rows: [["Testing", *rows[0][1:]], *rows[1:]], "Line 2 of"),
         (lambda rows: [[*rows[0][:2], "-1", *rows[0][3:]], *rows[1:]], "no valid Usage or number of votes"),
         (lambda rows: [rows[0][:5], *rows[1:]], "has 5 columns"),
-        (lambda rows: [[row[0].replace("Public", "Private"), *row[1:]] for row in rows], "is of another Usage"),
+        (lambda rows: [[row[0].replace("Public", "Private"), *row[1:]] for row in rows], "has another Usage"),
     ],
 )
 def test_what_does_not_belong_together(base: Path, table: Path, tmp_path: Path, change: object, part: str) -> None:
@@ -132,5 +132,5 @@ def test_another_table_is_named(tmp_path: Path, base: Path, table: Path) -> None
     with pytest.raises(DataError, match="lacks the columns image name, neutral"):
         import_ferplus(table, base)
     path = write_votes(tmp_path / "fer2013new.csv", votes_for(table))
-    with pytest.raises(DataError, match="give this one another name"):
+    with pytest.raises(DataError, match="Choose another name"):
         import_ferplus(path, base, name="fer2013")

@@ -1,7 +1,11 @@
-"""A team's own pictures: any size and format, divided the same way every time, refused with counts."""
+"""Custom datasets: images of any size and format, split the same way every time, rejected with counts."""
 
 import io
+import json
 import os
+import re
+import subprocess
+import sys
 import zipfile
 from functools import partial
 from pathlib import Path
@@ -9,15 +13,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from streamlit.testing.v1 import AppTest
 
 from core.data.audit import audit_dataset
-from core.data.dataset import list_datasets, load_split
+from core.data.dataset import list_datasets, load_split, read_info
 from core.data.importers.drawing import draw_face
 from core.data.importers.own import import_own, is_own, parse_mapping
 from core.errors import DataError
+from core.evaluation.predictions import read_predictions
 from core.labels import LABELS
+from core.runs.paths import RunPaths
 from core.splits import SPLITS
-from tests.conftest import refused
+from dashboard.state import cache
+from tests.conftest import PROJECT_ROOT, refused
 
 KINDS = ("JPEG", "PNG", "WEBP", "BMP")
 
@@ -117,8 +125,8 @@ def test_names_in_capitals_and_mapped_names(tmp_path: Path, root: Path) -> None:
     renamed = {name.replace("happy/", "Happiness/").replace("sad/", "SAD/"): data for name, data in files.items()}
     renamed |= {"contempt/1.jpg": b"not even a picture"}
     path = folder(tmp_path / "set", renamed)
-    not_own(path, root, "2 folders that are no class", "'Happiness' (5)", "'contempt' (1)", "'Happiness=happy'")
-    not_own(path, root, "'sat', which is no class", mapping={"happiness": "sat"})
+    not_own(path, root, "2 folders that are not classes", "'Happiness' (5)", "'contempt' (1)", "'Happiness=happy'")
+    not_own(path, root, "'sat', which is not a class", mapping={"happiness": "sat"})
     info = import_own(path, root, name="mine", mapping=parse_mapping(["happiness=happy", "Contempt = -"]))
     assert info.total == 35
 
@@ -143,7 +151,7 @@ def test_unreadable_pictures_are_counted_or_left_out(tmp_path: Path, root: Path)
         "sad/cut.png": photo(5, 1)[:99],
     }
     path = folder(tmp_path / "set", files)
-    not_own(path, root, "3 of 38 pictures in 'set' cannot be read, the first being 'happy/notes.txt' (is not a picture")
+    not_own(path, root, "3 of 38 images in 'set' are unreadable (first: 'happy/notes.txt' is not a supported image)")
     assert import_own(path, root, name="mine", skip_unreadable=True).skipped == 3
     assert list_datasets(root)[0].total == 35
     os.mkfifo(path / "happy" / "pipe.jpg")
@@ -159,13 +167,13 @@ def test_unreadable_pictures_are_counted_or_left_out(tmp_path: Path, root: Path)
             {name: data for name, data in photos(4).items() if name[:3] in ("ang", "hap")},
             ["5 of the seven classes, disgust, fear, neutral, sad, surprise (found: angry 4, happy 4)"],
         ),
-        (photos(2), ["too few different pictures in 7 classes (angry 2,", "at least 3 in each"]),
-        (photos(4) | {"train/sad/x.jpg": b"x"}, ["1 pictures below train, validation or test and 28 beside"]),
+        (photos(2), ["too few unique images in 7 classes (angry 2,", "at least 3"]),
+        (photos(4) | {"train/sad/x.jpg": b"x"}, ["1 images in train, validation or test and 28 outside"]),
         (
             photos(3, "test/") | {n: d for n, d in photos(3, "train/").items() if "/fear/" not in n},
             ["1 of the seven classes, fear"],
         ),
-        ({name: photo(0, 0) for name in photos(5)}, ["too few different pictures in 7 classes"]),
+        ({name: photo(0, 0) for name in photos(5)}, ["too few unique images in 7 classes"]),
     ],
 )
 def test_what_is_refused(tmp_path: Path, root: Path, files: dict[str, bytes], parts: list[str]) -> None:
@@ -175,12 +183,12 @@ def test_what_is_refused(tmp_path: Path, root: Path, files: dict[str, bytes], pa
 
 def test_names_and_paths_that_are_refused(tmp_path: Path, root: Path) -> None:
     path = folder(tmp_path / "set", photos(4))
-    for name, part in (("fer2013", "is the name of FER2013 itself"), ("../x", "is not a name for a data set")):
+    for name, part in (("fer2013", "is reserved"), ("../x", "Invalid dataset name")):
         with pytest.raises(DataError, match=part):
             import_own(path, root, name=name)
-    not_own(tmp_path / "none", root, "There is no file or folder")
-    not_own(path / "happy" / "0.img", root, "cannot be imported")
-    with pytest.raises(DataError, match="'happy' maps nothing: write folder=class"):
+    not_own(tmp_path / "none", root, "File not found: ")
+    not_own(path / "happy" / "0.img", root, "Can't import")
+    with pytest.raises(DataError, match=r"Invalid mapping 'happy'\. Use folder=class"):
         parse_mapping(["happy"])
 
 
@@ -189,3 +197,53 @@ def test_fer2013_is_not_own(tmp_path: Path) -> None:
     assert not is_own(folder(tmp_path / "csv", {"a.csv": b"emotion,pixels,Usage"}) / "a.csv")
     assert not is_own(tmp_path / "none")
     assert is_own(folder(tmp_path / "own", {"happy/1.jpg": b"x"}))
+
+
+TINY = "dataset=team epochs=1 batch_size=16 images_per_epoch=48 model=cnn-model-1 threads=1 device=cpu".split()
+
+
+def fer(*arguments: object) -> str:
+    command = [sys.executable, "-m", "core", *map(str, arguments)]
+    result = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=240, check=False)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_three_hundred_photos_are_trained_on_and_reviewed(
+    tmp_path: Path, runs_root: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = photos(43) | {f"happy/Photo {number}.JPG": data for number, data in enumerate(photos(1).values())}
+    assert len(files) > 300
+    files["Sadness/1.img"] = files.pop("sad/1.img")
+    files["angry/readme.txt"] = b"not a picture"
+    path = folder(tmp_path / "faces", files)
+    options = ("--name", "team", "--mapping", "sadness=sad", "--skip-unreadable", "--seed", 3)
+    info = json.loads(fer("data", "import", path, "--data-root", data_root, *options, "--json"))
+    assert (info["kind"], info["skipped"]) == ("own", 1)
+    assert sum(sum(counts.values()) for counts in info["counts"].values()) == len(files) - 1
+    audit = json.loads(fer("data", "audit", "team", "--data-root", data_root, "--json"))
+    assert sum(audit["sizes"].values()) == len(files) - 1
+
+    roots = ("--runs-root", runs_root, "--data-root", data_root)
+    settings = [part for text in TINY for part in ("--set", text)]
+    run = json.loads(fer("train", *roots, *settings, "--wait", "--json"))
+    assert run["state"] == "finished"
+    paths = RunPaths(runs_root, run["id"])
+    team = read_info(data_root, "team")
+    for split in SPLITS[1:]:
+        predictions = read_predictions(paths.predictions(split))
+        assert len(predictions) == team.images(split)
+        assert sorted({LABELS[label] for label in predictions["label"]}) == sorted(LABELS)
+        assert predictions["image_id"].str.contains("/").all()
+
+    monkeypatch.setenv("FER_RUNS_ROOT", str(runs_root))
+    monkeypatch.setenv("FER_DATA_ROOT", str(data_root))
+    monkeypatch.setattr(cache, "take_over", lambda *_: None)
+    app = AppTest.from_file(str(PROJECT_ROOT / "dashboard" / "Home.py"), default_timeout=120).run()
+    app.switch_page("views/errors/page.py")
+    app.query_params["run"] = run["id"]
+    app.run()
+    assert not app.exception and not app.error
+    texts = " ".join(str(part.value) for part in [*app.markdown, *app.caption, *app.info, *app.warning])
+    assert "not shown" not in texts, "its images are at hand"
+    assert re.search(r"\d+ images", texts), "the gallery of mistakes"

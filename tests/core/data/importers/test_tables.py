@@ -24,7 +24,7 @@ from core.errors import CountsDifferError
 from core.labels import LABELS
 from core.splits import SPLITS
 from tests.conftest import REAL_ZIP, refused
-from tests.core.data.importers.test_fer2013 import make_folder, make_zip
+from tests.core.data.importers.conftest import make_folder, make_zip
 
 USAGE = {"train": "Training", "validation": "PublicTest", "test": "PrivateTest"}
 BOTH_ORDERS = [("fer2013.csv", "{0},{1},{2}"), ("icml_face_data.csv", "{0}, {2}, {1}")]
@@ -118,7 +118,7 @@ def test_a_damaged_table_in_a_zip_file(tmp_path: Path, data_root: Path, table: l
     content = bytearray(path.read_bytes())
     content[content.index(b"Training") - 3] ^= 1  # another digit: only the checksum tells
     path.write_bytes(content)
-    refused(path, data_root, "'fer2013.csv' is damaged or cut short")
+    refused(path, data_root, "'fer2013.csv' is corrupt or truncated")
     make_zip(path, {"fer2013.csv": b"emotion,pixels,Usage"})
     refused(path, data_root, "'fer2013.csv' has no rows")
 
@@ -132,7 +132,7 @@ def test_quotes_byte_order_mark_blank_lines_and_windows_line_ends(
 
 
 def test_other_numbers_must_be_accepted(tmp_path: Path, data_root: Path, table: list[str]) -> None:
-    with pytest.raises(CountsDifferError, match=r"train/angry with 4 instead of 3,995"):
+    with pytest.raises(CountsDifferError, match=r"train/angry has 4 images instead of 3,995"):
         import_dataset(write_lines(tmp_path / "a.csv", iter(table)), data_root)
     assert not data_root.exists()
 
@@ -216,7 +216,7 @@ def test_bad_rows_are_counted_and_the_first_is_named(
     tmp_path: Path, data_root: Path, table: list[str], row: str, reason: str
 ) -> None:
     path = write_lines(tmp_path / "a.csv", iter([*table[:10], row, *table[10:], row]))
-    refused(path, data_root, "2 of 51 rows of 'a.csv' cannot be used", "the first on line 11 (", reason)
+    refused(path, data_root, "2 of 51 rows of 'a.csv' are invalid", "first: line 11, ", reason)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_bad_rows_are_counted_and_the_first_is_named(
         ("emotion,pixels,Usage", ["has no rows"]),
         ('emotion,pixels,Usage\n0,"' + "1 \n" * 60_000, ["line", "field larger than field limit"]),
         ("emotion,pixels,Usage\n" + "1" * 100_000, ["line 2 is longer than any image"]),
-        ("emotion,pixels,Usage\n" + "\0" * 1000, ["cannot be"]),
+        ("emotion,pixels,Usage\n" + "\0" * 1000, ["1 of 1 rows of 'a.csv' are invalid"]),
     ],
 )
 def test_what_is_no_table(tmp_path: Path, data_root: Path, text: str, parts: list[str]) -> None:
@@ -257,7 +257,7 @@ def test_cut_short(tmp_path: Path, data_root: Path, table: list[str], form: str,
     text, path = "\n".join(table).encode(), tmp_path / "a"
     whole = gzip.compress(text) if form == "csv.gz" else make_tar(path, {"fer2013.csv": text}).read_bytes()
     path.write_bytes(whole[: max(3, int(len(whole) * share))])
-    refused(path, data_root, "'a' is damaged or cut short")
+    refused(path, data_root, "'a' is corrupt or truncated")
 
 
 def test_a_changed_byte_in_an_archive_is_noticed(tmp_path: Path, data_root: Path, table: list[str]) -> None:
@@ -265,7 +265,7 @@ def test_a_changed_byte_in_an_archive_is_noticed(tmp_path: Path, data_root: Path
     content = bytearray(path.read_bytes())
     content[-8] ^= 1  # of the checksum
     path.write_bytes(content)
-    refused(path, data_root, "damaged or cut short")
+    refused(path, data_root, "corrupt or truncated")
 
 
 def _with_link(path: Path, table: bytes) -> None:
@@ -278,10 +278,10 @@ def _with_link(path: Path, table: bytes) -> None:
 @pytest.mark.parametrize(
     ("make", "part"),
     [
-        (_with_link, "entry 'fer2013.csv' is a link or a special file"),
+        (_with_link, "Rejected: 'fer2013.csv' in 'a.tar.gz' is a link or a special file"),
         (lambda path, table: make_tar(path, {"../fer2013.csv": table}), "points outside the archive"),
         (lambda path, table: make_tar(path, {"/fer2013.csv": table}), "points outside the archive"),
-        (lambda path, table: make_tar(path, {"other.csv": table}), "holds no fer2013.csv"),
+        (lambda path, table: make_tar(path, {"other.csv": table}), "contains no fer2013.csv"),
         (lambda path, table: make_tar(path, {f"f{i}": b"" for i in range(1001)}), "more than 1,000 entries"),
     ],
 )

@@ -1,41 +1,33 @@
 """The Run page: its tabs show the record, its actions say what they take away, a reproduction shows its verdict."""
 
 import json
+import os
 import zipfile
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 
-import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.comparison.reproduction import Check, Reproduction, ReproductionOutcome
+from core.comparison.origins import Check
+from core.comparison.reproduction import Reproduction, ReproductionOutcome
 from core.files import write_json
 from core.jobs import control, machine_slots
 from core.jobs.machine_slots import hold_slot
 from core.jobs.slots import list_slots
 from core.review.runs import annotate
 from core.runs.create import write_meta
-from core.runs.history import HistoryWriter
 from core.runs.reader import list_runs, read_run
 from core.runs.records import RunMeta
-from dashboard.ui.charts.curves import MAX_POINTS, over_time
 from dashboard.views.run import record
-from tests.dashboard.test_pages import Opener, Writer, open_page, words, write
-from tests.dashboard_fixtures import FakeRun
-
-__all__ = ["open_page", "write"]
+from tests.dashboard.conftest import Opener, Writer, words
+from tests.dashboard_fixtures import FakeRun, end_run
 
 
 @pytest.fixture
 def run(write: Writer) -> FakeRun:
-    made = write("finished", name="my run", epochs=2)
-    with HistoryWriter(made.paths.system) as history:
-        for second in (5, 10, 15):
-            row = {"elapsed_s": second, "cpu_percent": 150.0, "machine_cpu_percent": 80.0, "memory_bytes": 2e9}
-            history.append([{**row, "machine_memory_percent": 40.0}])
-    return made
+    return write("finished", name="my run", epochs=2)
 
 
 def titles(app: AppTest) -> list[str]:
@@ -51,14 +43,14 @@ def press(app: AppTest, *keys: str) -> None:
 
 
 def test_the_curves_hold_learning_rate_and_speed(open_page: Opener, run: FakeRun) -> None:
-    assert titles(open_page("run", run=run.id)) == ["Loss", "Accuracy", "Learning rate", "Speed"]
+    assert titles(open_page("run", run=run.id)) == ["Loss", "Accuracy", "Learning rate", "Throughput (img/s)"]
 
 
 def test_the_machine_is_shown_as_far_as_it_was_noted(open_page: Opener, write: Writer, run: FakeRun) -> None:
     app = open_page("run", run=run.id, tab="System")
-    assert titles(app)[-3:] == ["CPU", "Memory of this run", "Memory in use on the machine"]
+    assert titles(app)[-3:] == ["CPU", "Process memory", "System memory"]
     assert "No GPU was in use" in words(app)
-    assert "there is nothing yet" in words(open_page("run", run=write("queued").id, tab="System"))
+    assert "No system metrics yet" in words(open_page("run", run=write("queued").id, tab="System"))
 
 
 def test_a_queued_run_says_that_another_runs_root_uses_the_machine(open_page: Opener, write: Writer) -> None:
@@ -68,15 +60,6 @@ def test_a_queued_run_says_that_another_runs_root_uses_the_machine(open_page: Op
             locks.enter_context(hold_slot(slot.name, 0))
         assert machine_slots.WAITS in words(open_page("run", run=run.id))
     assert machine_slots.WAITS not in words(open_page("run", run=run.id))
-
-
-def test_lines_over_time_are_scaled_thinned_and_left_out_where_empty() -> None:
-    rows = pd.DataFrame({"elapsed_s": range(0, 60 * 5000, 60), "a": 2.0, "b": None})
-    option = over_time(rows, {"a": "first", "b": "second", "c": "third"}, "Title", "GB", scale=0.5, digits=2)
-    assert option is not None and [line["name"] for line in option["series"]] == ["first"]
-    source = option["dataset"][0]["source"]
-    assert len(source) <= MAX_POINTS and source["first"].unique() == [1.0] and source["time"].iloc[-1] == 4999
-    assert over_time(pd.DataFrame(), {"a": "first"}, "Title", "%") is None
 
 
 def test_the_environment_names_machine_code_data_and_packages(open_page: Opener, run: FakeRun) -> None:
@@ -92,14 +75,14 @@ def test_the_environment_names_machine_code_data_and_packages(open_page: Opener,
     )
     run.paths.uncommitted().write_text("+![x](http://evil.test)")
     app = open_page("run", run=run.id, tab="Environment")
-    facts = next(frame.value for frame in app.dataframe if "was" in frame.value)
-    assert dict(zip(facts["what"], facts["was"], strict=True)) | {"Python": "3.11.2"} == {
-        "Commit": "aaaaaaaaaaaa with changes that were not committed",
-        "Data set": "demo",
+    facts = next(frame.value for frame in app.dataframe if "property" in frame.value)
+    assert dict(zip(facts["property"], facts["value"], strict=True)) | {"Python": "3.11.2"} == {
+        "Commit": "aaaaaaaaaaaa (dirty)",
+        "Dataset": "demo",
         "Data fingerprint": "f" * 64,
         "Python": "3.11.2",
     }
-    assert "At resume 1, changed since the start: host." in words(app) and "2 packages" in words(app)
+    assert "Resume 1, changes: host" in words(app) and "2 packages" in words(app)
     assert app.code[0].value == "+![x](http://evil.test)"
     for damaged in ("{", "[1]", '{"git": 1}'):
         run.paths.environment.write_text(damaged)
@@ -107,8 +90,8 @@ def test_the_environment_names_machine_code_data_and_packages(open_page: Opener,
 
 
 def test_the_errors_of_each_class_are_at_hand(open_page: Opener, run: FakeRun) -> None:
-    app = open_page("run", run=run.id, tab="Errors")
-    assert "Each class on test, 42 images" in words(app)
+    app = open_page("run", run=run.id, tab="Error analysis")
+    assert "Per-class metrics (test, 42 images)" in words(app)
     assert app.dataframe[0].value["class"].tolist()[0] == "angry"
 
 
@@ -116,11 +99,11 @@ def test_everything_can_be_taken_away(open_page: Opener, run: FakeRun) -> None:
     run.paths.meta_lock.touch()
     app = open_page("run", run=run.id, tab="Files")
     labels = [button.proto.label for button in app.get("download_button")]
-    assert labels[0].startswith("Weights") and labels[1:] == [
-        "Curves per epoch (CSV)",
-        "Curves per step (CSV)",
-        "Curves of the machine (CSV)",
-        "Everything but the checkpoint (zip)",
+    assert labels[0].startswith("Download weights") and labels[1:] == [
+        "Epoch metrics (CSV)",
+        "Step metrics (CSV)",
+        "System metrics (CSV)",
+        "Run archive, without checkpoint (zip)",
     ]
     assert not any(name.endswith(".lock") for name in app.dataframe[0].value["file"])
     assert record.curves_as_csv(run.paths.steps).count("\n") == 161
@@ -142,7 +125,7 @@ def test_deleting_the_shipped_run_asks_twice(open_page: Opener, run: FakeRun) ->
     shipped = run.paths.folder.rename(run.paths.root / "reference-of-a-test")
     app = open_page("run", run=shipped.name)
     app.button(key="delete").click().run()
-    assert "is the run shipped with the project" in words(app)
+    assert "is shipped with the project" in words(app)
     assert app.button(key="delete-really").disabled
     app.checkbox(key="delete-shipped").check()
     press(app, "delete")
@@ -159,7 +142,7 @@ def test_archiving_keeps_everything_and_asks_who(open_page: Opener, run: FakeRun
     press(app, "archive")
     assert read_run(run.paths.root, run.id).meta.archived and run.paths.weights.exists()
     app = open_page("run", run=run.id)
-    assert "archived" in words(app) and "Show in lists" in words(app)
+    assert "Archived" in words(app) and "Unarchive" in words(app)
 
 
 def test_reproduce_starts_a_run_that_remembers(
@@ -168,27 +151,26 @@ def test_reproduce_starts_a_run_that_remembers(
     monkeypatch.setattr(control, "ensure_runner", lambda *_: None)
     app = open_page("run", run=run.id)
     app.button(key="reproduce").click().run()
-    assert "Trains again with the settings that were recorded" in words(app)
+    assert "Retrains with the recorded settings" in words(app)
     press(app, "reproduce", "reproduce-start")
     [again] = [each for each in list_runs(run.paths.root) if each.id != run.id]
     assert again.meta.reproduces == run.id
     app = open_page("run", run=again.id)
-    assert "Trains another run again" in words(app)
-    assert app.get("page_link")[0].proto.label == "Reproduces my run"
+    assert "The comparison with the original run will appear here" in words(app)
+    assert app.get("page_link")[0].proto.label == "Reproduction of my run"
 
 
 def test_without_its_data_a_run_is_not_reproduced(open_page: Opener, write: Writer) -> None:
     app = open_page("run", run=write("finished", epochs=1).id)
     app.button(key="reproduce").click()
-    import os
 
     os.environ["FER_DATA_ROOT"] = os.environ["FER_DATA_ROOT"] + "-gone"  # put back by the fixture's monkeypatch
     app.run()
-    assert "cannot be reproduced without its data" in words(app)
+    assert "without its dataset" in words(app)
     assert "reproduce-start" not in [button.key for button in app.button]
 
 
-def test_a_verdict_names_what_differed(open_page: Opener, run: FakeRun) -> None:
+def test_a_reproduction_names_what_differed(open_page: Opener, run: FakeRun) -> None:
     checks = [
         Check(what="packages", same=False, words="torch 2.14.1 → 9.9"),
         Check(what="code", same=None, words="not recorded"),
@@ -205,21 +187,56 @@ def test_a_verdict_names_what_differed(open_page: Opener, run: FakeRun) -> None:
     write_meta(run.paths, lambda meta: RunMeta(**{**meta.model_dump(), "reproduces": "first", "parent": "first"}))
     app = open_page("run", run=run.id)
     text = words(app)
-    assert "within the spread of seeds" in text and "Near [enough](x)." in text
-    assert "packages: torch 2.14.1 → 9.9" in text and "Not recorded for one of the two: code." in text
-    assert "Reproduces first, which is gone." in text
+    assert "Within seed variance" in text and "Near [enough](x)." in text
+    assert "packages: torch 2.14.1 → 9.9" in text and "Missing in one of the runs: code." in text
+    assert "Reproduction of first (deleted)." in text
     run.paths.reproduction.write_text("{")
-    assert "There is no verdict on this reproduction" in words(open_page("run", run=run.id))
+    assert "The comparison failed. See the log." in words(open_page("run", run=run.id))
 
 
 def test_pages_say_which_run_predictions_use_and_why(open_page: Opener, write: Writer) -> None:
     runs = [write("finished", name=f"run-{seed}", epochs=1, seed=seed) for seed in range(2)]
     worse = min(runs, key=lambda run: read_run(run.paths.root, run.id).validation_accuracy or 0)
-    assert "No run is approved yet" in words(open_page("predict"))
+    assert "no approved run yet" in words(open_page("predict"))
     annotate(worse.paths, "Ada", {"review": "approved"})
     for page in ("overview", "predict"):
-        assert "Approved by Ada, so predictions use this run by default." in words(open_page(page))
+        assert "Approved by Ada. Used for predictions by default." in words(open_page(page))
     assert open_page("predict").selectbox[0].value == worse.id
     for run in runs:
-        said = "Approved by Ada, so predictions use this run by default." in words(open_page("run", run=run.id))
+        said = "Approved by Ada. Used for predictions by default." in words(open_page("run", run=run.id))
         assert said == (run is worse)
+
+
+@pytest.mark.parametrize("tab", ["Curves", "Predictions", "Log", "Config", "Files"])
+@pytest.mark.parametrize("state", ["queued", "finished", "damaged"])
+def test_each_tab_of_a_run(open_page: Opener, write: Writer, state: str, tab: str) -> None:
+    run = write(state, done=1, epochs=2)
+    app = open_page("run", run=run.id, tab=tab)
+    assert not any(error.value == UNEXPECTED for error in app.error)
+    if state == "finished":
+        expected = {
+            "Predictions": "32 validation images",
+            "Log": "epoch 2/2",
+            "Config": "learning_rate",
+            "Files": "train.log",
+        }
+        assert expected.get(tab, "") in words(app)
+
+
+def test_a_run_that_ends_is_drawn_once_more_without_polling(open_page: Opener, write: Writer) -> None:
+    run = write("running", done=1)
+    app = open_page("run", run=run.id)
+    assert "running" in words(app)
+    end_run(run)
+    app.run()
+    assert "Finished" in words(app) and "Stop" not in words(app)
+
+
+def test_the_run_page_without_a_run_offers_the_latest(open_page: Opener, write: Writer) -> None:
+    for number in range(15):
+        write("queued", name=f"number {number}", age=timedelta(0))
+    app = open_page("run")
+    assert len(app.dataframe[0].value) == 15 and "The latest" not in words(app)
+    write("queued", name="one more")
+    app = open_page("run")
+    assert len(app.dataframe[0].value) == 15 and "The latest 15 of 16 runs" in words(app)

@@ -5,10 +5,8 @@ import pytest
 from core.review.runs import annotate, read_changes
 from core.runs.reader import read_run
 from core.runs.records import RunMeta
-from tests.dashboard.test_pages import HOSTILE, Opener, Writer, open_page, words, write
+from tests.dashboard.conftest import HOSTILE, Opener, Writer, words
 from tests.dashboard_fixtures import FakeRun
-
-__all__ = ["open_page", "write"]
 
 
 @pytest.fixture
@@ -22,7 +20,7 @@ def meta(run: FakeRun) -> RunMeta:
 
 def test_nobody_says_anything_without_a_name(open_page: Opener, run: FakeRun) -> None:
     app = open_page("run", run=run.id, tab="Review")
-    assert "Say who you are" in words(app)
+    assert "Enter your name" in words(app)
     assert app.button(key="review-approved").disabled and app.button(key="save-notes").disabled
     app.text_input(key="who").set_value("Ben").run()
     app.button(key="review-approved").click().run()
@@ -40,7 +38,7 @@ def test_notes_name_tags_and_comments_are_kept(open_page: Opener, run: FakeRun) 
     app.text_input(key=f"name-{run.id}").set_value("new name").run()
     app.button(key="save-name").click().run()
     app.text_area(key=f"comment-text-{run.id}").set_value("Hello")
-    next(button for button in app.button if button.label == "Say it").click().run()
+    next(button for button in app.button if button.label == "Comment").click().run()
     assert meta(run).notes == "Looks good." and meta(run).name == "new name"
     assert [change.field for change in read_changes(run.paths)] == ["notes", "name", "comment"]
     assert "Looks good." in words(app) and app.title[0].value == "new name"
@@ -71,7 +69,7 @@ def test_a_verdict_meanwhile_is_not_overruled_unseen(
     annotate(run.paths, "Ada", {"review": "rejected"})
     monkeypatch.setattr(review.st, "session_state", said := {})
     assert not review.annotate_run(drawn, "Ben", changes={"review": "approved"}, seen={"review": drawn.meta.review})
-    assert meta(run).review == "rejected" and "Ada has changed the review" in said[f"refused-{run.id}"]
+    assert meta(run).review == "rejected" and "Ada changed the review" in said[f"refused-{run.id}"]
 
 
 def test_what_people_say_is_shown_as_it_is(open_page: Opener, run: FakeRun) -> None:

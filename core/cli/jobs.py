@@ -1,0 +1,134 @@
+"""`python -m core runs stop`, `resume` and the like: what starts, stops and moves the training of runs there are."""
+
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from core.cli.options import AsJson, DataRoot, RunName, RunsRoot, Settings, config_of, pairs
+from core.cli.output import print_json, print_reproduction
+
+
+class MoveTo(StrEnum):
+    """Places in the queue."""
+
+    FIRST = "first"
+    EARLIER = "earlier"
+    LATER = "later"
+    LAST = "last"
+
+
+def runs_stop(
+    run: RunName,
+    runs_root: RunsRoot,
+    now: Annotated[bool, typer.Option("--now", help="Force stop; progress since the last checkpoint is lost.")] = False,
+) -> None:
+    """Stop a run at its next batch, with a checkpoint; or remove it from the queue."""
+    from core.jobs.control import stop, stop_now
+    from core.runs.reader import find_run
+
+    found = find_run(runs_root, run)
+    (stop_now if now else stop)(found.paths.root, found.id)
+    if found.state.is_live:
+        print(f"{found.id}: {'stopped' if now else 'stopping'}.")
+    else:
+        print(f"{found.id} is already {found.state}.")
+
+
+def runs_resume(run: RunName, runs_root: RunsRoot, data_root: DataRoot) -> None:
+    """Requeue a stopped, failed or crashed run; it resumes from its last checkpoint."""
+    from core.jobs.control import resume
+    from core.runs.reader import find_run
+
+    found = find_run(runs_root, run)
+    resume(found.paths.root, data_root, found.id)
+    print(f"{found.id}: requeued.")
+
+
+def runs_retry(run: RunName, runs_root: RunsRoot, data_root: DataRoot) -> None:
+    """Start a new run with the same settings as another and print its id."""
+    from core.jobs.control import retry
+    from core.runs.reader import find_run
+
+    found = find_run(runs_root, run)
+    print(retry(found.paths.root, data_root, found.id))
+
+
+def runs_clone(
+    run: RunName,
+    runs_root: RunsRoot,
+    data_root: DataRoot,
+    settings: Settings = None,
+    name: Annotated[str, typer.Option(help="Display name of the new run.")] = "",
+    author: Annotated[str, typer.Option(help="Who starts the run.")] = "",
+) -> None:
+    """Start a new run from the settings of another, some of them overridden, and print its id."""
+    from core.config import parse_config
+    from core.jobs.control import start
+    from core.jobs.inputs import check_inputs
+    from core.runs.reader import find_run
+
+    found = find_run(runs_root, run)
+    config = parse_config({**config_of(found).model_dump(), **pairs(settings)})
+    check_inputs(found.paths.root, data_root, config.dataset, config.corrections)
+    print(start(found.paths.root, data_root, config, name=name, author=author, parent=found.id))
+
+
+def runs_reproduce(
+    run: RunName,
+    runs_root: RunsRoot,
+    data_root: DataRoot,
+    author: Annotated[str, typer.Option(help="Who starts the run.")] = "",
+    wait: Annotated[bool, typer.Option("--wait", help="Show progress, and the result at the end.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Retrain a finished run with its recorded settings and check whether the result is reproduced."""
+    from core.cli.follow import follow_to_end
+    from core.comparison.reproduction import check_reproducible, read_reproduction
+    from core.jobs.control import reproduce
+    from core.runs.reader import find_run, read_run
+
+    found = find_run(runs_root, run)
+    warning = check_reproducible(found, data_root)
+    if warning:
+        print(warning, file=sys.stderr)
+    run_id = reproduce(found.paths.root, data_root, found.id, author=author)
+    if not as_json or wait:
+        print(run_id, file=sys.stderr if as_json else sys.stdout)
+    if wait:
+        follow_to_end(found.paths.root, run_id)
+    started = read_run(found.paths.root, run_id)
+    result = read_reproduction(started)
+    if as_json:
+        shown = result and result.model_dump(mode="json")
+        print_json(
+            {"run": run_id, "reproduces": found.id, "state": started.state, "warning": warning, "reproduction": shown}
+        )
+    elif result:
+        print_reproduction(result)
+
+
+def runs_move(
+    run: RunName,
+    runs_root: RunsRoot,
+    place: Annotated[MoveTo, typer.Option("--to", help="New place in the queue.")],
+) -> None:
+    """Move a queued run within the queue."""
+    from core.jobs.queue import move_queued
+    from core.runs.reader import find_run
+
+    found = find_run(runs_root, run)
+    move_queued(found.paths, place.value)
+    print(f"{found.id}: moved.")
+
+
+def runs_recover(runs_root: RunsRoot, data_root: DataRoot) -> None:
+    """Requeue interrupted runs after a reboot and start the runner."""
+    from core.jobs.control import recover
+
+    recovered = recover(runs_root, data_root)
+    for run_id in recovered:
+        print(f"{run_id}: requeued.")
+    if not recovered:
+        print("No interrupted run.")

@@ -1,0 +1,86 @@
+"""The pages and their addresses: what the navigation shows, what a browser tab is called, and where old links lead."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import streamlit as st
+from streamlit.navigation.page import Page
+
+from core.review.runs import REVIEW_STATES
+from core.runs.records import RunState
+from dashboard.ui.page import (
+    COMPARE_PAGE,
+    DATA_PAGE,
+    ERRORS_PAGE,
+    OVERVIEW_PAGE,
+    PREDICT_PAGE,
+    RUN_PAGE,
+    RUNS_PAGE,
+    TRAIN_PAGE,
+    go_to,
+)
+from dashboard.ui.runs import LOOKS
+
+PRODUCT: Final = "FER Dashboard"
+
+
+def pages() -> list[Page]:
+    """All pages in the order of the navigation. A run is opened from Runs, so its page has no entry of its own."""
+    return [
+        st.Page(OVERVIEW_PAGE, title="Overview", icon=":material/dashboard:", url_path="overview", default=True),
+        st.Page(DATA_PAGE, title="Data", icon=":material/database:", url_path="data"),
+        st.Page(TRAIN_PAGE, title="Train", icon=":material/model_training:", url_path="train"),
+        st.Page(RUNS_PAGE, title="Runs", icon=":material/table_rows:", url_path="runs"),
+        st.Page(RUN_PAGE, title="Run details", icon=":material/show_chart:", url_path="run", visibility="hidden"),
+        st.Page(COMPARE_PAGE, title="Compare", icon=":material/compare_arrows:", url_path="compare"),
+        st.Page(ERRORS_PAGE, title="Error analysis", icon=":material/grid_view:", url_path="errors"),
+        st.Page(PREDICT_PAGE, title="Predict", icon=":material/add_reaction:", url_path="predict"),
+    ]
+
+
+def page_tab_title(page: Page) -> str:
+    """What the browser tab is called while this page is open; the page of a run names the run instead."""
+    return f"{page.title} – {PRODUCT}"
+
+
+OLD_VALUES: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
+    "run": {"tab": {"Samples": "Predictions", "Errors": "Error analysis", "Settings": "Config"}},
+    "runs": {
+        "sort": {
+            "Best on validation": "Best val. accuracy",
+            "Best on test": "Best test accuracy",
+            "Lowest validation loss": "Lowest val. loss",
+            "Longest": "Longest duration",
+        },
+        "columns": {
+            "Validation (best)": "Val. accuracy (best)",
+            "Test": "Test accuracy",
+            "Test, unseen images": "Test acc. (no train duplicates)",
+            "Loss": "Val. loss",
+            "Curve": "Val. accuracy (sparkline)",
+        },
+        "state": {state.value: LOOKS[state].label for state in RunState},
+        "review": {state: state.capitalize() for state in REVIEW_STATES},
+    },
+}
+"""Address of a page to parameter to the values that older links have for it, each with the present one. Streamlit
+writes the label of what is selected into the address, so a label that changes would break the links to it."""
+
+
+def present_values(page: str, query: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """The parameters of an address with old values replaced; those that are not old are returned as they are.
+
+    Args:
+        page: its path, such as `runs`.
+        query: parameter to its values.
+    """
+    old = OLD_VALUES.get(page, {})
+    return {name: [old.get(name, {}).get(value, value) for value in values] for name, values in query.items()}
+
+
+def follow_old_link(page: Page) -> None:
+    """Where an older link was followed: open the page again at the present address."""
+    query = {name: st.query_params.get_all(name) for name in st.query_params}
+    present = present_values(page.url_path, query)
+    if present != query:
+        go_to(page, **present)

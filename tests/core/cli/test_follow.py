@@ -1,0 +1,50 @@
+"""Following a run at a terminal, to its end or until Ctrl-C."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.cli.follow import follow
+from core.jobs import control
+from core.runs.paths import RunPaths
+from core.runs.records import RunState
+from tests.conftest import PROJECT_ROOT, as_in_a_terminal
+from tests.core.conftest import ENDLESS, TINY, wait_for_end, wait_until_training
+
+
+def test_following_a_run_prints_a_line_for_each_epoch(
+    demo_root: Path, runs_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_id = control.start(runs_root, demo_root, TINY, name="[bold]not markup[/bold]")
+    run = follow(runs_root, run_id)
+    assert run.state is RunState.FINISHED
+    printed = capsys.readouterr().err
+    assert "epoch 1/2: train loss" in printed
+    assert "epoch 2/2: train loss" in printed
+
+
+def test_ctrl_c_stops_the_run_with_a_checkpoint(demo_root: Path, runs_root: Path) -> None:
+    settings = [f"--set={name}={value}" for name, value in ENDLESS.model_dump(exclude_defaults=True).items()]
+    roots = ["--runs-root", str(runs_root), "--data-root", str(demo_root)]
+    command = [sys.executable, "-m", "core", "train", "--wait", *settings, *roots]
+    with subprocess.Popen(
+        command,
+        cwd=PROJECT_ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=as_in_a_terminal,
+    ) as process:
+        assert process.stdout is not None
+        run_id = process.stdout.readline().strip()
+        wait_until_training(RunPaths(runs_root, run_id))
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "Stopping at the next batch" in errors
+    run = wait_for_end(runs_root, run_id)
+    assert run.state is RunState.STOPPED
+    assert run.paths.checkpoint.exists()

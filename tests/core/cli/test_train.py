@@ -1,0 +1,71 @@
+"""`train` and `evaluate`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from core.config import TrainConfig
+from core.evaluation.predictions import read_predictions
+from core.runs.paths import RunPaths
+from core.runs.reader import list_runs
+from tests.core.cli.conftest import SETTINGS, TINY, error_of, fer
+
+
+def test_train_and_wait_prints_the_finished_run(trained: dict[str, Any]) -> None:
+    assert trained["state"] == "finished"
+    assert trained["problem"] is None
+    assert trained["config"] == TrainConfig(**dict(text.split("=") for text in TINY)).model_dump(mode="json")
+    assert trained["meta"]["name"] == trained["name"] == "First"
+    assert trained["meta"]["author"] == "Ada"
+    assert trained["summary"]["epochs_done"] == 1
+
+
+def test_evaluate_repeats_the_metrics_of_the_run(trained: dict[str, Any], roots: list[str | Path]) -> None:
+    metrics = json.loads(fer("evaluate", trained["id"], *roots, "--split", "original-test", "--tta", "--json").stdout)
+    assert (metrics["run"], metrics["split"], metrics["tta"]) == (trained["id"], "original-test", True)
+    expected = trained["summary"]["evaluation"]["original-test"]["tta"]
+    assert {key: metrics[key] for key in ("images", "correct", "accuracy", "interval")} == {
+        key: expected[key] for key in ("images", "correct", "accuracy", "interval")
+    }
+    shifted = fer("evaluate", trained["id"], *roots, "--tta", "--shifts").stdout
+    assert "test with flip and shift TTA: " in shifted
+    refused = fer("evaluate", trained["id"], *roots, "--shifts", code=2)
+    assert refused.stderr == "--shifts requires --tta.\n"
+
+
+def test_train_prints_the_id_at_once(roots: list[str | Path], runs_root: Path, demo_root: Path) -> None:
+    result = fer("train", "--runs-root", runs_root, "--data-root", demo_root, *SETTINGS)
+    [run] = list_runs(runs_root)
+    assert result.stdout == f"{run.id}\n"
+    assert run.config is not None
+    assert run.config.epochs == 1
+
+
+def test_a_run_that_fails_ends_the_waiting_command_with_code_1(runs_root: Path, demo_root: Path) -> None:
+    """The device is wrong: the worker says so, and `train --wait` passes it on."""
+    command = ["train", "--runs-root", runs_root, "--data-root", demo_root, *SETTINGS, "--set", "device=cuda", "--wait"]
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    result = fer(*command, code=1)
+    assert "device is 'cuda', but PyTorch finds no CUDA device here" in result.stderr.splitlines()[-1]
+
+
+def test_bad_input_is_refused_in_one_line_and_leaves_nothing_behind(runs_root: Path, demo_root: Path) -> None:
+    train = ["train", "--runs-root", runs_root, "--data-root", demo_root]
+    assert error_of(*train, "--preset", "sed").startswith("Unknown preset 'sed': choose one of original, ")
+    assert error_of(*train, "--set", "learning_rate=-1") == "learning_rate is '-1', but should be greater than 0."
+    assert error_of(*train, "--set", "epochs") == (
+        "--set 'epochs' has no value. Use --set FIELD=VALUE, e.g. --set epochs=5."
+    )
+    assert error_of(*train, "--set", "color=red").startswith("Unknown setting 'color': choose from model, ")
+    assert "is not imported" in error_of(*train, "--set", "dataset=nothing-here")
+    assert list(runs_root.iterdir()) == []
+
+
+def test_predictions_of_the_run_are_readable(trained: dict[str, Any], roots: list[str | Path]) -> None:
+    table = read_predictions(RunPaths(Path(roots[1]), trained["id"]).predictions("test"))
+    assert len(table) == trained["summary"]["evaluation"]["test"]["images"]
+    assert table["correct"].sum() == trained["summary"]["evaluation"]["test"]["correct"]

@@ -1,0 +1,231 @@
+"""The runner: real ones with real workers, killed and doubled, and one without processes."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+
+from core.errors import RunError
+from core.files import lock_is_held
+from core.jobs import control
+from core.jobs.queue import requeue, take_queued
+from core.jobs.runner import LOG_BYTES, Runner
+from core.jobs.slots import Slot
+from core.runs.create import create_run
+from core.runs.paths import QueuePaths, RunPaths
+from core.runs.reader import read_run, read_status
+from core.runs.records import RunState
+from tests.conftest import PROJECT_ROOT, wait_for
+from tests.core.conftest import ENDLESS, MISSING, TINY, processes, wait_for_end, wait_for_state, wait_until_runner_left
+
+
+def test_the_runner_leaves_when_nothing_waits(two_runs: tuple[Path, list[str], str]) -> None:
+    wait_until_runner_left(two_runs[0])
+    assert "runner leaves" in QueuePaths(two_runs[0]).runner_log.read_text()
+
+
+def test_a_killed_worker_has_crashed_and_the_next_run_starts(demo_root: Path, runs_root: Path) -> None:
+    first = control.start(runs_root, demo_root, ENDLESS)
+    second = control.start(runs_root, demo_root, MISSING)
+    wait_for_state(runs_root, first, RunState.RUNNING)
+    [victim] = [each for each in processes(runs_root, "core.worker") if str(runs_root / first) in each.cmdline()]
+    assert victim.pid == read_status(RunPaths(runs_root, first)).pid
+    victim.kill()
+    wait_for_state(runs_root, first, RunState.CRASHED, 10)
+
+    # The data set of the next one is not there: it ends with a sentence that says what to do.
+    failed = wait_for_end(runs_root, second)
+    assert failed.state is RunState.FAILED
+    assert failed.problem == (
+        "Data set 'not-imported' is not imported: run `python -m core data import PATH` or use the Data page."
+    )
+    assert "Traceback" in failed.paths.log.read_text()
+
+    # A damaged settings file ends as failed, too, and is not tried again and again.
+    third = RunPaths(runs_root, first)
+    third.config.write_text('{"epochs": 2, "lear')
+    requeue(third)
+    control.ensure_runner(runs_root, demo_root)
+    damaged = wait_for_end(runs_root, first)
+    assert damaged.state is RunState.FAILED
+    assert damaged.problem == "config.json is missing, damaged or from another version: start a new run."
+    with pytest.raises(RunError, match=r"cannot be resumed: config\.json is missing, damaged"):
+        control.resume(runs_root, demo_root, first)
+    wait_until_runner_left(runs_root)
+    starts = re.findall(r"(\S+) starts on cpu", QueuePaths(runs_root).runner_log.read_text())
+    assert starts == [first, second, first]
+
+
+def test_a_killed_runner_takes_no_worker_with_it_and_a_new_start_works(demo_root: Path, runs_root: Path) -> None:
+    first = control.start(runs_root, demo_root, TINY)
+    wait_for_state(runs_root, first, RunState.RUNNING)
+    [runner] = processes(runs_root, "core.jobs.runner")
+    runner.kill()
+    wait_until_runner_left(runs_root)
+    [survivor] = processes(runs_root, "core.worker")
+    survivor.send_signal(signal.SIGHUP)  # as when a terminal is closed
+
+    second = control.start(runs_root, demo_root, MISSING)
+    wait_for(lambda: lock_is_held(QueuePaths(runs_root).runner_lock), 20, "a new runner")
+    [new_runner] = processes(runs_root, "core.jobs.runner")
+    new_runner.send_signal(signal.SIGHUP)
+    wait_for(lambda: "runner up" in QueuePaths(runs_root).runner_log.read_text().split("starts on cpu")[-1])
+    assert read_run(runs_root, second).state is RunState.QUEUED, "its slot is still in use"
+
+    ended = wait_for_end(runs_root, first)
+    assert ended.state is RunState.FINISHED, ended.problem
+    assert ended.status.pid == survivor.pid, "the same process from beginning to end"
+    assert wait_for_end(runs_root, second).state is RunState.FAILED
+    wait_until_runner_left(runs_root)
+
+
+def test_a_second_runner_leaves_at_once(runs_root: Path, demo_root: Path) -> None:
+    with FileLock(QueuePaths(runs_root).runner_lock):
+        control.ensure_runner(runs_root, demo_root)
+        assert processes(runs_root, "core.jobs.runner") == []
+        command = [
+            sys.executable,
+            "-m",
+            "core.jobs.runner",
+            "--runs-root",
+            str(runs_root),
+            "--data-root",
+            str(demo_root),
+        ]
+        second = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
+
+
+def test_a_run_remembers_its_data_while_it_waits(
+    runs_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "spawn_module", lambda *_: subprocess.Popen(["true"]))
+    paths = RunPaths(runs_root, control.start(runs_root, tmp_path / "own", TINY))
+    assert read_status(paths).data_root == str(tmp_path / "own")
+    commands = []
+    monkeypatch.setattr("core.jobs.runner.spawn_module", lambda command, *_: commands.append(command))
+    Runner(runs_root, tmp_path / "default", (Slot("cpu", "CPU", ""),))._serve()
+    assert commands == [
+        ["core.worker", str(paths.folder), "--data-root", str(tmp_path / "own"), "--slot", "cpu"],
+    ]
+    status = take_queued(paths, {})
+    assert status is not None
+    assert status.data_root is None
+
+
+class FakeWorkers:
+    """Stands in for `spawn_module`: workers that end when told."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.started: list[tuple[str, str]] = []
+        self.codes: dict[str, int] = {}
+        monkeypatch.setattr("core.jobs.runner.spawn_module", self.spawn)
+
+    def spawn(self, arguments: list[str], log: Path, environment: dict[str, str]) -> Any:
+        run_id, slot = Path(arguments[1]).name, arguments[-1]
+        self.started.append((run_id, slot))
+        workers = self
+
+        class Process:
+            returncode: int | None = None
+
+            def poll(self) -> int | None:
+                self.returncode = workers.codes.get(run_id)
+                return self.returncode
+
+        return Process()
+
+
+GPUS = (Slot("gpu-0", "A", "GPU-a"), Slot("gpu-1", "B", "GPU-b"))
+
+
+def test_every_slot_gets_one_run_and_the_next_follows_when_one_ends(
+    runs_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers = FakeWorkers(monkeypatch)
+    for number in range(4):
+        create_run(runs_root, TINY, run_id=f"run-{number}", queue_position=number)
+    runner = Runner(runs_root, runs_root, GPUS)
+    assert runner._serve()
+    assert runner._serve()
+    assert workers.started == [("run-0", "gpu-0"), ("run-1", "gpu-1")]
+    take_queued(RunPaths(runs_root, "run-1"), {})
+    workers.codes["run-1"] = 0
+    assert runner._serve()
+    assert workers.started[2:] == [("run-2", "gpu-1")]
+
+
+def test_a_slot_in_use_by_a_worker_of_a_dead_runner_is_left_alone(
+    runs_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers = FakeWorkers(monkeypatch)
+    for number in range(2):
+        create_run(runs_root, TINY, run_id=f"run-{number}", queue_position=number)
+    with FileLock(QueuePaths(runs_root).slot_lock("gpu-0")):
+        runner = Runner(runs_root, runs_root, GPUS)
+        assert runner._serve()
+        assert workers.started == [("run-0", "gpu-1")]
+    assert runner._serve()
+    assert workers.started[1:] == [("run-1", "gpu-0")]
+
+
+def test_a_worker_that_could_not_begin_is_told_from_one_that_should_try_again(
+    runs_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers = FakeWorkers(monkeypatch)
+    create_run(runs_root, TINY, run_id="busy", queue_position=1)
+    create_run(runs_root, TINY, run_id="broken", queue_position=2)
+    runner = Runner(runs_root, runs_root, GPUS)
+    runner._serve()
+    workers.codes = {"busy": os.EX_TEMPFAIL, "broken": 1}
+    runner._serve()
+    assert read_run(runs_root, "busy").state is RunState.QUEUED
+    assert read_run(runs_root, "broken").state is RunState.FAILED
+    assert workers.started[2:] == [("busy", "gpu-0")]
+
+
+def test_a_process_that_cannot_be_started_fails_its_run_and_not_the_runner(
+    runs_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_run(runs_root, TINY, run_id="a-run")
+
+    def no_room(*_: Any) -> Any:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("core.jobs.runner.spawn_module", no_room)
+    runner = Runner(runs_root, runs_root, GPUS)
+    runner._serve()
+    assert read_run(runs_root, "a-run").problem == "Can't start the training process: Resource temporarily unavailable."
+    assert not runner._serve(), "nothing to stay for"
+
+
+def test_a_run_that_is_deleted_or_damaged_under_its_worker_is_no_trouble(
+    runs_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers = FakeWorkers(monkeypatch)
+    for run_id in ("gone", "damaged"):
+        create_run(runs_root, TINY, run_id=run_id)
+    runner = Runner(runs_root, runs_root, GPUS)
+    runner._serve()
+    (runs_root / "gone").rename(runs_root / ".gone")
+    (runs_root / "damaged" / "status.json").write_text("{")
+    workers.codes = {"gone": 1, "damaged": -9}
+    assert not runner._serve()
+
+
+def test_the_runners_log_does_not_grow_for_ever(runs_root: Path) -> None:
+    log = QueuePaths(runs_root).runner_log
+    log.parent.mkdir()
+    log.write_bytes(b"x" * (LOG_BYTES + 1))
+    runner = Runner(runs_root, runs_root, GPUS)
+    runner._tidy()
+    assert log.stat().st_size == 0
+    log.write_bytes(b"x" * 100)
+    runner._tidy()
+    assert log.stat().st_size == 100

@@ -1,0 +1,82 @@
+"""The ways through the code that `core/README.md` writes down: each file on them is read once in a process."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from core import worker
+from core.config import TrainConfig
+from core.data.dataset import load_split, read_identity
+from core.jobs import control
+from core.jobs.queue import queued_runs
+from core.review.corrections import Correction, Corrections, save_corrections
+from core.runs.reader import read_run
+from core.runs.records import RunState
+from tests.core.training.test_loop import TINY
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each file of settings or corrections was read, by its name."""
+    counted: Counter[str] = Counter()
+    read_bytes = Path.read_bytes
+
+    def counting(path: Path) -> bytes:
+        counted[path.name] += 1
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", counting)
+    return counted
+
+
+@pytest.fixture(autouse=True)
+def no_runner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "ensure_runner", lambda *_: None)
+
+
+def queue_and_train(runs_root: Path, data_root: Path, config: TrainConfig, reads: Counter[str]) -> dict[str, int]:
+    """Start a run, and be its runner and its worker to the end; what these two have read of it."""
+    run_id = control.start(runs_root, data_root, config)
+    reads.clear()
+    [waiting] = queued_runs(runs_root)
+    assert waiting.id == run_id
+    assert worker.work(waiting.paths, data_root, "cpu", lambda: False, worker._train) == 0  # type: ignore[arg-type]
+    found = dict(reads)
+    assert read_run(runs_root, run_id).state is RunState.FINISHED
+    return found
+
+
+def test_the_settings_of_a_run_are_read_once_by_its_worker_and_never_by_the_queue(
+    runs_root: Path, demo_root: Path, reads: Counter[str]
+) -> None:
+    found = queue_and_train(runs_root, demo_root, TrainConfig(**{**TINY, "epochs": 1}), reads)
+    assert found["config.json"] == 1
+    assert "corrections.json" not in found
+
+
+def test_a_correction_set_is_read_once_at_the_start_and_once_by_the_worker(
+    runs_root: Path, demo_root: Path, reads: Counter[str]
+) -> None:
+    data = read_identity(demo_root, "demo")
+    images = load_split(demo_root, "demo", "validation").ids[:2].tolist()
+    made = Corrections(
+        name="look-1",
+        dataset="demo",
+        data_fingerprint=data.content,
+        data_ordered_fingerprint=data.ordered,
+        created_at="2026-11-22T12:00:00Z",  # type: ignore[arg-type]
+        entries=tuple(Correction(split="validation", image=image, action="exclude") for image in images),
+    )
+    save_corrections(runs_root, made)
+    config = TrainConfig(**{**TINY, "epochs": 1, "corrections": "look-1"})
+    control.start(runs_root, demo_root, config)
+    assert reads["look-1.json"] == 1
+    control.stop(runs_root, queued_runs(runs_root)[0].id)
+
+    found = queue_and_train(runs_root, demo_root, config, reads)
+    assert (found["corrections.json"], found["config.json"]) == (1, 1)
+    assert "look-1.json" not in found, "the copy in the run folder counts, whatever becomes of the set"
+    [run_id] = [each.name for each in runs_root.iterdir() if (each / "summary.json").exists()]
+    corrected = read_run(runs_root, run_id).summary.evaluation["validation"].corrected
+    assert corrected is not None and corrected.images == len(load_split(demo_root, "demo", "validation")) - 2

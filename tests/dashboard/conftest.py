@@ -1,0 +1,70 @@
+"""Pages as a new visitor opens them, fake runs for them to show, and what stands on a page."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard.state import cache
+from dashboard.ui.format import _JOINER
+from tests.conftest import PROJECT_ROOT
+from tests.dashboard_fixtures import FakeRun, write_run
+
+HOME = PROJECT_ROOT / "dashboard" / "Home.py"
+
+HOSTILE = "![x](http://evil.test/x.png) [l](http://evil.test) :red[r] $a^2$ <b>b</b> **s** `c` :smile: www.evil.test"
+
+Opener = Callable[..., AppTest]
+
+Writer = Callable[..., FakeRun]
+
+
+@pytest.fixture
+def open_page(runs_root: Path, demo_root: Path, monkeypatch: pytest.MonkeyPatch) -> Opener:
+    """Open a page as a new visitor would."""
+    monkeypatch.setenv("FER_RUNS_ROOT", str(runs_root))
+    monkeypatch.setenv("FER_DATA_ROOT", str(demo_root))
+    monkeypatch.setattr(cache, "take_over", lambda *_: None)  # fake runs that wait need no runner
+    cache.importer.clear()
+
+    def opener(page: str, /, data_root: Path | None = None, **query: str) -> AppTest:
+        if data_root:
+            monkeypatch.setenv("FER_DATA_ROOT", str(data_root))
+        app = AppTest.from_file(str(HOME), default_timeout=30).run()
+        if page != "overview":
+            app.switch_page(f"views/{page}/page.py")
+        for key, value in query.items():
+            app.query_params[key] = value
+        app.run()
+        assert not app.exception, app.exception
+        return app
+
+    return opener
+
+
+@pytest.fixture
+def write(runs_root: Path, demo_root: Path) -> Iterator[Writer]:
+    """Write fake runs; those alive let go of their lock at the end."""
+    written: list[FakeRun] = []
+
+    def writer(state: str, **options: object) -> FakeRun:
+        written.append(write_run(runs_root, demo_root, state, **options))  # type: ignore[arg-type]
+        return written[-1]
+
+    yield writer
+    for run in written:
+        run.close()
+
+
+def words(app: AppTest) -> str:
+    """Everything that stands on a page, with the invisible characters of escaped text left out."""
+    kinds = (
+        "title header subheader markdown caption text metric error warning info success button code progress".split()
+    )
+    parts = [str(getattr(element, "label", "")) for kind in kinds for element in app.get(kind)]
+    parts += [str(getattr(element, "value", "")) for kind in kinds for element in app.get(kind)]
+    parts += [element.proto.delta for element in app.get("metric")]
+    parts += [element.proto.text for element in app.get("progress") if hasattr(element.proto, "text")]
+    parts += [element.value.to_string() for element in app.dataframe]
+    return "\n".join(parts).replace(_JOINER, "").replace("\\", "").replace("\u00a0", " ")

@@ -1,0 +1,22 @@
+"""What goes on in the background of the server."""
+
+from collections.abc import Callable
+
+import pytest
+
+from dashboard.state.background import Importer
+from tests.conftest import wait_for
+
+
+def test_one_import_at_a_time() -> None:
+    importer = Importer()
+
+    def fail(progress: Callable[[int, int], None]) -> None:
+        progress(1, 4)
+        wait_for(lambda: False, seconds=0.3)
+
+    importer.start(fail)  # type: ignore[arg-type]
+    with pytest.raises(Exception, match="Another import is in progress"):
+        importer.start(fail)  # type: ignore[arg-type]
+    wait_for(lambda: not importer.look().running, what="the import")
+    assert "See the server log" in importer.look().error

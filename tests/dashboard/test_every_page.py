@@ -1,0 +1,140 @@
+"""All pages, in every state of a run, run by Streamlit itself but without a browser."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.review.runs import annotate
+from core.runs.reader import read_run
+from tests.conftest import PROJECT_ROOT
+from tests.dashboard.conftest import HOME, HOSTILE, Opener, Writer, words
+
+PAGES = ["overview", "data", "train", "runs", "run", "errors", "predict"]
+STATES = ["queued", "running", "finished", "failed", "stopped", "crashed", "stalled", "damaged"]
+
+
+# --- every page, every state
+
+
+@pytest.mark.parametrize(
+    ("page", "says"),
+    [
+        ("overview", "Get started"),
+        ("data", "Make the drawn demo set"),
+        ("train", "No dataset yet"),
+        ("runs", "No runs yet"),
+        ("run", "No runs yet"),
+        ("errors", "No predictions yet"),
+        ("predict", "No trained network yet"),
+    ],
+)
+def test_an_empty_page_says_what_will_be_there(open_page: Opener, tmp_path: Path, page: str, says: str) -> None:
+    app = open_page(page, data_root=tmp_path / "no-data")
+    assert says in words(app)
+    assert not app.error
+
+
+def test_a_folder_of_runs_that_is_gone_is_said(open_page: Opener, write: Writer, runs_root: Path) -> None:
+    run = write("finished", name="my run")
+    assert "my run" in words(open_page("runs"))
+    run.close()
+    runs_root.rename(runs_root.with_name("elsewhere"))
+    for page in ("overview", "runs"):
+        app = open_page(page)
+        assert f"Runs folder not found: {runs_root}. Remount or restore it" in words(app)
+        assert "No runs yet" not in words(app) and "Get started" not in words(app)
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_pages_show_a_run_in_every_state(open_page: Opener, write: Writer, state: str) -> None:
+    run = write(state, name="my run", author="Mara", done=2, epochs=3)
+    assert read_run(run.paths.root, run.id).state == state
+    for page in ("overview", "runs"):
+        text = words(open_page(page))
+        assert "my run" in text and LOOKS[RunState(state)].label in text
+    app = open_page("run", run=run.id)
+    assert app.title[0].value == "my run"
+    text = words(app)
+    assert LOOKS[RunState(state)].label in text
+    if state == "failed":
+        assert "Loss is not a number at epoch 6" in text
+    if state in ("failed", "stopped", "crashed"):
+        assert "Resume" in text
+    if state in ("running", "queued", "stalled"):
+        assert "Stop" in text
+    if state == "finished":
+        assert "±" in text and "epoch 3" in text
+    if state not in ("queued", "damaged"):
+        assert len(app.get("echarts_chart")) == 4, "loss, accuracy, learning rate, speed"
+
+
+def test_an_unknown_run_is_said_so(open_page: Opener, write: Writer) -> None:
+    write("finished", epochs=1)
+    assert "Run “nope” not found." in words(open_page("run", run="nope"))
+    assert "Invalid run ID" in words(open_page("run", run="../x"))
+    assert "There is no run nope" in words(open_page("errors", run="nope"))
+
+
+def test_archived_runs_are_in_no_list_of_the_latest(open_page: Opener, write: Writer) -> None:
+    run = write("finished", name="put away", epochs=1)
+    annotate(run.paths, "Mara", {"archived": True})
+    write("finished", name="in sight", epochs=1)
+    for page in ("overview", "run"):
+        assert [row["name"] for _, row in open_page(page).dataframe[-1].value.iterrows()] == ["in sight"]
+    assert open_page("errors", run=run.id).selectbox[0].value == run.id, "a link to it still opens it"
+
+
+# --- training
+
+
+@pytest.mark.parametrize("page", ["errors", "compare"])
+def test_a_link_with_the_old_name_of_a_split_opens(open_page: Opener, write: Writer, page: str) -> None:
+    first, second = write("finished", epochs=1), write("finished", epochs=1, seed=1)
+    app = open_page(page, run=first.id, runs=f"{first.id},{second.id}", split="seed-test")
+    assert not app.error
+    assert app.get("button_group")[0].value
+
+
+# --- what people type is never rendered
+
+
+@pytest.mark.parametrize("page", ["overview", "run", "errors", "predict", "train"])
+def test_user_text_is_inert(open_page: Opener, write: Writer, page: str) -> None:
+    run = write("running", name=HOSTILE, author=HOSTILE, done=1)
+    app = open_page(page, **({"run": run.id} if page == "run" else {}))
+    rendered = [element.value for kind in ("title", "markdown", "caption", "subheader") for element in app.get(kind)]
+    rendered += [element.proto.body for element in app.get("metric")] + [e.proto.delta for e in app.get("metric")]
+    for text in rendered:
+        for active in ("![x]", "[l](", ":red[", "<b>", "**s", " `c`", " $a", ":smile:", "http://evil", "www.evil"):
+            assert active not in text, text
+
+
+# --- what must not creep in
+
+
+def test_no_folder_named_pages() -> None:
+    """Streamlit takes such a folder for its own: the first link to a page of a fresh server would bypass Home.py."""
+    assert not (HOME.parent / "pages").exists()
+
+
+def test_drawing_curves_imports_nothing_heavy() -> None:
+    imports = (
+        "core.jobs.control, core.runs.estimate, core.data.importers.fer2013, core.data.importers.demo, core.data.decode"
+    )
+    views = ", ".join(
+        f"dashboard.views.{part}" for part in ("overview.cards", "run.tabs", "data.dataset", "train.form")
+    )
+    code = f"import {views}, {imports}, sys; print([name for name in ('torch', 'sklearn') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PROJECT_ROOT)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("file", sorted((HOME.parent / "views").glob("*.py")), ids=lambda file: file.stem)
+def test_page_scripts_never_import_torch_or_write_html(file: Path) -> None:
+    source = file.read_text()
+    names = [ast.unparse(node) for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert not any("torch" in name or "predictor" in name for name in names)
+    assert "unsafe_allow_html" not in source and "st.html" not in source

@@ -1,0 +1,77 @@
+"""The pages, what a browser tab is called, and where old links lead."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from core.review.runs import annotate
+from core.runs.reader import read_run
+from dashboard.routes import OLD_VALUES, page_tab_title, pages, present_values
+from dashboard.ui.runs import run_tab_title
+from dashboard.views.run.tabs import RUN_TABS
+from dashboard.views.runs.filters import COLUMNS
+from tests.dashboard.test_pages import Opener, Writer, open_page, words, write
+
+__all__ = ["open_page", "write"]
+
+
+@pytest.fixture
+def declared(monkeypatch: pytest.MonkeyPatch) -> list[SimpleNamespace]:
+    """The pages as they are declared: outside a script run, Streamlit makes none."""
+    monkeypatch.setattr(
+        "dashboard.routes.st.Page", lambda script, visibility="visible", **of: SimpleNamespace(visible=visibility, **of)
+    )
+    return pages()  # type: ignore[return-value]
+
+
+def test_a_run_has_no_entry_of_its_own_in_the_navigation(declared: list[SimpleNamespace]) -> None:
+    shown = [page.title for page in declared if page.visible == "visible"]
+    assert shown == ["Overview", "Data", "Train", "Runs", "Compare", "Error analysis", "Predict"]
+    assert [page.url_path for page in declared if page.visible == "hidden"] == ["run"]
+
+
+def test_a_browser_tab_names_its_page(declared: list[SimpleNamespace]) -> None:
+    titles = [page_tab_title(page) for page in declared]  # type: ignore[arg-type]
+    assert len(set(titles)) == len(titles) and "Runs – FER Dashboard" in titles
+
+
+@pytest.mark.parametrize(
+    ("state", "sign"),
+    [("running", "● 20% · "), ("finished", "✓ "), ("failed", "✗ "), ("crashed", "✗ "), ("queued", "○ ")],
+)
+def test_a_browser_tab_says_how_a_run_is(write: Writer, state: str, sign: str) -> None:
+    run = write(state, name="my run", done=1, epochs=5)
+    found = read_run(run.paths.root, run.id)
+    status = found.status.model_copy(update={"progress": 0.204})
+    assert run_tab_title(type(found)(**{**vars(found), "status": status})) == f"{sign}my run"
+
+
+def test_old_values_become_present_ones_and_nothing_else_changes() -> None:
+    query = {"run": ["a"], "tab": ["Settings"]}
+    assert present_values("run", query) == {"run": ["a"], "tab": ["Config"]}
+    assert present_values("errors", query) == query
+    assert present_values("runs", {"columns": ["Name", "Curve"]}) == {"columns": ["Name", "Val. accuracy (sparkline)"]}
+
+
+def test_every_old_value_leads_to_one_that_is_there() -> None:
+    assert set(OLD_VALUES["run"]["tab"].values()) <= set(RUN_TABS)
+    assert set(OLD_VALUES["runs"]["columns"].values()) <= set(COLUMNS.values())
+    for parameters in OLD_VALUES.values():  # else an old link would be followed for ever
+        for values in parameters.values():
+            assert not set(values) & set(values.values())
+
+
+def test_a_link_to_a_tab_by_its_old_name_opens_it(open_page: Opener, write: Writer) -> None:
+    run = write("finished", epochs=2)
+    app = open_page("run", run=run.id, tab="Samples")
+    assert app.query_params == {"run": run.id, "tab": "Predictions"}
+    assert "32 validation images" in words(app)
+
+
+def test_a_link_to_filters_by_their_old_names_shows_the_same_runs(open_page: Opener, write: Writer) -> None:
+    good, _, other = (write(state, name=state, done=1, epochs=1) for state in ("finished", "failed", "finished"))
+    annotate(good.paths, "Ada", {"review": "approved", "name": "good"})
+    annotate(other.paths, "Ada", {"review": "rejected", "name": "other"})
+    app = open_page("runs", state="finished", review="approved", sort="Best on validation", columns="Name")
+    assert app.dataframe[0].value["name"].tolist() == ["good"]
+    assert app.query_params["sort"] == "Best val. accuracy"

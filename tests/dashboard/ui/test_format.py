@@ -1,0 +1,21 @@
+"""Durations, figures and text of people, as they are shown."""
+
+from dashboard.ui.format import _JOINER, accuracy_in, ago, duration, escape, percent, with_interval
+from tests.dashboard.conftest import HOSTILE
+
+
+def test_escape_shows_the_same_characters() -> None:
+    shown = escape(HOSTILE + "\nsecond line")
+    assert shown.replace("\\", "").replace(_JOINER, "") == HOSTILE + " second line"
+
+
+def test_durations_and_times_are_short() -> None:
+    given = [0, 59, 60, 184, 640, 3600, 5400, 90_000, None]
+    assert [duration(s) for s in given] == [
+        "0 s", "59 s", "1 min", "3 min 4 s", "10 min", "1 h", "1 h 30 min", "1 d 1 h", "–"
+    ]  # fmt: skip
+    assert with_interval(0.7041, (0.689, 0.719)) == "70.4% ± 1.5 pp"
+    assert with_interval(None, (0.0, 1.0)) == accuracy_in(None) == percent(None) == "–"
+    passed = {30: "just now", 37 * 60: "37 min ago", 3600: "1 hour ago", 3 * 86_400: "3 days ago", 307 * 86_400: ""}
+    said = [ago(datetime.now(UTC) - timedelta(seconds=seconds + 1)) for seconds in passed]
+    assert said == [*list(passed.values())[:-1], "10 months ago"]

@@ -1,0 +1,28 @@
+"""From one page to another: whatever the address holds."""
+
+from tests.conftest import PROJECT_ROOT
+from tests.dashboard.conftest import Opener, Writer, words
+
+
+def test_what_the_address_holds_is_in_no_clicks_way(open_page: Opener, write: Writer) -> None:
+    """Streamlit raises where a page is left whose address belongs to a widget; `widgets.go_to` knows the way round."""
+    run = write("finished", name="my run", author="Ada", epochs=1)
+    for query in ({"q": "my"}, {"state": "finished"}, {"author": "Ada"}, {"archived": "true"}):
+        app = open_page("runs", **query)
+        next(button for button in app.button if button.label == "Start training").click().run()
+        assert app.title[0].value == "Train" and not app.error, query
+    app = open_page("run", run=run.id, tab="Review")
+    app.button(key="clone").click().run()
+    assert app.query_params["clone"] == run.id and "New run based on" in words(app)
+    app = open_page("run", run=run.id, tab="Review")
+    app.button(key="delete").click()
+    app.run()
+    app.button(key="delete").click()
+    app.button(key="delete-really").click().run()
+    assert app.title[0].value == "Runs" and not app.error
+
+
+def test_pages_are_left_in_one_way() -> None:
+    files = sorted((PROJECT_ROOT / "dashboard").rglob("*.py"))
+    leaving = {str(file.relative_to(PROJECT_ROOT)): file.read_text().count("switch_page(") for file in files}
+    assert {name: count for name, count in leaving.items() if count} == {"dashboard/ui/page.py": 1}

@@ -1,0 +1,56 @@
+"""Imports from the Data page: drawn faces, a path, and numbers that are not the published ones."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from core.labels import LABELS
+from dashboard.state import cache
+from tests.conftest import wait_for
+from tests.dashboard.conftest import Opener, words
+
+
+def test_the_demo_set_is_made_and_shown(open_page: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from core.data.importers import demo
+
+    small = demo.import_demo
+    monkeypatch.setattr(demo, "import_demo", lambda root, **kw: small(root, train_per_class=4, **kw))
+    app = open_page("data", data_root=tmp_path / "data")
+    app.button(key="import-demo").click().run()
+    wait_for(lambda: not cache.importer().look().running, what="the import")
+    app.run()
+    assert "is ready" in words(app) and "drawn by a program" in words(app)
+    assert len(app.image) == 7
+
+
+def test_a_path_that_is_no_data_set_is_refused(open_page: Opener, tmp_path: Path) -> None:
+    app = open_page("data", data_root=tmp_path / "data")
+    app.text_input(key="path").set_value(str(tmp_path / "none.zip")).run()
+    app.button(key="import-path").click().run()
+    wait_for(lambda: not cache.importer().look().running, what="the import")
+    app.run()
+    assert "File not found: " in words(app)
+    assert not list(tmp_path.glob("data/*"))
+
+
+def test_other_numbers_of_images_are_shown_and_may_be_accepted(open_page: Opener, tmp_path: Path) -> None:
+    for folder, prefix in (("train", "Training"), ("test", "PublicTest"), ("test", "PrivateTest")):
+        for label in LABELS:
+            file = tmp_path / "few" / folder / label / f"{prefix}_1.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("L", (48, 48), 90).save(file)
+    app = open_page("data", data_root=tmp_path / "data")
+    app.text_input(key="path").set_value(str(tmp_path / "few")).run()
+    app.button(key="import-path").click().run()
+    wait_for(lambda: not cache.importer().look().running, what="the import")
+    app.run()
+    assert "their numbers are not the published ones" in words(app)
+    assert len(app.dataframe[0].value) == 21
+    app.checkbox(key="accept").check().run()
+    app.button(key="import-path").click().run()
+    wait_for(lambda: not cache.importer().look().running, what="the import")
+    app.run()
+    assert "FER2013 is ready: 21 images" in words(app) and "21 counts differ" in words(app)
+    app.button(key="delete-fer2013").click().run()
+    assert "counts differ" not in words(app)

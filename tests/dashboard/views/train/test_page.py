@@ -1,0 +1,188 @@
+"""The Train page: what fills the form, what it refuses, and the run that comes of it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.evaluation.predictions import read_predictions
+from core.jobs import control
+from core.presets import get_preset, make_config
+from core.review.corrections import run_corrections, save_corrections
+from core.review.draft import make_corrections
+from core.review.images import add_label_reviews
+from core.runs.estimate import ROUGH_IMAGES_PER_SECOND, estimate_duration
+from core.runs.reader import list_runs, read_run
+from tests.dashboard.conftest import Opener, Writer, words
+
+
+def test_train_starts_one_run_for_a_double_click(
+    open_page: Opener, runs_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "ensure_runner", lambda *_: None)
+    app = open_page("train")
+    assert "About" in words(app) and "python -m core train --preset original --set dataset=demo" in words(app)
+    app.number_input(key="field-epochs").set_value(2).run()
+    app.text_input(key="run-name").set_value("a 'quoted' name").run()
+    assert "--set epochs=2" in words(app)
+    app.button(key="start").click().run()
+    (run,) = list_runs(runs_root)
+    assert run.config is not None and run.config.epochs == 2 and run.name == "a 'quoted' name"
+    assert app.query_params["run"] == run.id
+
+    app.switch_page("views/train/page.py").run()
+    app.button(key="start").click().run()
+    assert len(list_runs(runs_root)) == 1
+
+
+def test_the_author_is_who_started_runs_here(open_page: Opener, write: Writer) -> None:
+    shipped = write("finished", author="Somebody Else", epochs=1)
+    shipped.paths.folder.rename(shipped.paths.root / "reference-of-a-test")
+    assert author_on(open_page("train")) == ""
+    write("queued", author="Ada")
+    assert author_on(open_page("train")) == "Ada"
+    write("queued", author="Ben")
+    assert author_on(open_page("train")) == ""
+
+
+def author_on(app: AppTest) -> str | None:
+    return next(box.value for box in app.text_input if box.label == "Author")
+
+
+def test_a_preset_fills_the_form(open_page: Opener) -> None:
+    app = open_page("train")
+    assert app.number_input(key="field-epochs").value == 50
+    app.radio(key="preset").set_value("quick").run()
+    assert app.number_input(key="field-epochs").value == 4
+    assert app.selectbox(key="field-schedule").value == "linear"
+
+
+@pytest.mark.parametrize(("linked", "chosen"), [("quick", "quick"), ("seed", "original")])
+def test_a_link_chooses_the_preset_once_also_by_its_old_name(open_page: Opener, linked: str, chosen: str) -> None:
+    app = open_page("train", preset=linked)
+    assert app.radio(key="preset").value == chosen
+    assert app.number_input(key="field-epochs").value == get_preset(chosen).config.epochs
+    app.radio(key="preset").set_value("best").run()
+    assert app.radio(key="preset").value == "best"
+    assert "preset" not in app.query_params
+
+
+def test_a_link_to_a_preset_that_does_not_exist_says_so(open_page: Opener) -> None:
+    app = open_page("train", preset="nope")
+    assert "Unknown preset 'nope'. Use one of original, best, quick." in words(app)
+    assert app.radio(key="preset").value == "original"
+
+
+def test_a_wrong_setting_is_explained_and_cannot_be_started(open_page: Opener) -> None:
+    app = open_page("train")
+    app.number_input(key="field-learning_rate").set_value(0.0).run()
+    assert "Learning rate must be greater than 0 (got 0)." in words(app)
+    assert all(button.disabled for button in app.button if button.label == "Start training")
+
+
+def test_estimates_say_what_they_are_based_on(write: Writer, runs_root: Path) -> None:
+    config = make_config("quick", {"epochs": 2, "images_per_epoch": 0})
+    images = {"train": 1400, "validation": 40, "test": 40}
+    rough = estimate_duration(config, images, [])
+    assert rough.seconds == pytest.approx(2 * 1400 / ROUGH_IMAGES_PER_SECOND, rel=0.1)
+    assert "rough" in rough.basis
+    write("finished", epochs=1)
+    write("failed", done=0)
+    measured = estimate_duration(config, images, list_runs(runs_root))
+    assert measured.images_per_second == 142 and "1 finished run" in measured.basis
+    other = estimate_duration(make_config("quick", {"model": "cnn-model-1"}), images, list_runs(runs_root))
+    assert "rough" in other.basis
+
+
+def test_a_clone_fills_the_form_and_remembers_its_parent(
+    open_page: Opener, write: Writer, runs_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "ensure_runner", lambda *_: None)
+    run = write("finished", name="The [parent]", epochs=3, seed=77)
+    app = open_page("train", clone=run.id)
+    assert "New run based on **The [parent]**" in words(app)
+    assert app.number_input(key="field-seed").value == 77
+    assert f"python -m core runs clone {run.id}" in words(app)
+    app.number_input(key="field-epochs").set_value(5).run()
+    app.button(key="start").click().run()
+    [child] = [each for each in list_runs(runs_root) if each.id != run.id]
+    assert child.config is not None
+    assert (child.meta.parent, child.config.seed, child.config.epochs) == (run.id, 77, 5)
+    app = open_page("train", clone=run.id)
+    app.button(key="no-clone").click().run()
+    assert "Cloned from" not in words(app)
+    assert app.number_input(key="field-seed").value == 0
+
+
+def test_a_clone_of_what_is_gone_or_damaged_says_so(open_page: Opener, write: Writer) -> None:
+    assert "Run “gone” not found." in words(open_page("train", clone="gone"))
+    run = write("finished", epochs=2)
+    run.paths.config.write_text("{")
+    app = open_page("train", clone=run.id)
+    assert "is unreadable" in words(app)
+    assert app.radio(key="preset")
+
+
+def test_a_clone_with_a_list_of_corrections_starts_with_that_list(
+    open_page: Opener, write: Writer, runs_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "ensure_runner", lambda *_: None)
+    run = write("finished", epochs=2)
+    assert not [each for each in open_page("train", clone=run.id).selectbox if each.key == "field-corrections"]
+    image = str(read_predictions(run.paths.predictions("validation"))["image_id"][0])
+    add_label_reviews(run.paths, "Ada", "validation", [image], "ambiguous")
+    draft = make_corrections("first-look", [read_run(runs_root, run.id)])
+    save_corrections(runs_root, draft.corrections)
+    elsewhere = draft.corrections.model_copy(update={"name": "elsewhere", "data_fingerprint": "0" * 64})
+    save_corrections(runs_root, elsewhere)
+
+    app = open_page("train", clone=run.id, corrections="first-look")
+    assert app.selectbox(key="field-corrections").options == ["None", "first-look"]
+    assert app.selectbox(key="field-corrections").value == "first-look"
+    assert "--set corrections=first-look" in words(app)
+    app.button(key="start").click().run()
+    [child] = [each for each in list_runs(runs_root) if each.id != run.id]
+    assert (child.meta.parent, run_corrections(child.paths)) == (run.id, draft.corrections)
+    assert open_page("train", clone=run.id).selectbox(key="field-corrections").value == ""
+
+
+def start_is_open(app: AppTest) -> bool:
+    return not next(button for button in app.button if button.label == "Start training").disabled
+
+
+def test_a_clone_whose_dataset_is_not_here_asks_for_another_before_it_can_start(
+    open_page: Opener, write: Writer
+) -> None:
+    run = write("finished", epochs=2)
+    config = json.loads(run.paths.config.read_text())
+    run.paths.config.write_text(json.dumps(config | {"dataset": "team"}))
+    app = open_page("train", clone=run.id)
+    for _ in range(2):  # also after something else was changed
+        assert app.selectbox(key="field-dataset").value is None
+        assert "The dataset 'team' is not on this server: select another." in words(app)
+        assert not start_is_open(app)
+        app.number_input(key="field-epochs").set_value(5).run()
+    app.selectbox(key="field-dataset").set_value("demo").run()
+    assert start_is_open(app) and "--set dataset=demo" in words(app)
+
+
+def test_a_clone_whose_correction_list_is_not_here_or_does_not_fit_asks_for_another(
+    open_page: Opener, write: Writer, runs_root: Path
+) -> None:
+    run = write("finished", epochs=2)
+    config = json.loads(run.paths.config.read_text())
+    run.paths.config.write_text(json.dumps(config | {"corrections": "look-1"}))
+    app = open_page("train", clone=run.id)
+    assert app.selectbox(key="field-corrections").value is None and not start_is_open(app)
+    assert "The correction set 'look-1' is not on this server: select another or none." in words(app)
+    app.selectbox(key="field-corrections").set_value("").run()
+    assert start_is_open(app) and "is not on this server" not in words(app)
+
+    image = str(read_predictions(run.paths.predictions("validation"))["image_id"][0])
+    add_label_reviews(run.paths, "Ada", "validation", [image], "ambiguous")
+    draft = make_corrections("look-1", [read_run(runs_root, run.id)]).corrections
+    save_corrections(runs_root, draft.model_copy(update={"data_fingerprint": "0" * 64}))
+    app = open_page("train", clone=run.id)
+    assert app.selectbox(key="field-corrections").value is None and not start_is_open(app)
+    assert "The correction set 'look-1' was made for other data than 'demo'" in words(app)

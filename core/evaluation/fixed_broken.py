@@ -31,7 +31,8 @@ def fixed_and_broken(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     disagreed = int((joined["label_before"] != joined["label_after"]).sum())
     if disagreed:
         raise RunError(
-            f"The two runs were scored with different labels for {disagreed:,} images: evaluate both on the same data."
+            f"Not comparable: {disagreed:,} images have different labels in the two runs. "
+            "Evaluate both on the same data."
         )
     right = joined["correct_before"].astype(int) + 2 * joined["correct_after"].astype(int)
     outcome = right.map({0: "both wrong", 1: "broken", 2: "fixed", 3: "both right"})

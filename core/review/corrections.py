@@ -95,15 +95,13 @@ class Corrections(BaseModel):
         return sum(entry.action == action and split in (None, entry.split) for entry in self.entries)
 
     def in_words(self) -> str:
-        """Such as `3 excluded and 12 relabelled in train, 1 excluded in validation`."""
+        """Such as `3 exclusions and 12 relabels in train, 1 exclusion in validation`."""
         parts = []
         for split in CORRECTED_SPLITS:
-            excluded, relabelled = self.count("exclude", split), self.count("relabel", split)
-            done = [
-                f"{count:,} {word}" for count, word in ((excluded, "excluded"), (relabelled, "relabelled")) if count
-            ]
-            if done:
-                parts.append(f"{' and '.join(done)} in {split}")
+            counts = {"exclusion": self.count("exclude", split), "relabel": self.count("relabel", split)}
+            words = [f"{count:,} {word}{'s' if count > 1 else ''}" for word, count in counts.items() if count]
+            if words:
+                parts.append(f"{' and '.join(words)} in {split}")
         return ", ".join(parts) or "nothing"
 
 

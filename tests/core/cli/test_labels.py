@@ -53,7 +53,7 @@ def test_from_error_analysis_to_a_better_run(fer: Terminal) -> None:
     assert "(conflict)" in fer("labels", "reviews", parent)
 
     says = fer("corrections", "make", "look-1", parent)
-    assert says == "look-1: 1 excluded and 1 relabelled in train, 1 excluded in validation."
+    assert says == "look-1: 1 exclusion and 1 relabel in train, 1 exclusion in validation."
     assert "look-1" in fer("corrections", "list")
     assert json.loads(fer("corrections", "list", "--json"))[0]["says"] in says
     assert f"{wrong:36} {right}" in fer("corrections", "show", "look-1")

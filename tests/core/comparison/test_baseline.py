@@ -70,7 +70,7 @@ def test_what_cannot_be_compared_says_why(root: Path) -> None:
     waiting = read_run(root, create_run(root, make_config("quick"), run_id="waiting").run_id)
     rows = against_baseline([other, waiting], base, "validation")
     assert "the labels of" in rows[0].words
-    assert "There is no predictions-validation.parquet yet" in rows[1].words and rows[1].accuracy is None
+    assert "predictions-validation.parquet doesn't exist yet" in rows[1].words and rows[1].accuracy is None
     with pytest.raises(RunError, match="Use one of validation, test"):
         against_baseline([other], base, "train")
 

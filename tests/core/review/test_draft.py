@@ -27,7 +27,7 @@ def test_verdicts_become_a_list(root: Path, demo_root: Path) -> None:
         ("validation", sad[1], "relabel", "fear", "Ada"),
     ]
     assert (draft.disputed, draft.on_test) == ((), 1)
-    assert found.in_words() == "1 excluded and 2 relabelled in train, 1 excluded and 1 relabelled in validation"
+    assert found.in_words() == "1 exclusion and 2 relabels in train, 1 exclusion and 1 relabel in validation"
     assert (found.dataset, found.data_fingerprint) == ("demo", read_info(demo_root, "demo").fingerprint)
 
 

@@ -20,7 +20,7 @@ def test_the_demo_set_is_made_and_shown(open_page: Opener, tmp_path: Path, monke
     app.button(key="import-demo").click().run()
     wait_for(lambda: not cache.importer().look().running, what="the import")
     app.run()
-    assert "is ready" in words(app) and "drawn by a program" in words(app)
+    assert "is ready" in words(app) and "Synthetic" in words(app)
     assert len(app.image) == 7
 
 
@@ -45,12 +45,12 @@ def test_other_numbers_of_images_are_shown_and_may_be_accepted(open_page: Opener
     app.button(key="import-path").click().run()
     wait_for(lambda: not cache.importer().look().running, what="the import")
     app.run()
-    assert "their numbers are not the published ones" in words(app)
+    assert "Image counts don't match the published FER2013 counts" in words(app)
     assert len(app.dataframe[0].value) == 21
     app.checkbox(key="accept").check().run()
     app.button(key="import-path").click().run()
     wait_for(lambda: not cache.importer().look().running, what="the import")
     app.run()
-    assert "FER2013 is ready: 21 images" in words(app) and "21 counts differ" in words(app)
+    assert "FER2013 is ready: 21 images" in words(app) and "21 class counts differ" in words(app)
     app.button(key="delete-fer2013").click().run()
     assert "counts differ" not in words(app)

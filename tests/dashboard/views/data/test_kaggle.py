@@ -35,13 +35,13 @@ def test_the_page(data_root: Path, server: StandIn, machine: Path, monkeypatch: 
     def submit(token: str, user: str = "", file: bytes = b"") -> None:
         fields = {field.label.split(",")[0]: field for field in app.text_input}
         fields["Or paste a token"].set_value(token)
-        fields["User name"].set_value(user)
+        fields["Username (legacy API keys only)"].set_value(user)
         upload = next(upload for upload in app.file_uploader if upload.label == "Upload kaggle.json")
         upload.set_value(("kaggle.json", file, "application/json") if file else None)
-        next(button for button in app.button if button.label == "Keep it and download").click().run()
+        next(button for button in app.button if button.label == "Save token and download").click().run()
 
     assert "[msambare/fer2013](https://www.kaggle.com/datasets/msambare/fer2013)" in words()
-    assert "the terms that stand there" in words() and "kaggle.com/settings/api" in words()
+    assert "the terms on that page" in words() and "kaggle.com/settings/api" in words()
     submit("")
     assert "No Kaggle token entered" in words()
     submit(KEY)
@@ -72,7 +72,7 @@ def test_the_page(data_root: Path, server: StandIn, machine: Path, monkeypatch: 
     assert "the saved username and key." in words()
     hold_no_secret()
     app.button(key="kaggle-remove").click().run()
-    assert credentials.find_credentials() is None and "Keep it and download" in [button.label for button in app.button]
+    assert credentials.find_credentials() is None and "Save token and download" in [button.label for button in app.button]
     (machine / ".kaggle").mkdir()
     (machine / ".kaggle" / "kaggle.json").write_text("{")
     app.run()

@@ -55,7 +55,7 @@ def test_own_images_are_imported_and_audited(page: AppTest, tmp_path: Path) -> N
     assert page.button(key="import-own").disabled
     page.text_input(key="own-path").set_value(str(tmp_path / "faces"))
     page.text_input(key="own-name").set_value("mine").run()
-    assert "1 folder that is no class, 'Happiness' (5)" in submit()
+    assert "skip it with 'Happiness=-'" in submit()
     page.text_input(key="own-mapping").set_value("happiness=happy,").run()
     assert "1 of 36 images in 'faces' are unreadable" in submit()
     page.checkbox(key="own-skip").check().run()
@@ -63,7 +63,7 @@ def test_own_images_are_imported_and_audited(page: AppTest, tmp_path: Path) -> N
     assert not page.exception and not page.error
     assert "mine is ready: 35 images. 1 unreadable images skipped." in shown
     assert read_info(tmp_path / "data", "mine").kind == "own"
-    assert "custom" in shown and "Duplicates and blank images" in shown
+    assert "Custom" in shown and "Duplicates and blank images" in shown
     assert "Different labels" in NOTES and NOTES["Different labels"] in shown
     figures = {metric.label: metric.value for metric in page.metric}
     assert [

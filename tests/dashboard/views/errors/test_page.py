@@ -301,7 +301,7 @@ def test_reviews_become_a_correction_set_and_open_the_form(open_page: Opener, wr
     save_corrections(runs_root, make_corrections("first-look", [read_run(runs_root, run.id)]).corrections)
     app = open_page("errors", run=run.id, tab="Label corrections")
     app.button(key="train-first-look").click().run()
-    assert "Cloned from **my run**" in words(app) and not app.exception
+    assert "New run based on **my run**" in words(app) and not app.exception
     assert app.selectbox(key="field-corrections").value == "first-look"
 
 

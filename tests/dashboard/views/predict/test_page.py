@@ -77,7 +77,7 @@ def test_one_image_with_everything_about_it(
     annotate(run.paths, "Mara", {"review": "approved"})
     app = open_predict(("../../my face.png", crop(demo_root), "image/png"))
     said = words(app)
-    assert "Approved by Mara, so predictions use this run by default." in said
+    assert "Approved by Mara. Used for predictions by default." in said
     assert "my face.png" in said and "../" not in said
     assert "Looks like a cropped face" in said
     assert "Calibrated (T = " in said
@@ -208,5 +208,5 @@ def test_boxes_and_names_stay_on_the_photo() -> None:
 def test_predict_works_on_a_finished_run(open_page: Opener, write: Writer) -> None:
     run = write("finished", name="my run", epochs=2)
     app = open_page("predict")
-    assert "Each face on a photo is found" in words(app)
+    assert "Faces are detected" in words(app)
     assert app.selectbox[0].value == run.id

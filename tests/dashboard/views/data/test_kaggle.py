@@ -52,7 +52,7 @@ def test_the_page(data_root: Path, server: StandIn, machine: Path, monkeypatch: 
     submit("", file=LEGACY.encode())
     assert looked(data_root).running and not app.error
     hold_no_secret()
-    assert "It is being downloaded: see above." in words() and "the download goes on" in words()
+    assert "Download in progress (see above)." in words() and "the download goes on" in words()
     assert not [button for button in app.button if button.label == "Download FER2013"]
 
     app.button(key="kaggle-cancel").click().run()
@@ -72,7 +72,9 @@ def test_the_page(data_root: Path, server: StandIn, machine: Path, monkeypatch: 
     assert "the saved username and key." in words()
     hold_no_secret()
     app.button(key="kaggle-remove").click().run()
-    assert credentials.find_credentials() is None and "Save token and download" in [button.label for button in app.button]
+    assert credentials.find_credentials() is None and "Save token and download" in [
+        button.label for button in app.button
+    ]
     (machine / ".kaggle").mkdir()
     (machine / ".kaggle" / "kaggle.json").write_text("{")
     app.run()

@@ -64,11 +64,13 @@ def test_own_images_are_imported_and_audited(page: AppTest, tmp_path: Path) -> N
     assert "mine is ready: 35 images. 1 unreadable images skipped." in shown
     assert read_info(tmp_path / "data", "mine").kind == "own"
     assert "Custom" in shown and "Duplicates and blank images" in shown
-    assert "Different labels" in NOTES and NOTES["Different labels"] in shown
+    assert NOTES["Conflicting labels"] in shown
     figures = {metric.label: metric.value for metric in page.metric}
-    assert [
-        figures[name] for name in ("Exact duplicates", "Duplicates with conflicting labels", "Leaked from train")
-    ] == ["1", "1", "0"]
+    assert [figures[name] for name in ("Exact duplicates", "Conflicting labels", "Leaked from train")] == [
+        "1",
+        "1",
+        "0",
+    ]
     assert page.get("download_button")
 
 

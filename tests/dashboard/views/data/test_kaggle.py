@@ -52,7 +52,7 @@ def test_the_page(data_root: Path, server: StandIn, machine: Path, monkeypatch: 
     submit("", file=LEGACY.encode())
     assert looked(data_root).running and not app.error
     hold_no_secret()
-    assert "Download in progress (see above)." in words() and "the download goes on" in words()
+    assert "Download in progress (see above)." in words() and "the download continues" in words()
     assert not [button for button in app.button if button.label == "Download FER2013"]
 
     app.button(key="kaggle-cancel").click().run()

@@ -180,7 +180,7 @@ def _shown(photo: Image.Image) -> tuple[Image.Image, float]:
 
 
 def face_table(found: Sequence[Result], models: Sequence[Model]) -> pd.DataFrame:
-    """One row per face: `result` and `face` (positions), `crop`, `label`, `confidence` (percent), `runner_up`, `unsure`
+    """One row per face: `result` and `face` (positions), `crop`, `label`, `confidence` (percent), `runner_up`, `low_confidence`
     and `file`; with two models also `second`, the label of the second one."""
     rows = []
     for position, result in enumerate(found):
@@ -193,7 +193,7 @@ def face_table(found: Sequence[Result], models: Sequence[Model]) -> pd.DataFrame
                 "label": first.label,
                 "confidence": 100 * first.confidence,
                 "runner_up": first.runner_up,
-                "unsure": first.low_confidence,
+                "low_confidence": first.low_confidence,
                 "file": result.name,
             }
             rows.append(row | ({"second": faces[1].label} if len(models) > 1 else {}))

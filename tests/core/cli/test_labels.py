@@ -57,7 +57,7 @@ def test_from_error_analysis_to_a_better_run(fer: Terminal) -> None:
     assert "look-1" in fer("corrections", "list")
     assert json.loads(fer("corrections", "list", "--json"))[0]["says"] in says
     assert f"{wrong:36} {right}" in fer("corrections", "show", "look-1")
-    assert "choose another" in fer("corrections", "make", "look-1", parent, code=2)
+    assert "Choose another" in fer("corrections", "make", "look-1", parent, code=2)
 
     child = fer("runs", "clone", parent, "--set", "corrections=look-1", "--set", "seed=8", data=True)
     trained = fer.train(child)

@@ -9,6 +9,8 @@ import pytest
 
 from core.review.runs import annotate
 from core.runs.reader import read_run
+from core.runs.records import RunState
+from dashboard.ui.runs import LOOKS
 from tests.conftest import PROJECT_ROOT
 from tests.dashboard.conftest import HOME, HOSTILE, Opener, Writer, words
 

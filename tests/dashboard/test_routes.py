@@ -10,9 +10,7 @@ from dashboard.routes import OLD_VALUES, page_tab_title, pages, present_values
 from dashboard.ui.runs import run_tab_title
 from dashboard.views.run.tabs import RUN_TABS
 from dashboard.views.runs.filters import COLUMNS
-from tests.dashboard.test_pages import Opener, Writer, open_page, words, write
-
-__all__ = ["open_page", "write"]
+from tests.dashboard.conftest import Opener, Writer, words
 
 
 @pytest.fixture

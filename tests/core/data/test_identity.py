@@ -66,6 +66,9 @@ def finished_run(runs_root: Path, data_root: Path, name: str, *, recorded: bool 
         summary = read_json(paths.summary)
         del summary["dataset_ordered_fingerprint"]
         write_json(paths.summary, summary)
+        environment = read_json(paths.environment)
+        del environment["dataset"]["ordered_fingerprint"]
+        write_json(paths.environment, environment)
     return read_run(runs_root, paths.run_id)
 
 

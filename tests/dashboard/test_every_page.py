@@ -77,7 +77,7 @@ def test_an_unknown_run_is_said_so(open_page: Opener, write: Writer) -> None:
     write("finished", epochs=1)
     assert "Run “nope” not found." in words(open_page("run", run="nope"))
     assert "Invalid run ID" in words(open_page("run", run="../x"))
-    assert "There is no run nope" in words(open_page("errors", run="nope"))
+    assert "Run “nope” not found" in words(open_page("errors", run="nope"))
 
 
 def test_archived_runs_are_in_no_list_of_the_latest(open_page: Opener, write: Writer) -> None:

@@ -36,7 +36,7 @@ def test_fold_runs_judge_every_training_image_unseen(fer: Terminal) -> None:
     assert {row["image_id"] for row in found["images"]} == set(train.ids.tolist())
     assert len(fer("suspects", "show", *queued["runs"], "--csv", "--top", "5").splitlines()) == 6
     assert len(fer("suspects", "show", *queued["runs"], "--split", "validation").splitlines()) == 43
-    assert "choose 2 to 5" in fer("suspects", "queue", "--set", "dataset=demo", "--folds", "6", data=True, code=2)
+    assert "Use 2 to 5" in fer("suspects", "queue", "--set", "dataset=demo", "--folds", "6", data=True, code=2)
 
 
 def test_in_sample_predictions_are_called_weaker(fer: Terminal) -> None:

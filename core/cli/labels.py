@@ -303,5 +303,5 @@ def suspects_show(
         for row in records:
             print(
                 f"{row['image_id']:36} {row['label']:9} {row['suspicion']:>9.3f}  {row['suggested']:9} "
-                f"{as_percent(row['p_suggested']):>8} {row['agreement']:>4.0%} of {row['networks']}"
+                f"{as_percent(row['p_suggested']):>8} {row['agreement']:>4.0%} of {row['models']}"
             )

@@ -95,7 +95,7 @@ def runs_compare(
                              for field, values in differences.items()},
                 "seed_groups": [
                     {"runs": [run.id for run in group.runs], "accuracies": list(group.accuracies),
-                     "mean_and_spread": group.mean_and_spread}
+                     "mean_and_spread": group.mean_and_std}
                     for group in groups
                 ],
             }
@@ -104,7 +104,7 @@ def runs_compare(
     for row in rows:
         print(f"{row.run.id:34} {split.value} {accuracy_text(row.metrics):>17}  {row.words}")
     for group in groups:
-        mean, spread = group.mean_and_spread or (None, None)
+        mean, spread = group.mean_and_std or (None, None)
         if spread is not None:
             count = f"{len(group.accuracies)} seeds of {group.runs[0].id}"
             print(f"{count}: mean {as_percent(mean)}, standard deviation {100 * spread:.2f} pp")

@@ -1,1 +1,1 @@
-"""Runs beside each other: against a baseline, and against their own reproduction."""
+"""Comparing runs: with a baseline, and with their own reproduction."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from core.config import TrainConfig
 from core.data.identity import REARRANGED, rearranged
 from core.errors import RunError
-from core.evaluation.significance import Comparison, compare_predictions, holm, mean_and_spread
+from core.evaluation.significance import Comparison, compare_predictions, holm, mean_and_std
 from core.runs.records import Run
 from core.runs.summary import SplitMetrics
 
@@ -58,9 +58,9 @@ class SeedGroup:
     """Of those that have been evaluated, one per seed, the oldest run first."""
 
     @property
-    def mean_and_spread(self) -> tuple[float, float | None] | None:
+    def mean_and_std(self) -> tuple[float, float | None] | None:
         """Mean accuracy and its sample standard deviation over seeds; None while none has been evaluated."""
-        return mean_and_spread(self.accuracies) if self.accuracies else None
+        return mean_and_std(self.accuracies) if self.accuracies else None
 
 
 def against_baseline(

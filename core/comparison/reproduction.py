@@ -17,7 +17,7 @@ from core.comparison.baseline import reseed_key
 from core.comparison.origins import Check, compare_origins, recorded_data, recorded_environment
 from core.data.identity import REARRANGED, same_images
 from core.errors import DataError, RunError
-from core.evaluation.significance import compare_predictions, mean_and_spread
+from core.evaluation.significance import compare_predictions, mean_and_std
 from core.files import write_json
 from core.runs.paths import RunPaths
 from core.runs.reader import list_runs, predictions_table, read_meta, read_run
@@ -244,6 +244,6 @@ def seed_bound(seeds: Mapping[int, float]) -> tuple[float, float]:
     """
     from scipy.stats import t
 
-    _, spread = mean_and_spread(list(seeds.values()))
+    _, spread = mean_and_std(list(seeds.values()))
     assert spread is not None
     return float(t.ppf(0.975, len(seeds) - 1)) * math.sqrt(2) * spread, spread

@@ -1,2 +1,2 @@
-"""Scores of trained networks. Only `inference`, `nearest` and `saliency` import torch, so that pages that show figures
+"""Metrics of trained models. Only `inference`, `nearest` and `grad_cam` import torch, so that pages that show metrics
 never pay for it."""

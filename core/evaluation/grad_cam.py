@@ -1,8 +1,8 @@
-"""Where a network looks: Grad-CAM, and its heat map laid over a face.
+"""Grad-CAM, and its heatmap over the image.
 
-Captum 0.9's `LayerGradCam` gives the same maps, to the bit. It listens through hooks on the network's layers, though,
-so two viewers who share one loaded network would get each other's; and it brings matplotlib and six more packages. The
-networks here are a chain, which can simply be cut in two.
+Captum 0.9's `LayerGradCam` gives the same maps, to the bit. It uses hooks on the model's layers, though,
+so two viewers who share one loaded model would get each other's; and it brings matplotlib and six more packages. The
+models here are sequential, and can simply be cut in two.
 """
 
 import cv2
@@ -17,11 +17,11 @@ from core.models.cnn import CnnModel1, CnnModel2
 from core.models.preprocess import to_input
 
 _STRENGTH = 0.6
-"""Share of the heat map's colour where it is hottest; the face must stay visible beneath."""
+"""Opacity of the heatmap where it is hottest; the face must stay visible beneath."""
 
 
 def grad_cam(model: CnnModel1 | CnnModel2, images: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Which parts of each image speak for a class: Grad-CAM (Selvaraju et al. 2017, equations 1 and 2).
+    """Which regions of each image increase a class score: Grad-CAM (Selvaraju et al. 2017, equations 1 and 2).
 
     The feature maps are the last convolution's; each is weighted with the mean gradient of the class's logit, and the
     positive part of their sum is enlarged to the image.
@@ -32,7 +32,7 @@ def grad_cam(model: CnnModel1 | CnnModel2, images: np.ndarray, classes: np.ndarr
         classes: (N,) class indices, one asked about per image.
 
     Returns:
-        float32 (N, 48, 48), the largest value of each image 1; all 0 where no part speaks for the class by itself.
+        float32 (N, 48, 48), the largest value of each image 1; all 0 where there is no positive evidence for the class.
     """
     assert not model.training, "dropout and batch statistics would blur the map"
     device = next(model.parameters()).device
@@ -62,7 +62,7 @@ def grad_cam(model: CnnModel1 | CnnModel2, images: np.ndarray, classes: np.ndarr
 
 
 def heat_over(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """A heat map laid over its image: dark red to bright yellow where it is hot, the gray image where it is cold.
+    """A heatmap over its image: dark red to bright yellow where it is hot, the gray image where it is cold.
 
     Args:
         image: uint8 (H, W), gray.
@@ -72,5 +72,5 @@ def heat_over(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
         uint8 (H, W, 3), RGB.
     """
     colours = cv2.applyColorMap((heat * 255).round().astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
-    share = _STRENGTH * heat[..., None]
-    return ((1 - share) * image[..., None] + share * colours).round().astype(np.uint8)
+    opacity = _STRENGTH * heat[..., None]
+    return ((1 - opacity) * image[..., None] + opacity * colours).round().astype(np.uint8)

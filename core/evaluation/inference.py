@@ -15,18 +15,18 @@ BATCH: Final = 256
 """Images per forward pass. Fixed: the last digits of a convolution may depend on it."""
 
 Views = tuple[tuple[bool, int, int], ...]
-"""Test-time augmentation: views (mirrored, pixels right, pixels down) whose probabilities are averaged."""
+"""Test-time augmentation: views (flipped, pixels right, pixels down) whose probabilities are averaged."""
 
 PLAIN: Final[Views] = ((False, 0, 0),)
 FLIP: Final[Views] = ((False, 0, 0), (True, 0, 0))
 FLIP_AND_SHIFT: Final[Views] = tuple(
-    (mirror, right, down) for mirror in (False, True) for right, down in ((0, 0), (2, 0), (-2, 0), (0, 2), (0, -2))
+    (flip, right, down) for flip in (False, True) for right, down in ((0, 0), (2, 0), (-2, 0), (0, 2), (0, -2))
 )
 
 
 @contextlib.contextmanager
 def exact_float32() -> Iterator[None]:
-    """No TensorFloat-32: its ten bits of mantissa would give a GPU other figures than a CPU."""
+    """No TensorFloat-32: its ten bits of mantissa would give a GPU other results than a CPU."""
     matmul, cudnn = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     try:
@@ -44,7 +44,7 @@ def class_probabilities(
     autocast: Callable[[], contextlib.AbstractContextManager[Any]] = exact_float32,
     keep_going: Callable[[], bool] = lambda: True,
 ) -> Tensor:
-    """Probabilities of the seven classes, the mean over the views; leaves the network in evaluation mode.
+    """Probabilities of the seven classes, the mean over the views; leaves the model in evaluation mode.
 
     Args:
         model: on the device of the images.
@@ -57,7 +57,7 @@ def class_probabilities(
         float32 (N, 7) on the same device, rows summing to 1.
 
     Raises:
-        InterruptedError: `keep_going` said no.
+        InterruptedError: `keep_going` returned False.
     """
     model.eval()
     result = torch.zeros(len(images), NUM_CLASSES, device=images.device)
@@ -73,9 +73,9 @@ def class_probabilities(
     return result / len(views)
 
 
-def _view(images: Tensor, mirrored: bool, right: int, down: int) -> Tensor:
-    """uint8 (B, 48, 48), mirrored and shifted by whole pixels, edges replicated."""
-    if mirrored:
+def _view(images: Tensor, flipped: bool, right: int, down: int) -> Tensor:
+    """uint8 (B, 48, 48), flipped horizontally and translated by whole pixels, edges replicated."""
+    if flipped:
         images = images.flip(2)
     if right or down:
         height, width = images.shape[1:]

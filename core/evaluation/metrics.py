@@ -1,4 +1,4 @@
-"""Figures for a split: accuracy with its interval, F1, confusion, log loss, calibration. NumPy in, plain values out."""
+"""Metrics of a split: accuracy with its interval, F1, confusion, loss, calibration. NumPy in, plain values out."""
 
 import math
 from typing import Any, Final
@@ -10,14 +10,14 @@ from core.labels import LABELS, NUM_CLASSES
 Z_95: Final = 1.959963984540054
 _CALIBRATION_BINS: Final = 15
 
-UNSURE_BELOW: Final = 0.5
-"""A calibrated confidence below this is called unsure: the network itself then takes its answer for more likely wrong
-than right. On validation of a reference network that was 29 % of the images, of which 37 % were right, against 76 % of
-the others. The gap between the first two classes tells right from wrong no better (area under the curve 0.78; 0.79)."""
+LOW_CONFIDENCE: Final = 0.5
+"""A calibrated confidence below this is low: by the model's own estimate, the prediction is then more likely wrong
+than correct. On validation of a reference model that was 29% of the images, of which 37% were correct, against 76% of
+the others. The margin of the two highest probabilities separates correct from wrong no better (AUROC 0.78; 0.79)."""
 
 
 def accuracy_interval(correct: int, total: int) -> tuple[float, float]:
-    """The 95 % Wilson score interval of a share (Wilson 1927).
+    """The 95% Wilson score interval of a proportion (Wilson 1927).
 
     Args:
         correct: 0..total.
@@ -28,9 +28,9 @@ def accuracy_interval(correct: int, total: int) -> tuple[float, float]:
     """
     if total == 0:
         return 0.0, 1.0
-    share, z2 = correct / total, Z_95**2
-    centre = (share + z2 / (2 * total)) / (1 + z2 / total)
-    half = Z_95 / (1 + z2 / total) * math.sqrt(share * (1 - share) / total + z2 / (4 * total**2))
+    fraction, z2 = correct / total, Z_95**2
+    centre = (fraction + z2 / (2 * total)) / (1 + z2 / total)
+    half = Z_95 / (1 + z2 / total) * math.sqrt(fraction * (1 - fraction) / total + z2 / (4 * total**2))
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
@@ -72,7 +72,7 @@ def calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
 
 
 def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:
-    """The temperature that minimises the log loss (Guo et al. 2017); above 1 where the network is too sure.
+    """The temperature that minimizes the loss (Guo et al. 2017); above 1 where the model is overconfident.
 
     Fit it on validation only. Searched in 0.05..20.
 
@@ -99,20 +99,21 @@ def with_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarra
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
-def doubt_figures(labels: np.ndarray, calibrated: np.ndarray) -> tuple[float, float, float]:
-    """What it means that a network is unsure of an image, `UNSURE_BELOW`.
+def low_confidence_rates(labels: np.ndarray, calibrated: np.ndarray) -> tuple[float, float, float]:
+    """How often predictions of low confidence are correct, see `LOW_CONFIDENCE`.
 
     Args:
         labels: (N,) true class indices.
         calibrated: (N, 7) calibrated probabilities.
 
     Returns:
-        The share of images it is unsure of, and the accuracy on those and on the others; 0..1, 0 where there are none.
+        The fraction of images with low confidence, and the accuracy on those and on the others; 0..1, 0 where there are
+        none.
     """
     correct = calibrated.argmax(axis=1) == labels
-    unsure = calibrated.max(axis=1) < UNSURE_BELOW
-    below, above = (float(correct[part].mean()) if part.any() else 0.0 for part in (unsure, ~unsure))
-    return float(unsure.mean()) if len(labels) else 0.0, below, above
+    low = calibrated.max(axis=1) < LOW_CONFIDENCE
+    below, above = (float(correct[part].mean()) if part.any() else 0.0 for part in (low, ~low))
+    return float(low.mean()) if len(labels) else 0.0, below, above
 
 
 def log_loss(labels: np.ndarray, probabilities: np.ndarray) -> float:
@@ -126,12 +127,12 @@ def evaluate_predictions(labels: np.ndarray, probabilities: np.ndarray, temperat
 
     Args:
         labels: (N,) true class indices.
-        probabilities: (N, 7), as the network gives them.
-        temperature: fitted on validation; only the calibrated figures use it.
+        probabilities: (N, 7), uncalibrated.
+        temperature: fitted on validation; only the calibrated metrics use it.
 
     Returns:
         Plain values for JSON: images, correct, accuracy and its interval, mean recall, macro F1, per class, confusion,
-        log loss and calibration error, the last two also after the temperature. Shares are 0..1.
+        log loss and calibration error, the last two also after temperature scaling. Fractions are 0..1.
     """
     predicted = probabilities.argmax(axis=1)
     total, correct = len(labels), int((predicted == labels).sum())

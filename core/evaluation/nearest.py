@@ -1,4 +1,4 @@
-"""The mistakes most like an image: what the network got wrong and sees as nearly the same thing."""
+"""The misclassified images nearest to an image in a model's feature space."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -11,15 +11,15 @@ from core.models.cnn import CnnModel1, CnnModel2
 from core.models.preprocess import to_input
 
 WIDTH: Final = 128
-"""Units of the last hidden layer, in both networks."""
+"""Units of the last hidden layer, in both models."""
 
 MOST: Final = 10_000
-"""Mistakes that are kept at most; at `WIDTH` float32 each that is 5 MB. FER2013's validation gives about 1,200."""
+"""Misclassified images kept at most; at `WIDTH` float32 each that is 5 MB. FER2013's validation gives about 1,200."""
 
 
 @torch.no_grad()
 def features(model: CnnModel1 | CnnModel2, images: np.ndarray) -> np.ndarray:
-    """What the last hidden layer says about images: the seven logits are linear in it.
+    """The activations of the last hidden layer: the seven logits are linear in them.
 
     Args:
         model: on any device, in evaluation mode.
@@ -40,8 +40,8 @@ def features(model: CnnModel1 | CnnModel2, images: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Mistakes:
-    """The images of a split that a network gets wrong, ready to be searched."""
+class Misclassified:
+    """The images of a split that a model misclassifies, ready to be searched."""
 
     rows: np.ndarray
     """(M,) their rows in the split."""
@@ -49,26 +49,27 @@ class Mistakes:
     """float32 (M, 128), their features scaled to length 1."""
 
     @classmethod
-    def find(cls, model: CnnModel1 | CnnModel2, images: np.ndarray, wrong: np.ndarray) -> "Mistakes":
-        """Compute the features of a network's mistakes: about a second for FER2013's validation on two cores.
+    def find(cls, model: CnnModel1 | CnnModel2, images: np.ndarray, wrong: np.ndarray) -> "Misclassified":
+        """Compute the features of the misclassified images: about a second for FER2013's validation on two cores.
 
         Args:
             model: in evaluation mode.
             images: uint8 (N, 48, 48), the split.
-            wrong: rows of the images it gets wrong; beyond `MOST` the rest is left out.
+            wrong: rows of the misclassified images; beyond `MOST` the rest is left out.
         """
         rows = np.asarray(wrong)[:MOST]
         return cls(rows, _directions(features(model, images[rows])))
 
     def nearest(self, query: np.ndarray, count: int, without: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """The mistakes most like an image, the most similar first.
+        """The misclassified images nearest to an image, the most similar first.
 
-        By the cosine between features: their length mostly says how sure the network is. On a reference network's 1,259
-        mistakes, 35 % of the six nearest were the same confusion of the same two classes; by Euclidean distance, 32 %.
+        By the cosine between features: their length mostly reflects confidence. Of the 1,259 images that a reference
+        model misclassifies, 35% of the six nearest were the same confusion of the same two classes; by Euclidean
+        distance, 32%.
 
         Args:
             query: float32 (128,), the image's `features`.
-            count: at most so many.
+            count: the maximum number.
             without: a row to leave out, where the image is one of them itself.
 
         Returns:

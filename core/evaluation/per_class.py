@@ -1,4 +1,4 @@
-"""Figures per class with 95 % intervals, and how far confidence can be trusted. NumPy in, tables out."""
+"""Metrics per class with 95% intervals, and the reliability diagram. NumPy in, tables out."""
 
 from typing import Final
 
@@ -11,22 +11,20 @@ from core.labels import LABELS
 BINS: Final = 10
 
 
-def class_figures(matrix: np.ndarray) -> pd.DataFrame:
-    """Precision, recall and F1 of each class, each with its 95 % interval.
+def class_metrics(matrix: np.ndarray) -> pd.DataFrame:
+    """Precision, recall and F1 of each class, each with its 95% interval.
 
-    All three are shares of counted images, so each interval is Wilson's (Wilson 1927): precision of the images taken
-    for the class, recall of those that are of the class. F1 is no share, but a rising function of one: with
-    J = TP / (TP + FP + FN), the share of right ones among the images that are of the class or taken for it,
-    F1 = 2J / (1 + J). Its interval is Wilson's for J, put through that function (the "Wilson indirect" method of Lam,
-    Gopal and Qian 2023, Confidence Intervals for the F1 Score).
+    Precision and recall are proportions of counted images, so their intervals are Wilson's (Wilson 1927). F1 is not a
+    proportion, but an increasing function of one: with J = TP / (TP + FP + FN), F1 = 2J / (1 + J). Its interval is
+    Wilson's for J, put through that function (the "Wilson indirect" method of Lam, Gopal and Qian 2023, Confidence
+    Intervals for the F1 Score).
 
     Args:
         matrix: (7, 7) counts, row = true class, column = predicted class.
 
     Returns:
         A row per class: `label`, `support` and `predicted` (images), and for each of `precision`, `recall` and `f1`
-        its value, as `class_scores` gives it, and `<name>_low`,
-        `<name>_high`; all 0..1.
+        its value, as `class_scores` returns it, and `<name>_low`, `<name>_high`; all 0..1.
     """
     scores, rows = class_scores(matrix), []
     for i, label in enumerate(LABELS):
@@ -43,7 +41,7 @@ def class_figures(matrix: np.ndarray) -> pd.DataFrame:
 
 
 def reliability(labels: np.ndarray, probabilities: np.ndarray, bins: int = BINS) -> pd.DataFrame:
-    """How often the network is right where it is how sure: the reliability diagram (Guo et al. 2017).
+    """Accuracy by confidence: the reliability diagram (Guo et al. 2017).
 
     Args:
         labels: (N,) true class indices.
@@ -52,7 +50,7 @@ def reliability(labels: np.ndarray, probabilities: np.ndarray, bins: int = BINS)
 
     Returns:
         A row per range that holds images: `low`, `high` (ends of the range), `images`, `confidence` (mean),
-        `accuracy` and its 95 % Wilson interval, `accuracy_low`, `accuracy_high`; all but `images` 0..1.
+        `accuracy` and its 95% Wilson interval, `accuracy_low`, `accuracy_high`; all but `images` 0..1.
     """
     confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
     places = np.minimum((confidence * bins).astype(int), bins - 1)

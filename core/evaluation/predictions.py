@@ -1,4 +1,4 @@
-"""`predictions-<split>.parquet`: what a network said about every image of a split."""
+"""`predictions-<split>.parquet`: a model's predictions on every image of a split."""
 
 import json
 from collections.abc import Mapping
@@ -42,8 +42,8 @@ def write_predictions(
 
 
 def read_origin(path: Path) -> dict[str, Any]:
-    """Which weights made these predictions, as `write_predictions` was told; empty if the file does not tell, as of
-    older versions, or is not there."""
+    """Which weights made these predictions, as given to `write_predictions`; empty if the file does not record it, as
+    of older versions, or is missing."""
     try:
         metadata = pq.read_schema(path).metadata or {}
         origin = json.loads(metadata.get(b"PANDAS_ATTRS", b"{}"))
@@ -63,7 +63,9 @@ def read_predictions(path: Path) -> pd.DataFrame:
         frame = pd.read_parquet(path)
         probabilities = frame[PROBABILITY_COLUMNS].to_numpy()
     except FileNotFoundError:
-        raise RunError(f"There is no {path.name} yet: it is written when the run has evaluated that split.") from None
+        raise RunError(
+            f"{path.name} doesn't exist yet. It is written when the run has been evaluated on that split."
+        ) from None
     except (OSError, ValueError, KeyError) as error:
         raise RunError(f"Can't read {path.name}: {error}.") from error
     extra: dict[str, Any] = {

@@ -168,7 +168,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def mean_and_spread(values: Sequence[float]) -> tuple[float, float | None]:
+def mean_and_std(values: Sequence[float]) -> tuple[float, float | None]:
     """Mean and sample standard deviation; no spread for a single value.
 
     Args:

@@ -14,7 +14,7 @@ from PIL import Image
 from core.data.decode import decode_image, to_face
 from core.errors import RunError
 from core.evaluation.inference import class_probabilities
-from core.evaluation.metrics import UNSURE_BELOW, with_temperature
+from core.evaluation.metrics import LOW_CONFIDENCE, with_temperature
 from core.labels import LABELS
 from core.models import IMAGE_SIZE
 from core.models.cnn import CnnModel1, CnnModel2
@@ -54,8 +54,8 @@ class FacePrediction:
 
     @property
     def low_confidence(self) -> bool:
-        """Whether the label should not be relied on, see `UNSURE_BELOW`."""
-        return self.confidence < UNSURE_BELOW
+        """Whether the label should not be relied on, see `LOW_CONFIDENCE`."""
+        return self.confidence < LOW_CONFIDENCE
 
     @property
     def ranking(self) -> list[int]:

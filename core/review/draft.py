@@ -8,12 +8,12 @@ from typing import Final
 from core.data.identity import DataIdentity, same_images
 from core.errors import RunError
 from core.review.corrections import Action, Correction, Corrections, check_corrections_name
-from core.review.images import LabelReview, current_label_reviews, read_label_reviews
+from core.review.images import WRONG_LABEL, LabelReview, current_label_reviews, read_label_reviews
 from core.runs.paths import RunPaths
 from core.runs.records import Run
 from core.splits import CORRECTED_SPLITS
 
-ACTIONS: Final[dict[str, Action]] = {"label is wrong": "relabel", "ambiguous": "exclude", "not a face": "exclude"}
+ACTIONS: Final[dict[str, Action]] = {WRONG_LABEL: "relabel", "ambiguous": "exclude", "not a face": "exclude"}
 """The effect of each decision; the others have none, since the label is right."""
 
 
@@ -92,7 +92,7 @@ def same_data(run: Run, runs: Iterable[Run]) -> list[Run]:
 
 
 def _decision(review: LabelReview) -> tuple[Action | None, str | None]:
-    action = ACTIONS.get(review.verdict or "")
+    action = ACTIONS.get(review.decision or "")
     return action, review.label if action == "relabel" else None
 
 

@@ -10,62 +10,68 @@ import pandas as pd
 from core.data.audit import Audit
 from core.evaluation.predictions import probabilities_of
 from core.labels import LABELS
-from core.review.images import DECISIONS, CurrentReviews, disagreements
+from core.review.images import DECISION_LABELS, DECISIONS, CurrentReviews, disagreements
 
 ANY: Final = "any"
-SHOWN: Final = ("wrong", "right", "all")
-REVIEW_FILTERS: Final = (ANY, "none yet", "some", "disagreement", *DECISIONS)
-"""What may be asked about verdicts."""
+SHOWN: Final = {"wrong": "Incorrect", "right": "Correct", "all": "All"}
+REVIEW_FILTERS: Final[dict[str, str]] = {
+    ANY: "Any",
+    "none yet": "Not reviewed",
+    "some": "Reviewed",
+    "disagreement": "Conflicting",
+    **DECISION_LABELS,
+}
 
 DUPLICATE_FILTERS: Final = {
-    "train": "also outside train",
-    "repeated": "repeated in this set",
-    "conflict": "copies under different labels",
-    "near": "near-duplicate",
-    "flat": "flat",
+    "train": "Outside train",
+    "repeated": "Exact duplicate",
+    "conflict": "Conflicting labels",
+    "near": "Near-duplicate",
+    "flat": "Blank",
 }
-"""What may be asked about copies, as the audit found them; of the other splits `train` means: also in train."""
+"""Kinds of duplicates, as the audit found them; for validation and test, `train` means a copy in train."""
 
+LIKELY_LABEL_ERROR: Final = "Likely label error"
 IMAGE_ORDERS: Final = {
-    "highest loss": ("loss", False),
-    "most confident": ("confidence", False),
-    "least confident": ("confidence", True),
-    "narrowest margin": ("margin", True),
-    "most suspicious label": ("suspicion", False),
+    "Highest loss": ("loss", False),
+    "Most confident": ("confidence", False),
+    "Least confident": ("confidence", True),
+    "Smallest margin": ("margin", True),
+    LIKELY_LABEL_ERROR: ("suspicion", False),
 }
 """Column and whether it ascends."""
 
 
 @dataclass(frozen=True)
 class ImageFilter:
-    """What the filters of the gallery ask for."""
+    """The filters of the gallery; the keys of `SHOWN`, `REVIEW_FILTERS` and `DUPLICATE_FILTERS`."""
 
     shown: str = "wrong"
     true: str = ANY
     predicted: str = ANY
     confidence: tuple[int, int] = (0, 100)
-    """In per cent, both ends included."""
-    judged: str = ANY
+    """Percent, both ends included."""
+    review: str = ANY
     by: str = ANY
     copies: str = ANY
 
 
 def with_margin(table: pd.DataFrame) -> pd.DataFrame:
-    """A table of predictions with `margin`: how far the first choice is ahead of the second, 0..1."""
+    """A table of predictions with `margin`: difference of the two highest probabilities, 0..1."""
     two = np.partition(probabilities_of(table), -2, axis=1)[:, -2:]
     return table.assign(margin=two[:, 1] - two[:, 0])
 
 
 def filter_images(
-    table: pd.DataFrame, wanted: ImageFilter, standing: CurrentReviews, copies: Mapping[str, np.ndarray] | None = None
+    table: pd.DataFrame, wanted: ImageFilter, reviews: CurrentReviews, copies: Mapping[str, np.ndarray] | None = None
 ) -> pd.DataFrame:
     """The rows that pass all filters.
 
     Args:
         table: of predictions.
         wanted: the filters.
-        standing: what stands about which image.
-        copies: for each of `COPIES` a flag per image of the split; without it nothing is a copy.
+        reviews: the current reviews of the split.
+        copies: for each of `DUPLICATE_FILTERS` a flag per image of the split; without it nothing is a copy.
     """
     low, high = wanted.confidence
     keep = np.ones(len(table), bool)
@@ -80,31 +86,31 @@ def filter_images(
     if wanted.copies != ANY:
         flags = (copies or {}).get(wanted.copies)
         keep &= flags[table["index"].to_numpy()] if flags is not None else False
-    if (wanted.judged, wanted.by) != (ANY, ANY):
-        judged = table["image_id"].isin(_judged(standing, wanted)).to_numpy()
-        keep &= ~judged if wanted.judged == "none yet" else judged
+    if (wanted.review, wanted.by) != (ANY, ANY):
+        reviewed = table["image_id"].isin(_reviewed(reviews, wanted)).to_numpy()
+        keep &= ~reviewed if wanted.review == "none yet" else reviewed
     return table[keep]
 
 
-def _judged(standing: CurrentReviews, wanted: ImageFilter) -> list[str]:
-    """The images about which such a verdict stands; with `none yet`, those that have one."""
-    images: Iterable[str] = disagreements(standing) if wanted.judged == "disagreement" else standing
-    names = (wanted.judged,) if wanted.judged in DECISIONS else DECISIONS
+def _reviewed(reviews: CurrentReviews, wanted: ImageFilter) -> list[str]:
+    """The images with such a review; with `none yet`, those that have one."""
+    images: Iterable[str] = disagreements(reviews) if wanted.review == "disagreement" else reviews
+    decisions = (wanted.review,) if wanted.review in DECISIONS else DECISIONS
     return [
         image
         for image in images
-        if any(verdict.verdict in names and wanted.by in (ANY, author) for author, verdict in standing[image].items())
+        if any(review.decision in decisions and wanted.by in (ANY, author) for author, review in reviews[image].items())
     ]
 
 
 def ordered(table: pd.DataFrame, order: str) -> pd.DataFrame:
-    """The rows in one of `ORDERS`; equals stay in the order of the split."""
+    """The rows in one of `IMAGE_ORDERS`; equals stay in the order of the split."""
     column, ascending = IMAGE_ORDERS[order]
     return table.sort_values(column, ascending=ascending, kind="stable")
 
 
 def duplicate_flags(audit: Audit, split: str) -> dict[str, np.ndarray]:
-    """For each of `COPIES` a flag per image of the split, bool (N,)."""
+    """For each of `DUPLICATE_FILTERS` a flag per image of the split, bool (N,)."""
     start = 0
     for name, size in audit.sizes.items():
         if name == split:
@@ -125,12 +131,12 @@ def duplicate_flags(audit: Audit, split: str) -> dict[str, np.ndarray]:
     return flags
 
 
-def notes_of(image: str, standing: CurrentReviews) -> list[str]:
-    """What stands beneath a face: one verdict, how many reviewers share it, or that they disagree."""
-    authors = standing.get(image, {})
-    said = {verdict.in_words() for verdict in authors.values()}
-    if not said:
+def notes_of(image: str, reviews: CurrentReviews) -> list[str]:
+    """The note beneath a face: its review, how many reviewers agree, or that they disagree."""
+    by_reviewer = reviews.get(image, {})
+    words = {review.in_words() for review in by_reviewer.values()}
+    if not words:
         return []
-    if len(said) > 1:
-        return [f"{len(authors)} reviewers disagree"]
-    return [said.pop() + (f" ({len(authors)} agree)" if len(authors) > 1 else "")]
+    if len(words) > 1:
+        return [f"{len(by_reviewer)} reviewers disagree"]
+    return [words.pop() + (f" ({len(by_reviewer)} agree)" if len(by_reviewer) > 1 else "")]

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal, get_args
 
 from filelock import Timeout
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from core.errors import RunError, system_reason
 from core.labels import LABELS
@@ -23,8 +23,9 @@ from core.splits import SPLITS
 Decision = Literal["label is wrong", "ambiguous", "hard but right", "not a face", "model's fault"]
 DECISIONS: Final[tuple[Decision, ...]] = get_args(Decision)
 """As `reviews.jsonl` and addresses have them; people read `DECISION_LABELS`."""
+WRONG_LABEL: Final[Decision] = "label is wrong"
 DECISION_LABELS: Final[dict[str, str]] = {
-    "label is wrong": "Wrong label",
+    WRONG_LABEL: "Wrong label",
     "ambiguous": "Ambiguous",
     "hard but right": "Hard, label correct",
     "not a face": "Not a face",
@@ -42,15 +43,15 @@ CurrentReviews = dict[str, dict[str, "LabelReview"]]
 class LabelReview(BaseModel):
     """A review of the label of one image."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, serialize_by_alias=True)
 
     time: AwareDatetime
     by: str
     split: Literal["train", "validation", "test"]
     image: str
     """Its id, as in the predictions, such as `happy/Training_1206.jpg`."""
-    verdict: Decision | None
-    """The decision; None removes the author's earlier review."""
+    decision: Decision | None = Field(alias="verdict")
+    """None removes the author's earlier review. The file has it under the older name."""
     label: str | None = None
     """The correct label; only with `label is wrong`."""
     comment: str = ""
@@ -58,13 +59,13 @@ class LabelReview(BaseModel):
     @property
     def opinion(self) -> tuple[str | None, str | None]:
         """What reviewers agree or disagree about: the decision, and the correct label."""
-        return self.verdict, self.label
+        return self.decision, self.label
 
     def in_words(self) -> str:
         """Such as `Wrong label: sad`."""
-        if self.verdict is None:
+        if self.decision is None:
             return "Review removed"
-        return DECISION_LABELS[self.verdict] + (f": {self.label}" if self.label else "")
+        return DECISION_LABELS[self.decision] + (f": {self.label}" if self.label else "")
 
 
 def add_label_reviews(
@@ -72,7 +73,7 @@ def add_label_reviews(
     by: str,
     split: str,
     images: Sequence[str],
-    verdict: str | None,
+    decision: str | None,
     *,
     label: str | None = None,
     comment: str = "",
@@ -85,7 +86,7 @@ def add_label_reviews(
         by: the reviewer, not empty.
         split: `train`, `validation` or `test`.
         images: image ids; one that is named twice counts once.
-        verdict: one of `DECISIONS`; None removes the reviews that `by` has given them.
+        decision: one of `DECISIONS`; None removes the reviews that `by` has given them.
         label: the correct label, one of the seven; with `label is wrong`, and only then.
         comment: why.
         present: image to the class it is labelled with now, of each of the images; needed with `label`.
@@ -94,7 +95,7 @@ def add_label_reviews(
         RunError: a value is not allowed, an image carries that label already or is not in `present`, or the run is gone
             or cannot be written.
     """
-    given = _checked(by, split, images, verdict, label, comment, present)
+    given = _checked(by, split, images, decision, label, comment, present)
     first = given[0]
     row = {**first.model_dump(mode="json", exclude={"image"}), "images": [each.image for each in given]}
     try:
@@ -129,7 +130,7 @@ def current_label_reviews(reviews: Sequence[LabelReview], split: str) -> Current
         if each.split == split:
             authors = current.setdefault(each.image, {})
             authors.pop(each.by, None)
-            if each.verdict is not None:
+            if each.decision is not None:
                 authors[each.by] = each
     return {image: authors for image, authors in current.items() if authors}
 
@@ -159,7 +160,7 @@ def _checked(
     by: str,
     split: str,
     images: Sequence[str],
-    verdict: str | None,
+    decision: str | None,
     label: str | None,
     comment: str,
     present: Mapping[str, str] | None,
@@ -167,9 +168,9 @@ def _checked(
     by, comment = clean_author(by), comment.strip()
     if split not in SPLITS:
         raise RunError(f"Unknown split {split!r}. Use one of {', '.join(SPLITS)}.")
-    if verdict is not None and verdict not in DECISIONS:
-        raise RunError(f"Unknown review {verdict!r}. Use one of {', '.join(DECISIONS)}.")
-    if (label is not None) != (verdict == "label is wrong"):
+    if decision is not None and decision not in DECISIONS:
+        raise RunError(f"Unknown review {decision!r}. Use one of {', '.join(DECISIONS)}.")
+    if (label is not None) != (decision == WRONG_LABEL):
         raise RunError("A correct label is required for “Wrong label” only.")
     if label is not None and label not in LABELS:
         raise RunError(f"Unknown label {label!r}. Use one of {', '.join(LABELS)}.")
@@ -191,7 +192,7 @@ def _checked(
         "time": datetime.now(UTC),
         "by": by,
         "split": split,
-        "verdict": verdict,
+        "verdict": decision,
         "label": label,
         "comment": comment,
     }

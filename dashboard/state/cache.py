@@ -16,7 +16,7 @@ from core.data.audit import audit_dataset
 from core.data.dataset import Split, load_split
 from core.data.identity import DatasetRef
 from core.errors import FerError, RunError, system_reason
-from core.evaluation.metrics import doubt_figures, fit_temperature, with_temperature
+from core.evaluation.metrics import fit_temperature, low_confidence_rates, with_temperature
 from core.evaluation.predictions import probabilities_of, read_predictions
 from core.jobs import control
 from core.machine import thread_share
@@ -30,7 +30,7 @@ from core.runs.records import Run
 from dashboard.state.background import Importer, Scorings
 
 if TYPE_CHECKING:
-    from core.evaluation.nearest import Mistakes
+    from core.evaluation.nearest import Misclassified
     from core.prediction.predictor import Predictor
 
 log = logging.getLogger(__name__)
@@ -251,27 +251,29 @@ def _bounded_predictor() -> "type[Predictor]":
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def doubt(predictions: FileKey, temperature: float) -> tuple[float, float, float]:
-    """What low confidence means for a model: see `core.evaluation.metrics.doubt_figures`."""
+def low_confidence(predictions: FileKey, temperature: float) -> tuple[float, float, float]:
+    """What low confidence means for a model: see `core.evaluation.metrics.low_confidence_rates`."""
     table = _predictions(predictions)
-    return doubt_figures(table["label"].to_numpy(), with_temperature(probabilities_of(table), temperature))
+    return low_confidence_rates(table["label"].to_numpy(), with_temperature(probabilities_of(table), temperature))
 
 
-def mistakes(run: Run, data: DatasetRef, split_name: str) -> "Mistakes":
+def misclassified(run: Run, data: DatasetRef, split_name: str) -> "Misclassified":
     """The misclassified images of a split that a run was evaluated on, to be searched for those most similar to a face.
 
     Raises:
         RunError: its settings or its weights cannot be used.
     """
-    return _mistakes(_model_key(run), file_key(run.paths.predictions(split_name)), data, split_name)
+    return _misclassified(_model_key(run), file_key(run.paths.predictions(split_name)), data, split_name)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _mistakes(model: tuple[FileKey, str], predictions: FileKey, data: DatasetRef, split_name: str) -> "Mistakes":
-    from core.evaluation.nearest import Mistakes
+def _misclassified(
+    model: tuple[FileKey, str], predictions: FileKey, data: DatasetRef, split_name: str
+) -> "Misclassified":
+    from core.evaluation.nearest import Misclassified
 
     wrong = np.flatnonzero(~_predictions(predictions)["correct"].to_numpy())
-    return Mistakes.find(_predictor(*model).model, split(data, split_name).images, wrong)
+    return Misclassified.find(_predictor(*model).model, split(data, split_name).images, wrong)
 
 
 @st.cache_resource(show_spinner=False)

@@ -46,10 +46,12 @@ def predicted_faces(images: np.ndarray, rows: pd.DataFrame) -> None:
     """Faces of some rows of a table of predictions: the class, or true → predicted, and the confidence."""
     captions, names = [], []
     for true, predicted, confidence in zip(rows["label"], rows["predicted"], rows["confidence"], strict=True):
-        said = f"{class_chip(LABELS[predicted])} {percent(confidence, 0)}"
+        prediction = f"{class_chip(LABELS[predicted])} {percent(confidence, 0)}"
         right = true == predicted
-        captions.append(f"{said} :green[:material/check:]" if right else f"{class_chip(LABELS[true])} → {said}")
-        names.append(f"true {LABELS[true]}, predicted {LABELS[predicted]}")
+        captions.append(
+            f"{prediction} :green[:material/check:]" if right else f"{class_chip(LABELS[true])} → {prediction}"
+        )
+        names.append(f"True {LABELS[true]}, predicted {LABELS[predicted]}")
     face_grid([images[index] for index in rows["index"]], captions, names=names)
 
 

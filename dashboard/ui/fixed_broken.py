@@ -58,7 +58,7 @@ def draw_against_baseline(baseline: Run, runs: Sequence[Run], split: str) -> Non
     )
 
 
-def against_another(run: Run, split: str, runs: Sequence[Run]) -> None:
+def compare_with_run(run: Run, split: str, runs: Sequence[Run]) -> None:
     """For the Errors page: this run compared with another on the same dataset, its parent first."""
     fitting = [each for each in same_data(run, runs) if each.id != run.id and each.paths.has_predictions(split)]
     if not fitting:

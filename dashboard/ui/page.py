@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -81,6 +81,20 @@ def follow_address(key: str, value: object) -> None:
     remembers, and stays the same widget, so that no click on it is lost. Its `on_change` writes to the address."""
     if st.session_state.get(key) != value:
         st.session_state[key] = value
+
+
+def follow_renamed(page: str, renamed: Mapping[str, Mapping[str, str]]) -> None:
+    """Before a page draws a widget: an address from before choices were renamed opens the same view under their new
+    names. Streamlit would drop a value it does not know from the address.
+
+    Args:
+        page: the page itself, such as `ERRORS_PAGE`.
+        renamed: parameter to older and present value.
+    """
+    query = st.query_params.to_dict()
+    present = {parameter: renamed.get(parameter, {}).get(value, value) for parameter, value in query.items()}
+    if present != query:
+        go_to(page, **present)
 
 
 # --- parts

@@ -19,7 +19,7 @@ HOME = Path(__file__).resolve().parents[2] / "dashboard" / "Home.py"
 CHANGES: dict[str, Callable[[AppTest], object]] = {
     "filter: true class": lambda app: app.selectbox(key="true").set_value("fear"),
     "cell: both classes": lambda app: app.selectbox(key="predicted").set_value("sad"),
-    "order": lambda app: app.selectbox(key="order").set_value("most confident"),
+    "order": lambda app: app.selectbox(key="order").set_value("Most confident"),
     "all classes": lambda app: [app.selectbox(key=key).set_value("any") for key in ("true", "predicted")],
     "right ones, too": lambda app: app.selectbox(key="show").set_value("all"),
     "page": lambda app: app.session_state.__setitem__(f"page-{app.session_state['page-of']}", 7),
@@ -27,8 +27,8 @@ CHANGES: dict[str, Callable[[AppTest], object]] = {
     "all copies": lambda app: app.selectbox(key="copies").set_value("any"),
     "confidence": lambda app: app.slider(key="confidence").set_value((50, 80)),
     "any confidence": lambda app: app.slider(key="confidence").set_value((0, 100)),
-    "most suspicious": lambda app: app.selectbox(key="order").set_value("most suspicious label"),
-    "highest loss": lambda app: app.selectbox(key="order").set_value("highest loss"),
+    "likely label errors": lambda app: app.selectbox(key="order").set_value("Likely label error"),
+    "highest loss": lambda app: app.selectbox(key="order").set_value("Highest loss"),
 }
 
 

@@ -131,13 +131,13 @@ def test_copied_addresses_and_back_and_forward(app: App, runs: list[FakeRun], br
         [
             link("Error analysis", "/errors.*split=test"),
             split("validation", "[^t]$"),
-            option("Images", "all", "show=all"),
+            option("Show", "All", "show=All"),
         ],
         [NEXT_PAGE],
         [sidebar("Data", "/data")],
         [sidebar("Predict", "/predict")],
         [option("Compare with", "run 1", f"second={b}")],
-        [sidebar("Error analysis", "/errors"), tab("Against another run")],
+        [sidebar("Error analysis", "/errors"), tab("Compare with run")],
     ]
     seen: list[tuple[str, str]] = []
     for steps in ways:

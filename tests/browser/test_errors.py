@@ -1,4 +1,4 @@
-"""The Errors page in real Chromium: every cell of the matrix opens its images; and from mistakes to a better run."""
+"""The error analysis in real Chromium: every cell of the matrix shows its images; and from errors to a better run."""
 
 import re
 import shutil
@@ -37,7 +37,7 @@ FOCUSED = """() => {
 
 
 def demo_run(app: App, demo_root: Path) -> FakeRun:
-    """A finished run on the drawn set."""
+    """A finished run on the demo dataset."""
     shutil.copytree(demo_root, app.data_root, dirs_exist_ok=True)
     app.runs_root.mkdir(exist_ok=True)
     return write_run(app.runs_root, app.data_root, "finished", name="first", epochs=1)
@@ -64,7 +64,7 @@ def test_every_cell_opens_exactly_its_images(app: App, page: Any, demo_root: Pat
             page.wait_for_url(re.compile(f"true={LABELS[true]}&predicted={LABELS[predicted]}"))
             ids = inside["image_id"].tolist()
             wait_for(lambda ids=ids: wall(page)["ids"] == ids, 20, f"the images of cell {true}, {predicted}")
-            if ids:  # the very pictures, in that order
+            if ids:  # the very images, in that order
                 assert wall(page)["sprite"] == f'url("{sprite(images[inside["index"].to_numpy()])}")'
             assert page.locator('td button[aria-pressed="true"]').count() == 1
             shown += len(inside)
@@ -86,14 +86,14 @@ def choose(page: Any, within: Any, label: str, option: str) -> None:
     settle(page)
 
 
-def test_from_mistakes_to_a_better_run(app: App, page: Any, demo_root: Path) -> None:
+def test_from_errors_to_a_better_run(app: App, page: Any, demo_root: Path) -> None:
     run = demo_run(app, demo_root)
     train = load_split(app.data_root, "demo", "train")
     probabilities = np.full((len(train), 7), 0.05, np.float32)
     probabilities[np.arange(len(train)), (train.labels + 1) % 7] = 0.7  # wrong about everything
     write_predictions(run.paths.predictions("train"), train.ids, train.labels, probabilities)
 
-    # --- a key says nothing in nobody's name; it ticks the face, and the bar asks
+    # --- without a name a key saves nothing; it selects the face, and the bar asks
     open_page(page, app, f"errors?run={run.id}&split=train&true=angry")
     tiles = page.locator(".tile")
     tiles.first.focus()
@@ -101,49 +101,49 @@ def test_from_mistakes_to_a_better_run(app: App, page: Any, demo_root: Path) -> 
     page.get_by_text("then press the key again").wait_for()
     assert read_label_reviews(run.paths) == []
 
-    # --- three verdicts, two of one reviewer at once by keyboard
+    # --- three reviews, two of one reviewer at once by keyboard
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Space")
-    page.get_by_text("2 images").wait_for()
+    page.get_by_text("2 train images").wait_for()
     page.get_by_label("Your name").fill("Mara")
     page.get_by_label("Your name").press("Enter")
-    page.get_by_role("button", name="Give verdict", disabled=False).wait_for()  # a list that is open while the bar is
+    page.get_by_role("button", name="Save reviews", disabled=False).wait_for()  # a list that is open while the bar is
     settle(page)  # drawn again closes
-    choose(page, page, "It should be", "sad")
-    page.get_by_role("button", name="Give verdict").click()
-    page.get_by_text("label is wrong: sad").first.wait_for()
+    choose(page, page, "Correct label", "sad")
+    page.get_by_role("button", name="Save reviews").click()
+    page.get_by_text("Wrong label: sad").first.wait_for()
     tiles.nth(2).dblclick()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_text("true").first.wait_for()
-    choose(page, dialog, "Verdict", "not a face")
-    dialog.get_by_role("button", name="Give verdict").click()
-    wait_for(lambda: len(read_label_reviews(run.paths)) == 3, 30, "the third verdict")
+    dialog.get_by_text("True").first.wait_for()
+    choose(page, dialog, "Review", "Not a face")
+    dialog.get_by_role("button", name="Save review").click()
+    wait_for(lambda: len(read_label_reviews(run.paths)) == 3, 30, "the third review")
     page.keyboard.press("Escape")
     dialog.wait_for(state="hidden")
     settle(page)
     wait_for(lambda: page.evaluate(FOCUSED) == wall(page)["ids"][2], 30, "the keyboard at the tile again")
 
-    # --- one key per face, faster than the page is drawn, and the last taken back
+    # --- one key per face, faster than the page is drawn, and the last undone
     tiles.nth(3).focus()
     for key in "mau":
         page.keyboard.press(key)
-    wait_for(lambda: len(read_label_reviews(run.paths)) == 6, 30, "what the keys said")
+    wait_for(lambda: len(read_label_reviews(run.paths)) == 6, 30, "the reviews by key")
     ids = wall(page)["ids"]
     assert [(each.image, each.in_words(), each.by) for each in read_label_reviews(run.paths)[3:]] == [
-        (ids[3], "model's fault", "Mara"),
-        (ids[4], "ambiguous", "Mara"),
-        (ids[4], "withdrawn", "Mara"),
+        (ids[3], "Model error", "Mara"),
+        (ids[4], "Ambiguous", "Mara"),
+        (ids[4], "Review removed", "Mara"),
     ]
     settle(page)
 
-    # --- a list of them, and the form as a clone with it
-    page.get_by_role("tab", name="Verdicts and lists").click()
-    page.get_by_role("button", name="Make a list").click()
-    page.get_by_role("textbox", name="Name of the list").fill("first-look")
-    page.get_by_role("textbox", name="Name of the list").press("Enter")
-    page.get_by_text("1 excluded and 2 relabelled in train").wait_for()
-    page.get_by_role("button", name="Save the list").click()
-    page.get_by_role("button", name="Train with this list").click()
+    # --- a correction set of them, and the form as a clone with it
+    page.get_by_role("tab", name="Label corrections").click()
+    page.get_by_role("button", name="Create correction set").click()
+    page.get_by_role("dialog").get_by_role("textbox", name="Name").fill("first-look")
+    page.get_by_role("dialog").get_by_role("textbox", name="Name").press("Enter")
+    page.get_by_text("1 exclusion and 2 relabels in train").wait_for()
+    page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Train with this set").click()
     page.wait_for_url(re.compile(r"/train\?.*corrections=first-look"))
     [saved] = list_corrections(app.runs_root)
     settle(page)

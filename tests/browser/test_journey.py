@@ -37,10 +37,10 @@ def test_from_nothing_to_a_prediction(app: App, page: Any, tmp_path: Path) -> No
     settle(page)
     page.get_by_role("heading", name="FER Dashboard").wait_for()
 
-    # --- the drawn demo set
+    # --- the synthetic demo dataset
     open_page(page, app, "data")
-    page.get_by_role("tab", name="Drawn demo set").click()
-    page.get_by_role("button", name="Make the drawn demo set").click()
+    page.get_by_role("tab", name="Synthetic demo").click()
+    page.get_by_role("button", name="Generate demo dataset").click()
     page.get_by_text("is ready").wait_for()
     assert load_split(app.data_root, "demo", "train").images.shape[1:] == (48, 48)
 

@@ -47,12 +47,12 @@ def runs(app: App) -> list[str]:
     return made
 
 
-@pytest.mark.parametrize("gallery", ["Errors", "Against another run", "Compare"])
+@pytest.mark.parametrize("gallery", ["Errors", "Compare with run", "Compare"])
 def test_each_click_turns_the_page_and_back_goes_back(app: App, browser: Any, gallery: str) -> None:
     wrong, right = runs(app)
     address = {
-        "Errors": f"errors?run={wrong}&show=all",
-        "Against another run": f"errors?run={right}&tab=Against+another+run",
+        "Errors": f"errors?run={wrong}&show=All",
+        "Compare with run": f"errors?run={right}&tab=Compare+with+run",
         "Compare": f"compare?runs={wrong},{right}&baseline={wrong}",
     }[gallery]
     turn_pages(browser, f"{app.url}/{address}")

@@ -30,7 +30,7 @@ def test_a_click_on_a_face_of_the_photo_chooses_it(
     page.goto(f"{app.url}/predict")
     settle(page)
     page.set_input_files('input[type="file"]', str(tmp_path / "two.png"))
-    page.get_by_role("img", name="the photo, 2 faces").wait_for()
+    page.get_by_role("img", name="Uploaded photo with 2 detected faces").wait_for()
     settle(page)
     faces = page.get_by_role("radio")
     assert [faces.nth(n).is_checked() for n in range(2)] == [True, False]

@@ -1,4 +1,4 @@
-"""A reviewer who gives verdicts without pause until killed, and says on standard output what has been promised: a line
+"""A reviewer who saves reviews without pause until killed, and says on standard output what has been promised: a line
 per call that returned. For each line on standard input anew, in a child, so that Python starts once."""
 
 import os

@@ -1,4 +1,4 @@
-"""Figures of the Compare page: data in, ECharts options out. No reading of files, no Streamlit."""
+"""Charts of the Compare page: data in, ECharts options out. No reading of files, no Streamlit."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
@@ -14,12 +14,12 @@ Quantity = Literal["accuracy", "loss"]
 
 
 def colour_of(position: int) -> str:
-    """The colour of the run at this position; after ten they come again, then with dashed lines."""
+    """The colour of the run at this position; after ten they repeat, then with dashed lines."""
     return PALETTE[position % len(PALETTE)]
 
 
 def overlay(runs: Sequence[tuple[str, pd.DataFrame]], quantity: Quantity, baseline: int = -1) -> dict[str, Any]:
-    """Validation accuracy or loss per epoch of several runs over each other.
+    """Validation accuracy or loss per epoch of several runs, overlaid.
 
     Args:
         runs: display name and rows of `epochs.jsonl` of each.
@@ -52,7 +52,7 @@ def overlay(runs: Sequence[tuple[str, pd.DataFrame]], quantity: Quantity, baseli
                 },
             }
         )
-    unit = "accuracy (%)" if quantity == "accuracy" else "cross-entropy (nats)"
+    unit = "accuracy (%)" if quantity == "accuracy" else "loss"
     return {
         "animation": False,
         "title": {
@@ -62,7 +62,7 @@ def overlay(runs: Sequence[tuple[str, pd.DataFrame]], quantity: Quantity, baseli
             "textStyle": {"fontSize": 15, "fontWeight": 600},
         },
         "grid": {"left": 12, "right": 16, "top": 50, "bottom": 12},
-        "tooltip": {"trigger": "axis", "valueFormatter": "%.1f %%" if quantity == "accuracy" else "%.3f"},
+        "tooltip": {"trigger": "axis", "valueFormatter": "%.1f%%" if quantity == "accuracy" else "%.3f"},
         "xAxis": {"type": "value", "name": "epoch", "nameLocation": "middle", "nameGap": 28, "min": 0},
         "yAxis": {"type": "value", "name": unit, "nameLocation": "middle", "nameGap": 38, "scale": True},
         "dataset": datasets,
@@ -73,12 +73,12 @@ def overlay(runs: Sequence[tuple[str, pd.DataFrame]], quantity: Quantity, baseli
 def scatter(
     points: Sequence[tuple[str, float | str, float, tuple[float, float] | None]], setting: str, result: str
 ) -> dict[str, Any]:
-    """A result of each run over one of its settings, with its 95 % interval where there is one.
+    """A result of each run over one of its settings, with its 95% interval where there is one.
 
     Args:
         points: name, value of the setting, result and its interval of each run; colours follow their order.
-        setting: what runs to the right.
-        result: what runs up, with its unit.
+        setting: title of the x axis.
+        result: title of the y axis, with its unit.
 
     Returns:
         An ECharts option.

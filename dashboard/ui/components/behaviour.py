@@ -10,7 +10,7 @@ _clicks = st.components.v2.component("fer_clicks", js=(_FOLDER / "clicks.js").re
 
 
 def one_step_back() -> None:
-    """One press of "back" takes one step back: see history.js."""
+    """One press of "back" goes one step back: see history.js."""
     _history(key="history", height=1)
 
 

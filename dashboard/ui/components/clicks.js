@@ -1,5 +1,5 @@
-// One act for a double click. A page is drawn anew after a click, and what then lies under the pointer, or what the same
-// button has come to mean, is not what the second click was for.
+// A double click acts once. A page is redrawn after a click, and the element that is then under the pointer, or the new
+// meaning of the same button, is not what the second click was for.
 //
 // A click on a button is let through only if none came before it within half a second at the same place of the window,
 // or, from the keyboard, on the same button. The time is that of the clicks themselves: a server that answers late does

@@ -1,6 +1,6 @@
 // While a dialog is open the keyboard stays in it.
 //
-// React takes the element that has the focus away when it draws it anew, and a button that becomes disabled loses it;
+// React removes the focused element when it redraws it, and a button that becomes disabled loses the focus;
 // either way it falls to the page's body, where the dialog hears no key, Escape least of all.
 export default function () {
   if (window.ferKeepsFocus) return;

@@ -1,8 +1,8 @@
-// One entry of the browser's history per act of a person, so that one press of "back" takes one step back.
+// One entry of the browser's history per user action, so that one press of "back" goes one step back.
 //
 // Streamlit 1.67 goes to another page in several steps: it pushes the coming page's parameters onto the address of the
 // page that is left, then the coming page, then what that page remembers (https://github.com/streamlit/streamlit/pull/9049
-// tells of it). Nobody opened the views in between: what is pushed without a click or a key takes the place of the entry.
+// describes it). Nobody opened the views in between: what is pushed without a click or a key replaces the entry.
 export default function () {
   if (window.history.ferOneEntryPerAct) return;
   window.history.ferOneEntryPerAct = true;

@@ -1,4 +1,4 @@
-// A table of buttons. Arrow keys go from button to button, Enter or space chooses.
+// A table of buttons. Arrow keys go from button to button, Enter or space selects.
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".matrix");
   const size = data.labels.length;
@@ -11,14 +11,14 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const whole = i < 0 || j < 0;
     const cell = whole ? null : data.cells[i][j];
     button.textContent = whole ? data.labels[Math.max(i, j)] : cell.text;
-    button.title = whole ? `all that are ${i < 0 ? data.columns : data.rows} ${data.labels[Math.max(i, j)]}` : cell.title;
+    button.title = whole ? `All ${i < 0 ? data.columns : data.rows} ${data.labels[Math.max(i, j)]}` : cell.title;
     button.setAttribute("aria-label", button.title);
     if (!whole) button.style.setProperty("--shade", cell.shade);
     const chosen = (i < 0 ? null : i) === row && (j < 0 ? null : j) === column;
     button.setAttribute("aria-pressed", chosen);
     button.onclick = () => {
       roam(root, button);
-      // A second click on the chosen one takes the choice back.
+      // A second click on the selected one clears the selection.
       setTriggerValue("chosen", chosen ? { row: null, column: null } : { row: i < 0 ? null : i, column: j < 0 ? null : j });
     };
     button.onkeydown = (event) => {

@@ -1,4 +1,4 @@
-// A photo whose faces can be clicked. Keyboards have the list of faces beside it.
+// A photo whose faces can be clicked. For keyboards there is the list of faces next to it.
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".photo");
   const photo = root.querySelector("img") ?? document.createElement("img"); // the same one, so that nothing flickers
@@ -11,7 +11,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     face.type = "button";
     face.tabIndex = -1;
     face.title = name;
-    [face.style.left, face.style.top, face.style.width, face.style.height] = box.map((share) => `${100 * share}%`);
+    [face.style.left, face.style.top, face.style.width, face.style.height] = box.map((fraction) => `${100 * fraction}%`);
     face.onclick = () => setTriggerValue("chosen", n);
     return face;
   });

@@ -11,7 +11,7 @@ _photo = register("photo")
 
 
 def clickable_photo(
-    picture: Image.Image,
+    photo: Image.Image,
     boxes: Sequence[tuple[float, float, float, float]],
     names: Sequence[str],
     *,
@@ -19,13 +19,13 @@ def clickable_photo(
     key: str,
     on_choose: Callable[[int], None],
 ) -> None:
-    """A photo whose faces can be clicked. A keyboard cannot: there should be a list of them beside it.
+    """A photo whose faces can be clicked. A keyboard cannot: there should be a list of them next to it.
 
     Args:
-        picture: RGB.
-        boxes: left, top, width, height in pixels of `picture`; of two that overlap the later one is on top.
+        photo: RGB.
+        boxes: left, top, width, height in pixels of `photo`; of two that overlap the later one is on top.
         names: of the faces, shown under the mouse.
-        width: at most so wide, in pixels of the page.
+        width: maximum width in pixels of the page.
         key: of the part.
         on_choose: called with the position of the face before the page is drawn again.
     """
@@ -34,13 +34,13 @@ def clickable_photo(
         if (face := st.session_state[key].chosen) is not None:
             on_choose(face)
 
-    sides = (picture.width, picture.height) * 2
+    sides = (photo.width, photo.height) * 2
     _photo(
         data={
-            "src": data_address(picture, "JPEG", quality=90),
-            "alt": f"the photo, {len(boxes)} faces",
+            "src": data_address(photo, "JPEG", quality=90),
+            "alt": f"Uploaded photo with {len(boxes)} detected faces",
             "width": width,
-            "aspect": picture.width / picture.height,
+            "aspect": photo.width / photo.height,
             "faces": [
                 {"name": name, "box": [value / side for value, side in zip(box, sides, strict=True)]}
                 for name, box in zip(names, boxes, strict=True)

@@ -21,8 +21,8 @@ def register(name: str) -> Callable[..., Any]:
     )
 
 
-def data_address(picture: Image.Image, kind: str, **settings: Any) -> str:
-    """The whole picture as an address."""
+def data_address(image: Image.Image, kind: str, **settings: Any) -> str:
+    """The image as a data URL."""
     buffer = BytesIO()
-    picture.save(buffer, kind, **settings)
+    image.save(buffer, kind, **settings)
     return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"

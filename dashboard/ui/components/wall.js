@@ -1,16 +1,16 @@
-// Faces that can be ticked, and judged with one key. What is ticked is kept here and told to Python a moment after the
-// last change. What keys say is told again with the next key until Python has heard it: whoever judges fast loses nothing.
-const TELL_AFTER_MS = 250;
+// Faces that can be selected, and reviewed with one key. The selection is kept here and sent to Python a moment after the
+// last change. Pressed keys are sent again with the next one until Python has received them: a fast reviewer loses nothing.
+const SEND_AFTER_MS = 250;
 
 export default function ({ data, parentElement, setStateValue, setTriggerValue }) {
   const root = parentElement.querySelector(".wall");
-  const focused = root.getRootNode().activeElement; // drawn anew below: the keyboard stays where it was
-  const wall = (root.wall ??= { stamp: null, ticked: new Set(), told: "", last: 0, timer: 0, said: [] });
-  wall.said = wall.said.filter((each) => each.n > data.heard);
+  const focused = root.getRootNode().activeElement; // redrawn below: the keyboard stays where it was
+  const wall = (root.wall ??= { stamp: null, selected: new Set(), sent: "", last: 0, timer: 0, pressed: [] });
+  wall.pressed = wall.pressed.filter((each) => each.n > data.received);
   if (wall.stamp !== data.stamp) {
     wall.stamp = data.stamp;
-    wall.ticked = new Set();
-    wall.told = "";
+    wall.selected = new Set();
+    wall.sent = "";
     const n = data.tiles.findIndex((tile) => tile.id === focused?.dataset.id);
     wall.last = n >= 0 ? n : focused ? Math.min(wall.last, data.tiles.length - 1) : 0;
   }
@@ -19,37 +19,37 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
 
   const show = () => {
     tiles.forEach((tile, n) => {
-      const on = wall.ticked.has(data.tiles[n].id);
+      const on = wall.selected.has(data.tiles[n].id);
       tile.setAttribute("aria-selected", on);
       tile.tabIndex = n === wall.last ? 0 : -1; // one tile can be reached with Tab, the others with arrow keys
     });
   };
-  const tell = () => {
+  const send = () => {
     clearTimeout(wall.timer);
-    const ids = data.tiles.map((tile) => tile.id).filter((id) => wall.ticked.has(id));
-    if (ids.join() === wall.told) return; // the two clicks of a double click change nothing
-    wall.told = ids.join();
-    setStateValue("ticked", { stamp: data.stamp, ids });
+    const ids = data.tiles.map((tile) => tile.id).filter((id) => wall.selected.has(id));
+    if (ids.join() === wall.sent) return; // the two clicks of a double click change nothing
+    wall.sent = ids.join();
+    setStateValue("selected", { stamp: data.stamp, ids });
   };
-  const tellSoon = () => {
+  const sendSoon = () => {
     clearTimeout(wall.timer);
-    wall.timer = setTimeout(tell, TELL_AFTER_MS);
+    wall.timer = setTimeout(send, SEND_AFTER_MS);
   };
-  const tick = (from, to, on) => {
+  const select = (from, to, on) => {
     for (let n = Math.min(from, to); n <= Math.max(from, to); n++) {
-      if (on) wall.ticked.add(data.tiles[n].id);
-      else wall.ticked.delete(data.tiles[n].id);
+      if (on) wall.selected.add(data.tiles[n].id);
+      else wall.selected.delete(data.tiles[n].id);
     }
     wall.last = to;
     show();
-    tellSoon();
+    sendSoon();
   };
   const toggle = (n, range) => {
-    const on = !wall.ticked.has(data.tiles[n].id);
-    tick(range ? wall.last : n, n, range || on);
+    const on = !wall.selected.has(data.tiles[n].id);
+    select(range ? wall.last : n, n, range || on);
   };
   const open = (n) => {
-    tell(); // before, since what Python is told later would close what opens
+    send(); // before, since a later state change would close what opens
     setTriggerValue("opened", data.tiles[n].id);
     returnAfterDialog(root, data.tiles[n].id);
   };
@@ -59,16 +59,16 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
     show();
     tiles[n].focus();
   };
-  const judge = (key, n) => {
+  const review = (key, n) => {
     const undo = key === data.undo;
-    const ids = wall.ticked.size ? [...wall.ticked] : data.tiles.slice(n, n + 1).map((tile) => tile.id);
+    const ids = wall.selected.size ? [...wall.selected] : data.tiles.slice(n, n + 1).map((tile) => tile.id);
     if (!ids.length && !undo) return;
-    const next = !wall.ticked.size && data.named && !undo;
-    if (!undo) wall.ticked = new Set(data.named ? [] : ids); // the bar, which asks for the name, comes with a tick
+    const next = !wall.selected.size && data.named && !undo;
+    if (!undo) wall.selected = new Set(data.named ? [] : ids); // the bar, which asks for the name, comes with a selection
     show();
-    tell();
-    wall.said.push({ n: Math.max(data.heard, wall.said.at(-1)?.n ?? 0) + 1, key, ids });
-    setTriggerValue("judged", wall.said);
+    send();
+    wall.pressed.push({ n: Math.max(data.received, wall.pressed.at(-1)?.n ?? 0) + 1, key, ids });
+    setTriggerValue("pressed", wall.pressed);
     if (next) go(n + 1);
   };
   const perRow = () => {
@@ -82,11 +82,11 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   list.setAttribute("role", "listbox");
   list.setAttribute("aria-multiselectable", "true");
   list.setAttribute("aria-label", "Images");
-  const all = element("button", "", "Tick all on this page");
-  const none = element("button", "", "Untick");
-  all.onclick = () => tick(0, data.tiles.length - 1, true);
-  none.onclick = () => tick(0, data.tiles.length - 1, false);
-  const hint = element("span", "hint", "Click or space ticks, with shift a whole stretch. Double click or Enter opens.");
+  const all = element("button", "", "Select all on page");
+  const none = element("button", "", "Clear selection");
+  all.onclick = () => select(0, data.tiles.length - 1, true);
+  none.onclick = () => select(0, data.tiles.length - 1, false);
+  const hint = element("span", "hint", "Click or Space: select · Shift: range · Double-click or Enter: open");
   root.classList.toggle("pick", data.pick);
   root.replaceChildren(...(data.pick ? [element("div", "tools", all, none, hint), legend(data), list] : [list]));
   if (!data.pick) {
@@ -117,7 +117,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
     const key = event.key.toLowerCase();
     if (event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
     if (!data.legend.some(([, group]) => group.some(([each]) => each === key))) return;
-    judge(key, Number(event.target.dataset.n ?? Infinity)); // a button above the faces: only what is ticked
+    review(key, Number(event.target.dataset.n ?? Infinity)); // a button above the faces: only the selected ones
     event.preventDefault();
     event.stopPropagation();
   };
@@ -125,8 +125,8 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   if (focused) tiles[wall.last].focus({ preventScroll: true });
 }
 
-// The keyboard was at a tile when the dialog opened, and goes back there when it is closed: a dialog gives it back only
-// to what stands in the page itself, and the tile stands in a shadow root and may have been drawn anew.
+// The keyboard was at a tile when the dialog opened, and goes back there when it is closed: a dialog returns it only
+// to elements of the page itself, and the tile is in a shadow root and may have been redrawn.
 function returnAfterDialog(root, id) {
   root.returning?.disconnect();
   let opened = false;
@@ -154,20 +154,21 @@ function legend(data) {
 function tile(each, n, data) {
   const face = element("div", "face");
   face.style.backgroundPosition = `${(n % data.columns) * -96}px ${Math.floor(n / data.columns) * -96}px`;
-  const percent = `${Math.round(100 * each.confidence)} %`;
-  const said = each.right ? [chip(each.predicted, data), "✓"] : [chip(each.true, data), "→", chip(each.predicted, data)];
+  const percent = `${Math.round(100 * each.confidence)}%`;
+  const classes = each.right ? [chip(each.predicted, data), "✓"] : [chip(each.true, data), "→", chip(each.predicted, data)];
   const fill = element("div", "");
   fill.style.width = `${100 * each.confidence}%`;
   const opener = element("button", "open", "i");
   opener.tabIndex = -1; // Enter on the tile does the same
-  opener.title = "Open";
+  opener.title = "Details";
+  opener.setAttribute("aria-label", "Details");
   const notes = each.notes.map((text) => element("div", "note", text));
-  const sure = element("div", "sure", element("div", "bar", fill), percent);
-  const result = element("div", "tile", face, element("div", "mark", "✓"), opener, element("div", "classes", ...said), sure, ...notes);
+  const confidence = element("div", "confidence", element("div", "bar", fill), percent);
+  const result = element("div", "tile", face, element("div", "mark", "✓"), opener, element("div", "classes", ...classes), confidence, ...notes);
   result.dataset.n = n;
   result.dataset.id = each.id;
   result.setAttribute("role", "option");
-  result.setAttribute("aria-label", `true ${each.true}, predicted ${each.predicted}, ${percent}. ${each.notes.join(". ")}`);
+  result.setAttribute("aria-label", `True ${each.true}, predicted ${each.predicted}, ${percent}. ${each.notes.join(". ")}`);
   return result;
 }
 

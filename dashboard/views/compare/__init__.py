@@ -1,1 +1,1 @@
-"""Compare: several runs over each other, and whether one is really better."""
+"""Compare: overlaid curves, config diff and significance tests."""

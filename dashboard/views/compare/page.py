@@ -1,4 +1,4 @@
-"""Compare: several runs over each other, and whether one is really better."""
+"""Compare: overlaid curves, config diff and significance tests."""
 
 import streamlit as st
 
@@ -7,23 +7,22 @@ from core.splits import COMPARED_SPLITS
 from dashboard.state import cache
 from dashboard.state.roots import runs_root
 from dashboard.ui.format import escape, percent
-from dashboard.ui.page import RUNS_PAGE, TRAIN_PAGE, draw_live, empty_state, page_title
+from dashboard.ui.page import COMPARE_PAGE, RUNS_PAGE, TRAIN_PAGE, draw_live, empty_state, follow_renamed, page_title
 from dashboard.views.compare import sections
 
 SUGGESTED = 3
 
 
 def main() -> None:
-    with page_title(
-        "Compare", "Curves over each other, only the settings that differ, and whether one run is really better."
-    ):
+    follow_renamed(COMPARE_PAGE, {"result": {"accuracy": "Accuracy", "log loss": "Loss", "macro F1": "Macro F1"}})
+    with page_title("Compare", "Overlaid curves, config diff and significance tests."):
         st.page_link(RUNS_PAGE, label="All runs", icon=":material/table_rows:")
     wanted = st.query_params.get("runs", "").split(",")
     runs = [run for run in cache.runs(runs_root()) if run.config and (not run.meta.archived or run.id in wanted)]
     if len(runs) < 2:
         empty_state(
             "Nothing to compare yet",
-            "As soon as there are two runs, their curves, settings and scores are shown beside each other here.",
+            "Start at least two runs to compare their curves, settings and metrics.",
             TRAIN_PAGE,
             "Start a run",
             ":material/play_arrow:",
@@ -32,7 +31,7 @@ def main() -> None:
     by_id = {run.id: run for run in runs}
     chosen = choose_runs(by_id)
     if len(chosen) < 2:
-        st.info("Choose two or more runs; the first is the baseline until you pin another.", icon=":material/compare:")
+        st.info("Select two or more runs. The first is the baseline; you can change it.", icon=":material/compare:")
         suggestion(runs, chosen)
         return
     left, right = st.columns([3, 2], vertical_alignment="bottom", gap="medium")
@@ -40,7 +39,7 @@ def main() -> None:
         baseline = pin(chosen, by_id)
     with right:
         split = st.segmented_control(
-            "Figures on", COMPARED_SPLITS, default=COMPARED_SPLITS[0], key="split", bind="query-params"
+            "Split", COMPARED_SPLITS, default=COMPARED_SPLITS[0], key="split", bind="query-params"
         )
     live = any(by_id[run_id].state.is_live for run_id in chosen)
     draw_live(
@@ -58,7 +57,7 @@ def choose_runs(by_id: dict[str, Run]) -> list[str]:
     known = [run_id for run_id in wanted if run_id in by_id]
     if len(known) < len(wanted):
         missing = ", ".join(run_id for run_id in wanted if run_id not in by_id)
-        st.warning(f"Not there, or without readable settings: {escape(missing)}.", icon=":material/link_off:")
+        st.warning(f"Not found or unreadable: {escape(missing)}.", icon=":material/link_off:")
     st.session_state["compared"] = known
     labels = sections.labels_of(list(by_id.values()))
 
@@ -68,18 +67,16 @@ def choose_runs(by_id: dict[str, Run]) -> list[str]:
     def keep() -> None:
         st.query_params["runs"] = ",".join(st.session_state["compared"])
 
-    st.multiselect(
-        "Runs", list(by_id), key="compared", format_func=describe, on_change=keep, placeholder="Choose runs by name"
-    )
+    st.multiselect("Runs", list(by_id), key="compared", format_func=describe, on_change=keep, placeholder="Select runs")
     return known
 
 
 def suggestion(runs: list[Run], chosen: list[str]) -> None:
-    """One click to something to look at; the oldest of them is the baseline."""
+    """One click to a first comparison; the oldest run is the baseline."""
     latest = [run.id for run in runs if run.state is RunState.FINISHED][:SUGGESTED]
     if chosen or len(latest) < 2:
         return
-    label = f"Compare the latest {len(latest)} finished runs"
+    label = f"Compare the {len(latest)} latest finished runs"
     if st.button(label, icon=":material/compare_arrows:", type="primary", key="suggestion"):
         st.query_params["runs"] = ",".join(reversed(latest))
         st.rerun()

@@ -1,4 +1,4 @@
-"""What the Compare page shows: chips, curves over each other, figures with what the data say, settings that differ."""
+"""What the Compare page shows: chips, overlaid curves, metrics with significance, seed variance, config diff."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,9 +21,9 @@ from dashboard.views.compare import settings
 
 OVERLAY_HEIGHT: Final = 320
 METRICS: Final = (
-    ("macro_f1", "Macro F1", 100, 1, "mean over the seven classes, in %"),
-    ("log_loss", "Log loss", 1, 3, "mean cross-entropy in nats; lower is better"),
-    ("calibration_error", "Calibration error", 100, 1, "gap of confidence and accuracy, in points; lower is better"),
+    ("macro_f1", "Macro F1 (%)", 100, 1, "Unweighted mean of per-class F1"),
+    ("log_loss", "Loss", 1, 3, "Mean cross-entropy (NLL); lower is better"),
+    ("calibration_error", "ECE (pp)", 100, 1, "Expected calibration error; lower is better"),
 )
 
 
@@ -34,7 +34,7 @@ def labels_of(runs: Sequence[Run]) -> dict[str, str]:
 
 
 def comparison(run_ids: Sequence[str], baseline_id: str, split: str) -> None:
-    """All of it, read anew."""
+    """All sections, from the current files."""
     runs = [cache.run(runs_root(), run_id) for run_id in run_ids]
     baseline = next(run for run in runs if run.id == baseline_id)
     labels = labels_of(runs)
@@ -51,10 +51,10 @@ def comparison(run_ids: Sequence[str], baseline_id: str, split: str) -> None:
 
 
 def cached_predictions(path: Path) -> pd.DataFrame:
-    """A table of predictions, remembered."""
+    """A table of predictions, cached."""
     table = cache.predictions(path)
     if table is None:
-        raise RunError(f"not scored on {path.stem.removeprefix('predictions-')} yet")
+        raise RunError(f"No predictions on {path.stem.removeprefix('predictions-')} yet")
     return table
 
 
@@ -66,9 +66,9 @@ def chips(runs: Sequence[Run], baseline: Run, labels: dict[str, str]) -> None:
             with st.container(horizontal=True, width="content", gap="xsmall", vertical_alignment="center", border=True):
                 st.markdown(f':color[●]{{foreground="{colour}"}} **{escape(labels[run.id])}**', width="content")
                 if run.id == baseline.id:
-                    st.badge("baseline", icon=":material/push_pin:", color="gray")
+                    st.badge("Baseline", icon=":material/push_pin:", color="gray")
                 if run.meta.review == "approved":
-                    st.badge("approved", icon=":material/verified:", color="green")
+                    st.badge("Approved", icon=":material/verified:", color="green")
                 st.page_link(RUN_PAGE, label="Open", query_params={"run": run.id})
 
 
@@ -76,7 +76,7 @@ def overlaid_curves(runs: Sequence[Run], baseline: Run, labels: dict[str, str]) 
     """Validation accuracy and loss per epoch."""
     histories = [(labels[run.id], cache.history(run.paths.epochs)) for run in runs]
     if not any(len(epochs) for _, epochs in histories):
-        st.caption("The curves begin when an epoch is done.")
+        st.caption("Curves appear after the first epoch.")
         return
     position = next(i for i, run in enumerate(runs) if run.id == baseline.id)
     pair = st.grid(2, min_column_width=380)
@@ -84,50 +84,51 @@ def overlaid_curves(runs: Sequence[Run], baseline: Run, labels: dict[str, str]) 
     for quantity in quantities:
         option = overlay(histories, quantity, position)
         pair.echarts_chart(
-            option, height=OVERLAY_HEIGHT, key=f"overlay-{quantity}", alt=f"validation {quantity} of these runs"
+            option, height=OVERLAY_HEIGHT, key=f"overlay-{quantity}", alt=f"Validation {quantity} of the selected runs"
         )
 
 
 def metrics_table(rows: Sequence[ComparisonRow], baseline: Run, labels: dict[str, str], split: str) -> None:
-    """Each run's figures with the difference to the baseline, and whether that is more than chance."""
-    st.subheader(f"Figures on {split}", anchor=False)
+    """Each run's metrics with the difference to the baseline, and its significance."""
+    st.subheader(f"Metrics ({split})", anchor=False)
     base = next((row.metrics for row in rows if row.run.id == baseline.id), None)
     table = [
         {
             "run": labels[row.run.id],
             "accuracy": accuracy_in(row.metrics),
             "delta": None if row.comparison is None else 100 * row.comparison.difference,
-            "says": row.words,
-            "unseen": accuracy_in(row.metrics and row.metrics.without_train_duplicates),
-            **{key: _beside(row, base, key, scale, digits) for key, _, scale, digits, _ in METRICS},
+            "significance": row.words,
+            "no_duplicates": accuracy_in(row.metrics and row.metrics.without_train_duplicates),
+            **{key: _with_difference(row, base, key, scale, digits) for key, _, scale, digits, _ in METRICS},
         }
         for row in rows
     ]
     config: dict[str, Any] = {
         "run": st.column_config.TextColumn("Run", pinned=True),
-        "accuracy": st.column_config.TextColumn("Accuracy ± 95 %"),
-        "delta": st.column_config.NumberColumn("Points", format="%+.1f", help="Accuracy minus the baseline's"),
-        "says": st.column_config.TextColumn("What the data say", width="large"),
-        "unseen": st.column_config.TextColumn(
-            "Unseen ± 95 %", help="Accuracy on those images that do not also stand in train, pixel for pixel"
+        "accuracy": st.column_config.TextColumn("Accuracy (95% CI)"),
+        "delta": st.column_config.NumberColumn("Δ accuracy (pp)", format="%+.1f", help="Accuracy minus the baseline's"),
+        "significance": st.column_config.TextColumn("Significance", width=310),
+        "no_duplicates": st.column_config.TextColumn(
+            "No train dupes (95% CI)",
+            help="Accuracy excluding images with a pixel-identical copy in the training set",
         ),
         **{key: st.column_config.TextColumn(title, help=text) for key, title, _, _, text in METRICS},
     }
-    st.dataframe(pd.DataFrame(table), hide_index=True, column_config=config, placeholder="", key="figures")
+    st.dataframe(pd.DataFrame(table), hide_index=True, column_config=config, placeholder="", key="metrics")
     compared = sum(row.comparison is not None for row in rows)
-    several = f" With {compared} comparisons the p-values are adjusted for that (Holm)." if compared > 1 else ""
-    chosen = (
-        " The epoch was chosen on these images, so they flatter every run."
+    several = f" p-values are Holm-adjusted for {compared} comparisons." if compared > 1 else ""
+    selection = (
+        " The checkpoint was selected on this split, so these numbers are optimistic."
         if split == "validation"
-        else " Whoever picks the best of many runs on test flatters it: pick on validation, report test once."
+        else " Selecting the best of many runs on test overestimates it: select on validation, report test once."
     )
     st.caption(
-        "McNemar's exact test and a paired bootstrap on the same images. They say whether these two networks differ; "
-        f"whether a recipe is better shows in several seeds of each.{several}{chosen}"
+        "Exact McNemar test and paired bootstrap on the same images. They compare these two models; to compare "
+        f"configs, train several seeds of each.{several}{selection}"
     )
 
 
-def _beside(row: ComparisonRow, base: SplitMetrics | None, key: str, scale: float, digits: int) -> str:
+def _with_difference(row: ComparisonRow, base: SplitMetrics | None, key: str, scale: float, digits: int) -> str:
     value, other = getattr(row.metrics, key, None), getattr(base, key, None)
     if value is None:
         return "–"
@@ -136,29 +137,27 @@ def _beside(row: ComparisonRow, base: SplitMetrics | None, key: str, scale: floa
 
 
 def groups(found: Sequence[SeedGroup], labels: dict[str, str], split: str) -> None:
-    """Recipes with several seeds: mean and spread."""
+    """Configs with several seeds: mean and standard deviation."""
     if not found:
         return
-    st.subheader("Seeds", anchor=False)
+    st.subheader("Seed variance", anchor=False)
     table = []
     for group in found:
-        mean, spread = group.mean_and_spread or (None, None)
+        mean, std = group.mean_and_std or (None, None)
         table.append(
             {
                 "runs": ", ".join(labels[run.id] for run in group.runs),
                 "seeds": ", ".join(str(run.config.seed) for run in group.runs if run.config),
-                "scored": len(group.accuracies),
+                "n": len(group.accuracies),
                 "mean": None if mean is None else 100 * mean,
-                "spread": None if spread is None else 100 * spread,
+                "std": None if std is None else 100 * std,
             }
         )
     config: dict[str, Any] = {
-        "runs": st.column_config.TextColumn("Runs that differ only in the seed", width="large"),
+        "runs": st.column_config.TextColumn("Runs (same config, different seed)", width="large"),
         "seeds": st.column_config.TextColumn("Seeds"),
-        "scored": st.column_config.NumberColumn("Scored"),
-        "mean": st.column_config.NumberColumn(f"Mean on {split}", format="%.2f %%"),
-        "spread": st.column_config.NumberColumn(
-            "Spread", format="± %.2f", help="Sample standard deviation over seeds, in points"
-        ),
+        "n": st.column_config.NumberColumn("n", help="Seeds with metrics on this split"),
+        "mean": st.column_config.NumberColumn(f"Mean {split} accuracy", format="%.2f%%"),
+        "std": st.column_config.NumberColumn("Std (pp)", format="%.2f", help="Sample standard deviation over seeds"),
     }
     st.dataframe(pd.DataFrame(table), hide_index=True, column_config=config, key="seed-groups")

@@ -1,4 +1,4 @@
-"""What the Compare page shows of settings: those that differ, and how a result goes with them."""
+"""The config diff of the Compare page, and results plotted against the settings that differ."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -12,17 +12,17 @@ from dashboard.ui.charts import comparison
 
 ENOUGH_FOR_SCATTER: Final = 3
 ENOUGH_FOR_PARALLEL: Final = 4
-RESULTS: Final = {"accuracy": ("accuracy", "%"), "log loss": ("log_loss", "nats"), "macro F1": ("macro_f1", "%")}
-"""What is called how, as it stands in the address: the figure in `summary.json`, and its unit."""
+RESULTS: Final = {"Accuracy": ("accuracy", "%"), "Loss": ("log_loss", ""), "Macro F1": ("macro_f1", "%")}
+"""The name, as it is in the address: the metric in `summary.json`, and its unit."""
 MOST_AXES: Final = 8
 
 
 def config_differences(runs: Sequence[Run], labels: dict[str, str]) -> dict[str, list[Any]]:
-    """Only the settings that differ; those, one value per run."""
-    st.subheader("Settings that differ", anchor=False)
+    """The settings that differ, one value per run."""
+    st.subheader("Config diff", anchor=False)
     differences = setting_differences(runs)
     if not differences:
-        st.caption("None: these runs were made with the same settings.")
+        st.caption("No differences: all runs use the same settings.")
         return differences
     table = pd.DataFrame(
         [
@@ -32,7 +32,7 @@ def config_differences(runs: Sequence[Run], labels: dict[str, str]) -> dict[str,
         ]
     )
     config: dict[str, Any] = {label: st.column_config.TextColumn(width=150) for label in labels.values()}
-    config["setting"] = st.column_config.TextColumn("Setting", pinned=True)
+    config["setting"] = st.column_config.TextColumn("Parameter", pinned=True)
     st.dataframe(table, hide_index=True, column_config=config, key="differences")
     return differences
 
@@ -45,15 +45,15 @@ def against_result(
     result: str,
     split: str,
 ) -> None:
-    """A setting against a result, and all settings that differ against it."""
+    """A setting plotted against a result, and all settings that differ in parallel coordinates."""
     scored = [index for index, run in enumerate(runs) if _value(run, split, result) is not None]
     heights = [float(_value(runs[index], split, result) or 0) for index in scored]
     names = [labels[runs[index].id] for index in scored]
-    title = f"{result} ({RESULTS[result][1]}) on {split}"
+    title = axis_title(result, split)
     if len(scored) < ENOUGH_FOR_SCATTER:
         st.caption(
-            f"With {ENOUGH_FOR_SCATTER} runs scored on {split} this shows the result over the setting; "
-            f"{len(scored)} of these {len(runs)} are."
+            f"A plot of the result needs at least {ENOUGH_FOR_SCATTER} runs evaluated on {split} "
+            f"(you have {len(scored)})."
         )
         return
     values = [_axis_value(differences[setting][index]) for index in scored]
@@ -62,38 +62,47 @@ def against_result(
     st.echarts_chart(
         comparison.scatter(points, setting, title), height=320, key="scatter", alt=f"{title} over {setting}"
     )
-    bars = "The bars are 95 % intervals. " if any(intervals) else ""
-    st.caption(f"{bars}Settings that were changed together cannot be told apart here.")
+    bars = "Bars: 95% CI. " if any(intervals) else ""
+    st.caption(f"{bars}Effects of settings that change together can't be separated.")
     if len(scored) < ENOUGH_FOR_PARALLEL:
-        st.caption(f"With {ENOUGH_FOR_PARALLEL} scored runs all settings that differ are drawn beside the result.")
+        st.caption(f"A parallel-coordinates plot appears with {ENOUGH_FOR_PARALLEL} or more evaluated runs.")
         return
     fields = list(differences)[:MOST_AXES]
     columns = {field: [_axis_value(differences[field][index]) for index in scored] for field in fields}
     option = comparison.parallel(names, {**columns, title: heights})
-    of = f" The first {MOST_AXES} of {len(differences)}." if len(differences) > MOST_AXES else ""
-    st.markdown(f"**Each run through its settings to its {result}** :gray[{of}]")
-    st.echarts_chart(option, height=320, key="parallel", alt=f"the settings that differ and {title}")
+    of = f"Showing {MOST_AXES} of {len(differences)} settings." if len(differences) > MOST_AXES else ""
+    st.markdown(f"**Parallel coordinates** :gray[{of}]")
+    st.echarts_chart(
+        option, height=320, key="parallel", alt=f"Parallel coordinates of the settings that differ and {title}"
+    )
+
+
+def axis_title(result: str, split: str) -> str:
+    """Such as `Test accuracy (%)`."""
+    unit = RESULTS[result][1]
+    name = result if result == "Macro F1" else result.lower()
+    return f"{split.capitalize()} {name}" + (f" ({unit})" if unit else "")
 
 
 def controls(runs: Sequence[Run]) -> tuple[str, str] | None:
-    """Which setting against which result; both stand in the address. None where no setting differs."""
+    """The setting and the result to plot; both are in the address. None where no setting differs."""
     fields = sorted(setting_differences(runs), key="seed".__eq__)  # chance is the last thing to look at
     if not fields:
         return None
     left, right = st.columns(2, gap="medium")
-    setting = left.selectbox("Setting", fields, key="setting", bind="query-params")
-    result = right.selectbox("Result", list(RESULTS), key="result", bind="query-params")
-    return setting or fields[0], result or "accuracy"
+    setting = left.selectbox("X axis", fields, key="setting", bind="query-params")
+    result = right.selectbox("Y axis", list(RESULTS), key="result", bind="query-params")
+    return setting or fields[0], result or "Accuracy"
 
 
 def _value(run: Run, split: str, result: str) -> float | None:
-    figure, unit = RESULTS[result]
-    value: float | None = getattr(run.metrics(split), figure, None)
+    metric, unit = RESULTS[result]
+    value: float | None = getattr(run.metrics(split), metric, None)
     return None if value is None else value * (100 if unit == "%" else 1)
 
 
 def _interval(run: Run, split: str, result: str) -> tuple[float, float] | None:
-    metrics = run.metrics(split) if result == "accuracy" else None
+    metrics = run.metrics(split) if result == "Accuracy" else None
     return (100 * metrics.interval[0], 100 * metrics.interval[1]) if metrics else None
 
 

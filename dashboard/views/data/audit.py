@@ -1,4 +1,4 @@
-"""What the Data page shows of a data set's audit."""
+"""What the Data page shows of a dataset's audit."""
 
 from collections.abc import Sequence
 
@@ -21,25 +21,25 @@ PER_PAGE = 12
 FACES_PER_GROUP = 4
 
 NOTES = {
-    "Different labels": "The same pixels stand in the set more than once, and people disagreed about the expression.",
-    "In train and elsewhere": "The same pixels are in train and in validation or test: a network has seen them.",
-    "Near-duplicates": "The same photo, cropped, compressed or brightened differently. Found with a perceptual hash.",
-    "Flat": "One single gray, or nearly: pixels that deviate by less than 5 gray levels.",
+    "Conflicting labels": "Exact duplicates with conflicting labels.",
+    "Train leakage": "Train-test leakage: exact duplicates of training images in validation or test.",
+    "Near-duplicates": "The same photo with a different crop, compression or brightness. Found with a perceptual hash.",
+    "Blank": "Uniform or nearly uniform images (all pixels within 5 gray levels).",
 }
 
 
 def audit_section(info: DatasetInfo) -> None:
-    """Figures, a gallery of each kind of finding, and the export."""
-    with st.spinner("Looking for repeated and empty images …"):
+    """Counts, a gallery of each kind of finding, and the export."""
+    with st.spinner("Checking for duplicate and blank images…"):
         audit = audit_dataset(data_root(), info.name)
     splits = {split: cache.split(info.ref(data_root()), split) for split in audit.sizes}
-    st.subheader("Repeats and empty images", anchor=False)
+    st.subheader("Duplicates and blank images", anchor=False)
     audit_counts(audit)
     kinds = {
-        "Different labels": audit.conflicts,
-        "In train and elsewhere": audit.leaks,
+        "Conflicting labels": audit.conflicts,
+        "Train leakage": audit.leaks,
         "Near-duplicates": audit.near,
-        "Flat": [[position] for position in audit.nearly_flat],
+        "Blank": [[position] for position in audit.nearly_flat],
     }
     found = {kind: groups for kind, groups in kinds.items() if groups}
     if found:
@@ -51,31 +51,31 @@ def audit_counts(audit: Audit) -> None:
     row = st.grid(4, min_column_width=150)
     metric_card(
         row,
-        "Exact repeats",
+        "Exact duplicates",
         f"{audit.repeats:,}",
-        f"{audit.unique:,} different images",
-        help="Images beyond the first of each group with exactly the same pixels.",
+        f"{audit.unique:,} unique images",
+        help="Images beyond the first of each group of pixel-identical images.",
     )
     metric_card(
         row,
-        "Copies that disagree",
+        "Conflicting labels",
         f"{len(audit.conflicts):,}",
-        f"of {len(audit.duplicates):,} groups of copies",
-        help="Groups of exact copies that carry different labels.",
+        f"of {len(audit.duplicates):,} groups",
+        help="Groups of exact duplicates with different labels.",
     )
     metric_card(
         row,
-        "Seen in training",
+        "Leaked from train",
         f"{sum(elsewhere.values()):,}",
         " · ".join(f"{split} {count:,}" for split, count in elsewhere.items()),
-        help="Images outside train whose exact copy is in train: scores on them flatter a network a little.",
+        help="Validation/test images with an exact copy in train; they inflate scores slightly.",
     )
     metric_card(
         row,
-        "Flat images",
+        "Blank images",
         f"{len(audit.flat):,}",
-        f"{len(audit.nearly_flat):,} nearly flat or flat",
-        help="Images of one single gray, which show nothing.",
+        f"{len(audit.nearly_flat):,} incl. near-blank",
+        help="Images with a single uniform gray value.",
     )
 
 
@@ -96,7 +96,7 @@ def galleries(audit: Audit, splits: dict[str, Split], kinds: dict[str, list[list
         )
         kind = kind if kind in kinds else first
         st.download_button(
-            "All findings as CSV",
+            "Export findings (CSV)",
             lambda: export_findings(audit, splits),
             file_name=f"audit-{audit.name}.csv",
             mime="text/csv",
@@ -115,10 +115,10 @@ def galleries(audit: Audit, splits: dict[str, Split], kinds: dict[str, list[list
 
 
 def show_group(audit: Audit, splits: dict[str, Split], group: Sequence[int]) -> None:
-    """Its different faces, and how often which label stands in which split."""
+    """Its distinct images, and the label counts in each split."""
     places = [audit.locate(position) for position in group]
-    different = {splits[split].images[index].tobytes(): splits[split].images[index] for split, index in places}
-    shown = list(different.values())[:FACES_PER_GROUP]
+    distinct = {splits[split].images[index].tobytes(): splits[split].images[index] for split, index in places}
+    shown = list(distinct.values())[:FACES_PER_GROUP]
     lines = []
     for split, labels in splits.items():
         mine = [index for name, index in places if name == split]
@@ -126,12 +126,12 @@ def show_group(audit: Audit, splits: dict[str, Split], group: Sequence[int]) -> 
         if counts:
             chips = " ".join(f"{n}\u00a0×\u00a0{class_chip(LABELS[label])}" for label, n in counts)
             lines.append(f":small[{split} {chips}]")
-    st.image(face_strip(np.stack(shown)), output_format="PNG", alt=f"{len(group)} images of one group")
+    st.image(face_strip(np.stack(shown)), output_format="PNG", alt=f"Group of {len(group)} images")
     st.markdown("  \n".join(lines))
 
 
 def export_findings(audit: Audit, splits: dict[str, Split]) -> str:
-    """CSV: a row per image and finding; no text in it is taken for a formula."""
+    """CSV: a row per image and finding; no spreadsheet reads text in it as a formula."""
     findings = {
         "duplicate": audit.duplicates,
         "near-duplicate": audit.near,

@@ -1,4 +1,4 @@
-"""What the Data page shows of a data set."""
+"""What the Data page shows of a dataset."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -25,12 +25,12 @@ FACES_PER_CLASS = 10
 
 
 def dataset_section(datasets: Sequence[DatasetInfo]) -> None:
-    """One data set; with several, a choice first."""
+    """One dataset; with several, a choice first."""
     by_name = {info.name: info for info in datasets}
     name = next((info for info in datasets if info.kind == "fer2013"), datasets[0]).name
     if len(datasets) > 1:
         chosen = st.segmented_control(
-            "Data set", list(by_name), default=name, required=True, key="set", bind="query-params", wrap=True
+            "Dataset", list(by_name), default=name, required=True, key="set", bind="query-params", wrap=True
         )
         name = chosen or name
     info = by_name[name]
@@ -49,16 +49,16 @@ def heading(info: DatasetInfo) -> None:
     with title, st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(escape(info.title), anchor=False, width="content")
         if info.kind == "drawn":
-            st.badge("drawn by a program, no photographs", icon=":material/draw:", color="orange")
+            st.badge("Synthetic", icon=":material/draw:", color="orange")
         elif info.kind == "fer2013-plus":
-            st.badge("labels of FER+", icon=":material/how_to_vote:", color="violet")
+            st.badge("FER+ labels", icon=":material/how_to_vote:", color="violet")
         elif info.kind == "own":
-            st.badge("own pictures", icon=":material/folder_open:", color="blue")
+            st.badge("Custom", icon=":material/folder_open:", color="blue")
         elif info.matches_published:
-            st.badge("counts as published", icon=":material/verified:", color="green")
+            st.badge("Matches published counts", icon=":material/verified:", color="green")
         elif info.kind == "fer2013":
             st.badge(
-                f"{len(info.differences)} counts differ from the published ones",
+                f"{len(info.differences)} class counts differ from published",
                 icon=":material/difference:",
                 color="orange",
             )
@@ -70,17 +70,17 @@ def heading(info: DatasetInfo) -> None:
 
 
 def confirm_deletion(info: DatasetInfo) -> None:
-    """Say who needs the set before it goes."""
+    """Say which runs need the dataset before it is deleted."""
     st.write(f"Delete **{escape(info.name)}** from this server?")
     users = [
         run for run in list_runs(runs_root()) if run.state.is_live and run.config and run.config.dataset == info.name
     ]
     if users:
-        names = ", ".join(escape(run.name) for run in users[:5]) + (" …" if len(users) > 5 else "")
-        count = "1 run that waits or trains needs" if len(users) == 1 else f"{len(users)} runs that wait or train need"
-        st.warning(f"{count} it and will fail without it: {names}.", icon=":material/warning:")
-    st.caption("Its runs stay, but their sample images cannot be shown until it is imported again.")
-    label = "Delete it anyway" if users else "Delete it"
+        names = ", ".join(escape(run.name) for run in users[:5]) + ("…" if len(users) > 5 else "")
+        use = "1 queued or running run uses" if len(users) == 1 else f"{len(users)} queued or running runs use"
+        st.warning(f"{use} this dataset and will fail: {names}.", icon=":material/warning:")
+    st.caption("Runs trained on it are kept, but their images can't be shown until you import it again.")
+    label = "Delete anyway" if users else "Delete dataset"
     if st.button(label, type="primary", icon=":material/delete:", key=f"delete-{info.name}"):
         delete_dataset(data_root(), info.name)
         cache.importer().forget()
@@ -90,15 +90,15 @@ def confirm_deletion(info: DatasetInfo) -> None:
 
 def dataset_counts(info: DatasetInfo) -> None:
     row = st.grid(5, min_column_width=150)
-    row.metric("Images", f"{info.total:,}", border=True, help="In all splits together.")
-    row.metric("Mean of train", f"{info.mean:.4f}", border=True, help="Of all training pixels, scaled to 0 to 1.")
-    row.metric("Standard deviation", f"{info.std:.4f}", border=True, help="Of all training pixels, scaled to 0 to 1.")
+    row.metric("Images", f"{info.total:,}", border=True, help="Across all splits.")
+    row.metric("Train pixel mean", f"{info.mean:.4f}", border=True, help="Over all training pixels, scaled to [0, 1].")
+    row.metric("Train pixel std", f"{info.std:.4f}", border=True, help="Over all training pixels, scaled to [0, 1].")
     largest, smallest = max(info.counts["train"].values()), min(info.counts["train"].values())
     row.metric(
         "Class imbalance",
         f"{largest / max(smallest, 1):.1f} : 1",
         border=True,
-        help="Training images of the largest class for each one of the smallest.",
+        help="Largest-to-smallest class ratio in the training set.",
     )
     row.metric(
         "Fingerprint",
@@ -108,12 +108,12 @@ def dataset_counts(info: DatasetInfo) -> None:
     )
     size = disk_bytes(data_root(), info.name) / 1e6
     st.caption(
-        f"Source: {escape(info.source)}; imported {ago(info.created_at)}; {size:,.0f} MB on disk.",
+        f"Source: {escape(info.source)} · imported {ago(info.created_at)} · {size:,.0f} MB on disk",
         help=exact(info.created_at),
     )
     if info.left_out:
         reasons = ", ".join(f"{count:,} {escape(reason)}" for reason, count in info.left_out.items())
-        st.caption(f"Left out, since FER+ gives them no class of the seven: {reasons}.")
+        st.caption(f"Excluded because FER+ assigns none of the seven classes: {reasons}.")
 
 
 def counts(info: DatasetInfo) -> None:
@@ -122,18 +122,20 @@ def counts(info: DatasetInfo) -> None:
     table = pd.DataFrame(
         {split: [info.counts[split].get(label, 0) for label in LABELS] for split in splits}, index=LABELS
     )
-    table.loc["total"] = table.sum()
-    table.index.name = "class"
-    numbers: dict[str, Any] = {str(split): st.column_config.NumberColumn(split, format="localized") for split in splits}
+    table.loc["Total"] = table.sum()
+    table.index.name = "Class"
+    numbers: dict[str, Any] = {
+        str(split): st.column_config.NumberColumn(split.capitalize(), format="localized") for split in splits
+    }
     st.dataframe(table, column_config=numbers, key="counts")
 
 
 def sample_faces(info: DatasetInfo) -> None:
-    """A strip of faces per class, every pixel a square."""
+    """A strip of images per class, every pixel a square."""
     split = cache.split(info.ref(data_root()), "train")
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.subheader("Sample faces", anchor=False, width="content")
-        if st.button("Others", icon=":material/shuffle:", key="others"):
+        st.subheader("Sample images", anchor=False, width="content")
+        if st.button("Shuffle", icon=":material/shuffle:", key="shuffle"):
             st.session_state["faces-seed"] = st.session_state.get("faces-seed", 0) + 1
     chance = np.random.default_rng(st.session_state.get("faces-seed", 0))
     for index, label in enumerate(LABELS):
@@ -144,5 +146,5 @@ def sample_faces(info: DatasetInfo) -> None:
         name, strip = st.columns([1, 9], vertical_alignment="center", wrap=True)
         name.markdown(class_chip(label))
         strip.image(
-            face_strip(split.images[np.sort(chosen)]), output_format="PNG", alt=f"training images of class {label}"
+            face_strip(split.images[np.sort(chosen)]), output_format="PNG", alt=f"Training images of class {label}"
         )

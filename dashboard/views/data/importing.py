@@ -1,4 +1,4 @@
-"""The ways to get a data set, on the Data page: each begins work in the background."""
+"""The ways to add a dataset, on the Data page: each starts a background import."""
 
 import tempfile
 from collections.abc import Callable
@@ -23,62 +23,68 @@ Work = Callable[[ImportProgress], DatasetInfo]
 
 def choices(state: Snapshot) -> None:
     """One tab per way."""
-    ways = ["FER2013 from Kaggle", "From this server", "Upload", "Your own pictures", "Drawn demo set"]
-    kaggle_tab, path_tab, upload_tab, own_tab, drawn_tab = st.tabs(ways, key="way")
+    ways = ["FER2013 from Kaggle", "Server path", "Upload", "Custom dataset", "Synthetic demo"]
+    kaggle_tab, path_tab, upload_tab, own_tab, demo_tab = st.tabs(ways, key="way")
     accept = bool(state.differences) and st.checkbox(
-        "Use it anyway, with these numbers of images", key="accept", help="Scores will not compare with published ones."
+        "Import anyway with these counts", key="accept", help="Results won't be comparable with published ones."
     )
     with kaggle_tab:
         kaggle.credentials_choice()
     with path_tab:
         st.caption(
-            "The zip of Kaggle's msambare/fer2013, the folder it unpacks to, fer2013.csv, icml_face_data.csv or "
-            "fer2013.tar.gz, by its path on the server; or fer2013new.csv of FER+, other labels for the same images."
+            "Path on the server to the Kaggle zip (msambare/fer2013) or its extracted folder, fer2013.csv, "
+            "icml_face_data.csv or fer2013.tar.gz. FER+ labels (fer2013new.csv) work too."
         )
         text = st.text_input("Path", placeholder="/path/to/fer2013.zip", key="path", persist_state="session")
         if st.button("Import", type="primary", icon=":material/download:", disabled=not text, key="import-path"):
             begin_import(partial(from_path, Path(str(text)).expanduser(), accept))
     with upload_tab:
-        st.caption("The same files from your own computer: the zip has about 62 MB; give fer2013.csv packed, as .gz.")
+        st.caption(
+            "Upload the same files from your computer (the zip is about 62 MB). Compress fer2013.csv to .gz first."
+        )
         upload = st.file_uploader("File", type=["zip", "csv", "gz"], key="zip", label_visibility="collapsed")
         if st.button("Import", type="primary", icon=":material/upload:", disabled=upload is None, key="import-zip"):
             assert upload is not None
             begin_import(partial(from_upload, upload.getvalue(), partial(from_path, accept=accept)))
     with own_tab:
         own()
-    with drawn_tab:
+    with demo_tab:
         st.caption(
-            "No account, no download: simple faces drawn by a program in seconds, to try everything with. "
-            "Scores on them say nothing about real faces."
+            "No account or download needed. Generates simple cartoon faces in seconds to try every feature. "
+            "Scores don't transfer to real faces."
         )
-        if st.button("Make the drawn demo set", type="primary", icon=":material/draw:", key="import-demo"):
+        if st.button("Generate demo dataset", type="primary", icon=":material/draw:", key="import-demo"):
             begin_import(lambda progress: demo.import_demo(data_root(), progress=progress))
 
 
 def own() -> None:
-    """Class folders of the team's pictures, from the server or uploaded as a zip file."""
+    """Class folders of your own images, from the server or uploaded as a zip."""
     st.caption(
-        "A folder on the server, or a zip file, with one folder of pictures per class: angry, disgust, fear, happy, "
-        "neutral, sad, surprise. Any size and format; each picture should show one face and little else. Without "
-        "folders train, validation and test above them, each class is divided 80 / 10 / 10."
+        "A folder on the server or a zip with one subfolder per class (angry, disgust, fear, happy, neutral, sad, "
+        "surprise). One tightly cropped face per image, any size. Without train/validation/test folders, each class is "
+        "split 80/10/10."
     )
     left, right = st.columns(2)
     text = left.text_input(
         "Folder or zip on the server", placeholder="/path/to/faces", key="own-path", persist_state="session"
     )
-    upload = right.file_uploader("Or a zip file of yours", type="zip", key="own-zip")
+    upload = right.file_uploader("Or upload a zip", type="zip", key="own-zip")
     name = left.text_input(
-        "Name", placeholder="mine", key="own-name", persist_state="session", help="1 to 64 of a-z, 0-9 and -."
+        "Name",
+        placeholder="mine",
+        key="own-name",
+        persist_state="session",
+        help="1–64 characters: a–z, 0–9 and hyphens.",
     )
     mapping = left.text_input(
-        "Folders with other names",
+        "Class mapping",
         placeholder="happiness=happy, contempt=-",
         key="own-mapping",
         persist_state="session",
-        help="Folder=class, with commas between; - leaves a folder out.",
+        help="Comma-separated folder=class pairs; use folder=- to skip a folder.",
     )
-    seed = right.number_input("Seed of the division", 0, 2**31 - 1, 0, key="own-seed", persist_state="session")
-    skip = right.checkbox("Leave out pictures that cannot be read", key="own-skip", persist_state="session")
+    seed = right.number_input("Split seed", 0, 2**31 - 1, 0, key="own-seed", persist_state="session")
+    skip = right.checkbox("Skip unreadable images", key="own-skip", persist_state="session")
     ready = bool(name) and bool(text or upload)
     if st.button("Import", type="primary", icon=":material/folder_open:", disabled=not ready, key="import-own"):
         pairs = [part for part in str(mapping).split(",") if part.strip()]
@@ -100,7 +106,7 @@ def from_own(path: Path, progress: ImportProgress, pairs: list[str], **options: 
 
 
 def from_upload(content: bytes, work: Callable[..., DatasetInfo], progress: ImportProgress) -> DatasetInfo:
-    """The client's file name is never used: the content goes to a name of ours, and tells by itself what it is."""
+    """The client's file name is never used: the content gets a name of ours, and its type is detected from it."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "upload")
         path.write_bytes(content)

@@ -1,4 +1,4 @@
-"""FER2013 from Kaggle, on the Data page: the token, how far the download is, and how it ended."""
+"""FER2013 from Kaggle, on the Data page: the token, the progress of the download, and its outcome."""
 
 from typing import Literal
 
@@ -14,7 +14,7 @@ from dashboard.ui.page import TRAIN_PAGE, draw_live, go_to, guarded
 
 
 def kaggle_section() -> bool:
-    """How far the download is, or how the last one ended, until that is closed; whether one is going on."""
+    """Progress of the download, or the outcome of the last one until it is closed; whether one is running."""
     now = download.look(data_root())
     if now is None:
         return False
@@ -23,7 +23,7 @@ def kaggle_section() -> bool:
     elif now.state == "finished":
         st.success(escape(now.sentence), icon=":material/check_circle:")
         with st.container(horizontal=True):
-            if st.button("Start training on it", icon=":material/play_arrow:", type="primary", key="kaggle-train"):
+            if st.button("Train on this dataset", icon=":material/play_arrow:", type="primary", key="kaggle-train"):
                 download.forget(data_root())
                 go_to(TRAIN_PAGE)
             close("Close")
@@ -33,7 +33,7 @@ def kaggle_section() -> bool:
 
 
 def download_progress() -> None:
-    """Drawn anew every second; the download does not need anybody to watch."""
+    """Redrawn every second; the download runs on its own."""
     now = download.look(data_root())
     if now is None or not now.running:
         st.rerun()
@@ -41,24 +41,24 @@ def download_progress() -> None:
         st.markdown("**FER2013 from Kaggle**")
         st.progress(min(1.0, now.done / now.total) if now.total else 0.0, escape(now.sentence))
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-            st.caption("You may leave this page: the download goes on.", width="content")
+            st.caption("You can leave this page; the download continues.", width="content")
             if st.button("Cancel", icon=":material/close:", key="kaggle-cancel"):
                 download.cancel(data_root())
-                st.toast("The download is being cancelled.")
+                st.toast("Cancelling download…")
 
 
 def ended_early(now: Download) -> None:
-    """Failed, cancelled or interrupted: what happened, and how to go on."""
+    """Failed, cancelled or interrupted: what happened, and how to continue."""
     if now.state == "failed":
         st.error(escape(now.sentence), icon=":material/error:")
     else:
         st.info(escape(now.sentence), icon=":material/pause_circle:")
     with st.container(horizontal=True):
         if not now.rejected:
-            label = "Go on" if now.kept_bytes else "Try again"
+            label = "Resume download" if now.kept_bytes else "Try again"
             if st.button(label, icon=":material/refresh:", type="primary", key="kaggle-again"):
                 begin_download()
-        close("Remove what arrived" if now.kept_bytes else "Close")
+        close("Discard partial download" if now.kept_bytes else "Close")
 
 
 def close(label: str) -> None:
@@ -70,15 +70,14 @@ def close(label: str) -> None:
 
 
 def credentials_choice() -> None:
-    """The way to begin one: with the token there is, or with one that is given here."""
+    """Start a download: with the token there is, or with one entered here."""
     st.markdown(
-        f"The usual copy, 62 MB, [{KAGGLE_NAME}]({KAGGLE_URL}). Its images were collected from the web for research; "
-        "as far as known, Kaggle names the Open Database and the Database Contents License. By downloading it you "
-        "accept the terms that stand there."
+        f"Downloads [{KAGGLE_NAME}]({KAGGLE_URL}) (62 MB). The images were collected from the web for research; "
+        "Kaggle lists the license as DbCL/ODbL. By downloading you accept the terms on that page."
     )
     now = download.look(data_root())
     if now and now.running:
-        st.caption("It is being downloaded: see above.")
+        st.caption("Download in progress (see above).")
         return
     try:
         source = credentials.find_credentials()
@@ -89,13 +88,13 @@ def credentials_choice() -> None:
         save_credentials()
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        # Going on with what is told above comes before it.
+        # Resuming the download shown above comes first.
         kind: Literal["primary", "secondary"] = "secondary" if now else "primary"
         if st.button("Download FER2013", type=kind, icon=":material/cloud_download:", key="kaggle-download"):
             begin_download()
-        st.caption(f"With {escape(source.where)}.", width="content")
+        st.caption(f"Using {escape(source.where)}.", width="content")
         if source.kept and st.button(
-            "Remove the token", icon=":material/delete:", type="tertiary", key="kaggle-remove"
+            "Remove saved token", icon=":material/delete:", type="tertiary", key="kaggle-remove"
         ):
             with guarded():
                 credentials.remove()
@@ -105,11 +104,11 @@ def credentials_choice() -> None:
 
 
 def save_credentials() -> None:
-    """Upload `kaggle.json` or paste a token. The fields are new, and so empty, after each that was taken."""
+    """Upload `kaggle.json` or paste a token. The fields are new, and so empty, after each that was saved."""
     turn = st.session_state.get("token-turn", 0)
     st.caption(
-        f"Make a token at [kaggle.com/settings/api]({credentials.TOKEN_PAGE}). It is kept on this server, in a file "
-        "that only the server's own user can read, is never shown again, and can be removed here."
+        f"Create a token at [kaggle.com/settings/api]({credentials.TOKEN_PAGE}). It's stored on this server (readable "
+        "only by the server account), never displayed again, and can be removed here."
     )
     with st.form(f"kaggle-token-{turn}"):
         left, right = st.columns(2, gap="medium")
@@ -117,8 +116,8 @@ def save_credentials() -> None:
         token = right.text_input(
             "Or paste a token", type="password", autocomplete="off", key=f"kaggle-token-text-{turn}"
         )
-        user = right.text_input("User name, for an older key only", autocomplete="off", key=f"kaggle-user-{turn}")
-        if st.form_submit_button("Keep it and download", type="primary", icon=":material/cloud_download:"):
+        user = right.text_input("Username (legacy API keys only)", autocomplete="off", key=f"kaggle-user-{turn}")
+        if st.form_submit_button("Save token and download", type="primary", icon=":material/cloud_download:"):
             with guarded():
                 text = upload.getvalue()[:20_000].decode(errors="replace") if upload else str(token)
                 credentials.keep(credentials.parse_credentials(text, "" if upload else str(user)))
@@ -127,8 +126,8 @@ def save_credentials() -> None:
 
 
 def begin_download() -> None:
-    """Start, or go on with what has arrived."""
+    """Start, or resume the partial download."""
     with guarded():
-        with st.spinner("Starting …"):
+        with st.spinner("Starting…"):
             download.start_download(data_root())
         st.rerun()

@@ -1,4 +1,4 @@
-"""Data: which sets there are, and how to get one."""
+"""Data: the imported datasets, and how to add one."""
 
 import pandas as pd
 import streamlit as st
@@ -13,14 +13,14 @@ from dashboard.views.data import dataset, importing, kaggle
 
 
 def main() -> None:
-    page_title("Data", "Import FER2013 once; it is checked, kept as arrays, and opened in milliseconds.")
+    page_title("Data", "Import a dataset once. It's validated and cached for fast loading.")
     importer = cache.importer()
     state = importer.look()
     datasets = list_datasets(data_root())
     outcome(state)
     downloading = kaggle.kaggle_section()
     unfinished = state.running or bool(state.error)
-    with st.expander("Get data", expanded=unfinished or not (datasets or downloading), icon=":material/add:"):
+    with st.expander("Add data", expanded=unfinished or not (datasets or downloading), icon=":material/add:"):
         if state.running:
             draw_live(show_progress, seconds=0.5)
         else:
@@ -28,18 +28,18 @@ def main() -> None:
     if datasets:
         dataset.dataset_section(datasets)
     elif not (state.running or downloading):
-        st.caption("The counts per class, the class balance and sample faces of each data set will be here.")
+        st.caption("Class counts, class balance and sample images will appear here.")
 
 
 def show_progress() -> None:
-    """How far the import is. It goes on when this page is left."""
+    """Progress of the import, which continues when this page is left."""
     state = cache.importer().look()
     if not state.running:
         st.rerun()
     left = f", {duration(state.seconds_left)} left" if state.seconds_left is not None else ""
-    text = f"{state.done:,} of {state.total:,} images{left}" if state.total else "Opening and checking …"
+    text = f"{state.done:,} of {state.total:,} images{left}" if state.total else "Validating…"
     st.progress(state.done / state.total if state.total else 0.0, text)
-    st.caption("You may leave this page: the import goes on.")
+    st.caption("You can leave this page; the import continues in the background.")
 
 
 def outcome(state: Snapshot) -> None:
@@ -47,21 +47,19 @@ def outcome(state: Snapshot) -> None:
     if state.result:
         ready = f"{escape(state.result.title)} is ready: {state.result.total:,} images."
         if state.result.skipped:
-            ready += f" {state.result.skipped:,} could not be read and were left out."
+            ready += f" {state.result.skipped:,} unreadable images skipped."
         if state.result.left_out:
-            ready += f" {sum(state.result.left_out.values()):,} were left out."
+            ready += f" {sum(state.result.left_out.values()):,} images excluded."
         st.success(ready, icon=":material/check_circle:")
         with st.container(horizontal=True):
-            if st.button("Start training on it", icon=":material/play_arrow:", type="primary"):
+            if st.button("Train on this dataset", icon=":material/play_arrow:", type="primary"):
                 cache.importer().forget()
                 go_to(TRAIN_PAGE)
             if st.button("Close", icon=":material/close:"):
                 cache.importer().forget()
                 st.rerun()
     elif state.differences:
-        st.warning(
-            "The images are readable, but their numbers are not the published ones:", icon=":material/difference:"
-        )
+        st.warning("Image counts don't match the published FER2013 counts:", icon=":material/difference:")
         table = pd.DataFrame(state.differences)
         table["difference"] = table["found"] - table["published"]
         st.dataframe(table, hide_index=True, width="content", key="differences")

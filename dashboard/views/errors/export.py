@@ -1,4 +1,4 @@
-"""The shown selection as CSV, Parquet, and its images as a zip; each is made when it is asked for."""
+"""The filtered images as CSV, Parquet, and as a zip; each is written on request."""
 
 import zipfile
 from functools import partial
@@ -17,16 +17,16 @@ from dashboard.views.errors.shown import Shown
 
 
 def button(shown: Shown, chosen: pd.DataFrame) -> None:
-    """A menu with the three."""
+    """A menu with the three formats."""
     name = f"{shown.run.id}-{shown.split}"
     with st.popover("Export", icon=":material/download:"):
-        st.caption(f"The {len(chosen):,} images that pass the filters, in this order.")
+        st.caption(f"Exports the {len(chosen):,} filtered images in the current order.")
         kinds = [
             ("CSV", "csv", "text/csv", selection_as_csv),
             ("Parquet", "parquet", "application/octet-stream", as_parquet),
         ]
         if shown.images is not None:
-            kinds.append(("Images (zip)", "zip", "application/zip", selection_as_zip))
+            kinds.append(("Images (ZIP)", "zip", "application/zip", selection_as_zip))
         for label, suffix, mime, make in kinds:
             st.download_button(
                 label,
@@ -39,28 +39,28 @@ def button(shown: Shown, chosen: pd.DataFrame) -> None:
             )
 
 
-def rows(chosen: pd.DataFrame, standing: CurrentReviews) -> pd.DataFrame:
-    """What both tables hold: names instead of class indices, and what stands about each image."""
-    said = [
-        "; ".join(f"{author}: {verdict.in_words()}" for author, verdict in standing.get(image, {}).items())
+def rows(chosen: pd.DataFrame, reviews: CurrentReviews) -> pd.DataFrame:
+    """The rows of both tables: names instead of class indices, and the current reviews of each image."""
+    words = [
+        "; ".join(f"{reviewer}: {review.in_words()}" for reviewer, review in reviews.get(image, {}).items())
         for image in chosen["image_id"]
     ]
     plain = chosen[["image_id", "label", "predicted", "correct", "confidence", "margin", "loss", *PROBABILITY_COLUMNS]]
     names = {column: [LABELS[index] for index in chosen[column]] for column in ("label", "predicted")}
-    return plain.assign(**names, verdicts=said)
+    return plain.assign(**names, reviews=words)
 
 
 def selection_as_csv(shown: Shown, chosen: pd.DataFrame) -> bytes:
-    """UTF-8, a row per image; no text in it is taken for a formula."""
-    table = rows(chosen, shown.standing)
-    safe = {column: table[column].map(spreadsheet_safe) for column in ("image_id", "verdicts")}
+    """UTF-8, a row per image; no spreadsheet reads text in it as a formula."""
+    table = rows(chosen, shown.current_reviews)
+    safe = {column: table[column].map(spreadsheet_safe) for column in ("image_id", "reviews")}
     return table.assign(**safe).to_csv(index=False).encode()
 
 
 def as_parquet(shown: Shown, chosen: pd.DataFrame) -> bytes:
     """The same as Parquet."""
     buffer = BytesIO()
-    rows(chosen, shown.standing).to_parquet(buffer, index=False)
+    rows(chosen, shown.current_reviews).to_parquet(buffer, index=False)
     return buffer.getvalue()
 
 

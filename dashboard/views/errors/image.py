@@ -1,4 +1,4 @@
-"""One image of the Errors page: what the network says about it, where it looks, what resembles it, who said what."""
+"""One image of the error analysis: its prediction, Grad-CAM, similar errors, duplicates, and reviews."""
 
 from itertools import islice
 from typing import Final
@@ -25,11 +25,11 @@ from dashboard.views.errors.shown import Shown, shown_of
 
 NEAREST_SHOWN: Final = 8
 OTHER_RUNS: Final = 6
-"""So many other runs are asked about an image."""
+"""How many other runs' predictions of an image are shown."""
 
 
 def dialog(shown: Shown, image: str) -> None:
-    """Over the page, until it is closed; closing it draws the page with the new verdicts."""
+    """Over the page, until it is closed; closing it redraws the page with the new reviews."""
     st.dialog(image, width="large", on_dismiss="rerun")(image_details)(shown, image)
 
 
@@ -38,58 +38,58 @@ def image_details(shown: Shown, image: str) -> None:
     with guarded():
         row = shown.table[shown.table["image_id"] == image].iloc[0]
         pixels = shown.images
-        assert pixels is not None  # without images there is nothing to click
+        assert pixels is not None  # without images nothing can be opened
         left, right = st.columns([2, 3], gap="medium")
         with left:
             st.image(enlarged(pixels[row["index"]]), width=192, output_format="PNG", alt=image)
-            said = f"{class_chip(LABELS[row['predicted']])} {percent(row['confidence'])}"
+            predicted = f"{class_chip(LABELS[row['predicted']])} {percent(row['confidence'])}"
             true = class_chip(LABELS[row["label"]])
-            st.markdown(f"true {true} · predicted {said}")
-            st.caption(f"loss {row['loss']:.2f} · margin {percent(row['margin'])}")
+            st.markdown(f"True {true} · predicted {predicted}")
+            st.caption(f"Loss {row['loss']:.2f} · margin {percent(row['margin'])}")
         figure = probability_bars(row[PROBABILITY_COLUMNS].to_numpy(float).tolist())
         right.plotly_chart(figure, key="image-probabilities", config=CHART_CONFIG)
         draw_copies(shown, row)
         other_runs(shown, image)
         if shown.run.has_weights and shown.run.config:
             with st.container(horizontal=True):
-                look = st.toggle("Where does it look?", key="image-saliency", persist_state="session")
-                near = st.toggle("Which mistakes resemble it?", key="image-nearest", persist_state="session")
-            if look:
-                saliency(shown, row)
-            if near:
-                nearest(shown, row)
+                with_heatmaps = st.toggle("Grad-CAM", key="image-grad-cam", persist_state="session")
+                with_similar = st.toggle("Similar errors", key="image-nearest", persist_state="session")
+            if with_heatmaps:
+                draw_heatmaps(shown, row)
+            if with_similar:
+                similar_errors(shown, row)
         st.divider()
-        reviews = st.container()  # grows with each review; what is below keeps its place, and the keyboard
-        said_so_far = [
-            verdict
-            for verdict in cache.label_reviews(shown.run.paths)
-            if (verdict.split, verdict.image) == (shown.data_split, image)
+        history = st.container()  # grows with each review; what is below keeps its place, and the keyboard
+        reviews = [
+            review
+            for review in cache.label_reviews(shown.run.paths)
+            if (review.split, review.image) == (shown.data_split, image)
         ]
-        standing = shown.standing.get(image, {})
-        if len({verdict.opinion for verdict in standing.values()}) > 1:
-            reviews.warning("The reviewers disagree about this image.", icon=":material/group:")
-        with reviews:
-            label_review.label_history(said_so_far)
+        current = shown.current_reviews.get(image, {})
+        if len({review.opinion for review in current.values()}) > 1:
+            history.warning("Reviewers disagree on this image.", icon=":material/group:")
+        with history:
+            label_review.label_history(reviews)
         label_review.form(shown, [image], "image")
 
 
 def draw_copies(shown: Shown, row: pd.Series) -> None:
-    """Where else the same picture stands, and under which labels."""
+    """The other copies of the image, and their labels."""
     if shown.info is None:
         return
     audit = audit_dataset(data_root(), shown.info.name)
-    for groups, words in ((audit.duplicates, "The same pixels"), (audit.near, "Nearly the same picture")):
+    for groups, words in ((audit.duplicates, "Exact duplicate"), (audit.near, "Near-duplicate")):
         others = places(audit, groups, shown.data_split, int(row["index"]))
         if others:
             split = {name: cache.split(shown.info.ref(data_root()), name) for name in {name for name, _ in others}}
             found = ", ".join(
                 f"{class_chip(LABELS[split[name].labels[index]])} in {name}" for name, index in others[:8]
             )
-            st.markdown(f":small[:material/content_copy: {words} also as {found}]")
+            st.markdown(f":small[:material/content_copy: {words}: {found}]")
 
 
 def places(audit: Audit, groups: list[list[int]], split: str, index: int) -> list[tuple[str, int]]:
-    """The other images of the group that this one belongs to."""
+    """The other images of the group that this one is in."""
     for group in groups:
         located = [audit.locate(position) for position in group]
         if (split, index) in located:
@@ -98,18 +98,18 @@ def places(audit: Audit, groups: list[list[int]], split: str, index: int) -> lis
 
 
 def other_runs(shown: Shown, image: str) -> None:
-    """What the newest other runs take the image for."""
-    said = []
+    """The predictions of the newest other runs."""
+    predicted = []
     for run in comparable_runs(shown):
         table = cache.predictions(run.paths.predictions(shown.split))
         found = table[table["image_id"] == image].to_dict("records") if table is not None else []
-        said += [
+        predicted += [
             f"{class_chip(LABELS[row['predicted']])} {percent(row['confidence'], 0)} ({escape(run.name)})"
             for row in found
         ]
-    if said:
-        newest = "The newest other runs" if len(said) == OTHER_RUNS else "Other runs"
-        st.markdown(f":small[{newest} say {', '.join(said)}]")
+    if predicted:
+        newest = f"The {OTHER_RUNS} newest other runs" if len(predicted) == OTHER_RUNS else "Other runs"
+        st.markdown(f":small[{newest} predict {', '.join(predicted)}]")
 
 
 def comparable_runs(shown: Shown) -> list[Run]:
@@ -129,52 +129,50 @@ def _fold(run: Run) -> str | None:
     return run.config.hold_out if run.config else None
 
 
-def saliency(shown: Shown, row: pd.Series) -> None:
-    """Grad-CAM on the predicted and on the true class."""
-    with st.spinner("Computing where it looks …"):
-        heat = heat_maps(shown, row)
+def draw_heatmaps(shown: Shown, row: pd.Series) -> None:
+    """Grad-CAM of the predicted and of the true class."""
+    with st.spinner("Computing Grad-CAM…"):
+        heat = heatmaps(shown, row)
     face_grid([over for over, _ in heat], [words for _, words in heat], names=[words for _, words in heat])
-    st.caption(
-        "Grad-CAM: bright where the last convolution speaks for that class. It shows where the network looked, not why."
-    )
+    st.caption("Grad-CAM on the last conv layer: bright regions increase the class score.")
 
 
-def heat_maps(shown: Shown, row: pd.Series) -> list[tuple[np.ndarray, str]]:
-    """uint8 (48, 48, 3) pictures with the class they are about."""
+def heatmaps(shown: Shown, row: pd.Series) -> list[tuple[np.ndarray, str]]:
+    """uint8 (48, 48, 3) images with the class they are about."""
     from core.evaluation.grad_cam import grad_cam, heat_over
 
     assert shown.images is not None
-    network = cache.predictor(shown.run)
+    predictor = cache.predictor(shown.run)
     pixels = shown.images[row["index"]]
     asked = {"predicted": int(row["predicted"]), "true": int(row["label"])}
     if len(set(asked.values())) == 1:
         asked.pop("true")
-    heat = grad_cam(network.model, np.stack([pixels] * len(asked)), np.array(list(asked.values())))
+    heat = grad_cam(predictor.model, np.stack([pixels] * len(asked)), np.array(list(asked.values())))
     return [
-        (heat_over(pixels, heat[n]), f"for {LABELS[label]} ({words})") for n, (words, label) in enumerate(asked.items())
+        (heat_over(pixels, heat[n]), f"{words.capitalize()}: {LABELS[label]}")
+        for n, (words, label) in enumerate(asked.items())
     ]
 
 
-def nearest(shown: Shown, row: pd.Series) -> None:
-    """The misclassified validation images that the network sees as most like this one."""
+def similar_errors(shown: Shown, row: pd.Series) -> None:
+    """The misclassified validation images nearest to this one in feature space."""
     validation = shown_of(shown.run, "validation")
     if validation is None or validation.info is None or validation.images is None:
-        st.caption("Mistakes are looked for among the validation images, which this run has not been scored on yet.")
+        st.caption("Needs validation predictions, which aren't available yet.")
         return
-    with st.spinner("Looking through the mistakes on validation …"):
+    with st.spinner("Searching similar errors (about 10 s the first time)…"):
         from core.evaluation.nearest import features
 
         assert shown.images is not None
-        network = cache.predictor(shown.run)
-        mistakes = cache.mistakes(shown.run, validation.info.ref(data_root()), "validation")
-        query = features(network.model, shown.images[[row["index"]]])[0]
+        predictor = cache.predictor(shown.run)
+        misclassified = cache.misclassified(shown.run, validation.info.ref(data_root()), "validation")
+        query = features(predictor.model, shown.images[[row["index"]]])[0]
         own = int(row["index"]) if shown.data_split == "validation" else None
-        found, likeness = mistakes.nearest(query, NEAREST_SHOWN, own)
+        found, cosines = misclassified.nearest(query, NEAREST_SHOWN, own)
     by_index = validation.table.set_index("index", drop=False)
     predicted_faces(validation.images, by_index.loc[found])
     st.caption(
-        f"Misclassified validation images whose last features point the same way (cosine {likeness.max():.2f} to "
-        f"{likeness.min():.2f}), the most alike first."
+        f"Misclassified validation images, nearest in feature space (cosine {cosines.max():.2f}–{cosines.min():.2f})."
         if len(found)
-        else "This run makes no mistake on validation."
+        else "No validation errors."
     )

@@ -1,4 +1,4 @@
-"""Errors: what a run gets wrong, image by image, and what to do about it."""
+"""Error analysis: the misclassified images of a run, label reviews, and correction sets."""
 
 import streamlit as st
 
@@ -8,21 +8,52 @@ from dashboard.state import cache
 from dashboard.state.roots import runs_root
 from dashboard.ui import fixed_broken
 from dashboard.ui.faces import say_why_no_images
-from dashboard.ui.page import TRAIN_PAGE, empty_state, guarded, page_title
+from dashboard.ui.page import ERRORS_PAGE, TRAIN_PAGE, empty_state, follow_renamed, guarded, page_title
 from dashboard.ui.runs import choose_run, scored_splits
-from dashboard.views.errors import gallery, lists, scoring, summary
+from dashboard.views.errors import corrections, gallery, scoring, summary
 from dashboard.views.errors.shown import shown_of
 
-ERROR_TABS = ("Images", "Calibration", "Against another run", "Verdicts and lists")
+ERROR_TABS = ("Images", "Calibration", "Compare with run", "Label corrections")
+RENAMED = {
+    "tab": {"Against another run": "Compare with run", "Verdicts and lists": "Label corrections"},
+    "unit": {"By row": "Rows (recall)", "By column": "Columns (precision)"},
+    "show": {"right": "Correct", "all": "All"},
+    "order": {
+        "most confident": "Most confident",
+        "least confident": "Least confident",
+        "narrowest margin": "Smallest margin",
+        "most suspicious label": "Likely label error",
+    },
+    "verdict": {
+        "none yet": "Not reviewed",
+        "some": "Reviewed",
+        "disagreement": "Conflicting",
+        "label is wrong": "Wrong label",
+        "ambiguous": "Ambiguous",
+        "hard but right": "Hard, label correct",
+        "not a face": "Not a face",
+        "model's fault": "Model error",
+    },
+    "copies": {
+        "also in train": "In train",
+        "also outside train": "Outside train",
+        "repeated in this set": "Exact duplicate",
+        "copies under different labels": "Conflicting labels",
+        "near-duplicate": "Near-duplicate",
+        "flat": "Blank",
+    },
+}
+"""Choices in addresses of older versions."""
 
 
 def main() -> None:
-    page_title("Errors", "What a network gets wrong, image by image; say why, and train again without it.")
+    follow_renamed(ERRORS_PAGE, RENAMED)
+    page_title("Error analysis", "Browse misclassified images, annotate them, and retrain with corrected labels.")
     runs = [run for run in cache.runs(runs_root()) if scored_splits(run)]
     if not runs:
         empty_state(
             "No predictions yet",
-            "As soon as a run has finished its first epoch, its mistakes on the validation images are here.",
+            "Misclassified validation images will appear after a run's first epoch.",
             TRAIN_PAGE,
             "Start a run",
             ":material/play_arrow:",
@@ -41,13 +72,13 @@ def main() -> None:
     tabs = st.tabs(ERROR_TABS, key="tab", bind="query-params")
     with tabs[0]:  # even while another tab is open: what is not drawn falls out of the address
         wanted, order = gallery.filters(shown)
-    with top:  # after the filters, since the matrix outlines what they choose
+    with top:  # after the filters, since the matrix outlines what they select
         summary.metrics_summary(shown, wanted)
     draw = (
         lambda: gallery.gallery(shown, wanted, order),
         lambda: summary.calibration(shown),
-        lambda: fixed_broken.against_another(run, split, cache.runs(runs_root())),
-        lambda: lists.lists(shown),
+        lambda: fixed_broken.compare_with_run(run, split, cache.runs(runs_root())),
+        lambda: corrections.label_corrections(shown),
     )
     for tab, part in zip(tabs, draw, strict=True):
         if tab.open:
@@ -58,7 +89,7 @@ def main() -> None:
 
 
 def choose_split(run: Run) -> str:
-    """Those that have been scored, and train, which can be."""
+    """Those with predictions, and train, which can be scored."""
     choices = scored_splits(run)
     if "train" not in choices:
         choices.append("train")

@@ -1,4 +1,4 @@
-"""Predictions that a run does not have yet, computed in a process of its own when somebody asks for them."""
+"""Predictions that a run does not have yet, computed on demand in a process of their own."""
 
 import streamlit as st
 
@@ -12,24 +12,23 @@ SCORING_POLL_SECONDS = 2
 
 
 def offer(run: Run, split: str) -> None:
-    """One sentence, and the button; while it computes, that."""
+    """A sentence and the button; while it computes, its state."""
     scoring = cache.scorings().look(run.paths, split)
     with st.container(border=True):
         if scoring.is_live:
-            title = "Computing the predictions …" if scoring.running else f"Queued: {scoring.ahead} to be scored first"
+            title = "Computing predictions…" if scoring.running else f"Queued ({scoring.ahead} ahead)"
             st.subheader(title, anchor=False)
-            st.write("This takes about a minute per 10,000 images on a CPU. It goes on if you leave the page.")
+            st.write("About 1 minute per 10,000 images on CPU. Continues in the background.")
             draw_live(wait, seconds=SCORING_POLL_SECONDS, run=run, split=split)
             return
-        st.subheader(f"Not scored on {split} yet", anchor=False)
+        st.subheader(f"No predictions on {split} yet", anchor=False)
         st.write(
-            "Runs score validation and test by themselves. The training images are predicted when somebody wants to "
-            "see them, to look for wrong labels for instance."
+            "Validation and test are scored automatically. Score the training set on demand, e.g. to find label errors."
         )
         if scoring.error:
             st.error(escape(scoring.error), icon=":material/error:")
         if st.button(
-            f"Predict the images of {split}",
+            "Score training set" if split == "train" else f"Score {split}",
             type="primary",
             icon=":material/calculate:",
             disabled=not run.has_weights,
@@ -37,11 +36,11 @@ def offer(run: Run, split: str) -> None:
         ):
             cache.scorings().start(run.paths, split, data_root())
             st.rerun()
-        st.caption("The same from a terminal")
+        st.caption("Command line")
         st.code(f"python -m core evaluate {run.id} --split {split}", language="bash")
 
 
 def wait(run: Run, split: str) -> None:
-    """Draw the page anew as soon as they are there."""
+    """Redraw the page as soon as they are there."""
     if not cache.scorings().look(run.paths, split).is_live:
         st.rerun(scope="app")

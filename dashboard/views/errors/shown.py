@@ -1,4 +1,4 @@
-"""What the Errors page is about: one run, one split, and everything known about its images."""
+"""What the error analysis is about: one run, one split, and everything known about its images."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -27,34 +27,34 @@ class Shown:
     table: pd.DataFrame
     """Of predictions, with `margin`; `index` counts in the images of `data_split`."""
     info: DatasetInfo | None
-    """The data set, if this machine has it unchanged."""
+    """The dataset, if this machine has it unchanged."""
 
     @property
     def data_split(self) -> str:
-        """The split of the data set in which the images are."""
+        """The split of the dataset that has the images."""
         return dataset_split(self.split)
 
     @property
     def images(self) -> np.ndarray | None:
-        """uint8 (N, 48, 48) of `data_split`; None without the data set."""
+        """uint8 (N, 48, 48) of `data_split`; None without the dataset."""
         if self.info is None:
             return None
         return cache.split(self.info.ref(data_root()), self.data_split).images
 
     @property
     def copies(self) -> dict[str, np.ndarray] | None:
-        """Which images of `data_split` are copies; None without the data set."""
+        """Which images of `data_split` are duplicates, by kind; None without the dataset."""
         if self.info is None:
             return None
         return cache.duplicates(self.info.ref(data_root()), self.data_split)
 
     @property
-    def standing(self) -> CurrentReviews:
-        """What people say about the images of `data_split`."""
+    def current_reviews(self) -> CurrentReviews:
+        """The label reviews of the images of `data_split`."""
         return cache.current_reviews(self.run.paths, self.data_split)
 
     def labels_of(self, images: Collection[str]) -> dict[str, str]:
-        """Image to the class it is labelled with, as imported; without those that the predictions are not about."""
+        """Image to its label, as imported; without images that have no prediction."""
         rows = self.table[self.table["image_id"].isin(images)]
         return {image: LABELS[label] for image, label in zip(rows["image_id"], rows["label"], strict=True)}
 

@@ -1,1 +1,1 @@
-"""Predict: what a trained model says about photos."""
+"""Predict: classify the facial expressions in photos."""

@@ -1,4 +1,4 @@
-"""Predict: what a trained network says about photos."""
+"""Predict: classify the facial expressions in photos."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,126 +18,122 @@ from dashboard.ui.runs import choose_id, choose_run, why_default
 from dashboard.views.predict import draw
 from dashboard.views.predict.work import (
     MAX_PICTURES,
-    Network,
+    Model,
     Result,
-    network_of,
-    network_of_upload,
+    model_of,
+    model_of_upload,
     pictures_of,
     results,
 )
 
-MAX_UPLOAD_MB = 200  # of one file: a picture may have 20, a zip file of pictures more
+MAX_UPLOAD_MB = 200  # of one file: an image may have 20, a zip of images more
 
 
 def main() -> None:
-    page_title("Predict", "Upload a photo and see which of the seven expressions a trained network reads in it.")
+    page_title("Predict", "Upload a photo to classify the facial expressions in it.")
     runs = [run for run in cache.runs(runs_root()) if run.has_weights and not run.meta.archived]
     if not runs:
         empty_state(
-            "No trained network yet",
-            "After the first epoch of a run its network can be tried here on photos of your own.",
+            "No trained model yet",
+            "Once a run has finished its first epoch, you can try its model on your photos here.",
             TRAIN_PAGE,
             "Start a run",
             ":material/play_arrow:",
         )
         return
-    networks = choose_networks(runs)
+    models = choose_models(runs)
     pictures, whole, margin = choose_pictures()
     if not pictures:
-        st.caption(
-            "Each face on a photo is found, cut out as FER2013's images are, and read by itself. Photos are kept only "
-            "as long as this page is open."
-        )
+        st.caption("Faces are detected, cropped like FER2013 and classified one by one. Photos aren't stored.")
         return
-    found = compute(pictures, networks, whole, margin)
+    found = compute(pictures, models, whole, margin)
     draw.draw_problems(found)
     readable = [result for result in found if not result.problem]
     st.session_state[visitor.HAS_PREDICTED] = bool(readable) or st.session_state.get(visitor.HAS_PREDICTED, False)
     if len(readable) == 1:
-        draw.draw_photo(readable[0], networks)
-    elif readable and (chosen := draw.draw_table(readable, networks)):
-        draw.draw_photo(chosen[0], networks, chosen[1])
+        draw.draw_photo(readable[0], models)
+    elif readable and (chosen := draw.draw_table(readable, models)):
+        draw.draw_photo(chosen[0], models, chosen[1])
 
 
-def choose_networks(runs: Sequence[Run]) -> list[Network]:
-    """The network to ask, and perhaps a second one to compare it with."""
+def choose_models(runs: Sequence[Run]) -> list[Model]:
+    """The model to use, and perhaps a second one to compare it with."""
     left, right = st.columns(2, gap="medium")
     with left:
         default = best_run(list(runs))
-        run = choose_run(runs, default, "Network")
+        run = choose_run(runs, default, "Model")
         if default and run.id == default.id:
             st.caption(why_default(run))
     others = {other.id: other for other in runs if other.id != run.id}
     with right:
-        name = {"": "–"} | {other.id: other.name for other in others.values()}
+        name = {"": "None"} | {other.id: other.name for other in others.values()}
         second = choose_id("Compare with", ["", *others], "", name.__getitem__, "second")
-    with right.popover("Weights of your own", icon=":material/upload_file:"):
+    with right.popover("Upload weights (.pth)", icon=":material/upload_file:"):
         st.caption(
-            "A .pth with the state dict of CnnModel2 or CnnModel1, named as in the original project. Nothing in it is "
-            "run. It takes the first network's place."
+            "A PyTorch state_dict of CnnModel2 or CnnModel1. Loaded safely (weights_only). Replaces the first model."
         )
         upload = st.file_uploader("Weights", ["pth", "pt"], key="weights", max_upload_size=64)
-    networks = [network_of(run)]
+    models = [model_of(run)]
     if upload is not None:
         try:
-            with st.spinner("Checking the weights …"):
-                networks = [network_of_upload(upload)]
-            st.info(f"Predictions are by your weights, {escape(networks[0].title)}.", icon=":material/upload_file:")
+            with st.spinner("Checking weights…"):
+                models = [model_of_upload(upload)]
+            st.info(f"Using uploaded weights: {escape(models[0].title)}.", icon=":material/upload_file:")
         except FerError as error:
             st.error(escape(str(error)), icon=":material/error:")
     if second:
-        networks.append(network_of(others[second]))
+        models.append(model_of(others[second]))
     info = dataset_of(run)
-    if info and info.kind == "drawn" and networks[0].run:
-        drawn = "This network has only seen drawn faces: what it says about photographs means little."
-        st.warning(drawn, icon=":material/draw:")
-    return networks
+    if info and info.kind == "drawn" and models[0].run:
+        synthetic = "Trained on synthetic faces only. Predictions on photos aren't meaningful."
+        st.warning(synthetic, icon=":material/draw:")
+    return models
 
 
 def choose_pictures() -> tuple[list[ImageFile], bool, float]:
-    """The pictures to look at, whether to take them whole, and how wide to cut."""
+    """The images to classify, whether to skip face detection, and the crop margin."""
     uploads: list[Any] = list(
         st.file_uploader(
-            "Photos: JPEG, PNG, WebP, BMP, GIF, or zip files of them",
+            "Photos (JPEG, PNG, WebP, BMP, GIF or ZIP)",
             accept_multiple_files=True,
             key="photos",
             max_upload_size=MAX_UPLOAD_MB,
         )
     )
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        camera = st.toggle("Use the camera", key="camera")
-        whole = st.toggle("Take the whole photo as one face", key="whole", bind="query-params")
+        camera = st.toggle("Use webcam", key="camera")
+        whole = st.toggle("Skip face detection (use the full image)", key="whole", bind="query-params")
         margin = st.slider(
-            "Frame around each face",
+            "Crop margin",
             0.7,
             1.5,
             1.0,
             0.05,
             key="margin",
             bind="query-params",
-            format="%.2f ×",
+            format="%.2f×",
             disabled=whole,
             width=280,
-            help="1 cuts as FER2013's images are cut; more takes in more of what is around the face.",
+            help="1.0 matches FER2013 framing; higher includes more context.",
         )
-    if camera and (shot := st.camera_input("Picture from the camera", width=480)):
+    if camera and (shot := st.camera_input("Webcam", width=480)):
         uploads.insert(0, shot)
     pictures = pictures_of(uploads)
     if len(pictures) > MAX_PICTURES:
         st.warning(
-            f"Only the first {MAX_PICTURES:,} pictures are taken here. `python -m core predict` takes any number.",
+            f"Only the first {MAX_PICTURES:,} images are processed here. Use `python -m core predict` for more.",
             icon=":material/content_cut:",
         )
     return pictures[:MAX_PICTURES], whole, margin
 
 
-def compute(pictures: list[ImageFile], networks: Sequence[Network], whole: bool, margin: float) -> list[Result]:
-    """What the networks say, with the progress shown where there is some."""
-    with st.spinner("Loading the network; the first time takes some seconds …"):
-        for network in networks:
-            network.load()
+def compute(pictures: list[ImageFile], models: Sequence[Model], whole: bool, margin: float) -> list[Result]:
+    """The predictions of the models, with a progress bar."""
+    with st.spinner("Loading model (a few seconds the first time)…"):
+        for model in models:
+            model.load()
     bar = st.empty()
-    found = results(pictures, networks, whole, margin, lambda share, text: bar.progress(share, text))
+    found = results(pictures, models, whole, margin, bar.progress)
     bar.empty()
     return found
 

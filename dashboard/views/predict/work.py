@@ -1,4 +1,4 @@
-"""What the Predict page computes: networks to choose from, pictures out of uploads, and what is said about them."""
+"""What the Predict page computes: models to choose from, images out of uploads, and their predictions."""
 
 import io
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from core.prediction.predictor import FaceCrops, FacePrediction, PhotoPrediction, Predictor
 
 MAX_PICTURES: Final = 500
-"""Pictures the page takes at once; the command line takes any number."""
+"""Images the page processes at once; the command line processes any number."""
 MAX_UPLOAD_BYTES: Final = 500_000_000
 """Bytes of all uploads together."""
 SHOWN_SIDE: Final = 1000
@@ -28,8 +28,8 @@ SHOWN_SIDE: Final = 1000
 
 
 @dataclass(frozen=True)
-class Network:
-    """A network of the page's choice; loaded on use."""
+class Model:
+    """A model selected on the page; loaded on use."""
 
     key: str
     """Changes with the weights and the temperature."""
@@ -37,58 +37,58 @@ class Network:
     temperature: float | None
     load: Callable[[], "Predictor"]
     run: Run | None = None
-    """None for weights that somebody brought."""
+    """None for uploaded weights."""
 
 
-def network_of(run: Run) -> Network:
+def model_of(run: Run) -> Model:
     """A run's best weights."""
     key = f"{cache.file_key(run.paths.weights)} {run.temperature}"
-    return Network(key, run.name, run.temperature, lambda: cache.predictor(run), run)
+    return Model(key, run.name, run.temperature, lambda: cache.predictor(run), run)
 
 
-def network_of_upload(upload: Any) -> Network:
-    """Weights that somebody brought.
+def model_of_upload(upload: Any) -> Model:
+    """Uploaded weights.
 
     Raises:
-        WeightsError: they are not those of one of our networks.
+        WeightsError: they are not those of one of our models.
     """
     loaded = cache.own_predictor(upload.file_id, upload.getvalue(), upload.name)
-    return Network(upload.file_id, display_name(upload.name), None, lambda: loaded)
+    return Model(upload.file_id, display_name(upload.name), None, lambda: loaded)
 
 
 @dataclass
 class Memory:
-    """What one visitor's page keeps between its runs, by the picture's key, the network's and how it is cut; a picture
-    costs a few kilobytes here."""
+    """What one visitor's page keeps between its script runs, by the keys of image and model and the crop; an image
+    takes a few kilobytes here."""
 
     framed: dict[tuple, "FaceCrops"] = field(default_factory=dict)
-    said: dict[tuple, "PhotoPrediction"] = field(default_factory=dict)
+    predicted: dict[tuple, "PhotoPrediction"] = field(default_factory=dict)
     last: tuple[str, Image.Image, float] | None = None
-    """The photo looked at: its key, itself at the size it is shown, and how many times smaller that is."""
+    """The photo on display: its key, itself at the size it is shown, and the scale of that."""
 
     def forget_all_but(self, keys: set[str]) -> None:
-        """Drop what is about pictures that are gone."""
+        """Drop what is about removed images."""
         self.framed = {key: value for key, value in self.framed.items() if key[0] in keys}
-        self.said = {key: value for key, value in self.said.items() if key[0] in keys}
+        self.predicted = {key: value for key, value in self.predicted.items() if key[0] in keys}
         if self.last and self.last[0] not in keys:
             self.last = None
 
 
 @dataclass(frozen=True)
 class Result:
-    """A picture, and what each network says about it."""
+    """An image, and the prediction of each model."""
 
     picture: ImageFile
     photos: tuple["PhotoPrediction", ...]
 
     @property
     def name(self) -> str:
-        """Safe to show, but for Markdown."""
+        """Safe to show, except as Markdown."""
         return display_name(self.picture.name)
 
     @property
     def problem(self) -> str:
-        """Why it could not be read, the same for all networks."""
+        """Why it is unreadable, the same for all models."""
         return self.photos[0].problem
 
 
@@ -98,7 +98,7 @@ def memory() -> Memory:
 
 
 def pictures_of(uploads: Sequence[Any]) -> list[ImageFile]:
-    """The pictures of uploaded files, those inside zip files too, each with a key of its own; at most one more than
+    """The images of uploaded files, also inside zips, each with a key of its own; at most one more than
     `MAX_PICTURES`."""
     found: list[ImageFile] = []
     total = 0
@@ -113,7 +113,7 @@ def pictures_of(uploads: Sequence[Any]) -> list[ImageFile]:
 
 def _pictures_in(upload: Any, total: int) -> Iterator[ImageFile]:
     if total > MAX_UPLOAD_BYTES:
-        message = f"'{display_name(upload.name)}' was left out: all files together have more than 500 MB."
+        message = f"“{display_name(upload.name)}” skipped: total upload limit is 500 MB."
         yield ImageFile(upload.name, lambda: _refuse(message))
     elif is_zip(upload.getvalue()):
         yield from images_in_zip(cast(io.RawIOBase, io.BytesIO(upload.getvalue())), upload.name)
@@ -127,20 +127,20 @@ def _refuse(message: str) -> bytes:
 
 def results(
     pictures: Sequence[ImageFile],
-    networks: Sequence[Network],
+    models: Sequence[Model],
     whole: bool,
     margin: float,
     progress: Callable[[float, str], object],
 ) -> list[Result]:
-    """What each network says about each picture. Only what is new is computed: a visitor who adds a photo to a hundred
-    waits for one, and one who interrupts the page loses nothing.
+    """The predictions of each model for each image. Only what is new is computed: a visitor who adds a photo to a
+    hundred waits for one, and one who interrupts the page loses nothing.
 
     Args:
         pictures: with their keys.
-        networks: one or two; the faces are found once for all.
-        whole: do not look for faces.
-        margin: how wide to cut; 1 is FER2013's framing.
-        progress: told the share that is done, and how far it is in words.
+        models: one or two; faces are detected once for all.
+        whole: skip face detection.
+        margin: crop margin; 1 is FER2013's framing.
+        progress: called with the fraction that is done, and the progress in words.
     """
     from core.prediction.batch import predict_images, read_and_crop
 
@@ -151,22 +151,21 @@ def results(
     def framed(picture: ImageFile) -> "FaceCrops":
         key, place = (picture.key, *cut), places[picture.key]
         if key not in kept.framed:
-            progress(place / len(pictures), f"{place + 1:,} of {len(pictures):,} pictures")
+            progress(place / len(pictures), f"{place + 1:,} of {len(pictures):,} images")
             kept.framed[key] = read_and_crop(picture, whole=whole, margin=margin)
         return kept.framed[key]
 
-    for network in networks:
-        new = [picture for picture in pictures if (picture.key, network.key, *cut) not in kept.said]
-        for picture, photo in zip(new, predict_images(network.load(), new, framed), strict=True):
-            kept.said[picture.key, network.key, *cut] = photo
+    for model in models:
+        new = [picture for picture in pictures if (picture.key, model.key, *cut) not in kept.predicted]
+        for picture, photo in zip(new, predict_images(model.load(), new, framed), strict=True):
+            kept.predicted[picture.key, model.key, *cut] = photo
     return [
-        Result(picture, tuple(kept.said[picture.key, network.key, *cut] for network in networks))
-        for picture in pictures
+        Result(picture, tuple(kept.predicted[picture.key, model.key, *cut] for model in models)) for picture in pictures
     ]
 
 
 def photo_of(picture: ImageFile) -> tuple[Image.Image, float]:
-    """A photo at the size it is shown, and how many times smaller that is; the last one is kept."""
+    """A photo at the size it is shown, and the scale of that; the last one is cached."""
     last = memory().last
     if last is None or last[0] != picture.key:
         last = (picture.key, *_shown(decode_image(picture.read(), picture.name)))
@@ -180,9 +179,9 @@ def _shown(photo: Image.Image) -> tuple[Image.Image, float]:
     return photo.convert("RGB").resize((width, height)), scale
 
 
-def face_table(found: Sequence[Result], networks: Sequence[Network]) -> pd.DataFrame:
+def face_table(found: Sequence[Result], models: Sequence[Model]) -> pd.DataFrame:
     """One row per face: `result` and `face` (positions), `crop`, `label`, `confidence` (percent), `runner_up`, `unsure`
-    and `file`; with two networks also `second`, the other one's label."""
+    and `file`; with two models also `second`, the label of the second one."""
     rows = []
     for position, result in enumerate(found):
         for number, faces in enumerate(zip(*(photo.faces for photo in result.photos), strict=True)):
@@ -197,12 +196,12 @@ def face_table(found: Sequence[Result], networks: Sequence[Network]) -> pd.DataF
                 "unsure": first.low_confidence,
                 "file": result.name,
             }
-            rows.append(row | ({"second": faces[1].label} if len(networks) > 1 else {}))
+            rows.append(row | ({"second": faces[1].label} if len(models) > 1 else {}))
     return pd.DataFrame(rows)
 
 
 def inline_image(face: "FacePrediction") -> str:
-    """The crop as an address that holds the picture itself, for a table cell."""
+    """The crop as a data URL, for a table cell."""
     import base64
 
     buffer = io.BytesIO()
@@ -210,8 +209,8 @@ def inline_image(face: "FacePrediction") -> str:
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-def downloads(found: Sequence[Result], networks: Sequence[Network], rows: pd.DataFrame) -> tuple[str, str]:
-    """The faces of some rows of the table as CSV and as JSON, what every network says about each."""
+def downloads(found: Sequence[Result], models: Sequence[Model], rows: pd.DataFrame) -> tuple[str, str]:
+    """The faces of some rows of the table as CSV and as JSON, with the prediction of every model."""
     import json
 
     from core.prediction.batch import CSV_COLUMNS, prediction_rows
@@ -220,9 +219,9 @@ def downloads(found: Sequence[Result], networks: Sequence[Network], rows: pd.Dat
     lines, objects = [], []
     for position, face in zip(rows["result"], rows["face"], strict=True):
         result = found[position]
-        for network, photo in zip(networks, result.photos, strict=True):
-            title = network.run.id if network.run else network.title
-            lines.append({"network": spreadsheet_safe(title)} | prediction_rows(result.name, photo)[face])
-            objects.append({"file": result.name, "network": title, **photo.faces[face].as_json()})
-    csv = pd.DataFrame(lines, columns=["network", *CSV_COLUMNS]).to_csv(index=False)
+        for model, photo in zip(models, result.photos, strict=True):
+            title = model.run.id if model.run else model.title
+            lines.append({"model": spreadsheet_safe(title)} | prediction_rows(result.name, photo)[face])
+            objects.append({"file": result.name, "model": title, **photo.faces[face].as_json()})
+    csv = pd.DataFrame(lines, columns=["model", *CSV_COLUMNS]).to_csv(index=False)
     return csv, json.dumps(objects, indent=1)

@@ -60,7 +60,7 @@ def test_compare_says_what_the_data_say(runs_root: Path, runs: list[FakeRun]) ->
     assert found["seed_groups"][0]["runs"] == ids[:3]
     rows = table(fer(runs_root, "compare", *ids, "--csv"))
     assert [row["run"] for row in rows] == ids and rows[0]["difference"] == "" and rows[0]["says"] == "baseline"
-    assert rows[3]["difference"] == "0.0" and rows[3]["p_value"] == "1.0" and "no evidence" in rows[3]["says"]
+    assert rows[3]["difference"] == "0.0" and rows[3]["p_value"] == "1.0" and "not significant" in rows[3]["says"]
 
 
 def test_compare_needs_two_runs(runs_root: Path, runs: list[FakeRun]) -> None:
@@ -80,7 +80,7 @@ def test_annotate_changes_what_is_said_and_the_list_can_be_asked_for_it(runs_roo
     assert [row["id"] for row in json.loads(fer(runs_root, "list", "--tag", "a", "--json"))] == [run.id]
     assert "approved" in fer(runs_root, "list")
     assert "Nothing to change" in fer(runs_root, "annotate", run.id, code=2)
-    assert "no review state" in fer(runs_root, "annotate", run.id, "--review", "good", code=2)
+    assert "Invalid review 'good'" in fer(runs_root, "annotate", run.id, "--review", "good", code=2)
 
 
 def test_archived_runs_are_left_out_until_asked_for(runs_root: Path, runs: list[FakeRun]) -> None:

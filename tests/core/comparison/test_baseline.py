@@ -88,7 +88,7 @@ def test_seeds_of_one_recipe_are_one_group(root: Path) -> None:
     runs.append(scored(root, "again", range(5), seed=9, epochs=1))
     (group,) = seed_groups(runs, "validation")
     assert [run.id for run in group.runs] == ["run-0", "run-1", "run-2"]
-    mean, spread = group.mean_and_spread or (0, 0)
+    mean, spread = group.mean_and_std or (0, 0)
     assert (mean, spread) == (pytest.approx(2 / 3), pytest.approx(1 / 6))
-    assert seed_groups(runs, "test")[0].mean_and_spread is None
+    assert seed_groups(runs, "test")[0].mean_and_std is None
     assert seed_groups(runs[2:], "validation") == []

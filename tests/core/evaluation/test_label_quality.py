@@ -67,13 +67,13 @@ def test_folds_complete_each_other_and_networks_are_averaged() -> None:
     found = suspects([whole[whole.index % 3 == fold] for fold in range(3)])
     assert set(found["image_id"]) == set(whole["image_id"])
     assert found["suspicion"].is_monotonic_decreasing
-    assert (found["networks"] == 1).all()
+    assert (found["models"] == 1).all()
     expected = pd.Series(suspicion(labels, probabilities), index=whole["image_id"])
     assert np.allclose(found["suspicion"], expected[found["image_id"]], atol=1e-6)
 
     other = made_up(5)[1]
     both = suspects([whole, table(labels, other)[:100]]).set_index("image_id")
-    assert both["networks"].value_counts().to_dict() == {1: 600, 2: 100}
+    assert both["models"].value_counts().to_dict() == {1: 600, 2: 100}
     row = both.loc["image/5"].to_dict()
     mean = (probabilities[5] + other[5]) / 2
     against = [int(each[5].argmax() != labels[5]) for each in (probabilities, other)]

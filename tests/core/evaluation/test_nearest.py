@@ -1,11 +1,11 @@
-"""The nearest mistakes: right order, never the image itself, bounded."""
+"""The nearest misclassified: right order, never the image itself, bounded."""
 
 import numpy as np
 import pytest
 import torch
 
 from core.evaluation import nearest
-from core.evaluation.nearest import Mistakes, features
+from core.evaluation.nearest import Misclassified, features
 from core.models.cnn import build_model
 
 
@@ -33,33 +33,33 @@ def test_logits_are_linear_in_the_features(name: str) -> None:
 def test_an_image_is_most_like_itself_and_can_be_left_out() -> None:
     model, pictures = network(), images(40)
     wrong = np.array([2, 5, 7, 11, 30])
-    mistakes = Mistakes.find(model, pictures, wrong)  # type: ignore[arg-type]
+    misclassified = Misclassified.find(model, pictures, wrong)  # type: ignore[arg-type]
     query = features(model, pictures[7:8])[0]  # type: ignore[arg-type]
-    rows, cosines = mistakes.nearest(query, 3)
+    rows, cosines = misclassified.nearest(query, 3)
     assert rows[0] == 7
     assert cosines[0] == pytest.approx(1, abs=1e-5)
     assert list(cosines) == sorted(cosines, reverse=True)
-    others, _ = mistakes.nearest(query, 3, without=7)
+    others, _ = misclassified.nearest(query, 3, without=7)
     assert 7 not in others
     assert list(others[:2]) == list(rows[1:])
-    assert len(mistakes.nearest(query, 99, without=7)[0]) == 4
+    assert len(misclassified.nearest(query, 99, without=7)[0]) == 4
 
 
 def test_cosines_are_those_of_the_formula() -> None:
     rng = np.random.default_rng(3)
     values = rng.random((6, 128)).astype(np.float32)
     unit = values / np.linalg.norm(values, axis=1, keepdims=True)
-    mistakes = Mistakes(np.arange(6), unit)
-    rows, cosines = mistakes.nearest(10 * values[4], 6)
+    misclassified = Misclassified(np.arange(6), unit)
+    rows, cosines = misclassified.nearest(10 * values[4], 6)
     for row, cosine in zip(rows, cosines, strict=True):
         assert cosine == pytest.approx(float(unit[row] @ unit[4]), abs=1e-5)
 
 
 def test_a_network_without_mistakes_and_a_query_of_zeros(monkeypatch: pytest.MonkeyPatch) -> None:
     model = network()
-    none = Mistakes.find(model, images(4), np.empty(0, int))  # type: ignore[arg-type]
+    none = Misclassified.find(model, images(4), np.empty(0, int))  # type: ignore[arg-type]
     assert len(none.nearest(np.ones(128, np.float32), 5)[0]) == 0
     monkeypatch.setattr(nearest, "MOST", 3)
-    some = Mistakes.find(model, images(10), np.arange(10))  # type: ignore[arg-type]
+    some = Misclassified.find(model, images(10), np.arange(10))  # type: ignore[arg-type]
     assert list(some.rows) == [0, 1, 2]
     assert np.isfinite(some.nearest(np.zeros(128, np.float32), 2)[1]).all()

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
 from core.evaluation.metrics import accuracy_interval, calibration_error, confusion
-from core.evaluation.per_class import class_figures, reliability
+from core.evaluation.per_class import class_metrics, reliability
 from core.labels import LABELS
 
 
@@ -23,7 +23,7 @@ def drawn(seed: int, images: int = 400) -> tuple[np.ndarray, np.ndarray]:
 def test_values_are_those_of_scikit_learn(seed: int) -> None:
     labels, probabilities = drawn(seed, images=60)
     predicted = probabilities.argmax(axis=1)
-    figures = class_figures(confusion(labels, predicted))
+    figures = class_metrics(confusion(labels, predicted))
     expected = precision_recall_fscore_support(labels, predicted, labels=range(7), zero_division=0.0)
     for name, values in zip(("precision", "recall", "f1", "support"), expected, strict=True):
         assert np.allclose(figures[name], values)
@@ -34,7 +34,7 @@ def test_values_are_those_of_scikit_learn(seed: int) -> None:
 
 
 def test_a_class_nobody_has_or_predicts_is_unknown() -> None:
-    figures = class_figures(np.zeros((7, 7), int))
+    figures = class_metrics(np.zeros((7, 7), int))
     assert (figures["f1"] == 0).all() and (figures["f1_low"] == 0).all() and (figures["f1_high"] == 1).all()
 
 
@@ -46,7 +46,7 @@ def test_intervals_hold_the_truth_95_times_in_100() -> None:
     true = {"precision": right / predicted, "recall": right / support, "f1": 2 * right / (support + predicted)}
     chance, covered = np.random.default_rng(0), dict.fromkeys(true, 0)
     for _ in range(2000):
-        row = class_figures(chance.multinomial(800, truth.ravel()).reshape(7, 7)).iloc[2]
+        row = class_metrics(chance.multinomial(800, truth.ravel()).reshape(7, 7)).iloc[2]
         for name, value in true.items():
             covered[name] += row[f"{name}_low"] <= value <= row[f"{name}_high"]
     assert all(0.935 < count / 2000 < 0.965 for count in covered.values()), covered

@@ -17,7 +17,7 @@ from core.evaluation.significance import (
     difference_interval,
     holm,
     mcnemar,
-    mean_and_spread,
+    mean_and_std,
     p_in_words,
 )
 
@@ -146,6 +146,6 @@ def test_holm_on_a_known_case() -> None:
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
 
 
-def test_mean_and_spread() -> None:
-    assert mean_and_spread([0.6, 0.7]) == (pytest.approx(0.65), pytest.approx(0.0707107, rel=1e-5))
-    assert mean_and_spread([0.6]) == (0.6, None)
+def test_mean_and_std() -> None:
+    assert mean_and_std([0.6, 0.7]) == (pytest.approx(0.65), pytest.approx(0.0707107, rel=1e-5))
+    assert mean_and_std([0.6]) == (0.6, None)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from core.config import TrainConfig
 from core.errors import RunError
 from core.review.images import (
+    DECISION_LABELS,
     DECISIONS,
     LabelReview,
     add_label_reviews,
@@ -73,6 +74,14 @@ def test_a_verdict_can_be_taken_back_by_its_author_only(paths: RunPaths) -> None
     ]
 
 
+def test_the_file_keeps_its_keys_and_every_decision_has_a_label(paths: RunPaths) -> None:
+    add_label_reviews(paths, "Ada", "train", ["fear/1"], "label is wrong", label="sad", present=FEAR)
+    row = json.loads(paths.reviews.read_text())
+    assert (row["verdict"], row["label"], row["images"]) == ("label is wrong", "sad", ["fear/1"])
+    assert "decision" not in row, "folders of older and newer versions are read alike"
+    assert set(DECISION_LABELS) == set(DECISIONS)
+
+
 def test_it_shows_where_reviewers_disagree(paths: RunPaths) -> None:
     for by, label in (("Ada", "sad"), ("Ben", "happy")):
         add_label_reviews(paths, by, "train", ["fear/1"], "label is wrong", label=label, present=FEAR)
@@ -86,20 +95,20 @@ def test_it_shows_where_reviewers_disagree(paths: RunPaths) -> None:
     [
         ({"by": "  "}, "Enter your name"),
         ({"split": "seed-test"}, "Unknown split 'seed-test'"),
-        ({"verdict": "nonsense"}, "Unknown review 'nonsense'. Use one of label is wrong,"),
-        ({"verdict": "label is wrong"}, "A correct label is required"),
+        ({"decision": "nonsense"}, "Unknown review 'nonsense'. Use one of label is wrong,"),
+        ({"decision": "label is wrong"}, "A correct label is required"),
         ({"label": "sad"}, "A correct label is required"),
-        ({"verdict": "label is wrong", "label": "angst"}, "Unknown label 'angst'. Use one of angry,"),
-        ({"verdict": "label is wrong", "label": "fear"}, "“fear” is the current label of fear/1"),
-        ({"verdict": "label is wrong", "label": "sad", "present": {"happy/1": "fear"}}, "Unknown image fear/1"),
-        ({"verdict": "label is wrong", "label": "sad", "present": None}, "Unknown image happy/1"),
+        ({"decision": "label is wrong", "label": "angst"}, "Unknown label 'angst'. Use one of angry,"),
+        ({"decision": "label is wrong", "label": "fear"}, "“fear” is the current label of fear/1"),
+        ({"decision": "label is wrong", "label": "sad", "present": {"happy/1": "fear"}}, "Unknown image fear/1"),
+        ({"decision": "label is wrong", "label": "sad", "present": None}, "Unknown image happy/1"),
         ({"images": []}, "at least one image"),
         ({"images": ["happy/1", ""]}, "Invalid image ID ''"),
         ({"comment": "x" * 2001}, "2,001 characters"),
     ],
 )
 def test_what_is_refused_leaves_no_trace(paths: RunPaths, change: dict[str, Any], message: str) -> None:
-    values: dict[str, Any] = {"by": "Ada", "split": "train", "images": ["happy/1", "fear/1"], "verdict": "ambiguous"}
+    values: dict[str, Any] = {"by": "Ada", "split": "train", "images": ["happy/1", "fear/1"], "decision": "ambiguous"}
     values["present"] = {"happy/1": "happy", "fear/1": "fear"}
     with pytest.raises(RunError, match=message):
         add_label_reviews(paths, **{**values, **change})

@@ -13,7 +13,7 @@ from tests.dashboard_fixtures import FakeRun
 
 @pytest.fixture
 def runs(write: Writer) -> list[FakeRun]:
-    """Two seeds of one recipe, and another recipe."""
+    """Two seeds of one config, and another config."""
     return [
         write("finished", name="alpha", epochs=2, seed=0),
         write("finished", name="beta", epochs=2, seed=1),
@@ -27,9 +27,9 @@ def test_nothing_to_compare_is_said(open_page: Opener, write: Writer) -> None:
     assert "Nothing to compare yet" in words(open_page("compare"))
     other = write("finished", epochs=1)
     app = open_page("compare")
-    assert "Choose two or more runs" in words(app)
+    assert "Select two or more runs" in words(app)
     app.button(key="suggestion").click().run()
-    assert other.id in app.multiselect(key="compared").value and "Figures on" in words(app)
+    assert other.id in app.multiselect(key="compared").value and "Metrics (validation)" in words(app)
 
 
 def test_the_address_restores_the_view(open_page: Opener, runs: list[FakeRun]) -> None:
@@ -37,14 +37,15 @@ def test_the_address_restores_the_view(open_page: Opener, runs: list[FakeRun]) -
     app = open_page("compare", runs=",".join(ids), baseline=ids[1], split="test")
     assert app.multiselect(key="compared").value == ids
     assert app.selectbox(key="pinned").value == ids[1]
-    assert "Figures on test" in words(app) and not app.error
+    assert "Metrics (test)" in words(app) and not app.error
     assert len(app.get("echarts_chart")) == 3
-    figures, seeds, settings = (
-        next(frame.value for frame in app.dataframe if column in frame.value) for column in ("says", "seeds", "setting")
+    metrics, seeds, settings = (
+        next(frame.value for frame in app.dataframe if column in frame.value)
+        for column in ("significance", "seeds", "setting")
     )
-    assert figures["says"].tolist()[1] == "baseline"
-    assert all("p = " in text or "p < " in text for text in figures["says"].drop(1))
-    assert seeds["seeds"].tolist() == ["0, 1"] and seeds["scored"].tolist() == [2]
+    assert metrics["significance"].tolist()[1] == "baseline"
+    assert all("p = " in text or "p < " in text for text in metrics["significance"].drop(1))
+    assert seeds["seeds"].tolist() == ["0, 1"] and seeds["n"].tolist() == [2]
     assert settings["setting"].tolist() == ["epochs", "seed"]
     assert settings["gamma"].tolist() == ["3", "0"]
 
@@ -56,16 +57,16 @@ def test_a_choice_goes_into_the_address(open_page: Opener, runs: list[FakeRun]) 
     assert app.query_params["runs"] == [",".join(ids)] or app.query_params["runs"] == ",".join(ids)
     app.selectbox(key="pinned").select(ids[2]).run()
     assert ids[2] in app.query_params["baseline"]
-    assert app.dataframe[0].value["says"].tolist()[2] == "baseline"
+    assert app.dataframe[0].value["significance"].tolist()[2] == "baseline"
 
 
-def test_unknown_runs_and_runs_without_figures_are_explained(
+def test_unknown_runs_and_runs_without_metrics_are_explained(
     open_page: Opener, write: Writer, runs: list[FakeRun]
 ) -> None:
     waiting = write("queued", name="waiting")
     app = open_page("compare", runs=f"{runs[0].id},nope,{waiting.id}")
-    assert "Not there, or without readable settings: nope" in words(app)
-    assert app.dataframe[0].value["says"].tolist() == ["baseline", "not scored on validation yet"]
+    assert "Not found or unreadable: nope" in words(app)
+    assert app.dataframe[0].value["significance"].tolist() == ["baseline", "No predictions on validation yet"]
 
 
 def test_a_setting_is_shown_against_a_result_once_there_are_enough_runs(
@@ -73,17 +74,19 @@ def test_a_setting_is_shown_against_a_result_once_there_are_enough_runs(
 ) -> None:
     ids = [run.id for run in runs]
     app = open_page("compare", runs=",".join(ids[:2]))
-    assert "With 3 runs scored on validation" in words(app)
-    app = open_page("compare", runs=",".join(ids), setting="seed", result="log loss", split="test")
-    assert [app.selectbox(key=key).value for key in ("setting", "result")] == ["seed", "log loss"]
-    assert "With 4 scored runs" in words(app)
+    assert "needs at least 3 runs evaluated on validation (you have 2)" in words(app)
+    app = open_page(
+        "compare", runs=",".join(ids), setting="seed", result="log loss", split="test"
+    )  # as older links have it
+    assert [app.selectbox(key=key).value for key in ("setting", "result")] == ["seed", "Loss"]
+    assert "with 4 or more evaluated runs" in words(app)
     scatter = json.loads(app.get("echarts_chart")[-1].proto.spec)
-    assert scatter["xAxis"]["name"] == "seed" and scatter["yAxis"]["name"] == "log loss (nats) on test"
+    assert scatter["xAxis"]["name"] == "seed" and scatter["yAxis"]["name"] == "Test loss"
     ids.append(write("finished", name="delta", epochs=4, seed=2).id)
     app = open_page("compare", runs=",".join(ids))
     assert app.selectbox(key="setting").value == "epochs"
     lines = json.loads(app.get("echarts_chart")[-1].proto.spec)
-    assert [axis["name"] for axis in lines["parallelAxis"]] == ["epochs", "seed", "accuracy (%) on validation"]
+    assert [axis["name"] for axis in lines["parallelAxis"]] == ["epochs", "seed", "Validation accuracy (%)"]
     assert [line["name"] for line in lines["series"]] == ["alpha", "beta", "gamma", "delta"]
 
 

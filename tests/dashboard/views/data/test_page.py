@@ -1,4 +1,4 @@
-"""The Data page with a team's own pictures, and the audit beneath them."""
+"""The Data page with a custom dataset, and the audit beneath it."""
 
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def words(app: AppTest) -> str:
     return " ".join(str(part.value) for part in parts).replace("\\", "")
 
 
-def test_own_pictures_are_imported_and_audited(page: AppTest, tmp_path: Path) -> None:
+def test_own_images_are_imported_and_audited(page: AppTest, tmp_path: Path) -> None:
     for label, name in enumerate(LABELS):
         folder = tmp_path / "faces" / {"happy": "Happiness"}.get(name, name)
         folder.mkdir(parents=True)
@@ -61,12 +61,14 @@ def test_own_pictures_are_imported_and_audited(page: AppTest, tmp_path: Path) ->
     page.checkbox(key="own-skip").check().run()
     shown = submit()
     assert not page.exception and not page.error
-    assert "mine is ready: 35 images. 1 could not be read and were left out." in shown
+    assert "mine is ready: 35 images. 1 unreadable images skipped." in shown
     assert read_info(tmp_path / "data", "mine").kind == "own"
-    assert "own pictures" in shown and "Repeats and empty images" in shown
+    assert "custom" in shown and "Duplicates and blank images" in shown
     assert "Different labels" in NOTES and NOTES["Different labels"] in shown
     figures = {metric.label: metric.value for metric in page.metric}
-    assert (figures["Exact repeats"], figures["Copies that disagree"], figures["Seen in training"]) == ("1", "1", "0")
+    assert [
+        figures[name] for name in ("Exact duplicates", "Duplicates with conflicting labels", "Leaked from train")
+    ] == ["1", "1", "0"]
     assert page.get("download_button")
 
 
@@ -92,13 +94,13 @@ def test_what_a_set_is_and_what_needs_it_before_it_is_deleted(page: AppTest, tmp
     assert figures["Fingerprint"] == info.fingerprint[:10]
     assert "MB on disk" in words(page)
     [warning] = page.warning
-    assert "1 run that waits or trains needs it and will fail without it: needs \\*it\\*" in warning.value
+    assert "1 queued or running run uses this dataset and will fail: needs \\*it\\*" in warning.value
     end_run(waiting, "stopped")
     page.run()
     assert not page.warning
     page.button(key="delete-demo").click().run()
     assert list_datasets(data_root) == [] and finished.paths.folder.exists()
-    assert "The counts per class" in words(page)
+    assert "Class counts" in words(page)
 
 
 def test_ferplus_is_imported_by_its_path(page: AppTest, tmp_path: Path) -> None:
@@ -111,6 +113,6 @@ def test_ferplus_is_imported_by_its_path(page: AppTest, tmp_path: Path) -> None:
     wait_for(lambda: not cache.importer().look().running, what="the import")
     page.run()
     assert not page.exception and not page.error
-    assert "FER2013 with FER+ labels is ready" in words(page) and "were left out" in words(page)
+    assert "FER2013 with FER+ labels is ready" in words(page) and "images excluded" in words(page)
     page.segmented_control(key="set").set_value("fer2013-plus").run()
-    assert "Left out, since FER+ gives them no class of the seven:" in words(page)
+    assert "Excluded because FER+ assigns none of the seven classes:" in words(page)

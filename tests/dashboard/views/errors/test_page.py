@@ -1,4 +1,4 @@
-"""The Errors page: what it counts, filters and shows; verdicts, lists, and what another run fixed."""
+"""The error analysis: what it counts, filters and shows; label reviews, correction sets, and what another run fixed."""
 
 import json
 from datetime import timedelta
@@ -62,7 +62,7 @@ def test_matrix_and_gallery_are_those_of_the_predictions(open_page: Opener, run:
     from sklearn.metrics import confusion_matrix
 
     app = open_page("errors", run=run.id, split=split)
-    assert f"Accuracy on {split}" in words(app) and "Without images in train" in words(app)
+    assert f"{split.capitalize()} accuracy" in words(app) and "No train duplicates" in words(app)
     table = table_of(run, split)
     expected = confusion_matrix(table["label"], table["predicted"], labels=range(7))
     assert [[int(cell["text"]) for cell in row] for row in part(app, "matrix")["cells"]] == expected.tolist()
@@ -70,7 +70,7 @@ def test_matrix_and_gallery_are_those_of_the_predictions(open_page: Opener, run:
     assert [tile["id"] for tile in part(app, "wall")["tiles"]] == wrong["image_id"].tolist()[:60]
 
 
-def test_every_verdict_and_every_class_has_a_key_of_its_own() -> None:
+def test_every_decision_and_every_class_has_a_key_of_its_own() -> None:
     assert {*label_review.KEYS.values(), "label is wrong"} == set(DECISIONS)
     keys = [key for _, group in label_review.LEGEND for key, _ in group]
     assert len(set(keys)) == len(DECISIONS) - 1 + len(LABELS) + 1
@@ -78,23 +78,45 @@ def test_every_verdict_and_every_class_has_a_key_of_its_own() -> None:
 
 def test_the_address_holds_filters_and_order(open_page: Opener, run: FakeRun) -> None:
     table = table_of(run)
-    app = open_page("errors", run=run.id, show="all", true="sad", order="least confident", unit="by row")
+    app = open_page("errors", run=run.id, show="All", true="sad", order="Least confident", unit="Rows (recall)")
     expected = table[table["label"] == LABELS.index("sad")].sort_values("confidence", kind="stable")
     assert [tile["id"] for tile in part(app, "wall")["tiles"]] == expected["image_id"].tolist()
     assert part(app, "matrix")["chosen"] == [LABELS.index("sad"), None]
     app.slider(key="confidence").set_value((100, 100)).run()
-    assert "No image passes these filters" in words(app)
+    assert "No images match these filters" in words(app)
+
+
+@pytest.mark.parametrize(
+    ("older", "present"),
+    [
+        ({"tab": "Verdicts and lists"}, {"tab": "Label corrections"}),
+        ({"show": "all", "order": "least confident"}, {"show": "All", "order": "Least confident"}),
+        ({"show": "right", "verdict": "none yet"}, {"show": "Correct", "verdict": "Not reviewed"}),
+        ({"copies": "flat", "unit": "By column"}, {"copies": "Blank", "unit": "Columns (precision)"}),
+    ],
+)
+def test_addresses_of_older_versions_open_the_same_view(
+    open_page: Opener, run: FakeRun, older: dict[str, str], present: dict[str, str]
+) -> None:
+    apps = [open_page("errors", run=run.id, **query) for query in (older, present)]
+    addresses = [{key: "".join(value) for key, value in app.query_params.items()} for app in apps]
+    assert addresses[0] == addresses[1] == {"run": run.id, **present}
+    shown = [
+        [each.proto.json for each in app.get("bidi_component") if each.proto.component_name.startswith("fer_wall")]
+        for app in apps
+    ]
+    assert shown[0] == shown[1]
 
 
 def test_pages_of_sixty_and_a_new_filter_starts_at_the_first(open_page: Opener, run: FakeRun, demo_root: Path) -> None:
     split = load_split(demo_root, "demo", "train")
     flat = np.full((len(split), 7), 1 / 7, np.float32)
     write_predictions(run.paths.predictions("train"), split.ids, split.labels, flat)
-    app = open_page("errors", run=run.id, split="train", show="all")
-    assert "has learned these images" in words(app)
+    app = open_page("errors", run=run.id, split="train", show="All")
+    assert "These are training images" in words(app)
     app.pagination[0].set_value(3).run()
     assert len(part(app, "wall")["tiles"]) == len(split) - 120
-    again = open_page("errors", run=run.id, split="train", show="all", page=str(app.query_params["page"]))
+    again = open_page("errors", run=run.id, split="train", show="All", page=str(app.query_params["page"]))
     assert part(again, "wall")["tiles"] == part(app, "wall")["tiles"]
     app.selectbox(key="show").set_value("wrong").run()
     first = part(app, "wall")["tiles"]
@@ -103,7 +125,7 @@ def test_pages_of_sixty_and_a_new_filter_starts_at_the_first(open_page: Opener, 
 
 def test_train_is_scored_when_somebody_asks(open_page: Opener, run: FakeRun) -> None:
     text = words(open_page("errors", run=run.id, split="train"))
-    assert "Not scored on train yet" in text and f"python -m core evaluate {run.id} --split train" in text
+    assert "No predictions on train yet" in text and f"python -m core evaluate {run.id} --split train" in text
 
 
 def test_a_scoring_that_is_queued_says_how_many_come_first(
@@ -111,22 +133,22 @@ def test_a_scoring_that_is_queued_says_how_many_come_first(
 ) -> None:
     monkeypatch.setattr(Scorings, "look", lambda *_: Scoring(ahead=2))
     app = open_page("errors", run=run.id, split="train")
-    assert "Queued: 2 to be scored first" in words(app)
+    assert "Queued (2 ahead)" in words(app)
     assert not [button for button in app.button if button.key == "score"]
 
 
 def test_without_the_images(open_page: Opener, run: FakeRun, tmp_path: Path) -> None:
     app = open_page("errors", data_root=tmp_path / "no-data", run=run.id)
-    assert "is not on this machine" in words(app)
+    assert "isn't on this machine" in words(app)
     assert len(part(app, "matrix")["cells"]) == 7
 
 
 @pytest.mark.parametrize(
     ("tab", "says"),
     [
-        ("Calibration", "Calibration error (ECE)"),
-        ("Against another run", "no other run"),
-        ("Verdicts and lists", "No verdicts"),
+        ("Calibration", "Expected calibration error (ECE)"),
+        ("Compare with run", "No other run"),
+        ("Label corrections", "No reviews"),
     ],
 )
 def test_each_tab(open_page: Opener, run: FakeRun, tab: str, says: str) -> None:
@@ -143,12 +165,12 @@ def test_each_filter_leaves_what_it_says(run: FakeRun, demo_root: Path) -> None:
     images = table["image_id"].tolist()
     add_label_reviews(run.paths, "Mara", "validation", images[:3], "ambiguous")
     add_label_reviews(run.paths, "Ben", "validation", images[2:4], "not a face")
-    standing = current_label_reviews(read_label_reviews(run.paths), "validation")
+    reviews = current_label_reviews(read_label_reviews(run.paths), "validation")
     flags = duplicate_flags(audit_dataset(demo_root, "demo"), "validation")
     flags["flat"][5] = True
 
     def left(**wanted: Any) -> list[str]:
-        return filter_images(table, ImageFilter(**{"shown": "all", **wanted}), standing, flags)["image_id"].tolist()
+        return filter_images(table, ImageFilter(**{"shown": "all", **wanted}), reviews, flags)["image_id"].tolist()
 
     assert left() == images
     assert left(shown="right") == table[table["correct"]]["image_id"].tolist()
@@ -156,15 +178,15 @@ def test_each_filter_leaves_what_it_says(run: FakeRun, demo_root: Path) -> None:
         left(true="fear", predicted="sad")
         == table[(table["label"] == 2) & (table["predicted"] == 5)]["image_id"].tolist()
     )
-    assert left(judged="some") == images[:4] and left(judged="none yet") == images[4:]
-    assert left(judged="disagreement") == images[2:3] and left(judged="not a face") == images[2:4]
-    assert left(by="Ben") == images[2:4] and left(judged="ambiguous", by="Ben") == []
-    assert left(judged="none yet", by="Ben") == images[:2] + images[4:]
+    assert left(review="some") == images[:4] and left(review="none yet") == images[4:]
+    assert left(review="disagreement") == images[2:3] and left(review="not a face") == images[2:4]
+    assert left(by="Ben") == images[2:4] and left(review="ambiguous", by="Ben") == []
+    assert left(review="none yet", by="Ben") == images[:2] + images[4:]
     assert left(copies="flat") == [images[5]]
     assert all(table[table["image_id"].isin(left(confidence=(40, 60)))]["confidence"].between(0.4, 0.6))
-    assert notes_of(images[0], standing) == ["ambiguous"]
-    assert notes_of(images[2], standing) == ["2 reviewers disagree"]
-    assert ordered(table, "narrowest margin")["margin"].is_monotonic_increasing
+    assert notes_of(images[0], reviews) == ["Ambiguous"]
+    assert notes_of(images[2], reviews) == ["2 reviewers disagree"]
+    assert ordered(table, "Smallest margin")["margin"].is_monotonic_increasing
 
 
 def test_copies_are_those_of_the_audit(demo_root: Path) -> None:
@@ -200,8 +222,8 @@ def test_the_shown_selection_can_be_taken_away(run: FakeRun, demo_root: Path, mo
     parquet = pd.read_parquet(BytesIO(export.as_parquet(shown, chosen)))
     assert csv["image_id"].tolist() == parquet["image_id"].tolist() == chosen["image_id"].tolist()
     assert csv["predicted"].tolist() == [LABELS[index] for index in chosen["predicted"]]
-    assert parquet["verdicts"].tolist() == ["=Mara(): ambiguous", "", "", "", ""]
-    assert csv["verdicts"][0] == "'=Mara(): ambiguous", "a spreadsheet would run what begins with ="
+    assert parquet["reviews"].tolist() == ["=Mara(): Ambiguous", "", "", "", ""]
+    assert csv["reviews"][0] == "'=Mara(): Ambiguous", "a spreadsheet would run what begins with ="
     from PIL import Image
 
     images = load_split(demo_root, "demo", "validation").images
@@ -212,7 +234,7 @@ def test_the_shown_selection_can_be_taken_away(run: FakeRun, demo_root: Path, mo
             assert (np.array(Image.open(BytesIO(archive.read(name)))) == images[index]).all()
 
 
-# --- many images, verdicts and runs
+# --- many images, reviews and runs
 
 
 def shown(run: FakeRun, table: pd.DataFrame | None = None) -> Shown:
@@ -225,14 +247,14 @@ def test_a_label_that_an_image_has_already_is_refused_whatever_its_id(run: FakeR
     table["image_id"] = [f"row-{number}" for number in range(len(table))]
     label = LABELS[table["label"].iloc[0]]
     label_review.save_reviews(shown(run, table), "Ada", ["row-0"], "label is wrong", label, "", "bar")
-    assert f"row-0 is labelled {label} already" in st.session_state.pop("bar-refused")
+    assert f"“{label}” is the current label of row-0" in st.session_state.pop("bar-refused")
     assert read_label_reviews(run.paths) == []
     other = next(each for each in LABELS if each != label)
     label_review.save_reviews(shown(run, table), "Ada", ["row-0"], "label is wrong", other, "", "bar")
     assert [each.label for each in read_label_reviews(run.paths)] == [other]
 
 
-def test_what_stands_is_found_out_once_however_many_images_are_judged(
+def test_current_reviews_are_computed_once_however_many_images_are_reviewed(
     run: FakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images, found, looks = table_of(run)["image_id"].tolist(), shown(run), []
@@ -240,7 +262,7 @@ def test_what_stands_is_found_out_once_however_many_images_are_judged(
     for given in (1, 2):
         add_label_reviews(run.paths, "Ada", "validation", images[given : given + 5], "ambiguous")
         label_review.form(found, images, "bar")
-        assert len(found.standing) == given + 4, "a new verdict is seen at once, also by an older look at the run"
+        assert len(found.current_reviews) == given + 4, "a new review is seen at once, also by an older look at the run"
         assert len(looks) == given, "not once per image"
 
 
@@ -267,17 +289,17 @@ def test_few_of_many_runs_are_asked_about_an_image(
 # --- the loop
 
 
-def test_verdicts_become_a_list_and_open_the_form(open_page: Opener, write: Writer, runs_root: Path) -> None:
+def test_reviews_become_a_correction_set_and_open_the_form(open_page: Opener, write: Writer, runs_root: Path) -> None:
     run = write("finished", name="my run", epochs=1)
     images = table_of(run)["image_id"].tolist()
     add_label_reviews(run.paths, HOSTILE[:60], "validation", images[:1], "ambiguous", comment=HOSTILE)
     add_label_reviews(run.paths, "Ben", "validation", images[:2], "not a face")
-    app = open_page("errors", run=run.id, tab="Verdicts and lists")
-    assert "3 verdicts on 2 images stand" in words(app)
-    app.button(key="make-list").click().run()
-    assert "It holds: 2 excluded in validation" in words(app)
+    app = open_page("errors", run=run.id, tab="Label corrections")
+    assert "3 reviews on 2 images, 1 with conflicting reviews." in words(app)
+    app.button(key="create-set").click().run()
+    assert "Contains: 2 exclusions in validation" in words(app)
     save_corrections(runs_root, make_corrections("first-look", [read_run(runs_root, run.id)]).corrections)
-    app = open_page("errors", run=run.id, tab="Verdicts and lists")
+    app = open_page("errors", run=run.id, tab="Label corrections")
     app.button(key="train-first-look").click().run()
     assert "Cloned from **my run**" in words(app) and not app.exception
     assert app.selectbox(key="field-corrections").value == "first-look"
@@ -289,8 +311,8 @@ def test_what_another_run_fixed_and_broke(open_page: Opener, write: Writer) -> N
     fixed = int((~one["correct"] & two["correct"]).sum())
     broken = int((one["correct"] & ~two["correct"]).sum())
     assert fixed and broken
-    app = open_page("errors", run=after.id, tab="Against another run")
-    assert f"{fixed} fixed" in words(app) and f"{broken} broken" in words(app)
+    app = open_page("errors", run=after.id, tab="Compare with run")
+    assert f"{fixed} fixed" in words(app) and f"{broken} regressed" in words(app)
     assert len(part(app, "wall")["tiles"]) == min(30, fixed)
     app = open_page("compare", runs=f"{before.id},{after.id}", baseline=before.id)
-    assert "Errors against the baseline" in words(app) and f"{fixed} fixed" in words(app)
+    assert "Changes vs baseline" in words(app) and f"{fixed} fixed" in words(app)

@@ -1,4 +1,4 @@
-"""The Predict page: uploads of every kind, two networks, weights of one's own."""
+"""The Predict page: uploads of every kind, two models, uploaded weights."""
 
 import io
 import zipfile
@@ -71,7 +71,7 @@ def words(app: AppTest) -> str:
     return "\n".join(parts).replace("\\", "").replace("\u2060", "").replace("\u00a0", " ")
 
 
-def test_one_picture_with_everything_about_it(
+def test_one_image_with_everything_about_it(
     open_predict: Callable[..., AppTest], run: FakeRun, demo_root: Path
 ) -> None:
     annotate(run.paths, "Mara", {"review": "approved"})
@@ -79,20 +79,20 @@ def test_one_picture_with_everything_about_it(
     said = words(app)
     assert "Approved by Mara, so predictions use this run by default." in said
     assert "my face.png" in said and "../" not in said
-    assert "already cut out" in said
-    assert "Probabilities calibrated on validation" in said
-    assert "Next:" in said
-    assert "What the network saw, 48x48" in said
-    assert "Mistakes on faces like this one" in said
-    assert "wrong and sees as most like this face" in said
-    assert "only seen drawn faces" in said
+    assert "Looks like a cropped face" in said
+    assert "Calibrated (T = " in said
+    assert "2nd:" in said
+    assert "Model input (48×48)" in said
+    assert "Similar misclassified images" in said
+    assert "closest in feature space" in said
+    assert "Trained on synthetic faces only" in said
     assert len(app.get("plotly_chart")) == 1
     assert not app.get("camera_input")
     app.toggle(key="camera").set_value(True).run()
     assert len(app.get("camera_input")) == 1
 
 
-def test_many_pictures_are_a_table_with_filters_and_what_is_broken_is_named(
+def test_many_images_are_a_table_with_filters_and_what_is_broken_is_named(
     open_predict: Callable[..., AppTest], run: FakeRun, demo_root: Path
 ) -> None:
     packed = io.BytesIO()
@@ -101,14 +101,14 @@ def test_many_pictures_are_a_table_with_filters_and_what_is_broken_is_named(
         archive.writestr("a/notes.txt", "hello")
     files = [("0.png", crop(demo_root), "image/png"), ("b.jpg", b"broken", "image/jpeg")]
     app = open_predict(*files, ("album.zip", packed.getvalue(), "application/zip"))
-    assert "2 of 4 files could not be read" in words(app)
+    assert "2 of 4 files skipped (unreadable)" in words(app)
     broken, table = (frame.value for frame in app.dataframe)
     assert set(broken["File"]) == {"b.jpg", "notes.txt"}
     assert set(table["file"]) == {"0.png", "1.png"}
     assert table["crop"].str.startswith("data:image/png;base64,").all()
-    assert "2 of 2 faces on 2 pictures" in words(app).replace("*", "")
+    assert "2 of 2 faces in 2 images" in words(app).replace("*", "")
     app.slider(key="only-confidence").set_value((100, 100)).run()
-    assert "No face passes these filters" in words(app)
+    assert "No faces match these filters" in words(app)
 
 
 def test_a_single_broken_file_is_one_sentence(open_predict: Callable[..., AppTest], run: FakeRun) -> None:
@@ -117,7 +117,7 @@ def test_a_single_broken_file_is_one_sentence(open_predict: Callable[..., AppTes
     assert "HEIC photo" in error.value.replace("\\", "")
 
 
-def test_two_networks_answer_side_by_side(
+def test_two_models_side_by_side(
     open_predict: Callable[..., AppTest], run: FakeRun, runs_root: Path, demo_root: Path
 ) -> None:
     other = write_run(runs_root, demo_root, "finished", name="other run", epochs=1)
@@ -130,7 +130,7 @@ def test_two_networks_answer_side_by_side(
     assert "my run" in words(app) and "other run" in words(app)
 
 
-def test_weights_of_ones_own_are_checked(open_predict: Callable[..., AppTest], run: FakeRun, demo_root: Path) -> None:
+def test_uploaded_weights_are_checked(open_predict: Callable[..., AppTest], run: FakeRun, demo_root: Path) -> None:
     app = open_predict(("0.png", crop(demo_root), "image/png"))
     app.file_uploader(key="weights").set_value(("bad.pth", b"no weights", "")).run()
     assert "'bad.pth' is not a valid weights file" in words(app)
@@ -139,9 +139,9 @@ def test_weights_of_ones_own_are_checked(open_predict: Callable[..., AppTest], r
     app.file_uploader(key="weights").set_value(("fer2013_model_2.pth", buffer.getvalue(), "")).run()
     assert not app.exception
     said = words(app)
-    assert "Predictions are by your weights, fer2013_model_2.pth." in said
-    assert "has not been calibrated" in said
-    assert "Not known for these weights" in said
+    assert "Using uploaded weights: fer2013_model_2.pth." in said
+    assert "Uncalibrated probabilities." in said
+    assert "Not available for uploaded weights" in said
 
 
 def test_the_page_says_what_the_pipeline_says_and_computes_only_what_is_new(
@@ -155,17 +155,17 @@ def test_the_page_says_what_the_pipeline_says_and_computes_only_what_is_new(
 
     monkeypatch.setattr(work, "memory", lambda: kept)
     monkeypatch.setattr("core.prediction.batch.read_and_crop", frame)
-    networks = [work.Network(key, key, None, lambda: Predictor.load(run.paths.weights)) for key in "ab"]
+    models = [work.Model(key, key, None, lambda: Predictor.load(run.paths.weights)) for key in "ab"]
     pictures = [ImageFile("face.png", partial(crop, demo_root, number), str(number)) for number in range(3)]
     pictures[1] = ImageFile("face.png", lambda: b"broken", "1")
 
     def results(count: int) -> list[work.Result]:
-        return work.results(pictures[:count], networks, False, 1.0, lambda *_: None)
+        return work.results(pictures[:count], models, False, 1.0, lambda *_: None)
 
     results(2)
     found = results(3)
-    assert looked_at == ["0", "1", "2"]  # once for both networks
-    expected = list(predict_images(networks[0].load(), pictures))
+    assert looked_at == ["0", "1", "2"]  # once for both models
+    expected = list(predict_images(models[0].load(), pictures))
     for result, photo in zip(found, expected, strict=True):
         assert [each.problem for each in result.photos] == [photo.problem] * 2
         for each in result.photos:

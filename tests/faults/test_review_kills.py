@@ -1,4 +1,4 @@
-"""Two reviewers judge at once and are killed at random moments: no call that returned is lost, none is there by
+"""Two reviewers save reviews at once and are killed at random moments: no call that returned is lost, none is there by
 half."""
 
 import os
@@ -22,7 +22,7 @@ KILLS = 40
 
 
 class Reviewer:
-    """A process that gives verdicts, and what it has promised."""
+    """A process that saves reviews, and what it has promised."""
 
     def __init__(self, paths: RunPaths, name: str) -> None:
         command = [sys.executable, "-m", "tests.faults.reviewer", str(paths.folder), name]
@@ -45,7 +45,7 @@ class Reviewer:
         self.next_call = max(self.promised) + 2  # the one in between may be there or not
 
 
-def test_no_promised_verdict_is_lost_and_none_is_there_by_half(runs_root: Path, chance: random.Random) -> None:
+def test_no_promised_review_is_lost_and_none_is_there_by_half(runs_root: Path, chance: random.Random) -> None:
     paths = create_run(runs_root, TrainConfig())
     reviewers = [Reviewer(paths, name) for name in ("Ada", "Ben")]
     in_flight = torn = 0
@@ -69,9 +69,9 @@ def test_no_promised_verdict_is_lost_and_none_is_there_by_half(runs_root: Path, 
             if reviewer.process.stdout is not None:
                 reviewer.promised |= {int(line) for line in reviewer.process.stdout.read().split() if line != "gone"}
 
-    standing = current_label_reviews(read_label_reviews(paths), "train")
+    current = current_label_reviews(read_label_reviews(paths), "train")
     for reviewer in reviewers:
-        calls = [image.partition("-")[0] for image, authors in standing.items() if reviewer.name in authors]
+        calls = [image.partition("-")[0] for image, authors in current.items() if reviewer.name in authors]
         there = {int(call.partition("/")[2]): calls.count(call) for call in set(calls)}
         assert set(there.values()) == {IMAGES}, "a call is there as a whole"
         assert reviewer.promised <= set(there), "what a call promised is there"
@@ -85,7 +85,7 @@ def test_no_promised_verdict_is_lost_and_none_is_there_by_half(runs_root: Path, 
     )
 
 
-def test_a_verdict_on_a_full_disk_is_refused_and_leaves_no_half(runs_root: Path) -> None:
+def test_a_review_on_a_full_disk_is_refused_and_leaves_no_half(runs_root: Path) -> None:
     """The limit on the size of files stands in for the disk: the system takes a part of the line, and then no more."""
     paths = create_run(runs_root, TrainConfig())
     add_label_reviews(paths, "Ada", "train", ["fear/1"], "ambiguous")
@@ -100,7 +100,7 @@ def test_a_verdict_on_a_full_disk_is_refused_and_leaves_no_half(runs_root: Path)
         "except RunError as error: print(error)\n"
     )
     result = subprocess.run([sys.executable, "-c", code], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
-    assert ": File too large" in result.stdout
+    assert "Can't save the review" in result.stdout and "File too large" in result.stdout
     assert paths.reviews.stat().st_size == limit, "a part was written"
     assert [each.by for each in read_label_reviews(paths)] == ["Ada"]
     add_label_reviews(paths, "Ben", "train", ["fear/2"], "ambiguous")

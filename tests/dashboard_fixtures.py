@@ -129,7 +129,7 @@ def write_run(
         "".join(f"epoch {n}/{epochs}  validation {60 + n / 10:.1f} %\n" for n in range(1, done + 1))
     )
     alive = state in ("running", "stalled", "crashed")
-    status = synthetic_records.status(
+    status = synthetic_records.status_record(
         "running" if alive else state,
         created,
         epochs,
@@ -188,7 +188,7 @@ def _train(run: FakeRun, data_root: Path, dataset: str, epochs: int, seed: int, 
         [best], evaluation if finished else None, validation_images=validation["images"], **fingerprints
     )
     write_json(run.paths.summary, summary)
-    environment = synthetic_records.environment(run.id, datetime.now(UTC), **fingerprints)
+    environment = synthetic_records.environment_record(run.id, datetime.now(UTC), **fingerprints)
     write_json(run.paths.environment, environment)
 
 

@@ -29,7 +29,9 @@ def made_up_hash(*seed: object) -> str:
     return hashlib.sha256(repr(seed).encode()).hexdigest()
 
 
-def status(state: str, created: datetime, epochs: int, done: int, *, batches: int = 80, **more: Any) -> RunStatus:
+def status_record(
+    state: str, created: datetime, epochs: int, done: int, *, batches: int = 80, **more: Any
+) -> RunStatus:
     """`status.json` as a worker leaves it.
 
     Args:
@@ -67,7 +69,7 @@ def status(state: str, created: datetime, epochs: int, done: int, *, batches: in
     return RunStatus.model_validate(values | more)
 
 
-def environment(run_id: str, time: datetime, *, fingerprint: str = "f", ordered_fingerprint: str = "o") -> dict:
+def environment_record(run_id: str, time: datetime, *, fingerprint: str = "f", ordered_fingerprint: str = "o") -> dict:
     """`environment.json`.
 
     Args:

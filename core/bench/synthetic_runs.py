@@ -87,7 +87,7 @@ def _write_run(
 ) -> None:
     group, config = _config(number, epochs)
     _write(paths.config, config.model_dump(mode="json"))
-    status = synthetic_records.status(
+    status = synthetic_records.status_record(
         {"crashed": "running", "damaged": "failed"}.get(state, state),
         created,
         epochs,
@@ -103,7 +103,7 @@ def _write_run(
         paths.status.write_text('{"state": "runn')
     _write(paths.meta, _meta(group, config, state, number, chance).model_dump(mode="json"))
     _write_rows(paths.epochs, rows)
-    _write(paths.environment, synthetic_records.environment(paths.run_id, created, fingerprint="bench"))
+    _write(paths.environment, synthetic_records.environment_record(paths.run_id, created, fingerprint="bench"))
     paths.log.write_text("".join(f"epoch {row['epoch']}/{epochs}  {row['validation_accuracy']}\n" for row in rows))
     paths.alive_lock.touch()
     summary = synthetic_records.summary(rows, scores if state == "finished" else None, fingerprint="bench")

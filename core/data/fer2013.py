@@ -14,11 +14,8 @@ TERMS: Final = (
     f"as DbCL/ODbL. By downloading it you accept the terms on {KAGGLE_URL}."
 )
 
-ACCEPTED: Final = (
-    f"a zip file or a folder in the layout of Kaggle's {KAGGLE_NAME} (train/<class>/*.jpg and test/<class>/*.jpg), "
-    "or fer2013.csv, icml_face_data.csv or fer2013.tar.gz"
-)
-"""The forms it is imported from, to end a sentence with."""
+ACCEPTED: Final = "Supported: Kaggle zip or folder, fer2013.csv, icml_face_data.csv, fer2013.tar.gz."
+"""The forms it is imported from, as a sentence of its own."""
 
 PUBLISHED_COUNTS: Final[dict[str, tuple[int, ...]]] = {
     "train": (3995, 436, 4097, 7215, 4965, 4830, 3171),

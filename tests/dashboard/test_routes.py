@@ -10,9 +10,7 @@ from dashboard.routes import OLD_VALUES, page_tab_title, pages, present_values
 from dashboard.ui.runs import run_tab_title
 from dashboard.views.run.tabs import RUN_TABS
 from dashboard.views.runs.filters import COLUMNS
-from tests.dashboard.test_pages import Opener, Writer, open_page, words, write
-
-__all__ = ["open_page", "write"]
+from tests.dashboard.conftest import Opener, Writer, words
 
 
 @pytest.fixture
@@ -69,7 +67,7 @@ def test_a_link_to_a_tab_by_its_old_name_opens_it(open_page: Opener, write: Writ
 
 
 def test_a_link_to_filters_by_their_old_names_shows_the_same_runs(open_page: Opener, write: Writer) -> None:
-    good, _, other = (write(state, name=state, done=1, epochs=1) for state in ("finished", "failed", "finished"))
+    good, _, other = (write(state, name=state, done=1, epochs=3) for state in ("finished", "failed", "finished"))
     annotate(good.paths, "Ada", {"review": "approved", "name": "good"})
     annotate(other.paths, "Ada", {"review": "rejected", "name": "other"})
     app = open_page("runs", state="finished", review="approved", sort="Best on validation", columns="Name")

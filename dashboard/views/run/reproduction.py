@@ -17,7 +17,7 @@ OUTCOME_COLOURS: Final[dict[ReproductionOutcome, Colour]] = {
     ReproductionOutcome.DIFFERENT: "orange",
     ReproductionOutcome.NOT_COMPARABLE: "gray",
 }
-RESULTS: Final = {True: "Identical", False: "Differs", None: "Not recorded"}
+CHECK_RESULTS: Final = {True: "Identical", False: "Differs", None: "Not recorded"}
 
 
 def reproduction_outcome(run: Run) -> None:
@@ -38,7 +38,9 @@ def reproduction_outcome(run: Run) -> None:
         st.markdown(escape(found.words))
         differing(found)
         with st.expander("Details", icon=":material/checklist:"):
-            rows = [{"check": each.what, "result": RESULTS[each.same], "detail": each.words} for each in found.checks]
+            rows = [
+                {"check": each.what, "result": CHECK_RESULTS[each.same], "detail": each.words} for each in found.checks
+            ]
             config = {
                 "check": st.column_config.TextColumn("Check", width="small"),
                 "result": st.column_config.TextColumn("Result", width="small"),

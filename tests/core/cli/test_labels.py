@@ -1,5 +1,5 @@
-"""The whole loop on the demo set, by the command line: train, review labels, make a correction set, train with it, see what it
-fixed and broke."""
+"""The whole loop on the demo set, by the command line: train, review labels, make a correction set, train with it, see
+what it fixed and broke."""
 
 import csv
 import io

@@ -66,7 +66,7 @@ def test_the_command_writes_files_and_says_which(run: FakeRun, runs_root: Path, 
         return result.stdout.split()
 
     assert export("--format", "csv", "--output", str(tmp_path)) == [
-        str(tmp_path / f"{run.id}-{name}.csv") for name in ("epochs", "steps")
+        str(tmp_path / f"{run.id}-{name}.csv") for name in ("epochs", "steps", "system")
     ]
     [written] = export("--format", "zip", "--output", str(tmp_path))
     assert zipfile.is_zipfile(written)

@@ -22,7 +22,7 @@ def test_fold_runs_judge_every_training_image_unseen(fer: Terminal) -> None:
     )
     assert {tuple(run.meta.tags) for run in list_runs(fer.runs_root)} == {(queued["tag"],)}
     error = fer("suspects", "show", "--tag", queued["tag"], code=2)
-    assert error.startswith("None of the runs has predictions for train. Run `python")
+    assert error.startswith("None of the runs has predictions for train. Run")
     train = load_split(fer.data_root, "demo", "train")
     first = fer.train(queued["runs"][0])
     half = read_predictions(first.predictions("held-out"))

@@ -1,5 +1,7 @@
 """Durations, figures and text of people, as they are shown."""
 
+from datetime import UTC, datetime, timedelta
+
 from dashboard.ui.format import _JOINER, accuracy_in, ago, duration, escape, percent, with_interval
 from tests.dashboard.conftest import HOSTILE
 

@@ -5,7 +5,7 @@ from tests.dashboard.conftest import Opener, Writer, words
 
 
 def test_what_the_address_holds_is_in_no_clicks_way(open_page: Opener, write: Writer) -> None:
-    """Streamlit raises where a page is left whose address belongs to a widget; `widgets.go_to` knows the way round."""
+    """Streamlit raises where a page is left whose address belongs to a widget; `ui.page.go_to` knows the way round."""
     run = write("finished", name="my run", author="Ada", epochs=1)
     for query in ({"q": "my"}, {"state": "finished"}, {"author": "Ada"}, {"archived": "true"}):
         app = open_page("runs", **query)
@@ -23,6 +23,6 @@ def test_what_the_address_holds_is_in_no_clicks_way(open_page: Opener, write: Wr
 
 
 def test_pages_are_left_in_one_way() -> None:
-    files = sorted((PROJECT_ROOT / "dashboard").rglob("*.py"))
+    files = (PROJECT_ROOT / "dashboard").rglob("*.py")
     leaving = {str(file.relative_to(PROJECT_ROOT)): file.read_text().count("switch_page(") for file in files}
     assert {name: count for name, count in leaving.items() if count} == {"dashboard/ui/page.py": 1}

@@ -20,6 +20,7 @@ from core.review.runs import annotate
 from core.runs.create import write_meta
 from core.runs.reader import list_runs, read_run
 from core.runs.records import RunMeta
+from dashboard.ui.page import UNEXPECTED
 from dashboard.views.run import record
 from tests.dashboard.conftest import Opener, Writer, words
 from tests.dashboard_fixtures import FakeRun, end_run

@@ -180,8 +180,8 @@ def _shown(photo: Image.Image) -> tuple[Image.Image, float]:
 
 
 def face_table(found: Sequence[Result], models: Sequence[Model]) -> pd.DataFrame:
-    """One row per face: `result` and `face` (positions), `crop`, `label`, `confidence` (percent), `runner_up`, `low_confidence`
-    and `file`; with two models also `second`, the label of the second one."""
+    """One row per face: `result` and `face` (positions), `crop`, `label`, `confidence` (percent), `runner_up`,
+    `low_confidence` and `file`; with two models also `second`, the label of the second one."""
     rows = []
     for position, result in enumerate(found):
         for number, faces in enumerate(zip(*(photo.faces for photo in result.photos), strict=True)):

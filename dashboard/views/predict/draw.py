@@ -45,9 +45,9 @@ def draw_photo(result: Result, models: Sequence[Model], preset: int = 0) -> None
     with left:
         st.text(result.name)
         place = st.container()
-        face_key = f"face-{result.picture.key}-{preset}"
+        face_key = f"face-{result.image_file.key}-{preset}"
         chosen = _choose_face(first.faces, face_key, preset) if several else 0
-        shown, scale = photo_of(result.picture)
+        shown, scale = photo_of(result.image_file)
         boxes = [face.box for face in first.faces]
         names = [f"{number} {face.label}" if several else face.label for number, face in enumerate(first.faces, 1)]
         if first.detection == "faces":
@@ -67,7 +67,7 @@ def draw_photo(result: Result, models: Sequence[Model], preset: int = 0) -> None
             with column:
                 if len(models) > 1:
                     st.markdown(f"**{escape(model.title)}**")
-                _prediction(photo.faces[chosen], model, f"{result.picture.key}-{chosen}-{model.key}")
+                _prediction(photo.faces[chosen], model, f"{result.image_file.key}-{chosen}-{model.key}")
         _seen(result, models, chosen)
     for model, photo in zip(models, result.photos, strict=True):
         _similar_errors(photo.faces[chosen], model, named=len(models) > 1)
@@ -139,7 +139,7 @@ def _seen(result: Result, models: Sequence[Model], chosen: int) -> None:
     asked = st.selectbox(
         "Grad-CAM for",
         order,
-        key=f"heat-{result.picture.key}-{chosen}-{first.label}",
+        key=f"heat-{result.image_file.key}-{chosen}-{first.label}",
         width=260,
         help="Regions of the last conv layer that increase this class's score. Brighter = stronger.",
     )

@@ -17,13 +17,13 @@ from dashboard.ui.page import TRAIN_PAGE, empty_state, page_title
 from dashboard.ui.runs import choose_id, choose_run, why_default
 from dashboard.views.predict import draw
 from dashboard.views.predict.work import (
-    MAX_PICTURES,
+    MAX_IMAGES,
     Model,
     Result,
     model_of,
     model_of_upload,
-    pictures_of,
     results,
+    uploaded_images,
 )
 
 MAX_UPLOAD_MB = 200  # of one file: an image may have 20, a zip of images more
@@ -42,11 +42,11 @@ def main() -> None:
         )
         return
     models = choose_models(runs)
-    pictures, whole, margin = choose_pictures()
-    if not pictures:
+    image_files, whole, margin = choose_images()
+    if not image_files:
         st.caption("Faces are detected, cropped like FER2013 and classified one by one. Photos aren't stored.")
         return
-    found = compute(pictures, models, whole, margin)
+    found = compute(image_files, models, whole, margin)
     draw.draw_problems(found)
     readable = [result for result in found if not result.problem]
     st.session_state[visitor.HAS_PREDICTED] = bool(readable) or st.session_state.get(visitor.HAS_PREDICTED, False)
@@ -90,7 +90,7 @@ def choose_models(runs: Sequence[Run]) -> list[Model]:
     return models
 
 
-def choose_pictures() -> tuple[list[ImageFile], bool, float]:
+def choose_images() -> tuple[list[ImageFile], bool, float]:
     """The images to classify, whether to skip face detection, and the crop margin."""
     uploads: list[Any] = list(
         st.file_uploader(
@@ -118,22 +118,22 @@ def choose_pictures() -> tuple[list[ImageFile], bool, float]:
         )
     if camera and (shot := st.camera_input("Webcam", width=480)):
         uploads.insert(0, shot)
-    pictures = pictures_of(uploads)
-    if len(pictures) > MAX_PICTURES:
+    image_files = uploaded_images(uploads)
+    if len(image_files) > MAX_IMAGES:
         st.warning(
-            f"Only the first {MAX_PICTURES:,} images are processed here. Use `python -m core predict` for more.",
+            f"Only the first {MAX_IMAGES:,} images are processed here. Use `python -m core predict` for more.",
             icon=":material/content_cut:",
         )
-    return pictures[:MAX_PICTURES], whole, margin
+    return image_files[:MAX_IMAGES], whole, margin
 
 
-def compute(pictures: list[ImageFile], models: Sequence[Model], whole: bool, margin: float) -> list[Result]:
+def compute(image_files: list[ImageFile], models: Sequence[Model], whole: bool, margin: float) -> list[Result]:
     """The predictions of the models, with a progress bar."""
     with st.spinner("Loading model (a few seconds the first time)…"):
         for model in models:
             model.load()
     bar = st.empty()
-    found = results(pictures, models, whole, margin, bar.progress)
+    found = results(image_files, models, whole, margin, bar.progress)
     bar.empty()
     return found
 

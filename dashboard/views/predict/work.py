@@ -19,7 +19,7 @@ from dashboard.state import cache
 if TYPE_CHECKING:
     from core.prediction.predictor import FaceCrops, FacePrediction, PhotoPrediction, Predictor
 
-MAX_PICTURES: Final = 500
+MAX_IMAGES: Final = 500
 """Images the page processes at once; the command line processes any number."""
 MAX_UPLOAD_BYTES: Final = 500_000_000
 """Bytes of all uploads together."""
@@ -78,13 +78,13 @@ class Memory:
 class Result:
     """An image, and the prediction of each model."""
 
-    picture: ImageFile
+    image_file: ImageFile
     photos: tuple["PhotoPrediction", ...]
 
     @property
     def name(self) -> str:
         """Safe to show, except as Markdown."""
-        return display_name(self.picture.name)
+        return display_name(self.image_file.name)
 
     @property
     def problem(self) -> str:
@@ -97,21 +97,21 @@ def memory() -> Memory:
     return cast(Memory, st.session_state.setdefault("predict-memory", Memory()))
 
 
-def pictures_of(uploads: Sequence[Any]) -> list[ImageFile]:
+def uploaded_images(uploads: Sequence[Any]) -> list[ImageFile]:
     """The images of uploaded files, also inside zips, each with a key of its own; at most one more than
-    `MAX_PICTURES`."""
+    `MAX_IMAGES`."""
     found: list[ImageFile] = []
     total = 0
     for upload in uploads:
         total += upload.size
-        for number, picture in enumerate(_pictures_in(upload, total)):
-            found.append(picture._replace(key=f"{upload.file_id}-{number}"))
-            if len(found) > MAX_PICTURES:
+        for number, image_file in enumerate(_files_in(upload, total)):
+            found.append(image_file._replace(key=f"{upload.file_id}-{number}"))
+            if len(found) > MAX_IMAGES:
                 return found
     return found
 
 
-def _pictures_in(upload: Any, total: int) -> Iterator[ImageFile]:
+def _files_in(upload: Any, total: int) -> Iterator[ImageFile]:
     if total > MAX_UPLOAD_BYTES:
         message = f"“{display_name(upload.name)}” skipped: total upload limit is 500 MB."
         yield ImageFile(upload.name, lambda: _refuse(message))
@@ -126,7 +126,7 @@ def _refuse(message: str) -> bytes:
 
 
 def results(
-    pictures: Sequence[ImageFile],
+    image_files: Sequence[ImageFile],
     models: Sequence[Model],
     whole: bool,
     margin: float,
@@ -136,7 +136,7 @@ def results(
     hundred waits for one, and one who interrupts the page loses nothing.
 
     Args:
-        pictures: with their keys.
+        image_files: with their keys.
         models: one or two; faces are detected once for all.
         whole: skip face detection.
         margin: crop margin; 1 is FER2013's framing.
@@ -145,30 +145,31 @@ def results(
     from core.prediction.batch import predict_images, read_and_crop
 
     kept, cut = memory(), (whole, 1.0 if whole else margin)
-    places = {picture.key: place for place, picture in enumerate(pictures)}
+    places = {image_file.key: place for place, image_file in enumerate(image_files)}
     kept.forget_all_but(set(places))
 
-    def framed(picture: ImageFile) -> "FaceCrops":
-        key, place = (picture.key, *cut), places[picture.key]
+    def framed(image_file: ImageFile) -> "FaceCrops":
+        key, place = (image_file.key, *cut), places[image_file.key]
         if key not in kept.framed:
-            progress(place / len(pictures), f"{place + 1:,} of {len(pictures):,} images")
-            kept.framed[key] = read_and_crop(picture, whole=whole, margin=margin)
+            progress(place / len(image_files), f"{place + 1:,} of {len(image_files):,} images")
+            kept.framed[key] = read_and_crop(image_file, whole=whole, margin=margin)
         return kept.framed[key]
 
     for model in models:
-        new = [picture for picture in pictures if (picture.key, model.key, *cut) not in kept.predicted]
-        for picture, photo in zip(new, predict_images(model.load(), new, framed), strict=True):
-            kept.predicted[picture.key, model.key, *cut] = photo
+        new = [image_file for image_file in image_files if (image_file.key, model.key, *cut) not in kept.predicted]
+        for image_file, photo in zip(new, predict_images(model.load(), new, framed), strict=True):
+            kept.predicted[image_file.key, model.key, *cut] = photo
     return [
-        Result(picture, tuple(kept.predicted[picture.key, model.key, *cut] for model in models)) for picture in pictures
+        Result(image_file, tuple(kept.predicted[image_file.key, model.key, *cut] for model in models))
+        for image_file in image_files
     ]
 
 
-def photo_of(picture: ImageFile) -> tuple[Image.Image, float]:
+def photo_of(image_file: ImageFile) -> tuple[Image.Image, float]:
     """A photo at the size it is shown, and the scale of that; the last one is cached."""
     last = memory().last
-    if last is None or last[0] != picture.key:
-        last = (picture.key, *_shown(decode_image(picture.read(), picture.name)))
+    if last is None or last[0] != image_file.key:
+        last = (image_file.key, *_shown(decode_image(image_file.read(), image_file.name)))
         memory().last = last
     return last[1], last[2]
 

@@ -19,7 +19,7 @@ def test_a_token_that_kaggle_refuses_is_not_kept(data_root: Path, server: StandI
 
 def test_what_the_server_answers(data_root: Path, server: StandIn) -> None:
     for status, parts in (
-        (403, ["(403)", "open https://www.kaggle.com/datasets/msambare/fer2013, accept its terms, then try again"]),
+        (403, ["(403)", "accept the terms on https://www.kaggle.com/datasets/msambare/fer2013, then try again"]),
         (404, ["no dataset msambare/fer2013 (404)", "from a file"]),
         (429, ["rate limit reached (429)", "in a few minutes"]),
         (500, ["having problems (500)", "in a few minutes"]),

@@ -98,13 +98,17 @@ class ViewMetrics(SubsetMetrics):
     def per_class(self) -> dict[str, ClassMetrics]:
         """Class to its metrics, which all follow from `confusion`: with six tables of them in a file, reading them
         would take as long as all the rest. Empty without `confusion`; 0 where there is nothing to divide by."""
-        matrix = self.confusion or ()
-        found = {}
-        for index, (label, row) in enumerate(zip(LABELS, matrix, strict=False)):
-            right, support, predicted = row[index], sum(row), sum(other[index] for other in matrix)
-            values = (right / (predicted or 1), right / (support or 1), 2 * right / (support + predicted or 1))
-            found[label] = ClassMetrics(*values, support)
-        return found
+        if self.confusion is None:
+            return {}
+        import numpy as np  # a list of runs needs none of this
+
+        from core.evaluation.metrics import class_scores
+
+        scores = {name: values.tolist() for name, values in class_scores(np.array(self.confusion)).items()}
+        return {
+            label: ClassMetrics(scores["precision"][index], scores["recall"][index], scores["f1"][index], sum(row))
+            for index, (label, row) in enumerate(zip(LABELS, self.confusion, strict=True))
+        }
 
 
 class SplitMetrics(ViewMetrics):

@@ -38,15 +38,15 @@ def metrics(run: Run) -> None:
     row = st.grid(5, min_column_width=150, row_height=190)  # fixed: nothing jumps when the first trend appears
     metric_card(
         row,
-        "Best val. accuracy",
+        "Val. acc. (95% CI)",
         best_with_interval(run),
-        f"epoch {best.epoch}" if best else "available after epoch 1",
+        f"best, epoch {best.epoch}" if best else "available after epoch 1",
         trend=points(epochs, "validation_accuracy"),
         help="Validation accuracy at the best epoch so far, ± half-width of the 95% CI.",
     )
     metric_card(
         row,
-        "Test accuracy (95% CI)",
+        "Test acc. (95% CI)",
         accuracy_in(test),
         f"{percent(clean.accuracy if clean else None)} no train dupes" if test else "after training",
         help="Evaluated once after training, never used for model selection. Below: without train duplicates.",

@@ -159,7 +159,9 @@ def test_unknown_runs_are_refused_in_one_line(runs_root: Path, demo_root: Path) 
     runs = ["--runs-root", runs_root]
     for command in ("show", "stop"):
         assert error_of("runs", command, "nope", *runs).startswith("Run “nope” not found.")
-    assert error_of("runs", "show", "../x", *runs) == "'../x' is not a run id: 1 to 64 of a-z, 0-9 and -."
+    assert error_of("runs", "show", "../x", *runs) == (
+        "Invalid run ID '../x': use 1–64 characters: a–z, 0–9 and hyphens."
+    )
     assert "Run “nope” not found" in error_of("runs", "resume", "nope", *runs, "--data-root", demo_root)
     assert "Run “nope” not found" in error_of("evaluate", "nope", *runs, "--data-root", demo_root)
     assert error_of("predict", "x.png", *runs) == (
@@ -175,7 +177,10 @@ def test_a_damaged_run_is_listed_and_shown_with_its_problem(runs_root: Path) -> 
     listed = {run["id"]: run for run in json.loads(fer("runs", "list", "--runs-root", runs_root, "--json").stdout)}
     assert listed[bad.run_id]["state"] == "damaged"
     assert len(fer("runs", "list", "--runs-root", runs_root).stdout.splitlines()) == 3
-    assert "has no readable status.json" in fer("runs", "show", bad.run_id, "--runs-root", runs_root).stdout
+    assert (
+        f"Can't read status.json of run '{bad.run_id}'"
+        in fer("runs", "show", bad.run_id, "--runs-root", runs_root).stdout
+    )
 
 
 def test_no_runs_yet_says_how_to_start_one(tmp_path: Path) -> None:

@@ -255,7 +255,7 @@ def test_predictions_are_not_matched_where_a_name_stands_for_another_image(
 
 
 def test_a_correction_set_for_renamed_images_is_no_input_for_a_run(runs_root: Path, data_root: Path) -> None:
-    """Also where the data set was imported by a version that recorded one fingerprint."""
+    """Also where the dataset was imported by a version that recorded one fingerprint."""
     first = finished_run(runs_root, data_root, "first")
     image = str(load_split(data_root, "demo", "train").ids[0])
     add_label_reviews(first.paths, "Ada", "train", [image], "ambiguous")

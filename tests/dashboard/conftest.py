@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.state import cache
 from dashboard.ui.format import _JOINER
+from dashboard.ui.page import UNEXPECTED
 from tests.conftest import PROJECT_ROOT
 from tests.dashboard_fixtures import FakeRun, write_run
 
@@ -38,6 +39,7 @@ def open_page(runs_root: Path, demo_root: Path, monkeypatch: pytest.MonkeyPatch)
             app.query_params[key] = value
         app.run()
         assert not app.exception, app.exception
+        assert UNEXPECTED not in [error.value for error in app.error], "the page failed; its traceback is in the log"
         return app
 
     return opener

@@ -30,6 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "browser" in item.path.parts:
             item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.timeout(1200))  # they train for real, on whatever else the machine has to do
             if not CHROMIUM.exists():
                 item.add_marker(pytest.mark.skip(reason="no Chromium here: install Debian's package chromium"))
 

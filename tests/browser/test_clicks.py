@@ -60,6 +60,9 @@ def test_a_double_click_on_approve_approves(app: App, run: FakeRun, browser: Any
     page = visit(browser, f"{app.url}/run?run={run.id}&tab=Review")
     page.get_by_label("Your name", exact=True).fill("Ada")
     page.get_by_label("Your name", exact=True).press("Enter")
+    page.get_by_text("Enter your name to enable").wait_for(state="detached")  # the buttons move up
+    for name in ("Approve", "Reject"):
+        page.get_by_role("button", name=name, disabled=False).wait_for()
     settle(page)
     places = {name: page.get_by_role("button", name=name).bounding_box() for name in ("Approve", "Reject")}
     double_click(page, page.get_by_role("button", name="Approve"), pause_ms)

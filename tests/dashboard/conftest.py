@@ -32,7 +32,7 @@ def open_page(runs_root: Path, demo_root: Path, monkeypatch: pytest.MonkeyPatch)
     def opener(page: str, /, data_root: Path | None = None, **query: str) -> AppTest:
         if data_root:
             monkeypatch.setenv("FER_DATA_ROOT", str(data_root))
-        app = AppTest.from_file(str(HOME), default_timeout=30).run()
+        app = AppTest.from_file(str(HOME), default_timeout=120).run()
         if page != "overview":
             app.switch_page(f"views/{page}/page.py")
         for key, value in query.items():

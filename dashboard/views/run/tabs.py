@@ -46,7 +46,7 @@ def metrics(run: Run) -> None:
     )
     metric_card(
         row,
-        "Test accuracy (95% CI)",
+        "Test acc. (95% CI)",
         accuracy_in(test),
         f"{percent(clean.accuracy if clean else None)} no train dupes" if test else "after training",
         help="Evaluated once after training, never used for model selection. Below: without train duplicates.",

@@ -27,7 +27,7 @@ def open_runs(runs_root: Path, demo_root: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(cache, "take_over", lambda *_: None)
 
     def opener(**query: str | list[str]) -> AppTest:
-        app = AppTest.from_file(str(PROJECT_ROOT / "dashboard" / "Home.py"), default_timeout=30).run()
+        app = AppTest.from_file(str(PROJECT_ROOT / "dashboard" / "Home.py"), default_timeout=120).run()
         app.session_state["who"] = ""  # nobody has said who they are
         app.switch_page("views/runs/page.py")
         for key, value in query.items():

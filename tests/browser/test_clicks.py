@@ -32,6 +32,8 @@ def no_runner(app: App) -> Iterator[FileLock]:
 
 def test_train_is_whole_after_a_look_at_the_runs(app: App, run: FakeRun, page: Any) -> None:
     page.goto(f"{app.url}/train")
+    page.get_by_role("button", name="Start training").wait_for()
+    settle(page)
     page.get_by_label("Author", exact=True).fill("Ben")
     page.get_by_label("Author", exact=True).press("Enter")
     settle(page)

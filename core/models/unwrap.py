@@ -218,7 +218,7 @@ def _difference(names: list[str], expected: Mapping[str, Mapping[str, torch.Size
     shapes = max(expected.values(), key=lambda each: _overlap(names, each))
     here = {known: name for name in names for known in shapes if name.endswith(known)}
     missing = [name for name in shapes if name not in here and not name.endswith(_COUNTER)]
-    others = [name for name in names if name not in here.values()]
+    others = [name for name in names if name not in here.values() and not _NO_LAYER.fullmatch(name[-_LONGEST:])]
     parts = [f"{missing[0]} is missing"] if missing else []
     if others:
         parts.append(f"{quote(others[0])} is unknown")

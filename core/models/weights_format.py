@@ -60,7 +60,7 @@ def identify(data: bytes) -> Format | Foreign:
     if data.startswith(b"PK") and (entries := _zip_entries(data)) is not None:
         return _in_zip(entries)
     if data.startswith(b"\x80"):
-        return "legacy" if _LEGACY_MAGIC in data[:40] else _PICKLE
+        return "legacy" if _LEGACY_MAGIC in data[:24] else _PICKLE
     if data[8:9] == b"{" and int.from_bytes(data[:8], "little") < MAX_WEIGHTS_BYTES:
         return "safetensors"
     for offset, signature, foreign in _SIGNATURES:

@@ -186,7 +186,7 @@ def test_the_server_predicts_on_the_cpu_with_its_share_of_the_cores(
     try:
         for load in (
             lambda: cache.predictor(read_run(run.paths.root, run.id)),
-            lambda: cache.own_predictor("an upload", upload.getvalue(), "mine.pth"),
+            lambda: cache.own_predictor("an upload", upload.getvalue(), "mine.pth")[0],
         ):
             limit_threads(8)
             assert load().device == torch.device("cpu")

@@ -17,7 +17,7 @@ def certificate(folder: Path, host: str) -> Path:
     """A PEM file with a new key and a certificate for a host that nobody signed."""
     if not shutil.which("openssl"):
         pytest.skip("needs openssl to make a certificate")
-    key, signed, both = (folder / f"{host}.{part}.pem" for part in ("key", "cert", "both"))
+    key, signed, both = (folder / f"{part}.pem" for part in ("key", "cert", "both"))
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     options = ["-subj", f"/CN={host}", "-addext", f"subjectAltName=DNS:{host}", "-days", "2"]
     subprocess.run([*command, *options, "-keyout", key, "-out", signed], check=True, capture_output=True)

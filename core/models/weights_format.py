@@ -57,12 +57,13 @@ def identify(data: bytes) -> Format | Foreign:
     """
     if not data:
         return Foreign("is empty (0 bytes)", "Download or copy it again.")
+    # First, as the length of its header may begin like any other format; of those, none begins like a length and a {.
+    if data[8:9] == b"{" and int.from_bytes(data[:8], "little") < MAX_WEIGHTS_BYTES:
+        return "safetensors"
     if data.startswith(b"PK") and (entries := _zip_entries(data)) is not None:
         return _in_zip(entries)
     if data.startswith(b"\x80"):
         return "legacy" if _LEGACY_MAGIC in data[:24] else _PICKLE
-    if data[8:9] == b"{" and int.from_bytes(data[:8], "little") < MAX_WEIGHTS_BYTES:
-        return "safetensors"
     for offset, signature, foreign in _SIGNATURES:
         if data.startswith(signature, offset):
             return foreign

@@ -69,7 +69,8 @@ def _of_tls(error: BaseException) -> dict[str, Any]:
             return {"outcome": "certificate", "code": cause.verify_code}
         if isinstance(cause, ssl.SSLError) and cause.library in ("X509", "PEM"):
             return _bundle()
-        cause = cause.__cause__ or cause.__context__
+        wrapped = next((each for each in cause.args if isinstance(each, BaseException)), None)  # as urllib3 keeps it
+        cause = cause.__cause__ or cause.__context__ or wrapped
     return {"outcome": "tls"}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 
 from core.models.cnn import build_model
@@ -74,6 +75,17 @@ def test_sixty_wrong_files_are_refused_with_the_way_out() -> None:
         words |= set(made.words)
         assert made.refusal in refusal(made.data), made.words
     assert {*WRONG_STATES, *WRONG_WRAPPINGS, *WRONG_FILES} <= words, "every mistake was tried"
+
+
+@pytest.mark.parametrize("start", [b"\x80\x0c", b"PK", b"\x1f\x8b"], ids=["pickle", "zip", "gzip"])
+def test_a_safetensors_header_whose_length_looks_like_another_format_is_read(start: bytes) -> None:
+    state = build_model("cnn-model-1").state_dict()
+    plain = safetensors.torch.save(state)
+    length = int.from_bytes(plain[:8], "little")
+    wanted = int.from_bytes(start, "little")
+    padded = wanted.to_bytes(8, "little") + plain[8 : 8 + length] + b" " * (wanted - length) + plain[8 + length :]
+    assert padded.startswith(start)
+    assert read_weights(padded, "x.safetensors").name == "cnn-model-1"
 
 
 def test_where_the_weights_were_is_said() -> None:

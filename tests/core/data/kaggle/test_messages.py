@@ -48,7 +48,7 @@ def test_tls_inspection_is_named_and_the_way_out_works(
     data_root: Path, machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also a bundle that is missing or holds no certificates: neither is the network's fault, nor the disk's."""
-    pem = certificate(machine, "www.kaggle.com")
+    pem = certificate(machine, "*.kaggle.com")
     credentials.keep(parse_credentials(TOKEN))
     with inspect(pem) as variables:
         for name, value in variables.items():

@@ -7,6 +7,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import parse_headers
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -47,8 +48,10 @@ def inspect(pem: Path | None) -> Iterator[dict[str, str]]:
             self.end_headers()
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(pem)
-            with context.wrap_socket(self.connection, server_side=True) as inner:
-                inner.recv(1 << 16)
+            with context.wrap_socket(self.connection, server_side=True) as inner, inner.makefile("rb") as file:
+                file.readline()
+                request = parse_headers(file)
+                file.read(int(request.get("Content-Length") or 0))
                 inner.sendall(b"HTTP/1.1 429 no\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
 
         def log_message(self, *_: object) -> None:

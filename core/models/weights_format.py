@@ -8,12 +8,12 @@ from typing import Final, Literal, NamedTuple
 
 from core.errors import display_name
 
-Format = Literal["torch", "legacy", "safetensors"]
+WeightsFormat = Literal["torch", "legacy", "safetensors"]
 """`torch.save` since PyTorch 1.6 (a zip file), `torch.save` before it (a series of pickles), and safetensors."""
 
 MAX_WEIGHTS_BYTES: Final = 64_000_000
 """Of a file, and of what it may unpack to. CnnModel2's weights take 14 MB; with Adam's moments and EMA weights, 57."""
-MAX_ENTRIES: Final = 1000
+_MAX_ENTRIES: Final = 1000
 
 _SAVE: Final = "Save only its weights: `torch.save(model.state_dict(), 'weights.pth')`."
 _UNPACK: Final = "Unpack it and choose the weights file in it."
@@ -49,7 +49,7 @@ _SIGNATURES: Final = (
 """Offset and signature. A zip file comes here only if it has no directory, which is at its end."""
 
 
-def identify(data: bytes) -> Format | Foreign:
+def identify(data: bytes) -> WeightsFormat | Foreign:
     """The format of a file, or what it is instead. Nothing is unpacked and nothing is run.
 
     Args:
@@ -91,9 +91,9 @@ def _zip_entries(data: bytes) -> list[zipfile.ZipInfo] | None:
         return None
 
 
-def _in_zip(entries: list[zipfile.ZipInfo]) -> Format | Foreign:
+def _in_zip(entries: list[zipfile.ZipInfo]) -> WeightsFormat | Foreign:
     """By the names in it, which are also how PyTorch tells its own."""
-    if len(entries) > MAX_ENTRIES or sum(entry.file_size for entry in entries) > MAX_WEIGHTS_BYTES:
+    if len(entries) > _MAX_ENTRIES or sum(entry.file_size for entry in entries) > MAX_WEIGHTS_BYTES:
         return Foreign(f"unpacks to more than {MAX_WEIGHTS_BYTES // 10**6} MB", _SAVE)
     names = [entry.filename for entry in entries if not entry.is_dir()]
     for holds, foreign in _ZIPS:

@@ -77,7 +77,8 @@ def _dicts_of_tensors(value: Any) -> Iterator[tuple[tuple[str, ...], dict[str, T
             if id(each) in seen or not isinstance(each, dict | list | tuple):
                 continue
             seen.add(id(each))
-            items = each.items() if isinstance(each, dict) else enumerate(each)
+            # `dict.items`, as a file can give the dicts in it attributes of any name
+            items = dict.items(each) if isinstance(each, dict) else enumerate(each)
             deeper += [((*path, _shown(key)), inner) for key, inner in items if not isinstance(inner, Tensor)]
             if isinstance(each, dict) and (tensors := _named_tensors(each)):
                 yield path, tensors
@@ -89,8 +90,8 @@ def _shown(key: Any) -> str:
     return key[:60] if isinstance(key, str) else type(key).__name__
 
 
-def _named_tensors(values: Mapping[Any, Any]) -> dict[str, Tensor]:
-    return {name: tensor for name, tensor in values.items() if isinstance(name, str) and isinstance(tensor, Tensor)}
+def _named_tensors(values: dict[Any, Any]) -> dict[str, Tensor]:
+    return {name: tensor for name, tensor in dict.items(values) if isinstance(name, str) and isinstance(tensor, Tensor)}
 
 
 def _ours(

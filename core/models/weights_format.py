@@ -32,7 +32,11 @@ class Foreign(NamedTuple):
 
 
 _SIGNATURES: Final = (
-    (0, b"version https://git-lfs", Foreign("is a Git LFS pointer, not the file itself", "Run `git lfs pull` there.")),
+    (
+        0,
+        b"version https://git-lfs",
+        Foreign("is a Git LFS pointer, not the file itself", "Run `git lfs pull` in its repository."),
+    ),
     (0, b"\x89HDF\r\n\x1a\n", Foreign("is an HDF5 file, as Keras saves it", _PYTORCH_ONLY)),
     (4, b"TFL3", Foreign("is a TensorFlow Lite model", _PYTORCH_ONLY)),
     (0, b"\x93NUMPY", Foreign("is a NumPy array", _PYTORCH_ONLY)),
@@ -77,6 +81,8 @@ def _by_text(start: bytes) -> Foreign:
     lower = start.lower()
     if b"<html" in lower or b"<!doctype html" in lower:
         return Foreign("is a web page, not the file itself", "Download the file itself (on GitHub: Download raw file).")
+    if b"<?xml" in lower:
+        return Foreign("is an XML file, as servers answer errors with", "Download the file itself.")
     # ONNX is a protocol buffer without a signature: field 1 (ir_version), then mostly field 2 (producer_name).
     if start.startswith(b"\x08") and start[2:3] in (b"\x12", b"\x1a", b":", b"B"):
         return Foreign("is an ONNX model", "Choose the PyTorch weights it was exported from.")

@@ -12,11 +12,13 @@ import pytest
 import safetensors.torch
 import torch
 
+from core.data.identity import DataIdentity
 from core.models.cnn import build_model
 from core.models.onnx import write_onnx
 from core.models.state_dict import read_weights
 from core.models.unwrap import WeightsError, unwrap
 from core.models.weights_format import MAX_WEIGHTS_BYTES
+from core.training.checkpoint import TrainingProgress, save_checkpoint
 from tests.core.models.weights_grammar import (
     FORMATS,
     PRECISIONS,
@@ -96,6 +98,16 @@ def test_where_the_weights_were_is_said() -> None:
     assert read_weights(saved(averaged), "x.pth").where == "model_ema"
     wrapped = torch.nn.DataParallel(build_model("cnn-model-1"))
     assert read_weights(saved(wrapped.state_dict()), "x.pth").where == ""
+
+
+def test_a_checkpoint_of_a_run_gives_its_ema_weights(tmp_path: Path) -> None:
+    model, average = build_model("cnn-model-1"), build_model("cnn-model-1")
+    parts = [torch.optim.Adam(model.parameters())]
+    for ema, where in ((None, "model"), (average, "average")):
+        save_checkpoint(tmp_path / "checkpoint.pt", TrainingProgress(epoch=3), model, parts, ema, DataIdentity("data"))
+        read = read_weights((tmp_path / "checkpoint.pt").read_bytes(), "checkpoint.pt")
+        assert read.where == where
+        assert torch.equal(read.model.classifier[6].weight, (ema or model).classifier[6].weight)
 
 
 def test_wrappers_inside_the_model_and_counters_of_any_age_do_no_harm() -> None:
@@ -192,6 +204,7 @@ def zipped(*names: str) -> bytes:
         (b"\x80\x04", "is a pickle that torch.save did not write"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 14\n", "is a Git LFS pointer, not the file"),
         (b"\n<!DOCTYPE html>\n<html><head>", "is a web page, not the file itself. Download"),
+        (b"<?xml version='1.0'?><Error><Code>AccessDenied", "is an XML file, as servers answer errors with. Download"),
         (b"\x89HDF\r\n\x1a\n" + bytes(100), "is an HDF5 file, as Keras saves it. Only PyTorch"),
         (zipped("config.json", "model.weights.h5"), "is a Keras model. Only PyTorch"),
         (b"\x1c\0\0\0TFL3" + bytes(100), "is a TensorFlow Lite model. Only PyTorch"),

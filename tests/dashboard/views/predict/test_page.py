@@ -140,6 +140,12 @@ def test_uploaded_weights_are_checked(open_predict: Callable[..., AppTest], run:
     assert not app.exception
     said = words(app)
     assert "Using uploaded weights: fer2013_model_2.pth." in said
+    checkpoint = io.BytesIO()
+    torch.save({"state_dict": build_model("cnn-model-1").state_dict(), "epoch": 3}, checkpoint)
+    app.file_uploader(key="weights").set_value(("last.ckpt", checkpoint.getvalue(), "")).run()
+    assert not app.exception
+    said = words(app)
+    assert "Using uploaded weights: last.ckpt (state_dict)." in said
     assert "Uncalibrated probabilities." in said
     assert "Not available for uploaded weights" in said
 

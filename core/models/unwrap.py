@@ -20,7 +20,7 @@ _NO_LAYER: Final = re.compile(r"n_averaged|(.*[._])?(criterion|loss|loss_fn|metr
 """Tensors that training leaves beside the layers: AveragedModel's counter, weights of a loss, metrics."""
 _LONGEST: Final = 200
 """Characters of a name that are looked at, so that matching ends in time."""
-_AVERAGED: Final = frozenset({"ema", "swa", "average", "averaged"})
+_AVERAGED: Final = frozenset({"ema", "swa", "avg", "average", "averaged"})
 _COUNTER: Final = ".num_batches_tracked"
 """Of a BatchNorm: not used in evaluation, and missing before PyTorch 0.4.1."""
 
@@ -87,6 +87,8 @@ def _dicts_of_tensors(value: Any) -> Iterator[tuple[tuple[str, ...], dict[str, T
 
 def _shown(key: Any) -> str:
     """A key as text, whatever it is."""
+    if isinstance(key, int) and abs(key) < 10**9:
+        return str(key)
     return key[:60] if isinstance(key, str) else type(key).__name__
 
 

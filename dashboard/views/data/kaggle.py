@@ -112,9 +112,7 @@ def save_credentials() -> None:
     )
     with st.form(f"kaggle-token-{turn}"):
         left, right = st.columns(2, gap="medium")
-        upload = left.file_uploader(
-            "Upload kaggle.json", type=["json", "txt"], key=f"kaggle-json-{turn}", max_upload_size=1
-        )
+        upload = left.file_uploader("Upload kaggle.json", key=f"kaggle-json-{turn}", max_upload_size=1)
         token = right.text_input(
             "Or paste a token", type="password", autocomplete="off", key=f"kaggle-token-text-{turn}"
         )

@@ -96,6 +96,7 @@ def test_where_the_weights_were_is_said() -> None:
     assert read_weights(saved(lightning), "x.ckpt").where == "state_dict.model"
     averaged = {"model": state, "model_ema": {key: value + 1 for key, value in state.items()}}
     assert read_weights(saved(averaged), "x.pth").where == "model_ema"
+    assert read_weights(saved((3, {"net": state})), "x.pth").where == "1.net"
     wrapped = torch.nn.DataParallel(build_model("cnn-model-1"))
     assert read_weights(saved(wrapped.state_dict()), "x.pth").where == ""
 

@@ -135,7 +135,7 @@ def _follow_download(data_root: Path) -> "Download":
     return now or download.Download(state="cancelled")
 
 
-def _read_secret(path: Path) -> str:
+def _read_secret(path: Path) -> bytes:
     """The beginning of a file: what is longer is not a token.
 
     Raises:
@@ -143,7 +143,7 @@ def _read_secret(path: Path) -> str:
     """
     try:
         with sys.stdin.buffer if str(path) == "-" else path.open("rb") as file:
-            return file.read(20_000).decode(errors="replace")
+            return file.read(20_000)
     except OSError as error:
         raise DataError(f"Can't read {path.name!r}: {system_reason(error)}.") from error
 

@@ -12,7 +12,7 @@ import typer
 
 from core.cli.options import AsJson, DataRoot, RunsRoot
 from core.cli.output import as_percent, print_json
-from core.errors import ConfigError, RunError, system_reason
+from core.errors import ConfigError, RunError, display_name, quote, system_reason
 
 if TYPE_CHECKING:
     from core.prediction.predictor import Predictor
@@ -24,7 +24,10 @@ RunOption = Annotated[
     str, typer.Option(help="Run whose weights to use.", show_default="the approved run, else the best one")
 ]
 WeightsOption = Annotated[
-    Path | None, typer.Option(help="Use a state_dict of CnnModel2 or CnnModel1 (.pth) instead of a run; loaded safely.")
+    Path | None,
+    typer.Option(
+        help="Use weights of CnnModel2 or CnnModel1 (.pth, .ckpt, .safetensors) instead of a run; loaded safely."
+    ),
 ]
 
 
@@ -108,7 +111,9 @@ def _predictor(runs_root: Path, run: str, weights: Path | None) -> "Predictor":
 
 
 def _own_weights(path: Path) -> "Predictor":
-    from core.models.state_dict import MAX_WEIGHTS_BYTES, WeightsError, read_weights
+    from core.models.state_dict import read_weights
+    from core.models.unwrap import WeightsError
+    from core.models.weights_format import MAX_WEIGHTS_BYTES
     from core.prediction.predictor import Predictor
 
     try:
@@ -116,7 +121,10 @@ def _own_weights(path: Path) -> "Predictor":
             data = file.read(MAX_WEIGHTS_BYTES + 1)
     except OSError as error:
         raise WeightsError(f"Can't read {path.name}: {system_reason(error)}.") from None
-    return Predictor(read_weights(data, path.name)[0])
+    found = read_weights(data, path.name)
+    if found.where:
+        print(f"Using {quote(found.where)} in {display_name(path.name)}.", file=sys.stderr)
+    return Predictor(found.model)
 
 
 class _Count:

@@ -1,16 +1,20 @@
 """Weights files: reading them without running code from them, whoever made them."""
 
 import io
-import zipfile
+import re
+import threading
+import warnings
+from collections import OrderedDict
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, NamedTuple
 
 import torch
 from torch import Tensor
 
-from core.errors import FerError, RunError, display_name
-from core.labels import NUM_CLASSES
-from core.models.cnn import MODELS, CnnModel1, CnnModel2, build_model
+from core.errors import RunError, display_name, quote
+from core.models.cnn import CnnModel1, CnnModel2, build_model
+from core.models.unwrap import WeightsError, unwrap
+from core.models.weights_format import MAX_WEIGHTS_BYTES, Foreign, identify
 
 
 def load_weights(path: Path, name: str) -> CnnModel1 | CnnModel2:
@@ -76,59 +80,119 @@ def _same_bits(a: Tensor, b: Tensor) -> bool:
     return torch.equal(*(each.contiguous().reshape(-1).view(torch.uint8) for each in (a, b)))
 
 
-MAX_WEIGHTS_BYTES: Final = 64_000_000
-"""CnnModel2's weights take 14 MB; also the most they may unpack to."""
-_MAX_ENTRIES: Final = 1000
+class ReadWeights(NamedTuple):
+    """A model from somebody's file."""
+
+    model: CnnModel1 | CnnModel2
+    """In evaluation mode, float32, on the CPU."""
+    name: str
+    """Which of `MODELS` it is."""
+    where: str
+    """Where in the file its weights were (`state_dict.model`); empty where the file holds nothing else."""
 
 
-class WeightsError(FerError, ValueError):
-    """A file that is not the weights of one of our models."""
-
-
-def read_weights(data: bytes, name: str) -> tuple[CnnModel1 | CnnModel2, str]:
-    """A model from the bytes of a state-dict file, never running code from it.
+def read_weights(data: bytes, name: str) -> ReadWeights:
+    """A model from the bytes of a weights file, never running code from it.
 
     Args:
-        data: what `torch.save(model.state_dict(), ...)` wrote, with the original project's names
-            (`conv_block1.0.weight` to `classifier.6.bias`).
+        data: what `torch.save` wrote (before PyTorch 1.6 or since), or a safetensors file. It holds a state_dict with
+            the original project's names (`conv_block1.0.weight` to `classifier.6.bias`), bare or under the keys and
+            prefixes of any training script, in any floating-point precision.
         name: what the user calls the file.
 
-    Returns:
-        The model in evaluation mode on the CPU, and which of `MODELS` it is.
-
     Raises:
-        WeightsError: it is anything else; the message says what is wrong.
+        WeightsError: it is anything else; the message says what it is and what to do.
     """
     shown = f"'{display_name(name)}'"
-    wanted = "Use a CnnModel2 state_dict (.pth)."
     if len(data) > MAX_WEIGHTS_BYTES:
-        raise WeightsError(f"{shown} is too large (max {MAX_WEIGHTS_BYTES // 10**6} MB). {wanted}")
-    try:
-        # A file of PyTorch 1.6 or newer is a zip file, whose directory declares how much memory it needs.
-        entries = zipfile.ZipFile(io.BytesIO(data)).infolist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError):
-        raise WeightsError(f"{shown} is not a valid weights file. {wanted}") from None
-    if len(entries) > _MAX_ENTRIES or sum(entry.file_size for entry in entries) > MAX_WEIGHTS_BYTES:
-        raise WeightsError(f"{shown} unpacks to more than {MAX_WEIGHTS_BYTES // 10**6} MB. {wanted}")
-    try:
-        state = load_tensors(io.BytesIO(data))
-    except FerError:
         raise WeightsError(
-            f"{shown} contains pickled objects other than tensors and was not loaded. Export a plain state_dict."
-        ) from None
-    for key in MODELS:
-        model = build_model(key)
-        if set(state) == set(model.state_dict()) and all(isinstance(value, torch.Tensor) for value in state.values()):
-            break
-    else:
-        missing = next((key for key in build_model("cnn-model-2").state_dict() if key not in state), "nothing")
-        raise WeightsError(f"{shown} has the weights of another model ({missing} is missing). {wanted}")
+            f"{shown} is too large (max {MAX_WEIGHTS_BYTES // 10**6} MB; CnnModel2 has 14). Save only its weights: "
+            "`torch.save(model.state_dict(), 'weights.pth')`."
+        )
+    kind = identify(data)
+    if isinstance(kind, Foreign):
+        raise WeightsError(f"{shown} {kind.what}. {kind.advice}")
     try:
-        model.load_state_dict(state)
-    except (RuntimeError, TypeError, ValueError, NotImplementedError):
-        raise WeightsError(
-            f"Shape mismatch in {shown}: expected {type(model).__name__} with {NUM_CLASSES} classes."
-        ) from None
+        weights = unwrap(_load_safetensors(data) if kind == "safetensors" else _load_torch(data))
+        model = build_model(weights.model)
+        model.load_state_dict(weights.tensors, strict=False)  # `unwrap` has checked names and shapes
+    except WeightsError as error:
+        raise WeightsError(f"{shown} {error}") from None
+    except (RuntimeError, TypeError, NotImplementedError):  # tensors of kinds that cannot even be looked at or copied
+        raise WeightsError(f"{shown} has tensors of a kind that can't be used. Save them as plain float32.") from None
     if not all(torch.isfinite(value).all() for value in model.state_dict().values()):
-        raise WeightsError(f"Weights in {shown} contain NaN or Inf (diverged training). {wanted}")
-    return model.eval(), key
+        raise WeightsError(f"Weights in {shown} contain NaN or Inf (diverged training). Choose an earlier checkpoint.")
+    return ReadWeights(model.eval(), weights.model, weights.where)
+
+
+_CORRUPT: Final = "is corrupt or incomplete. Download or copy it again."
+
+
+def _load_safetensors(data: bytes) -> dict[str, Tensor]:
+    import safetensors.torch
+
+    try:
+        return safetensors.torch.load(data)
+    except Exception:  # nothing but SafetensorError is documented; the file is not trusted
+        raise WeightsError(_CORRUPT) from None
+
+
+class _Unused:
+    """Stands for a value that training scripts keep beside the weights, whatever its class and content were."""
+
+    def __new__(cls, *_: object) -> "_Unused":
+        return super().__new__(cls)
+
+    def __setstate__(self, _: object) -> None:
+        """Nothing of it is kept."""
+
+
+class _PlainDict:
+    """Makes an ordinary dict of one of a subclass, so that what is in it is found."""
+
+    def __new__(cls, *_: object) -> "OrderedDict[Any, Any]":  # type: ignore[misc]
+        return OrderedDict()
+
+
+_UNUSED: Final = (
+    *("numpy.dtype", "numpy.ndarray", "numpy.bool_", "torch.torch_version.TorchVersion"),
+    *(f"numpy.{core}.multiarray.{name}" for core in ("core", "_core") for name in ("scalar", "_reconstruct")),
+    *("argparse.Namespace", "types.SimpleNamespace", "datetime.datetime", "datetime.timedelta"),
+    *(f"pathlib{local}.{name}" for local in ("", "._local") for name in ("PosixPath", "WindowsPath", "PurePosixPath")),
+    *(f"builtins.{name}" for name in ("int", "float", "str", "list")),
+)
+_DICTS: Final = (
+    "builtins.dict",
+    "collections.defaultdict",
+    "lightning.fabric.utilities.data.AttributeDict",
+    "lightning_fabric.utilities.data.AttributeDict",
+    "pytorch_lightning.utilities.parsing.AttributeDict",
+)
+_PLAIN: Final = [*((_Unused, name) for name in _UNUSED), *((_PlainDict, name) for name in _DICTS)]
+"""Names of plain values and containers that often lie beside weights (a NumPy number as the best accuracy, the
+arguments of a command line): read as one of the two classes above, so that no code of theirs is run either."""
+_ONE_AT_A_TIME: Final = threading.Lock()
+"""torch keeps the names that are allowed, and Python its warnings, for the whole process."""
+
+
+def _load_torch(data: bytes) -> Any:
+    """
+    Raises:
+        WeightsError: the file is corrupt, or has pickled objects other than tensors and plain values.
+    """
+    try:
+        with _ONE_AT_A_TIME, torch.serialization.safe_globals(list(_PLAIN)), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception as error:  # the unpickler raises nearly anything on corrupt files
+        refused = re.search(r"GLOBAL (\S+) (?:was not an allowed|whose module)", str(error))
+        if "Unsupported operand 149" in str(error):  # a frame, which pickles have since protocol 4
+            raise WeightsError(
+                "was saved with a newer pickle protocol than can be read safely. Save it without `pickle_protocol`."
+            ) from None
+        if not refused:
+            raise WeightsError(_CORRUPT) from None
+        raise WeightsError(
+            f"contains pickled objects other than tensors ({quote(refused[1])}) and was not loaded, as they may run "
+            "code. Save only the weights: `torch.save(model.state_dict(), 'weights.pth')`."
+        ) from None

@@ -235,11 +235,17 @@ def _predictor(key: FileKey, model: str) -> "Predictor":
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def own_predictor(file_id: str, _data: bytes, name: str) -> "Predictor":
-    """A model from uploaded weights, by the id of the upload."""
+def own_predictor(file_id: str, _data: bytes, name: str) -> tuple["Predictor", str]:
+    """A model from uploaded weights, by the id of the upload; and where in the file they were, empty if it holds
+    nothing else.
+
+    Raises:
+        WeightsError: they are not those of one of our models.
+    """
     from core.models.state_dict import read_weights
 
-    return _bounded_predictor()(read_weights(_data, name)[0])
+    found = read_weights(_data, name)
+    return _bounded_predictor()(found.model), found.where
 
 
 def _bounded_predictor() -> "type[Predictor]":

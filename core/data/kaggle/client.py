@@ -7,6 +7,9 @@ another one. `process.py` starts it, watches it, and reads the one line of JSON 
     {"outcome": "rejected"}                      the credentials are not valid
     {"outcome": "status", "status": 403}         the response of Kaggle's server
     {"outcome": "unreachable"}                   no connection, or one that broke again and again
+    {"outcome": "certificate", "code": 19}       the server's is not accepted; OpenSSL's code of the verification
+    {"outcome": "bundle", "name": "..."}         the variable that names certificates to trust, but no file of them
+    {"outcome": "tls"}                           a connection that could not be encrypted
     {"outcome": "short"}                         less or more arrived than was announced
     {"outcome": "system", "code": 28}            errno
     {"outcome": "unforeseen", "where": "..."}    class of the error and where; never its message, which might
@@ -15,6 +18,7 @@ another one. `process.py` starts it, watches it, and reads the one line of JSON 
 
 import json
 import os
+import ssl
 import sys
 import threading
 import traceback
@@ -22,13 +26,16 @@ from pathlib import Path
 from typing import Any
 
 from core.data.fer2013 import KAGGLE_NAME
+from core.data.kaggle.credentials import client_settings
 
 
 def fetch_dataset(folder: Path) -> dict[str, Any]:
     """Download the dataset's zip into a folder, resuming a partial download; returns the outcome."""
     try:
-        import kaggle
         import requests
+
+        os.environ.update(client_settings(os.environ))
+        import kaggle
 
         kaggle.api.authenticate()  # on import it keeps to itself what is wrong
         kaggle.api.dataset_download_files(KAGGLE_NAME, path=str(folder), quiet=True)
@@ -36,9 +43,15 @@ def fetch_dataset(folder: Path) -> dict[str, Any]:
         return {"outcome": "rejected"}
     except requests.HTTPError as error:
         return {"outcome": "status", "status": error.response.status_code if error.response is not None else 0}
+    except requests.exceptions.SSLError as error:
+        return _of_tls(error)
+    except requests.exceptions.ProxyError as error:
+        return {"outcome": "status", "status": 407} if " 407 " in str(error) else {"outcome": "unreachable"}
     except requests.RequestException:
         return {"outcome": "unreachable"}
     except OSError as error:
+        if error.errno is None and "certificate" in str(error):  # requests, before it connects
+            return _bundle()
         return {"outcome": "system", "code": error.errno}
     except ValueError as error:
         if "does not match expected size" in str(error):
@@ -47,6 +60,23 @@ def fetch_dataset(folder: Path) -> dict[str, Any]:
     except Exception as error:
         return _unforeseen(error)
     return {"outcome": "done"}
+
+
+def _of_tls(error: BaseException) -> dict[str, Any]:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return {"outcome": "certificate", "code": cause.verify_code}
+        if isinstance(cause, ssl.SSLError) and cause.library in ("X509", "PEM"):
+            return _bundle()
+        wrapped = next((each for each in cause.args if isinstance(each, BaseException)), None)  # as urllib3 keeps it
+        cause = cause.__cause__ or cause.__context__ or wrapped
+    return {"outcome": "tls"}
+
+
+def _bundle() -> dict[str, Any]:
+    names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # in the order of requests
+    return {"outcome": "bundle", "name": next(filter(os.environ.get, names), names[0])}
 
 
 def _unforeseen(error: Exception) -> dict[str, Any]:

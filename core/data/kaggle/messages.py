@@ -2,6 +2,7 @@
 
 import errno
 import os
+from datetime import date
 from typing import Any, Final
 
 from core.data.fer2013 import KAGGLE_NAME, KAGGLE_URL
@@ -14,9 +15,10 @@ DAMAGED: Final = "The download was corrupt and has been removed. Download it aga
 _ANSWERS: Final = {
     403: f"Kaggle denied the download (403). Log in there, accept the terms on {KAGGLE_URL}, then try again.",
     404: f"Kaggle has no dataset {KAGGLE_NAME} (404). Import FER2013 from a file instead.",
+    407: "The proxy requires a login (407). Set HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT and start again.",
     429: "Kaggle rate limit reached (429). Try again in a few minutes.",
 }
-"""By the HTTP status of its server's response."""
+"""By the HTTP status of the response: 407 is a proxy's, the others are of Kaggle's server."""
 
 
 def of_client(outcome: dict[str, Any], paths: DownloadPaths) -> str:
@@ -32,12 +34,41 @@ def of_client(outcome: dict[str, Any], paths: DownloadPaths) -> str:
             return _of_status(outcome["status"])
         case "unreachable":
             return f"Can't reach Kaggle from this server. Check network and proxy, then try again.{_kept(paths)}"
+        case "certificate":
+            return _of_certificate(outcome["code"])
+        case "bundle":
+            return (
+                f"{outcome['name']} names no file of certificates. Set it to a PEM file, or unset it, and start again."
+            )
+        case "tls":
+            return (
+                "The TLS connection to Kaggle failed: a proxy or firewall may block it. Check network and proxy, then "
+                f"try again.{_kept(paths)}"
+            )
         case "short":
             return "The download does not have the announced size and has been removed. Download it again."
         case "system":
             return of_system(outcome["code"], paths)
     reason = outcome.get("where") or "it was killed"
     return f"Kaggle's client failed ({reason}). Try again, or import FER2013 from a file."
+
+
+def _of_certificate(code: int) -> str:
+    """By the code of OpenSSL's verification (`x509_vfy.h`)."""
+    if code in (9, 10):  # not yet valid, expired
+        return (
+            f"The certificate of Kaggle's server is not valid on {date.today()}, the date of this server's clock. "
+            "Correct the clock if it is wrong, then try again."
+        )
+    if code == 62:  # another host name
+        return (
+            "Another server answers instead of Kaggle (its certificate has another name), like the login page of a "
+            "network. Log in there or check the proxy, then try again."
+        )
+    return (
+        "The certificate of Kaggle's server is not trusted here, as behind a proxy that inspects TLS. Set "
+        "REQUESTS_CA_BUNDLE to a PEM file with your organization's root certificate, and start again."
+    )
 
 
 def _of_status(status: int) -> str:

@@ -112,15 +112,15 @@ def save_credentials() -> None:
     )
     with st.form(f"kaggle-token-{turn}"):
         left, right = st.columns(2, gap="medium")
-        upload = left.file_uploader("Upload kaggle.json", type="json", key=f"kaggle-json-{turn}", max_upload_size=1)
+        upload = left.file_uploader("Upload kaggle.json", key=f"kaggle-json-{turn}", max_upload_size=1)
         token = right.text_input(
             "Or paste a token", type="password", autocomplete="off", key=f"kaggle-token-text-{turn}"
         )
         user = right.text_input("Username (legacy API keys only)", autocomplete="off", key=f"kaggle-user-{turn}")
         if st.form_submit_button("Save token and download", type="primary", icon=":material/cloud_download:"):
             with guarded():
-                text = upload.getvalue()[:20_000].decode(errors="replace") if upload else str(token)
-                credentials.keep(credentials.parse_credentials(text, "" if upload else str(user)))
+                given = upload.getvalue()[:20_000] if upload else str(token)
+                credentials.keep(credentials.parse_credentials(given, "" if upload else str(user)))
                 st.session_state["token-turn"] = turn + 1
                 begin_download()
 

@@ -68,11 +68,13 @@ def choose_models(runs: Sequence[Run]) -> list[Model]:
     with right:
         name = {"": "None"} | {other.id: other.name for other in others.values()}
         second = choose_id("Compare with", ["", *others], "", name.__getitem__, "second")
-    with right.popover("Upload weights (.pth)", icon=":material/upload_file:"):
+    with right.popover("Upload weights", icon=":material/upload_file:"):
         st.caption(
-            "A PyTorch state_dict of CnnModel2 or CnnModel1. Loaded safely (weights_only). Replaces the first model."
+            "PyTorch weights of CnnModel2 or CnnModel1: .pth, .pt, .ckpt, .bin or .safetensors, alone or inside a "
+            "training checkpoint. Loaded safely (weights_only). Replaces the first model."
         )
-        upload = st.file_uploader("Weights", ["pth", "pt"], key="weights", max_upload_size=64)
+        # of any type: what a file is, its content tells, and so does the message about one that is refused
+        upload = st.file_uploader("Weights", key="weights", max_upload_size=64)
     models = [model_of(run)]
     if upload is not None:
         try:

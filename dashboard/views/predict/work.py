@@ -52,8 +52,9 @@ def model_of_upload(upload: Any) -> Model:
     Raises:
         WeightsError: they are not those of one of our models.
     """
-    loaded = cache.own_predictor(upload.file_id, upload.getvalue(), upload.name)
-    return Model(upload.file_id, display_name(upload.name), None, lambda: loaded)
+    loaded, where = cache.own_predictor(upload.file_id, upload.getvalue(), upload.name)
+    name = display_name(upload.name)
+    return Model(upload.file_id, f"{name} ({display_name(where)})" if where else name, None, lambda: loaded)
 
 
 @dataclass

@@ -12,7 +12,7 @@ from core.data.kaggle import credentials
 from core.data.kaggle.credentials import parse_credentials
 from core.data.kaggle.download import start_download
 from core.errors import DataError
-from tests.core.data.kaggle.conftest import LEGACY, downloads_of, looked
+from tests.core.data.kaggle.conftest import LEGACY, downloads_of, looked, works
 from tests.kaggle_stand_in import KEY, TOKEN, USER, StandIn
 
 
@@ -63,6 +63,9 @@ def test_the_secret_is_nowhere_but_in_its_file(
         ('{"username": "ada", "key": ""}', "", "an invalid key"),
         ('{"username": "ada", "key": ["secret-canary"]}', "", "an invalid key"),
         ('{"username": 7, "key": "secret-canary-0123456789"}', "", "an invalid username"),
+        ("KAGGLE_USERNAME=ada", "", "not a valid Kaggle token"),
+        ("KAGGLE_KEY=" + KEY, "", "also need the username"),
+        ("KGAT_canary-01234567\nKGAT_canary-89abcdef", "", "contains 2 Kaggle tokens"),
         ("[" * 9000, "", "not valid JSON"),
         ("x" * 100_000, "", "has no username and key"),
     ],
@@ -92,6 +95,86 @@ def test_credentials_are_kept_replaced_and_removed(machine: Path) -> None:
 
 def test_a_malformed_file_of_the_machine_is_named(machine: Path, data_root: Path) -> None:
     (machine / ".kaggle").mkdir()
-    (machine / ".kaggle" / "kaggle.json").write_text('{"username": "ada"')
-    with pytest.raises(DataError, match=r"^~/.kaggle/kaggle.json on this machine is malformed"):
-        start_download(data_root)
+    for name, text in (("kaggle.json", '{"username": "ada"'), ("access_token", "<html>")):
+        (machine / ".kaggle" / name).write_text(text)
+        with pytest.raises(DataError, match=rf"^~/.kaggle/{name} on this machine is malformed"):
+            start_download(data_root)
+
+
+NEW_IN_OLD = json.dumps({"username": USER, "key": TOKEN})
+
+
+@pytest.mark.parametrize(
+    ("given", "user"),
+    [
+        (TOKEN, USER),
+        (f"  '{TOKEN}'\n", ""),
+        (f'"{TOKEN}"', ""),
+        (f"Bearer {TOKEN}", ""),
+        (NEW_IN_OLD, ""),
+        (json.dumps({"token": TOKEN}), ""),
+        (f"{{'username': 'ada', 'key': '{TOKEN}'}}", ""),
+        (f"KAGGLE_API_TOKEN={TOKEN}", ""),
+        (f'# of ada\nexport KAGGLE_API_TOKEN="{TOKEN}"\n', ""),
+        (f"$env:KAGGLE_API_TOKEN = '{TOKEN}'", ""),
+        (f"setx KAGGLE_API_TOKEN {TOKEN}", ""),
+        (f'os.environ["KAGGLE_API_TOKEN"] = "{TOKEN}"', ""),
+        (f"KAGGLE_USERNAME={USER}\nKAGGLE_KEY={TOKEN}", ""),
+    ],
+)
+@pytest.mark.parametrize("encoding", [None, "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_a_new_token_is_one_wherever_it_stands(given: str, user: str, encoding: str | None) -> None:
+    found = parse_credentials(given.encode(encoding) if encoding else given, user)
+    assert (found.secret, found.user) == (TOKEN, "")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        LEGACY,
+        f"KAGGLE_USERNAME={USER}\nKAGGLE_KEY={KEY}\n",
+        f'export KAGGLE_KEY="{KEY}"; export KAGGLE_USERNAME="{USER}"',
+        f'os.environ["KAGGLE_USERNAME"] = "{USER}"\nos.environ["KAGGLE_KEY"] = "{KEY}"',
+        json.dumps({"KAGGLE_USERNAME": USER, "KAGGLE_KEY": KEY}),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_an_old_key_keeps_its_username(given: str, encoding: str) -> None:
+    found = parse_credentials(given.encode(encoding))
+    assert (found.secret, found.user) == (KEY, USER)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("kaggle.json", NEW_IN_OLD.encode()),
+        ("kaggle.json", LEGACY.encode("utf-16")),
+        ("access_token", f"KAGGLE_API_TOKEN={TOKEN}\n".encode()),
+        ("access_token.txt", TOKEN.encode("utf-16")),
+    ],
+    ids=["new token in kaggle.json", "kaggle.json in UTF-16", "a line of a variable", "UTF-16"],
+)
+def test_files_of_the_machine_work_in_forms_that_the_client_misreads(
+    name: str, content: bytes, data_root: Path, server: StandIn, machine: Path
+) -> None:
+    (machine / ".kaggle").mkdir()
+    (machine / ".kaggle" / name).write_bytes(content)
+    works(data_root)
+
+
+def test_variables_of_the_machine_work_in_forms_that_the_client_misreads(
+    data_root: Path, server: StandIn, machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KAGGLE_USERNAME", USER)
+    monkeypatch.setenv("KAGGLE_KEY", TOKEN)
+    works(data_root)
+    monkeypatch.setenv("KAGGLE_API_TOKEN", f'"{TOKEN}"')
+    monkeypatch.setenv("KAGGLE_KEY", "0" * 32)
+    works(data_root)
+
+
+def test_what_an_older_version_saved_works(data_root: Path, server: StandIn, machine: Path) -> None:
+    folder = machine / ".config/fer-dashboard/kaggle/.kaggle"
+    folder.mkdir(parents=True)
+    (folder / "kaggle.json").write_text(NEW_IN_OLD)
+    works(data_root)

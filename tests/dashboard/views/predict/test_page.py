@@ -140,6 +140,12 @@ def test_uploaded_weights_are_checked(open_predict: Callable[..., AppTest], run:
     assert not app.exception
     said = words(app)
     assert "Using uploaded weights: fer2013_model_2.pth." in said
+    checkpoint = io.BytesIO()
+    torch.save({"state_dict": build_model("cnn-model-1").state_dict(), "epoch": 3}, checkpoint)
+    app.file_uploader(key="weights").set_value(("last.ckpt", checkpoint.getvalue(), "")).run()
+    assert not app.exception
+    said = words(app)
+    assert "Using uploaded weights: last.ckpt (state_dict)." in said
     assert "Uncalibrated probabilities." in said
     assert "Not available for uploaded weights" in said
 
@@ -186,7 +192,7 @@ def test_the_server_predicts_on_the_cpu_with_its_share_of_the_cores(
     try:
         for load in (
             lambda: cache.predictor(read_run(run.paths.root, run.id)),
-            lambda: cache.own_predictor("an upload", upload.getvalue(), "mine.pth"),
+            lambda: cache.own_predictor("an upload", upload.getvalue(), "mine.pth")[0],
         ):
             limit_threads(8)
             assert load().device == torch.device("cpu")

@@ -48,7 +48,7 @@ def _which_classes(plural: str, unknown: Counter[str]) -> str:
     shown = listed([f"{quote(name)} ({count:,})" for name, count in sorted(unknown.items())])
     text = f"has {plural}: {shown}. "
     numbers = {number_of(name): name for name in unknown}
-    if None not in numbers and len(unknown) > 1:
+    if None not in numbers:
         return f"{text}Numbers do not say which class they are: map each, {_numbered(numbers)}."
     pairs = [f"{name}={suggest_class(name)}" for name in sorted(unknown) if suggest_class(name)]
     example = f"e.g. {quote(', '.join(pairs[:_SHOWN]))}, " if pairs else ""

@@ -32,6 +32,7 @@ from core.errors import DataError, quote
 # Real images have at most 2,483 bytes, and there are 35,887 of them; what is far beyond is not FER2013.
 MAX_FACE_BYTES: Final = 1_000_000
 _MAX_TOTAL_BYTES: Final = 1_000_000_000
+_MAX_BYTES_BEFORE: Final = 64_000_000  # what a tar archive may contain before its first image or table
 _MAX_FILES: Final = 200_000
 
 
@@ -92,7 +93,7 @@ def is_tar_of_images(path: Path) -> bool:
         return False
     try:
         with path.open("rb") as file:
-            for entry, _ in read_tar(io.BufferedReader(BoundedStream(file, _MAX_TOTAL_BYTES))):
+            for entry, _ in read_tar(io.BufferedReader(BoundedStream(file, _MAX_BYTES_BEFORE))):
                 ending = PurePosixPath(entry.name).suffix.lower()
                 if not is_clutter(entry.name) and ending in (".csv", ".gz", *IMAGE_ENDINGS):
                     return ending in IMAGE_ENDINGS

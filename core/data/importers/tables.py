@@ -48,7 +48,7 @@ def looks_like_table(path: Path) -> bool:
     """Whether a file begins as one of the tables, or as an archive of one, does."""
     with path.open("rb") as file:
         start = file.read(2000)
-    if start.startswith(b"\x1f\x8b") or begins_as_tar(start):
+    if start.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")) or begins_as_tar(start):
         return True
     return not columns_of(start).isdisjoint(("emotion", "pixels"))
 
@@ -56,7 +56,7 @@ def looks_like_table(path: Path) -> bool:
 def columns_of(start: bytes) -> set[str]:
     """The columns, in lower case, that the first line of a table names."""
     line = start.split(b"\n")[0].decode("utf-8-sig", "replace")
-    return {cell.strip().lower() for cell in next(csv.reader([line]), [])}
+    return {cell.strip(' "\r\t').lower() for cell in line.split(",")}
 
 
 def is_table(name: str) -> bool:

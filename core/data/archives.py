@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 _MAX_DIRECTORY_BYTES: Final = 32_000_000
+_TAR_BLOCK: Final = 512
 _MAX_UNPACKER_BYTES: Final = 128_000_000  # xz -9 needs 65 MB
 
 _CLUTTER: Final = frozenset(("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "@eadir", "icon\r"))
@@ -270,7 +271,8 @@ def read_tar(stream: BinaryIO) -> Iterator[tuple[Entry, BinaryIO | None]]:
     Raises:
         one of `DAMAGES`: it is corrupt or truncated.
     """
-    with tarfile.open(fileobj=stream, mode="r|") as archive:
+    watched = _WithTail(stream)
+    with tarfile.open(fileobj=watched, mode="r|") as archive:  # type: ignore[call-overload]
         for index, member in enumerate(archive):
             found = {
                 Fault.OUTSIDE: _points_outside(member.name),
@@ -279,6 +281,26 @@ def read_tar(stream: BinaryIO) -> Iterator[tuple[Entry, BinaryIO | None]]:
             faults = tuple(fault for fault, is_so in found.items() if is_so)
             content = archive.extractfile(member) if member.isfile() and not faults else None
             yield Entry(member.name, member.size, faults, index), cast("BinaryIO | None", content)
+        # tarfile takes a damaged header, or none, for the end. There are only zeros after that, and at last the checksum
+        # of what the archive is packed with.
+        rest = cast(BinaryIO, archive.fileobj)
+        while data := rest.read(1 << 16):
+            if data.strip(b"\0"):
+                raise tarfile.ReadError("a header is damaged")
+    if watched.tail != bytes(_TAR_BLOCK):
+        raise tarfile.ReadError("its end is missing")
+
+
+class _WithTail:
+    """A stream of which the last block that was read is known."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self.tail = stream, b""
+
+    def read(self, size: int) -> bytes:
+        data = self._stream.read(size)
+        self.tail = (self.tail + data)[-_TAR_BLOCK:]
+        return data
 
 
 def _points_outside(name: str) -> bool:

@@ -48,7 +48,7 @@ def understand_list(files: Files, mapping: Mapping[str, str]) -> Layout | None:
         DataError: the mapping is wrong.
         OSError: a file cannot be read.
     """
-    names = [name for name in files.names if not is_clutter(name)]
+    names = sorted(name for name in files.names if not is_clutter(name))
     images = [name for name in names if PurePosixPath(name).suffix.lower() in IMAGE_ENDINGS]
     rows = _affectnet(files, names) + [row for name in names for row in _rows_of(files, name)]
     if not rows or not images:

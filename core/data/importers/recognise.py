@@ -281,7 +281,7 @@ def _two_names(base: Sequence[_File]) -> str:
             for name, meaning in file.kinds(kind):
                 found[meaning.value, "" if kind == "split" else file.split][name] = meaning
         for (value, _), names in found.items():
-            if len(names) > 1 and not all(meaning.is_given for meaning in names.values()):
+            if len(names) > 1 and sum(not meaning.is_given for meaning in names.values()) > 1:
                 pairs = ", ".join(f"{name}={value}" for name in sorted(names))
                 return (
                     f"has {len(names)} folders for the {word} {value}: {', '.join(map(quote, sorted(names)))}. Map "

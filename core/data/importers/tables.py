@@ -50,7 +50,8 @@ def looks_like_table(path: Path) -> bool:
         start = file.read(2000)
     if start.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")) or begins_as_tar(start):
         return True
-    return not columns_of(start).isdisjoint(("emotion", "pixels"))
+    header = start.split(b"\n")[0].lower()
+    return not start.startswith(b"PAR1") and (b"emotion" in header or b"pixels" in header)
 
 
 def columns_of(start: bytes) -> set[str]:

@@ -281,8 +281,8 @@ def read_tar(stream: BinaryIO) -> Iterator[tuple[Entry, BinaryIO | None]]:
             faults = tuple(fault for fault, is_so in found.items() if is_so)
             content = archive.extractfile(member) if member.isfile() and not faults else None
             yield Entry(member.name, member.size, faults, index), cast("BinaryIO | None", content)
-        # tarfile takes a damaged header, or none, for the end. There are only zeros after that, and at last the checksum
-        # of what the archive is packed with.
+        # tarfile takes a damaged header, or none, for the end. There are only zeros after that, and at last the
+        # checksum of what the archive is packed with.
         rest = cast(BinaryIO, archive.fileobj)
         while data := rest.read(1 << 16):
             if data.strip(b"\0"):

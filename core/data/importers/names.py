@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from core.labels import LABELS
@@ -78,6 +79,7 @@ class Meaning:
     """A person said so."""
 
 
+@lru_cache(maxsize=10_000)
 def meaning_of(name: str) -> Meaning | None:
     """What the name of a folder or of a label says; None where it says nothing, or two things."""
     for kind, words in (("class", _CLASSES), ("outside", _OUTSIDE), ("split", _SPLITS)):

@@ -208,6 +208,20 @@ def fer(*arguments: object) -> str:
     return result.stdout
 
 
+def test_a_set_without_a_class_is_trained_on_and_scored_on_the_others(
+    tmp_path: Path, runs_root: Path, data_root: Path
+) -> None:
+    files = {name: data for name, data in photos(12).items() if not name.startswith("neutral/")}
+    fer("data", "import", folder(tmp_path / "six", files), "--data-root", data_root, "--name", "team")
+    roots = ("--runs-root", runs_root, "--data-root", data_root)
+    run = json.loads(fer("train", *roots, *[part for text in TINY for part in ("--set", text)], "--wait", "--json"))
+    assert run["state"] == "finished"
+    scores = json.loads(RunPaths(runs_root, run["id"]).summary.read_text())["evaluation"]["test"]
+    supported = [each for label, each in scores["per_class"].items() if label != "neutral"]
+    assert scores["per_class"]["neutral"]["support"] == 0 and all(each["support"] == 1 for each in supported)
+    assert scores["macro_f1"] == pytest.approx(sum(each["f1"] for each in supported) / 6)
+
+
 def test_three_hundred_photos_are_trained_on_and_reviewed(
     tmp_path: Path, runs_root: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,12 +53,12 @@ def data_import(
     """Find out what PATH holds, then validate and cache it as a dataset; if this fails, nothing is kept. FER2013 is
     recognised under any names; anything else becomes a custom dataset."""
     from core.cli.progress import ProgressBar
-    from core.data.importers.auto import import_data, look
-    from core.data.importers.recognise import parse_mapping
+    from core.data.importers.auto import examine, import_data
+    from core.data.importers.mapping import parse_mapping
 
     mapped = parse_mapping(mapping or [])
     if dry_run:
-        _print_found(path, look(path, mapped), as_json)
+        _print_found(path, examine(path, mapped), as_json)
         return
     with ProgressBar() as bar:
 

@@ -1,6 +1,6 @@
 """The one way in: finds out what a path holds, says so, and imports it.
 
-`look` reads names, headers and labels, no images; what it returns can be shown before anything is imported.
+`examine` reads names, headers and labels, no images; what it returns can be shown before anything is imported.
 """
 
 import hashlib
@@ -17,9 +17,10 @@ from core.data.fer2013 import count_differences
 from core.data.importers.fer2013 import import_dataset, table_inside
 from core.data.importers.ferplus import import_ferplus, looks_like_ferplus
 from core.data.importers.lists import understand_list
+from core.data.importers.mapping import given_meanings
 from core.data.importers.own import import_images, write_own
 from core.data.importers.parquet import ENDING, Table, parquet_names, read_parquet, understand_parquet
-from core.data.importers.recognise import IMAGE_ENDINGS, Layout, given_meanings, understand
+from core.data.importers.recognise import IMAGE_ENDINGS, Layout, understand
 from core.data.importers.sources import Files, UnusableImageError, is_tar_of_images, open_files
 from core.data.importers.tables import looks_like_table
 from core.errors import DataError, quote, system_reason
@@ -82,7 +83,7 @@ class Found:
         return notes
 
 
-def look(path: Path, mapping: Mapping[str, str] | None = None) -> Found:
+def examine(path: Path, mapping: Mapping[str, str] | None = None) -> Found:
     """Find out what a path holds. What is not certain is in `layout.question` of the result.
 
     Args:
@@ -130,10 +131,11 @@ def import_data(
         CountsDifferError: class counts differ, and that was not accepted.
         DataError: it cannot be imported, or something must be decided first.
     """
-    found = look(path, mapping)
+    found = examine(path, mapping)
     if found.form == "ferplus":
         return import_ferplus(path, data_root, name=name or "fer2013-plus")
-    if found.form in ("table", "fer2013") and (
+    strict = found.form == "table" or (found.form == "fer2013" and not mapping)
+    if strict and (
         name in (None, "fer2013") or found.form == "table" or accept_differences or _has_published_counts(found.layout)
     ):
         return import_dataset(

@@ -19,9 +19,10 @@ import numpy as np
 
 from core.data.archives import is_clutter
 from core.data.importers.ferplus import label_of_votes
+from core.data.importers.mapping import given_meanings
 from core.data.importers.names import Meaning, meaning_of
 from core.data.importers.questions import NUMBERINGS, unknown_labels
-from core.data.importers.recognise import IMAGE_ENDINGS, FoundImage, Layout, given_meanings
+from core.data.importers.recognise import IMAGE_ENDINGS, FoundImage, Layout
 from core.data.importers.sources import Files, UnusableImageError
 from core.errors import quote
 from core.labels import LABELS

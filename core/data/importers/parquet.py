@@ -16,9 +16,10 @@ import numpy as np
 
 from core.data.dataset import ImportProgress, SplitArrays
 from core.data.decode import decode_image, to_face
+from core.data.importers.mapping import given_meanings
 from core.data.importers.names import Meaning, meaning_of
 from core.data.importers.questions import NUMBERINGS, unknown_labels
-from core.data.importers.recognise import Layout, given_meanings
+from core.data.importers.recognise import Layout
 from core.data.importers.sources import Files
 from core.errors import DataError, ImageError, quote
 from core.labels import LABELS

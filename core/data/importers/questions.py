@@ -5,13 +5,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from core.data.importers.mapping import LEAVE_OUT
 from core.data.importers.names import number_of, suggest_class, suggest_split
 from core.errors import quote
 from core.labels import LABELS
 from core.splits import TEST, TRAIN, VALIDATION
-
-LEAVE_OUT: Final = "-"
-"""What a folder is mapped to that is to be skipped."""
 
 NUMBERINGS: Final = {
     "FER2013": dict(enumerate(("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"))),
@@ -36,6 +34,15 @@ def unknown_folders(unknown: Counter[str]) -> str:
     """About folders, and their numbers of images, that may be classes."""
     plural = "1 folder that is not a class" if len(unknown) == 1 else f"{len(unknown):,} folders that are not classes"
     return _which_classes(plural, unknown)
+
+
+def many_beside(beside: Counter[str], root: str) -> str:
+    """About folders with many images outside the class folders; an empty name for images in no such folder."""
+    folders = sorted(filter(None, beside))
+    where = f", in {listed([f'{quote(name)} ({beside[name]:,})' for name in folders])}" if folders else ""
+    example = quote(", ".join(f"{name}={LEAVE_OUT}" for name in folders[:_SHOWN]))
+    advice = f"Skip them with {example}" if folders else "Move them elsewhere"
+    return f"has {beside.total():,} images outside the class folders of {quote(root or '.')}{where}. {advice}."
 
 
 def unknown_labels(unknown: Counter[str]) -> str:

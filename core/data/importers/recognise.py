@@ -7,15 +7,17 @@ stands beside it; splits may be above the classes or below. What is not certain 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import PurePosixPath
 from typing import Final
 
 from core.data.archives import is_clutter
+from core.data.importers.mapping import LEAVE_OUT, given_meanings
 from core.data.importers.names import Meaning, meaning_of
-from core.data.importers.questions import LEAVE_OUT, listed, unknown_folders, unknown_split
-from core.errors import DataError, quote
+from core.data.importers.questions import listed, many_beside, unknown_folders, unknown_split
+from core.errors import quote
 from core.labels import LABELS
-from core.splits import SPLITS, TEST, TRAIN, VALIDATION
+from core.splits import TEST, TRAIN, VALIDATION
 
 FER2013_PREFIXES: Final = {"Training_": TRAIN, "PublicTest_": VALIDATION, "PrivateTest_": TEST}
 """How the file names of FER2013's images begin, and the split of these."""
@@ -23,6 +25,11 @@ FER2013_PREFIXES: Final = {"Training_": TRAIN, "PublicTest_": VALIDATION, "Priva
 IMAGE_ENDINGS: Final = frozenset(
     ".jpg .jpeg .jfif .png .bmp .gif .webp .tif .tiff .pgm .ppm .heic .heif .avif .jp2".split()
 )
+
+
+SKIPPED: Final = "skipped as asked"
+_MOST_BESIDE: Final = 0.1
+"""Images outside the class folders for each one inside, from which on these may not be all that is meant."""
 
 
 @dataclass(frozen=True)
@@ -59,40 +66,6 @@ class Layout:
     def has_fer2013_names(self) -> bool:
         """Whether every file is named as in FER2013."""
         return bool(self.images) and all(_named_split(each.where) for each in self.images)
-
-
-def parse_mapping(pairs: Sequence[str]) -> dict[str, str]:
-    """Folder name to class name, split or `LEAVE_OUT`, from texts such as `happiness=happy` or `0=angry, 1=disgust`.
-
-    Raises:
-        DataError: one has no `=`.
-    """
-    mapping = {}
-    for pair in (part for text in pairs for part in text.split(",") if part.strip()):
-        folder, separator, meaning = pair.rpartition("=")
-        if not separator:
-            raise DataError(f"Invalid mapping {quote(pair)}. Use folder=class, e.g. happiness=happy.")
-        mapping[folder.strip()] = meaning.strip()
-    return mapping
-
-
-def given_meanings(mapping: Mapping[str, str]) -> dict[str, Meaning]:
-    """What a person said of names, by these in lower case.
-
-    Raises:
-        DataError: one is mapped to what is no class, split or `LEAVE_OUT`.
-    """
-    given = {}
-    for name, text in mapping.items():
-        value = text.strip().lower()
-        kind = {LEAVE_OUT: "skip", **dict.fromkeys(SPLITS, "split"), **dict.fromkeys(LABELS, "class")}.get(value)
-        if kind is None:
-            raise DataError(
-                f"{quote(name)} is mapped to {quote(text)}, which is not a class. Use one of {', '.join(LABELS)}, "
-                f"a split ({', '.join(SPLITS)}), or {LEAVE_OUT} to skip it."
-            )
-        given[name.strip().lower()] = Meaning(kind, value, is_given=True)
-    return given
 
 
 def understand(names: Sequence[str], mapping: Mapping[str, str] | None = None) -> Layout:
@@ -246,7 +219,7 @@ def _collect(base: Sequence[_File], layout: Layout) -> None:
         skipped = file.kinds("outside", "skip")
         if skipped:
             folder, meaning = skipped[0]
-            layout.left_out["skipped as asked" if meaning.kind == "skip" else f"of the class {folder}"] += 1
+            layout.left_out[SKIPPED if meaning.kind == "skip" else f"of the class {folder}"] += 1
             continue
         [(folder, meaning), *_] = file.kinds("class")
         id = file.name.removeprefix(layout.root).encode("utf-8", "backslashreplace").decode()
@@ -258,9 +231,15 @@ def _collect(base: Sequence[_File], layout: Layout) -> None:
 def _look_beside(files: Sequence[_File], layout: Layout) -> None:
     """Images that are in no class folder: in the set they may be a class of another name, beside it they are not."""
     has_splits = any(file.split for file in files if file.kinds("class"))
-    unknown: Counter[str] = Counter()
+    unknown, beside = Counter[str](), Counter[str]()
+    root = tuple(layout.root.split("/")[:-1])
+    copies = {copy for _, copy in layout.copies}
     for file in files:
-        if file.kinds("class", "outside", "skip") or not file.is_image:
+        of_the_set = file.root == root and file.kinds("class", "outside", "skip")
+        if of_the_set or file.name in copies or not file.is_image:
+            continue
+        if file.kinds("skip"):
+            layout.left_out[SKIPPED] += 1
             continue
         inside = file.name.startswith(layout.root) and (bool(file.split) or not has_splits)
         depth = layout.root.count("/")
@@ -269,8 +248,11 @@ def _look_beside(files: Sequence[_File], layout: Layout) -> None:
             unknown[below[0]] += 1
         else:
             layout.left_out["outside the class folders"] += 1
+            beside[next((a for a, b in zip_longest(file.folders, root) if a != b), None) or ""] += 1
     if unknown:
         layout.question = unknown_folders(unknown)
+    elif beside.total() > _MOST_BESIDE * len(layout.images):
+        layout.question = many_beside(beside, layout.root)
 
 
 def _two_names(base: Sequence[_File]) -> str:

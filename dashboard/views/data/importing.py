@@ -11,8 +11,8 @@ import streamlit as st
 
 from core.data.dataset import DatasetInfo, ImportProgress
 from core.data.importers import demo
-from core.data.importers.auto import import_data, look
-from core.data.importers.recognise import parse_mapping
+from core.data.importers.auto import examine, import_data
+from core.data.importers.mapping import parse_mapping
 from core.errors import DataError
 from dashboard.state import cache
 from dashboard.state.background import Snapshot
@@ -113,7 +113,7 @@ def own() -> None:
 def show_found(path: Path, mapping: str) -> None:
     """What a path holds and what would be imported, or what must be decided first."""
     try:
-        found = look(path, parse_mapping([mapping]))
+        found = examine(path, parse_mapping([mapping]))
     except DataError as error:
         st.error(escape(str(error)), icon=":material/error:")
         return

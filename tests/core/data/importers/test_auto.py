@@ -12,8 +12,8 @@ from PIL import Image
 
 from core.__main__ import app
 from core.data.dataset import list_datasets, load_split
-from core.data.importers.auto import import_data, look
-from core.data.importers.recognise import parse_mapping
+from core.data.importers.auto import examine, import_data
+from core.data.importers.mapping import parse_mapping
 from core.errors import DataError
 from core.labels import LABELS
 from core.splits import SPLITS
@@ -65,7 +65,7 @@ def test_every_container_gives_the_same_set(tmp_path: Path, data_root: Path) -> 
     infos = [import_data(path, data_root, name=f"set-{number}") for number, path in enumerate(made)]
     assert len({info.fingerprint for info in infos}) == 1
     assert {info.ordered_fingerprint for info in infos} == {infos[0].ordered_fingerprint}
-    assert [look(path).container for path in made] == ["folder", *["zip file"] * 2, *["tar archive"] * 4]
+    assert [examine(path).container for path in made] == ["folder", *["zip file"] * 2, *["tar archive"] * 4]
 
 
 @pytest.mark.parametrize("kind", ["gz", "bz2", "xz"])
@@ -86,7 +86,7 @@ def test_fer2013_of_powershell_and_in_three_folders(tmp_path: Path, data_root: P
     }
     path = make_folder(tmp_path / "repo", {f"repo-main/data/{name}": data for name, data in moved.items()})
     (path / "repo-main" / "README.md").write_text("x")
-    assert look(path).form == "fer2013"
+    assert examine(path).form == "fer2013"
     info = import_data(path, data_root, accept_differences=True)
     assert (info.fingerprint, info.kind) == (reference.fingerprint, "fer2013")
     assert import_data(path, data_root, name="mine").kind == "own"
@@ -117,7 +117,7 @@ def test_linked_folders_are_followed_inside_what_was_given(tmp_path: Path, data_
     (path / "store" / "a" / "happy" / "again").symlink_to(path)  # a circle
     outside = make_folder(tmp_path / "outside", faces())
     (path / "test").symlink_to(outside)
-    names = [(each.split, each.where) for each in look(path, {"store": "-"}).layout.images]
+    names = [(each.split, each.where) for each in examine(path, {"store": "-"}).layout.images]
     assert len(names) == 28 and {split for split, _ in names} == {"train"}
     assert import_data(path, data_root, name="mine", mapping={"store": "-"}).total == 28
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from core.data.dataset import load_split, read_info
-from core.data.importers.auto import import_data, look
+from core.data.importers.auto import examine, import_data
 from core.data.importers.known import as_fer2013
 from core.splits import SPLITS
 from tests.conftest import REAL_ZIP
@@ -43,7 +43,7 @@ def test_under_any_names_it_is_fer2013(tmp_path: Path, real_root: Path) -> None:
         for number, info in enumerate(real.infolist()):
             split, label, _ = info.filename.split("/")
             renamed.writestr(f"{split}/{names.get(label, label)}/im{number}.jpg", real.read(info))
-    assert look(tmp_path / "emotions.zip").form == "folders"
+    assert examine(tmp_path / "emotions.zip").form == "folders"
     info = import_data(tmp_path / "emotions.zip", tmp_path / "data")
     assert (info.name, info.kind) == ("fer2013", "fer2013") and info.matches_published
     assert info.fingerprint == read_info(real_root, "fer2013").fingerprint

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.data.dataset import load_split
-from core.data.importers.auto import import_data, look
+from core.data.importers.auto import examine, import_data
 from core.labels import LABELS
 from core.splits import SPLITS
 from tests.conftest import refused
@@ -38,7 +38,7 @@ def test_raf_db_as_published(tmp_path: Path, data_root: Path) -> None:
         truth[gray * 5] = (split, order[gray % 7])
     files["basic/EmoLabel/list_patition_label.txt"] = "\n".join(lines).encode()
     path = make_folder(tmp_path / "raf", files)
-    assert look(path).form == "list"
+    assert examine(path).form == "list"
     import_data(path, data_root, name="raf")
     found = labels_by_gray(data_root, "raf")
     assert {gray: label for gray, (_, label) in found.items()} == {gray: label for gray, (_, label) in truth.items()}

@@ -18,8 +18,8 @@ from streamlit.testing.v1 import AppTest
 from core.data.audit import audit_dataset
 from core.data.dataset import list_datasets, load_split, read_info
 from core.data.importers.drawing import draw_face
+from core.data.importers.mapping import parse_mapping
 from core.data.importers.own import import_own
-from core.data.importers.recognise import parse_mapping
 from core.errors import DataError
 from core.evaluation.predictions import read_predictions
 from core.labels import LABELS

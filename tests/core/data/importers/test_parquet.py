@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.data.dataset import load_split
-from core.data.importers.auto import import_data, look
+from core.data.importers.auto import examine, import_data
 from core.errors import DataError
 from core.labels import LABELS
 from core.splits import SPLITS
@@ -44,7 +44,7 @@ def write(path: Path, labels: list[Any], names: list[str] | None = None, column:
 def test_names_of_the_schema_and_splits_of_the_files(tmp_path: Path, data_root: Path) -> None:
     for split in ("train", "validation", "test"):
         write(tmp_path / f"hf/data/{split}-00000-of-00001.parquet", list(range(8)) * 2, NAMES)
-    found = look(tmp_path / "hf")
+    found = examine(tmp_path / "hf")
     assert (
         found.form == "parquet" and not found.layout.question and found.layout.left_out == {"of the class contempt": 6}
     )

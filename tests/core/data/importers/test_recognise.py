@@ -15,7 +15,8 @@ from PIL import Image
 
 from core.data.dataset import load_split
 from core.data.importers.auto import import_data
-from core.data.importers.recognise import parse_mapping, understand
+from core.data.importers.mapping import parse_mapping
+from core.data.importers.recognise import understand
 from core.errors import DataError
 from core.labels import LABELS
 from core.splits import SPLITS
@@ -86,6 +87,7 @@ def test_splits_and_nesting(names: list[str], counts: tuple[int, ...]) -> None:
         ([*paths("C"), "happy/angry/9.jpg"], "", ["whose folders say angry and happy"]),
         (paths("Testing/C"), "", ["only 'Testing'", "'Testing=train'"]),
         (paths("C", names=("happy",)), "", ["fewer than two"]),
+        (paths("mine/C") + paths("1", "2"), "", ["42 images outside the class folders of 'mine/'", "'1=-, 2=-'"]),
         (["Image/aligned/1.jpg", "EmoLabel/list.txt"], "", ["1 images, but none in class folders (1 other files)"]),
         (paths("train/C", file="PublicTest_{}.jpg"), "", ["name is of FER2013's validation split"]),
     ],
@@ -103,6 +105,12 @@ def test_every_example_of_a_question_answers_it() -> None:
     assert splits_of(paths("Testing/C"), "Testing=train")["train"] == 21
     with pytest.raises(DataError, match="'smug' is mapped to 'grin', which is not a class"):
         understand(paths("C"), {"smug": "grin"})
+
+
+def test_a_few_images_beside_the_set_are_only_counted_and_many_are_skipped_when_told() -> None:
+    layout = understand([*paths("mine/C"), "docs/a.png", "b.png"])
+    assert layout.left_out == {"outside the class folders": 2} and not layout.question
+    assert splits_of(paths("mine/C") + paths("1", "2"), "1=-, 2=-")[""] == 21
 
 
 def test_classes_outside_the_seven_are_counted() -> None:
@@ -191,7 +199,11 @@ def _with_extras(rng: random.Random, made: Made, root: str, splits: list[str]) -
         made.files[f"{root}{extra}/im0.png"] = flat(251)
         made.unclear += ["a class of another name"] if extra == "smug" or splits else []
     elif extra == "holdout":
-        made.files |= {f"{root}holdout/{label}/im0.png": flat(252) for label in LABELS}
+        made.files |= {
+            f"{root}holdout/{label}/im{copy}.png": flat(150 + 4 * index + copy)
+            for index, label in enumerate(LABELS)
+            for copy in range(4)
+        }
         made.unclear.append("an unknown split")
     elif extra in ("twice", "other copy"):
         made.files |= {

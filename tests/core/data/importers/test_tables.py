@@ -16,7 +16,7 @@ import pytest
 
 from core.data.dataset import DatasetInfo, load_split, read_info
 from core.data.importers import tables
-from core.data.importers.auto import look
+from core.data.importers.auto import examine
 from core.data.importers.demo import import_demo
 from core.data.importers.fer2013 import import_dataset
 from core.data.importers.tables import TABLE_LABELS
@@ -108,7 +108,7 @@ def test_a_table_in_a_zip_file_or_folder(
         text = make_tar(tmp_path / "inner.tar.gz", {"fer2013/fer2013.csv": text}).read_bytes()
     files = {**others, inside: text}
     path = make_zip(tmp_path / "a.zip", files) if form == "zip" else make_folder(tmp_path / "a", files)
-    assert look(path).form == "table"
+    assert examine(path).form == "table"
     info = import_dataset(path, data_root, name="c", accept_differences=True)
     assert (info.fingerprint, info.counts, info.kind) == (small[1].fingerprint, small[1].counts, "fer2013")
 

@@ -15,8 +15,8 @@ TERMS: Final = (
 )
 
 ACCEPTED: Final = (
-    "Supported: Kaggle zip or folder, fer2013.csv, icml_face_data.csv, fer2013.tar.gz, Parquet, or a folder, zip or tar "
-    "of class folders."
+    "Supported: Kaggle zip or folder, fer2013.csv, icml_face_data.csv, fer2013.tar.gz, Parquet, or a folder, zip or "
+    "tar of class folders."
 )
 """The forms that are imported, as a sentence of its own."""
 

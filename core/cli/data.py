@@ -14,6 +14,7 @@ from core.labels import LABELS
 
 if TYPE_CHECKING:
     from core.data.dataset import DatasetInfo
+    from core.data.importers.auto import Found
     from core.data.kaggle.download import Download
 
 data_app = typer.Typer(help="Download, import and inspect datasets.", no_args_is_help=True, rich_markup_mode=None)
@@ -24,49 +25,56 @@ def data_import(
     path: Annotated[
         Path,
         typer.Argument(
-            help="FER2013 as zip, folder, CSV or tar.gz; fer2013new.csv for FER+ labels; or a folder or zip with one "
-            "subfolder of images per class."
+            help="FER2013 as zip, folder, CSV, Parquet or tar; fer2013new.csv for FER+ labels; or a folder, zip or tar "
+            "with a folder of images per class, or with a label file."
         ),
     ],
     data_root: DataRoot,
     name: Annotated[
-        str | None, typer.Option(help="Dataset name.", show_default="fer2013, or fer2013-plus for FER+")
+        str | None, typer.Option(help="Dataset name.", show_default="fer2013, fer2013-plus, or the name of PATH")
     ] = None,
     accept_differences: Annotated[
         bool, typer.Option(help="Import even if counts differ from the published ones.")
     ] = False,
     mapping: Annotated[
         list[str] | None,
-        typer.Option(metavar="FOLDER=CLASS", help="Custom dataset: class of a subfolder, - to skip it; repeatable."),
+        typer.Option(
+            "--map",
+            "--mapping",
+            metavar="FOLDER=CLASS,...",
+            help="Class or split of a folder or label, - to skip it; repeatable.",
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Custom dataset: split seed, where no folders name the splits.")] = 0,
     skip_unreadable: Annotated[bool, typer.Option(help="Custom dataset: skip unreadable images.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be imported.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Validate and cache a dataset; if this fails, nothing is kept. With a --name other than fer2013, folders and zip
-    files that don't have the file names of FER2013 are imported as a custom dataset."""
+    """Find out what PATH holds, then validate and cache it as a dataset; if this fails, nothing is kept. FER2013 is
+    recognised under any names; anything else becomes a custom dataset."""
     from core.cli.progress import ProgressBar
-    from core.data.importers.fer2013 import import_dataset
-    from core.data.importers.ferplus import import_ferplus, looks_like_ferplus
-    from core.data.importers.own import import_own, is_own, parse_mapping
+    from core.data.importers.auto import examine, import_data
+    from core.data.importers.mapping import parse_mapping
 
-    if looks_like_ferplus(path):
-        info = import_ferplus(path, data_root, name=name or "fer2013-plus")
-        _print_dataset(info, as_json)
+    mapped = parse_mapping(mapping or [])
+    if dry_run:
+        _print_found(path, examine(path, mapped), as_json)
         return
-    name = name or "fer2013"
     with ProgressBar() as bar:
 
         def show(done: int, total: int) -> None:
             bar.update(f"{done:,} of {total:,} images", done / max(total, 1))
 
-        if mapping or (name != "fer2013" and is_own(path)):
-            mapped = parse_mapping(mapping or [])
-            info = import_own(
-                path, data_root, name=name, mapping=mapped, seed=seed, skip_unreadable=skip_unreadable, progress=show
-            )
-        else:
-            info = import_dataset(path, data_root, name=name, accept_differences=accept_differences, progress=show)
+        info = import_data(
+            path,
+            data_root,
+            name=name,
+            mapping=mapped,
+            seed=seed,
+            skip_unreadable=skip_unreadable,
+            accept_differences=accept_differences,
+            progress=show,
+        )
     _print_dataset(info, as_json)
 
 
@@ -212,6 +220,28 @@ def data_audit(
         print(f"{count:>8,}  {text}")
 
 
+def _print_found(path: Path, found: "Found", as_json: bool) -> None:
+    """Show what a path holds; where something must be decided first, end as an import would.
+
+    Raises:
+        DataError: something must be decided.
+    """
+    rows = found.rows()
+    if as_json:
+        print_json({"form": found.form, "summary": found.summary, "rows": rows, "question": found.layout.question})
+    else:
+        print(f"{path.name}: {found.summary}")
+        width = max([5, *(len(str(row["found"])) for row in rows)])
+        if rows:
+            print(f"{'found':{width}}  {'split':<10}  {'class':<8}  {'images':>7}")
+        for row in rows:
+            print(f"{row['found']:{width}}  {row['split']:<10}  {row['class']:<8}  {row['images']:>7,}")
+        for note in found.notes():
+            print(note)
+    if found.layout.question:
+        raise DataError(f"{path.name!r} {found.layout.question}")
+
+
 def _print_dataset(info: "DatasetInfo", as_json: bool) -> None:
     if as_json:
         print_json(info.model_dump(mode="json"))
@@ -227,6 +257,8 @@ def _print_dataset(info: "DatasetInfo", as_json: bool) -> None:
             else f"{len(info.differences)} class counts differ from the published ones."
         )
         print(agree)
+    if missing := info.missing_classes:
+        print(f"No images of {', '.join(missing)}: metrics leave out these classes.")
     if info.skipped:
         print(f"{info.skipped:,} unreadable images skipped.")
     if info.left_out:

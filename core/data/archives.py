@@ -4,8 +4,10 @@ Nothing is unpacked to disk, and neither the declared contents nor the declared 
 entry has a `Fault` where no legitimate archive has one; the caller decides whether that rejects the entry or all.
 """
 
+import bz2
 import gzip
 import io
+import lzma
 import stat
 import tarfile
 import zipfile
@@ -18,8 +20,10 @@ from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 _MAX_DIRECTORY_BYTES: Final = 32_000_000
+_TAR_BLOCK: Final = 512
+_MAX_UNPACKER_BYTES: Final = 128_000_000  # xz -9 needs 65 MB
 
-_CLUTTER: Final = ("__MACOSX", "Thumbs.db", "desktop.ini")
+_CLUTTER: Final = frozenset(("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "@eadir", "icon\r"))
 
 DAMAGES: Final = (
     EOFError,
@@ -28,6 +32,7 @@ DAMAGES: Final = (
     NotImplementedError,
     RuntimeError,
     zlib.error,
+    lzma.LZMAError,
     gzip.BadGzipFile,
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -78,13 +83,27 @@ def is_zip(start: bytes) -> bool:
 
 
 def begins_as_tar(start: bytes) -> bool:
-    """Whether these are the first bytes (at least 262) of a tar archive that is not compressed."""
-    return start[257:262] == b"ustar"
+    """Whether these are the first bytes (512, or at least 262) of a tar archive that is not compressed."""
+    if start[257:262] == b"ustar":
+        return True
+    try:  # the format before POSIX has only a checksum
+        return bool(tarfile.TarInfo.frombuf(start[:512], "utf-8", "surrogateescape").name)
+    except tarfile.TarError:
+        return False
+
+
+def is_tar(path: Path) -> bool:
+    """Whether a file is a tar archive, with any compression that is read here or none."""
+    with path.open("rb") as file:
+        try:
+            return begins_as_tar(io.BufferedReader(BoundedStream(file, 1 << 20)).read(512))
+        except (*DAMAGES, TooLargeError):
+            return False
 
 
 def is_clutter(file: str) -> bool:
     """Whether a file is what systems leave in folders, such as .DS_Store."""
-    return any(part.startswith(".") or part in _CLUTTER for part in file.split("/"))
+    return any(part.startswith(".") or part.lower() in _CLUTTER for part in file.split("/") if part != ".")
 
 
 def common_top(files: Sequence[str], ours: Callable[[str], bool]) -> str:
@@ -119,7 +138,8 @@ class ZipReader:
         except DAMAGES as error:
             raise DamagedError from error
         self._infos = self._archive.infolist()
-        self.entries = [_zip_entry(index, info) for index, info in enumerate(self._infos) if not info.is_dir()]
+        entries = [_zip_entry(index, info) for index, info in enumerate(self._infos)]
+        self.entries = [entry for entry in entries if not entry.name.endswith("/")]
 
     def read(self, entry: Entry) -> bytes:
         """The content of an entry without a fault other than `OUTSIDE`.
@@ -152,7 +172,7 @@ class ZipReader:
 
 
 def _zip_entry(index: int, info: zipfile.ZipInfo) -> Entry:
-    name = info.filename.replace("\\", "/")
+    name = info.filename.replace("\\", "/")  # PowerShell 5.1 writes these, also at the end of a folder
     found = {
         Fault.OUTSIDE: _points_outside(name),
         Fault.SPECIAL: stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG),
@@ -173,7 +193,49 @@ class _CappedFile(io.BufferedReader):
         return data
 
 
-# --- tar and gzip, as streams
+# --- tar and what it is compressed with, as streams
+
+
+class _Unpacked(io.RawIOBase):
+    """What a bzip2 or xz file unpacks to, within `_MAX_UNPACKER_BYTES` of memory."""
+
+    def __init__(self, file: BinaryIO, make: Callable[[], bz2.BZ2Decompressor | lzma.LZMADecompressor]) -> None:
+        super().__init__()
+        self._file, self._make, self._unpacker = file, make, make()
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        data = b""
+        while not data:
+            if self._unpacker.eof:  # another stream may follow
+                packed = self._unpacker.unused_data or self._file.read(1 << 16)
+                if not packed.strip(b"\0"):
+                    return b""
+                self._unpacker = self._make()
+            else:
+                packed = self._file.read(1 << 16) if self._unpacker.needs_input else b""
+                if not packed and self._unpacker.needs_input:
+                    raise EOFError("it ends before its end was marked")
+            try:
+                data = self._unpacker.decompress(packed, size)
+            except OSError as error:  # what bz2 raises on corrupt data
+                raise ValueError(str(error)) from error
+        return data
+
+
+def _opened(file: BinaryIO) -> BinaryIO:
+    """The content of a file, unpacked where it is packed with gzip, bzip2 or xz."""
+    start = file.read(6)
+    file.seek(0)
+    if start.startswith(b"\x1f\x8b"):
+        return cast(BinaryIO, gzip.GzipFile(fileobj=file))
+    if start.startswith(b"BZh"):
+        return cast(BinaryIO, _Unpacked(file, bz2.BZ2Decompressor))
+    if start == b"\xfd7zXZ\0":
+        return cast(BinaryIO, _Unpacked(file, lambda: lzma.LZMADecompressor(memlimit=_MAX_UNPACKER_BYTES)))
+    return file
 
 
 class BoundedStream(io.RawIOBase):
@@ -183,13 +245,11 @@ class BoundedStream(io.RawIOBase):
     def __init__(self, file: BinaryIO, limit: int) -> None:
         """
         Args:
-            file: open at its beginning, packed with gzip or not.
+            file: open at its beginning, packed with gzip, bzip2 or xz, or not.
             limit: in bytes; may be changed later.
         """
         super().__init__()
-        packed = file.read(2) == b"\x1f\x8b"
-        file.seek(0)
-        self._source = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if packed else file
+        self._source = _opened(file)
         self._done, self.limit = 0, limit
 
     def readable(self) -> bool:
@@ -211,7 +271,8 @@ def read_tar(stream: BinaryIO) -> Iterator[tuple[Entry, BinaryIO | None]]:
     Raises:
         one of `DAMAGES`: it is corrupt or truncated.
     """
-    with tarfile.open(fileobj=stream, mode="r|") as archive:
+    watched = _WithTail(stream)
+    with tarfile.open(fileobj=watched, mode="r|") as archive:  # type: ignore[call-overload]
         for index, member in enumerate(archive):
             found = {
                 Fault.OUTSIDE: _points_outside(member.name),
@@ -220,6 +281,26 @@ def read_tar(stream: BinaryIO) -> Iterator[tuple[Entry, BinaryIO | None]]:
             faults = tuple(fault for fault, is_so in found.items() if is_so)
             content = archive.extractfile(member) if member.isfile() and not faults else None
             yield Entry(member.name, member.size, faults, index), cast("BinaryIO | None", content)
+        # tarfile takes a damaged header, or none, for the end. There are only zeros after that, and at last the
+        # checksum of what the archive is packed with.
+        rest = cast(BinaryIO, archive.fileobj)
+        while data := rest.read(1 << 16):
+            if data.strip(b"\0"):
+                raise tarfile.ReadError("a header is damaged")
+    if watched.tail != bytes(_TAR_BLOCK):
+        raise tarfile.ReadError("its end is missing")
+
+
+class _WithTail:
+    """A stream of which the last block that was read is known."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self.tail = stream, b""
+
+    def read(self, size: int) -> bytes:
+        data = self._stream.read(size)
+        self.tail = (self.tail + data)[-_TAR_BLOCK:]
+        return data
 
 
 def _points_outside(name: str) -> bool:

@@ -64,12 +64,18 @@ class DatasetInfo(BaseModel):
     skipped: int = 0
     """Unreadable images that were skipped, as was asked for."""
     left_out: dict[str, int] = {}
-    """Reason to number of images that another labelling of the same images has no class for."""
+    """Reason to number of images that are no part of the set: another labelling has no class for them, their class is
+    none of the seven, or they lie outside the class folders."""
 
     @property
     def total(self) -> int:
         """Images in all splits."""
         return sum(self.images(split) for split in self.counts)
+
+    @property
+    def missing_classes(self) -> list[str]:
+        """Classes without an image in any split."""
+        return [label for label in LABELS if not any(counts.get(label) for counts in self.counts.values())]
 
     @property
     def identity(self) -> DataIdentity:

@@ -14,8 +14,11 @@ TERMS: Final = (
     f"as DbCL/ODbL. By downloading it you accept the terms on {KAGGLE_URL}."
 )
 
-ACCEPTED: Final = "Supported: Kaggle zip or folder, fer2013.csv, icml_face_data.csv, fer2013.tar.gz."
-"""The forms it is imported from, as a sentence of its own."""
+ACCEPTED: Final = (
+    "Supported: Kaggle zip or folder, fer2013.csv, icml_face_data.csv, fer2013.tar.gz, Parquet, or a folder, zip or "
+    "tar of class folders."
+)
+"""The forms that are imported, as a sentence of its own."""
 
 PUBLISHED_COUNTS: Final[dict[str, tuple[int, ...]]] = {
     "train": (3995, 436, 4097, 7215, 4965, 4830, 3171),

@@ -16,8 +16,15 @@ from core.data.archives import begins_as_zip, is_clutter
 from core.data.dataset import DatasetInfo, ImportProgress, SplitArrays, write_dataset
 from core.data.fer2013 import CountDifference, count_differences
 from core.data.importers.kaggle_layout import LayoutImage, is_image_path, layout_images
-from core.data.importers.sources import MAX_FACE_BYTES, Files, UnusableImageError, open_files
-from core.data.importers.tables import TABLE_NAMES, is_table, looks_like_table, read_fer2013_csv, read_table_stream
+from core.data.importers.sources import MAX_FACE_BYTES, Files, UnusableImageError, is_tar_of_images, open_files
+from core.data.importers.tables import (
+    TABLE_NAMES,
+    columns_of,
+    is_table,
+    looks_like_table,
+    read_fer2013_csv,
+    read_table_stream,
+)
 from core.data.storage import check_dataset_name
 from core.errors import CountsDifferError, DataError, quote, system_reason
 from core.labels import LABELS
@@ -51,12 +58,12 @@ def import_dataset(
     """
     check_dataset_name(name)
     try:
-        if path.is_file() and not begins_as_zip(path) and looks_like_table(path):
+        if path.is_file() and not begins_as_zip(path) and looks_like_table(path) and not is_tar_of_images(path):
             splits = read_fer2013_csv(path, progress)
             differences = _check_table_counts(splits, accept_differences)
         else:
             with open_files(path, MAX_FACE_BYTES) as files:
-                if table := table_inside(files.names):
+                if table := table_inside(path.name, files):
                     with files.open(table) as (file, size):
                         splits = read_table_stream(file, table, size, progress)
                     differences = _check_table_counts(splits, accept_differences)
@@ -72,10 +79,40 @@ def import_dataset(
     )
 
 
-def table_inside(names: Sequence[str]) -> str | None:
-    """The table that a folder or zip file without images is about, such as the competition's own zip file."""
-    tables = sorted((name for name in names if is_table(name) and not is_clutter(name)), key=_table_order)
-    return tables[0] if tables and not any(is_image_path(name) for name in names) else None
+def table_inside(source: str, files: Files) -> str | None:
+    """The table that a folder or archive without images is about, such as the competition's own zip file; under any
+    name where it is the only CSV with the columns of one.
+
+    Raises:
+        DataError: the only such table is half of the competition's, without the splits.
+    """
+    names = [name for name in files.names if not is_clutter(name)]
+    if any(is_image_path(name) for name in names):
+        return None
+    if tables := sorted((name for name in names if is_table(name)), key=_table_order):
+        return tables[0]
+    found = {name: columns_of(_head(files, name)) for name in names if name.lower().endswith(".csv")}
+    tables = [name for name, columns in found.items() if {"emotion", "pixels", "usage"} <= columns]
+    if len(tables) > 1:
+        raise DataError(
+            f"{quote(source)} has {len(tables):,} tables with images: {', '.join(map(quote, sorted(tables)[:5]))}. "
+            f"Import one by its own path."
+        )
+    halves = sorted(name for name, columns in found.items() if "pixels" in columns and "usage" not in columns)
+    if halves and not tables:
+        raise DataError(
+            f"{quote(source)} has {', '.join(map(quote, halves[:5]))} without the column Usage, which says the splits; "
+            "test.csv of the competition has no labels either. Use icml_face_data.csv of the same download."
+        )
+    return tables[0] if tables else None
+
+
+def _head(files: Files, name: str) -> bytes:
+    try:
+        with files.open(name) as (file, _):
+            return file.read(2000)
+    except UnusableImageError:
+        return b""
 
 
 def _table_order(name: str) -> tuple[int, int, str]:
@@ -105,7 +142,8 @@ def _check_counts(found: Mapping[tuple[str, str], int], accept: bool) -> list[Co
         raise CountsDifferError(
             f"{len(differences)} of 21 class counts differ from the published ones (first: {first['split']}/"
             f"{first['label']} has {first['found']:,} images instead of {first['published']:,}). Check the source, or "
-            "import it anyway with `--accept-differences` or the check box on the Data page.",
+            "import it anyway with `--accept-differences` or the check box on the Data page, or choose another name to "
+            "import it as a custom dataset.",
             differences,
         )
     return differences
@@ -122,13 +160,14 @@ def _decode_all(
     total = len(entries)
     images = np.empty((total, IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
     unusable: list[str] = []
-    for done, entry in enumerate(entries):
+    places = {entry.where: index for index, entry in enumerate(entries)}
+    for done, (where, read) in enumerate(files.each(list(places))):
         if progress and done % 250 == 0:
             progress(done, total)
         try:
-            images[done] = _decode(files.read(entry.where))
+            images[places[where]] = _decode(read())
         except UnusableImageError as error:
-            unusable.append(f"{quote(entry.where)} ({error})")
+            unusable.append(f"{quote(where)} ({error})")
     if progress:
         progress(total, total)
     if unusable:

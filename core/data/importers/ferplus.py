@@ -1,13 +1,16 @@
 """FER+ (Barsoum et al. 2016, https://github.com/microsoft/FERPlus): ten votes about each image of FER2013, as a
 dataset of its own with the same images in the same splits.
 
-`fer2013new.csv` has a row per row of `fer2013.csv`, in the same order, and no pixels. So the images must come from a
+`fer2013new.csv` has a row per row of `fer2013.csv`, in the same order, and no pixels. Its image names do not tell the
+row: from its row 60 on they skip most of the rows without a name, and FER+'s own generate_training_data.py joins by
+order alone, too. So the images must come from a
 dataset that was imported from a table, whose ids are row numbers; the image files of Kaggle's zip are numbered
 differently, so their row is unknown.
 """
 
 import csv
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -136,6 +139,7 @@ def _base(data_root: Path) -> DatasetInfo:
 def _read(path: Path) -> list[_Row]:
     name = quote(path.name)
     rows: list[_Row] = []
+    last_image = ""
     try:
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
             reader = csv.reader(file)
@@ -149,7 +153,14 @@ def _read(path: Path) -> list[_Row]:
                     continue
                 if len(rows) >= _MAX_ROWS:
                     raise DataError(f"{name} has more than {_MAX_ROWS:,} rows. Use fer2013new.csv of FER+.")
-                rows.append(_row(name, reader.line_num, len(rows), cells, places))
+                rows.append(_row(name, reader.line_num, cells, places))
+                image = cells[places["image name"]].strip()
+                if image and not last_image < image:
+                    raise DataError(
+                        f"Line {reader.line_num:,} of {name} is about {quote(image)}, which comes before "
+                        f"{quote(last_image)}. Use fer2013new.csv in its original order."
+                    )
+                last_image = image or last_image
     except OSError as error:
         raise DataError(f"Cannot read {name}: {system_reason(error)}.") from error
     except csv.Error as error:
@@ -159,7 +170,7 @@ def _read(path: Path) -> list[_Row]:
     return rows
 
 
-def _row(name: str, line: int, index: int, cells: list[str], places: dict[str, int]) -> _Row:
+def _row(name: str, line: int, cells: list[str], places: dict[str, int]) -> _Row:
     """One image's split and label.
 
     Raises:
@@ -170,17 +181,23 @@ def _row(name: str, line: int, index: int, cells: list[str], places: dict[str, i
         raise DataError(f"{where} has {len(cells)} columns. Get fer2013new.csv again.")
     split = USAGES.get(cells[places["usage"]].strip().lower())
     votes = [cells[places[column]].strip() for column in _VOTES]
-    image = cells[places["image name"]].strip()
     if split is None or not all(vote.isascii() and vote.isdigit() and len(vote) < 4 for vote in votes):
         raise DataError(f"{where} has no valid Usage or number of votes. Get fer2013new.csv again.")
-    if image and image != f"fer{index:07}.png":  # images that all annotators voted not a face have no name
-        raise DataError(
-            f"{where} is about {quote(image)}, not row {index:,}. Use fer2013new.csv in its original order."
-        )
-    numbers = [int(vote) for vote in votes]
-    winners = [column for column, number in zip(_VOTES, numbers, strict=True) if number == max(numbers)]
+    return _Row(split, *label_of_votes([int(vote) for vote in votes]))
+
+
+def label_of_votes(votes: Sequence[int]) -> tuple[int | None, str]:
+    """The class that has most of the votes.
+
+    Args:
+        votes: for neutral, happiness, surprise, sadness, anger, disgust, fear, contempt, unknown and not a face.
+
+    Returns:
+        Its index, or None and why there is none.
+    """
+    winners = [column for column, number in zip(_VOTES, votes, strict=True) if number == max(votes)]
     if len(winners) > 1:
-        return _Row(split, None, _TIE)
+        return None, _TIE
     if winners[0] in _OTHERS:
-        return _Row(split, None, _OTHERS[winners[0]])
-    return _Row(split, LABELS.index(_CLASSES[winners[0]]), "")
+        return None, _OTHERS[winners[0]]
+    return LABELS.index(_CLASSES[winners[0]]), ""

@@ -1,21 +1,38 @@
-"""What data is imported from: zip files and folders, which look the same from here. Nothing is unpacked to disk."""
+"""What data is imported from: zip files, tar archives and folders, which look the same from here. Nothing is unpacked
+to disk."""
 
 import io
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final
 
-from core.data.archives import DamagedError, Entry, Fault, ZipReader, begins_as_zip
+from core.data.archives import (
+    DAMAGES,
+    BoundedStream,
+    DamagedError,
+    Entry,
+    Fault,
+    TooLargeError,
+    ZipReader,
+    begins_as_zip,
+    is_clutter,
+    is_tar,
+    read_tar,
+)
 from core.data.fer2013 import ACCEPTED
 from core.data.importers.kaggle_layout import is_image_path
+from core.data.importers.recognise import IMAGE_ENDINGS
+from core.data.kinds import advice_for, kind_of, kind_of_members
 from core.errors import DataError, quote
 
 # Real images have at most 2,483 bytes, and there are 35,887 of them; what is far beyond is not FER2013.
 MAX_FACE_BYTES: Final = 1_000_000
 _MAX_TOTAL_BYTES: Final = 1_000_000_000
+_MAX_BYTES_BEFORE: Final = 64_000_000  # what a tar archive may contain before its first image or table
 _MAX_FILES: Final = 200_000
 
 
@@ -31,18 +48,21 @@ class Files:
     read: Callable[[str], bytes]
     open: Callable[[str], AbstractContextManager[tuple[BinaryIO, int]]]
     """For what is too large to be read at once: the open file, and its size in bytes."""
+    each: Callable[[Sequence[str]], Iterator[tuple[str, Callable[[], bytes]]]]
+    """Many files, in the order that is quickest: the name of each, and what reads it, to be called before the next is
+    asked for."""
 
 
 @contextmanager
 def open_files(path: Path, max_bytes: int) -> Iterator[Files]:
-    """The files of a folder or zip file; what no legitimate one has is rejected.
+    """The files of a folder, zip file or tar archive; what no legitimate one has is rejected.
 
     Args:
-        path: the folder or zip file.
+        path: the folder, zip file, or tar archive, which may be packed with gzip, bzip2 or xz.
         max_bytes: reading a larger file raises `UnusableImageError`.
 
     Raises:
-        DataError: the path is missing, neither of the two, corrupt, or far too large.
+        DataError: the path is missing, none of these, corrupt, or far too large.
         OSError: it cannot be read.
     """
     if path.is_dir():
@@ -52,15 +72,41 @@ def open_files(path: Path, max_bytes: int) -> Iterator[Files]:
         raise DataError(f"File not found: {quote(str(path))}. {ACCEPTED}")
     if not path.is_file():
         raise DataError(f"{quote(path.name)} is neither a file nor a folder. {ACCEPTED}")
-    if not begins_as_zip(path):
-        raise DataError(f"Can't import {quote(path.name)}. {ACCEPTED}")
-    with _zip_files(path, max_bytes) as files:
-        yield files
+    if begins_as_zip(path):
+        with _zip_files(path, max_bytes) as files:
+            yield files
+    elif is_tar(path):
+        yield _tar_files(path, max_bytes)
+    else:
+        raise wrong_kind(path.name, kind_of(path))
+
+
+def wrong_kind(name: str, kind: str) -> DataError:
+    """The error about a file that is no dataset, which says what it is instead."""
+    is_kind = f": it is {kind}" if kind else ""
+    return DataError(" ".join(filter(None, (f"Can't import {quote(name)}{is_kind}.", advice_for(kind), ACCEPTED))))
+
+
+def is_tar_of_images(path: Path) -> bool:
+    """Whether a file is a tar archive in which an image comes before any table."""
+    if not is_tar(path):
+        return False
+    try:
+        with path.open("rb") as file:
+            for entry, _ in read_tar(io.BufferedReader(BoundedStream(file, _MAX_BYTES_BEFORE))):
+                ending = PurePosixPath(entry.name).suffix.lower()
+                if not is_clutter(entry.name) and ending in (".csv", ".gz", *IMAGE_ENDINGS):
+                    return ending in IMAGE_ENDINGS
+    except (*DAMAGES, TooLargeError):
+        pass
+    return False
 
 
 def _folder_files(path: Path, max_bytes: int) -> Files:
     names: list[str] = []
-    for folder, _, inside in os.walk(path):
+    top = path.resolve()
+    for folder, below, inside in os.walk(path, followlinks=True):
+        below[:] = [name for name in below if _leads_down(Path(folder, name), top)]
         names.extend(Path(folder, name).relative_to(path).as_posix() for name in inside)
         if len(names) > _MAX_FILES:
             raise DataError(f"{quote(path.name)} contains more than {_MAX_FILES:,} files. {ACCEPTED}")
@@ -80,7 +126,20 @@ def _folder_files(path: Path, max_bytes: int) -> Files:
         with (path / name).open("rb") as opened:
             yield opened, os.fstat(opened.fileno()).st_size
 
-    return Files(names, read, open_file)
+    return Files(names, read, open_file, partial(_one_by_one, read))
+
+
+def _leads_down(folder: Path, top: Path) -> bool:
+    """Whether a folder is no link, or one to elsewhere below `top` and not to a folder that it is in itself."""
+    if not folder.is_symlink():
+        return True
+    target = folder.resolve()
+    return target.is_relative_to(top) and not folder.parent.resolve().is_relative_to(target)
+
+
+def _one_by_one(read: Callable[[str], bytes], names: Sequence[str]) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    for name in names:
+        yield name, partial(read, name)
 
 
 @contextmanager
@@ -91,7 +150,9 @@ def _zip_files(path: Path, max_bytes: int) -> Iterator[Files]:
             archive = ZipReader(file)
         except DamagedError as error:
             raise damaged from error
-        _check_entries(path.name, archive.entries)
+        if kind := kind_of_members([entry.name for entry in archive.entries]):
+            raise wrong_kind(path.name, kind)
+        _check_entries(path.name, archive.entries, max_bytes)
         entries = {entry.name: entry for entry in archive.entries}
 
         def read(name: str) -> bytes:
@@ -110,16 +171,66 @@ def _zip_files(path: Path, max_bytes: int) -> Iterator[Files]:
             except DamagedError as error:
                 raise damaged from error
 
-        yield Files(list(entries), read, open_entry)
+        yield Files(list(entries), read, open_entry, partial(_one_by_one, read))
 
 
-def _check_entries(zip_name: str, entries: Sequence[Entry]) -> None:
-    """Reject what no legitimate zip of FER2013 has: unsafe paths, links, passwords, bombs."""
+def _tar_files(path: Path, max_bytes: int) -> Files:
+    """The files of a tar archive, which is read from its beginning for the names and again for each request."""
+
+    def contents(wanted: Collection[str] | None = None) -> Iterator[tuple[Entry, BinaryIO | None]]:
+        with path.open("rb") as file, _named_errors(path.name):
+            stream = io.BufferedReader(BoundedStream(file, _MAX_TOTAL_BYTES), 1 << 16)
+            for entry, content in read_tar(stream):
+                entry = replace(entry, name=entry.name.removeprefix("./"))
+                if wanted is None or entry.name in wanted:
+                    yield entry, content
+
+    def content_of(entry: Entry, content: BinaryIO | None) -> bytes:
+        if content is None or entry.size > max_bytes:
+            raise UnusableImageError("not a file" if content is None else f"more than {max_bytes:,} bytes")
+        with _named_errors(path.name):
+            return content.read(entry.size)
+
+    def each(names: Sequence[str]) -> Iterator[tuple[str, Callable[[], bytes]]]:
+        for entry, content in contents(frozenset(names)):
+            yield entry.name, partial(content_of, entry, content)
+
+    def read(name: str) -> bytes:
+        return next(each([name]))[1]()
+
+    @contextmanager
+    def open_entry(name: str) -> Iterator[tuple[BinaryIO, int]]:
+        entry, content = next(contents([name]))
+        if content is None:
+            raise UnusableImageError("not a file")
+        with _named_errors(path.name):
+            yield content, entry.size
+
+    entries = [entry for entry, content in contents() if content is not None or entry.faults]
+    _check_entries(path.name, entries, max_bytes)
+    return Files([entry.name for entry in entries], read, open_entry, each)
+
+
+@contextmanager
+def _named_errors(name: str) -> Iterator[None]:
+    """What is raised while an archive is read, with its name."""
+    try:
+        yield
+    except DataError:  # a ValueError, too
+        raise
+    except TooLargeError as error:
+        raise DataError(f"Rejected: {quote(name)} unpacks to {error}. {ACCEPTED}") from None
+    except DAMAGES as error:
+        raise DataError(f"{quote(name)} is corrupt or truncated. Download or copy it again.") from error
+
+
+def _check_entries(zip_name: str, entries: Sequence[Entry], max_bytes: int) -> None:
+    """Reject what no legitimate archive of FER2013 has: unsafe paths, links, passwords, bombs."""
     zip_name = quote(zip_name)
     for entry in entries:
         if entry.faults:
             raise DataError(_refusal(zip_name, entry))
-        if is_image_path(entry.name) and entry.size > MAX_FACE_BYTES:
+        if max_bytes == MAX_FACE_BYTES and is_image_path(entry.name) and entry.size > max_bytes:
             raise DataError(
                 f"Rejected: {quote(entry.name)} in {zip_name} unpacks to {entry.size:,} bytes "
                 f"(max {MAX_FACE_BYTES:,} for a 48×48 image)."

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, cast
 
 import numpy as np
 
@@ -48,10 +48,16 @@ def looks_like_table(path: Path) -> bool:
     """Whether a file begins as one of the tables, or as an archive of one, does."""
     with path.open("rb") as file:
         start = file.read(2000)
-    if start.startswith(b"\x1f\x8b") or begins_as_tar(start):
+    if start.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")) or begins_as_tar(start):
         return True
     header = start.split(b"\n")[0].lower()
-    return b"emotion" in header or b"pixels" in header
+    return not start.startswith(b"PAR1") and (b"emotion" in header or b"pixels" in header)
+
+
+def columns_of(start: bytes) -> set[str]:
+    """The columns, in lower case, that the first line of a table names."""
+    line = start.split(b"\n")[0].decode("utf-8-sig", "replace")
+    return {cell.strip(' "\r\t').lower() for cell in line.split(",")}
 
 
 def is_table(name: str) -> bool:
@@ -112,13 +118,18 @@ def _table_stream(file: BinaryIO, name: str) -> Iterator[BinaryIO]:
     bounded.limit = _MAX_BYTES_BEFORE
     for count, (entry, content) in enumerate(read_tar(buffered), 1):
         _check_entry(entry, name, count)
-        if content and PurePosixPath(entry.name).name.lower() in ("fer2013.csv", "icml_face_data.csv"):
+        if content and entry.name.lower().endswith(".csv") and _has_columns(content):
             bounded.limit = _MAX_BYTES
             yield content
             while buffered.read(1 << 16):  # to the end, where the checksum is
                 pass
             return
     raise DataError(f"{name} contains no fer2013.csv. Use fer2013.tar.gz of the competition, or the CSV itself.")
+
+
+def _has_columns(content: BinaryIO) -> bool:
+    """Whether a table in an archive has the columns of FER2013's; it is not read on."""
+    return set(_COLUMNS) <= columns_of(cast(io.BufferedReader, content).peek(2000))
 
 
 def _check_entry(entry: Entry, name: str, count: int) -> None:

@@ -1,7 +1,8 @@
 """The ways to add a dataset, on the Data page: each starts a background import."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,13 @@ import streamlit as st
 
 from core.data.dataset import DatasetInfo, ImportProgress
 from core.data.importers import demo
-from core.data.importers.fer2013 import import_dataset
-from core.data.importers.ferplus import import_ferplus, looks_like_ferplus
-from core.data.importers.own import import_own, parse_mapping
+from core.data.importers.auto import examine, import_data
+from core.data.importers.mapping import parse_mapping
+from core.errors import DataError
 from dashboard.state import cache
 from dashboard.state.background import Snapshot
 from dashboard.state.roots import data_root
+from dashboard.ui.format import escape
 from dashboard.views.data import kaggle
 
 Work = Callable[[ImportProgress], DatasetInfo]
@@ -32,17 +34,25 @@ def choices(state: Snapshot) -> None:
         kaggle.credentials_choice()
     with path_tab:
         st.caption(
-            "Path on the server to the Kaggle zip (msambare/fer2013) or its extracted folder, fer2013.csv, "
-            "icml_face_data.csv or fer2013.tar.gz. FER+ labels (fer2013new.csv) work too."
+            "Path on the server to FER2013: the Kaggle zip (msambare/fer2013) or its extracted folder, fer2013.csv, "
+            "icml_face_data.csv, fer2013.tar.gz or Parquet from the Hugging Face Hub. FER+ labels (fer2013new.csv) "
+            "work too."
         )
         text = st.text_input("Path", placeholder="/path/to/fer2013.zip", key="path", persist_state="session")
+        if text and st.button("Preview", icon=":material/preview:", key="preview-path"):
+            show_found(Path(str(text)).expanduser(), "")
         if st.button("Import", type="primary", icon=":material/download:", disabled=not text, key="import-path"):
             begin_import(partial(from_path, Path(str(text)).expanduser(), accept))
     with upload_tab:
         st.caption(
             "Upload the same files from your computer (the zip is about 62 MB). Compress fer2013.csv to .gz first."
         )
-        upload = st.file_uploader("File", type=["zip", "csv", "gz"], key="zip", label_visibility="collapsed")
+        upload = st.file_uploader(
+            "File",
+            type=["zip", "csv", "gz", "tar", "tgz", "bz2", "xz", "parquet"],
+            key="zip",
+            label_visibility="collapsed",
+        )
         if st.button("Import", type="primary", icon=":material/upload:", disabled=upload is None, key="import-zip"):
             assert upload is not None
             begin_import(partial(from_upload, upload.getvalue(), partial(from_path, accept=accept)))
@@ -60,15 +70,15 @@ def choices(state: Snapshot) -> None:
 def own() -> None:
     """Class folders of your own images, from the server or uploaded as a zip."""
     st.caption(
-        "A folder on the server or a zip with one subfolder per class (angry, disgust, fear, happy, neutral, sad, "
-        "surprise). One tightly cropped face per image, any size. Without train/validation/test folders, each class is "
-        "split 80/10/10."
+        "A folder on the server, a zip or a tar with one subfolder per class (angry, disgust, fear, happy, neutral, "
+        "sad, surprise), or images with a label file. One tightly cropped face per image, any size. Without "
+        "train/validation/test folders, each class is split 80/10/10."
     )
     left, right = st.columns(2)
     text = left.text_input(
         "Folder or zip on the server", placeholder="/path/to/faces", key="own-path", persist_state="session"
     )
-    upload = right.file_uploader("Or upload a zip", type="zip", key="own-zip")
+    upload = right.file_uploader("Or upload an archive", type=["zip", "tar", "tgz", "gz", "parquet"], key="own-zip")
     name = left.text_input(
         "Name",
         placeholder="mine",
@@ -81,36 +91,61 @@ def own() -> None:
         placeholder="happiness=happy, contempt=-",
         key="own-mapping",
         persist_state="session",
-        help="Comma-separated folder=class pairs; use folder=- to skip a folder.",
+        help="Comma-separated folder=class or folder=split pairs; use folder=- to skip a folder.",
     )
     seed = right.number_input("Split seed", 0, 2**31 - 1, 0, key="own-seed", persist_state="session")
     skip = right.checkbox("Skip unreadable images", key="own-skip", persist_state="session")
+    if (text or upload) and st.button("Preview", icon=":material/preview:", key="preview-own"):
+        if upload is not None:
+            with as_file(upload.getvalue()) as path:
+                show_found(path, str(mapping))
+        else:
+            show_found(Path(str(text)).expanduser(), str(mapping))
     ready = bool(name) and bool(text or upload)
     if st.button("Import", type="primary", icon=":material/folder_open:", disabled=not ready, key="import-own"):
-        pairs = [part for part in str(mapping).split(",") if part.strip()]
-        work = partial(from_own, pairs=pairs, name=str(name), seed=int(seed), skip_unreadable=skip)
+        work = partial(from_own, pairs=[str(mapping)], name=str(name), seed=int(seed), skip_unreadable=skip)
         if upload is not None:
             begin_import(partial(from_upload, upload.getvalue(), work))
         else:
             begin_import(partial(work, Path(str(text)).expanduser()))
 
 
+def show_found(path: Path, mapping: str) -> None:
+    """What a path holds and what would be imported, or what must be decided first."""
+    try:
+        found = examine(path, parse_mapping([mapping]))
+    except DataError as error:
+        st.error(escape(str(error)), icon=":material/error:")
+        return
+    st.markdown(escape(f"{path.name}: {found.summary}"))
+    if rows := found.rows():
+        st.dataframe(rows, hide_index=True, width="content", key="found")
+    for note in found.notes():
+        st.caption(escape(note))
+    if found.layout.question:
+        st.warning(escape(f"{path.name} {found.layout.question}"), icon=":material/help:")
+
+
 def from_path(path: Path, accept: bool, progress: ImportProgress) -> DatasetInfo:
-    if looks_like_ferplus(path):
-        return import_ferplus(path, data_root())
-    return import_dataset(path, data_root(), accept_differences=accept, progress=progress)
+    return import_data(path, data_root(), accept_differences=accept, progress=progress)
 
 
 def from_own(path: Path, progress: ImportProgress, pairs: list[str], **options: Any) -> DatasetInfo:
-    return import_own(path, data_root(), mapping=parse_mapping(pairs), progress=progress, **options)
+    return import_data(path, data_root(), mapping=parse_mapping(pairs), progress=progress, **options)
 
 
 def from_upload(content: bytes, work: Callable[..., DatasetInfo], progress: ImportProgress) -> DatasetInfo:
+    with as_file(content) as path:
+        return work(path, progress=progress)
+
+
+@contextmanager
+def as_file(content: bytes) -> Iterator[Path]:
     """The client's file name is never used: the content gets a name of ours, and its type is detected from it."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "upload")
         path.write_bytes(content)
-        return work(path, progress=progress)
+        yield path
 
 
 def begin_import(work: Work) -> None:

@@ -50,6 +50,8 @@ def outcome(state: Snapshot) -> None:
             ready += f" {state.result.skipped:,} unreadable images skipped."
         if state.result.left_out:
             ready += f" {sum(state.result.left_out.values()):,} images excluded."
+        if missing := state.result.missing_classes:
+            ready += f" No images of {', '.join(missing)}: metrics leave out these classes."
         st.success(ready, icon=":material/check_circle:")
         with st.container(horizontal=True):
             if st.button("Train on this dataset", icon=":material/play_arrow:", type="primary"):

@@ -103,6 +103,19 @@ def test_a_tar_is_read_as_a_stream_and_links_have_no_content() -> None:
         list(read_tar(io.BytesIO(whole.getvalue()[:700])))
 
 
+@pytest.mark.parametrize("change", ["header", "end", "block"])
+def test_a_damaged_header_is_not_taken_for_the_end(change: str) -> None:
+    whole = tarred(*((tarfile.TarInfo(name), b"x") for name in "abc")).getvalue()
+    content = {
+        "header": whole[:1024] + bytes(100) + whole[1124:],
+        "end": whole.rstrip(b"\0"),
+        "block": whole[:2048],
+    }[change]
+    assert len(list(read_tar(io.BytesIO(whole)))) == 3
+    with pytest.raises(DAMAGES):
+        list(read_tar(io.BytesIO(content)))
+
+
 def test_a_stream_ends_where_it_was_told_to() -> None:
     packed = gzip.compress(bytes(30_000_000))
     assert len(packed) < 100_000

@@ -145,7 +145,8 @@ def test_other_numbers_must_be_accepted(tmp_path: Path, data_root: Path) -> None
         import_dataset(path, data_root)
     assert str(caught.value) == (
         "21 of 21 class counts differ from the published ones (first: train/angry has 2 images instead of 3,995). "
-        "Check the source, or import it anyway with `--accept-differences` or the check box on the Data page."
+        "Check the source, or import it anyway with `--accept-differences` or the check box on the Data page, "
+        "or choose another name to import it as a custom dataset."
     )
     assert caught.value.differences[0] == {"split": "train", "label": "angry", "found": 2, "published": 3995}
     assert not data_root.exists()

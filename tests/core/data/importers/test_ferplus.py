@@ -80,6 +80,18 @@ def test_the_majority_decides_and_what_it_does_not_decide_is_left_out(base: Path
         assert all((images[id] == image).all() for id, image in zip(data.ids.tolist(), data.images, strict=True))
 
 
+def test_names_that_skip_numbers_are_joined_by_order(base: Path, table: Path, tmp_path: Path) -> None:
+    """From its row 60 on, the real file does not count most rows without a name."""
+    rows = votes_for(table)
+    whole = import_ferplus(write_votes(tmp_path / "a.csv", rows), base)
+    number = 0
+    for place, row in enumerate(rows):
+        nameless = place % 7 == 3
+        row[1] = "" if nameless else f"fer{number:07}.png"
+        number += not nameless
+    assert import_ferplus(write_votes(tmp_path / "b.csv", rows), base).fingerprint == whole.fingerprint
+
+
 def test_the_command_recognises_it(base: Path, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from core.__main__ import app
 
@@ -112,7 +124,10 @@ def test_without_fer2013(tmp_path: Path, data_root: Path, table: Path) -> None:
         (lambda rows: rows[:-1], "has 55 rows, but 'fer2013' has 56 images"),
         (lambda rows: [*rows, [*rows[-1][:1], "", *rows[-1][2:]]], "has 57 rows"),
         (lambda rows: [], "has no rows"),
-        (lambda rows: [rows[1], rows[0], *rows[2:]], "not row 0. Use fer2013new.csv in its original order"),
+        (
+            lambda rows: [rows[1], rows[0], *rows[2:]],
+            "comes before 'fer0000001.png'. Use fer2013new.csv in its original order",
+        ),
         (lambda rows: [["Testing", *rows[0][1:]], *rows[1:]], "Line 2 of"),
         (lambda rows: [[*rows[0][:2], "-1", *rows[0][3:]], *rows[1:]], "no valid Usage or number of votes"),
         (lambda rows: [rows[0][:5], *rows[1:]], "has 5 columns"),

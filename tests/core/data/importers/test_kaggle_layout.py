@@ -33,7 +33,7 @@ def test_class_folders_may_be_capitalised_and_windows_paths_work(tmp_path: Path,
 
 
 @pytest.mark.parametrize("form", ["zip", "folder"])
-@pytest.mark.parametrize("files", [{}, {"happy/Training_1.jpg": b"x"}, {"faces.csv": b"emotion,pixels,Usage"}])
+@pytest.mark.parametrize("files", [{}, {"happy/Training_1.jpg": b"x"}, {"faces.csv": b"emotion,image,Usage"}])
 def test_no_class_folders(tmp_path: Path, data_root: Path, files: dict[str, bytes], form: str) -> None:
     (tmp_path / "a").mkdir()
     path = make_zip(tmp_path / "a.zip", files) if form == "zip" else make_folder(tmp_path / "a", files)

@@ -18,7 +18,8 @@ from streamlit.testing.v1 import AppTest
 from core.data.audit import audit_dataset
 from core.data.dataset import list_datasets, load_split, read_info
 from core.data.importers.drawing import draw_face
-from core.data.importers.own import import_own, is_own, parse_mapping
+from core.data.importers.mapping import parse_mapping
+from core.data.importers.own import import_own
 from core.errors import DataError
 from core.evaluation.predictions import read_predictions
 from core.labels import LABELS
@@ -109,7 +110,6 @@ def test_folders_of_splits_are_kept(tmp_path: Path, root: Path, form: str, top: 
                 archive.writestr(name, data)
     else:
         folder(path, files)
-    assert is_own(path)
     info = import_own(path, root, name="mine")
     assert [info.images(split) for split in SPLITS] == [21, 14, 7]
     assert load_split(root, "mine", "validation").ids[0] == "val/angry/0.img"
@@ -122,13 +122,20 @@ def test_only_what_no_folder_names_is_taken_from_train(tmp_path: Path, root: Pat
 
 def test_names_in_capitals_and_mapped_names(tmp_path: Path, root: Path) -> None:
     files = photos(5)
-    renamed = {name.replace("happy/", "Happiness/").replace("sad/", "SAD/"): data for name, data in files.items()}
-    renamed |= {"contempt/1.jpg": b"not even a picture"}
+    renamed = {name.replace("happy/", "Grin/").replace("sad/", "SAD/"): data for name, data in files.items()}
+    renamed |= {"pouting/1.jpg": b"not even a picture", "Grin/5.jpg": photo(3, 5)}
     path = folder(tmp_path / "set", renamed)
-    not_own(path, root, "2 folders that are not classes", "'Happiness' (5)", "'contempt' (1)", "'Happiness=happy'")
-    not_own(path, root, "'sat', which is not a class", mapping={"happiness": "sat"})
-    info = import_own(path, root, name="mine", mapping=parse_mapping(["happiness=happy", "Contempt = -"]))
-    assert info.total == 35
+    not_own(path, root, "2 folders that are not classes", "'Grin' (1)", "'pouting' (1)", "'Grin=-'")
+    not_own(path, root, "'sat', which is not a class", mapping={"grin": "sat"})
+    info = import_own(path, root, name="mine", mapping=parse_mapping(["grin=happy", "Pouting = -"]))
+    assert info.total == 36 and info.left_out == {"skipped as asked": 1}
+
+
+def test_classes_may_be_missing_or_none_of_the_seven(tmp_path: Path, root: Path) -> None:
+    files = {name: data for name, data in photos(5).items() if not name.startswith("neutral/")}
+    path = folder(tmp_path / "set", files | {f"contempt/{number}.jpg": photo(0, number) for number in range(3)})
+    info = import_own(path, root, name="mine")
+    assert info.total == 30 and info.missing_classes == ["neutral"] and info.left_out == {"of the class contempt": 3}
 
 
 def test_copies_never_stand_on_both_sides(tmp_path: Path, root: Path) -> None:
@@ -162,17 +169,16 @@ def test_unreadable_pictures_are_counted_or_left_out(tmp_path: Path, root: Path)
     ("files", "parts"),
     [
         ({}, ["no class folders", "(0 other files)", "angry, disgust"]),
-        ({"a.jpg": b"x"}, ["no class folders", "(1 other files)"]),
+        ({"a.jpg": b"x"}, ["1 images, but none in class folders"]),
         (
-            {name: data for name, data in photos(4).items() if name[:3] in ("ang", "hap")},
-            ["5 of the seven classes, disgust, fear, neutral, sad, surprise (found: angry 4, happy 4)"],
+            {name: data for name, data in photos(4).items() if name[:3] == "ang"},
+            ["fewer than two of the seven classes (found: angry 4)"],
         ),
         (photos(2), ["too few unique images in 7 classes (angry 2,", "at least 3"]),
         (photos(4) | {"train/sad/x.jpg": b"x"}, ["1 images in train, validation or test and 28 outside"]),
-        (
-            photos(3, "test/") | {n: d for n, d in photos(3, "train/").items() if "/fear/" not in n},
-            ["1 of the seven classes, fear"],
-        ),
+        (photos(3, "Testing/"), ["no training images, only 'Testing'", "'Testing=train'"]),
+        (photos(3, "train/") | photos(3, "holdout/"), ["'holdout'", "'holdout=validation'"]),
+        (photos(3, "a/") | photos(3, "b/"), ["class folders in 2 places: 'a', 'b'"]),
         ({name: photo(0, 0) for name in photos(5)}, ["too few unique images in 7 classes"]),
     ],
 )
@@ -192,13 +198,6 @@ def test_names_and_paths_that_are_refused(tmp_path: Path, root: Path) -> None:
         parse_mapping(["happy"])
 
 
-def test_fer2013_is_not_own(tmp_path: Path) -> None:
-    assert not is_own(folder(tmp_path / "fer", {"train/happy/Training_1.jpg": b"x"}))
-    assert not is_own(folder(tmp_path / "csv", {"a.csv": b"emotion,pixels,Usage"}) / "a.csv")
-    assert not is_own(tmp_path / "none")
-    assert is_own(folder(tmp_path / "own", {"happy/1.jpg": b"x"}))
-
-
 TINY = "dataset=team epochs=1 batch_size=16 images_per_epoch=48 model=cnn-model-1 threads=1 device=cpu".split()
 
 
@@ -207,6 +206,20 @@ def fer(*arguments: object) -> str:
     result = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=240, check=False)
     assert result.returncode == 0, result.stderr
     return result.stdout
+
+
+def test_a_set_without_a_class_is_trained_on_and_scored_on_the_others(
+    tmp_path: Path, runs_root: Path, data_root: Path
+) -> None:
+    files = {name: data for name, data in photos(12).items() if not name.startswith("neutral/")}
+    fer("data", "import", folder(tmp_path / "six", files), "--data-root", data_root, "--name", "team")
+    roots = ("--runs-root", runs_root, "--data-root", data_root)
+    run = json.loads(fer("train", *roots, *[part for text in TINY for part in ("--set", text)], "--wait", "--json"))
+    assert run["state"] == "finished"
+    scores = json.loads(RunPaths(runs_root, run["id"]).summary.read_text())["evaluation"]["test"]
+    supported = [each for label, each in scores["per_class"].items() if label != "neutral"]
+    assert scores["per_class"]["neutral"]["support"] == 0 and all(each["support"] == 1 for each in supported)
+    assert scores["macro_f1"] == pytest.approx(sum(each["f1"] for each in supported) / 6)
 
 
 def test_three_hundred_photos_are_trained_on_and_reviewed(

@@ -54,3 +54,25 @@ def test_other_numbers_of_images_are_shown_and_may_be_accepted(open_page: Opener
     assert "FER2013 is ready: 21 images" in words(app) and "21 class counts differ" in words(app)
     app.button(key="delete-fer2013").click().run()
     assert "counts differ" not in words(app)
+
+
+def test_a_preview_shows_what_was_understood_and_what_must_be_said(open_page: Opener, tmp_path: Path) -> None:
+    for label in LABELS[:-1]:
+        for number in range(4):
+            file = tmp_path / "faces" / f"{label} {number // 2}" / f"{number}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("L", (48, 48), 30 * LABELS.index(label) + number).save(file)
+    app = open_page("data", data_root=tmp_path / "data")
+    app.text_input(key="own-path").set_value(str(tmp_path / "faces")).run()
+    app.button(key="preview-own").click().run()
+    assert "2 folders for the class angry: 'angry 0', 'angry 1'" in words(app)
+    app.text_input(key="own-mapping").set_value(", ".join(f"{label} 1={label}" for label in LABELS)).run()
+    app.button(key="preview-own").click().run()
+    assert "images in class folders (folder)" in words(app) and "No images of surprise" in words(app)
+    assert app.dataframe[0].value["images"].tolist() == [2] * 12
+    assert not list(tmp_path.glob("data/*"))
+    app.text_input(key="own-name").set_value("mine").run()
+    app.button(key="import-own").click().run()
+    wait_for(lambda: not cache.importer().look().running, what="the import")
+    app.run()
+    assert "mine is ready: 24 images. No images of surprise" in words(app)

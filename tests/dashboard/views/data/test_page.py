@@ -39,7 +39,7 @@ def words(app: AppTest) -> str:
 
 def test_own_images_are_imported_and_audited(page: AppTest, tmp_path: Path) -> None:
     for label, name in enumerate(LABELS):
-        folder = tmp_path / "faces" / {"happy": "Happiness"}.get(name, name)
+        folder = tmp_path / "faces" / {"happy": "Grin"}.get(name, name)
         folder.mkdir(parents=True)
         for number in range(5):
             face = Image.fromarray(draw_face(label, np.random.default_rng([label, number])))
@@ -55,8 +55,8 @@ def test_own_images_are_imported_and_audited(page: AppTest, tmp_path: Path) -> N
     assert page.button(key="import-own").disabled
     page.text_input(key="own-path").set_value(str(tmp_path / "faces"))
     page.text_input(key="own-name").set_value("mine").run()
-    assert "skip it with 'Happiness=-'" in submit()
-    page.text_input(key="own-mapping").set_value("happiness=happy,").run()
+    assert "skip it with 'Grin=-'" in submit()
+    page.text_input(key="own-mapping").set_value("grin=happy,").run()
     assert "1 of 36 images in 'faces' are unreadable" in submit()
     page.checkbox(key="own-skip").check().run()
     shown = submit()

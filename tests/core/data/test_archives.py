@@ -133,7 +133,7 @@ def test_clutter() -> None:
 def test_no_other_module_reads_archives() -> None:
     """Beside what writes zip files, and the weights, of which the directory is looked at before PyTorch reads them."""
     others = {
-        "core/models/state_dict.py",
+        "core/models/weights_format.py",
         "core/exchange/bundle.py",
         "dashboard/views/errors/export.py",
     }

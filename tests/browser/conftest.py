@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from core.bench.server import start_server
+from tests.browser.traffic import settle, watch
 from tests.conftest import kill_processes_of, wait_for
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -114,6 +115,7 @@ def browser() -> Iterator[Any]:
 def new_page(browser: Any) -> Any:
     """A page in a browser profile of its own; `FER_TEST_THROTTLE=3` makes its processor three times as slow."""
     context = browser.new_context(viewport={"width": 1400, "height": 900})
+    context.on("page", watch)
     page = context.new_page()
     page.set_default_timeout(60_000)
     if rate := float(os.environ.get("FER_TEST_THROTTLE") or 0):
@@ -127,8 +129,3 @@ def visit(browser: Any, url: str) -> Any:
     page.goto(url)
     settle(page)
     return page
-
-
-def settle(page: Any) -> None:
-    """Wait until the page's script has ended."""
-    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')

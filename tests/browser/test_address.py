@@ -10,7 +10,8 @@ import pytest
 
 from core.data.importers.demo import import_demo
 from core.files import read_json, write_json
-from tests.browser.conftest import App, settle, visit
+from tests.browser.conftest import App, visit
+from tests.browser.traffic import settle
 from tests.dashboard_fixtures import FakeRun, write_run
 
 SHOWN = """() => {

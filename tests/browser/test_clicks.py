@@ -10,7 +10,8 @@ from core.data.importers.demo import import_demo
 from core.jobs.queue import queued_runs
 from core.review.runs import read_changes
 from core.runs.paths import QueuePaths
-from tests.browser.conftest import App, settle, visit
+from tests.browser.conftest import App, visit
+from tests.browser.traffic import settle
 from tests.conftest import wait_for
 from tests.dashboard_fixtures import FakeRun, write_run
 
@@ -46,6 +47,17 @@ def test_train_is_whole_after_a_look_at_the_runs(app: App, run: FakeRun, page: A
     assert page.get_by_label("Author", exact=True).input_value() == "Ben"
     assert page.get_by_text("Something went wrong").count() == 0
     assert "Traceback" not in app.log.read_text()
+
+
+def test_what_is_typed_stays_when_the_next_click_leaves_the_page(app: App, run: FakeRun, browser: Any) -> None:
+    page = visit(browser, f"{app.url}/train")
+    page.get_by_label("Author", exact=True).fill("Ben")
+    page.get_by_role("link", name="Runs").click(delay=60)  # without Enter; a hand holds the button that long
+    page.wait_for_url(f"{app.url}/runs")
+    settle(page)
+    page.get_by_role("link", name="Train").click()
+    page.get_by_role("button", name="Start training").wait_for()
+    assert page.get_by_label("Author", exact=True).input_value() == "Ben"
 
 
 def test_the_first_click_on_start_training_counts_while_a_filter_is_set(app: App, run: FakeRun, page: Any) -> None:

@@ -17,7 +17,8 @@ from core.runs.paths import RunPaths
 from core.runs.reader import list_runs
 from dashboard.ui.components.wall import sprite
 from tests.browser.conftest import App
-from tests.browser.test_journey import TRAINING_MS, open_page, settle
+from tests.browser.test_journey import TRAINING_MS, open_page
+from tests.browser.traffic import settle
 from tests.conftest import wait_for
 from tests.dashboard_fixtures import FakeRun, write_run
 

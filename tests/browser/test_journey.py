@@ -9,7 +9,8 @@ from PIL import Image
 from core.data.dataset import load_split
 from core.labels import LABELS
 from core.runs.reader import list_runs
-from tests.browser.conftest import App, settle
+from tests.browser.conftest import App
+from tests.browser.traffic import settle
 from tests.conftest import wait_for
 
 TRAINING_MS = 600_000

@@ -13,8 +13,9 @@ import pytest
 
 from core.data.importers.demo import import_demo
 from core.runs.reader import list_runs
-from tests.browser.conftest import App, running_app
-from tests.browser.test_journey import open_page, settle
+from tests.browser.conftest import App, running_app, visit
+from tests.browser.test_journey import open_page
+from tests.browser.traffic import settle
 from tests.browser.watching import delays, instead_of_a_runner, listen, new_run, start_worker
 from tests.conftest import wait_for
 from tests.dashboard_fixtures import write_run
@@ -80,9 +81,7 @@ def test_a_link_restores_the_view_and_back_and_forward_work(app: App, page: Any,
     page.keyboard.press("Escape")
     page.get_by_text(re.compile("^2 runs")).wait_for()
 
-    other = page.context.browser.new_context().new_page()  # nothing is known about this visitor
-    other.goto(page.url)
-    settle(other)
+    other = visit(page.context.browser, page.url)  # nothing is known about this visitor
     other.get_by_text(re.compile("^2 runs")).wait_for()
     wait_for(lambda: other.get_by_role("textbox", name="Search").input_value() == "linked", 60, "the search")
     other.context.close()
@@ -92,8 +91,7 @@ def test_a_link_restores_the_view_and_back_and_forward_work(app: App, page: Any,
     page.get_by_role("tab", name="Config").click()
     page.wait_for_url(re.compile("tab=Config"))
     settle(page)
-    other = page.context.browser.new_context().new_page()
-    other.goto(page.url)
+    other = visit(page.context.browser, page.url)
     other.get_by_role("heading", name="linked 0").wait_for()
     other.get_by_role("tab", name="Config", selected=True).wait_for()
     assert "axis=time" in other.url

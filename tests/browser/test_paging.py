@@ -12,7 +12,8 @@ from core.data.dataset import load_split, write_dataset
 from core.data.importers.demo import import_demo
 from core.evaluation.predictions import write_predictions
 from core.splits import SPLITS
-from tests.browser.conftest import App, settle, visit
+from tests.browser.conftest import App, visit
+from tests.browser.traffic import settle
 from tests.dashboard_fixtures import write_run
 
 

@@ -11,8 +11,9 @@ from PIL import Image
 from core.data.dataset import load_split
 from core.labels import LABELS
 from core.models.cnn import build_model
-from tests.browser.conftest import App, settle
+from tests.browser.conftest import App
 from tests.browser.test_errors import demo_run
+from tests.browser.traffic import settle
 
 
 @pytest.mark.real_data

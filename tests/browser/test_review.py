@@ -7,7 +7,8 @@ import pytest
 from core.data.importers.demo import import_demo
 from core.review.runs import read_changes
 from core.runs.reader import read_run
-from tests.browser.conftest import App, settle, visit
+from tests.browser.conftest import App, visit
+from tests.browser.traffic import settle
 from tests.conftest import wait_for
 from tests.dashboard_fixtures import FakeRun, write_run
 

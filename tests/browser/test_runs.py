@@ -4,7 +4,7 @@ from typing import Any
 
 from core.data.importers.demo import import_demo
 from tests.browser.conftest import App
-from tests.browser.test_review import settle
+from tests.browser.traffic import settle
 from tests.dashboard_fixtures import write_run
 
 

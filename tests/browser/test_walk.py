@@ -17,7 +17,7 @@ from PIL import Image
 from core.data.importers.demo import import_demo
 from core.files import read_json, write_json
 from core.models.cnn import build_model
-from tests.browser.conftest import running_app
+from tests.browser.conftest import new_page, running_app
 from tests.browser.walking import Walk
 from tests.browser.watching import instead_of_a_runner, new_run, start_worker
 from tests.dashboard_fixtures import FakeRun, write_run
@@ -97,9 +97,8 @@ def test_whatever_is_clicked_no_page_falls_over(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))  # a token that is typed stays in the test
     picture = tmp_path / "face.png"
     Image.linear_gradient("L").resize((48, 48)).save(picture)
-    context = browser.new_context(viewport={"width": 1400, "height": 900})
     with instead_of_a_runner(tmp_path / "runs"), running_app(tmp_path) as app, state(app.runs_root, app.data_root):
-        walk = Walk(context.new_page(), app, SEED, picture)
+        walk = Walk(new_page(browser), app, SEED, picture)
         walk.go(ACTS)
     print("\n".join(walk.acts))
     assert walk.missed < ACTS / 4  # else it only looks as if it tried everything

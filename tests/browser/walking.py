@@ -11,7 +11,8 @@ from playwright.sync_api import ElementHandle, Page
 from playwright.sync_api import Error as BrowserError
 
 from dashboard.ui.page import UNEXPECTED
-from tests.browser.conftest import App, settle
+from tests.browser.conftest import App
+from tests.browser.traffic import settle
 from tests.browser.watching import Traffic, listen
 
 KINDS: Final[Mapping[str, tuple[str, int]]] = {

@@ -19,7 +19,7 @@ from dashboard.ui.page import (
     TRAIN_PAGE,
     go_to,
 )
-from dashboard.ui.runs import LOOKS
+from dashboard.ui.runs import state_label
 
 PRODUCT: Final = "FER Dashboard"
 
@@ -68,7 +68,7 @@ OLD_VALUES: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
             "Loss": "Val. loss",
             "Curve": "Val. accuracy (sparkline)",
         },
-        "state": {state.value: LOOKS[state].label for state in RunState},
+        "state": {state.value: state_label(state) for state in RunState},
         "review": {state: state.capitalize() for state in REVIEW_STATES},
     },
 }

@@ -33,7 +33,7 @@ def runs_stop(
     if found.state.is_live:
         print(f"{found.id}: {'stopped' if now else 'stopping'}.")
     else:
-        print(f"{found.id} is already {found.state}.")
+        print(f"{found.id} is already {found.state.in_words()}.")
 
 
 def runs_resume(run: RunName, runs_root: RunsRoot, data_root: DataRoot) -> None:

@@ -19,15 +19,19 @@ from dashboard.ui.page import (
     TRAIN_PAGE,
     go_to,
 )
-from dashboard.ui.runs import LOOKS
+from dashboard.ui.runs import state_label
 
 PRODUCT: Final = "FER Dashboard"
 
 
 def pages() -> list[Page]:
-    """All pages in the order of the navigation. A run is opened from Runs, so its page has no entry of its own."""
+    """All pages in the order of the navigation. A run is opened from Runs, so its page has no entry of its own.
+
+    Streamlit serves the default page at `/` alone, whatever its `url_path` says.
+    """
     return [
-        st.Page(OVERVIEW_PAGE, title="Overview", icon=":material/dashboard:", url_path="overview", default=True),
+        st.Page(OVERVIEW_PAGE, title="Overview", icon=":material/dashboard:", url_path="", default=True),
+        st.Page(open_overview, title="Overview", url_path="overview", visibility="hidden"),
         st.Page(DATA_PAGE, title="Data", icon=":material/database:", url_path="data"),
         st.Page(TRAIN_PAGE, title="Train", icon=":material/model_training:", url_path="train"),
         st.Page(RUNS_PAGE, title="Runs", icon=":material/table_rows:", url_path="runs"),
@@ -36,6 +40,11 @@ def pages() -> list[Page]:
         st.Page(ERRORS_PAGE, title="Error analysis", icon=":material/grid_view:", url_path="errors"),
         st.Page(PREDICT_PAGE, title="Predict", icon=":material/add_reaction:", url_path="predict"),
     ]
+
+
+def open_overview() -> None:
+    """What `/overview` is: the way to `/`."""
+    go_to(OVERVIEW_PAGE)
 
 
 def page_tab_title(page: Page) -> str:
@@ -59,7 +68,7 @@ OLD_VALUES: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
             "Loss": "Val. loss",
             "Curve": "Val. accuracy (sparkline)",
         },
-        "state": {state.value: LOOKS[state].label for state in RunState},
+        "state": {state.value: state_label(state) for state in RunState},
         "review": {state: state.capitalize() for state in REVIEW_STATES},
     },
 }

@@ -42,7 +42,7 @@ def follow(runs_root: Path, run_id: str) -> Run:
                         f"{row['images_per_second']:,.0f} images/s"
                     )
                 status = run.status
-                activity = status.activity or run.state.value
+                activity = status.activity or run.state.in_words()
                 if run.state is RunState.QUEUED and waits_for_others(runs_root):
                     activity = WAITS
                 epoch = f", epoch {status.epoch}/{status.epochs}" if status.epoch else ""
@@ -66,9 +66,9 @@ def follow_to_end(runs_root: Path, run_id: str) -> Run:
         TrainingError: it ended badly.
     """
     run = follow(runs_root, run_id)
-    print(f"{run.state}{f': {run.problem}' if run.problem else ''}", file=sys.stderr)
-    if run.state in ("failed", "crashed", "damaged"):
-        raise TrainingError(run.problem or f"Run {run_id} {run.state}.")
+    print(f"{run.state.in_words()}{f': {run.problem}' if run.problem else ''}", file=sys.stderr)
+    if run.state in (RunState.FAILED, RunState.CRASHED, RunState.DAMAGED):
+        raise TrainingError(run.problem or f"Run {run_id} {run.state.in_words()}.")
     return run
 
 

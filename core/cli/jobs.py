@@ -33,7 +33,7 @@ def runs_stop(
     if found.state.is_live:
         print(f"{found.id}: {'stopped' if now else 'stopping'}.")
     else:
-        print(f"{found.id} is already {found.state}.")
+        print(f"{found.id} is already {found.state.in_words()}.")
 
 
 def runs_resume(run: RunName, runs_root: RunsRoot, data_root: DataRoot) -> None:
@@ -70,9 +70,9 @@ def runs_clone(
     from core.runs.reader import find_run
 
     found = find_run(runs_root, run)
-    config = parse_config({**config_of(found).model_dump(), **pairs(settings)})
-    check_inputs(found.paths.root, data_root, config.dataset, config.corrections)
-    print(start(found.paths.root, data_root, config, name=name, author=author, parent=found.id))
+    root, config = found.paths.root, parse_config({**config_of(found).model_dump(), **pairs(settings)})
+    corrections = check_inputs(root, data_root, config.dataset, config.corrections)
+    print(start(root, data_root, config, name=name, author=author, parent=found.id, corrections=corrections))
 
 
 def runs_reproduce(

@@ -54,11 +54,11 @@ def runs_list(
         none = "No run has that tag." if tag else "All runs are archived. List them with --archived."
         print(none if everything else "No runs yet. Start one with `python -m core train --preset quick`.")
         return
-    print(f"{'run':34} {'state':9} {'epochs':>8} {'validation':>11} {'test (95% CI)':>17}  review")
+    print(f"{'run':34} {'state':10} {'epochs':>8} {'validation':>11} {'test (95% CI)':>17}  review")
     for run in runs:
         review = "" if run.meta.review == "unreviewed" else run.meta.review
         line = (
-            f"{run.id:34} {run.state:9} {run.summary.epochs_done:>3}/{run.status.epochs:<4} "
+            f"{run.id:34} {run.state.in_words():10} {run.summary.epochs_done:>3}/{run.status.epochs:<4} "
             f"{as_percent(run.validation_accuracy):>11} {accuracy_on_test(run):>17}  {review}"
         )
         print(line.rstrip())
@@ -172,7 +172,7 @@ def runs_delete(
     found = find_runs(runs_root, runs)
     for run in found:
         if run.state.is_live:
-            raise RunError(f"Run {run.id} is {run.state}. Stop it before deleting it.")
+            raise RunError(f"Run {run.id} is {run.state.in_words()}. Stop it before deleting it.")
         if yes and is_shipped(run.id) and not shipped:
             raise RunError(f"Nothing deleted. {shipped_warning(run)} To delete it anyway, add --shipped.")
     for run in found:
@@ -207,7 +207,7 @@ def runs_show(run: RunName, runs_root: RunsRoot, as_json: AsJson = False) -> Non
     if as_json:
         print_json({**run_as_json(found), "reproduction": result and result.model_dump(mode="json")})
         return
-    print(f"{found.id}  {found.state}" + (f": {found.problem}" if found.problem else ""))
+    print(f"{found.id}  {found.state.in_words()}" + (f": {found.problem}" if found.problem else ""))
     if not found.state.is_live and (mismatch := describe_mismatch(found.paths)):
         print(mismatch)
     print(f"epochs        {found.summary.epochs_done} of {found.status.epochs}")

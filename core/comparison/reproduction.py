@@ -86,7 +86,7 @@ def check_reproducible(run: Run, data_root: Path) -> str | None:
     if run.config is None:
         raise RunError(f"Can't reproduce run {run.id}: {run.problem}")
     if run.state is not RunState.FINISHED:
-        raise RunError(f"Run {run.id} is {run.state}. Only finished runs can be reproduced.")
+        raise RunError(f"Run {run.id} is {run.state.in_words()}. Only finished runs can be reproduced.")
     try:
         now = read_identity(data_root, run.config.dataset)
     except DataError as error:

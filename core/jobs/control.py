@@ -17,7 +17,7 @@ from core.jobs.kill import kill_worker
 from core.jobs.queue import cancel_queued, end_of_queue, note_killed, queue_lock, queued_runs, requeue
 from core.machine import cpu_slots
 from core.processes import reap, start_module
-from core.review.corrections import check_fits, load_corrections
+from core.review.corrections import Corrections, check_fits, load_corrections
 from core.runs.create import create_run
 from core.runs.paths import QueuePaths
 from core.runs.reader import list_runs, read_run
@@ -33,14 +33,26 @@ def start(
     author: str = "",
     parent: str | None = None,
     reproduces: str | None = None,
+    corrections: Corrections | None = None,
 ) -> str:
     """Queue a new run and make sure that a runner is up. Returns its id at once.
+
+    Args:
+        runs_root: the folder of all runs.
+        data_root: the folder of datasets.
+        config: its settings.
+        name: its display name.
+        author: who starts it.
+        parent: the id of the run that its settings are from.
+        reproduces: the id of the run that it is to be compared with at its end.
+        corrections: the set that `config` names, if the caller has loaded it already.
 
     Raises:
         RunError: the run folder cannot be written, or the correction set is missing or does not fit the data.
         DataError: there is a correction set, but no dataset it could be for.
     """
-    corrections = load_corrections(runs_root, config.corrections) if config.corrections else None
+    if config.corrections and corrections is None:
+        corrections = load_corrections(runs_root, config.corrections)
     if corrections:
         check_fits(corrections, data_root, config.dataset)
     with queue_lock(runs_root, make_root=True):
@@ -122,8 +134,16 @@ def retry(runs_root: Path, data_root: Path, run_id: str) -> str:
     run = read_run(runs_root, run_id)
     if run.config is None:
         raise RunError(f"Can't run {run_id} again: {run.problem}")
-    check_inputs(runs_root, data_root, run.config.dataset, run.config.corrections)
-    return start(runs_root, data_root, run.config, name=run.meta.name, author=run.meta.author, parent=run.id)
+    corrections = check_inputs(runs_root, data_root, run.config.dataset, run.config.corrections)
+    return start(
+        runs_root,
+        data_root,
+        run.config,
+        name=run.meta.name,
+        author=run.meta.author,
+        parent=run.id,
+        corrections=corrections,
+    )
 
 
 def reproduce(runs_root: Path, data_root: Path, run_id: str, *, author: str = "") -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from core.data.identity import same_images
 from core.errors import DataError, RunError
-from core.review.corrections import load_corrections
+from core.review.corrections import Corrections, load_corrections
 
 
 def missing_inputs(runs_root: Path, data_root: Path, dataset: str, corrections: str) -> dict[str, str]:
@@ -17,33 +17,23 @@ def missing_inputs(runs_root: Path, data_root: Path, dataset: str, corrections: 
     Returns:
         By field one clause that says what is wrong; a correction set can only be checked against an existing dataset.
     """
-    from core.data.dataset import read_identity
-
-    missing, made_on, data = {}, None, None
-    try:
-        data = read_identity(data_root, dataset)
-    except DataError:
-        missing["dataset"] = f"the dataset {dataset!r} is not on this server"
-    try:
-        made_on = load_corrections(runs_root, corrections).data if corrections else None
-    except RunError:
-        missing["corrections"] = f"the correction set {corrections!r} is not on this server"
-    if made_on and data and not same_images([made_on, data]):
-        missing["corrections"] = f"the correction set {corrections!r} was made for other data than {dataset!r}"
-    return missing
+    return _look_up(runs_root, data_root, dataset, corrections)[0]
 
 
-def check_inputs(runs_root: Path, data_root: Path, dataset: str, corrections: str) -> None:
+def check_inputs(runs_root: Path, data_root: Path, dataset: str, corrections: str) -> Corrections | None:
     """Refuse to start from inputs that are not on this server.
+
+    Returns:
+        The correction set, if one is named; it may still name images that the dataset does not have.
 
     Raises:
         RunError: one sentence that names what is missing and how to select another.
     """
     from core.data.dataset import list_datasets
 
-    missing = missing_inputs(runs_root, data_root, dataset, corrections)
+    missing, found = _look_up(runs_root, data_root, dataset, corrections)
     if not missing:
-        return
+        return found
     here = ", ".join(info.name for info in list_datasets(data_root)) or "none yet"
     remedies = {
         "dataset": f"import it, or clone the run with another (--set dataset=NAME; available: {here})",
@@ -51,3 +41,23 @@ def check_inputs(runs_root: Path, data_root: Path, dataset: str, corrections: st
     }
     said = "; ".join(f"{clause}: {remedies[field]}" for field, clause in missing.items())
     raise RunError(f"{said[0].upper()}{said[1:]}.")
+
+
+def _look_up(
+    runs_root: Path, data_root: Path, dataset: str, corrections: str
+) -> tuple[dict[str, str], Corrections | None]:
+    """What is missing, as `missing_inputs` returns it, and the correction set, if it is there."""
+    from core.data.dataset import read_identity
+
+    missing, found, data = {}, None, None
+    try:
+        data = read_identity(data_root, dataset)
+    except DataError:
+        missing["dataset"] = f"the dataset {dataset!r} is not on this server"
+    try:
+        found = load_corrections(runs_root, corrections) if corrections else None
+    except RunError:
+        missing["corrections"] = f"the correction set {corrections!r} is not on this server"
+    if found and data and not same_images([found.data, data]):
+        missing["corrections"] = f"the correction set {corrections!r} was made for other data than {dataset!r}"
+    return missing, found

@@ -197,7 +197,9 @@ def requeue(paths: RunPaths, data_root: Path | None = None, *, keep_place: bool 
     with queue_lock(paths.root):
         run = read_run(paths.root, paths.run_id)
         if run.state not in (RunState.STOPPED, RunState.FAILED, RunState.CRASHED):
-            raise RunError(f"Run {run.id} is {run.state}. Only stopped, failed or crashed runs can be resumed.")
+            raise RunError(
+                f"Run {run.id} is {run.state.in_words()}. Only stopped, failed or crashed runs can be resumed."
+            )
         paths.stop_request.unlink(missing_ok=True)
         update = {
             "state": "queued",

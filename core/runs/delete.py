@@ -65,7 +65,7 @@ def delete_run(runs_root: Path, run_id: str, *, shipped: bool = False) -> None:
         with FileLock(queue.lock, timeout=DELETE_LOCK_SECONDS):
             run = read_run(runs_root, run_id)
             if run.state.is_live:
-                raise RunError(f"Run {run_id} is {run.state}. Stop it before deleting.")
+                raise RunError(f"Run {run_id} is {run.state.in_words()}. Stop it before deleting.")
             if run.state is RunState.DAMAGED and run.paths.folder.is_symlink():
                 raise RunError(f"Run {run_id} is a symbolic link. Remove it by hand.")
             trash = Path(tempfile.mkdtemp(prefix="deleted-", dir=queue.drafts))

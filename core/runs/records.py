@@ -25,12 +25,16 @@ class RunState(StrEnum):
     STOPPED = "stopped"
     CRASHED = "crashed"  # says running, but nobody holds its lock
     STALLED = "stalled"  # its lock is held, but nothing has moved for long
-    DAMAGED = "damaged"  # its files cannot be read; shown as "unreadable"
+    DAMAGED = "damaged"  # its files cannot be read
 
     @property
     def is_live(self) -> bool:
         """Whether the run may still change by itself, so that a page should look again."""
         return self in (RunState.QUEUED, RunState.RUNNING, RunState.STALLED)
+
+    def in_words(self) -> str:
+        """What people read, on the pages and in the terminal; files, addresses and `--json` have the value."""
+        return "unreadable" if self is RunState.DAMAGED else self.value
 
 
 class RunStatus(BaseModel):

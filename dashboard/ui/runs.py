@@ -20,9 +20,8 @@ from dashboard.ui.page import RUN_PAGE, follow_address, go_to
 
 
 class Look(NamedTuple):
-    """How a state is shown: label, colour, icon of the icon font, and a character for table cells."""
+    """How a state is shown beside its label: colour, icon of the icon font, and a character for table cells."""
 
-    label: str
     colour: Colour
     icon: str
     sign: str
@@ -30,15 +29,20 @@ class Look(NamedTuple):
 
 
 LOOKS: Final[dict[RunState, Look]] = {
-    RunState.QUEUED: Look("Queued", "gray", ":material/schedule:", "○", "#8d93a1"),
-    RunState.RUNNING: Look("Running", "blue", ":material/play_circle:", "▸", "#3b7ddd"),
-    RunState.FINISHED: Look("Finished", "green", ":material/check_circle:", "✓", "#1f9d61"),
-    RunState.STOPPED: Look("Stopped", "orange", ":material/stop_circle:", "■", "#d08700"),
-    RunState.FAILED: Look("Failed", "red", ":material/error:", "✗", "#d64545"),
-    RunState.CRASHED: Look("Crashed", "red", ":material/bolt:", "✗", "#d64545"),
-    RunState.STALLED: Look("Stalled", "violet", ":material/hourglass_bottom:", "…", "#8a5cd6"),
-    RunState.DAMAGED: Look("Unreadable", "red", ":material/broken_image:", "✗", "#d64545"),
+    RunState.QUEUED: Look("gray", ":material/schedule:", "○", "#8d93a1"),
+    RunState.RUNNING: Look("blue", ":material/play_circle:", "▸", "#3b7ddd"),
+    RunState.FINISHED: Look("green", ":material/check_circle:", "✓", "#1f9d61"),
+    RunState.STOPPED: Look("orange", ":material/stop_circle:", "■", "#d08700"),
+    RunState.FAILED: Look("red", ":material/error:", "✗", "#d64545"),
+    RunState.CRASHED: Look("red", ":material/bolt:", "✗", "#d64545"),
+    RunState.STALLED: Look("violet", ":material/hourglass_bottom:", "…", "#8a5cd6"),
+    RunState.DAMAGED: Look("red", ":material/broken_image:", "✗", "#d64545"),
 }
+
+
+def state_label(state: str) -> str:
+    """The label of a run state."""
+    return RunState(state).in_words().capitalize()
 
 
 def scored_splits(run: Run) -> list[str]:
@@ -59,7 +63,7 @@ def run_tab_title(run: Run) -> str:
 def state_chip(state: RunState) -> None:
     """Icon, label and colour of a state."""
     look = LOOKS[state]
-    st.badge(look.label, icon=look.icon, color=look.colour)
+    st.badge(state_label(state), icon=look.icon, color=look.colour)
 
 
 def problem(run: Run) -> None:
@@ -193,7 +197,7 @@ def _row(run: Run, curve: bool) -> dict[str, Any]:
 
 
 def _state_cell(state: RunState) -> str:
-    return f"{LOOKS[state].sign} {LOOKS[state].label}"
+    return f"{LOOKS[state].sign} {state_label(state)}"
 
 
 def open_run(run_id: str) -> None:
@@ -238,7 +242,7 @@ def _chosen(key: str, parameter: str) -> None:
 
 def _in_a_list(run: Run) -> str:
     accuracy = run.validation_accuracy
-    return f"{run.name} · {LOOKS[run.state].label.lower() if accuracy is None else f'{percent(accuracy)} val'}"
+    return f"{run.name} · {run.state.in_words() if accuracy is None else f'{percent(accuracy)} val'}"
 
 
 # --- deleting

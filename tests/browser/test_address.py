@@ -162,3 +162,19 @@ def test_copied_addresses_and_back_and_forward(app: App, runs: list[FakeRun], br
         settle(page)
     expect(page, *seen[-1])
     assert "Traceback" not in app.log.read_text()
+
+
+def test_the_overview_answers_at_both_of_its_addresses(app: App, page: Any) -> None:
+    page.goto(f"{app.url}/data")
+    page.get_by_role("heading", name="Data", exact=True).wait_for()
+    page.goto(f"{app.url}/overview")
+    page.wait_for_url(re.compile(r":\d+/$"))
+    page.get_by_role("heading", name="FER Dashboard", exact=True).wait_for()
+    settle(page)
+    assert page.get_by_role("dialog").count() == 0, "no word of a page that is not found"
+    entries = page.get_by_test_id("stSidebarNavLink").all_inner_texts()
+    assert [entry for entry in entries if "Overview" in entry] == [entries[0]]
+    for _ in range(2):  # the browser may have noted both addresses
+        if page.url != f"{app.url}/data":
+            page.go_back()
+    page.wait_for_url(f"{app.url}/data")

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from core import worker
+from core.cli import jobs
 from core.config import TrainConfig
 from core.data.dataset import load_split, read_identity
 from core.jobs import control
 from core.jobs.queue import queued_runs
-from core.review.corrections import Correction, Corrections, save_corrections
+from core.review.corrections import Correction, Corrections, run_corrections, save_corrections
 from core.runs.reader import read_run
 from core.runs.records import RunState
 from tests.core.training.test_loop import TINY
@@ -55,11 +56,10 @@ def test_the_settings_of_a_run_are_read_once_by_its_worker_and_never_by_the_queu
     assert "corrections.json" not in found
 
 
-def test_a_correction_set_is_read_once_at_the_start_and_once_by_the_worker(
-    runs_root: Path, demo_root: Path, reads: Counter[str]
-) -> None:
-    data = read_identity(demo_root, "demo")
-    images = load_split(demo_root, "demo", "validation").ids[:2].tolist()
+def save_set(runs_root: Path, data_root: Path) -> TrainConfig:
+    """Save a correction set for the demo dataset; the settings of a run with it."""
+    data = read_identity(data_root, "demo")
+    images = load_split(data_root, "demo", "validation").ids[:2].tolist()
     made = Corrections(
         name="look-1",
         dataset="demo",
@@ -69,7 +69,13 @@ def test_a_correction_set_is_read_once_at_the_start_and_once_by_the_worker(
         entries=tuple(Correction(split="validation", image=image, action="exclude") for image in images),
     )
     save_corrections(runs_root, made)
-    config = TrainConfig(**{**TINY, "epochs": 1, "corrections": "look-1"})
+    return TrainConfig(**{**TINY, "epochs": 1, "corrections": "look-1"})
+
+
+def test_a_correction_set_is_read_once_at_the_start_and_once_by_the_worker(
+    runs_root: Path, demo_root: Path, reads: Counter[str]
+) -> None:
+    config = save_set(runs_root, demo_root)
     control.start(runs_root, demo_root, config)
     assert reads["look-1.json"] == 1
     control.stop(runs_root, queued_runs(runs_root)[0].id)
@@ -80,3 +86,17 @@ def test_a_correction_set_is_read_once_at_the_start_and_once_by_the_worker(
     [run_id] = [each.name for each in runs_root.iterdir() if (each / "summary.json").exists()]
     corrected = read_run(runs_root, run_id).summary.evaluation["validation"].corrected
     assert corrected is not None and corrected.images == len(load_split(demo_root, "demo", "validation")) - 2
+
+
+def test_a_correction_set_is_read_once_also_where_the_settings_are_those_of_another_run(
+    runs_root: Path, demo_root: Path, reads: Counter[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = control.start(runs_root, demo_root, save_set(runs_root, demo_root))
+    reads.clear()
+    again = control.retry(runs_root, demo_root, first)
+    assert reads["look-1.json"] == 1
+    reads.clear()
+    jobs.runs_clone(first, runs_root, demo_root, ["epochs=2"])
+    assert reads["look-1.json"] == 1
+    for run_id in (again, capsys.readouterr().out.strip()):
+        assert run_corrections(read_run(runs_root, run_id).paths) == run_corrections(read_run(runs_root, first).paths)

@@ -9,8 +9,7 @@ import pytest
 
 from core.review.runs import annotate
 from core.runs.reader import read_run
-from core.runs.records import RunState
-from dashboard.ui.runs import LOOKS
+from dashboard.ui.runs import state_label
 from tests.conftest import PROJECT_ROOT
 from tests.dashboard.conftest import HOME, HOSTILE, Opener, Writer, words
 
@@ -56,11 +55,11 @@ def test_pages_show_a_run_in_every_state(open_page: Opener, write: Writer, state
     assert read_run(run.paths.root, run.id).state == state
     for page in ("overview", "runs"):
         text = words(open_page(page))
-        assert "my run" in text and LOOKS[RunState(state)].label in text
+        assert "my run" in text and state_label(state) in text
     app = open_page("run", run=run.id)
     assert app.title[0].value == "my run"
     text = words(app)
-    assert LOOKS[RunState(state)].label in text
+    assert state_label(state) in text
     if state == "failed":
         assert "Loss is not a number at epoch 6" in text
     if state in ("failed", "stopped", "crashed"):

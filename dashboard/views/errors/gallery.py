@@ -25,7 +25,7 @@ from dashboard.state import cache, visitor
 from dashboard.state.roots import runs_root
 from dashboard.ui import pagination
 from dashboard.ui.components.wall import Tile, wall
-from dashboard.views.errors import export, label_review
+from dashboard.views.errors import export, label_review, shortcuts
 from dashboard.views.errors.image import dialog
 from dashboard.views.errors.shown import Shown
 
@@ -84,8 +84,8 @@ def gallery(shown: Shown, wanted: ImageFilter, order: str) -> None:
         tiles(rows, reviews),
         images[rows["index"].to_numpy()],
         key="wall",
-        keys={"legend": label_review.LEGEND, "undo": label_review.UNDO, "named": bool(visitor.who(ask=False))},
-        on_key=partial(label_review.review_by_key, shown),
+        keys={"legend": shortcuts.LEGEND, "undo": shortcuts.UNDO, "named": bool(visitor.who(ask=False))},
+        on_key=partial(shortcuts.review_by_key, shown),
     )
     everything = st.toggle(f"Annotate all {len(chosen):,} filtered images", key="everything")
     if everything or selected:

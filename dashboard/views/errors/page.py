@@ -10,7 +10,7 @@ from dashboard.ui import fixed_broken
 from dashboard.ui.faces import say_why_no_images
 from dashboard.ui.page import ERRORS_PAGE, TRAIN_PAGE, empty_state, follow_renamed, guarded, page_title
 from dashboard.ui.runs import choose_run, scored_splits
-from dashboard.views.errors import corrections, gallery, scoring, summary
+from dashboard.views.errors import calibration, corrections, gallery, scoring, summary
 from dashboard.views.errors.shown import shown_of
 
 ERROR_TABS = ("Images", "Calibration", "Compare with run", "Label corrections")
@@ -76,7 +76,7 @@ def main() -> None:
         summary.metrics_summary(shown, wanted)
     draw = (
         lambda: gallery.gallery(shown, wanted, order),
-        lambda: summary.calibration(shown),
+        lambda: calibration.calibration(shown),
         lambda: fixed_broken.compare_with_run(run, split, cache.runs(runs_root())),
         lambda: corrections.label_corrections(shown),
     )

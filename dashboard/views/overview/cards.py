@@ -1,6 +1,4 @@
-"""What the Overview shows: first steps, what is running, the default model."""
-
-from typing import NamedTuple
+"""What the Overview shows: data, device, queue, what is running, and the default model."""
 
 import numpy as np
 import streamlit as st
@@ -8,70 +6,13 @@ import streamlit as st
 from core.data.dataset import DatasetInfo
 from core.jobs.queue import by_queue_position
 from core.jobs.slots import list_slots
-from core.runs.paths import is_shipped
 from core.runs.records import Run, RunState
-from dashboard.state import cache, visitor
+from dashboard.state import cache
 from dashboard.ui.charts.matrix import confusion_chart
 from dashboard.ui.charts.style import CHART_CONFIG
 from dashboard.ui.format import accuracy_in, duration, escape
-from dashboard.ui.page import DATA_PAGE, ERRORS_PAGE, PREDICT_PAGE, RUN_PAGE, TRAIN_PAGE, go_to, is_dark, metric_card
+from dashboard.ui.page import DATA_PAGE, ERRORS_PAGE, PREDICT_PAGE, RUN_PAGE, is_dark, metric_card
 from dashboard.ui.runs import best_with_interval, scored_split, state_chip, test_without_duplicates, why_default
-
-
-class Step(NamedTuple):
-    """One of the first steps, and the page where it is done."""
-
-    title: str
-    text: str
-    done: bool
-    page: str
-    label: str
-
-
-def first_steps(runs: list[Run], datasets: list[DatasetInfo]) -> None:
-    """The first steps of a new user, with those that are done marked."""
-    get = Step(
-        "Get FER2013",
-        "Download from Kaggle with your API token, import a local copy, or generate the synthetic demo dataset in "
-        "seconds.",
-        bool(datasets),
-        DATA_PAGE,
-        "Add data",
-    )
-    start = Step(
-        "Start your first run",
-        "Pick a preset and a dataset, then watch the training curves live.",
-        any_own(runs),
-        TRAIN_PAGE,
-        "Open Train",
-    )
-    predict = Step(
-        "Try a prediction",
-        "Upload a photo: faces are detected and each expression is classified.",
-        bool(st.session_state.get(visitor.HAS_PREDICTED)),
-        PREDICT_PAGE,
-        "Open Predict",
-    )
-    trained = any(run.has_weights for run in runs)  # the shipped reference run has weights, unless it was deleted
-    steps = [predict, get, start] if trained else [get, start, predict]
-    current = next((step for step in steps if not step.done), None)
-    st.subheader("Get started", anchor=False)
-    grid = st.grid(3, min_column_width=260)
-    for number, step in enumerate(steps, 1):
-        with grid.container(border=True, height="stretch", vertical_alignment="distribute"):  # buttons on one line
-            with st.container():
-                if step.done:
-                    st.badge("Done", icon=":material/check_circle:", color="green")
-                else:
-                    st.badge(f"Step {number}", color="blue" if step is current else "gray")
-                st.markdown(f"**{step.title}**  \n{step.text}")
-            if st.button(step.label, key=f"step-{number}", type="primary" if step is current else "secondary"):
-                go_to(step.page)
-
-
-def any_own(runs: list[Run]) -> bool:
-    """Whether any run was started here; the shipped ones do not count."""
-    return not all(is_shipped(run.id) for run in runs)
 
 
 def now(runs: list[Run], datasets: list[DatasetInfo]) -> None:

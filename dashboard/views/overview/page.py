@@ -10,6 +10,7 @@ from dashboard.ui.page import RUNS_PAGE, TRAIN_PAGE, draw_live, go_to, page_titl
 from dashboard.ui.queue import interrupted, queue_table
 from dashboard.ui.runs import run_table
 from dashboard.views.overview import cards
+from dashboard.views.overview.first_steps import any_own, first_steps
 
 LATEST_COLUMNS = ["state", "name", "validation", "test", "unseen", "duration", "author", "created"]
 LATEST_RUNS = 10
@@ -32,8 +33,8 @@ def overview(watched: bool) -> None:
     ):
         if datasets and st.button("Start training", icon=":material/play_arrow:", type="primary"):
             go_to(TRAIN_PAGE)
-    if not cards.any_own(runs):
-        cards.first_steps(runs, datasets)
+    if not any_own(runs):
+        first_steps(runs, datasets)
     interrupted(runs)
     cards.now(runs, datasets)
     queue_table(runs)

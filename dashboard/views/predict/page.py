@@ -15,16 +15,11 @@ from dashboard.ui.faces import dataset_of
 from dashboard.ui.format import escape
 from dashboard.ui.page import TRAIN_PAGE, empty_state, page_title
 from dashboard.ui.runs import choose_id, choose_run, why_default
-from dashboard.views.predict import draw
-from dashboard.views.predict.work import (
-    MAX_IMAGES,
-    Model,
-    Result,
-    model_of,
-    model_of_upload,
-    results,
-    uploaded_images,
-)
+from dashboard.views.predict.draw import draw_photo
+from dashboard.views.predict.models import Model, model_of, model_of_upload
+from dashboard.views.predict.table import draw_problems, draw_table
+from dashboard.views.predict.uploads import MAX_IMAGES, uploaded_images
+from dashboard.views.predict.work import Result, results
 
 MAX_UPLOAD_MB = 200  # of one file: an image may have 20, a zip of images more
 
@@ -47,13 +42,13 @@ def main() -> None:
         st.caption("Faces are detected, cropped like FER2013 and classified one by one. Photos aren't stored.")
         return
     found = compute(image_files, models, whole, margin)
-    draw.draw_problems(found)
+    draw_problems(found)
     readable = [result for result in found if not result.problem]
     st.session_state[visitor.HAS_PREDICTED] = bool(readable) or st.session_state.get(visitor.HAS_PREDICTED, False)
     if len(readable) == 1:
-        draw.draw_photo(readable[0], models)
-    elif readable and (chosen := draw.draw_table(readable, models)):
-        draw.draw_photo(chosen[0], models, chosen[1])
+        draw_photo(readable[0], models)
+    elif readable and (chosen := draw_table(readable, models)):
+        draw_photo(chosen[0], models, chosen[1])
 
 
 def choose_models(runs: Sequence[Run]) -> list[Model]:

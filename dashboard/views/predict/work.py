@@ -1,60 +1,22 @@
-"""What the Predict page computes: models to choose from, images out of uploads, and their predictions."""
+"""What the Predict page computes, and remembers of each visitor: the predictions of each model for each image."""
 
-import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
-import pandas as pd
 import streamlit as st
 from PIL import Image
 
-from core.data.archives import is_zip
 from core.data.decode import decode_image
-from core.errors import ImageError, display_name
-from core.prediction.pictures import ImageFile, images_in_zip
-from core.runs.records import Run
-from dashboard.state import cache
+from core.errors import display_name
+from core.prediction.pictures import ImageFile
+from dashboard.views.predict.models import Model
 
 if TYPE_CHECKING:
-    from core.prediction.predictor import FaceCrops, FacePrediction, PhotoPrediction, Predictor
+    from core.prediction.predictor import FaceCrops, PhotoPrediction
 
-MAX_IMAGES: Final = 500
-"""Images the page processes at once; the command line processes any number."""
-MAX_UPLOAD_BYTES: Final = 500_000_000
-"""Bytes of all uploads together."""
 SHOWN_SIDE: Final = 1000
 """Longest side at which a photo is shown, in pixels."""
-
-
-@dataclass(frozen=True)
-class Model:
-    """A model selected on the page; loaded on use."""
-
-    key: str
-    """Changes with the weights and the temperature."""
-    title: str
-    temperature: float | None
-    load: Callable[[], "Predictor"]
-    run: Run | None = None
-    """None for uploaded weights."""
-
-
-def model_of(run: Run) -> Model:
-    """A run's best weights."""
-    key = f"{cache.file_key(run.paths.weights)} {run.temperature}"
-    return Model(key, run.name, run.temperature, lambda: cache.predictor(run), run)
-
-
-def model_of_upload(upload: Any) -> Model:
-    """Uploaded weights.
-
-    Raises:
-        WeightsError: they are not those of one of our models.
-    """
-    loaded, where = cache.own_predictor(upload.file_id, upload.getvalue(), upload.name)
-    name = display_name(upload.name)
-    return Model(upload.file_id, f"{name} ({display_name(where)})" if where else name, None, lambda: loaded)
 
 
 @dataclass
@@ -96,34 +58,6 @@ class Result:
 def memory() -> Memory:
     """This visitor's."""
     return cast(Memory, st.session_state.setdefault("predict-memory", Memory()))
-
-
-def uploaded_images(uploads: Sequence[Any]) -> list[ImageFile]:
-    """The images of uploaded files, also inside zips, each with a key of its own; at most one more than
-    `MAX_IMAGES`."""
-    found: list[ImageFile] = []
-    total = 0
-    for upload in uploads:
-        total += upload.size
-        for number, image_file in enumerate(_files_in(upload, total)):
-            found.append(image_file._replace(key=f"{upload.file_id}-{number}"))
-            if len(found) > MAX_IMAGES:
-                return found
-    return found
-
-
-def _files_in(upload: Any, total: int) -> Iterator[ImageFile]:
-    if total > MAX_UPLOAD_BYTES:
-        message = f"“{display_name(upload.name)}” skipped: total upload limit is 500 MB."
-        yield ImageFile(upload.name, lambda: _refuse(message))
-    elif is_zip(upload.getvalue()):
-        yield from images_in_zip(cast(io.RawIOBase, io.BytesIO(upload.getvalue())), upload.name)
-    else:
-        yield ImageFile(upload.name, upload.getvalue)
-
-
-def _refuse(message: str) -> bytes:
-    raise ImageError(message)
 
 
 def results(
@@ -179,51 +113,3 @@ def _shown(photo: Image.Image) -> tuple[Image.Image, float]:
     scale = min(1.0, SHOWN_SIDE / max(photo.size))
     width, height = (max(1, round(side * scale)) for side in photo.size)
     return photo.convert("RGB").resize((width, height)), scale
-
-
-def face_table(found: Sequence[Result], models: Sequence[Model]) -> pd.DataFrame:
-    """One row per face: `result` and `face` (positions), `crop`, `label`, `confidence` (percent), `runner_up`,
-    `low_confidence` and `file`; with two models also `second`, the label of the second one."""
-    rows = []
-    for position, result in enumerate(found):
-        for number, faces in enumerate(zip(*(photo.faces for photo in result.photos), strict=True)):
-            first: FacePrediction = faces[0]
-            row = {
-                "result": position,
-                "face": number,
-                "crop": inline_image(first),
-                "label": first.label,
-                "confidence": 100 * first.confidence,
-                "runner_up": first.runner_up,
-                "low_confidence": first.low_confidence,
-                "file": result.name,
-            }
-            rows.append(row | ({"second": faces[1].label} if len(models) > 1 else {}))
-    return pd.DataFrame(rows)
-
-
-def inline_image(face: "FacePrediction") -> str:
-    """The crop as a data URL, for a table cell."""
-    import base64
-
-    buffer = io.BytesIO()
-    Image.fromarray(face.crop).save(buffer, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
-def downloads(found: Sequence[Result], models: Sequence[Model], rows: pd.DataFrame) -> tuple[str, str]:
-    """The faces of some rows of the table as CSV and as JSON, with the prediction of every model."""
-    import json
-
-    from core.prediction.batch import CSV_COLUMNS, prediction_rows
-    from core.runs.table import spreadsheet_safe
-
-    lines, objects = [], []
-    for position, face in zip(rows["result"], rows["face"], strict=True):
-        result = found[position]
-        for model, photo in zip(models, result.photos, strict=True):
-            title = model.run.id if model.run else model.title
-            lines.append({"model": spreadsheet_safe(title)} | prediction_rows(result.name, photo)[face])
-            objects.append({"file": result.name, "model": title, **photo.faces[face].as_json()})
-    csv = pd.DataFrame(lines, columns=["model", *CSV_COLUMNS]).to_csv(index=False)
-    return csv, json.dumps(objects, indent=1)

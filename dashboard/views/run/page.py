@@ -11,7 +11,9 @@ from dashboard.ui.format import ago, escape, exact
 from dashboard.ui.page import RUN_PAGE, RUNS_PAGE, TRAIN_PAGE, draw_live, empty_state, guarded, page_title
 from dashboard.ui.runs import problem, run_tab_title, run_table, state_chip, why_default
 from dashboard.views.run import actions, reproduction
-from dashboard.views.run.tabs import RUN_TABS, curve_controls, metrics, run_progress
+from dashboard.views.run.curves import curve_controls
+from dashboard.views.run.metrics import metrics, run_progress
+from dashboard.views.run.tabs import RUN_TABS
 
 RUN_POLL_SECONDS = 1.5  # of the 2.5 s in which a new point should be on the screen, one is left for drawing it
 OFFERED_RUNS = 15

@@ -9,7 +9,7 @@ import streamlit as st
 from core.review.runs import REVIEW_STATES
 from core.runs.records import Run, RunState
 from core.runs.selection import RUN_ORDERS, RunFilter
-from dashboard.ui.runs import LOOKS
+from dashboard.ui.runs import state_label
 
 COLUMNS: Final = {
     "star": "Star",
@@ -87,11 +87,6 @@ def view(runs: Sequence[Run]) -> View:
         )
     wanted = RunFilter((text or "").strip(), states, tags, authors, reviews, archived)
     return View(wanted, order, [column for column in COLUMNS if column in columns])
-
-
-def state_label(state: str) -> str:
-    """The label of a run state."""
-    return LOOKS[RunState(state)].label
 
 
 def filter_choice(label: str, key: str, options: Iterable[str], label_of: Callable[[str], str] = str) -> list[str]:

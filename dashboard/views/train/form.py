@@ -1,7 +1,6 @@
-"""The form of the Train page, made from the fields of `TrainConfig`, and the command that does the same."""
+"""The form of the Train page, made from the fields of `TrainConfig`."""
 
 import math
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin
 
@@ -11,7 +10,7 @@ from pydantic.fields import FieldInfo
 from core.config import TrainConfig, field_group, field_label, parse_config
 from core.errors import ConfigError
 from core.jobs.inputs import missing_inputs
-from core.presets import PRESETS, Preset
+from core.presets import Preset
 from core.runs.records import Run
 from dashboard.state.roots import data_root, runs_root
 
@@ -108,23 +107,6 @@ def widget(name: str, field: FieldInfo, options: Sequence[str] | None = None) ->
     if field.annotation is int:
         return st.number_input(label, int(low), int(high), step=1, **common)
     return st.number_input(label, float(low), float(high), step=_step(field.default), format="%g", **common)
-
-
-def command(source: str | Run, config: TrainConfig, name: str, author: str) -> str:
-    """The command line that starts the same run, from a preset of that name or as the clone of a run."""
-    if isinstance(source, Run):
-        base, parts = source.config, [f"python -m core runs clone {source.id}"]
-    else:
-        base, parts = PRESETS[source].config, ["python -m core train", f"--preset {source}"]
-    parts += [
-        f"--set {field}={shlex.quote(str(getattr(config, field)))}"
-        for field in TrainConfig.model_fields
-        if getattr(config, field) != getattr(base, field)
-    ]
-    parts += [
-        f"--{option} {shlex.quote(text.strip())}" for option, text in (("name", name), ("author", author)) if text
-    ]
-    return " ".join(parts)
 
 
 def _leave_open(name: str, options: Sequence[str]) -> bool:

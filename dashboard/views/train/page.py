@@ -21,6 +21,7 @@ from dashboard.ui.format import duration, escape
 from dashboard.ui.page import DATA_PAGE, RUN_PAGE, empty_state, once, page_title
 from dashboard.ui.runs import open_run
 from dashboard.views.train import form
+from dashboard.views.train.command_line import command
 
 
 def main() -> None:
@@ -132,7 +133,7 @@ def estimate_and_start(source: str | Run, values: dict[str, Any], datasets: list
         start = partial(control.start, runs_root(), data_root(), config, name=said, author=by, parent=parent)
         open_run(once((config, said, by, parent), start))
     st.caption("Command line")
-    st.code(form.command(source, config, name or "", author or ""), language="bash", wrap_lines=True)
+    st.code(command(source, config, name or "", author or ""), language="bash", wrap_lines=True)
 
 
 def usual_author(runs: list[Run]) -> str:

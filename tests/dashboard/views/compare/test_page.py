@@ -1,24 +1,7 @@
 """The Compare page: restored from its address, honest beside every difference, calm where there is nothing."""
 
-import json
-from pathlib import Path
-
-import pandas as pd
-import pytest
-
-from dashboard.ui.charts import comparison
 from tests.dashboard.conftest import HOSTILE, Opener, Writer, words
 from tests.dashboard_fixtures import FakeRun
-
-
-@pytest.fixture
-def runs(write: Writer) -> list[FakeRun]:
-    """Two seeds of one config, and another config."""
-    return [
-        write("finished", name="alpha", epochs=2, seed=0),
-        write("finished", name="beta", epochs=2, seed=1),
-        write("finished", name="gamma", epochs=3, seed=0),
-    ]
 
 
 def test_nothing_to_compare_is_said(open_page: Opener, write: Writer) -> None:
@@ -69,35 +52,6 @@ def test_unknown_runs_and_runs_without_metrics_are_explained(
     assert app.dataframe[0].value["significance"].tolist() == ["baseline", "No predictions on validation yet"]
 
 
-def test_a_setting_is_shown_against_a_result_once_there_are_enough_runs(
-    open_page: Opener, write: Writer, runs: list[FakeRun]
-) -> None:
-    ids = [run.id for run in runs]
-    app = open_page("compare", runs=",".join(ids[:2]))
-    assert "needs at least 3 runs evaluated on validation (you have 2)" in words(app)
-    app = open_page(
-        "compare", runs=",".join(ids), setting="seed", result="log loss", split="test"
-    )  # as older links have it
-    assert [app.selectbox(key=key).value for key in ("setting", "result")] == ["seed", "Loss"]
-    assert "with 4 or more evaluated runs" in words(app)
-    scatter = json.loads(app.get("echarts_chart")[-1].proto.spec)
-    assert scatter["xAxis"]["name"] == "seed" and scatter["yAxis"]["name"] == "Test loss"
-    ids.append(write("finished", name="delta", epochs=4, seed=2).id)
-    app = open_page("compare", runs=",".join(ids))
-    assert app.selectbox(key="setting").value == "epochs"
-    lines = json.loads(app.get("echarts_chart")[-1].proto.spec)
-    assert [axis["name"] for axis in lines["parallelAxis"]] == ["epochs", "seed", "Validation accuracy (%)"]
-    assert [line["name"] for line in lines["series"]] == ["alpha", "beta", "gamma", "delta"]
-
-
-def test_words_and_numbers_on_an_axis() -> None:
-    option = comparison.scatter([("a", "adam", 60.0, (58.0, 62.0)), ("b", 3, 61.0, None)], "optimizer", "accuracy")
-    assert option["xAxis"]["data"] == ["adam", "3"] and len(option["series"]) == 3
-    option = comparison.parallel(["a", "b"], {"optimizer": ["adam", "sgd"], "rate": [0.1, 0.2]})
-    assert [axis["type"] for axis in option["parallelAxis"]] == ["category", "value"]
-    assert option["series"][1]["data"] == [["sgd", 0.2]]
-
-
 def test_hostile_names_stay_text(open_page: Opener, write: Writer) -> None:
     ids = [write("finished", name=HOSTILE, epochs=1, seed=seed).id for seed in range(2)]
     app = open_page("compare", runs=",".join(ids))
@@ -106,12 +60,3 @@ def test_hostile_names_stay_text(open_page: Opener, write: Writer) -> None:
     for text in rendered:
         for active in ("![x]", "[l](", ":red[r]", "<b>", ":smile:", "http://evil", "www.evil"):
             assert active not in text
-
-
-def test_overlaid_curves_keep_the_colours_of_their_runs(tmp_path: Path) -> None:
-    epochs = pd.DataFrame({"epoch": [1, 2], "validation_accuracy": [0.5, 0.6], "validation_loss": [1.2, 1.1]})
-    option = comparison.overlay([("a", pd.DataFrame()), ("b", epochs), ("c", epochs)], "accuracy", baseline=2)
-    assert [line["name"] for line in option["series"]] == ["b", "c"]
-    assert [line["color"] for line in option["series"]] == [comparison.colour_of(1), comparison.colour_of(2)]
-    assert option["series"][1]["lineStyle"]["width"] > option["series"][0]["lineStyle"]["width"]
-    assert option["dataset"][0]["source"]["value"].tolist() == [50, 60]

@@ -3,41 +3,25 @@
 import io
 import zipfile
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import cv2
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from core.data.dataset import load_split
 from core.models.cnn import build_model
-from core.prediction.batch import predict_images, read_and_crop
-from core.prediction.pictures import ImageFile
-from core.prediction.predictor import FaceCrops, Predictor, limit_threads
+from core.prediction.predictor import limit_threads
 from core.review.runs import annotate
 from core.runs.reader import read_run
 from dashboard.state import cache
-from dashboard.views.predict import work
-from dashboard.views.predict.draw import boxed
 from tests.conftest import PROJECT_ROOT
 from tests.dashboard.conftest import Opener, Writer
+from tests.dashboard.views.predict.conftest import crop
 from tests.dashboard_fixtures import FakeRun, write_run
 
 HOME = PROJECT_ROOT / "dashboard" / "Home.py"
 File = tuple[str, bytes, str]
-
-
-@pytest.fixture
-def run(runs_root: Path, demo_root: Path) -> FakeRun:
-    made = write_run(runs_root, demo_root, "finished", name="my run", epochs=1)
-    torch.manual_seed(3)
-    torch.save(build_model("cnn-model-2").state_dict(), made.paths.weights)
-    return made
 
 
 @pytest.fixture
@@ -55,12 +39,6 @@ def open_predict(runs_root: Path, demo_root: Path, monkeypatch: pytest.MonkeyPat
         return app
 
     return opener
-
-
-def crop(root: Path, number: int = 0) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(np.array(load_split(root, "demo", "test").images[number])).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def words(app: AppTest) -> str:
@@ -150,36 +128,6 @@ def test_uploaded_weights_are_checked(open_predict: Callable[..., AppTest], run:
     assert "Not available for uploaded weights" in said
 
 
-def test_the_page_says_what_the_pipeline_says_and_computes_only_what_is_new(
-    run: FakeRun, demo_root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kept, looked_at = work.Memory(), []
-
-    def frame(picture: ImageFile, **options: Any) -> FaceCrops:
-        looked_at.append(picture.key)
-        return read_and_crop(picture, **options)
-
-    monkeypatch.setattr(work, "memory", lambda: kept)
-    monkeypatch.setattr("core.prediction.batch.read_and_crop", frame)
-    models = [work.Model(key, key, None, lambda: Predictor.load(run.paths.weights)) for key in "ab"]
-    pictures = [ImageFile("face.png", partial(crop, demo_root, number), str(number)) for number in range(3)]
-    pictures[1] = ImageFile("face.png", lambda: b"broken", "1")
-
-    def results(count: int) -> list[work.Result]:
-        return work.results(pictures[:count], models, False, 1.0, lambda *_: None)
-
-    results(2)
-    found = results(3)
-    assert looked_at == ["0", "1", "2"]  # once for both models
-    expected = list(predict_images(models[0].load(), pictures))
-    for result, photo in zip(found, expected, strict=True):
-        assert [each.problem for each in result.photos] == [photo.problem] * 2
-        for each in result.photos:
-            for face, same in zip(each.faces, photo.faces, strict=True):
-                np.testing.assert_allclose(face.probabilities, same.probabilities, atol=1e-6)
-    assert [bool(result.problem) for result in found] == [False, True, False]
-
-
 def test_the_server_predicts_on_the_cpu_with_its_share_of_the_cores(
     run: FakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,15 +148,6 @@ def test_the_server_predicts_on_the_cpu_with_its_share_of_the_cores(
     finally:
         torch.set_num_threads(threads[0])
         cv2.setNumThreads(threads[1])
-
-
-def test_boxes_and_names_stay_on_the_photo() -> None:
-    photo = Image.new("RGB", (300, 200), "black")
-    shown = boxed(photo, 0.5, [(-20, -10, 100, 100), (500, 300, 200, 200)], ["1 happy", "2 sad"], 1)
-    assert shown.size == (300, 200)
-    colours = {colour for _, colour in shown.getcolors(60_000) or []}
-    assert (0xE6, 0x9F, 0x00) in colours and (0x00, 0x72, 0xB2) in colours
-    assert photo.getcolors() == [(60_000, (0, 0, 0))]
 
 
 def test_predict_works_on_a_finished_run(open_page: Opener, write: Writer) -> None:

@@ -1,0 +1,135 @@
+"""Many photos at once: the table of all their faces, its downloads, and the files that were skipped."""
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import streamlit as st
+from PIL import Image
+
+from core.labels import LABELS
+from dashboard.ui.format import escape
+from dashboard.views.predict.models import Model
+from dashboard.views.predict.work import Result
+
+if TYPE_CHECKING:
+    from core.prediction.predictor import FacePrediction
+
+
+def draw_table(found: Sequence[Result], models: Sequence[Model]) -> tuple[Result, int] | None:
+    """The table of all faces with its filters and downloads. Returns the image and face of the selected row."""
+    rows = face_table(found, models)
+    if rows.empty:
+        return None
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        labels = st.pills("Expression", LABELS, selection_mode="multi", key="only-labels", wrap=True)
+        low, high = st.slider("Confidence (%)", 0, 100, (0, 100), key="only-confidence", width=260)
+    kept = rows[rows["confidence"].between(low, high) & (rows["label"].isin(labels) if labels else True)]
+    files = rows["result"].nunique()
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.markdown(f"**{len(kept):,} of {len(rows):,} faces** in {files:,} image{'' if files == 1 else 's'}")
+        with st.container(horizontal=True, width="content"):
+            _download(found, models, kept)
+    if kept.empty:
+        st.info("No faces match these filters.", icon=":material/filter_alt_off:")
+        return None
+    columns: dict[str, Any] = {
+        "crop": st.column_config.ImageColumn("Crop", width="small", help="Model input (48×48)"),
+        "label": st.column_config.TextColumn("Expression", width="small"),
+        "confidence": st.column_config.ProgressColumn("Confidence", format="%.0f%%", min_value=0, max_value=100),
+        "runner_up": st.column_config.TextColumn("2nd", width="small", help="The second most likely expression"),
+        "low_confidence": st.column_config.CheckboxColumn("Low confidence", width="small", help="Confidence below 50%"),
+        "second": st.column_config.TextColumn("Model B", width="small"),
+        "file": st.column_config.TextColumn("File", width="medium"),
+    }
+    event = st.dataframe(
+        kept,
+        column_order=[name for name in columns if name in kept],
+        column_config=columns,
+        hide_index=True,
+        row_height=52,
+        height="content" if len(kept) <= 8 else 470,
+        on_select="rerun",
+        selection_mode="single-row",
+        key=f"faces-{len(rows)}-{low}-{high}-{'-'.join(labels)}",
+    )
+    if not event["selection"]["rows"]:
+        st.caption("Select a row for details.")
+        return None
+    row = kept.iloc[event["selection"]["rows"][0]]
+    return found[int(row["result"])], int(row["face"])
+
+
+def _download(found: Sequence[Result], models: Sequence[Model], kept: pd.DataFrame) -> None:
+    for position, kind in enumerate(("csv", "json")):
+        st.download_button(
+            kind.upper(),
+            lambda position=position: downloads(found, models, kept)[position],  # type: ignore[misc]
+            file_name=f"predictions.{kind}",
+            mime="text/csv" if kind == "csv" else "application/json",
+            icon=":material/download:",
+            on_click="ignore",
+            disabled=kept.empty,
+            key=f"faces-{kind}",
+        )
+
+
+def draw_problems(found: Sequence[Result]) -> None:
+    """The unreadable files, and why."""
+    problems = [result for result in found if result.problem]
+    if len(problems) == 1:
+        st.error(escape(problems[0].problem), icon=":material/broken_image:")
+    elif problems:
+        title = f"{len(problems):,} of {len(found):,} files skipped (unreadable)"
+        with st.expander(title, icon=":material/broken_image:", expanded=len(problems) == len(found)):
+            table = pd.DataFrame([{"File": result.name, "Reason": result.problem} for result in problems])
+            st.dataframe(table, hide_index=True, height="content" if len(problems) <= 8 else 300)
+
+
+def face_table(found: Sequence[Result], models: Sequence[Model]) -> pd.DataFrame:
+    """One row per face: `result` and `face` (positions), `crop`, `label`, `confidence` (percent), `runner_up`,
+    `low_confidence` and `file`; with two models also `second`, the label of the second one."""
+    rows = []
+    for position, result in enumerate(found):
+        for number, faces in enumerate(zip(*(photo.faces for photo in result.photos), strict=True)):
+            first: FacePrediction = faces[0]
+            row = {
+                "result": position,
+                "face": number,
+                "crop": inline_image(first),
+                "label": first.label,
+                "confidence": 100 * first.confidence,
+                "runner_up": first.runner_up,
+                "low_confidence": first.low_confidence,
+                "file": result.name,
+            }
+            rows.append(row | ({"second": faces[1].label} if len(models) > 1 else {}))
+    return pd.DataFrame(rows)
+
+
+def inline_image(face: "FacePrediction") -> str:
+    """The crop as a data URL, for a table cell."""
+    import base64
+
+    buffer = io.BytesIO()
+    Image.fromarray(face.crop).save(buffer, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def downloads(found: Sequence[Result], models: Sequence[Model], rows: pd.DataFrame) -> tuple[str, str]:
+    """The faces of some rows of the table as CSV and as JSON, with the prediction of every model."""
+    import json
+
+    from core.prediction.batch import CSV_COLUMNS, prediction_rows
+    from core.runs.table import spreadsheet_safe
+
+    lines, objects = [], []
+    for position, face in zip(rows["result"], rows["face"], strict=True):
+        result = found[position]
+        for model, photo in zip(models, result.photos, strict=True):
+            title = model.run.id if model.run else model.title
+            lines.append({"model": spreadsheet_safe(title)} | prediction_rows(result.name, photo)[face])
+            objects.append({"file": result.name, "model": title, **photo.faces[face].as_json()})
+    csv = pd.DataFrame(lines, columns=["model", *CSV_COLUMNS]).to_csv(index=False)
+    return csv, json.dumps(objects, indent=1)

@@ -1,0 +1,70 @@
+"""The Files tab of the Run page: what can be downloaded of a run."""
+
+import io
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+import streamlit as st
+
+from core.exchange.bundle import write_zip
+from core.exchange.export import HISTORIES, files_of, write_curves
+from core.runs.records import Run
+from dashboard.ui.page import download_file
+
+MOST_BYTES: Final = 300_000_000
+"""A larger zip is left to the command line: what a browser takes goes through this server's memory."""
+HISTORY_TITLES: Final = {"epochs": "Epoch metrics", "steps": "Step metrics", "system": "System metrics"}
+
+
+def files(run: Run) -> None:
+    """What can be downloaded."""
+    left_out = {run.paths.stop_request.name}
+    present = sorted(
+        (path for path in run.paths.folder.iterdir() if path.is_file() and path.name not in left_out),
+        key=lambda path: path.name,
+    )
+    if run.has_weights:
+        download_file(run, run.paths.weights, "Download weights", primary=True)
+        st.caption("Best checkpoint as a PyTorch state_dict (load with `weights_only=True`).")
+    else:
+        st.info("Weights will be available after epoch 1.", icon=":material/hourglass_empty:")
+    with st.container(horizontal=True):
+        for name in HISTORIES:
+            path = getattr(run.paths, name)
+            if path.exists():
+                label = f"{HISTORY_TITLES[name]} (CSV)"
+                download(label, partial(curves_as_csv, path), f"{run.id}-{name}.csv", "text/csv")
+        size = sum(path.stat().st_size for path in files_of(run.paths))
+        if size <= MOST_BYTES:
+            download(
+                "Run archive, without checkpoint (zip)", partial(run_as_zip, run), f"{run.id}.zip", "application/zip"
+            )
+    if size > MOST_BYTES:
+        st.caption("Too large to download here. On the server, run:")
+        st.code(f"python -m core export {run.id} --format zip", language="sh")
+    rows = [{"file": path.name, "size": path.stat().st_size} for path in present if path.suffix != ".lock"]
+    config: dict[str, Any] = {"file": "File", "size": st.column_config.NumberColumn("Size", format="bytes")}
+    st.dataframe(pd.DataFrame(rows), hide_index=True, column_config=config, width=560, key="files")
+
+
+def download(label: str, make: Any, name: str, mime: str) -> None:
+    """A button whose file is made when it is clicked."""
+    st.download_button(label, make, name, mime, icon=":material/download:", on_click="ignore", key=f"download-{name}")
+
+
+def curves_as_csv(path: Path) -> str:
+    """All rows of a history."""
+    text = io.StringIO(newline="")
+    write_curves(path, text)
+    return text.getvalue()
+
+
+def run_as_zip(run: Run) -> bytes:
+    """The run's folder; put together on disk, so that only the finished zip is in memory."""
+    with tempfile.TemporaryFile() as file:
+        write_zip(run.paths, file)
+        file.seek(0)
+        return file.read()

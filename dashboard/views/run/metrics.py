@@ -1,0 +1,81 @@
+"""Above the tabs of the Run page: the metrics of the run, and how far it is."""
+
+import pandas as pd
+import streamlit as st
+
+from core.jobs import machine_slots
+from core.jobs.queue import by_queue_position
+from core.runs.records import Run, RunState
+from dashboard.state import cache
+from dashboard.ui.format import accuracy_in, ago, duration, escape, percent
+from dashboard.ui.page import metric_card
+from dashboard.ui.runs import best_with_interval
+
+
+def metrics(run: Run) -> None:
+    """The metrics of the run, each with its split."""
+    epochs, steps = cache.history(run.paths.epochs), cache.history(run.paths.steps)
+    status = run.status
+    best, test = run.best, run.metrics("test")
+    clean = test and test.without_train_duplicates
+    loss = float(steps["loss"].tail(50).mean()) if len(steps) else None
+    row = st.grid(5, min_column_width=150, row_height=190)  # fixed: nothing jumps when the first trend appears
+    metric_card(
+        row,
+        "Val. acc. (95% CI)",
+        best_with_interval(run),
+        f"best, epoch {best.epoch}" if best else "available after epoch 1",
+        trend=points(epochs, "validation_accuracy"),
+        help="Validation accuracy at the best epoch so far, ± half-width of the 95% CI.",
+    )
+    metric_card(
+        row,
+        "Test acc. (95% CI)",
+        accuracy_in(test),
+        f"{percent(clean.accuracy if clean else None)} no train dupes" if test else "after training",
+        help="Evaluated once after training, never used for model selection. Below: without train duplicates.",
+    )
+    metric_card(
+        row, "Training loss", "–" if loss is None else f"{loss:.3f}", "last 50 steps", trend=points(steps, "loss")
+    )
+    speed = status.images_per_second
+    metric_card(
+        row,
+        "Throughput",
+        f"{speed:,.0f} img/s" if speed else "–",
+        "training",
+        trend=points(steps, "images_per_second"),
+    )
+    if run.state.is_live:
+        elapsed = f"{duration(status.elapsed_seconds)} elapsed"
+        metric_card(row, "ETA", duration(status.eta_seconds), elapsed, trend=points(epochs, "seconds"))
+    else:
+        ended = f"ended {ago(status.ended_at)}" if status.ended_at else ""
+        trained = duration(status.elapsed_seconds or None)
+        metric_card(row, "Training time", trained, ended, trend=points(epochs, "seconds"))
+
+
+def points(frame: pd.DataFrame, column: str) -> list[float] | None:
+    """A few values of a column for a sparkline; None as long as there is no line to draw."""
+    values = frame[column].dropna().tolist() if column in frame else []
+    return values[:: max(1, len(values) // 40)] if len(values) > 2 else None
+
+
+def run_progress(run: Run) -> None:
+    """How far it is, in epochs and batches."""
+    status = run.status
+    if run.state is RunState.QUEUED:
+        st.progress(0.0, queued_text(run))
+    elif run.state.is_live or status.progress < 1:
+        batch = f", batch {status.batch:,}/{status.batches:,}" if status.batches else ""
+        activity = f" · {escape(status.activity)}" if status.activity and run.state.is_live else ""
+        st.progress(status.progress, f"Epoch {status.epoch}/{status.epochs}{batch}{activity}")
+
+
+def queued_text(run: Run) -> str:
+    """Why a queued run has not started: its position in the queue, or a machine that others use."""
+    if machine_slots.waits_for_others(run.paths.root):
+        return machine_slots.WAITS
+    queued = by_queue_position(each for each in cache.runs(run.paths.root) if each.state is RunState.QUEUED)
+    position = next((place for place, each in enumerate(queued, 1) if each.id == run.id), None)
+    return f"Queued (position {position})" if position else "Queued"

@@ -1,0 +1,35 @@
+"""Label reviews: what is refused, and many images at once."""
+
+import pytest
+import streamlit as st
+
+from core.labels import LABELS
+from core.review.images import add_label_reviews, current_label_reviews, read_label_reviews
+from dashboard.state import cache
+from dashboard.views.errors import label_review
+from tests.dashboard.views.errors.conftest import shown, table_of
+from tests.dashboard_fixtures import FakeRun
+
+
+def test_a_label_that_an_image_has_already_is_refused_whatever_its_id(run: FakeRun) -> None:
+    table = table_of(run)
+    table["image_id"] = [f"row-{number}" for number in range(len(table))]
+    label = LABELS[table["label"].iloc[0]]
+    label_review.save_reviews(shown(run, table), "Ada", ["row-0"], "label is wrong", label, "", "bar")
+    assert f"“{label}” is the current label of row-0" in st.session_state.pop("bar-refused")
+    assert read_label_reviews(run.paths) == []
+    other = next(each for each in LABELS if each != label)
+    label_review.save_reviews(shown(run, table), "Ada", ["row-0"], "label is wrong", other, "", "bar")
+    assert [each.label for each in read_label_reviews(run.paths)] == [other]
+
+
+def test_current_reviews_are_computed_once_however_many_images_are_reviewed(
+    run: FakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images, found, looks = table_of(run)["image_id"].tolist(), shown(run), []
+    monkeypatch.setattr(cache, "current_label_reviews", lambda *of: looks.append(1) or current_label_reviews(*of))
+    for given in (1, 2):
+        add_label_reviews(run.paths, "Ada", "validation", images[given : given + 5], "ambiguous")
+        label_review.form(found, images, "bar")
+        assert len(found.current_reviews) == given + 4, "a new review is seen at once, also by an older look at the run"
+        assert len(looks) == given, "not once per image"

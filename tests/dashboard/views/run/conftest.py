@@ -1,0 +1,18 @@
+"""A run for its page to show, and the charts that stand on it."""
+
+import json
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.dashboard.conftest import Writer
+from tests.dashboard_fixtures import FakeRun
+
+
+@pytest.fixture
+def run(write: Writer) -> FakeRun:
+    return write("finished", name="my run", epochs=2)
+
+
+def titles(app: AppTest) -> list[str]:
+    return [json.loads(chart.proto.spec)["title"]["text"] for chart in app.get("echarts_chart")]

@@ -1,0 +1,25 @@
+"""The Files tab: all of a run can be taken away."""
+
+import zipfile
+from io import BytesIO
+
+from core.runs.reader import read_run
+from dashboard.views.run import downloads
+from tests.dashboard.conftest import Opener
+from tests.dashboard_fixtures import FakeRun
+
+
+def test_everything_can_be_taken_away(open_page: Opener, run: FakeRun) -> None:
+    run.paths.meta_lock.touch()
+    app = open_page("run", run=run.id, tab="Files")
+    labels = [button.proto.label for button in app.get("download_button")]
+    assert labels[0].startswith("Download weights") and labels[1:] == [
+        "Epoch metrics (CSV)",
+        "Step metrics (CSV)",
+        "System metrics (CSV)",
+        "Run archive, without checkpoint (zip)",
+    ]
+    assert not any(name.endswith(".lock") for name in app.dataframe[0].value["file"])
+    assert downloads.curves_as_csv(run.paths.steps).count("\n") == 161
+    with zipfile.ZipFile(BytesIO(downloads.run_as_zip(read_run(run.paths.root, run.id)))) as archive:
+        assert f"{run.id}/steps.jsonl" in archive.namelist()

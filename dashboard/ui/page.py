@@ -15,6 +15,7 @@ from core.errors import FerError
 from core.files import file_size
 from core.runs.records import Run
 from dashboard.ui.format import escape
+from dashboard.ui.visitor_menu import visitor_menu
 
 log = logging.getLogger(__name__)
 
@@ -82,10 +83,12 @@ def go_to(page: str | Page, **query: str | list[str]) -> NoReturn:
 
 
 def page_title(title: str, sentence: str = "") -> DeltaGenerator:
-    """The heading of a page. Returns the container at its right, for the primary action."""
+    """The heading of a page, and the visitor's menu. Returns the container between them, for the primary action."""
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap="medium"):
         st.title(title, anchor=False, width="content")
-        actions = st.container(horizontal=True, vertical_alignment="center", width="content")
+        with st.container(horizontal=True, vertical_alignment="center", width="content"):
+            actions = st.container(horizontal=True, vertical_alignment="center", width="content")
+            visitor_menu()
     if sentence:
         st.caption(sentence)
     return actions

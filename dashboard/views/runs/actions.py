@@ -50,9 +50,9 @@ def change(selected: list[Run], shown: list[Run]) -> None:
 
 
 def buttons(selected: list[Run], shown: list[Run]) -> None:
-    """Star, tags, name and notes, archive, delete, and who does it."""
-    name = visitor.who(ask=False)
-    off: dict[str, Any] = {"disabled": not name, "help": None if name else "Enter your name first"}
+    """Star, tags, name and notes, archive, delete."""
+    name = visitor.who()
+    off: dict[str, Any] = {"disabled": not name, "help": None if name else f"{visitor.ENTER_NAME} first"}
     starred = all(run.meta.starred for run in selected)
     if st.button("Unstar" if starred else "Star", icon=":material/star:", key="star", **off):
         annotate_each(selected, name, changes={"starred": not starred})
@@ -67,7 +67,8 @@ def buttons(selected: list[Run], shown: list[Run]) -> None:
         annotate_each(selected, name, changes={"archived": not archived})
     with st.popover("Delete", icon=":material/delete:"):
         delete(selected)
-    visitor.who()
+    if not name:
+        st.caption(f"{visitor.ENTER_NAME} to change runs.", width="content")
 
 
 def tag_dialog(selected: list[Run], shown: list[Run], name: str) -> None:

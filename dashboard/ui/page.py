@@ -33,6 +33,9 @@ UNEXPECTED: Final = "Something went wrong here. See the server log for details."
 
 DOUBLE_CLICK_SECONDS: Final = 3
 
+DARK_STYLE: Final = Path(__file__).with_name("dark.css")
+"""What the dark theme needs beside its options."""
+
 
 @contextmanager
 def guarded() -> Iterator[None]:
@@ -80,6 +83,19 @@ def go_to(page: str | Page, **query: str | list[str]) -> NoReturn:
     widget: the click would be lost, and a filter with it.
     """
     st.switch_page(page, query_params=query)
+
+
+def go_button(label: str, page: str, icon: str, **query: str) -> None:
+    """A button that leads to another page: beside other buttons, a bare link does not look like something to press.
+
+    Args:
+        label: what it says.
+        page: such as `ERRORS_PAGE`.
+        icon: of the icon font.
+        query: parameters of that page's address.
+    """
+    if st.button(label, icon=icon, key=f"go-{page}"):
+        go_to(page, **query)
 
 
 def page_title(title: str, sentence: str = "") -> DeltaGenerator:

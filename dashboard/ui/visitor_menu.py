@@ -44,6 +44,9 @@ def visitor_menu() -> None:
         name_menu()
         with st.popover("?", type="tertiary", help="Keyboard shortcuts", key="shortcuts"):
             shortcut_list()
+        _keep(visitor.NOTIFY_COOKIE, "1" if visitor.wants_notifications() else "")
+        if not visitor.is_logged_in():
+            _keep(visitor.COOKIE, visitor.who())
 
 
 def name_menu() -> None:
@@ -64,16 +67,13 @@ def name_menu() -> None:
                 placeholder="e.g. Ada",
             )
             st.caption("Shown with your runs, reviews and comments. This browser remembers it.")
-        wanted = visitor.wants_notifications()
+        visitor.wants_notifications()  # as the browser remembers it
         st.toggle(
             "Notify me when a run ends",
             key=visitor.NOTIFY,
             persist_state="session",
             help="The browser asks once whether it may show notifications. It needs HTTPS or localhost.",
         )
-    _keep(visitor.NOTIFY_COOKIE, "1" if wanted else "")
-    if not visitor.is_logged_in():
-        _keep(visitor.COOKIE, name)
 
 
 def _keep(cookie: str, value: str) -> None:

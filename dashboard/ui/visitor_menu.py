@@ -41,10 +41,10 @@ SHORTCUTS: Final = {
 def visitor_menu() -> None:
     """The two menus."""
     with st.container(horizontal=True, vertical_alignment="center", width="content", gap="xsmall"):
+        keep_in_browser()
         name_menu()
         with st.popover("?", type="tertiary", help="Keyboard shortcuts", key="shortcuts"):
             shortcut_list()
-        keep_in_browser()
 
 
 def name_menu() -> None:

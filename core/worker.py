@@ -22,11 +22,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from core.config import TrainConfig
 from core.errors import FerError, system_reason
-from core.files import read_json, write_json, write_whole
+from core.files import process_lock, read_json, write_json, write_whole
 from core.jobs.machine_slots import hold_slot
 from core.jobs.queue import take_queued
 from core.machine import boot_id
@@ -84,7 +84,7 @@ def main(train: Train | None = None) -> int:
         try:
             locks.enter_context(hold_slot(arguments.slot, ALIVE_LOCK_SECONDS))
             for lock in (QueuePaths(paths.root).slot_lock(arguments.slot), paths.alive_lock):
-                locks.enter_context(FileLock(lock).acquire(timeout=ALIVE_LOCK_SECONDS))
+                locks.enter_context(process_lock(lock).acquire(timeout=ALIVE_LOCK_SECONDS))
         except Timeout as busy:
             log.info("%s is held by another worker", Path(busy.lock_file).name)
             return os.EX_TEMPFAIL

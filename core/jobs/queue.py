@@ -10,10 +10,10 @@ from pathlib import Path
 from time import time
 from typing import Any, Literal, Protocol, TypeVar
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from core.errors import RunError, system_reason
-from core.files import lock_is_held
+from core.files import lock_is_held, process_lock
 from core.runs.create import write_status
 from core.runs.paths import QueuePaths, RunPaths, is_run_id
 from core.runs.reader import read_run, read_status
@@ -57,7 +57,7 @@ def queue_lock(runs_root: Path, *, make_root: bool = False) -> Iterator[None]:
         RunError: the folder cannot be written or is missing, or another process has held the lock for half a minute.
     """
     queue = QueuePaths(runs_root)
-    lock = FileLock(queue.lock, timeout=30)
+    lock = process_lock(queue.lock, timeout=30)
     try:
         queue.folder.mkdir(parents=make_root, exist_ok=True)
         lock.acquire()

@@ -17,10 +17,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from core.errors import RunError, system_reason
-from core.files import lock_is_held
+from core.files import lock_is_held, process_lock
 from core.jobs.control import spawn_module
 from core.jobs.machine_slots import slot_in_use
 from core.jobs.queue import QueuedRun, fail_queued, queue_lock, queued_runs
@@ -72,7 +72,7 @@ class Runner:
         signal.signal(signal.SIGTERM, self._leave)
         signal.signal(signal.SIGINT, self._leave)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        lock = FileLock(self.queue.runner_lock)
+        lock = process_lock(self.queue.runner_lock)
         try:
             lock.acquire(timeout=1)  # longer than somebody who only asks whether it is held
         except Timeout:

@@ -3,6 +3,7 @@
 Exit code 0 on success; 2 on bad input, with one line that says what to do; 1 on a failure.
 """
 
+import io
 import logging
 import sys
 
@@ -25,7 +26,7 @@ from core.cli.predict import bench_predict, predict
 from core.cli.reference import reference
 from core.cli.runs import runs_app
 from core.cli.train import evaluate, start_training
-from core.errors import FerError
+from core.errors import FerError, explain_system_error, system_reason
 
 app = typer.Typer(
     help="Facial expression recognition: datasets, training, runs, evaluation and prediction.",
@@ -63,7 +64,10 @@ bench_app.command("pages")(bench_pages)
 
 
 def main() -> None:
-    """Run the command line; a `FerError` becomes one line and an exit code."""
+    """Run the command line; a `FerError`, or what the system refused, becomes one line and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that does not know a character must not end a command
+            stream.reconfigure(errors="backslashreplace")
     logging.getLogger("core.runs").addHandler(logging.NullHandler())  # parser errors are for logs, not for people
     try:
         app()
@@ -73,6 +77,9 @@ def main() -> None:
     except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        print(explain_system_error(error) or f"The system refused: {system_reason(error)}.", file=sys.stderr)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

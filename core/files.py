@@ -20,6 +20,9 @@ NAME: Final = r"[a-z0-9][a-z0-9-]{0,63}"
 NO_LOCKS: Final = frozenset({errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP})
 """What `flock` fails with where a file system has no locks, such as Lustre mounted without them, or some FUSE ones."""
 
+UNWRITABLE: Final = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+"""What a folder fails with that this user cannot write."""
+
 _TEMPORARY: Final = ".tmp-"
 
 

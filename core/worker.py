@@ -73,8 +73,11 @@ def main(train: Train | None = None) -> int:
     parser.add_argument("run_dir", type=Path)
     parser.add_argument("--data-root", type=Path, required=True)
     parser.add_argument("--slot", default="cpu")
+    parser.add_argument("--notice", default="", help="why it is not on a GPU, for the log")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
+    if arguments.notice:
+        log.warning("%s", arguments.notice)
     folder = arguments.run_dir.resolve()
     paths = RunPaths(folder.parent, folder.name)
     if not paths.status.exists():
@@ -135,7 +138,7 @@ def _train(
     from core.training.loop import Stopped, train
     from core.training.recorder import StatusReporter
 
-    compute = choose_compute(config)
+    compute = choose_compute(config, gpu_slot=(status.slot or "").startswith("gpu-"))
     environment = describe_environment(
         command=f"python -m core.worker {paths.run_id}",  # no path: folders are shared and shipped
         device=compute.title,

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 from filelock import Timeout
 
 from core.errors import DataError, system_reason
-from core.files import NAME, process_lock, sync_folder
+from core.files import NAME, UNWRITABLE, process_lock, sync_folder
 
 _INCOMING: Final = ".incoming-"  # partially written or deleted; garbage once nobody holds the lock
 _REPLACED: Final = ".replaced-"  # the old set while the new one takes its place; valid until the new one is there
@@ -181,4 +181,5 @@ def _locked(data_root: Path) -> Iterator[None]:
             raise DataError(
                 f"The disk of {data_root} is full. Free some space (FER2013 needs 85 MB) and try again."
             ) from error
-        raise DataError(f"Cannot write datasets under {data_root}: {system_reason(error)}.") from error
+        advice = " Set FER_DATA_ROOT to a folder that can be written." if error.errno in UNWRITABLE else ""
+        raise DataError(f"Cannot write datasets under {data_root}: {system_reason(error)}.{advice}") from error

@@ -26,6 +26,9 @@ _USER: Final = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _OLD_KEY: Final = re.compile(r"[0-9a-f]{32}")
 _HOW: Final = f"create one at {TOKEN_PAGE}"
 
+_NO_HOME: Final = Path("/nonexistent")
+"""The home folder of users who have none, see the Filesystem Hierarchy of Debian."""
+
 
 @dataclass(frozen=True)
 class Credentials:
@@ -94,6 +97,8 @@ def keep(credentials: Credentials) -> None:
         DataError: they cannot be written.
     """
     token, legacy = _kept_files()
+    if token.is_relative_to(_NO_HOME):
+        raise DataError("There is no home folder to save the token in. Set HOME, or give it in KAGGLE_API_TOKEN.")
     try:
         for folder in (_home(), token.parent):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -153,7 +158,7 @@ def client_environment() -> dict[str, str]:
 
 def _home() -> Path:
     """The home folder of Kaggle's client."""
-    config = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    config = os.environ.get("XDG_CONFIG_HOME") or _user_home() / ".config"
     return Path(config, "fer-dashboard", "kaggle")
 
 
@@ -163,7 +168,7 @@ def _kept_files() -> tuple[Path, Path]:
 
 def _of_machine(environment: Mapping[str, str]) -> Source | None:
     """In the order in which the client looks."""
-    home = Path.home()
+    home = _user_home()
     if environment.get("KAGGLE_API_TOKEN"):
         return Source("KAGGLE_API_TOKEN from the environment", False)
     for name in ("access_token", "access_token.txt"):
@@ -190,4 +195,13 @@ def _of_machine(environment: Mapping[str, str]) -> Source | None:
 
 
 def _short(file: Path) -> str:
-    return f"~/{file.relative_to(Path.home())}" if file.is_relative_to(Path.home()) else file.name
+    home = _user_home()
+    return f"~/{file.relative_to(home)}" if file.is_relative_to(home) else file.name
+
+
+def _user_home() -> Path:
+    """The user's home folder; without HOME, and under a user number that has no name, one that does not exist."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return _NO_HOME

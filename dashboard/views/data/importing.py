@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from core.data.importers import demo
 from core.data.importers.fer2013 import import_dataset
 from core.data.importers.ferplus import import_ferplus, looks_like_ferplus
 from core.data.importers.own import import_own, parse_mapping
+from core.errors import DataError, system_reason
+from core.files import file_size
+from core.machine import user_path
 from dashboard.state import cache
 from dashboard.state.background import Snapshot
 from dashboard.state.roots import data_root
@@ -37,7 +41,7 @@ def choices(state: Snapshot) -> None:
         )
         text = st.text_input("Path", placeholder="/path/to/fer2013.zip", key="path", persist_state="session")
         if st.button("Import", type="primary", icon=":material/download:", disabled=not text, key="import-path"):
-            begin_import(partial(from_path, Path(str(text)).expanduser(), accept))
+            begin_import(partial(from_path, user_path(str(text)), accept))
     with upload_tab:
         st.caption(
             "Upload the same files from your computer (the zip is about 62 MB). Compress fer2013.csv to .gz first."
@@ -92,7 +96,7 @@ def own() -> None:
         if upload is not None:
             begin_import(partial(from_upload, upload.getvalue(), work))
         else:
-            begin_import(partial(work, Path(str(text)).expanduser()))
+            begin_import(partial(work, user_path(str(text))))
 
 
 def from_path(path: Path, accept: bool, progress: ImportProgress) -> DatasetInfo:
@@ -107,9 +111,16 @@ def from_own(path: Path, progress: ImportProgress, pairs: list[str], **options: 
 
 def from_upload(content: bytes, work: Callable[..., DatasetInfo], progress: ImportProgress) -> DatasetInfo:
     """The client's file name is never used: the content gets a name of ours, and its type is detected from it."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "upload")
-        path.write_bytes(content)
+    with ExitStack() as stack:
+        try:
+            path = Path(stack.enter_context(tempfile.TemporaryDirectory()), "upload")
+            path.write_bytes(content)
+        except OSError as error:
+            where = tempfile.tempdir or "/tmp"
+            raise DataError(
+                f"Can't keep the upload ({file_size(len(content))}) in the folder for temporary files, {where}: "
+                f"{system_reason(error)}. Free space there, or set TMPDIR to another folder and restart the dashboard."
+            ) from error
         return work(path, progress=progress)
 
 

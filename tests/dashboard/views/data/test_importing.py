@@ -1,5 +1,8 @@
 """Imports from the Data page: drawn faces, a path, and numbers that are not the published ones."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,7 +10,7 @@ from PIL import Image
 
 from core.labels import LABELS
 from dashboard.state import cache
-from tests.conftest import wait_for
+from tests.conftest import PROJECT_ROOT, wait_for
 from tests.dashboard.conftest import Opener, words
 
 
@@ -54,3 +57,21 @@ def test_other_numbers_of_images_are_shown_and_may_be_accepted(open_page: Opener
     assert "FER2013 is ready: 21 images" in words(app) and "21 class counts differ" in words(app)
     app.button(key="delete-fer2013").click().run()
     assert "counts differ" not in words(app)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small file system")
+def test_an_upload_larger_than_the_temporary_folder_says_so(tmp_path: Path) -> None:
+    """In a process that alone sees a temporary folder of half a megabyte."""
+    code = (
+        "import sys; from dashboard.views.data.importing import from_upload\n"
+        "try: from_upload(bytes(2_000_000), lambda path, progress: sys.exit('kept'), None)\n"
+        "except Exception as error: print(type(error).__name__, error)\n"
+    )
+    mount = f'mount -t tmpfs -o size=512k tmpfs {tmp_path} && TMPDIR={tmp_path} exec {sys.executable} -c "$0"'
+    result = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", mount, code], cwd=PROJECT_ROOT, capture_output=True, text=True, check=False
+    )
+    if "unshare: " in result.stderr or "mount: " in result.stderr:
+        pytest.skip(result.stderr.strip())
+    assert result.stdout.startswith("DataError Can't keep the upload (2.0 MB)"), result.stdout + result.stderr
+    assert str(tmp_path) in result.stdout and "set TMPDIR" in result.stdout

@@ -1,5 +1,5 @@
-"""As in a container: no home folder, a user number without a name, the C locale, a checkout that is only read, and small
-temporary folders. Commands and pages are right, or say in one sentence what is wrong."""
+"""As in a container: no home folder, a user number without a name, the C locale, a checkout that is only read, and
+small temporary folders. Commands and pages are right, or say in one sentence what is wrong."""
 
 import json
 import os

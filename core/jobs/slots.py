@@ -65,10 +65,13 @@ def gpu_notice(runs_root: Path) -> str:
     if not unusable:
         return ""
     where = "the CPU" if all(slot.title in unusable for slot in gpus) else "the other GPUs"
-    reasons = "; ".join(f"{title}: {reason}" for title, reason in unusable.items())
+    titles: dict[str, list[str]] = {}
+    for title, reason in unusable.items():
+        titles.setdefault(reason, []).append(title)
+    reasons = [f"PyTorch can't use {' and '.join(those)}: {reason}." for reason, those in titles.items()]
     return (
-        f"PyTorch can't use {reasons}. Until then, runs train on {where}. "
-        "To hide this notice, set CUDA_VISIBLE_DEVICES to the GPUs to use, or to nothing."
+        f"{' '.join(reasons)} Until then, runs train on {where}. To hide this notice, set CUDA_VISIBLE_DEVICES to the "
+        "GPUs to use, or to an empty string."
     )
 
 
@@ -80,7 +83,10 @@ def gpu_slots() -> tuple[Slot, ...]:
 
 def _kinds(gpus: tuple[Slot, ...]) -> dict[str, str]:
     """Title and UUID of the first GPU of each kind."""
-    return {slot.title: slot.cuda_visible_devices for slot in reversed(gpus)}
+    kinds: dict[str, str] = {}
+    for slot in gpus:
+        kinds.setdefault(slot.title, slot.cuda_visible_devices)
+    return kinds
 
 
 def _cpu_slots(notice: str = "") -> tuple[Slot, ...]:

@@ -75,7 +75,7 @@ def test_each_slice_of_a_gpu_is_a_slot_and_the_worker_gets_its_uuid(
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     slots = _gpu_slots()
     assert {slot.name: slot.cuda_visible_devices for slot in slots} == expected
-    assert ("no such GPU: runs train on the CPU" in caplog.text) == (not expected)
+    assert ("no such GPU. Runs train on the CPU" in caplog.text) == (not expected)
     assert not slots or slots[0].title.startswith("NVIDIA A, slice ")
 
 

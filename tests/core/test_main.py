@@ -11,6 +11,7 @@ import pytest
 from core import __main__
 from core.config import TrainConfig
 from core.runs.create import create_run
+from core.runs.reader import read_run
 from tests.conftest import PROJECT_ROOT
 from tests.core.cli.conftest import fer
 
@@ -89,3 +90,28 @@ def test_what_the_system_refuses_is_one_line(
     assert caught.value.code == 1
     [line] = capsys.readouterr().err.splitlines()
     assert line.endswith(part)
+
+
+@pytest.mark.parametrize(
+    ("name", "locale", "kept"),
+    [
+        (b"gr\xc3\xb6\xc3\x9fer", {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}, "größer"),
+        (b"gr\xf6\xdfer", {"PYTHONUTF8": "1"}, "gr\ufffd\ufffder"),
+    ],
+)
+def test_a_name_that_is_no_text_here_leaves_a_run_that_can_be_read(
+    runs_root: Path, name: bytes, locale: dict[str, str], kept: str
+) -> None:
+    create_run(runs_root, TrainConfig(), run_id="run")
+    command = [sys.executable, "-m", "core", "runs", "annotate", "run", "--name", name, "--runs-root", str(runs_root)]
+    environment = os.environ | locale
+    result = subprocess.run(command, cwd=PROJECT_ROOT, env=environment, capture_output=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert read_run(runs_root, "run").meta.name == kept
+
+
+def test_a_file_whose_name_is_no_text_is_found_by_its_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png")
+    assert __main__._as_text(name).endswith("/\ufffd.png")
+    Path(name).touch()
+    assert __main__._as_text(name) == name

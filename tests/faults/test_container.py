@@ -107,7 +107,7 @@ def test_a_bare_container_trains_predicts_and_shows_its_pages(folder: Path, loca
     Image.new("L", (48, 48), 99).save(folder / "bild ä.png")
     assert container.fer("predict", f"{WORK}/bild ä.png", **locale).count("\n") >= 1
     pages = ["data", "train", "runs", "run", "compare", "errors", "predict", "overview"]
-    shown = container("-c", PAGES, *pages, **locale)
+    shown = container("-c", PAGES, *pages, HOME=WORK, **locale)  # Streamlit itself does not start without one
     assert shown.stdout.splitlines() == [f"{page} []" for page in pages], shown.stdout + shown.stderr
 
 
@@ -129,5 +129,5 @@ def test_what_a_bare_container_cannot_do_is_one_sentence(
 def test_without_room_for_temporary_files_pages_and_commands_go_on(folder: Path) -> None:
     container = Container(folder, "4k")
     assert "demo" in container.fer("data", "demo")
-    shown = container("-c", PAGES, "data", "predict", "overview")
+    shown = container("-c", PAGES, "data", "predict", "overview", HOME=WORK)
     assert shown.stdout.splitlines() == ["data []", "predict []", "overview []"], shown.stdout + shown.stderr

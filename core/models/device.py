@@ -36,18 +36,17 @@ class GpuCheck:
 @cache
 def check_gpu() -> GpuCheck:
     """Whether PyTorch can use the first GPU that it may see; found out once, by one multiplication."""
-    with warnings.catch_warnings(record=True) as said:
+    with warnings.catch_warnings(record=True) as said:  # what PyTorch says of it, in paragraphs, is told in a sentence
         warnings.simplefilter("always")
-        available = torch.cuda.is_available()
-    if not available:
-        return GpuCheck(False, _why_unavailable([str(each.message) for each in said]))
-    try:
-        x = torch.tensor([[1.0, 2.0], [3.0, 4.0]], device="cuda")
-        (x @ x).sum().item()
-    except (RuntimeError, AssertionError) as error:  # the latter is what a build without CUDA raises
-        text = str(error).partition("\n")[0]
-        if not _PASSING.search(text):
-            return GpuCheck(False, _why_failed(text))
+        if not torch.cuda.is_available():
+            return GpuCheck(False, _why_unavailable([str(each.message) for each in said]))
+        try:
+            x = torch.tensor([[1.0, 2.0], [3.0, 4.0]], device="cuda")
+            (x @ x).sum().item()
+        except (RuntimeError, AssertionError) as error:  # the latter is what a build without CUDA raises
+            text = str(error).partition("\n")[0]
+            if not _PASSING.search(text):
+                return GpuCheck(False, _why_failed(text))
     return GpuCheck(True)
 
 

@@ -95,3 +95,21 @@ def test_a_malformed_file_of_the_machine_is_named(machine: Path, data_root: Path
     (machine / ".kaggle" / "kaggle.json").write_text('{"username": "ada"')
     with pytest.raises(DataError, match=r"^~/.kaggle/kaggle.json on this machine is malformed"):
         start_download(data_root)
+
+
+def test_without_a_home_folder_none_are_found_and_saving_says_what_to_do(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As under a user number that has no name, without HOME."""
+
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", no_home)
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    assert credentials.find_credentials() is None
+    with pytest.raises(DataError, match="Set HOME, or give it in KAGGLE_API_TOKEN"):
+        credentials.keep(parse_credentials(TOKEN))
+    monkeypatch.setenv("KAGGLE_API_TOKEN", TOKEN)
+    found = credentials.find_credentials()
+    assert found is not None and "KAGGLE_API_TOKEN" in found.where

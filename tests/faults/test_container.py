@@ -99,6 +99,7 @@ def folder() -> Iterator[Path]:
 def test_a_bare_container_trains_and_predicts(folder: Path, demo_root: Path, locale: dict[str, str]) -> None:
     container = Container(folder, "1m")
     shutil.copytree(demo_root, folder / "data")
+    (folder / "data").chmod(0o755)
     settings = [part for each in TINY for part in ("--set", each)]
     said = container.fer("train", *settings, "--name", "größer ☺", "--wait", **locale)
     assert said.rstrip().endswith("finished"), said

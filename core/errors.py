@@ -9,17 +9,6 @@ from typing import Any, Final
 _NAME_LENGTH: Final = 60
 
 
-def display_name(name: str) -> str:
-    """A file name that is safe to show: without folders, control and direction characters, at most 60 long."""
-    base = name.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
-    # Category C holds control, direction-changing, surrogate and unassigned characters.
-    kept = "".join(char if unicodedata.category(char)[0] != "C" else " " for char in base)
-    text = " ".join(kept.split())
-    if len(text) > _NAME_LENGTH:
-        text = f"{text[: _NAME_LENGTH - 15]}...{text[-12:]}"
-    return text or "image"
-
-
 class FerError(Exception):
     """Base of everything this project raises on purpose. `exit_code` 2 means bad input, 1 a failure on our side."""
 
@@ -89,3 +78,14 @@ def explain_system_error(error: Exception) -> str:
     if error.filename and error.strerror:
         return f"Can't open {display_name(str(error.filename))}: {error.strerror}."
     return ""
+
+
+def display_name(name: str) -> str:
+    """A file name that is safe to show: without folders, control and direction characters, at most 60 long."""
+    base = name.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+    # Category C holds control, direction-changing, surrogate and unassigned characters.
+    kept = "".join(char if unicodedata.category(char)[0] != "C" else " " for char in base)
+    text = " ".join(kept.split())
+    if len(text) > _NAME_LENGTH:
+        text = f"{text[: _NAME_LENGTH - 15]}...{text[-12:]}"
+    return text or "image"

@@ -201,4 +201,4 @@ def timed(act: Any) -> float:
 
 
 def report_progress(what: str) -> None:
-    print(f"{what} ...", file=sys.stderr, flush=True)
+    print(f"{what}…", file=sys.stderr, flush=True)

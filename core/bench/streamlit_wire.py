@@ -25,7 +25,9 @@ NEW_ELEMENT: Final = 3
 """Delta.new_element, an Element."""
 ALERT, EXCEPTION = 30, 8
 """Of Element."""
-ALERT_BODY: Final = 1
+ALERT_BODY, ALERT_FORMAT = 1, 2
+ERROR, WARNING = 1, 2
+"""Of Alert.Format: an info box is part of a page that works."""
 EXCEPTION_MESSAGE: Final = 2
 
 
@@ -36,7 +38,7 @@ class ServerMessage:
     script_finished: int | None = None
     """The ScriptFinishedStatus; None unless that is what the message says."""
     problem: str | None = None
-    """Text of the alert or exception that the message draws; None if it draws neither."""
+    """Text of the error, warning or exception that the message draws; None if it draws none of them."""
 
     @property
     def page_is_complete(self) -> bool:
@@ -70,9 +72,11 @@ def read_message(data: bytes) -> ServerMessage:
     if isinstance(finished, int):
         return ServerMessage(script_finished=finished)
     element = _fields(_part(_fields(_part(message, DELTA)), NEW_ELEMENT))
-    for kind, text in ((ALERT, ALERT_BODY), (EXCEPTION, EXCEPTION_MESSAGE)):
-        if kind in element:
-            return ServerMessage(problem=str(_part(_fields(_part(element, kind)), text), "utf-8"))
+    if EXCEPTION in element:
+        return ServerMessage(problem=_text(_fields(_part(element, EXCEPTION)), EXCEPTION_MESSAGE))
+    alert = _fields(_part(element, ALERT))
+    if alert.get(ALERT_FORMAT) in (ERROR, WARNING):
+        return ServerMessage(problem=_text(alert, ALERT_BODY))
     return ServerMessage()
 
 
@@ -90,6 +94,10 @@ def _part(fields: dict[int, int | memoryview], number: int) -> memoryview:
     """A string or message among the fields; empty, as its default is, where it is missing."""
     value = fields.get(number)
     return value if isinstance(value, memoryview) else memoryview(b"")
+
+
+def _text(fields: dict[int, int | memoryview], number: int) -> str:
+    return str(_part(fields, number), "utf-8")
 
 
 def _fields(data: memoryview) -> dict[int, int | memoryview]:

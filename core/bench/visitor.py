@@ -34,7 +34,7 @@ class Visit:
     bytes_sent: int
     """Received by the visitor."""
     problems: list[str]
-    """Texts of the boxes that the page shows: errors, and notes in the place of what it should show."""
+    """Texts of the errors and warnings that the page shows."""
 
 
 class Server:

@@ -10,6 +10,9 @@ from core.cli.output import as_percent, print_json
 from core.errors import FerError
 from core.files import PROJECT_ROOT
 
+NEEDED = ("streamlit", "websockets")
+"""Packages of the dashboard, without which the rest of the command line works."""
+
 
 def bench_train(
     data_root: DataRoot,
@@ -33,10 +36,6 @@ def bench_train(
         print(f"{name.replace('_', ' '):16} {rate:>9,.1f} images/s{compared}")
     print(f"Augmentation, logging, EMA and validation add {as_percent(results['overhead_of_best'])} to an epoch.")
     print(f"The engine reaches {as_percent(results['fraction_of_peak'])} of this device's matrix-multiply peak.")
-
-
-NEEDED = ("streamlit", "websockets")
-"""Packages of the dashboard, without which the rest of the command line works."""
 
 
 def bench_pages(

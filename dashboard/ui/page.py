@@ -16,36 +16,6 @@ from core.files import file_size
 from core.runs.records import Run
 from dashboard.ui.format import escape
 
-DOUBLE_CLICK_SECONDS = 3
-
-
-def once(wish: Hashable, start: Callable[[], str]) -> str:
-    """Start a run; a second click while the first one is still being answered gives the same run."""
-    last = st.session_state.get("last-start")
-    if last and last[0] == wish and time.monotonic() - last[2] < DOUBLE_CLICK_SECONDS:
-        return str(last[1])
-    run_id = start()
-    st.session_state["last-start"] = (wish, run_id, time.monotonic())
-    return run_id
-
-
-# --- files
-
-
-def download_file(run: Run, path: Path, label: str, primary: bool = False) -> None:
-    """A button that hands out one file of a run, read when it is clicked."""
-    st.download_button(
-        f"{label} ({file_size(path.stat().st_size)})",
-        path.read_bytes,
-        file_name=path.name,
-        mime="application/octet-stream",
-        icon=":material/download:",
-        type="primary" if primary else "secondary",
-        on_click="ignore",
-        key=f"download-{path.name}-{run.id}",
-    )
-
-
 log = logging.getLogger(__name__)
 
 OVERVIEW_PAGE: Final = "views/overview/page.py"
@@ -59,6 +29,8 @@ PREDICT_PAGE: Final = "views/predict/page.py"
 
 UNEXPECTED: Final = "Something went wrong here. See the server log for details."
 """Shown in place of what failed for an unforeseen reason."""
+
+DOUBLE_CLICK_SECONDS: Final = 3
 
 
 @contextmanager
@@ -161,3 +133,27 @@ def draw_live(draw: Callable[..., None], *, seconds: float | None, **arguments: 
             draw(**arguments)
 
     st.fragment(once, run_every=seconds)()
+
+
+def once(wish: Hashable, start: Callable[[], str]) -> str:
+    """Start a run; a second click while the first one is still being answered gives the same run."""
+    last = st.session_state.get("last-start")
+    if last and last[0] == wish and time.monotonic() - last[2] < DOUBLE_CLICK_SECONDS:
+        return str(last[1])
+    run_id = start()
+    st.session_state["last-start"] = (wish, run_id, time.monotonic())
+    return run_id
+
+
+def download_file(run: Run, path: Path, label: str, primary: bool = False) -> None:
+    """A button that hands out one file of a run, read when it is clicked."""
+    st.download_button(
+        f"{label} ({file_size(path.stat().st_size)})",
+        path.read_bytes,
+        file_name=path.name,
+        mime="application/octet-stream",
+        icon=":material/download:",
+        type="primary" if primary else "secondary",
+        on_click="ignore",
+        key=f"download-{path.name}-{run.id}",
+    )

@@ -19,11 +19,6 @@ from dashboard.ui.format import Colour, accuracy_in, duration, escape, percent, 
 from dashboard.ui.page import RUN_PAGE, follow_address, go_to
 
 
-def scored_splits(run: Run) -> list[str]:
-    """The splits this run has predictions for."""
-    return [split for split in ("validation", "test", HELD_OUT, "train") if run.paths.has_predictions(split)]
-
-
 class Look(NamedTuple):
     """How a state is shown: label, colour, icon of the icon font, and a character for table cells."""
 
@@ -44,6 +39,11 @@ LOOKS: Final[dict[RunState, Look]] = {
     RunState.STALLED: Look("Stalled", "violet", ":material/hourglass_bottom:", "…", "#8a5cd6"),
     RunState.DAMAGED: Look("Unreadable", "red", ":material/broken_image:", "✗", "#d64545"),
 }
+
+
+def scored_splits(run: Run) -> list[str]:
+    """The splits this run has predictions for."""
+    return [split for split in ("validation", "test", HELD_OUT, "train") if run.paths.has_predictions(split)]
 
 
 # --- state

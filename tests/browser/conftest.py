@@ -26,10 +26,16 @@ CHROMIUM_ARGUMENTS = [
 ]
 
 
+TIMEOUT_SECONDS = 1200
+"""Of each test: they train for real, however busy the machine."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "browser" in item.path.parts:
             item.add_marker(pytest.mark.browser)
+            if item.config.getoption("timeout", None) is None:
+                item.add_marker(pytest.mark.timeout(TIMEOUT_SECONDS))
             if not CHROMIUM.exists():
                 item.add_marker(pytest.mark.skip(reason="no Chromium here: install Debian's package chromium"))
 

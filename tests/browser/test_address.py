@@ -59,7 +59,7 @@ def shown(page: Any) -> str:
 
 def expect(page: Any, url: str, text: str) -> None:
     """The page has this address and looks like that, now or soon."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while (shown(page), page.url) != (text, url) and time.monotonic() < end:
         page.wait_for_timeout(200)
     assert (shown(page), page.url) == (text, url)

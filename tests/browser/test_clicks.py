@@ -32,6 +32,8 @@ def no_runner(app: App) -> Iterator[FileLock]:
 
 def test_train_is_whole_after_a_look_at_the_runs(app: App, run: FakeRun, page: Any) -> None:
     page.goto(f"{app.url}/train")
+    page.get_by_role("button", name="Start training").wait_for()
+    settle(page)
     page.get_by_label("Author", exact=True).fill("Ben")
     page.get_by_label("Author", exact=True).press("Enter")
     settle(page)
@@ -51,8 +53,8 @@ def test_the_first_click_on_start_training_counts_while_a_filter_is_set(app: App
     page.locator('[data-testid="stDataFrame"] canvas').first.wait_for()
     settle(page)
     page.get_by_role("button", name="Start training").click()
-    page.get_by_role("heading", name="Train", exact=True).wait_for(timeout=20_000)
-    wait_for(lambda: page.url == f"{app.url}/train", 20, "the address of Train")
+    page.get_by_role("heading", name="Train", exact=True).wait_for()
+    wait_for(lambda: page.url == f"{app.url}/train", 60, "the address of Train")
 
 
 @pytest.mark.parametrize("pause_ms", [180, 450])
@@ -60,10 +62,14 @@ def test_a_double_click_on_approve_approves(app: App, run: FakeRun, browser: Any
     page = visit(browser, f"{app.url}/run?run={run.id}&tab=Review")
     page.get_by_label("Your name", exact=True).fill("Ada")
     page.get_by_label("Your name", exact=True).press("Enter")
+    page.get_by_text("Enter your name to enable").wait_for(state="detached")  # the buttons move up
+    for name in ("Approve", "Reject"):
+        page.get_by_role("button", name=name, disabled=False).wait_for()
     settle(page)
     places = {name: page.get_by_role("button", name=name).bounding_box() for name in ("Approve", "Reject")}
     double_click(page, page.get_by_role("button", name="Approve"), pause_ms)
     page.get_by_text("unreviewed → approved").wait_for()
+    settle(page)
     assert reviews(run) == ["approved"]
     assert page.get_by_role("button", name="Approve").is_disabled()
     assert {name: page.get_by_role("button", name=name).bounding_box() for name in places} == places

@@ -17,7 +17,7 @@ from core.runs.paths import RunPaths
 from core.runs.reader import list_runs
 from dashboard.ui.components.wall import sprite
 from tests.browser.conftest import App
-from tests.browser.test_journey import open_page, settle
+from tests.browser.test_journey import TRAINING_MS, open_page, settle
 from tests.conftest import wait_for
 from tests.dashboard_fixtures import FakeRun, write_run
 
@@ -63,7 +63,7 @@ def test_every_cell_opens_exactly_its_images(app: App, page: Any, demo_root: Pat
             cell.click()
             page.wait_for_url(re.compile(f"true={LABELS[true]}&predicted={LABELS[predicted]}"))
             ids = inside["image_id"].tolist()
-            wait_for(lambda ids=ids: wall(page)["ids"] == ids, 20, f"the images of cell {true}, {predicted}")
+            wait_for(lambda ids=ids: wall(page)["ids"] == ids, 60, f"the images of cell {true}, {predicted}")
             if ids:  # the very images, in that order
                 assert wall(page)["sprite"] == f'url("{sprite(images[inside["index"].to_numpy()])}")'
             assert page.locator('td button[aria-pressed="true"]').count() == 1
@@ -117,17 +117,17 @@ def test_from_errors_to_a_better_run(app: App, page: Any, demo_root: Path) -> No
     dialog.get_by_text("True").first.wait_for()
     choose(page, dialog, "Review", "Not a face")
     dialog.get_by_role("button", name="Save review").click()
-    wait_for(lambda: len(read_label_reviews(run.paths)) == 3, 30, "the third review")
+    wait_for(lambda: len(read_label_reviews(run.paths)) == 3, 60, "the third review")
     page.keyboard.press("Escape")
     dialog.wait_for(state="hidden")
     settle(page)
-    wait_for(lambda: page.evaluate(FOCUSED) == wall(page)["ids"][2], 30, "the keyboard at the tile again")
+    wait_for(lambda: page.evaluate(FOCUSED) == wall(page)["ids"][2], 60, "the keyboard at the tile again")
 
     # --- one key per face, faster than the page is drawn, and the last undone
     tiles.nth(3).focus()
     for key in "mau":
         page.keyboard.press(key)
-    wait_for(lambda: len(read_label_reviews(run.paths)) == 6, 30, "the reviews by key")
+    wait_for(lambda: len(read_label_reviews(run.paths)) == 6, 60, "the reviews by key")
     ids = wall(page)["ids"]
     assert [(each.image, each.in_words(), each.by) for each in read_label_reviews(run.paths)[3:]] == [
         (ids[3], "Model error", "Mara"),
@@ -153,7 +153,7 @@ def test_from_errors_to_a_better_run(app: App, page: Any, demo_root: Path) -> No
     # --- the run that was trained with it, and what became of the errors
     clone = next(each for each in list_runs(app.runs_root) if each.id != run.id)
     assert clone.meta.parent == run.id and run_corrections(clone.paths) == saved
-    wait_for(lambda: state_of(clone.paths) == "finished", 180, "the end of the clone")
+    wait_for(lambda: state_of(clone.paths) == "finished", TRAINING_MS / 1000, "the end of the clone")
     open_page(page, app, f"run?run={clone.id}&tab=Error+analysis")
     page.get_by_text("Changes vs first").wait_for()
     found = fixed_and_broken(*(read_predictions(each.predictions("validation")) for each in (run.paths, clone.paths)))

@@ -128,17 +128,17 @@ def test_a_worker_without_a_run_says_so(runs_root: Path) -> None:
         (DataError("It is\n  damaged."), "It is damaged."),
         (
             OSError(28, "No space left on device"),
-            "The disk is full: free some space, then resume the run from its last checkpoint.",
+            "The disk is full. Free some space, then resume the run from its last checkpoint.",
         ),
         (
             OSError(13, "Permission denied"),
-            "The system refused a file operation: Permission denied; the last checkpoint is kept.",
+            "File system error: Permission denied. The last checkpoint was kept.",
         ),
-        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "Memory ran out: try a smaller batch size."),
-        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "Memory ran out: try a smaller batch size."),
-        (MemoryError(), "Memory ran out: try a smaller batch size."),
-        (KeyError("x"), "KeyError: 'x' (the log has the details)."),
-        (ValueError(), "ValueError: ValueError (the log has the details)."),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "Out of memory. Try a smaller batch size."),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "Out of memory. Try a smaller batch size."),
+        (MemoryError(), "Out of memory. Try a smaller batch size."),
+        (KeyError("x"), "KeyError: 'x' (see the log)."),
+        (ValueError(), "ValueError: ValueError (see the log)."),
     ],
 )
 def test_every_failure_is_one_line_for_people(error: Exception, line: str) -> None:
@@ -146,7 +146,7 @@ def test_every_failure_is_one_line_for_people(error: Exception, line: str) -> No
 
 
 def test_out_of_memory_says_which_batch_size_to_try() -> None:
-    assert worker.explain(MemoryError(), TINY) == "Memory ran out: try a batch size of 8."
+    assert worker.explain(MemoryError(), TINY) == "Out of memory. Try a batch size of 8."
 
 
 def test_the_last_word_is_written_on_a_full_disk_too(runs_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.state import cache
 from dashboard.ui.format import _JOINER
+from dashboard.ui.page import UNEXPECTED
 from tests.conftest import PROJECT_ROOT
 from tests.dashboard_fixtures import FakeRun, write_run
 
@@ -31,13 +32,14 @@ def open_page(runs_root: Path, demo_root: Path, monkeypatch: pytest.MonkeyPatch)
     def opener(page: str, /, data_root: Path | None = None, **query: str) -> AppTest:
         if data_root:
             monkeypatch.setenv("FER_DATA_ROOT", str(data_root))
-        app = AppTest.from_file(str(HOME), default_timeout=30).run()
+        app = AppTest.from_file(str(HOME), default_timeout=120).run()
         if page != "overview":
             app.switch_page(f"views/{page}/page.py")
         for key, value in query.items():
             app.query_params[key] = value
         app.run()
         assert not app.exception, app.exception
+        assert UNEXPECTED not in [error.value for error in app.error], "the page failed; its traceback is in the log"
         return app
 
     return opener

@@ -25,12 +25,12 @@ STATES = ["queued", "running", "finished", "failed", "stopped", "crashed", "stal
     ("page", "says"),
     [
         ("overview", "Get started"),
-        ("data", "Make the drawn demo set"),
+        ("data", "Generate demo dataset"),
         ("train", "No dataset yet"),
         ("runs", "No runs yet"),
         ("run", "No runs yet"),
         ("errors", "No predictions yet"),
-        ("predict", "No trained network yet"),
+        ("predict", "No trained model yet"),
     ],
 )
 def test_an_empty_page_says_what_will_be_there(open_page: Opener, tmp_path: Path, page: str, says: str) -> None:

@@ -81,7 +81,7 @@ def test_such_widgets_would_be_found(open_page: Opener, write: Writer, monkeypat
     write("finished", author="Ada", epochs=1)
     keys = {"author": "run-name"}  # the latter is that of a text input on Train
 
-    def choice(label: str, key: str, options: Iterable[str]) -> list[str]:
+    def choice(label: str, key: str, options: Iterable[str], *_: object) -> list[str]:
         return st.multiselect(label, list(options), key=keys.get(key, key))
 
     monkeypatch.setattr(filters, "filter_choice", choice)

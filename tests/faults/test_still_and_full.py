@@ -25,6 +25,7 @@ from core.runs.paths import QueuePaths, RunPaths
 from core.runs.reader import list_runs, read_run, read_status
 from core.runs.records import RunState
 from dashboard.state import cache
+from dashboard.ui.page import UNEXPECTED
 from tests.conftest import PROJECT_ROOT, wait_for
 from tests.core.conftest import ENDLESS
 
@@ -158,6 +159,6 @@ def test_no_page_fails_over_folders_that_are_no_runs(
             app.query_params["run"] = run_id
         app.run()
         assert not app.exception
-        assert not any("unexpectedly" in error.value for error in app.error), run_id
+        assert UNEXPECTED not in [error.value for error in app.error], run_id
         if run_id not in ("", "config"):
             assert app.error, f"{run_id} must be explained"

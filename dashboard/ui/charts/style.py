@@ -8,6 +8,9 @@ TRAIN_COLOUR: Final = "#8d93a1"
 VALIDATION_COLOUR: Final = "#4f74e3"
 
 
+CHART_CONFIG: Final = {"displayModeBar": False, "scrollZoom": False}
+
+
 def style(figure: go.Figure, title: str, height: int) -> None:
     figure.update_layout(
         title={"text": title, "font": {"size": 15}, "x": 0, "xanchor": "left", "y": 0.98, "yanchor": "top"},
@@ -20,6 +23,3 @@ def style(figure: go.Figure, title: str, height: int) -> None:
     )
     figure.update_xaxes(automargin=True)
     figure.update_yaxes(automargin=True)
-
-
-CHART_CONFIG: Final = {"displayModeBar": False, "scrollZoom": False}

@@ -41,7 +41,7 @@ def test_a_page_with_a_problem_and_a_server_that_is_gone_are_told(tmp_path: Path
     ("change", "message"),
     [
         ("core.cli.bench.PROJECT_ROOT", "dashboard/Home.py"),
-        ("core.cli.bench.NEEDED", "Measuring pages needs not_installed: `pip install -r requirements.txt`."),
+        ("core.cli.bench.NEEDED", "Missing packages: not_installed. Run `pip install -r requirements.txt`."),
     ],
 )
 def test_without_the_dashboard_one_sentence_says_so(

@@ -4,11 +4,13 @@ Streamlit with other field numbers is noticed here."""
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from streamlit.proto.Alert_pb2 import Alert
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from core.bench.streamlit_wire import ServerMessage, read_message, rerun_script
 
+FORMATS = list(Alert.Format.keys())
 Status = ForwardMsg.ScriptFinishedStatus
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
 
@@ -33,8 +35,8 @@ def drawn(kind: str, text: str) -> ForwardMsg:
     message.delta.fragment_id = "fragment"
     element = message.delta.new_element
     element.width_config.pixel_width = 2**31
-    if kind == "alert":
-        element.alert.icon, element.alert.body, element.alert.format = "!", text, element.alert.ERROR
+    if kind in FORMATS:
+        element.alert.icon, element.alert.body, element.alert.format = "!", text, Alert.Format.Value(kind)
     elif kind == "exception":
         element.exception.type, element.exception.message = "ValueError", text
         element.exception.stack_trace.extend(["line one", "line two"])
@@ -45,15 +47,10 @@ def drawn(kind: str, text: str) -> ForwardMsg:
     return message
 
 
-@given(kind=st.sampled_from(["alert", "exception", "markdown", "slider"]), text=TEXTS)
-def test_an_element_reads_as_streamlit_reads_it(kind: str, text: str) -> None:
-    data = drawn(kind, text).SerializeToString()
-    element = ForwardMsg.FromString(data).delta.new_element
-    expected = {"alert": element.alert.body, "exception": element.exception.message}.get(
-        str(element.WhichOneof("type"))
-    )
-    assert expected == (text if kind in ("alert", "exception") else None)
-    assert read_message(data) == ServerMessage(problem=expected)
+@given(kind=st.sampled_from([*FORMATS, "exception", "markdown", "slider"]), text=TEXTS)
+def test_errors_and_warnings_are_problems_and_info_boxes_are_not(kind: str, text: str) -> None:
+    problem = text if kind in ("ERROR", "WARNING", "exception") else None
+    assert read_message(drawn(kind, text).SerializeToString()) == ServerMessage(problem=problem)
 
 
 @pytest.mark.parametrize("name", Status.keys())
@@ -79,7 +76,7 @@ def test_no_other_message_passes_for_an_end_or_a_problem(field: str) -> None:
     assert said.problem is None
 
 
-@given(kind=st.sampled_from(["alert", "slider"]), text=TEXTS, share=st.floats(0, 1, exclude_max=True))
+@given(kind=st.sampled_from(["ERROR", "slider"]), text=TEXTS, share=st.floats(0, 1, exclude_max=True))
 def test_a_message_cut_short_is_refused_as_streamlit_refuses_it(kind: str, text: str, share: float) -> None:
     data = drawn(kind, text).SerializeToString()
     cut = data[: int(share * len(data))]

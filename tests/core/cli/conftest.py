@@ -1,5 +1,7 @@
 """The command line as people call it: real processes, exit codes, one-line errors, JSON that parses."""
 
+import csv
+import io
 import json
 import subprocess
 import sys
@@ -8,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from core.__main__ import app
 from tests.conftest import PROJECT_ROOT, kill_processes_of
 
 TINY = "dataset=demo epochs=1 batch_size=16 images_per_epoch=48 model=cnn-model-1 threads=1 device=cpu".split()
@@ -36,6 +40,20 @@ def error_of(*arguments: str | Path, code: int = 2) -> str:
     assert result.stdout == ""
     [line] = result.stderr.splitlines()
     return line
+
+
+def runs_cli(root: Path, *arguments: str, code: int = 0) -> str:
+    """What `python -m core runs ARGUMENTS` prints; for `code` 2 the error."""
+    result = CliRunner().invoke(app, ["runs", *arguments, "--runs-root", str(root)])
+    if code:
+        assert result.exception is not None and getattr(result.exception, "exit_code", None) == code, result.output
+        return str(result.exception)
+    assert result.exception is None, (result.exception, result.output)
+    return result.stdout
+
+
+def table(text: str) -> list[dict[str, Any]]:
+    return list(csv.DictReader(io.StringIO(text)))
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,5 @@
 """`python -m core runs ...`: lists, comparisons, what people say, and deleting."""
 
-import csv
-import io
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,7 +20,7 @@ from core.runs.create import create_run, write_status
 from core.runs.delete import what_is_lost
 from core.runs.reader import list_runs, read_run, read_status
 from core.runs.table import spreadsheet_safe
-from tests.core.cli.conftest import error_of
+from tests.core.cli.conftest import error_of, fer, runs_cli, table
 from tests.dashboard_fixtures import FakeRun, write_run
 
 
@@ -33,66 +31,54 @@ def runs(runs_root: Path, demo_root: Path) -> list[FakeRun]:
     return [*made, write_run(runs_root, demo_root, "finished", epochs=2, seed=0, name="=1+1")]
 
 
-def fer(root: Path, *arguments: str, code: int = 0) -> str:
-    """What `python -m core runs ARGUMENTS` prints; for `code` 2 the error."""
-    result = CliRunner().invoke(app, ["runs", *arguments, "--runs-root", str(root)])
-    if code:
-        assert result.exception is not None and getattr(result.exception, "exit_code", None) == code, result.output
-        return str(result.exception)
-    assert result.exception is None, (result.exception, result.output)
-    return result.stdout
-
-
-def table(text: str) -> list[dict[str, Any]]:
-    return list(csv.DictReader(io.StringIO(text)))
-
-
 def test_compare_says_what_the_data_say(runs_root: Path, runs: list[FakeRun]) -> None:
     ids = [run.id for run in runs]
-    lines = fer(runs_root, "compare", *ids).splitlines()
+    lines = runs_cli(runs_root, "compare", *ids).splitlines()
     assert lines[0].startswith(ids[0]) and lines[0].endswith("baseline")
     assert "p = " in lines[1] or "p < " in lines[1]
     assert any(line.startswith(f"3 seeds of {ids[0]}: mean") for line in lines)
     assert any(line.split()[:3] == ["epochs", "1", "1"] for line in lines)
-    found = json.loads(fer(runs_root, "compare", *ids, "--split", "test", "--json"))
+    found = json.loads(runs_cli(runs_root, "compare", *ids, "--split", "test", "--json"))
     assert found["baseline"] == ids[0] and found["split"] == "test"
     assert set(found["settings"]) == {"epochs", "seed"} and found["settings"]["seed"][ids[2]] == 2
     assert found["seed_groups"][0]["runs"] == ids[:3]
-    rows = table(fer(runs_root, "compare", *ids, "--csv"))
+    rows = table(runs_cli(runs_root, "compare", *ids, "--csv"))
     assert [row["run"] for row in rows] == ids and rows[0]["difference"] == "" and rows[0]["says"] == "baseline"
     assert rows[3]["difference"] == "0.0" and rows[3]["p_value"] == "1.0" and "not significant" in rows[3]["says"]
 
 
 def test_compare_needs_two_runs(runs_root: Path, runs: list[FakeRun]) -> None:
-    assert "two or more different runs" in fer(runs_root, "compare", runs[0].id, runs[0].id, code=2)
-    assert "There is no run" in fer(runs_root, "compare", runs[0].id, "nope", code=2)
+    assert "two or more different runs" in runs_cli(runs_root, "compare", runs[0].id, runs[0].id, code=2)
+    assert "Run “nope” not found" in runs_cli(runs_root, "compare", runs[0].id, "nope", code=2)
 
 
 def test_annotate_changes_what_is_said_and_the_list_can_be_asked_for_it(runs_root: Path, runs: list[FakeRun]) -> None:
     run = runs[0]
-    said = fer(
+    said = runs_cli(
         runs_root, "annotate", run.id, "--name", "n", "--note", "fine", "--tag", "a", "--tag", "b", "--by", "Ada"
     )
     assert said == f"{run.id}: unreviewed, tags a, b.\n"
-    said = fer(runs_root, "annotate", run.id, "--untag", "b", "--star", "--review", "approved", "--by", "Ben", "--json")
+    said = runs_cli(
+        runs_root, "annotate", run.id, "--untag", "b", "--star", "--review", "approved", "--by", "Ben", "--json"
+    )
     assert json.loads(said)["reviewer"] == "Ben" and json.loads(said)["tags"] == ["a"]
     assert [change.by for change in read_changes(run.paths)] == ["Ada"] * 3 + ["Ben"] * 3
-    assert [row["id"] for row in json.loads(fer(runs_root, "list", "--tag", "a", "--json"))] == [run.id]
-    assert "approved" in fer(runs_root, "list")
-    assert "Nothing to change" in fer(runs_root, "annotate", run.id, code=2)
-    assert "Invalid review 'good'" in fer(runs_root, "annotate", run.id, "--review", "good", code=2)
+    assert [row["id"] for row in json.loads(runs_cli(runs_root, "list", "--tag", "a", "--json"))] == [run.id]
+    assert "approved" in runs_cli(runs_root, "list")
+    assert "Nothing to change" in runs_cli(runs_root, "annotate", run.id, code=2)
+    assert "Unknown review state 'good'" in runs_cli(runs_root, "annotate", run.id, "--review", "good", code=2)
 
 
 def test_archived_runs_are_left_out_until_asked_for(runs_root: Path, runs: list[FakeRun]) -> None:
-    fer(runs_root, "archive", runs[0].id, runs[1].id)
-    assert len(table(fer(runs_root, "list", "--csv"))) == 2
-    assert len(table(fer(runs_root, "list", "--csv", "--archived"))) == 4
-    fer(runs_root, "archive", "--undo", runs[0].id)
-    assert len(json.loads(fer(runs_root, "list", "--json"))) == 3
+    runs_cli(runs_root, "archive", runs[0].id, runs[1].id)
+    assert len(table(runs_cli(runs_root, "list", "--csv"))) == 2
+    assert len(table(runs_cli(runs_root, "list", "--csv", "--archived"))) == 4
+    runs_cli(runs_root, "archive", "--undo", runs[0].id)
+    assert len(json.loads(runs_cli(runs_root, "list", "--json"))) == 3
 
 
 def test_the_csv_has_figures_settings_and_no_formulas(runs_root: Path, runs: list[FakeRun]) -> None:
-    rows = table(fer(runs_root, "list", "--csv"))
+    rows = table(runs_cli(runs_root, "list", "--csv"))
     by_id = {row["run"]: row for row in rows}
     assert by_id[runs[3].id]["name"] == "'=1+1"
     assert by_id[runs[1].id]["seed"] == "1" and 0 < float(by_id[runs[1].id]["test_accuracy"]) < 1
@@ -101,18 +87,20 @@ def test_the_csv_has_figures_settings_and_no_formulas(runs_root: Path, runs: lis
     save_corrections(runs_root, make_corrections("list", [read_run(runs_root, runs[0].id)]).corrections)
     shown = CliRunner().invoke(app, ["corrections", "show", "list", "--csv", "--runs-root", str(runs_root)])
     assert [row["by"] for row in table(shown.stdout)] == ["'=1+1"]
-    fer(runs_root, "archive", *[run.id for run in runs])
-    assert table(fer(runs_root, "list", "--csv")) == []
-    assert "archived" in fer(runs_root, "list") and "No run has that tag" in fer(runs_root, "list", "--tag", "x")
+    runs_cli(runs_root, "archive", *[run.id for run in runs])
+    assert table(runs_cli(runs_root, "list", "--csv")) == []
+    assert "archived" in runs_cli(runs_root, "list") and "No run has that tag" in runs_cli(
+        runs_root, "list", "--tag", "x"
+    )
 
 
 def test_delete_asks_and_refuses_live_runs(runs_root: Path, demo_root: Path, runs: list[FakeRun]) -> None:
     waiting = write_run(runs_root, demo_root, "queued")
-    assert "is queued. Stop it" in fer(runs_root, "delete", runs[0].id, waiting.id, "--yes", code=2)
-    assert "add --yes" in fer(runs_root, "delete", runs[0].id, code=2)
+    assert "is queued. Stop it" in runs_cli(runs_root, "delete", runs[0].id, waiting.id, "--yes", code=2)
+    assert "add --yes" in runs_cli(runs_root, "delete", runs[0].id, code=2)
     assert len(list_runs(runs_root)) == 5
     assert "the trained weights" in what_is_lost(read_run(runs_root, runs[0].id))
-    assert fer(runs_root, "delete", runs[0].id, "--yes") == f"{runs[0].id}: deleted.\n"
+    assert runs_cli(runs_root, "delete", runs[0].id, "--yes") == f"{runs[0].id}: deleted.\n"
     assert len(list_runs(runs_root)) == 4
 
 
@@ -123,11 +111,11 @@ def test_a_clone_or_a_retry_from_what_is_not_here_is_refused(
     config = json.loads(run.paths.config.read_text())
     run.paths.config.write_text(json.dumps(config | {"dataset": "team", "corrections": "look-1"}))
     clone = ["clone", run.id, "--data-root", str(demo_root)]
-    said = fer(runs_root, *clone, code=2)
-    assert "The dataset 'team' is not on this server" in said and "--set dataset=NAME; there are: demo)" in said
-    assert "the correction list 'look-1' is not on this server" in said and "--set corrections= for none" in said
-    assert "'team'" not in fer(runs_root, *clone, "--set", "dataset=demo", code=2)
-    assert "not on this server" in fer(runs_root, "retry", run.id, "--data-root", str(demo_root), code=2)
+    said = runs_cli(runs_root, *clone, code=2)
+    assert "The dataset 'team' is not on this server" in said and "--set dataset=NAME; available: demo)" in said
+    assert "the correction set 'look-1' is not on this server" in said and "--set corrections= for none" in said
+    assert "'team'" not in runs_cli(runs_root, *clone, "--set", "dataset=demo", code=2)
+    assert "not on this server" in runs_cli(runs_root, "retry", run.id, "--data-root", str(demo_root), code=2)
     assert len(list_runs(runs_root)) == len(runs)
 
 
@@ -136,7 +124,7 @@ def test_delete_asks_twice_for_the_shipped_run(
 ) -> None:
     shipped = runs_root / "reference-of-a-test"
     runs[0].paths.folder.rename(shipped)
-    assert "add --shipped" in fer(runs_root, "delete", runs[1].id, shipped.name, "--yes", code=2)
+    assert "add --shipped" in runs_cli(runs_root, "delete", runs[1].id, shipped.name, "--yes", code=2)
     assert runs[1].paths.folder.exists() and shipped.exists()
 
     def answer(*said: str) -> str:
@@ -170,10 +158,12 @@ def test_runs_list_and_show_agree_with_it(trained: dict[str, Any], roots: list[s
 def test_unknown_runs_are_refused_in_one_line(runs_root: Path, demo_root: Path) -> None:
     runs = ["--runs-root", runs_root]
     for command in ("show", "stop"):
-        assert error_of("runs", command, "nope", *runs).startswith("There is no run 'nope' under ")
-    assert error_of("runs", "show", "../x", *runs) == "'../x' is not a run id: 1 to 64 of a-z, 0-9 and -."
-    assert "There is no run" in error_of("runs", "resume", "nope", *runs, "--data-root", demo_root)
-    assert "There is no run" in error_of("evaluate", "nope", *runs, "--data-root", demo_root)
+        assert error_of("runs", command, "nope", *runs).startswith("Run “nope” not found.")
+    assert error_of("runs", "show", "../x", *runs) == (
+        "Invalid run ID '../x': use 1–64 characters: a–z, 0–9 and hyphens."
+    )
+    assert "Run “nope” not found" in error_of("runs", "resume", "nope", *runs, "--data-root", demo_root)
+    assert "Run “nope” not found" in error_of("evaluate", "nope", *runs, "--data-root", demo_root)
     assert error_of("predict", "x.png", *runs) == (
         "No trained run yet. Start one with `python -m core train --preset quick`."
     )
@@ -187,7 +177,10 @@ def test_a_damaged_run_is_listed_and_shown_with_its_problem(runs_root: Path) -> 
     listed = {run["id"]: run for run in json.loads(fer("runs", "list", "--runs-root", runs_root, "--json").stdout)}
     assert listed[bad.run_id]["state"] == "damaged"
     assert len(fer("runs", "list", "--runs-root", runs_root).stdout.splitlines()) == 3
-    assert "has no readable status.json" in fer("runs", "show", bad.run_id, "--runs-root", runs_root).stdout
+    assert (
+        f"Can't read status.json of run '{bad.run_id}'"
+        in fer("runs", "show", bad.run_id, "--runs-root", runs_root).stdout
+    )
 
 
 def test_no_runs_yet_says_how_to_start_one(tmp_path: Path) -> None:

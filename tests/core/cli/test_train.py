@@ -50,17 +50,17 @@ def test_a_run_that_fails_ends_the_waiting_command_with_code_1(runs_root: Path, 
     if torch.cuda.is_available():
         pytest.skip("this machine has a CUDA device")
     result = fer(*command, code=1)
-    assert "device is 'cuda', but PyTorch finds no CUDA device here" in result.stderr.splitlines()[-1]
+    assert result.stderr.splitlines()[-1] == "No CUDA device found. Set device to 'auto' or 'cpu'."
 
 
 def test_bad_input_is_refused_in_one_line_and_leaves_nothing_behind(runs_root: Path, demo_root: Path) -> None:
     train = ["train", "--runs-root", runs_root, "--data-root", demo_root]
-    assert error_of(*train, "--preset", "sed").startswith("Unknown preset 'sed': choose one of original, ")
-    assert error_of(*train, "--set", "learning_rate=-1") == "learning_rate is '-1', but should be greater than 0."
+    assert error_of(*train, "--preset", "sed").startswith("Unknown preset 'sed'. Use one of original, ")
+    assert error_of(*train, "--set", "learning_rate=-1") == "Learning rate must be greater than 0 (got '-1')."
     assert error_of(*train, "--set", "epochs") == (
         "--set 'epochs' has no value. Use --set FIELD=VALUE, e.g. --set epochs=5."
     )
-    assert error_of(*train, "--set", "color=red").startswith("Unknown setting 'color': choose from model, ")
+    assert error_of(*train, "--set", "color=red").startswith("Unknown setting 'color'. Use one of model, ")
     assert "is not imported" in error_of(*train, "--set", "dataset=nothing-here")
     assert list(runs_root.iterdir()) == []
 

@@ -1,4 +1,4 @@
-"""A small data set of noise, and disks that need no waiting for."""
+"""A small dataset of noise, and disks that need no waiting for."""
 
 import os
 from pathlib import Path

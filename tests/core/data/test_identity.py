@@ -136,7 +136,7 @@ def test_a_resume_on_renamed_images_is_refused_and_old_checkpoints_go_on(data_ro
     as_imported_before(data_root)
     assert load().epoch == 3, "a set that an older version imported is the same set"
     renamed(data_root)
-    with pytest.raises(RunError, match="under other names or in another order: import them again in the form"):
+    with pytest.raises(RunError, match=r"under other names or in another order\. Import them again as they were then"):
         load()
     state = torch.load(path, weights_only=True)
     del state["ordered_fingerprint"]
@@ -207,11 +207,11 @@ def test_a_list_of_corrections_fits_no_renamed_images(runs_root: Path, data_root
 def test_predictions_that_would_name_other_images_are_not_kept_with_a_run(runs_root: Path, data_root: Path) -> None:
     run, config = finished_run(runs_root, data_root, "first"), TrainConfig(**TINY)
     with pytest.raises(
-        RunError, match="There is no fer2013_model_2"
+        RunError, match=r"No fer2013_model_2\.pth"
     ):  # the fake run has none; its data are the right ones
         score_train(run.paths, config, run.data, data_root, choose_compute(config))
     renamed(data_root)
-    with pytest.raises(RunError, match="is not, image for image, the one that run"):
+    with pytest.raises(RunError, match="is not identical to the one that run"):
         score_train(run.paths, config, run.data, data_root, choose_compute(config))
     assert not run.paths.has_predictions("train")
 
@@ -250,12 +250,12 @@ def test_predictions_are_not_matched_where_a_name_stands_for_another_image(
     monkeypatch.setattr(fixed_broken, "choose_run", lambda runs, **_: offered.extend(runs) or second)
     monkeypatch.setattr(fixed_broken, "changes", lambda *_: None)
     third = finished_run(runs_root, data_root, "the third")
-    fixed_broken.against_another(third, "validation", [first, second, third])
+    fixed_broken.compare_with_run(third, "validation", [first, second, third])
     assert offered == [second]
 
 
 def test_a_correction_set_for_renamed_images_is_no_input_for_a_run(runs_root: Path, data_root: Path) -> None:
-    """Also where the data set was imported by a version that recorded one fingerprint."""
+    """Also where the dataset was imported by a version that recorded one fingerprint."""
     first = finished_run(runs_root, data_root, "first")
     image = str(load_split(data_root, "demo", "train").ids[0])
     add_label_reviews(first.paths, "Ada", "train", [image], "ambiguous")
@@ -265,7 +265,7 @@ def test_a_correction_set_for_renamed_images_is_no_input_for_a_run(runs_root: Pa
     for change in (lambda _: None, as_imported_before):
         change(data_root)
         said = missing_inputs(runs_root, data_root, "demo", "list")
-        assert list(said) == ["corrections"] and "was made on other data than 'demo'" in said["corrections"]
+        assert list(said) == ["corrections"] and "was made for other data than 'demo'" in said["corrections"]
 
 
 def test_pages_see_the_names_of_a_new_import_at_once(data_root: Path) -> None:

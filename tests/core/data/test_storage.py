@@ -1,4 +1,4 @@
-"""A data set appears, is replaced and disappears as a whole, whatever is killed meanwhile."""
+"""A dataset appears, is replaced and disappears as a whole, whatever is killed meanwhile."""
 
 import os
 import subprocess

@@ -77,5 +77,5 @@ def test_the_command_writes_files_and_says_which(run: FakeRun, runs_root: Path, 
 def test_what_cannot_be_exported_says_why(runs_root: Path, demo_root: Path, tmp_path: Path) -> None:
     waiting = write_run(runs_root, demo_root, "queued")
     arguments = ["export", waiting.id, "--runs-root", str(runs_root), "--format", "csv", "--output"]
-    assert "has no curves yet" in str(CliRunner().invoke(app, [*arguments, str(tmp_path)]).exception)
-    assert "There is no folder" in str(CliRunner().invoke(app, [*arguments, str(tmp_path / "no")]).exception)
+    assert "has no metrics yet" in str(CliRunner().invoke(app, [*arguments, str(tmp_path)]).exception)
+    assert "Folder not found" in str(CliRunner().invoke(app, [*arguments, str(tmp_path / "no")]).exception)

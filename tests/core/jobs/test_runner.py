@@ -39,23 +39,25 @@ def test_a_killed_worker_has_crashed_and_the_next_run_starts(demo_root: Path, ru
     victim.kill()
     wait_for_state(runs_root, first, RunState.CRASHED, 10)
 
-    # The data set of the next one is not there: it ends with a sentence that says what to do.
+    # The dataset of the next one is not there: it ends with a sentence that says what to do.
     failed = wait_for_end(runs_root, second)
     assert failed.state is RunState.FAILED
     assert failed.problem == (
-        "Data set 'not-imported' is not imported: run `python -m core data import PATH` or use the Data page."
+        "Dataset 'not-imported' is not imported. Run `python -m core data import PATH` or use the Data page."
     )
     assert "Traceback" in failed.paths.log.read_text()
 
-    # A damaged settings file ends as failed, too, and is not tried again and again.
+    # A corrupt settings file ends as failed, too, and is not tried again and again.
     third = RunPaths(runs_root, first)
     third.config.write_text('{"epochs": 2, "lear')
     requeue(third)
     control.ensure_runner(runs_root, demo_root)
     damaged = wait_for_end(runs_root, first)
     assert damaged.state is RunState.FAILED
-    assert damaged.problem == "config.json is missing, damaged or from another version: start a new run."
-    with pytest.raises(RunError, match=r"cannot be resumed: config\.json is missing, damaged"):
+    assert damaged.problem == (
+        f"Can't read config.json of run '{first}': file is corrupt; restore it from a backup, or start a new run."
+    )
+    with pytest.raises(RunError, match=rf"Can't resume run {first}: .*file is corrupt; restore it from a backup"):
         control.resume(runs_root, demo_root, first)
     wait_until_runner_left(runs_root)
     starts = re.findall(r"(\S+) starts on cpu", QueuePaths(runs_root).runner_log.read_text())

@@ -35,7 +35,7 @@ def results_table(figures: dict[str, Any]) -> str:
 
     def cell(one: dict[str, Any]) -> str:
         low, high = one["interval"]
-        return f"{100 * one['accuracy']:.2f} % ± {50 * (high - low):.1f}"
+        return f"{100 * one['accuracy']:.2f}% ± {50 * (high - low):.1f} pp"
 
     def row(name: str, pick: list[dict[str, Any]]) -> str:
         return f"| {name} | " + " | ".join(cell(one) for one in pick) + " |"
@@ -48,9 +48,9 @@ def results_table(figures: dict[str, Any]) -> str:
             f"| accuracy | {head} |",
             "|---|---|---|---|",
             row("single view", splits),
-            row("averaged with the mirror image", [one["tta"] for one in splits]),
+            row("flip TTA (averaged over original and horizontal flip)", [one["tta"] for one in splits]),
             row(
-                "the same, without images that also stand in train",
+                "flip TTA, excluding train duplicates",
                 [one["tta"]["without_train_duplicates"] for one in splits],
             ),
         ]

@@ -18,7 +18,7 @@ from core.runs.summary import Summary
 from core.splits import ORIGINAL_TEST, with_current_splits
 from dashboard.state import cache
 from tests.conftest import PROJECT_ROOT
-from tests.core.cli.test_runs import fer, table
+from tests.core.cli.conftest import runs_cli, table
 from tests.dashboard_fixtures import FakeRun, write_run
 
 REFERENCE = PROJECT_ROOT / "runs" / "reference-cnn-model-2" / "summary.json"
@@ -153,13 +153,13 @@ def test_the_command_line_shows_it_beside_the_others(runs_root: Path, pair: Pair
     problem = read_run(runs_root, odd.id).problem
     assert problem is None if usable else problem and problem.startswith("Can't use summary.json: ")
     assert read_run(runs_root, good.id).problem is None
-    lines = fer(runs_root, "list").splitlines()
+    lines = runs_cli(runs_root, "list").splitlines()
     assert [len([line for line in lines if line.startswith(run.id)]) for run in (good, odd)] == [1, 1]
-    shown = fer(runs_root, "show", odd.id)
-    assert ("settings" in shown) and (usable or "summary.json cannot be used" in shown)
-    assert len(table(fer(runs_root, "list", "--csv"))) == 2
+    shown = runs_cli(runs_root, "show", odd.id)
+    assert ("settings" in shown) and (usable or "Can't use summary.json" in shown)
+    assert len(table(runs_cli(runs_root, "list", "--csv"))) == 2
     for arguments in (("list", "--json"), ("show", odd.id, "--json")):
-        json.loads(fer(runs_root, *arguments), parse_constant=no_json)
+        json.loads(runs_cli(runs_root, *arguments), parse_constant=no_json)
     for order in RUN_ORDERS:
         assert len(select_runs(list_runs(runs_root), RunFilter(), order)) == 2
 

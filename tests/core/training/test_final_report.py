@@ -105,7 +105,7 @@ def test_they_can_be_left_out_of_train(leaky_root: Path) -> None:
 def test_a_run_without_weights_says_so(tmp_path: Path, demo_root: Path) -> None:
     config = TrainConfig(**TINY)
     paths = create_run(tmp_path, config, run_id="run")
-    with pytest.raises(RunError, match=r"There is no fer2013_model_2\.pth in run: it is written after the first"):
+    with pytest.raises(RunError, match=r"No fer2013_model_2\.pth in run\. It is written after the first epoch"):
         report(paths, config, None, demo_root, choose_compute(config))
 
 

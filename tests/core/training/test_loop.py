@@ -282,7 +282,7 @@ def test_a_damaged_checkpoint_is_refused_rather_than_trained_over(tmp_path: Path
     whole = paths.checkpoint.read_bytes()
     for length in (0, 10, len(whole) // 2, len(whole) - 1):
         paths.checkpoint.write_bytes(whole[:length])
-        with pytest.raises(RunError, match=r"checkpoint\.pt is damaged"):
+        with pytest.raises(RunError, match=r"checkpoint\.pt is corrupt"):
             train_on(paths, config, demo_root)
 
 

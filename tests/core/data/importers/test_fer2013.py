@@ -29,7 +29,7 @@ from tests.core.data.importers.conftest import make_folder, make_zip, picture, s
 
 pytestmark = pytest.mark.usefixtures("no_fsync")
 
-# --- the real data set
+# --- the real dataset
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,7 @@ BOTH_ORDERS = [("fer2013.csv", "{0},{1},{2}"), ("icml_face_data.csv", "{0}, {2},
 
 
 def lines_of(root: Path, name: str, order: str = "{0},{1},{2}") -> Iterator[str]:
-    """A table of a data set, in an order that is not ours."""
+    """A table of a dataset, in an order that is not ours."""
     yield order.format("emotion", "pixels", "Usage")
     for split in SPLITS:
         data = load_split(root, name, split)

@@ -20,7 +20,7 @@ def test_the_page(data_root: Path, server: StandIn, machine: Path, monkeypatch: 
     monkeypatch.setenv("FER_RUNS_ROOT", str(data_root.parent / "runs"))
     monkeypatch.setattr(cache, "take_over", lambda *_: None)
     cache.importer.clear()
-    app = AppTest.from_file(str(PROJECT_ROOT / "dashboard" / "Home.py"), default_timeout=60).run()
+    app = AppTest.from_file(str(PROJECT_ROOT / "dashboard" / "Home.py"), default_timeout=120).run()
     app.switch_page("views/data/page.py").run()
 
     def words() -> str:

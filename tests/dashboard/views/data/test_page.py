@@ -28,7 +28,7 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     monkeypatch.setenv("FER_RUNS_ROOT", str(tmp_path / "runs"))
     monkeypatch.setattr(cache, "take_over", lambda *_: None)  # a fake run that waits needs no runner
     cache.importer().forget()
-    app = AppTest.from_file(str(PROJECT_ROOT / "dashboard" / "Home.py"), default_timeout=60).run()
+    app = AppTest.from_file(str(PROJECT_ROOT / "dashboard" / "Home.py"), default_timeout=120).run()
     return app.switch_page("views/data/page.py").run()
 
 

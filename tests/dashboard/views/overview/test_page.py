@@ -24,10 +24,10 @@ def test_the_first_visit_shows_three_steps(open_page: Opener, write: Writer, dem
     shipped.paths.folder.rename(shipped.paths.root / "reference-of-a-test")
     app = open_page("overview", data_root=nothing)
     assert buttons(app) == ["Open Predict", "Add data", "Open Train"]
-    assert "step 1" in words(app) and "done" not in words(app)
+    assert "Step 1" in words(app) and "Done" not in words(app)
     app.session_state[visitor.HAS_PREDICTED] = True
-    assert "step 1" not in words(app.run()) and "step 2" in words(app) and "done" in words(app)
-    assert "step 2" not in words(open_page("overview", data_root=demo_root)), "there are data"
+    assert "Step 1" not in words(app.run()) and "Step 2" in words(app) and "Done" in words(app)
+    assert "Step 2" not in words(open_page("overview", data_root=demo_root)), "there are data"
     write("queued")
     assert "Get started" not in words(open_page("overview", data_root=nothing))
 

@@ -50,7 +50,7 @@ def test_the_curves_hold_learning_rate_and_speed(open_page: Opener, run: FakeRun
 def test_the_machine_is_shown_as_far_as_it_was_noted(open_page: Opener, write: Writer, run: FakeRun) -> None:
     app = open_page("run", run=run.id, tab="System")
     assert titles(app)[-3:] == ["CPU", "Process memory", "System memory"]
-    assert "No GPU was in use" in words(app)
+    assert "No GPU used" in words(app)
     assert "No system metrics yet" in words(open_page("run", run=write("queued").id, tab="System"))
 
 

@@ -27,7 +27,7 @@ def open_runs(runs_root: Path, demo_root: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(cache, "take_over", lambda *_: None)
 
     def opener(**query: str | list[str]) -> AppTest:
-        app = AppTest.from_file(str(PROJECT_ROOT / "dashboard" / "Home.py"), default_timeout=30).run()
+        app = AppTest.from_file(str(PROJECT_ROOT / "dashboard" / "Home.py"), default_timeout=120).run()
         app.session_state["who"] = ""  # nobody has said who they are
         app.switch_page("views/runs/page.py")
         for key, value in query.items():
@@ -166,7 +166,7 @@ def test_deleting_names_what_is_lost_and_spares_what_trains(
     app.button(key="delete").click().run()
     assert {run.id for run in list_runs(runs_root)} == {four["broken"].id, four["gamma"].id}
     tick(app, names(app).index("gamma"))
-    assert any("1 of these waits or trains: stop it first" in text.value for text in app.markdown)
+    assert any("Stop running or queued runs before deleting" in text.value for text in app.markdown)
     assert not [button for button in app.button if button.key == "delete"]
 
 

@@ -10,10 +10,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from core.errors import DataError, system_reason
-from core.files import NAME, sync_folder
+from core.files import NAME, UNWRITABLE, process_lock, sync_folder
 
 _INCOMING: Final = ".incoming-"  # partially written or deleted; garbage once nobody holds the lock
 _REPLACED: Final = ".replaced-"  # the old set while the new one takes its place; valid until the new one is there
@@ -163,7 +163,7 @@ def _sweep(data_root: Path) -> None:
 
 
 def _sweep_unless_written(data_root: Path) -> None:
-    with suppress(OSError), FileLock(data_root / _LOCK, timeout=0):  # held, or a folder that is only read: not now
+    with suppress(OSError), process_lock(data_root / _LOCK, timeout=0):  # held, or a folder that is only read: not now
         _sweep(data_root)
 
 
@@ -172,7 +172,7 @@ def _locked(data_root: Path) -> Iterator[None]:
     """Hold the lock under which datasets are written; an OSError becomes a DataError."""
     try:
         data_root.mkdir(parents=True, exist_ok=True)
-        with FileLock(data_root / _LOCK, timeout=_LOCK_SECONDS):
+        with process_lock(data_root / _LOCK, timeout=_LOCK_SECONDS):
             yield
     except Timeout:  # an OSError, too
         raise DataError("Another import is in progress. Try again when it is done.") from None
@@ -181,4 +181,5 @@ def _locked(data_root: Path) -> Iterator[None]:
             raise DataError(
                 f"The disk of {data_root} is full. Free some space (FER2013 needs 85 MB) and try again."
             ) from error
-        raise DataError(f"Cannot write datasets under {data_root}: {system_reason(error)}.") from error
+        advice = " Set FER_DATA_ROOT to a folder that can be written." if error.errno in UNWRITABLE else ""
+        raise DataError(f"Cannot write datasets under {data_root}: {system_reason(error)}.{advice}") from error

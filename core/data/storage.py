@@ -5,6 +5,7 @@ meanwhile. What the files in them mean is known to `dataset.py`.
 import errno
 import re
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -77,6 +78,18 @@ def read_whole(data_root: Path, name: str, read: Callable[[Path], _T]) -> _T:
         else:
             if _identity(folder) == before:
                 return result
+
+
+def check_writable(data_root: Path) -> None:
+    """Find out before the work of an import whether it can be written; nothing is made.
+
+    Raises:
+        DataError: the folder, or the one to make it in, cannot be written.
+    """
+    with _explained(data_root):
+        place = next(each for each in (data_root, *data_root.absolute().parents) if each.exists())
+        with tempfile.TemporaryFile(dir=place):
+            pass
 
 
 @contextmanager
@@ -170,10 +183,17 @@ def _sweep_unless_written(data_root: Path) -> None:
 @contextmanager
 def _locked(data_root: Path) -> Iterator[None]:
     """Hold the lock under which datasets are written; an OSError becomes a DataError."""
-    try:
+    with _explained(data_root):
         data_root.mkdir(parents=True, exist_ok=True)
         with process_lock(data_root / _LOCK, timeout=_LOCK_SECONDS):
             yield
+
+
+@contextmanager
+def _explained(data_root: Path) -> Iterator[None]:
+    """An OSError inside becomes a DataError that says what to do."""
+    try:
+        yield
     except Timeout:  # an OSError, too
         raise DataError("Another import is in progress. Try again when it is done.") from None
     except OSError as error:

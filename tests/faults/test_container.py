@@ -9,19 +9,21 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
+from core.labels import LABELS
 from tests.conftest import PROJECT_ROOT, kill_processes_of
 
 USER = 54_321
 """A number that has no name."""
 
-WORK = "/mnt"
-"""Where such a process finds its own folder: its `/tmp` is another."""
+SETTINGS = "dataset=demo epochs=1 batch_size=16 images_per_epoch=48 model=cnn-model-1".split()
+TINY = [part for setting in SETTINGS for part in ("--set", setting)]
 
-TINY = "dataset=demo epochs=1 batch_size=16 images_per_epoch=48 model=cnn-model-1".split()
+REFERENCE = "reference-cnn-model-2"
 
 PAGES = """
 import sys
@@ -35,17 +37,27 @@ for page in sys.argv[1:]:
 
 
 class Container:
-    """Runs commands as that user, in a mount namespace of its own."""
+    """Runs commands as that user, in a mount namespace of its own, in which `/tmp` is another.
 
-    def __init__(self, folder: Path, temporary: str) -> None:
+    The folder keeps its name, which is like no other: what a test kills at its end is found by it, and must not be what
+    another test has just started.
+    """
+
+    def __init__(self, folder: Path, temporary: str = "4k", group: Path | None = None) -> None:
         self.folder = folder
         small = f"mount -t tmpfs -o mode=1777,size={temporary} tmpfs"
         self._start = " && ".join(
             [
-                f"mount --bind {PROJECT_ROOT} {PROJECT_ROOT}",
-                f"mount -o remount,bind,ro {PROJECT_ROOT}",
-                f"mount --bind {folder} {WORK}",
+                f"echo $$ > {group}/cgroup.procs" if group else "true",
+                "mount --rbind / /mnt",
                 *(f"{small} {place}" for place in ("/tmp", "/var/tmp")),
+                # These may be below `/tmp`.
+                *(
+                    f"mkdir -p {place} && mount --bind /mnt{place} {place}"
+                    for place in (PROJECT_ROOT, sys.prefix, folder)
+                ),
+                f"mount -o remount,bind,ro {PROJECT_ROOT}",
+                "umount --lazy /mnt",
                 f"cd {PROJECT_ROOT}",
                 # The right to read everything, since the Python of this machine may be in a home folder.
                 f"exec setpriv --reuid {USER} --regid {USER} --clear-groups --inh-caps +dac_read_search "
@@ -59,9 +71,9 @@ class Container:
             "PATH": "/usr/bin:/bin",
             "LANG": "C",
             "OMP_NUM_THREADS": "1",
-            "FER_RUNS_ROOT": f"{WORK}/runs",
-            "FER_DATA_ROOT": f"{WORK}/data",
-            "FER_MACHINE_LOCKS": WORK,
+            "FER_RUNS_ROOT": f"{self.folder}/runs",
+            "FER_DATA_ROOT": f"{self.folder}/data",
+            "FER_MACHINE_LOCKS": str(self.folder),
         }
         result = subprocess.run(
             ["unshare", "--mount", "sh", "-c", self._start, "sh", sys.executable, *words],
@@ -91,43 +103,72 @@ def folder() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="fer-container-"))
     os.chown(path, USER, USER)
     yield path
-    kill_processes_of(Path(WORK, "runs"))
+    kill_processes_of(path)
     shutil.rmtree(path, ignore_errors=True)
 
 
-@pytest.mark.parametrize("locale", [{}, {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}], ids=["utf-8", "ascii"])
-def test_a_bare_container_trains_and_predicts(folder: Path, demo_root: Path, locale: dict[str, str]) -> None:
-    container = Container(folder, "1m")
+def give_data(folder: Path, demo_root: Path) -> None:
     shutil.copytree(demo_root, folder / "data")
     (folder / "data").chmod(0o755)
-    settings = [part for each in TINY for part in ("--set", each)]
-    said = container.fer("train", *settings, "--name", "größer ☺", "--wait", **locale)
+
+
+def train(container: Container, demo_root: Path, **environment: str) -> dict[str, Any]:
+    """Train a tiny run in it to the end; what `runs list` says of it."""
+    give_data(container.folder, demo_root)
+    said = container.fer("train", *TINY, "--name", "größer ☺", "--wait", **environment)
     assert said.rstrip().endswith("finished"), said
-    [run] = json.loads(container.fer("runs", "list", "--json", **locale))
+    [run] = json.loads(container.fer("runs", "list", "--json", **environment))
+    return dict(run)
+
+
+def test_a_bare_container_lists_runs_and_predicts(folder: Path) -> None:
+    container = Container(folder)
+    shutil.copytree(PROJECT_ROOT / "runs" / REFERENCE, folder / "runs" / REFERENCE)
+    Image.new("L", (48, 48), 99).save(folder / "bild ä.png")
+    assert REFERENCE in container.fer("runs", "list")
+    answer = json.loads(container("-m", "core", "predict", f"{folder}/bild ä.png", "--no-faces", "--json").stdout)
+    assert answer["file"] == f"{folder}/bild ä.png" and answer["faces"][0]["label"] in LABELS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("locale", [{}, {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}], ids=["utf-8", "ascii"])
+def test_a_bare_container_trains_and_predicts(folder: Path, demo_root: Path, locale: dict[str, str]) -> None:
+    container = Container(folder)
+    run = train(container, demo_root, **locale)
     assert (run["state"], run["name"]) == ("finished", "größer ☺")
     Image.new("L", (48, 48), 99).save(folder / "bild ä.png")
-    assert container.fer("predict", f"{WORK}/bild ä.png", **locale).count("\n") >= 1
+    assert "bild" in container.fer("predict", f"{folder}/bild ä.png", "--run", run["id"], **locale)
+
+
+@pytest.mark.slow
+def test_a_container_with_one_cpu_trains_in_one_thread(one_cpu: Path, folder: Path, demo_root: Path) -> None:
+    run = train(Container(folder, group=one_cpu), demo_root)
+    environment = json.loads((folder / "runs" / run["id"] / "environment.json").read_text())
+    assert environment["threads"] == 1
 
 
 @pytest.mark.parametrize(
     ("words", "environment", "part"),
     [
         (["data", "demo"], {"FER_DATA_ROOT": ""}, "Set FER_DATA_ROOT to a folder that can be written."),
+        (["train", *TINY], {"FER_RUNS_ROOT": ""}, "Set FER_RUNS_ROOT to a folder that can be written."),
         (["runs", "list"], {"FER_RUNS_ROOT": "~/runs"}, "There is no home folder for '~/runs'"),
-        (["labels", "review", "reference-cnn-model-2", "--split", "test", "--image", "x"], {"FER_RUNS_ROOT": ""}, ""),
+        (["labels", "review", REFERENCE, "--split", "test", "--image", "x"], {"FER_RUNS_ROOT": ""}, ""),
     ],
 )
 def test_what_a_bare_container_cannot_do_is_one_sentence(
-    folder: Path, words: list[str], environment: dict[str, str], part: str
+    folder: Path, demo_root: Path, words: list[str], environment: dict[str, str], part: str
 ) -> None:
-    said = Container(folder, "1m").fer(*words, code=2, **environment)
+    give_data(folder, demo_root)
+    said = Container(folder).fer(*words, code=2, **environment)
     assert part in said and len(said.strip().splitlines()) <= 3, said
 
 
+@pytest.mark.slow
 def test_a_bare_container_without_room_for_temporary_files_shows_all_pages(folder: Path) -> None:
-    container = Container(folder, "4k")
+    container = Container(folder)
     assert "demo" in container.fer("data", "demo")
-    shutil.copytree(PROJECT_ROOT / "runs" / "reference-cnn-model-2", folder / "runs" / "reference-cnn-model-2")
+    shutil.copytree(PROJECT_ROOT / "runs" / REFERENCE, folder / "runs" / REFERENCE)
     pages = ["data", "train", "runs", "run", "compare", "errors", "predict", "overview"]
-    shown = container("-c", PAGES, *pages, HOME=WORK)  # Streamlit itself does not start without one
+    shown = container("-c", PAGES, *pages, HOME=str(folder))  # Streamlit itself does not start without one
     assert shown.stdout.splitlines() == [f"{page} []" for page in pages], shown.stdout + shown.stderr

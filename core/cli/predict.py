@@ -13,6 +13,7 @@ import typer
 from core.cli.options import AsJson, DataRoot, RunsRoot
 from core.cli.output import as_percent, print_json
 from core.errors import ConfigError, RunError, display_name, quote, system_reason
+from core.machine import available_cores, cpu_quota
 
 if TYPE_CHECKING:
     from core.prediction.predictor import Predictor
@@ -56,8 +57,10 @@ def predict(
     from core.cli.progress import ProgressBar
     from core.prediction.batch import CSV_COLUMNS, photo_as_json, predict_images, prediction_rows, read_and_crop
     from core.prediction.pictures import images_at
-    from core.prediction.predictor import Detection
+    from core.prediction.predictor import Detection, limit_threads
 
+    if cpu_quota() is not None:  # PyTorch and OpenCV know nothing of it
+        limit_threads(available_cores())
     table = csv.DictWriter(sys.stdout, CSV_COLUMNS, lineterminator="\n")
     if as_csv:
         table.writeheader()

@@ -18,6 +18,7 @@ from core.evaluation.metrics import LOW_CONFIDENCE, with_temperature
 from core.labels import LABELS
 from core.models import IMAGE_SIZE
 from core.models.cnn import CnnModel1, CnnModel2
+from core.models.device import choose_device
 from core.models.state_dict import load_weights
 from core.prediction.faces import crop, find_faces, is_face_crop
 from core.prediction.pictures import read_image_file
@@ -165,13 +166,12 @@ class Predictor:
     def load(
         cls, weights: Path, model: str = "cnn-model-2", temperature: float | None = None, device: str = ""
     ) -> "Predictor":
-        """From a run's `fer2013_model_2.pth`, on the GPU where there is one and no device is named.
+        """From a run's `fer2013_model_2.pth`, on the GPU where PyTorch can use one and no device is named.
 
         Raises:
             RunError: the file is missing, corrupt, or has other weights.
         """
-        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        return cls(load_weights(weights, model), device, temperature)
+        return cls(load_weights(weights, model), device or choose_device(), temperature)
 
     @classmethod
     def of_run(cls, run: Run | str | Path, runs_root: Path = Path("runs")) -> "Predictor":

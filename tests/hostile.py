@@ -11,6 +11,19 @@ import numpy as np
 from PIL import Image
 
 
+IMAGE_KINDS = (
+    ("jpg", "JPEG"),
+    ("png", "PNG"),
+    ("webp", "WEBP"),
+    ("gif", "GIF"),
+    ("bmp", "BMP"),
+    ("tif", "TIFF"),
+    ("avif", "AVIF"),
+    ("jp2", "JPEG2000"),
+)
+"""Extension and Pillow's name of the formats that are read."""
+
+
 class Upload(NamedTuple):
     """A file as a browser would hand it over."""
 
@@ -130,14 +143,8 @@ def zips() -> Iterator[Upload]:
 
 def _cut_short() -> Iterator[Upload]:
     """Every format at every class of length: nothing, signature, header, some pixels, all but the end."""
-    whole = {
-        "jpg": encode(picture(), "JPEG"),
-        "progressive.jpg": encode(picture(), "JPEG", progressive=True),
-        "png": encode(picture(), "PNG"),
-        "webp": encode(picture(), "WEBP"),
-        "gif": encode(picture(), "GIF"),
-        "bmp": encode(picture(), "BMP"),
-    }
+    whole = {extension: encode(picture(), kind) for extension, kind in IMAGE_KINDS}
+    whole["progressive.jpg"] = encode(picture(), "JPEG", progressive=True)
     for extension, data in whole.items():
         lengths = {0, 1, 2, 4, 8, 12, 20, 24, 33, 54, 100, 150, len(data) - 20, len(data) - 2, len(data) - 1}
         lengths |= {len(data) * part // 8 for part in range(1, 8)}
@@ -211,7 +218,7 @@ def _odd_but_honest() -> Iterator[Upload]:
 
 def _broken_inside() -> Iterator[Upload]:
     """One wrong byte at many places."""
-    for extension, kind in (("jpg", "JPEG"), ("png", "PNG"), ("webp", "WEBP"), ("gif", "GIF"), ("bmp", "BMP")):
+    for extension, kind in IMAGE_KINDS:
         data = encode(picture(), kind)
         for place in [*range(0, 24, 3), *range(24, len(data), max(1, len(data) // 10))]:
             changed = data[:place] + bytes([data[place] ^ 0xFF]) + data[place + 1 :]

@@ -109,11 +109,11 @@ def rotation_note(rotations: Sequence[int]) -> str:
     numbers = [str(number) for number, rotation in enumerate(rotations, 1) if rotation]
     if not numbers:
         return ""
-    if len(numbers) < len(rotations):
-        return f"Not upright, rotated before classification: face {', '.join(numbers)}."
-    [one, *other] = sorted(set(rotations))
-    how = "to be upright" if other else f"by {one}° clockwise"
-    return f"Not upright, rotated {how} before classification."
+    if len(numbers) == len(rotations):
+        which = "The face was" if len(rotations) == 1 else "All faces were"
+    else:
+        which = f"Face {numbers[0]} was" if len(numbers) == 1 else f"Faces {', '.join(numbers)} were"
+    return f"{which} rotated to be upright."
 
 
 def _prediction(face: "FacePrediction", model: Model, key: str) -> None:

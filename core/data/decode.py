@@ -141,15 +141,13 @@ def to_face(image: Image.Image) -> np.ndarray:
 
 def _open(data: bytes, name: str) -> Image.Image:
     """The image with its header read and no pixel decoded."""
-    formats = FORMATS
-    if _is_heif(data):
-        if not _register_heif():
-            raise unusable(name, "is a HEIC photo, which needs the Python package pi-heif", "Use JPEG or PNG.")
-        formats = ("HEIF",)
+    is_heif = _is_heif(data)
+    if is_heif and not _register_heif():
+        raise unusable(name, "is a HEIC photo, which needs the Python package pi-heif", "Use JPEG or PNG.")
     try:
-        image = Image.open(io.BytesIO(data), formats=formats)
+        image = Image.open(io.BytesIO(data), formats=("HEIF",) if is_heif else FORMATS)
     except UnidentifiedImageError:
-        if any(data.startswith(signature, offset) for offset, signature in _SIGNATURES) or _is_heif(data):
+        if is_heif or any(data.startswith(signature, offset) for offset, signature in _SIGNATURES):
             raise  # one of ours, but its header is broken
         foreign = _foreign_format(data)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -230,7 +228,8 @@ def _gray_or_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
         return _from_16_bit(image)
     if image.mode == "LAB":
-        return ImageCms.profileToProfile(image, *map(ImageCms.createProfile, ("LAB", "sRGB")), outputMode="RGB")
+        lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        return ImageCms.buildTransform(lab, srgb, "LAB", "RGB").apply(image)
     if image.has_transparency_data:
         return _over_ground(image)
     mode = "L" if image.mode in ("1", "L") else "RGB"

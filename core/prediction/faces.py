@@ -248,7 +248,13 @@ def _detect(image: Image.Image) -> list[Face]:
     # One for each call, about 4 ms: a detector shared by threads crashes the process with a segmentation fault.
     detector = cv2.FaceDetectorYN.create(_model_file(), "", image.size, SCORE, _OVERLAP, 5000)
     found = detector.detect(pixels)[1]
-    return [Face(*map(float, (*row[:4], row[14])), _rotation(row[4:14])) for row in ([] if found is None else found)]
+    return [] if found is None else [_face(row) for row in found]
+
+
+def _face(row: np.ndarray) -> Face:
+    """From what the detector returns: (15,), the box, x and y of five landmarks, and the score."""
+    left, top, width, height, score = map(float, row[[0, 1, 2, 3, 14]])
+    return Face(left, top, width, height, score, _rotation(row[4:14]))
 
 
 def _rotation(landmarks: np.ndarray) -> int:

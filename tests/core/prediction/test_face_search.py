@@ -170,7 +170,7 @@ def as_detector(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     images it is shown."""
     shown = []
 
-    def detect(image: Image.Image) -> list[Face]:
+    def detect(image: Image.Image, threshold: float = 0.7) -> list[Face]:
         shown.append(image.size)
         gray = np.asarray(image.convert("L"))
         count, _, stats, _ = cv2.connectedComponentsWithStats((gray > 100).astype(np.uint8))

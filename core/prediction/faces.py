@@ -30,9 +30,9 @@ _OVERLAP: Final = 0.3
 _SIDES: Final = (1280, 640)
 """Longest sides the photo is searched at: small faces are found at the larger, large ones at the smaller."""
 
-_FINEST_SCALE: Final = 0.5
-"""Scale at which the smallest faces are searched for that have enough pixels for the model: 48 of the photo are 24."""
-_SCORE_SMALL: Final = 0.4
+_FINEST_SCALE: Final = 2 / 3
+"""Scale at which the smallest faces are searched for that have enough pixels for the model: 48 of the photo are 32."""
+_SCORE_SMALL: Final = 0.2
 """Score from which a small face is looked at in a close-up, which decides."""
 _WORTH_A_LEVEL: Final = 1.4
 """A finer search starts where it would be more than this factor finer than the others."""
@@ -41,7 +41,7 @@ _TILE: Final = 1280
 _TILE_MARGIN: Final = 128
 """Pixels that a tile reaches over the part whose faces it finds: a face of up to twice as many is seen whole."""
 
-_CLOSE_UP: Final = 192
+_CLOSE_UP: Final = 384
 """Side in pixels of a close-up: a square twice as wide as a face, which is detected in it once more."""
 
 _SMALLEST_FACE: Final = 16
@@ -81,7 +81,9 @@ class Face:
         Args:
             margin: 1 matches FER2013 framing; higher includes more context.
         """
-        side = max(1, round(margin * (WIDTH_FACTOR * self.width + HEIGHT_FACTOR * self.height)))
+        on_its_side = self.rotation in (90, 270)
+        width, height = (self.height, self.width) if on_its_side else (self.width, self.height)
+        side = max(1, round(margin * (WIDTH_FACTOR * width + HEIGHT_FACTOR * height)))
         centre_x, centre_y = self.left + self.width / 2, self.top + self.height / 2
         return round(centre_x - side / 2), round(centre_y - side / 2), side, side
 

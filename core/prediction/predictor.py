@@ -19,7 +19,8 @@ from core.labels import LABELS
 from core.models import IMAGE_SIZE
 from core.models.cnn import CnnModel1, CnnModel2
 from core.models.state_dict import load_weights
-from core.prediction.faces import Region, crop_region, find_faces, is_face_crop, is_tiny
+from core.prediction.face_search import find_faces
+from core.prediction.faces import Region, crop_region, is_face_crop, is_tiny
 from core.prediction.pictures import read_image_file
 from core.runs.reader import find_run
 from core.runs.records import Run

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from core.data.dataset import Split, load_split
-from core.prediction import faces as search
-from core.prediction.faces import Face, Region, crop_region, find_faces
+from core.prediction import face_search as search
+from core.prediction.face_search import find_faces
+from core.prediction.faces import Face, Region, crop_region
 from core.prediction.predictor import Detection, PhotoPrediction, Predictor
 from core.runs.paths import RunPaths
 from tests.conftest import PROJECT_ROOT

@@ -15,7 +15,8 @@ from core.data.dataset import Split, load_split
 from core.labels import LABELS
 from core.models.cnn import build_model
 from core.prediction.batch import prediction_rows
-from core.prediction.faces import Face, crop, find_faces, is_face_crop
+from core.prediction.face_search import find_faces
+from core.prediction.faces import Face, crop, is_face_crop
 from core.prediction.predictor import Detection, Predictor
 
 HAPPY = LABELS.index("happy")
@@ -165,7 +166,7 @@ def test_what_is_cut_over_the_edge_repeats_it(left: int, top: int, width: int, h
 
 
 def test_the_model_file_is_the_one_that_was_measured() -> None:
-    from core.prediction.faces import _model_file
+    from core.prediction.face_search import _model_file
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -5,11 +5,13 @@ trained on upright faces, and on a limited range of sizes, so a photo is searche
 large, and turned where its faces are not upright or none is found.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from importlib import resources
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -26,6 +28,11 @@ _SCORE_ROTATED: Final = 0.75
 """Score threshold in a rotated photo, which has three times as many places where no face is. Of upright faces of
 FER2013, 96% are above."""
 
+_SCORE_TURNED: Final = 0.85
+"""Score from which a close-up of a face that is found upright shows that it is turned, if that is by `_CLEARLY` more
+than the score upright: of turned faces of FER2013 nearly all have more."""
+_CLEARLY: Final = 0.02
+
 _OVERLAP: Final = 0.3
 _SIDES: Final = (1280, 640)
 """Longest sides the photo is searched at: small faces are found at the larger, large ones at the smaller."""
@@ -38,10 +45,11 @@ _WORTH_A_LEVEL: Final = 1.4
 """A finer search starts where it would be more than this factor finer than the others."""
 _TILE: Final = 1280
 """Side of a tile in pixels, so that memory does not grow with the photo."""
-_TILE_MARGIN: Final = 128
-"""Pixels that a tile reaches over the part whose faces it finds: a face of up to twice as many is seen whole."""
+_TILE_MARGIN: Final = 64
+"""Pixels that a tile reaches over the part whose faces it finds: a face of up to twice as many is seen whole. Larger
+ones are found at a coarser scale."""
 
-_CLOSE_UP: Final = 384
+_CLOSE_UP: Final = 320
 """Side in pixels of a close-up: a square twice as wide as a face, which is detected in it once more."""
 
 _SMALLEST_FACE: Final = 16
@@ -51,9 +59,9 @@ _SMALLEST_FACE: Final = 16
 def find_faces(photo: Image.Image) -> list[Face]:
     """The faces in a photo, the largest first; faces in the background come last.
 
-    A photo whose faces are all upright is searched once. Where one is not, or none is found, the photo is searched in
-    its three other rotations too, and each face counts as in the rotation in which its score is highest: turned faces
-    are detected less surely, or not at all.
+    A face that is found less surely is looked at in each rotation. If at least half of the faces are turned, as in a
+    photo without its EXIF data, or none is found, the photo is searched in the other rotations too: turned faces are
+    detected less surely, or not at all.
 
     Args:
         photo: mode "L" or "RGB"; rotated as its EXIF data say, but its faces may still be turned.
@@ -64,9 +72,11 @@ def find_faces(photo: Image.Image) -> list[Face]:
     if min(photo.size) < _SMALLEST_FACE:
         return []  # on slivers the detector reports faces that are not there
     sizes = _sizes(photo)
-    faces = _search(sizes, 0)
-    if not faces or any(_is_turned(sizes, face) for face in faces):
-        faces = _best_of_rotations({0: faces} | {rotation: _search(sizes, rotation) for rotation in (90, 180, 270)})
+    faces = _in_threads(partial(_seen_upright, sizes), _search(sizes, 0))
+    turned = [face.rotation for face in faces if face.rotation]
+    if 2 * len(turned) >= len(faces):
+        rotations = sorted(set(turned)) or (90, 180, 270)
+        faces = _best_of_rotations({0: faces} | {rotation: _search(sizes, rotation) for rotation in rotations})
     return sorted(faces, key=lambda face: face.area, reverse=True)
 
 
@@ -131,18 +141,20 @@ def _small_faces(sizes: _Sizes, rotation: int, known: Sequence[Face]) -> list[Fa
         image = rotated(level.image, rotation)
         found += [level.in_photo(_rotated_back(face, image.size, rotation)) for face in _in_tiles(image)]
     candidates = _apart_from(known, _without_overlaps(found))
-    confirmed = (_detect_again(sizes, face, rotation) for face in candidates)
+    confirmed = _in_threads(partial(_detect_again, sizes, rotation=rotation), candidates)
     threshold = _SCORE_ROTATED if rotation else SCORE
     return _apart_from(known, (face for face in confirmed if face and face.score >= threshold))
 
 
-def _is_turned(sizes: _Sizes, face: Face) -> bool:
-    """Whether a face that was found is not upright. The landmarks alone do not tell: in a face that is upside down the
-    detector mostly sees an upright one, but one that it is less sure of."""
+def _seen_upright(sizes: _Sizes, face: Face) -> Face:
+    """A face that was found in the photo as it is, with the rotation that it needs. Its landmarks do not tell: in a
+    face that is upside down the detector mostly sees an upright one, but one that it is less sure of."""
     if face.rotation or face.score >= _SURE:
-        return face.rotation != 0
-    turned = (_detect_again(sizes, face, rotation) for rotation in (90, 180, 270))
-    return any(other and other.score > max(face.score, _SCORE_ROTATED) for other in turned)
+        return face
+    upright, *turned = (_detect_again(sizes, face, rotation) for rotation in (0, 90, 180, 270))
+    score = max(face.score, upright.score if upright else 0)
+    best = max((other for other in turned if other), key=lambda other: other.score, default=face)
+    return best if best.score >= max(_SCORE_TURNED, score + _CLEARLY) else face
 
 
 def _detect_again(sizes: _Sizes, face: Face, rotation: int) -> Face | None:
@@ -166,20 +178,45 @@ def _has_centre(face: Face, size: tuple[int, int]) -> bool:
     return 0 <= size[0] / 2 - face.left <= face.width and 0 <= size[1] / 2 - face.top <= face.height
 
 
-def _in_tiles(image: Image.Image) -> Iterator[Face]:
+def _in_tiles(image: Image.Image) -> list[Face]:
     """What may be faces, small enough to be seen whole in a tile; each is found by the tile that has its centre."""
-    core = _TILE - 2 * _TILE_MARGIN
-    for top in range(0, image.height, core):
-        for left in range(0, image.width, core):
-            x, y = max(0, left - _TILE_MARGIN), max(0, top - _TILE_MARGIN)
-            right, bottom = left + core + _TILE_MARGIN, top + core + _TILE_MARGIN
-            tile = image.crop((x, y, min(image.width, right), min(image.height, bottom)))
-            for face in _detect(tile, _SCORE_SMALL) if min(tile.size) >= _SMALLEST_FACE else ():
-                moved = replace(face, left=face.left + x, top=face.top + y)
-                centre_x, centre_y = moved.left + moved.width / 2, moved.top + moved.height / 2
-                is_here = left <= centre_x < left + core and top <= centre_y < top + core
-                if is_here and max(face.width, face.height) <= 2 * _TILE_MARGIN:
-                    yield moved
+    tiles = [(across, down) for down in _tiles(image.height) for across in _tiles(image.width)]
+    return [face for faces in _in_threads(partial(_in_tile, image), tiles) for face in faces]
+
+
+class _Part(NamedTuple):
+    """The part of a side that a tile takes, and that whose faces it finds; in pixels."""
+
+    start: int
+    end: int
+    first: int
+    last: int
+    """One more than that, as `end`."""
+
+
+def _tiles(length: int) -> list[_Part]:
+    """Tiles of equal length, for which the detector is prepared once."""
+    step = -(-length // -(-length // (_TILE - 2 * _TILE_MARGIN)))
+    size = min(length, step + 2 * _TILE_MARGIN)
+    starts = [(first, min(max(0, first - _TILE_MARGIN), length - size)) for first in range(0, length, step)]
+    return [_Part(start, start + size, first, first + step) for first, start in starts]
+
+
+def _in_tile(image: Image.Image, tile: tuple[_Part, _Part]) -> list[Face]:
+    """What may be small faces in a tile, in pixels of the image."""
+    across, down = tile
+    pixels = image.crop((across.start, down.start, across.end, down.end))
+    found = [
+        replace(face, left=face.left + across.start, top=face.top + down.start)
+        for face in _detect(pixels, _SCORE_SMALL)
+        if max(face.width, face.height) <= 2 * _TILE_MARGIN
+    ]
+
+    def is_here(face: Face) -> bool:
+        x, y = face.left + face.width / 2, face.top + face.height / 2
+        return across.first <= x < across.last and down.first <= y < down.last
+
+    return [face for face in found if is_here(face)]
 
 
 def _best_of_rotations(found: dict[int, list[Face]]) -> list[Face]:
@@ -214,10 +251,42 @@ def _apart_from(kept: Sequence[Face], more: Iterable[Face]) -> list[Face]:
 def _detect(image: Image.Image, threshold: float = SCORE) -> list[Face]:
     """What the detector finds in an image as it is, with the rotation that its landmarks tell."""
     pixels = cv2.cvtColor(np.asarray(image.convert("RGB")), cv2.COLOR_RGB2BGR)
-    # One for each call, about 4 ms: a detector shared by threads crashes the process with a segmentation fault.
-    detector = cv2.FaceDetectorYN.create(_model_file(), "", image.size, threshold, _OVERLAP, 5000)
-    found = detector.detect(pixels)[1]
+    found = _detector(image.size, threshold).detect(pixels)[1]
     return [] if found is None else [_face(row) for row in found]
+
+
+class _OfThread(threading.local):
+    """A detector that threads share crashes the process with a segmentation fault, and a new one for each image takes
+    as long as a close-up."""
+
+    detector: cv2.FaceDetectorYN | None = None
+
+
+_of_thread: Final = _OfThread()
+
+
+def _detector(size: tuple[int, int], threshold: float) -> cv2.FaceDetectorYN:
+    """This thread's detector, for images of this width and height."""
+    detector = _of_thread.detector
+    if detector is None:
+        detector = _of_thread.detector = cv2.FaceDetectorYN.create(_model_file(), "", size, threshold, _OVERLAP, 5000)
+    detector.setInputSize(size)
+    detector.setScoreThreshold(threshold)
+    return detector
+
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+def _in_threads(function: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
+    """A function of each item. One search hardly uses a second core, so several run side by side, on as many as
+    `limit_threads` allows."""
+    threads = min(len(items), max(1, cv2.getNumThreads()))
+    if threads < 2:
+        return list(map(function, items))
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(function, items))
 
 
 def _face(row: np.ndarray) -> Face:

@@ -16,7 +16,7 @@ from core.errors import ConfigError, RunError, display_name, quote, system_reaso
 from core.machine import available_cores, cpu_quota
 
 if TYPE_CHECKING:
-    from core.prediction.predictor import Predictor
+    from core.prediction.predictor import FacePrediction, Predictor
 
 _LINE_EVERY = 100
 """Where no bar is shown: a line on the progress after so many images."""
@@ -84,8 +84,7 @@ def predict(
                 table.writerows(prediction_rows(name, photo))
             else:
                 for face in photo.faces:
-                    doubt = " (low confidence)" if face.low_confidence else ""
-                    print(f"{name}: {face.label} {as_percent(face.confidence)}{doubt}")
+                    print(f"{name}: {face.label} {as_percent(face.confidence)}{_remarks(face)}")
         if bar.is_shown and count.images > 1:
             bar.say(str(count))
     if count.unreadable:
@@ -128,6 +127,13 @@ def _own_weights(path: Path) -> "Predictor":
     if found.where:
         print(f"Using {quote(found.where)} in {display_name(path.name)}.", file=sys.stderr)
     return Predictor(found.model)
+
+
+def _remarks(face: "FacePrediction") -> str:
+    """What else there is to know about a prediction, in parentheses."""
+    remarks = ["low confidence"] if face.low_confidence else []
+    remarks += [f"rotated by {face.rotation}°"] if face.rotation else []
+    return f" ({', '.join(remarks)})" if remarks else ""
 
 
 class _Count:

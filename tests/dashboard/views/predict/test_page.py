@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import pytest
 import torch
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from core.models.cnn import build_model

@@ -14,7 +14,7 @@ from tests.browser.traffic import settle
 from tests.browser.visitor import introduce
 from tests.dashboard_fixtures import FakeRun, write_run
 
-AXE: Final = (files(axe_playwright_python) / "axe.min.js").read_text()
+AXE: Final = (files(axe_playwright_python) / "axe.min.js").read_text("utf-8")
 
 KNOWN: Final = (
     ("svg-img-alt", "[data-testid=stMetricChart]", "the marks of Vega in `st.metric(chart_data=...)` have no name"),

@@ -42,7 +42,8 @@ def test_train_is_whole_after_a_look_at_the_runs(app: App, run: FakeRun, page: A
     settle(page)
     assert page.url == f"{app.url}/runs", "what was typed on Train filters nothing here"
     page.get_by_role("link", name="Train").click()
-    page.get_by_role("button", name="Start training").wait_for()
+    page.wait_for_url(f"{app.url}/train")  # Runs has a button "Start training", too
+    settle(page)
     page.get_by_text("Author: Ben").wait_for()
     assert page.get_by_text("Something went wrong").count() == 0
     assert "Traceback" not in app.log.read_text()
@@ -55,7 +56,8 @@ def test_what_is_typed_stays_when_the_next_click_leaves_the_page(app: App, run: 
     page.wait_for_url(f"{app.url}/runs")
     settle(page)
     page.get_by_role("link", name="Train").click()
-    page.get_by_role("button", name="Start training").wait_for()
+    page.wait_for_url(f"{app.url}/train")
+    settle(page)
     assert page.get_by_label("Name", exact=True).input_value() == "my run"
 
 

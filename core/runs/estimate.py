@@ -1,5 +1,6 @@
-"""How long a run will take, from how long others took."""
+"""How long a run will take, from how long others took, and how long it will wait for those ahead of it."""
 
+import heapq
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -41,10 +42,11 @@ def estimate_duration(config: TrainConfig, images: Mapping[str, int], runs: Sequ
         images: size of each split (`train`, `validation`, `test`) of its dataset.
         runs: all runs there are; finished ones of the same model, device and precision on this machine count.
     """
+    host = socket.gethostname()
     speeds = [
         run.status.images_per_second
         for run in runs
-        if run.state is RunState.FINISHED and run.status.images_per_second and _alike(run, config)
+        if run.state is RunState.FINISHED and run.status.images_per_second and _alike(run, config, host)
     ]
     speed = median(speeds) if speeds else ROUGH_IMAGES_PER_SECOND
     if speeds:
@@ -59,12 +61,41 @@ def estimate_duration(config: TrainConfig, images: Mapping[str, int], runs: Sequ
     return Estimate((config.epochs * each_epoch + at_the_end) / speed, per_epoch, speed, basis)
 
 
-def _alike(run: Run, config: TrainConfig) -> bool:
-    """Of the same model, device and precision, on this machine. A run without a host, such as the shipped one, counts
-    as foreign: nothing says that it ran here."""
+def estimate_wait(runs: Sequence[Run], images: Mapping[str, Mapping[str, int]], slots: int) -> float | None:
+    """Seconds until a run that is queued now starts; None where the time of a run ahead of it cannot be told, as its
+    settings or its dataset are missing.
+
+    Args:
+        runs: all runs there are.
+        images: dataset to the size of each of its splits.
+        slots: how many runs this machine trains at once, at least 1.
+    """
+    live = [run for run in runs if run.state.is_live]
+    free = [0.0] * slots  # seconds until each slot is free, the least first
+    for run in sorted(live, key=lambda run: (run.state is RunState.QUEUED, run.status.queue_position, run.id)):
+        left = _seconds_left(run, images, runs)
+        if left is None:
+            return None
+        heapq.heapreplace(free, free[0] + left)
+    return free[0]
+
+
+def _seconds_left(run: Run, images: Mapping[str, Mapping[str, int]], runs: Sequence[Run]) -> float | None:
+    """Of a queued or running run. A running one knows itself, after its first steps."""
+    if run.state is not RunState.QUEUED and run.status.eta_seconds is not None:
+        return run.status.eta_seconds
+    if run.config is None or run.config.dataset not in images:
+        return None
+    whole = estimate_duration(run.config, images[run.config.dataset], runs).seconds
+    return whole * (1 - run.status.progress)
+
+
+def _alike(run: Run, config: TrainConfig, host: str) -> bool:
+    """Of the same model, device and precision, on the machine of that name. A run without a host, such as the shipped
+    one, counts as foreign: nothing says that it ran here."""
     other = run.config
     return (
         other is not None
-        and run.status.host == socket.gethostname()
+        and run.status.host == host
         and (other.model, other.device, other.precision) == (config.model, config.device, config.precision)
     )

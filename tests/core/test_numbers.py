@@ -9,7 +9,15 @@ from core.numbers import number_text, read_decimal, read_whole
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("0,0005", 0.0005), ("0.0005", 0.0005), (" 1e-3 ", 0.001), ("5", 5.0), ("0,001", 0.001), ("1,5", 1.5), (",5", 0.5)],
+    [
+        ("0,0005", 0.0005),
+        ("0.0005", 0.0005),
+        (" 1e-3 ", 0.001),
+        ("5", 5.0),
+        ("0,001", 0.001),
+        ("1,5", 1.5),
+        (",5", 0.5),
+    ],
 )
 def test_both_decimal_signs_are_read(text: str, number: float) -> None:
     assert read_decimal(text) == number

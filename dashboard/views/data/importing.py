@@ -15,7 +15,7 @@ from core.data.importers.auto import examine, import_data
 from core.data.importers.mapping import parse_mapping
 from core.errors import DataError
 from dashboard.state import cache
-from dashboard.state.background import Snapshot
+from dashboard.state.browser import this_browser
 from dashboard.state.roots import data_root
 from dashboard.ui.format import escape
 from dashboard.views.data import kaggle
@@ -23,16 +23,22 @@ from dashboard.views.data import kaggle
 Work = Callable[[ImportProgress], DatasetInfo]
 
 
-def choices(state: Snapshot) -> None:
-    """One tab per way."""
-    ways = ["FER2013 from Kaggle", "Server path", "Upload", "Custom dataset", "Synthetic demo"]
-    kaggle_tab, path_tab, upload_tab, own_tab, demo_tab = st.tabs(ways, key="way")
-    accept = bool(state.differences) and st.checkbox(
+def choices(differences: bool, newcomer: bool) -> None:
+    """One tab per way.
+
+    Args:
+        differences: whether the last import was refused for its numbers of images.
+        newcomer: whether there is no dataset yet: then what works at once comes first.
+    """
+    ways = ["FER2013 from Kaggle", "Server path", "Upload", "Custom dataset"]
+    ways.insert(0 if newcomer else len(ways), "Synthetic demo")
+    tabs = dict(zip(ways, st.tabs(ways, key="way"), strict=True))
+    accept = differences and st.checkbox(
         "Import anyway with these counts", key="accept", help="Results won't be comparable with published ones."
     )
-    with kaggle_tab:
+    with tabs["FER2013 from Kaggle"]:
         kaggle.credentials_choice()
-    with path_tab:
+    with tabs["Server path"]:
         st.caption(
             "Path on the server to FER2013: the Kaggle zip (msambare/fer2013) or its extracted folder, fer2013.csv, "
             "icml_face_data.csv, fer2013.tar.gz or Parquet from the Hugging Face Hub. FER+ labels (fer2013new.csv) "
@@ -43,7 +49,7 @@ def choices(state: Snapshot) -> None:
             show_found(Path(str(text)).expanduser(), "")
         if st.button("Import", type="primary", icon=":material/download:", disabled=not text, key="import-path"):
             begin_import(partial(from_path, Path(str(text)).expanduser(), accept))
-    with upload_tab:
+    with tabs["Upload"]:
         st.caption(
             "Upload the same files from your computer (the zip is about 62 MB). Compress fer2013.csv to .gz first."
         )
@@ -56,9 +62,9 @@ def choices(state: Snapshot) -> None:
         if st.button("Import", type="primary", icon=":material/upload:", disabled=upload is None, key="import-zip"):
             assert upload is not None
             begin_import(partial(from_upload, upload.getvalue(), partial(from_path, accept=accept)))
-    with own_tab:
+    with tabs["Custom dataset"]:
         own()
-    with demo_tab:
+    with tabs["Synthetic demo"]:
         st.caption(
             "No account or download needed. Generates simple cartoon faces in seconds to try every feature. "
             "Scores don't transfer to real faces."
@@ -149,5 +155,5 @@ def as_file(content: bytes) -> Iterator[Path]:
 
 
 def begin_import(work: Work) -> None:
-    cache.importer().start(work)
+    cache.importer().start(work, owner=this_browser())
     st.rerun()

@@ -21,6 +21,7 @@ from core.runs.records import Run
 from core.splits import SPLITS
 from dashboard.state import cache, visitor
 from dashboard.state.roots import data_root, runs_root
+from dashboard.ui.datasets import dataset_titles
 from dashboard.ui.format import duration, escape
 from dashboard.ui.page import DATA_PAGE, RUN_PAGE, empty_state, once, page_title
 from dashboard.ui.runs import open_run
@@ -45,7 +46,6 @@ def main() -> None:
         )
         return
     runs = cache.runs(runs_root())
-    titles = {info.name: info.title for info in datasets}
     link = address.followed_link()
     if link is not None:
         st.session_state["run-name"] = link.get("name", "")
@@ -54,7 +54,7 @@ def main() -> None:
         source = cloned_run() or choose_preset(datasets, runs, link)
         base = base_of(source)
         form.fill(base, link)
-        values = form.config_fields(base, titles, fitting_lists(datasets))
+        values = form.config_fields(base, dataset_titles(datasets), fitting_lists(datasets))
     changed = form.changes(base, values)
     address.write(parameters(source, changed, values, datasets, runs))
     with summary, st.container(border=True):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from core.data.importers import demo
 from core.labels import LABELS
 from dashboard.state import cache
 from tests.conftest import wait_for
@@ -12,8 +13,6 @@ from tests.dashboard.conftest import Opener, words
 
 
 def test_the_demo_set_is_made_and_shown(open_page: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from core.data.importers import demo
-
     small = demo.import_demo
     monkeypatch.setattr(demo, "import_demo", lambda root, **kw: small(root, train_per_class=4, **kw))
     app = open_page("data", data_root=tmp_path / "data")
@@ -32,6 +31,29 @@ def test_a_path_that_is_no_data_set_is_refused(open_page: Opener, tmp_path: Path
     app.run()
     assert "File not found: " in words(app)
     assert not list(tmp_path.glob("data/*"))
+
+    other = open_page("data", data_root=tmp_path / "data")
+    assert "File not found: " not in words(other) and not other.get("warning"), "of another visitor's import"
+    app.button(key="close-import").click().run()
+    assert "File not found: " not in words(app)
+
+
+def test_what_needs_no_account_comes_first_until_there_is_a_dataset(open_page: Opener, tmp_path: Path) -> None:
+    assert open_page("data").tabs[0].label == "FER2013 from Kaggle"
+    assert open_page("data", data_root=tmp_path / "data").tabs[0].label == "Synthetic demo"
+
+
+def test_two_datasets_of_one_title_are_told_apart(open_page: Opener, tmp_path: Path) -> None:
+    sizes = {"train_per_class": 4, "validation_per_class": 2, "test_per_class": 2}
+    demo.import_demo(tmp_path / "data", **sizes)
+    app = open_page("data", data_root=tmp_path / "data")
+    assert not app.segmented_control
+    demo.import_demo(tmp_path / "data", name="again", seed=1, **sizes)
+    for wanted, shown in (("demo", "demo"), ("nope", "again")):
+        app = open_page("data", data_root=tmp_path / "data", set=wanted)
+        [choice] = [each for each in app.segmented_control if each.key == "set"]
+        assert choice.options == ["Synthetic demo faces (again)", "Synthetic demo faces (demo)"]
+        assert choice.value == shown and f"`{shown}` on the command line" in words(app)
 
 
 def test_other_numbers_of_images_are_shown_and_may_be_accepted(open_page: Opener, tmp_path: Path) -> None:

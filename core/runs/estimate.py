@@ -8,6 +8,7 @@ from statistics import median
 from typing import Final
 
 from core.config import TrainConfig
+from core.machine import boot_id
 from core.runs.records import Run, RunState
 
 ROUGH_IMAGES_PER_SECOND: Final = 140.0
@@ -42,11 +43,10 @@ def estimate_duration(config: TrainConfig, images: Mapping[str, int], runs: Sequ
         images: size of each split (`train`, `validation`, `test`) of its dataset.
         runs: all runs there are; finished ones of the same model, device and precision on this machine count.
     """
-    host = socket.gethostname()
     speeds = [
         run.status.images_per_second
         for run in runs
-        if run.state is RunState.FINISHED and run.status.images_per_second and _alike(run, config, host)
+        if run.state is RunState.FINISHED and run.status.images_per_second and _alike(run, config)
     ]
     speed = median(speeds) if speeds else ROUGH_IMAGES_PER_SECOND
     if speeds:
@@ -90,12 +90,13 @@ def _seconds_left(run: Run, images: Mapping[str, Mapping[str, int]], runs: Seque
     return whole * (1 - run.status.progress)
 
 
-def _alike(run: Run, config: TrainConfig, host: str) -> bool:
-    """Of the same model, device and precision, on the machine of that name. A run without a host, such as the shipped
-    one, counts as foreign: nothing says that it ran here."""
-    other = run.config
+def _alike(run: Run, config: TrainConfig) -> bool:
+    """Of the same model, device and precision, on this machine, by its name or, since a container that is made anew has
+    another, by its boot. A run without a host, such as the shipped one, counts as foreign: nothing says that it ran
+    here."""
+    other, status = run.config, run.status
     return (
         other is not None
-        and run.status.host == host
+        and (status.host == socket.gethostname() or status.boot_id == boot_id())
         and (other.model, other.device, other.precision) == (config.model, config.device, config.precision)
     )

@@ -110,7 +110,8 @@ def facts(info: DatasetInfo) -> None:
         f"{info.total:,} images",
         f"class imbalance {largest / max(smallest, 1):.1f} : 1",
         f"{disk_bytes(data_root(), info.name) / 1e6:,.0f} MB on disk",
-        f"imported {ago(info.created_at)} from {escape(info.source)}",
+        escape(info.source),
+        f"imported {ago(info.created_at)}",
         f"`{info.name}` on the command line",
     ]
     hover = [

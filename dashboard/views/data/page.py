@@ -15,7 +15,6 @@ from dashboard.views.data import dataset, importing, kaggle
 
 def main() -> None:
     page_title("Data", "Import a dataset once. It's validated and cached for fast loading.")
-    remember_browser()
     state = cache.importer().look()
     datasets = list_datasets(data_root())
     mine = state.owner in ("", this_browser())  # how an import ended is no news for somebody else
@@ -32,6 +31,7 @@ def main() -> None:
         dataset.dataset_section(datasets)
     elif not (state.running or downloading):
         st.caption("Class counts, class balance and sample images will appear here.")
+    remember_browser()
 
 
 def show_progress() -> None:

@@ -123,6 +123,11 @@ def _differs(base: Base, name: str, value: Any) -> bool:
         return True
 
 
+def in_words(value: str) -> str:
+    """The value of a setting as text for people."""
+    return {"true": "on", "false": "off", "": "none"}.get(value, value)
+
+
 def config_fields(base: Base, datasets: Mapping[str, str], corrections: Sequence[str]) -> dict[str, Any]:
     """The form, made from the fields of `TrainConfig`; its values. A field that does nothing beside the others is left
     out, and so are the correction sets where there are none.
@@ -183,9 +188,8 @@ def _label(base: Base, name: str) -> str:
     value = st.session_state.get(_key(name))
     if name not in base.fields or value is None or not _differs(base, name, value):
         return field_label(name)
-    theirs = getattr(base.config, name)
-    text = {True: "on", False: "off", "": "none"}.get(theirs) if isinstance(theirs, bool | str) else None
-    return f"{field_label(name)} :blue[({base.word}: {escape(text or setting_text(theirs))})]"
+    theirs = in_words(setting_text(getattr(base.config, name)))
+    return f"{field_label(name)} :blue[({base.word}: {escape(theirs)})]"
 
 
 def _meaning(name: str) -> str:

@@ -11,7 +11,7 @@ from core.data.dataset import DatasetInfo, list_datasets
 from core.data.identity import same_images
 from core.errors import ConfigError, RunError
 from core.jobs import control
-from core.jobs.slots import list_slots
+from core.jobs.slots import gpu_notice, list_slots
 from core.presets import PRESETS, get_preset
 from core.review.corrections import list_corrections
 from core.runs.estimate import estimate_duration, estimate_wait
@@ -208,9 +208,9 @@ def suggested_name(source: Run | str, config: TrainConfig, base: Base, runs: Seq
 
 def changed_list(base: Base, changed: Mapping[str, str]) -> None:
     """All settings that differ from the preset or the parent, and the way back."""
+    before = {name: setting_text(getattr(base.config, name)) for name in changed}
     lines = [
-        f"- {escape(field_label(name))}: {escape(setting_text(getattr(base.config, name)) or 'none')} → "
-        f"**{escape(text or 'none')}**"
+        f"- {field_label(name)}: {escape(form.in_words(before[name]))} → **{escape(form.in_words(text))}**"
         for name, text in changed.items()
     ]
     with st.container(gap="xxsmall"):
@@ -225,7 +225,7 @@ def estimate(config: TrainConfig, datasets: Sequence[DatasetInfo], runs: Sequenc
     images = {info.name: {split: info.images(split) for split in SPLITS} for info in datasets}
     training = estimate_duration(config, images[config.dataset], runs)
     ahead = sum(run.state.is_live for run in runs)
-    wait = estimate_wait(runs, images, len(list_slots())) if ahead else 0.0
+    wait = estimate_wait(runs, images, len(list_slots(runs_root()))) if ahead else 0.0
     with st.container(gap="xxsmall"):  # no metric: it would cut the text in a narrow column
         st.caption("Estimated time")
         st.subheader(f"About {duration((wait or 0) + training.seconds)}", anchor=False)
@@ -238,6 +238,8 @@ def estimate(config: TrainConfig, datasets: Sequence[DatasetInfo], runs: Sequenc
     st.caption(f"{epochs} × {training.images_per_epoch:,} images and the evaluation: {escape(training.basis)}.")
     if any(info.name == config.dataset and info.kind == "drawn" for info in datasets):
         st.caption(":orange[:material/draw:] Synthetic data: scores don't transfer to real faces.")
+    if notice := gpu_notice(runs_root()):
+        st.caption(f":orange[:material/memory:] {escape(notice)}")
 
 
 def usual_author(runs: Sequence[Run]) -> str:

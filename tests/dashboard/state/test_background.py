@@ -1,5 +1,6 @@
 """What goes on in the background of the server."""
 
+import errno
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -37,3 +38,14 @@ def test_an_import_keeps_its_owner_until_it_is_forgotten() -> None:
     assert (seen, importer.look().owner, importer.look().error) == (["Ada's browser"], "Ada's browser", "Not today.")
     importer.forget()
     assert importer.look() == Snapshot()
+
+
+def test_a_full_disk_is_told_in_a_sentence() -> None:
+    importer = Importer()
+
+    def fail(progress: Callable[[int, int], None]) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    importer.start(fail)  # type: ignore[arg-type]
+    wait_for(lambda: not importer.look().running, what="the import")
+    assert "No space left" in importer.look().error and "set TMPDIR" in importer.look().error

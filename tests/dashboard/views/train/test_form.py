@@ -92,7 +92,7 @@ def test_what_was_changed_is_marked_listed_and_undone(open_page: Opener) -> None
     assert app.text_input(key="field-epochs").label == "Epochs :blue[(preset: 45)]"
     assert app.toggle(key="field-flip").label == "Horizontal flip :blue[(preset: on)]"
     assert "Changed from Best" in words(app)
-    assert "- Epochs: 45 → **9**\n- Horizontal flip: true → **false**" in words(app)
+    assert "- Epochs: 45 → **9**\n- Horizontal flip: on → **off**" in words(app)
     app.button(key="reset").click().run()
     assert app.text_input(key="field-epochs").label == "Epochs" and app.text_input(key="field-epochs").value == "45"
     assert "Changed from" not in words(app)

@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from core.errors import ConfigError
 from core.files import NAME
-from core.numbers import read_decimal, read_whole
+from core.numbers import read_decimal, read_integer
 
 OLD_SCHEDULES: Final = {"one-cycle": "linear"}
 """Schedules by the names that older `config.json` files, links and command lines have for them."""
@@ -147,7 +147,7 @@ class TrainConfig(BaseModel):
             raise PydanticCustomError("typed_number", "{rule}", {"rule": str(error)}) from None
 
 
-_READERS: Final[Mapping[Any, Callable[[str], float]]] = {float: read_decimal, int: read_whole}
+_READERS: Final[Mapping[Any, Callable[[str], float]]] = {float: read_decimal, int: read_integer}
 
 
 def field_group(field: FieldInfo) -> str:

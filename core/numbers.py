@@ -25,7 +25,7 @@ def read_decimal(text: str) -> float:
         raise ValueError("be a number") from None
 
 
-def read_whole(text: str) -> int:
+def read_integer(text: str) -> int:
     """A whole number.
 
     Raises:

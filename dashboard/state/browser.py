@@ -6,14 +6,14 @@ from uuid import uuid4
 
 import streamlit as st
 
-COOKIE: Final = "fer-browser"
-KEPT_SECONDS: Final = 30 * 24 * 3600
+BROWSER_COOKIE: Final = "fer-browser"
+BROWSER_KEPT_SECONDS: Final = 30 * 24 * 3600
 
 
 def this_browser() -> str:
     """An id of the visitor's browser, 32 hexadecimal digits."""
     if "browser" not in st.session_state:
-        kept = st.context.cookies.get(COOKIE)
+        kept = st.context.cookies.get(BROWSER_COOKIE)
         known = isinstance(kept, str) and re.fullmatch(r"[0-9a-f]{32}", kept)
         st.session_state["browser"] = kept if known else uuid4().hex
     return str(st.session_state["browser"])
@@ -21,5 +21,5 @@ def this_browser() -> str:
 
 def remember_browser() -> None:
     """Let the browser keep its id. Streamlit reads cookies and cannot write them."""
-    script = f'document.cookie = "{COOKIE}={this_browser()}; path=/; max-age={KEPT_SECONDS}; samesite=lax"'
-    st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)
+    cookie = f"{BROWSER_COOKIE}={this_browser()}; path=/; max-age={BROWSER_KEPT_SECONDS}; samesite=lax"
+    st.html(f'<script>document.cookie = "{cookie}"</script>', unsafe_allow_javascript=True)

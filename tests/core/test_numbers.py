@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.numbers import number_text, read_decimal, read_whole
+from core.numbers import number_text, read_decimal, read_integer
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_a_comma_before_three_digits_may_be_either_and_is_refused() -> None:
 @pytest.mark.parametrize("text", ["", "4,000", "4.000", "4 000", "1,5", "1.0", "1e3", "1_000", "٣", "9" * 5000])
 def test_a_whole_number_has_no_separators(text: str) -> None:
     with pytest.raises(ValueError, match="be a whole number, in digits only"):
-        read_whole(text)
+        read_integer(text)
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
@@ -49,4 +49,4 @@ def test_what_is_written_into_a_field_is_read_as_the_same_number(number: float) 
 
 @given(st.integers(-(10**19), 10**19))
 def test_whole_numbers_too(number: int) -> None:
-    assert read_whole(number_text(number)) == number
+    assert read_integer(number_text(number)) == number

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from core.data.importers.mapping import parse_mapping
 from core.errors import DataError, system_reason
 from core.files import file_size
 from core.machine import user_path
+from core.numbers import read_integer
 from dashboard.state import cache
 from dashboard.state.browser import this_browser
 from dashboard.state.roots import data_root
@@ -101,7 +102,7 @@ def own() -> None:
         persist_state="session",
         help="Comma-separated folder=class or folder=split pairs; use folder=- to skip a folder.",
     )
-    seed = right.number_input("Split seed", 0, 2**31 - 1, 0, key="own-seed", persist_state="session")
+    seed = chosen_seed(right.text_input("Split seed", "0", key="own-seed", persist_state="session", autocomplete="off"))
     skip = right.checkbox("Skip unreadable images", key="own-skip", persist_state="session")
     if (text or upload) and st.button("Preview", icon=":material/preview:", key="preview-own"):
         if upload is not None:
@@ -109,13 +110,25 @@ def own() -> None:
                 show_found(path, str(mapping))
         else:
             show_found(user_path(str(text)), str(mapping))
-    ready = bool(name) and bool(text or upload)
+    ready = bool(name) and bool(text or upload) and seed is not None
     if st.button("Import", type="primary", icon=":material/folder_open:", disabled=not ready, key="import-own"):
-        work = partial(from_own, pairs=[str(mapping)], name=str(name), seed=int(seed), skip_unreadable=skip)
+        work = partial(from_own, pairs=[str(mapping)], name=str(name), seed=seed, skip_unreadable=skip)
         if upload is not None:
             begin_import(partial(from_upload, upload.getvalue(), work))
         else:
             begin_import(partial(work, user_path(str(text))))
+
+
+def chosen_seed(text: str) -> int | None:
+    """The seed that was typed; None, and a sentence about it, where it is none."""
+    with suppress(ValueError):
+        seed = read_integer(text)
+        if 0 <= seed < 2**31:
+            return seed
+    st.error(
+        escape(f"Split seed must be a whole number from 0 to {2**31 - 1:,} (got {text!r})."), icon=":material/error:"
+    )
+    return None
 
 
 def show_found(path: Path, mapping: str) -> None:

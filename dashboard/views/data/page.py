@@ -60,19 +60,19 @@ def outcome(state: Snapshot) -> None:
             if st.button("Train on this dataset", icon=":material/play_arrow:", type="primary"):
                 cache.importer().forget()
                 go_to(TRAIN_PAGE)
-            close()
+            close_outcome()
     elif state.differences:
         st.warning("Image counts don't match the published FER2013 counts:", icon=":material/difference:")
         table = pd.DataFrame(state.differences)
         table["difference"] = table["found"] - table["published"]
         st.dataframe(table, hide_index=True, width="content", key="differences")
-        close()
+        close_outcome()
     elif state.error:
         st.error(escape(state.error), icon=":material/error:")
-        close()
+        close_outcome()
 
 
-def close() -> None:
+def close_outcome() -> None:
     """Closes how the last import ended."""
     if st.button("Close", icon=":material/close:", key="close-import"):
         cache.importer().forget()

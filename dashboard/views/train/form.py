@@ -106,7 +106,7 @@ def chosen_config(values: Mapping[str, Any]) -> TrainConfig:
     raise ConfigError(" ".join(f"{clause[0].upper()}{clause[1:]}: {advice[name]}." for name, clause in missing.items()))
 
 
-def changes(base: Base, values: Mapping[str, Any]) -> dict[str, str]:
+def changed_fields(base: Base, values: Mapping[str, Any]) -> dict[str, str]:
     """Field to what it holds, for those that differ from the base."""
     return {
         name: setting_text(value)

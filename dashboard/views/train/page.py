@@ -55,8 +55,8 @@ def main() -> None:
         base = base_of(source)
         form.fill(base, link)
         values = form.config_fields(base, dataset_titles(datasets), fitting_lists(datasets))
-    changed = form.changes(base, values)
-    address.write(parameters(source, changed, values, datasets, runs))
+    changed = form.changed_fields(base, values)
+    address.write(address_of(source, changed, values, datasets, runs))
     with summary, st.container(border=True):
         new_run(source, base, values, changed, datasets, runs)
 
@@ -132,7 +132,7 @@ def fitting_lists(datasets: Sequence[DatasetInfo]) -> list[str]:
     return [each.name for each in lists if same_images([each.data, datasets_by_name[chosen].identity])]
 
 
-def parameters(
+def address_of(
     source: Run | str,
     changed: Mapping[str, str],
     values: Mapping[str, Any],

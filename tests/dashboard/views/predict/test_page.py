@@ -86,7 +86,11 @@ def test_one_image_with_everything_about_it(
     ],
 )
 def test_where_browsers_refuse_the_camera_the_page_says_why(
-    open_predict: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch, address: str | None, allowed: bool
+    open_predict: Callable[..., AppTest],
+    run: FakeRun,
+    monkeypatch: pytest.MonkeyPatch,
+    address: str | None,
+    allowed: bool,
 ) -> None:
     monkeypatch.setattr(ContextProxy, "url", address)
     app = open_predict()

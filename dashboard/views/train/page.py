@@ -15,7 +15,7 @@ from core.jobs.slots import gpu_notice, list_slots
 from core.presets import PRESETS, get_preset
 from core.review.corrections import list_corrections
 from core.runs.estimate import estimate_duration, estimate_wait
-from core.runs.naming import setting_text, suggest_clone_name, suggest_name
+from core.runs.naming import MAX_NAME, setting_text, suggest_clone_name, suggest_name
 from core.runs.paths import is_shipped
 from core.runs.records import Run
 from core.splits import SPLITS
@@ -48,7 +48,7 @@ def main() -> None:
     runs = cache.runs(runs_root())
     link = address.followed_link()
     if link is not None:
-        st.session_state["run-name"] = link.get("name", "")
+        st.session_state["run-name"] = link.get("name", "")[:MAX_NAME]
     fields, summary = st.columns([5, 3], gap="medium")
     with fields:
         source = cloned_run() or choose_preset(datasets, runs, link)
@@ -165,7 +165,7 @@ def new_run(
     except ConfigError as error:
         config, refused = None, str(error)
     suggested = suggested_name(source, config, base, runs) if config else "Optional"
-    typed = st.text_input("Name", max_chars=80, placeholder=suggested, key="run-name", persist_state="session")
+    typed = st.text_input("Name", max_chars=MAX_NAME, placeholder=suggested, key="run-name", persist_state="session")
     author = st.text_input(
         "Author",
         usual_author(runs),

@@ -70,3 +70,11 @@ def words(app: AppTest) -> str:
     parts += [element.proto.text for element in app.get("progress") if hasattr(element.proto, "text")]
     parts += [element.value.to_string() for element in app.dataframe]
     return "\n".join(parts).replace(_JOINER, "").replace("\\", "").replace("\u00a0", " ")
+
+
+def choose(app: AppTest, entry: str) -> AppTest:
+    """Choose from the menu of a run, by a word of the entry; to be run."""
+    menu = app.menu_button(key="more")
+    [option] = [option for option in menu.options if entry in option]
+    menu.click(option)
+    return app

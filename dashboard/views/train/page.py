@@ -107,7 +107,7 @@ def choose_preset(datasets: Sequence[DatasetInfo], runs: Sequence[Run], link: Ma
 
 def usual_preset(runs: Sequence[Run]) -> str:
     """What is selected at a first visit: something that ends soon for somebody without a run of their own."""
-    me = visitor.who(ask=False)
+    me = visitor.who()
     has_one = any(run.meta.author == me and not is_shipped(run.id) for run in runs)
     return next(iter(PRESETS)) if has_one else FIRST_PRESET
 
@@ -166,14 +166,8 @@ def new_run(
         config, refused = None, str(error)
     suggested = suggested_name(source, config, base, runs) if config else "Optional"
     typed = st.text_input("Name", max_chars=MAX_NAME, placeholder=suggested, key="run-name", persist_state="session")
-    author = st.text_input(
-        "Author",
-        usual_author(runs),
-        max_chars=40,
-        placeholder="Your name",
-        key="run-author",
-        persist_state="session",
-    )
+    author = visitor.who()
+    st.caption(f"Author: {escape(author)}" if author else f"{visitor.ENTER_NAME} to start runs under it.")
     if changed:
         changed_list(base, changed)
     if config is None:
@@ -190,12 +184,12 @@ def new_run(
     )
     if config is None:
         return
-    name, by, parent = typed.strip() or suggested, author.strip(), source.id if isinstance(source, Run) else None
+    name, parent = typed.strip() or suggested, source.id if isinstance(source, Run) else None
     if start:
-        wish = partial(control.start, runs_root(), data_root(), config, name=name, author=by, parent=parent)
-        open_run(once((config, typed, by, parent), wish))
+        wish = partial(control.start, runs_root(), data_root(), config, name=name, author=author, parent=parent)
+        open_run(once((config, typed, author, parent), wish))
     st.caption("Command line")
-    st.code(command(source, config, name, by), language="bash", wrap_lines=True)
+    st.code(command(source, config, name, author), language="bash", wrap_lines=True)
 
 
 def suggested_name(source: Run | str, config: TrainConfig, base: Base, runs: Sequence[Run]) -> str:
@@ -240,13 +234,6 @@ def estimate(config: TrainConfig, datasets: Sequence[DatasetInfo], runs: Sequenc
         st.caption(":orange[:material/draw:] Synthetic data: scores don't transfer to real faces.")
     if notice := gpu_notice(runs_root()):
         st.caption(f":orange[:material/memory:] {escape(notice)}")
-
-
-def usual_author(runs: Sequence[Run]) -> str:
-    """The one person who has started runs here; empty as soon as there are several. Shipped runs were started
-    elsewhere."""
-    authors = {run.meta.author for run in runs if run.meta.author and not is_shipped(run.id)}
-    return authors.pop() if len(authors) == 1 else ""
 
 
 main()

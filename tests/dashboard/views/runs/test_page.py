@@ -61,8 +61,26 @@ def names(app: AppTest) -> list[str]:
 
 def tick(app: AppTest, *rows: int) -> AppTest:
     """Select rows by position, as a click on their boxes does."""
+    return marked(app, *rows).run()
+
+
+def marked(app: AppTest, *rows: int) -> AppTest:
+    """The same; to be run."""
     app.session_state[app.dataframe[0].key] = {"selection": {"rows": list(rows), "columns": [], "cells": []}}
-    return app.run()
+    return app
+
+
+def press_delete(app: AppTest, *rows: int) -> AppTest:
+    """Select rows and open the dialog that asks; AppTest forgets it where its button is not pressed again."""
+    tick(app, *rows).button(key="delete").click()
+    return marked(app, *rows).run()
+
+
+def delete(app: AppTest, *rows: int) -> AppTest:
+    """The same, and confirm."""
+    press_delete(app, *rows).button(key="delete").click()
+    app.button(key="delete-really").click()
+    return marked(app, *rows).run()
 
 
 def test_a_damaged_folder_is_one_explained_row(open_runs: Opener, four: dict[str, FakeRun]) -> None:
@@ -160,23 +178,33 @@ def test_one_run_can_be_renamed(open_runs: Opener, four: dict[str, FakeRun], run
 def test_deleting_names_what_is_lost_and_spares_what_trains(
     open_runs: Opener, four: dict[str, FakeRun], runs_root: Path
 ) -> None:
-    app = tick(open_runs(sort="Name"), 0, 1)
+    app = open_runs(sort="Name")
+    app.text_input(key="who").set_value("Cleo").run()
+    press_delete(app, 0, 1)
     said = "\n".join(text.value for text in app.text)
     assert "alpha: " in said and "the curves of 2 epochs" in said and "the trained weights" in said
-    app.button(key="delete").click().run()
+    delete(app, 0, 1)
     assert {run.id for run in list_runs(runs_root)} == {four["broken"].id, four["gamma"].id}
-    tick(app, names(app).index("gamma"))
+    assert "Deleted 2 runs" in app.toast[0].value
+    press_delete(app, names(app).index("gamma"))
     assert any("Stop running or queued runs before deleting" in text.value for text in app.markdown)
-    assert not [button for button in app.button if button.key == "delete"]
+    assert not [button for button in app.button if button.key == "delete-really"]
 
 
 def test_deleting_the_shipped_run_asks_twice(open_runs: Opener, four: dict[str, FakeRun], runs_root: Path) -> None:
     shipped = four["alpha"].paths.folder.rename(runs_root / "reference-of-a-test")
-    app = tick(open_runs(sort="Name"), 0, 1)
+    app = open_runs(sort="Name")
+    app.text_input(key="who").set_value("Cleo").run()
+    press_delete(app, 0, 1)
     assert any("is shipped with the project" in warning.value.replace("\\", "") for warning in app.warning)
-    assert app.button(key="delete").disabled
+    assert app.button(key="delete-really").disabled
     app.checkbox(key="delete-shipped").check()
-    tick(app, 0, 1).button(key="delete").click().run()
+    app.button(key="delete").click()
+    marked(app, 0, 1).run()
+    app.checkbox(key="delete-shipped").check()
+    app.button(key="delete").click()
+    app.button(key="delete-really").click()
+    marked(app, 0, 1).run()
     assert not shipped.exists() and not four["beta"].paths.folder.exists()
 
 

@@ -2,21 +2,22 @@
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import streamlit as st
 
 from core.errors import FerError
 from core.review.runs import annotate
-from core.runs.delete import delete_run, what_is_lost
 from core.runs.records import Run
 from core.runs.table import as_rows
 from dashboard.state import visitor
+from dashboard.ui.confirm import confirm_delete
 from dashboard.ui.format import escape
+from dashboard.ui.messages import say
 from dashboard.ui.notes import edit_text
 from dashboard.ui.page import COMPARE_PAGE, go_to
-from dashboard.ui.runs import may_delete
 
 REFUSED = "runs-refused"
 
@@ -50,12 +51,12 @@ def change(selected: list[Run], shown: list[Run]) -> None:
 
 
 def buttons(selected: list[Run], shown: list[Run]) -> None:
-    """Star, tags, name and notes, archive, delete, and who does it."""
-    name = visitor.who(ask=False)
-    off: dict[str, Any] = {"disabled": not name, "help": None if name else "Enter your name first"}
+    """Star, tags, name and notes, archive, delete."""
+    name = visitor.who()
+    off: dict[str, Any] = {"disabled": not name, "help": None if name else f"{visitor.ENTER_NAME} first"}
     starred = all(run.meta.starred for run in selected)
     if st.button("Unstar" if starred else "Star", icon=":material/star:", key="star", **off):
-        annotate_each(selected, name, changes={"starred": not starred})
+        annotate_each(selected, name, "Unstarred" if starred else "Starred", changes={"starred": not starred})
     with st.popover("Tags", icon=":material/sell:", **off):
         tag_dialog(selected, shown, name)
     if len(selected) == 1:
@@ -64,10 +65,11 @@ def buttons(selected: list[Run], shown: list[Run]) -> None:
             edit_text(selected[0], name, "notes")
     archived = all(run.meta.archived for run in selected)
     if st.button("Unarchive" if archived else "Archive", icon=":material/archive:", key="archive", **off):
-        annotate_each(selected, name, changes={"archived": not archived})
-    with st.popover("Delete", icon=":material/delete:"):
-        delete(selected)
-    visitor.who()
+        annotate_each(selected, name, "Unarchived" if archived else "Archived", changes={"archived": not archived})
+    if st.button("Delete…", icon=":material/delete:", key="delete"):
+        confirm_delete(selected, partial(st.rerun, scope="app"))
+    if not name:
+        st.caption(f"{visitor.ENTER_NAME} to change runs.", width="content")
 
 
 def tag_dialog(selected: list[Run], shown: list[Run], name: str) -> None:
@@ -77,42 +79,28 @@ def tag_dialog(selected: list[Run], shown: list[Run], name: str) -> None:
     present = sorted({tag for run in selected for tag in run.meta.tags})
     remove = st.multiselect("Remove", present, key="tags-remove", placeholder="Any") if present else []
     if st.button("Apply", type="primary", key="tags-change", disabled=not (add or remove)):
-        annotate_each(selected, name, tag=add, untag=remove)
+        annotate_each(selected, name, "Changed the tags of", tag=add, untag=remove)
 
 
-def delete(selected: list[Run]) -> None:
-    """Says what is deleted, and deletes it."""
-    if any(run.state.is_live for run in selected):
-        st.write("Stop running or queued runs before deleting.")
-        return
-    st.write("This will permanently delete:")
-    with st.container(height=min(60 * len(selected) + 20, 320), border=False):
-        for run in selected:
-            st.text(f"{run.name}: {what_is_lost(run)}")
-    off = not may_delete(selected)
-    if st.button(
-        f"Delete {len(selected)} run{'' if len(selected) == 1 else 's'} permanently",
-        type="primary",
-        key="delete",
-        disabled=off,
-    ):
-        each(selected, lambda run: delete_run(run.paths.root, run.id, shipped=True))
+def annotate_each(selected: Sequence[Run], name: str, done: str, **what: Any) -> None:
+    """Make the same change to each of these runs; a refusal is shown after the rerun, and does not keep the others
+    back.
 
-
-def annotate_each(selected: Sequence[Run], name: str, **what: Any) -> None:
-    """Make the same change to each of these runs."""
-    each(selected, lambda run: annotate(run.paths, name, **what))
-
-
-def each(runs: Sequence[Run], act: Callable[[Run], object]) -> None:
-    """Do something to each run; a refusal is shown after the rerun, and does not keep the others back."""
+    Args:
+        selected: the runs.
+        name: who does it.
+        done: what was done, for the message: `Starred`.
+        what: as `core.review.runs.annotate` takes it.
+    """
     refused = []
-    for run in runs:
+    for run in selected:
         try:
-            act(run)
+            annotate(run.paths, name, **what)
         except FerError as error:
             refused.append(str(error))
     st.session_state[REFUSED] = refused
+    if count := len(selected) - len(refused):
+        say(f"{done} {selected[0].name}." if count == len(selected) == 1 else f"{done} {count:,} runs.")
     st.rerun(scope="app")
 
 

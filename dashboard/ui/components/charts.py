@@ -1,7 +1,7 @@
 """Line charts that hold still while data arrive: tooltip, hidden lines and zoom stay as they are.
 
 `st.echarts_chart` cannot do that, it gives ECharts each new option with `notMerge`, which forgets all of them. These
-are drawn by uPlot (https://github.com/leeoniya/uPlot, MIT licence, the files of its npm package 1.6.32 in `uplot/`).
+are drawn by uPlot (https://github.com/leeoniya/uPlot, MIT licence), with files of its npm package 1.6.32.
 """
 
 import base64
@@ -14,19 +14,21 @@ import streamlit as st
 
 from dashboard.ui.charts.lines import Line, LineChart, XAxis, described
 
-_FOLDER: Final = Path(__file__).parent
-_UPLOT: Final = _FOLDER / "uplot"
+_FOLDER: Final = Path(__file__).parent / "line_charts"
+_LIBRARY: Final = ("uplot/uPlot.iife.min.js", "text.js", "panel.js", "group.js")
+
+
+def _read(*names: str) -> str:
+    return "\n".join((_FOLDER / name).read_text() for name in names)
+
 
 # What draws is large and never changes: an element of its own, which the browser gets once. Updates carry data only.
-_library = st.components.v2.component(
-    "fer_chart_library",
-    js=(_UPLOT / "uPlot.iife.min.js").read_text() + "\n" + (_FOLDER / "chart_library.js").read_text(),
-)
+_library = st.components.v2.component("fer_chart_library", js=_read(*_LIBRARY))
 _charts = st.components.v2.component(
     "fer_charts",
     html="<fer-charts></fer-charts>",
-    css=(_UPLOT / "uPlot.min.css").read_text() + (_FOLDER / "charts.css").read_text(),
-    js=(_FOLDER / "charts.js").read_text(),
+    css=_read("uplot/uPlot.min.css", "style.css"),
+    js=_read("mount.js"),
 )
 
 

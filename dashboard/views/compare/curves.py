@@ -80,7 +80,7 @@ def seed_groups_of(
         groups.setdefault(reseed_key(run) or run.id, []).append(position)
     return [
         (
-            labels[runs[members[0]].id] + (f" and {len(members) - 1} more" if len(members) > 1 else ""),
+            labels[runs[members[0]].id] + (f" (n = {len(members)})" if len(members) > 1 else ""),
             [histories[position] for position in members],
             members[0],
         )

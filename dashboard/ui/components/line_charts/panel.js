@@ -1,111 +1,8 @@
-// Line charts on uPlot. Charts of one element share the x axis: its zoom, the crosshair, and the legend of lines that
-// have the same name. What the visitor did (zoom, hidden lines, the tooltip) is kept here and survives all new data.
+// One chart of the group: its plot, and the tooltip in it.
 
 const MOST_ROWS = 10; // of a tooltip
 const SMALL_TIP = 4; // so many lines are also told in the charts that only follow the pointer
 const FAINT = 0.3;
-const INCREMENTS = Array.from({ length: 17 }, (_, n) => [1, 2, 5].map((digit) => Number(`${digit}e${n - 8}`))).flat();
-
-class Charts extends HTMLElement {
-  range = null; // [from, to] of a zoom along x
-  hidden = new Set(); // names of lines
-  panels = new Map();
-  sync = uPlot.sync(Symbol("charts"));
-
-  connectedCallback() {
-    if (this.grid) return;
-    this.bar = node("div", "bar");
-    this.legend = node("div", "legend");
-    this.reset = button("Reset zoom", () => this.showAll());
-    this.reset.className = "reset";
-    this.reset.hidden = true;
-    this.reset.title = "Or double-click a chart";
-    this.bar.append(this.legend, this.reset);
-    this.grid = node("div", "grid");
-    this.said = node("div", "said muted");
-    this.said.setAttribute("aria-live", "polite");
-    this.append(this.bar, this.grid, this.said);
-    this.addEventListener("transitionend", (event) => event.target === this && this.repaint());
-    this.sizes = new ResizeObserver(() => this.panels.forEach((panel) => panel.fit()));
-    this.sizes.observe(this.grid);
-  }
-
-  disconnectedCallback() {
-    // An element that is only moved is back at once.
-    queueMicrotask(() => {
-      if (this.isConnected) return;
-      this.sizes?.disconnect();
-      this.panels.forEach((panel) => panel.destroy());
-      this.panels.clear();
-    });
-  }
-
-  set data(data) {
-    if (this.dragging) return void (this.waiting = data); // a box that is being drawn is not disturbed
-    if (this.x && this.x.title !== data.x.title) this.range = null;
-    this.x = data.x;
-    const names = data.charts.flatMap((chart) => chart.lines.map((line) => line.name));
-    this.shared = new Set(names.filter((name, at) => names.indexOf(name) !== at));
-    drawLegend(this, this.legend, uniqueLines(data.charts).filter((line) => this.shared.has(line.name)));
-
-    const keys = new Set(data.charts.map((chart) => chart.key));
-    for (const [key, panel] of this.panels) {
-      if (!keys.has(key)) panel.destroy(), this.panels.delete(key);
-    }
-    for (const chart of data.charts) {
-      const panel = this.panels.get(chart.key) ?? new Panel(this);
-      this.panels.set(chart.key, panel);
-      const there = this.grid.children[data.charts.indexOf(chart)];
-      if (there !== panel.figure) this.grid.insertBefore(panel.figure, there ?? null);
-      panel.show(chart);
-    }
-    this.marked();
-  }
-
-  toggle(name) {
-    if (!this.hidden.delete(name)) this.hidden.add(name);
-    this.panels.forEach((panel) => panel.showLines());
-    this.querySelectorAll(".legend button").forEach((each) => each.setAttribute("aria-pressed", !this.hidden.has(each.name)));
-  }
-
-  zoom(range) {
-    const [from, to] = this.fullRange();
-    const [a, b] = [Math.max(from, range[0]), Math.min(to, range[1])];
-    this.range = b - a >= (to - from) * 0.999 ? null : b > a ? [a, b] : this.range;
-    this.panels.forEach((panel) => panel.refresh());
-    this.marked();
-  }
-
-  showAll() {
-    this.range = null;
-    this.panels.forEach((panel) => (panel.yRange = null));
-    this.panels.forEach((panel) => panel.refresh());
-    this.marked();
-  }
-
-  // Whether there is something to reset.
-  marked() {
-    this.reset.hidden = !this.range && ![...this.panels.values()].some((panel) => panel.yRange);
-  }
-
-  // All of the x axis: as planned, or as far as there is data.
-  fullRange() {
-    const ends = [...this.panels.values()].map((panel) => panel.last);
-    return [0, Math.max(this.x.end, ...ends) || 1];
-  }
-
-  repaint() {
-    this.panels.forEach((panel) => panel.plot?.redraw(false));
-  }
-
-  drag(begins) {
-    this.dragging = begins;
-    if (begins || !this.waiting) return;
-    const data = this.waiting;
-    this.waiting = null;
-    this.data = data;
-  }
-}
 
 class Panel {
   yRange = null; // [from, to] of a zoom along y
@@ -340,9 +237,7 @@ class Panel {
 
   row({ line, x, y }, axis, here) {
     const row = node("div");
-    const dot = node("i");
-    dot.style.background = line.colour;
-    row.append(dot, node("span", "", line.name));
+    row.append(sample(line), node("span", "", line.name));
     if (Math.abs(x - here) > 1e-6 * Math.max(1, here)) row.append(node("span", "muted", place(axis, x).toLowerCase()));
     row.append(node("b", "", number(y, this.chart.digits) + this.chart.suffix));
     return row;
@@ -359,43 +254,8 @@ class Panel {
   }
 }
 
-const node = (tag, className = "", text = "") => Object.assign(document.createElement(tag), { className, textContent: text });
-const button = (text, onclick) => Object.assign(node("button", "", text), { type: "button", onclick });
 const shared = (kind) => kind === "mousemove" || kind === "mouseleave"; // what charts tell each other
 const columns = (line) => ["low", "high", "raw", "y"].filter((column) => line[column]);
-
-function uniqueLines(charts) {
-  return [...new Map(charts.flatMap((chart) => chart.lines).map((line) => [line.name, line])).values()];
-}
-
-function drawLegend(charts, legend, lines) {
-  const shape = JSON.stringify(lines.map(({ name, colour, dash }) => [name, colour, dash]));
-  if (legend.shape === shape) return;
-  legend.shape = shape;
-  legend.replaceChildren(...lines.map((line) => entry(charts, line)));
-}
-
-function entry(charts, line) {
-  const toggle = button("", () => charts.toggle(line.name));
-  toggle.name = line.name;
-  toggle.title = "Show or hide";
-  toggle.setAttribute("aria-pressed", !charts.hidden.has(line.name));
-  const piece = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  const stroke = document.createElementNS("http://www.w3.org/2000/svg", "line");
-  const look = { x1: 0, x2: 22, y1: 4, y2: 4, stroke: line.colour, "stroke-width": 3, "stroke-dasharray": line.dash.join(" ") };
-  for (const [key, value] of Object.entries(look)) stroke.setAttribute(key, value);
-  piece.setAttribute("aria-hidden", "true");
-  piece.append(stroke);
-  toggle.append(piece, node("span", "", line.name));
-  return toggle;
-}
-
-// base64 of float32 to numbers; null where there is none, or where a logarithm has none.
-function unpacked(text, log = false) {
-  if (text === null) return null;
-  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-  return Array.from(new Float32Array(bytes.buffer), (value) => (Number.isFinite(value) && !(log && value <= 0) ? value : null));
-}
 
 // The point of a line that is nearest to a row of the table; null where the line has ended or not begun.
 function nearest(plot, n, at) {
@@ -421,49 +281,4 @@ function yExtent(low, high, { log, zero }) {
   if (log) return low === high ? [low / 2, high * 2] : [low / 1.1, high * 1.1];
   const margin = (high - low) * 0.06 || Math.abs(high) * 0.1 || 1;
   return [zero ? Math.min(0, low) : low - margin, high + margin];
-}
-
-// Epochs and steps are counted in whole numbers, unless one looks between them.
-function steps(kind, from, to) {
-  return kind === "time" || to - from < 3 ? INCREMENTS : INCREMENTS.filter((step) => step >= 1);
-}
-
-// Powers of ten over many decades, 1, 2 and 5 of each over a few, even steps within one.
-function logTicks(low, high) {
-  const decades = Math.log10(high / low);
-  if (decades < 1) {
-    const step = INCREMENTS.find((each) => each >= (high - low) / 5);
-    return Array.from({ length: Math.floor(high / step) - Math.ceil(low / step) + 1 }, (_, n) => (Math.ceil(low / step) + n) * step);
-  }
-  const [first, every] = [Math.floor(Math.log10(low)), Math.max(1, Math.round(decades / 5))];
-  const digits = decades < 2.5 ? [1, 2, 5] : [1];
-  const powers = Array.from({ length: Math.ceil((decades + 1) / every) + 1 }, (_, n) => first + n * every);
-  return powers.flatMap((power) => digits.map((digit) => Number(`${digit}e${power}`))).filter((value) => value >= low && value <= high);
-}
-
-function ticked(value, step, limit) {
-  if (value == null) return ""; // left out for want of space
-  if (value && Math.abs(value) >= 10 ** limit) return value.toExponential(1).replace(".0e", "e").replace("e+", "e");
-  if (step === null) return String(Number(value.toPrecision(3)));
-  if (step < 1e-4) return value ? value.toExponential(1) : "0";
-  return value.toLocaleString("en-US", { minimumFractionDigits: fraction(step), maximumFractionDigits: fraction(step) });
-}
-
-const fraction = (step) => Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
-
-// As `number_text` in lines.py.
-function number(value, digits) {
-  if (value && (Math.abs(value) < 10 ** -digits || Math.abs(value) >= 1e6)) return value.toExponential(2);
-  return value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
-}
-
-// Such as "Epoch 22", "Step 1,234", "12.5 min".
-function place({ kind, unit }, x) {
-  if (kind === "time") return `${number(x, x < 10 ? 2 : 1)} ${unit}`;
-  const text = x.toLocaleString("en-US", { maximumFractionDigits: 2 });
-  return `${kind === "epoch" ? "Epoch" : "Step"} ${text}`;
-}
-
-export default function () {
-  if (!customElements.get("fer-charts")) customElements.define("fer-charts", Charts);
 }

@@ -145,7 +145,7 @@ def learning_rates(steps: pd.DataFrame, optimizer: str, adamw: float, muon: floa
 
 
 @dataclass(frozen=True)
-class History:
+class RunCurve:
     """The epochs of a run, as they are drawn among those of others."""
 
     name: str
@@ -156,7 +156,7 @@ class History:
 
 
 def overlay(
-    histories: Sequence[History],
+    histories: Sequence[RunCurve],
     quantity: Quantity,
     axis: XAxis,
     *,

@@ -8,23 +8,24 @@ import streamlit as st
 from core.comparison.baseline import reseed_key
 from core.runs.records import Run
 from dashboard.state import cache
-from dashboard.ui.charts.curves import QUANTITIES, History, Quantity, overlay, seed_bands
-from dashboard.ui.charts.lines import AxisKind, LineChart, Plan, x_axis
+from dashboard.ui.charts.curves import QUANTITIES, Quantity, RunCurve, overlay, seed_bands
+from dashboard.ui.charts.lines import LineChart, Plan, x_axis
 from dashboard.ui.components.charts import line_charts
+from dashboard.ui.curves import curve_controls, curve_view
 
-AXES: Final[tuple[AxisKind, ...]] = ("epoch", "step", "time")
-USUAL_METRICS: Final = ("Validation accuracy", "Validation loss")
+USUAL: Final = ("Validation accuracy", "Validation loss")
 
 
-def curves(runs: Sequence[Run], baseline: Run, labels: dict[str, str]) -> None:
+def overlaid_curves(runs: Sequence[Run], baseline: Run, labels: dict[str, str]) -> None:
     """The metrics that are selected, each as a chart of all runs."""
-    histories = [History(labels[run.id], cache.history(run.paths.epochs), at) for at, run in enumerate(runs)]
+    histories = [RunCurve(labels[run.id], cache.history(run.paths.epochs), at) for at, run in enumerate(runs)]
     if not any(len(each.epochs) for each in histories):
         st.caption("Curves appear after the first epoch.")
         return
     groups = seed_groups_of(runs, labels, histories)
-    chosen, kind, smoothing, log, averaged = controls(any(len(members) > 1 for _, members, _ in groups))
-    axis = x_axis(kind, [plan_of(run, each) for run, each in zip(runs, histories, strict=True)])
+    chosen, averaged = curve_selection(any(len(members) > 1 for _, members, _ in groups))
+    kind, smoothing, log = curve_view()
+    axis = x_axis(kind, [length_of(run, each) for run, each in zip(runs, histories, strict=True)])
     position = next(at for at, run in enumerate(runs) if run.id == baseline.id)
 
     def chart(quantity: Quantity) -> LineChart:
@@ -37,30 +38,21 @@ def curves(runs: Sequence[Run], baseline: Run, labels: dict[str, str]) -> None:
     st.caption("Lines: mean over seeds. Bands: ± 1 sample standard deviation." if averaged else "Drag to zoom.")
 
 
-def controls(has_seeds: bool) -> tuple[Sequence[str], AxisKind, float, bool, bool]:
-    """What to draw and along what; all of it is in the address."""
+def curve_selection(has_seeds: bool) -> tuple[Sequence[str], bool]:
+    """What to draw: names of quantities, and whether seeds are averaged."""
     chosen = st.pills(
-        "Curves", list(QUANTITIES), selection_mode="multi", default=list(USUAL_METRICS), key="curves",
-        bind="query-params", label_visibility="collapsed",
+        "Curves", list(QUANTITIES), selection_mode="multi", default=list(USUAL), key="metric", bind="query-params",
+        label_visibility="collapsed",
     )  # fmt: skip
-    axis, smoothing, switches = st.columns([3, 4, 4], vertical_alignment="center", gap="medium")
-    kind = axis.segmented_control(
-        "Axis", AXES, default="epoch", required=True, key="axis", bind="query-params", label_visibility="collapsed"
-    )
-    weight = smoothing.slider("Smoothing", 0.0, 0.99, 0.0, 0.01, key="smoothing", bind="query-params")
-    with switches.container(horizontal=True, gap="medium"):
-        log = st.toggle(
-            "Log scale", key="log", bind="query-params", help="Logarithmic y axis for losses and learning rate.",
-            width="content",
-        )  # fmt: skip
-        averaged = has_seeds and st.toggle(
-            "Average seeds", key="seeds", bind="query-params", width="content",
-            help="One line per config: the mean over its seeds, with ± 1 standard deviation.",
-        )  # fmt: skip
-    return chosen or USUAL_METRICS, kind, weight, log, averaged
+    switches = curve_controls(smoothing=0.0)
+    averaged = has_seeds and switches.toggle(
+        "Average seeds", key="seeds", bind="query-params", width="content",
+        help="One line per config: the mean over its seeds, with ± 1 standard deviation",
+    )  # fmt: skip
+    return chosen or USUAL, averaged
 
 
-def plan_of(run: Run, history: History) -> Plan:
+def length_of(run: Run, history: RunCurve) -> Plan:
     """How long the curve of a run is going to be; of one that has ended, how long it is."""
     if not len(history.epochs):
         return Plan(0, 0, 0)
@@ -72,8 +64,8 @@ def plan_of(run: Run, history: History) -> Plan:
 
 
 def seed_groups_of(
-    runs: Sequence[Run], labels: dict[str, str], histories: Sequence[History]
-) -> list[tuple[str, list[History], int]]:
+    runs: Sequence[Run], labels: dict[str, str], histories: Sequence[RunCurve]
+) -> list[tuple[str, list[RunCurve], int]]:
     """The runs by config: a name, the histories of its seeds, and the position of the first for its colour."""
     groups: dict[str, list[int]] = {}
     for position, run in enumerate(runs):

@@ -16,7 +16,7 @@ from dashboard.ui.charts.style import colour_of, dash_sign
 from dashboard.ui.format import escape
 from dashboard.ui.page import RUN_PAGE
 from dashboard.views.compare import settings
-from dashboard.views.compare.curves import curves
+from dashboard.views.compare.curves import overlaid_curves
 from dashboard.views.compare.metrics import groups, metrics_table
 
 
@@ -32,7 +32,7 @@ def comparison(run_ids: Sequence[str], baseline_id: str, split: str) -> None:
     baseline = next(run for run in runs if run.id == baseline_id)
     labels = labels_of(runs)
     chips(runs, baseline, labels)
-    curves(runs, baseline, labels)
+    overlaid_curves(runs, baseline, labels)
     rows = against_baseline(runs, baseline, split, cached_predictions)
     metrics_table(rows, baseline, labels, split)
     fixed_broken.draw_against_baseline(baseline, runs, split)

@@ -8,28 +8,12 @@ import streamlit as st
 from core.runs.records import Run, RunState
 from dashboard.state import cache
 from dashboard.ui.charts.curves import learning_rates, over_time, training_curves
-from dashboard.ui.charts.lines import AxisKind, LineChart, Plan, XAxis, x_axis
+from dashboard.ui.charts.lines import LineChart, Plan, XAxis, x_axis
 from dashboard.ui.components.charts import line_charts
+from dashboard.ui.curves import curve_view
 
 EMPTY_HEIGHT: Final = 340
-AXES: Final[tuple[AxisKind, ...]] = ("epoch", "step", "time")
-
-
-def curve_controls() -> None:
-    """Axis, smoothing and scale. Drawn even while another tab is open: what is not drawn is removed from the
-    address."""
-    axis, smoothing, scale = st.columns([3, 4, 2], vertical_alignment="center", gap="medium")
-    axis.segmented_control(
-        "Axis", AXES, default="epoch", required=True, key="axis", bind="query-params", label_visibility="collapsed"
-    )
-    smoothing.slider("Smoothing", 0.0, 0.99, 0.9, 0.01, key="smoothing", bind="query-params")
-    scale.toggle(
-        "Log scale",
-        key="log",
-        bind="query-params",
-        help="Logarithmic y axis for loss and learning rate.",
-        width="content",
-    )
+SMOOTHING: Final = 0.9
 
 
 def live_curves(run: Run) -> None:
@@ -40,9 +24,8 @@ def live_curves(run: Run) -> None:
             begin = "Waiting for the first training step…" if run.state.is_live else "No metrics were logged."
             st.caption(begin, width="content")
         return
-    axis = x_axis(st.session_state["axis"], [plan_of(run, epochs, steps)], estimated=run.state.is_live)
-    smoothing: float = st.session_state["smoothing"]
-    log: bool = st.session_state["log"]
+    kind, smoothing, log = curve_view()
+    axis = x_axis(kind, [planned(run, epochs, steps)], estimated=run.state.is_live)
     batches = run.status.batches
     charts = [
         training_curves(epochs, steps, "loss", axis, smoothing, batches, log),
@@ -58,14 +41,14 @@ def live_curves(run: Run) -> None:
             batches=batches,
         ),
     ]
-    line_charts([chart for chart in charts if chart], axis, key="curves")
+    line_charts([chart for chart in charts if chart], axis, key="run-curves")
     st.caption(
         "Drag to zoom, double-click to reset. Training metrics are running values on augmented images; validation is "
         "measured on clean images after each epoch, so early validation accuracy can exceed training accuracy."
     )
 
 
-def plan_of(run: Run, epochs: pd.DataFrame, steps: pd.DataFrame) -> Plan:
+def planned(run: Run, epochs: pd.DataFrame, steps: pd.DataFrame) -> Plan:
     """How long a run is going to be; one that has ended early is as long as it became."""
     status = run.status
     done = max((float(rows["elapsed_s"].iloc[-1]) for rows in (epochs, steps) if len(rows)), default=0)

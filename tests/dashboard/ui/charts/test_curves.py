@@ -12,7 +12,7 @@ from core.training.optim import build_optimizers, set_rate
 from dashboard.state import cache
 from dashboard.ui.charts.curves import (
     QUANTITIES,
-    History,
+    RunCurve,
     learning_rates,
     over_time,
     overlay,
@@ -76,8 +76,8 @@ def test_the_rate_of_muon_is_the_one_it_was_trained_with() -> None:
 
 
 def test_runs_over_each_other_keep_their_colours_and_no_two_look_alike() -> None:
-    histories = [History(f"run {at}", rows(0.5, 0.6), at) for at in range(len(PALETTE) + 2)]
-    histories[0] = History("queued", pd.DataFrame(), 0)
+    histories = [RunCurve(f"run {at}", rows(0.5, 0.6), at) for at in range(len(PALETTE) + 2)]
+    histories[0] = RunCurve("queued", pd.DataFrame(), 0)
     chart = overlay(histories, ACCURACY, BY_EPOCH, baseline=2)
     assert [line.name for line in chart.lines] == [f"run {at}" for at in range(1, len(PALETTE) + 2)]
     looks = [(line.colour, line.dash) for line in chart.lines]
@@ -90,7 +90,7 @@ def test_every_quantity_goes_along_every_axis(kind: str, last: float) -> None:
     axis = x_axis(kind, [Plan(2, 80, 120)])  # type: ignore[arg-type]
     for quantity in QUANTITIES.values():
         table = rows(0.5, 0.6).rename(columns={"validation_accuracy": quantity.column})
-        [line] = overlay([History("run", table, 0)], quantity, axis, smoothing=0.5, log=True).lines
+        [line] = overlay([RunCurve("run", table, 0)], quantity, axis, smoothing=0.5, log=True).lines
         assert line.x[-1] == last == axis.end
         assert line.raw is not None and line.raw.tolist() == [0.5 * quantity.scale, 0.6 * quantity.scale]
 

@@ -96,6 +96,7 @@ def over_time(
     scale: float = 1.0,
     digits: int = 0,
     log: bool = False,
+    top: float | None = None,
     height: int = 160,
 ) -> LineChart | None:
     """Some columns of a history as they were, from zero up.
@@ -111,6 +112,7 @@ def over_time(
         scale: what values are multiplied by.
         digits: behind the point.
         log: a logarithmic y axis.
+        top: where the y axis ends, unless a value is above.
         height: of the plot, in pixels.
 
     Returns:
@@ -124,7 +126,7 @@ def over_time(
         Line(lines[column], places, rows[column].to_numpy(float) * scale, colour_of(position))
         for position, column in enumerate(known)
     ]
-    return LineChart(key, title, drawn, digits, suffix, log, from_zero=not log, height=height)
+    return LineChart(key, title, drawn, digits, suffix, log, not log, top, height)
 
 
 def learning_rates(steps: pd.DataFrame, optimizer: str, adamw: float, muon: float) -> pd.DataFrame:

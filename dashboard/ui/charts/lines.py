@@ -134,6 +134,8 @@ class LineChart:
     """Behind the values shown, such as %."""
     log: bool = False
     from_zero: bool = False
+    top: float | None = None
+    """Where the y axis ends, unless a value is above."""
     height: int = 260
     """Of the plot, in pixels."""
 

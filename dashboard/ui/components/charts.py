@@ -54,6 +54,7 @@ def _chart(chart: LineChart, axis: XAxis) -> dict[str, Any]:
         "suffix": chart.suffix,
         "log": chart.log,
         "zero": chart.from_zero,
+        "top": chart.top,
         "height": chart.height,
         "described": described(chart, axis),
         "lines": [_line(line.thinned()) for line in chart.lines],

@@ -66,7 +66,7 @@ def run_progress(run: Run) -> None:
     status = run.status
     if run.state is RunState.QUEUED:
         st.progress(0.0, queued_text(run))
-    elif run.state.is_live or status.progress < 1:
+    elif status.epochs:  # also of one that has finished: what stands below does not move when it does
         batch = f", batch {status.batch:,}/{status.batches:,}" if status.batches else ""
         activity = f" · {escape(status.activity)}" if status.activity and run.state.is_live else ""
         st.progress(status.progress, f"Epoch {status.epoch}/{status.epochs}{batch}{activity}")

@@ -1,5 +1,7 @@
 """What a run recorded, in tabs of the Run page: log, system metrics and config."""
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
@@ -17,15 +19,15 @@ def system(run: Run) -> None:
     what is used of the machine in percent."""
     rows = cache.history(run.paths.system)
     axis = x_axis("time", [Plan(0, 0, float(rows["elapsed_s"].iloc[-1]) if len(rows) else 0)])
+    gigabytes: dict[str, Any] = {"scale": 1e-9, "digits": 2, "suffix": " GB"}
+    percent: dict[str, Any] = {"suffix": "%", "top": 100}
     charts = [
-        over_time(rows, {"cpu_percent": "process"}, "cpu", "Process CPU (cores)", axis, scale=0.01, digits=2),
-        over_time(rows, {"machine_cpu_percent": "machine"}, "machine-cpu", "System CPU (%)", axis, suffix="%"),
-        over_time(rows, {"memory_bytes": "process"}, "memory", "Process memory (GB)", axis, scale=1e-9, digits=2),
-        over_time(rows, {"machine_memory_percent": "machine"}, "machine-memory", "System memory (%)", axis, suffix="%"),
-        over_time(rows, {"gpu_percent": "GPU"}, "gpu", "GPU utilization (%)", axis, suffix="%"),
-        over_time(
-            rows, {"gpu_memory_bytes": "process"}, "gpu-memory", "Process GPU memory (GB)", axis, scale=1e-9, digits=2
-        ),
+        over_time(rows, {"cpu_percent": "CPU"}, "cpu", "Process CPU (cores)", axis, scale=0.01, digits=2),
+        over_time(rows, {"machine_cpu_percent": "CPU"}, "machine-cpu", "System CPU (%)", axis, **percent),
+        over_time(rows, {"memory_bytes": "memory"}, "memory", "Process memory (GB)", axis, **gigabytes),
+        over_time(rows, {"machine_memory_percent": "memory"}, "machine-memory", "System memory (%)", axis, **percent),
+        over_time(rows, {"gpu_percent": "GPU"}, "gpu", "GPU utilization (%)", axis, **percent),
+        over_time(rows, {"gpu_memory_bytes": "memory"}, "gpu-memory", "Process GPU memory (GB)", axis, **gigabytes),
     ]
     shown = [chart for chart in charts if chart]
     if not shown:

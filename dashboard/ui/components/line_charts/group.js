@@ -39,9 +39,10 @@ class Charts extends HTMLElement {
     if (this.dragging) return void (this.waiting = data); // a box that is being drawn is not disturbed
     if (this.x && this.x.title !== data.x.title) this.range = null;
     this.x = data.x;
-    const names = data.charts.flatMap((chart) => chart.lines.map((line) => line.name));
+    const several = data.charts.filter((chart) => chart.lines.length > 1);
+    const names = several.flatMap((chart) => chart.lines.map((line) => line.name));
     this.shared = new Set(names.filter((name, at) => names.indexOf(name) !== at));
-    drawLegend(this, this.legend, uniqueLines(data.charts).filter((line) => this.shared.has(line.name)));
+    drawLegend(this, this.legend, uniqueLines(several).filter((line) => this.shared.has(line.name)));
 
     const keys = new Set(data.charts.map((chart) => chart.key));
     for (const [key, panel] of this.panels) {

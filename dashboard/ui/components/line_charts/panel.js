@@ -276,9 +276,9 @@ function nearestRows(rows, y) {
   return rows.filter((row) => chosen.has(row));
 }
 
-function yExtent(low, high, { log, zero }) {
-  if (low == null) return log ? [0.1, 1] : [0, 1];
+function yExtent(low, high, { log, zero, top }) {
+  if (low == null) return log ? [0.1, 1] : [0, top ?? 1];
   if (log) return low === high ? [low / 2, high * 2] : [low / 1.1, high * 1.1];
   const margin = (high - low) * 0.06 || Math.abs(high) * 0.1 || 1;
-  return [zero ? Math.min(0, low) : low - margin, high + margin];
+  return [zero ? Math.min(0, low) : low - margin, high <= top ? top : high + margin];
 }

@@ -213,7 +213,7 @@ class Panel {
     }
   }
 
-  // The values at the crosshair, highest first, beside it, in the half of the chart where the pointer is not.
+  // The values at the crosshair, highest first, beside it, in the half of the chart where the lines are not.
   tell(plot) {
     const { left, top, idx } = plot.cursor;
     const rows = left >= 0 && idx != null ? this.rowsAt(plot) : [];
@@ -227,11 +227,13 @@ class Panel {
     this.tip.replaceChildren(heading, ...shown.map((row) => this.row(row, x, here)));
     if (rows.length > shown.length) this.tip.append(node("div", "muted", `and ${rows.length - shown.length} more`));
     const right = left < plot.over.clientWidth / 2;
+    const middle = rows.reduce((sum, row) => sum + plot.valToPos(row.y, "y"), 0) / rows.length;
+    const above = middle > plot.over.clientHeight / 2 || this.lines.length > SMALL_TIP; // a long one may hang below
     Object.assign(this.tip.style, {
       left: right ? `${left + 14}px` : "",
       right: right ? "" : `${plot.over.clientWidth - left + 14}px`,
-      top: top > plot.over.clientHeight / 2 || this.lines.length > SMALL_TIP ? "0" : "",
-      bottom: top > plot.over.clientHeight / 2 || this.lines.length > SMALL_TIP ? "" : "0",
+      top: above ? "0" : "",
+      bottom: above ? "" : "0",
     });
   }
 

@@ -25,7 +25,7 @@ def run_table(runs: Sequence[Run], key: str, columns: Sequence[str]) -> None:
     Args:
         runs: one per row, in this order.
         key: of the widget.
-        columns: keys of `column_config`, or of settings.
+        columns: keys of `run_columns`, or of settings.
     """
     frame, look = _frame_and_look(runs, key, columns)
     st.dataframe(frame, key=key, alt="Runs", **look)
@@ -49,7 +49,7 @@ def sortable_run_table(
     Args:
         runs: one per row, in this order.
         key: of the widget; the runs shown are added to it.
-        columns: keys of `column_config`, or of settings.
+        columns: keys of `run_columns`, or of settings.
         ticked: ids of runs, of these and of others.
         on_select: called before the page is drawn again with the ids shown, the ticked positions, and the column
             whose header was clicked, if one was.
@@ -75,7 +75,7 @@ def _frame_and_look(
     runs: Sequence[Run], key: str, columns: Sequence[str], sorted_by: tuple[str, bool] | None = None
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     frame = pd.DataFrame([_row(run, columns) for run in runs])
-    config = column_config(frame, sorted_by)
+    config = run_columns(frame, sorted_by)
     config["open"] = _COLUMN.ButtonColumn(
         "", width=40, type="tertiary", key=f"{key}-open", help="Open this run", pinned=True
     )
@@ -95,7 +95,7 @@ def _open_clicked(runs: Sequence[Run], key: str) -> None:
         open_run(runs[click["row"]].id)
 
 
-def column_config(frame: pd.DataFrame, sorted_by: tuple[str, bool] | None = None) -> dict[str, Any]:
+def run_columns(frame: pd.DataFrame, sorted_by: tuple[str, bool] | None = None) -> dict[str, Any]:
     """How each column looks; the one that the table is sorted by has an arrow.
 
     Args:

@@ -12,7 +12,7 @@ from dashboard.ui.run_table import run_table
 from dashboard.views.overview import cards
 from dashboard.views.overview.first_steps import any_own, first_steps
 
-LATEST_COLUMNS = ["name", "state", "epochs", "validation", "test", "curve", "created", "duration", "author"]
+LATEST_COLUMNS = ["name", "state", "epochs", "validation", "test", "created", "duration", "author"]
 LATEST_RUNS = 10
 
 

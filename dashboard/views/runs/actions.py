@@ -60,16 +60,16 @@ def edit(ticked: list[Run], shown: list[Run]) -> None:
         name = visitor.who(ask=False) or visitor.who(key="who-rename")
         edit_text(ticked[0], name, "name")
         edit_text(ticked[0], name, "notes")
-    edit_tags(ticked, shown)
+    add_and_remove_tags(ticked, shown)
     starred = all(run.meta.starred for run in ticked)
     archived = all(run.meta.archived for run in ticked)
     with st.container(horizontal=True, gap="small"):
         if st.button("Unstar" if starred else "Star", icon=":material/star:", key="star"):
             in_own_name("star", lambda name: annotate_each(ticked, name, changes={"starred": not starred}))
         if st.button("Unarchive" if archived else "Archive", icon=":material/archive:", key="archive"):
-            in_own_name("archive", lambda name: archive(ticked, name, not archived))
+            in_own_name("archive", lambda name: set_archived(ticked, name, not archived))
         if st.button("Delete…", icon=":material/delete:", key="delete"):
-            confirm_delete(ticked)
+            confirm_delete_all(ticked)
 
 
 def choose_ticked(ticked: Sequence[Run], shown: Sequence[Run]) -> None:
@@ -104,11 +104,11 @@ def in_own_name(what: str, act: Callable[[str], None]) -> None:
     if name:
         act(name)
     else:
-        ask_who(what, act)
+        ask_name(what, act)
 
 
 @st.dialog("Your name", icon=":material/person:")
-def ask_who(what: str, act: Callable[[str], None]) -> None:
+def ask_name(what: str, act: Callable[[str], None]) -> None:
     """Every change is recorded with a name."""
     name = visitor.who(key=f"who-{what}")
     with guarded():
@@ -116,7 +116,7 @@ def ask_who(what: str, act: Callable[[str], None]) -> None:
             act(name)
 
 
-def edit_tags(ticked: Sequence[Run], shown: Sequence[Run]) -> None:
+def add_and_remove_tags(ticked: Sequence[Run], shown: Sequence[Run]) -> None:
     """Tags to add to all ticked runs, and to remove from them."""
     known = sorted({tag for run in (*shown, *ticked) for tag in run.meta.tags})
     add = st.multiselect("Add tags", known, key="tags-add", accept_new_options=True, placeholder="Add or create a tag")
@@ -126,7 +126,7 @@ def edit_tags(ticked: Sequence[Run], shown: Sequence[Run]) -> None:
         in_own_name("tags", lambda name: annotate_each(ticked, name, tag=add, untag=remove))
 
 
-def archive(ticked: Sequence[Run], name: str, archived: bool) -> None:
+def set_archived(ticked: Sequence[Run], name: str, archived: bool) -> None:
     """Hide the runs from lists, or show them again. They are not ticked any more: nobody sees what is hidden."""
     ticks.tick(())
     annotate_each(ticked, name, changes={"archived": archived})
@@ -150,7 +150,7 @@ def each(runs: Sequence[Run], act: Callable[[Run], object]) -> None:
 
 
 @st.dialog("Delete runs?", icon=":material/delete:")
-def confirm_delete(ticked: Sequence[Run]) -> None:
+def confirm_delete_all(ticked: Sequence[Run]) -> None:
     """Says what is deleted, and deletes it."""
     live = [run for run in ticked if run.state.is_live]
     if live:

@@ -31,7 +31,7 @@ def group_table(groups: Sequence[RunGroup], ticked: Collection[str], on_tick: Ca
     def selected() -> None:
         on_tick(after_group_click(list(ticked), members, rows, list(st.session_state[key]["selection"]["rows"])))
 
-    frame = pd.DataFrame([row_of(group) for group in groups])
+    frame = pd.DataFrame([group_row(group) for group in groups])
     st.dataframe(
         frame,
         key=key,
@@ -39,7 +39,7 @@ def group_table(groups: Sequence[RunGroup], ticked: Collection[str], on_tick: Ca
         hide_index=True,
         placeholder="–",
         height="content" if len(groups) <= 12 else 460,
-        column_config=column_config(list(groups[0].values)),
+        column_config=group_columns(list(groups[0].values)),
         on_select=selected,
         selection_mode="multi-row",
     )
@@ -61,7 +61,7 @@ def after_group_click(
     return list(dict.fromkeys([*(run_id for run_id in ticked if run_id not in gone), *added]))
 
 
-def row_of(group: RunGroup) -> dict[str, Any]:
+def group_row(group: RunGroup) -> dict[str, Any]:
     """What a row shows; accuracies in percent, deviations in percentage points."""
     row: dict[str, Any] = {
         key: "–" if value is None else setting_text(value) if key in SETTINGS else str(value)
@@ -75,7 +75,7 @@ def row_of(group: RunGroup) -> dict[str, Any]:
     return row
 
 
-def column_config(by: Sequence[str]) -> dict[str, Any]:
+def group_columns(by: Sequence[str]) -> dict[str, Any]:
     """The look of the columns: what is grouped by stays in sight."""
     config: dict[str, Any] = {key: st.column_config.TextColumn(RUN_FIELDS[key].title, pinned=True) for key in by}
     config["runs"] = _NUMBER("Runs", width=64)

@@ -7,7 +7,7 @@ import streamlit as st
 from core.runs.fields import RUN_FIELDS
 from dashboard.ui.page import follow_address
 
-PARAMETER: Final = "sort"
+SORT: Final = "sort"
 """In the address: the key of a field, after a minus where the largest comes first."""
 
 
@@ -20,7 +20,7 @@ class Order(NamedTuple):
 
 def current() -> Order:
     """The order in the address; the newest run first where it names none."""
-    text = st.query_params.get(PARAMETER, "")
+    text = st.query_params.get(SORT, "")
     field = text.removeprefix("-")
     return Order(field, text.startswith("-")) if field in RUN_FIELDS else Order()
 
@@ -28,9 +28,9 @@ def current() -> Order:
 def sort_by(order: Order) -> None:
     """Write an order to the address."""
     if order == Order():
-        st.query_params.pop(PARAMETER, None)
+        st.query_params.pop(SORT, None)
     else:
-        st.query_params[PARAMETER] = f"{'-' * order.descending}{order.field}"
+        st.query_params[SORT] = f"{'-' * order.descending}{order.field}"
 
 
 def after_header_click(order: Order, column: str) -> Order:
@@ -43,12 +43,12 @@ def after_header_click(order: Order, column: str) -> Order:
 def choose() -> Order:
     """A box of all fields, and a button that turns the order round."""
     order = current()
-    follow_address(PARAMETER, order.field)
+    follow_address(SORT, order.field)
     st.selectbox(
         "Sort by",
         list(RUN_FIELDS),
         format_func=lambda key: f"Sort: {RUN_FIELDS[key].title}",
-        key=PARAMETER,
+        key=SORT,
         on_change=_chosen,
         width=200,
         label_visibility="collapsed",
@@ -64,5 +64,5 @@ def choose() -> Order:
 
 
 def _chosen() -> None:
-    field = st.session_state[PARAMETER]
+    field = st.session_state[SORT]
     sort_by(Order(field, RUN_FIELDS[field].descending))

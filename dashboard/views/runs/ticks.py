@@ -5,21 +5,21 @@ from typing import Final
 
 import streamlit as st
 
-PARAMETER: Final = "ticked"
+TICKED: Final = "ticked"
 
 
 def ticked() -> list[str]:
     """The ids, in the order in which they were ticked; there may be none of that id any more."""
-    return [run_id for run_id in st.query_params.get(PARAMETER, "").split(",") if run_id]
+    return [run_id for run_id in st.query_params.get(TICKED, "").split(",") if run_id]
 
 
 def tick(ids: Iterable[str]) -> None:
     """From now on these are ticked, and no others."""
     text = ",".join(dict.fromkeys(ids))
     if text:
-        st.query_params[PARAMETER] = text
+        st.query_params[TICKED] = text
     else:
-        st.query_params.pop(PARAMETER, None)
+        st.query_params.pop(TICKED, None)
 
 
 def after_click(before: Sequence[str], shown: Sequence[str], rows: Iterable[int]) -> list[str]:

@@ -21,7 +21,8 @@ from dashboard.ui.page import (
 )
 from dashboard.ui.runs import state_label
 
-PRODUCT: Final = "FER Dashboard"
+PRODUCT: Final = "FER"
+"""Short: a browser tab has room for some fifteen letters."""
 
 
 def pages() -> list[Page]:

@@ -17,6 +17,7 @@ from core.files import file_size
 from core.runs.records import Run
 from dashboard.state.roots import data_root
 from dashboard.ui.format import escape
+from dashboard.ui.visitor_menu import visitor_menu
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,9 @@ UNEXPECTED: Final = "Something went wrong here. See the server log for details."
 """Shown in place of what failed for an unforeseen reason."""
 
 DOUBLE_CLICK_SECONDS: Final = 3
+
+DARK_STYLE: Final = Path(__file__).with_name("dark.css")
+"""What the dark theme needs beside its options."""
 
 
 @contextmanager
@@ -83,11 +87,26 @@ def go_to(page: str | Page, **query: str | list[str]) -> NoReturn:
     st.switch_page(page, query_params=query)
 
 
+def go_button(label: str, page: str, icon: str, **query: str) -> None:
+    """A button that leads to another page: beside other buttons, a bare link does not look like something to press.
+
+    Args:
+        label: what it says.
+        page: such as `ERRORS_PAGE`.
+        icon: of the icon font.
+        query: parameters of that page's address.
+    """
+    if st.button(label, icon=icon, key=f"go-{page}"):
+        go_to(page, **query)
+
+
 def page_title(title: str, sentence: str = "") -> DeltaGenerator:
-    """The heading of a page. Returns the container at its right, for the primary action."""
+    """The heading of a page, and the visitor's menu. Returns the container between them, for the primary action."""
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap="medium"):
         st.title(title, anchor=False, width="content")
-        actions = st.container(horizontal=True, vertical_alignment="center", width="content")
+        with st.container(horizontal=True, vertical_alignment="center", width="content"):
+            actions = st.container(horizontal=True, vertical_alignment="center", width="content")
+            visitor_menu()
     if sentence:
         st.caption(sentence)
     return actions

@@ -50,13 +50,6 @@ def scored_splits(run: Run) -> list[str]:
 # --- state
 
 
-def run_tab_title(run: Run) -> str:
-    """What the browser tab of a run's page is called, such as `● 45% · NAME`: its progress shows in every other tab."""
-    if run.state in (RunState.RUNNING, RunState.STALLED):
-        return f"● {100 * run.status.progress:.0f}% · {run.name}"
-    return f"{LOOKS[run.state].sign} {run.name}"
-
-
 def state_chip(state: RunState) -> None:
     """Icon, label and colour of a state."""
     look = LOOKS[state]

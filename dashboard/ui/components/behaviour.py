@@ -1,4 +1,7 @@
-"""How pages behave: one press of back per page, the keyboard stays in an open dialog, a double click acts once."""
+"""How pages behave: one press of back per page, the keyboard stays in an open dialog, a double click acts once, "?"
+lists the keys, and the browser says when a run has ended."""
+
+from collections.abc import Mapping
 
 import streamlit as st
 
@@ -7,6 +10,8 @@ from dashboard.ui.components.register import _FOLDER
 _focus = st.components.v2.component("fer_focus", js=(_FOLDER / "focus.js").read_text())
 _history = st.components.v2.component("fer_history", js=(_FOLDER / "history.js").read_text())
 _clicks = st.components.v2.component("fer_clicks", js=(_FOLDER / "clicks.js").read_text())
+_keys = st.components.v2.component("fer_keys", js=(_FOLDER / "keys.js").read_text())
+_notify = st.components.v2.component("fer_notify", js=(_FOLDER / "notify.js").read_text())
 
 
 def one_step_back() -> None:
@@ -22,3 +27,18 @@ def keep_focus() -> None:
 def ignore_double_clicks() -> None:
     """A second click within half a second does nothing, on any button of any page: see clicks.js."""
     _clicks(key="clicks", height=1)
+
+
+def open_shortcuts_by_key() -> None:
+    """ "?" opens the list of keyboard shortcuts: see keys.js."""
+    _keys(key="keys", height=1)
+
+
+def notify(wanted: bool, ended: Mapping[str, str]) -> None:
+    """Notifications of the browser: see notify.js.
+
+    Args:
+        wanted: whether the visitor asked for them; the browser then asks for its permission.
+        ended: id of a run to what is said about it; each is said once.
+    """
+    _notify(key="notifications", data={"wanted": wanted, "ended": dict(ended)}, height=1)

@@ -16,8 +16,10 @@ from dashboard.state import cache
 from dashboard.state.roots import data_root, runs_root
 from dashboard.ui.charts.bars import class_balance
 from dashboard.ui.charts.style import CHART_CONFIG
+from dashboard.ui.confirm import confirmed
 from dashboard.ui.faces import face_strip
 from dashboard.ui.format import ago, class_chip, escape, exact
+from dashboard.ui.messages import say
 from dashboard.ui.page import draw_live
 from dashboard.views.data import audit
 
@@ -62,16 +64,15 @@ def heading(info: DatasetInfo) -> None:
                 icon=":material/difference:",
                 color="orange",
             )
-    with (
-        action.container(horizontal=True, horizontal_alignment="right"),
-        st.popover("Delete", icon=":material/delete:"),
-    ):
-        confirm_deletion(info)
+    with action.container(horizontal=True, horizontal_alignment="right"):
+        if st.button("Delete…", icon=":material/delete:", key="delete-dataset"):
+            confirm_deletion(info)
 
 
+@st.dialog("Delete dataset?", icon=":material/delete:")
 def confirm_deletion(info: DatasetInfo) -> None:
     """Say which runs need the dataset before it is deleted."""
-    st.write(f"Delete **{escape(info.name)}** from this server?")
+    st.write(f"This deletes **{escape(info.name)}** from this server.")
     users = [
         run for run in list_runs(runs_root()) if run.state.is_live and run.config and run.config.dataset == info.name
     ]
@@ -81,10 +82,10 @@ def confirm_deletion(info: DatasetInfo) -> None:
         st.warning(f"{use} this dataset and will fail: {names}.", icon=":material/warning:")
     st.caption("Runs trained on it are kept, but their images can't be shown until you import it again.")
     label = "Delete anyway" if users else "Delete dataset"
-    if st.button(label, type="primary", icon=":material/delete:", key=f"delete-{info.name}"):
+    if confirmed(label, f"delete-{info.name}", named=True):
         delete_dataset(data_root(), info.name)
         cache.importer().forget()
-        st.toast(f"Deleted {escape(info.name)}.")
+        say(f"Deleted {info.name}.", ":material/delete:")
         st.rerun()
 
 

@@ -15,8 +15,9 @@ from core.runs.table import as_rows
 from dashboard.state import visitor
 from dashboard.ui.downloads import spreadsheet_csv
 from dashboard.ui.format import escape
+from dashboard.ui.messages import say
 from dashboard.ui.notes import edit_text
-from dashboard.ui.page import COMPARE_PAGE, go_to, guarded
+from dashboard.ui.page import COMPARE_PAGE, go_to
 from dashboard.ui.runs import may_delete, open_run
 from dashboard.views.runs import ticks
 
@@ -56,18 +57,22 @@ def actions_bar(ticked: list[Run], shown: list[Run]) -> None:
 
 def edit(ticked: list[Run], shown: list[Run]) -> None:
     """What people add to runs, and what hides or deletes them."""
+    name = visitor.who()
+    if not name:
+        st.caption(f"{visitor.ENTER_NAME} to change runs.")
     if len(ticked) == 1:
-        name = visitor.who(ask=False) or visitor.who(key="who-rename")
         edit_text(ticked[0], name, "name")
         edit_text(ticked[0], name, "notes")
-    add_and_remove_tags(ticked, shown)
+    add_and_remove_tags(ticked, shown, name)
     starred = all(run.meta.starred for run in ticked)
     archived = all(run.meta.archived for run in ticked)
     with st.container(horizontal=True, gap="small"):
-        if st.button("Unstar" if starred else "Star", icon=":material/star:", key="star"):
-            in_own_name("star", lambda name: annotate_each(ticked, name, changes={"starred": not starred}))
-        if st.button("Unarchive" if archived else "Archive", icon=":material/archive:", key="archive"):
-            in_own_name("archive", lambda name: set_archived(ticked, name, not archived))
+        if st.button("Unstar" if starred else "Star", icon=":material/star:", key="star", disabled=not name):
+            annotate_each(ticked, name, "Unstarred" if starred else "Starred", changes={"starred": not starred})
+        if st.button(
+            "Unarchive" if archived else "Archive", icon=":material/archive:", key="archive", disabled=not name
+        ):
+            set_archived(ticked, name, not archived)
         if st.button("Delete…", icon=":material/delete:", key="delete"):
             confirm_delete_all(ticked)
 
@@ -98,53 +103,39 @@ def choose_ticked(ticked: Sequence[Run], shown: Sequence[Run]) -> None:
 # --- changes
 
 
-def in_own_name(what: str, act: Callable[[str], None]) -> None:
-    """Do something in the visitor's name, and ask for the name first where it is not known."""
-    name = visitor.who(ask=False)
-    if name:
-        act(name)
-    else:
-        ask_name(what, act)
-
-
-@st.dialog("Your name", icon=":material/person:")
-def ask_name(what: str, act: Callable[[str], None]) -> None:
-    """Every change is recorded with a name."""
-    name = visitor.who(key=f"who-{what}")
-    with guarded():
-        if st.button("Continue", type="primary", disabled=not name, key=f"{what}-as"):
-            act(name)
-
-
-def add_and_remove_tags(ticked: Sequence[Run], shown: Sequence[Run]) -> None:
+def add_and_remove_tags(ticked: Sequence[Run], shown: Sequence[Run], name: str) -> None:
     """Tags to add to all ticked runs, and to remove from them."""
     known = sorted({tag for run in (*shown, *ticked) for tag in run.meta.tags})
     add = st.multiselect("Add tags", known, key="tags-add", accept_new_options=True, placeholder="Add or create a tag")
     present = sorted({tag for run in ticked for tag in run.meta.tags})
     remove = st.multiselect("Remove tags", present, key="tags-remove", placeholder="Any") if present else []
-    if st.button("Apply tags", icon=":material/sell:", key="tags-change", disabled=not (add or remove)):
-        in_own_name("tags", lambda name: annotate_each(ticked, name, tag=add, untag=remove))
+    off = not (name and (add or remove))
+    if st.button("Apply tags", icon=":material/sell:", key="tags-change", disabled=off):
+        annotate_each(ticked, name, "Tagged", tag=add, untag=remove)
 
 
 def set_archived(ticked: Sequence[Run], name: str, archived: bool) -> None:
     """Hide the runs from lists, or show them again. They are not ticked any more: nobody sees what is hidden."""
     ticks.tick(())
-    annotate_each(ticked, name, changes={"archived": archived})
+    annotate_each(ticked, name, "Archived" if archived else "Unarchived", changes={"archived": archived})
 
 
-def annotate_each(runs: Sequence[Run], name: str, **what: Any) -> None:
+def annotate_each(runs: Sequence[Run], name: str, done: str, **what: Any) -> None:
     """Make the same change to each of these runs."""
-    each(runs, lambda run: annotate(run.paths, name, **what))
+    each(runs, done, lambda run: annotate(run.paths, name, **what))
 
 
-def each(runs: Sequence[Run], act: Callable[[Run], object]) -> None:
-    """Do something to each run; a refusal is shown after the rerun, and does not keep the others back."""
+def each(runs: Sequence[Run], done: str, act: Callable[[Run], object]) -> None:
+    """Do something to each run; what was done, and each refusal, is shown after the rerun. A refusal does not keep the
+    others back."""
     refused = []
     for run in runs:
         try:
             act(run)
         except FerError as error:
             refused.append(str(error))
+    if count := len(runs) - len(refused):
+        say(f"{done} {count:,} {'run' if count == 1 else 'runs'}.")
     st.session_state[REFUSED] = refused
     st.rerun(scope="app")
 
@@ -169,7 +160,7 @@ def confirm_delete_all(ticked: Sequence[Run]) -> None:
         label = f"Delete {len(ticked)} run{'' if len(ticked) == 1 else 's'} permanently"
         if st.button(label, icon=":material/delete_forever:", key="delete-really", disabled=off):
             ticks.tick(())
-            each(ticked, lambda run: delete_run(run.paths.root, run.id, shipped=True))
+            each(ticked, "Deleted", lambda run: delete_run(run.paths.root, run.id, shipped=True))
 
 
 def runs_as_csv(runs: Sequence[Run]) -> bytes:

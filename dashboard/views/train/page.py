@@ -12,10 +12,9 @@ from core.jobs import control
 from core.presets import PRESETS, get_preset
 from core.review.corrections import list_corrections
 from core.runs.estimate import estimate_duration
-from core.runs.paths import is_shipped
 from core.runs.records import Run
 from core.splits import SPLITS
-from dashboard.state import cache
+from dashboard.state import cache, visitor
 from dashboard.state.roots import data_root, runs_root
 from dashboard.ui.format import duration, escape
 from dashboard.ui.page import DATA_PAGE, RUN_PAGE, empty_state, once, page_title
@@ -104,14 +103,8 @@ def estimate_and_start(source: str | Run, values: dict[str, Any], datasets: list
     name = st.text_input(
         "Name", max_chars=80, placeholder="Optional (generated if empty)", key="run-name", persist_state="session"
     )
-    author = st.text_input(
-        "Author",
-        usual_author(runs),
-        max_chars=40,
-        placeholder="Your name",
-        key="run-author",
-        persist_state="session",
-    )
+    author = visitor.who()
+    st.caption(f"Author: {escape(author)}" if author else f"{visitor.ENTER_NAME} to start runs under it.")
     try:
         config = form.chosen_config(values)
     except ConfigError as error:
@@ -129,18 +122,11 @@ def estimate_and_start(source: str | Run, values: dict[str, Any], datasets: list
     if ahead:
         st.caption(f":gray[:material/schedule:] {ahead} run{'' if ahead == 1 else 's'} ahead in the queue.")
     if st.button("Start training", type="primary", icon=":material/play_arrow:", width="stretch", key="start"):
-        said, by, parent = (name or "").strip(), (author or "").strip(), source.id if isinstance(source, Run) else None
+        said, by, parent = (name or "").strip(), author, source.id if isinstance(source, Run) else None
         start = partial(control.start, runs_root(), data_root(), config, name=said, author=by, parent=parent)
         open_run(once((config, said, by, parent), start))
     st.caption("Command line")
-    st.code(command(source, config, name or "", author or ""), language="bash", wrap_lines=True)
-
-
-def usual_author(runs: list[Run]) -> str:
-    """The one person who has started runs here; empty as soon as there are several. Shipped runs were started
-    elsewhere."""
-    authors = {run.meta.author for run in runs if run.meta.author and not is_shipped(run.id)}
-    return authors.pop() if len(authors) == 1 else ""
+    st.code(command(source, config, name or "", author), language="bash", wrap_lines=True)
 
 
 main()

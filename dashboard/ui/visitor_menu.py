@@ -1,0 +1,98 @@
+"""What stands at the top right of every page: the visitor's name, and the keyboard shortcuts."""
+
+from typing import Final
+from urllib.parse import quote
+
+import streamlit as st
+
+from core.labels import LABELS
+from dashboard.state import visitor
+from dashboard.ui.format import escape
+
+KEPT_SECONDS: Final = 365 * 24 * 3600
+LONGEST_LABEL: Final = 20
+
+SHORTCUTS: Final = {
+    "All pages": (
+        ("?", "Show this list"),
+        ("Esc", "Close a dialog, a menu or this list"),
+        ("Tab, Shift+Tab", "Next, previous control"),
+        ("Enter, Space", "Press the focused button"),
+    ),
+    "Table of runs": (
+        ("↑ ↓", "Move between rows"),
+        ("Shift+Space", "Tick a row; the buttons above the table act on ticked runs"),
+    ),
+    "Confusion matrix": (
+        ("← ↑ → ↓", "Move between cells"),
+        ("Enter, Space", "Show the images of a cell; press again to clear"),
+    ),
+    "Images of the error analysis": (
+        ("← ↑ → ↓", "Move between images"),
+        ("Space, Shift+Space", "Select an image, a range"),
+        ("Enter", "Open an image"),
+        (f"1 to {len(LABELS)}", f"Relabel as {', '.join(LABELS)}"),
+        ("A", "Ambiguous"),
+        ("H", "Hard, label correct"),
+        ("N", "Not a face"),
+        ("M", "Model error"),
+        ("U", "Undo the last review"),
+    ),
+}
+"""Where, and which key does what."""
+
+
+def visitor_menu() -> None:
+    """The two menus."""
+    with st.container(horizontal=True, vertical_alignment="center", width="content", gap="xsmall", key="visitor-menu"):
+        name_menu()
+        with st.popover("?", type="tertiary", help="Keyboard shortcuts", key="shortcuts"):
+            shortcut_list()
+        _keep(visitor.NOTIFY_COOKIE, "1" if visitor.wants_notifications() else "")
+        if not visitor.is_logged_in():
+            _keep(visitor.COOKIE, visitor.who())
+
+
+def name_menu() -> None:
+    """The name under which the visitor starts runs, reviews and comments, and what the browser keeps with it."""
+    name = visitor.who()
+    short = name if len(name) <= LONGEST_LABEL else f"{name[: LONGEST_LABEL - 1]}…"
+    with st.popover(
+        escape(short) or "Your name", icon=":material/person:", type="tertiary", key="name", width="content"
+    ):
+        if visitor.is_logged_in():
+            st.text(f"Logged in as {name}")
+        else:
+            st.text_input(
+                "Your name",
+                key=visitor.NAME,
+                max_chars=visitor.MAX_NAME_CHARACTERS,
+                persist_state="session",
+                placeholder="e.g. Ada",
+            )
+            st.caption("Shown with your runs, reviews and comments. This browser remembers it.")
+        visitor.wants_notifications()  # as the browser remembers it
+        st.toggle(
+            "Notify me when a run ends",
+            key=visitor.NOTIFY,
+            persist_state="session",
+            help="The browser asks once whether it may show notifications. It needs HTTPS or localhost.",
+        )
+
+
+def _keep(cookie: str, value: str) -> None:
+    """Let the browser remember this for the next visit: Streamlit reads cookies and cannot write them. Outside the
+    popover, whose content is gone by the time the name is known if a click elsewhere ends the typing. Drawn always,
+    also for nothing: what came and went would move what stands beside it."""
+    content = f"{cookie}={quote(value, safe='')}"  # quoted: nothing that could end the string
+    script = f'document.cookie = "{content}; path=/; samesite=lax; max-age={KEPT_SECONDS}"'
+    if value == visitor.kept(cookie):  # an older tab does not undo what was typed in another one
+        script = ""
+    st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)
+
+
+def shortcut_list() -> None:
+    """All keyboard shortcuts, by place."""
+    for place, keys in SHORTCUTS.items():
+        rows = "".join(f"| {key} | {escape(action)} |\n" for key, action in keys)
+        st.markdown(f"**{place}**\n\n| Key | Action |\n|---|---|\n{rows}")

@@ -110,8 +110,8 @@ def run_columns(frame: pd.DataFrame, sorted_by: tuple[str, bool] | None = None) 
 
     low, high = curve_scale(frame["curve"].tolist() if "curve" in frame else [])
     return {
-        "star": _COLUMN.TextColumn(title("star", "★"), width=40, help="Starred", pinned=True),
-        "name": _COLUMN.TextColumn(title("name", "Name"), width=200, pinned=True),
+        "star": _COLUMN.TextColumn(title("star", "★"), width=40, help="Starred"),
+        "name": _COLUMN.TextColumn(title("name", "Name"), width=190, pinned=True),
         "state": _COLUMN.MultiselectColumn(
             title("state", "State"),
             width=104,
@@ -152,7 +152,7 @@ def run_columns(frame: pd.DataFrame, sorted_by: tuple[str, bool] | None = None) 
             y_max=high,
             help=f"Validation accuracy after each epoch; all rows from {low:.0f}% to {high:.0f}%",
         ),
-        "created": _COLUMN.DatetimeColumn(title("created", "Created"), width=116, format="distance"),
+        "created": _COLUMN.DatetimeColumn(title("created", "Created"), width=132, format="distance"),
         "duration": _COLUMN.TextColumn(title("duration", "Duration"), width=92, alignment="right"),
         "author": _COLUMN.TextColumn(title("author", "Author"), width=100),
         "review": _COLUMN.TextColumn(title("review", "Review"), width=90),

@@ -21,7 +21,7 @@ SHORTCUTS: Final = {
     ),
     "Table of runs": (
         ("↑ ↓", "Move between rows"),
-        ("Shift+Space", "Tick a row; the buttons above the table act on ticked runs"),
+        ("Shift+Space", "Select a row; the buttons above the table act on selected runs"),
     ),
     "Confusion matrix": (
         ("← ↑ → ↓", "Move between cells"),

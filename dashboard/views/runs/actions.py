@@ -49,7 +49,7 @@ def actions_bar(ticked: list[Run], shown: list[Run]) -> None:
             icon=":material/download:",
             on_click="ignore",
             disabled=not (ticked or shown),
-            help="Metrics and settings of the ticked runs, or of all that match the filters",
+            help="Metrics and settings of the selected runs, or of all that match the filters",
         )
     for sentence in st.session_state.pop(REFUSED, []):
         st.warning(escape(sentence), icon=":material/error:")
@@ -79,7 +79,7 @@ def edit(ticked: list[Run], shown: list[Run]) -> None:
 
 def choose_ticked(ticked: Sequence[Run], shown: Sequence[Run]) -> None:
     """Which runs are ticked, those on other pages included, and a way to tick without a mouse."""
-    menu = st.popover(f"{len(ticked):,} ticked", icon=":material/checklist:", key="ticked-menu", on_change="rerun")
+    menu = st.popover(f"{len(ticked):,} selected", icon=":material/checklist:", key="ticked-menu", on_change="rerun")
     if not menu.open:  # a thousand names are sent to those who ask for them
         return
     by_id = {run.id: run for run in (*ticked, *shown)}
@@ -87,7 +87,7 @@ def choose_ticked(ticked: Sequence[Run], shown: Sequence[Run]) -> None:
         if st.session_state.get("tick") != [run.id for run in ticked]:
             st.session_state["tick"] = [run.id for run in ticked]
         st.multiselect(
-            "Ticked runs",
+            "Selected runs",
             list(by_id),
             format_func=lambda run_id: by_id[run_id].name,
             key="tick",

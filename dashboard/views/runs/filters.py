@@ -15,8 +15,8 @@ from dashboard.views.runs import order
 from dashboard.views.runs.order import Order
 
 COLUMNS: Final = {
-    "star": "Star",
     "name": "Name",
+    "star": "Star",
     "state": "State",
     "epochs": "Progress",
     "validation": "Val. accuracy (best)",
@@ -34,7 +34,7 @@ COLUMNS: Final = {
 }
 """Column to its label, in the order of the table."""
 USUAL_COLUMNS: Final = [column for column in COLUMNS if column not in ("unseen", "device")]
-FIRST_COLUMNS: Final = ("star", "name", "state", "epochs", "validation", "test", "loss", "curve")
+FIRST_COLUMNS: Final = ("name", "star", "state", "epochs", "validation", "test", "loss", "curve")
 """Before the settings."""
 
 SEARCH_HELP: Final = (

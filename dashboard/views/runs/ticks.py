@@ -5,7 +5,7 @@ from typing import Final
 
 import streamlit as st
 
-TICKED: Final = "ticked"
+TICKED: Final = "selected"
 
 
 def ticked() -> list[str]:

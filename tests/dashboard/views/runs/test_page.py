@@ -79,7 +79,7 @@ def run_id_of(app: AppTest, name: str) -> str:
 def ticked(app: AppTest) -> list[str]:
     """Names of the ticked rows, as the table shows them."""
     [table] = [table for table in app.dataframe if "name" in table.value]
-    return [names(app)[row] for row in app.session_state[table.key]["selection"]["rows"]]
+    return [names(app)[row] for row in app.session_state[str(table.key)]["selection"]["rows"]]
 
 
 def test_a_damaged_folder_is_one_explained_row(open_runs: Opener, four: dict[str, FakeRun]) -> None:
@@ -129,7 +129,7 @@ def test_many_runs_come_in_pages_and_read_only_the_curves_shown(open_runs: Opene
     make_runs(runs_root, runs=120, epochs=3, detailed=2)
     looked: list[Path] = []
     original = cache.accuracy_curve
-    cache.accuracy_curve = lambda path: looked.append(path) or original(path)  # type: ignore[assignment,func-returns-value]
+    cache.accuracy_curve = lambda path: looked.append(path) or original(path)  # type: ignore[func-returns-value]
     try:
         app = open_runs(page="2", archived="true")
     finally:
@@ -219,7 +219,7 @@ def test_ticks_are_of_runs_not_of_rows(open_runs: Opener, four: dict[str, FakeRu
 
 
 def test_a_link_restores_the_ticks(open_runs: Opener, four: dict[str, FakeRun]) -> None:
-    app = open_runs(ticked=f"{four['alpha'].id},{four['gamma'].id},gone")
+    app = open_runs(selected=f"{four['alpha'].id},{four['gamma'].id},gone")
     assert sorted(ticked(app)) == ["alpha", "gamma"] and app.button(key="compare").label == "Compare 2"
 
 
@@ -330,7 +330,7 @@ def test_progress_and_date_are_shown_and_the_name_stays_in_sight(open_runs: Open
     assert {"epochs", "created"} <= set(table.proto.column_order)
     assert table.value.set_index("name").loc["gamma", "epochs"] == "1/12"
     pinned = {name for name, config in json.loads(table.proto.columns).items() if config.get("pinned")}
-    assert pinned == {"open", "star", "name"}
+    assert pinned == {"open", "name"}
 
 
 @pytest.mark.parametrize(

@@ -78,3 +78,11 @@ def words(app: AppTest) -> str:
     parts += [element.proto.text for element in app.get("progress") if hasattr(element.proto, "text")]
     parts += [element.value.to_string() for element in app.dataframe]
     return "\n".join(parts).replace(_JOINER, "").replace("\\", "").replace("\u00a0", " ")
+
+
+def press(app: AppTest, *keys: str) -> None:
+    """Click buttons at once: AppTest forgets a dialog whose opening button is not pressed again."""
+    for key in keys:
+        app.button(key=key).click()
+    app.run()
+    assert not app.exception

@@ -10,7 +10,8 @@ from dashboard.state.roots import runs_root
 from dashboard.ui.curves import curve_controls
 from dashboard.ui.format import ago, escape, exact
 from dashboard.ui.page import RUN_PAGE, RUNS_PAGE, TRAIN_PAGE, draw_live, empty_state, guarded, page_title
-from dashboard.ui.runs import problem, run_table, state_chip, why_default
+from dashboard.ui.run_table import run_table
+from dashboard.ui.runs import problem, state_chip, why_default
 from dashboard.ui.tab import show_in_tab
 from dashboard.views.run import actions, reproduction
 from dashboard.views.run.curves import SMOOTHING

@@ -9,7 +9,7 @@ from core.jobs import machine_slots
 from core.jobs.queue import by_queue_position
 from core.runs.records import Run, RunState
 from dashboard.state import cache
-from dashboard.ui.format import accuracy_in, ago, duration, escape, percent
+from dashboard.ui.format import accuracy_in, ago, compact, duration, escape, percent
 from dashboard.ui.page import metric_card
 from dashboard.ui.runs import best_with_interval
 
@@ -40,9 +40,7 @@ def metrics(run: Run) -> None:
         f"{percent(clean.accuracy if clean else None)} no train dupes" if test else "after training",
         help="Evaluated once after training, never used for model selection. Below: without train duplicates.",
     )
-    metric_card(
-        row, "Training loss", "–" if loss is None else f"{loss:.3f}", "last 50 steps", trend=points(steps, "loss")
-    )
+    metric_card(row, "Training loss", compact(loss), "last 50 steps", trend=points(steps, "loss"))
     speed = status.images_per_second
     metric_card(
         row,

@@ -48,7 +48,7 @@ def guarded() -> Iterator[None]:
         st.error(escape(for_visitors(str(error))), icon=":material/error:")
     except Exception as error:
         log.exception("A page failed.")
-        st.error(escape(explain_system_error(error)) or UNEXPECTED, icon=":material/error:")
+        st.error(escape(for_visitors(explain_system_error(error))) or UNEXPECTED, icon=":material/error:")
 
 
 def for_visitors(text: str) -> str:

@@ -77,7 +77,26 @@ def test_an_unknown_run_is_said_so(open_page: Opener, write: Writer) -> None:
     write("finished", epochs=1)
     assert "Run “nope” not found." in words(open_page("run", run="nope"))
     assert "Invalid run ID" in words(open_page("run", run="../x"))
-    assert "Run “nope” not found" in words(open_page("errors", run="nope"))
+
+
+@pytest.mark.parametrize("page", ["errors", "predict"])
+def test_no_other_run_is_shown_under_the_address_of_an_unknown_one(open_page: Opener, write: Writer, page: str) -> None:
+    run = write("finished", name="my run", epochs=1)
+    app = open_page(page, run="nope")
+    assert "Run “nope” not found. Select another one." in words(app)
+    assert app.selectbox(key="choose-run").value is None and len(app.selectbox) == 1 and not app.metric
+    assert app.query_params == {"run": "nope"}
+    app.selectbox(key="choose-run").select(run.id).run()
+    assert app.query_params["run"] == run.id and "not found" not in words(app)
+
+
+@pytest.mark.parametrize("page", ["errors", "compare"])
+def test_an_unknown_split_is_said_so(open_page: Opener, write: Writer, page: str) -> None:
+    first, second = write("finished", epochs=1), write("finished", epochs=1, seed=1)
+    app = open_page(page, run=first.id, runs=f"{first.id},{second.id}", split="nope")
+    assert "Split “nope” isn't available here." in words(app) and "split" not in app.query_params
+    app = open_page(page, run=first.id, runs=f"{first.id},{second.id}", split="test")
+    assert app.query_params["split"] == "test" and "isn't available here" not in words(app)
 
 
 def test_archived_runs_are_in_no_list_of_the_latest(open_page: Opener, write: Writer) -> None:

@@ -174,14 +174,16 @@ def test_deleting_names_what_is_lost_and_spares_what_trains(
     open_runs: Opener, four: dict[str, FakeRun], runs_root: Path
 ) -> None:
     app = tick(open_runs(sort="name"), 0, 1)
+    app.text_input(key="who").set_value("Cleo").run()
     app.button(key="delete").click().run()
     said = "\n".join(text.value for text in app.text)
     assert "alpha: " in said and "the curves of 2 epochs" in said and "the trained weights" in said
-    press(app, "delete", "delete-cancel")
+    press(app, "delete", "delete-really-cancel")
     assert len(list_runs(runs_root)) == 4
     app.button(key="delete").click().run()
     press(app, "delete", "delete-really")
     assert {run.id for run in list_runs(runs_root)} == {four["broken"].id, four["gamma"].id}
+    assert "Deleted 2 runs" in app.toast[0].value and ticks.TICKED not in app.query_params
     tick(app, names(app).index("gamma"))
     app.button(key="delete").click().run()
     assert any("Stop running or queued runs before deleting" in text.value for text in app.markdown)
@@ -191,6 +193,7 @@ def test_deleting_names_what_is_lost_and_spares_what_trains(
 def test_deleting_the_shipped_run_asks_twice(open_runs: Opener, four: dict[str, FakeRun], runs_root: Path) -> None:
     shipped = four["alpha"].paths.folder.rename(runs_root / "reference-of-a-test")
     app = tick(open_runs(sort="name"), 0, 1)
+    app.text_input(key="who").set_value("Cleo").run()
     app.button(key="delete").click().run()
     assert any("is shipped with the project" in warning.value.replace("\\", "") for warning in app.warning)
     assert app.button(key="delete-really").disabled
@@ -293,18 +296,19 @@ def seeds(write: Writer) -> dict[str, FakeRun]:
 
 def test_every_setting_can_be_a_column(open_runs: Opener, seeds: dict[str, FakeRun]) -> None:
     app = open_runs()
-    assert set(app.multiselect(key="settings").options) == {field_label(name) for name in TrainConfig.model_fields}
+    labels = {field_label(name) for name in TrainConfig.model_fields}
+    assert set(app.multiselect(key="config-columns").options) == labels
     app.button(key="add-settings").click().run()
     table = app.dataframe[0]
     added = [column for column in table.proto.column_order if column.startswith("config.")]
     assert added == ["config.epochs", "config.seed"], "the two that differ"
     assert table.value["config.epochs"].tolist() == ["2", "2", "3", "3"]
-    app = open_runs(settings=["Optimizer"])
+    app = open_runs(**{"config-columns": ["Optimizer"]})
     assert "config.optimizer" in app.dataframe[0].proto.column_order
 
 
 def test_settings_filter_and_are_searched(open_runs: Opener, seeds: dict[str, FakeRun]) -> None:
-    app = open_runs(setting=["Epochs: 3", "Seed: 0", "Seed: 1"])
+    app = open_runs(config=["Epochs: 3", "Seed: 0", "Seed: 1"])
     assert sorted(names(app)) == ["long 0", "long 1"]
     app.text_input(key="q").set_value("seed=1").run()
     assert names(app) == ["long 1"]
@@ -312,7 +316,7 @@ def test_settings_filter_and_are_searched(open_runs: Opener, seeds: dict[str, Fa
 
 
 def test_seeds_of_one_configuration_are_grouped(open_runs: Opener, seeds: dict[str, FakeRun], runs_root: Path) -> None:
-    app = open_runs(group="Seeds of one configuration")
+    app = open_runs(group="Seed groups")
     grouped, runs = app.dataframe
     assert grouped.value["config.epochs"].tolist() == ["2", "3"] and grouped.value["runs"].tolist() == [2, 2]
     accuracies = [100 * (read_run(runs_root, seeds[f"long {seed}"].id).validation_accuracy or 0) for seed in (0, 1)]

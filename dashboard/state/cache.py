@@ -4,7 +4,9 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,12 +53,32 @@ def file_key(path: Path) -> FileKey:
 
 
 def runs(runs_root: Path) -> list[Run]:
-    """All runs, newest first, as `core.runs.reader.list_runs`; nobody may change them.
+    """All runs, newest first, as `core.runs.reader.list_runs`; nobody may change them. Within `one_look`, always those
+    of its first call.
 
     Raises:
         RunError: the folder of all runs cannot be read.
     """
-    return _reader(str(runs_root)).list()
+    looked = _looked.get()
+    if looked is None:
+        return _reader(str(runs_root)).list()
+    if runs_root not in looked:
+        looked[runs_root] = _reader(str(runs_root)).list()
+    return looked[runs_root]
+
+
+_looked: ContextVar[dict[Path, list[Run]] | None] = ContextVar("looked", default=None)
+
+
+@contextmanager
+def one_look() -> Iterator[None]:
+    """Within, the list of all runs is read once, however many parts of a page ask for it: of a thousand runs that takes
+    35 ms. What a button changes is shown by the rerun that follows; a part that redraws itself is outside."""
+    token = _looked.set({})
+    try:
+        yield
+    finally:
+        _looked.reset(token)
 
 
 def run(runs_root: Path, run_id: str) -> Run:

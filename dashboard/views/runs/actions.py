@@ -31,6 +31,7 @@ def actions_bar(ticked: list[Run], shown: list[Run]) -> None:
         ticked: what they act on; some may be on other pages, or hidden by filters.
         shown: the runs that match the filters.
     """
+    name, none = visitor.who(), not ticked
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         choose_ticked(ticked, shown)
         if st.button("Open", icon=":material/open_in_new:", key="open-ticked", disabled=len(ticked) != 1):
@@ -38,9 +39,20 @@ def actions_bar(ticked: list[Run], shown: list[Run]) -> None:
         label = f"Compare {len(ticked)}" if ticked else "Compare"
         if st.button(label, icon=":material/compare_arrows:", disabled=len(ticked) < 2, key="compare"):
             go_to(COMPARE_PAGE, runs=",".join(run.id for run in ticked))
-        with st.popover("Edit", icon=":material/edit:", disabled=not ticked):
+        with st.popover("Edit", icon=":material/edit:", disabled=none):
             if ticked:
-                edit(ticked, shown)
+                edit(ticked, shown, name)
+        archived = bool(ticked) and all(run.meta.archived for run in ticked)
+        if st.button(
+            "Unarchive" if archived else "Archive",
+            icon=":material/archive:",
+            key="archive",
+            disabled=none or not name,
+            help=None if name else f"{visitor.ENTER_NAME} first",
+        ):
+            set_archived(ticked, name, not archived)
+        if st.button("Delete…", icon=":material/delete:", key="delete", disabled=none):
+            confirm_delete_all(ticked)
         st.download_button(
             f"Export CSV ({len(ticked or shown):,})",
             lambda: runs_as_csv(ticked or shown),
@@ -55,9 +67,8 @@ def actions_bar(ticked: list[Run], shown: list[Run]) -> None:
         st.warning(escape(sentence), icon=":material/error:")
 
 
-def edit(ticked: list[Run], shown: list[Run]) -> None:
-    """What people add to runs, and what hides or deletes them."""
-    name = visitor.who()
+def edit(ticked: list[Run], shown: list[Run], name: str) -> None:
+    """What people add to runs."""
     if not name:
         st.caption(f"{visitor.ENTER_NAME} to change runs.")
     if len(ticked) == 1:
@@ -65,16 +76,8 @@ def edit(ticked: list[Run], shown: list[Run]) -> None:
         edit_text(ticked[0], name, "notes")
     add_and_remove_tags(ticked, shown, name)
     starred = all(run.meta.starred for run in ticked)
-    archived = all(run.meta.archived for run in ticked)
-    with st.container(horizontal=True, gap="small"):
-        if st.button("Unstar" if starred else "Star", icon=":material/star:", key="star", disabled=not name):
-            annotate_each(ticked, name, "Unstarred" if starred else "Starred", changes={"starred": not starred})
-        if st.button(
-            "Unarchive" if archived else "Archive", icon=":material/archive:", key="archive", disabled=not name
-        ):
-            set_archived(ticked, name, not archived)
-        if st.button("Delete…", icon=":material/delete:", key="delete"):
-            confirm_delete_all(ticked)
+    if st.button("Unstar" if starred else "Star", icon=":material/star:", key="star", disabled=not name):
+        annotate_each(ticked, name, "Unstarred" if starred else "Starred", changes={"starred": not starred})
 
 
 def choose_ticked(ticked: Sequence[Run], shown: Sequence[Run]) -> None:

@@ -312,7 +312,7 @@ def test_settings_filter_and_are_searched(open_runs: Opener, seeds: dict[str, Fa
 
 
 def test_seeds_of_one_configuration_are_grouped(open_runs: Opener, seeds: dict[str, FakeRun], runs_root: Path) -> None:
-    app = open_runs(group="Seeds of one configuration")
+    app = open_runs(group="Seed groups")
     grouped, runs = app.dataframe
     assert grouped.value["config.epochs"].tolist() == ["2", "3"] and grouped.value["runs"].tolist() == [2, 2]
     accuracies = [100 * (read_run(runs_root, seeds[f"long {seed}"].id).validation_accuracy or 0) for seed in (0, 1)]

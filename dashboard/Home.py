@@ -11,6 +11,12 @@ ROOT = str(Path(__file__).resolve().parent.parent)
 if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
 
+try:
+    import core  # noqa: F401 - says where it cannot run
+except SystemExit as unsupported:
+    st.error(str(unsupported), icon=":material/error:")
+    st.stop()
+
 from dashboard import routes  # noqa: E402
 from dashboard.state import cache  # noqa: E402
 from dashboard.state.roots import data_root, runs_root  # noqa: E402
@@ -19,7 +25,8 @@ from dashboard.ui.components import behaviour  # noqa: E402
 from dashboard.ui.page import DARK_STYLE, guarded, is_dark  # noqa: E402
 from dashboard.ui.tab import ICON  # noqa: E402
 
-cache.take_over(runs_root(), data_root())
+with guarded():
+    cache.take_over(runs_root(), data_root())
 # At the top, since a sidebar would take a fifth of a laptop's screen from tables and charts.
 page = st.navigation(routes.pages(), position="top")
 st.set_page_config(page_title=routes.page_tab_title(page), page_icon=str(ICON), layout="wide")

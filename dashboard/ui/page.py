@@ -12,7 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import Page
 
 from core.data.dataset import list_datasets
-from core.errors import FerError
+from core.errors import FerError, explain_system_error
 from core.files import file_size
 from core.runs.records import Run
 from dashboard.state.roots import data_root
@@ -48,10 +48,7 @@ def guarded() -> Iterator[None]:
         st.error(escape(str(error)), icon=":material/error:")
     except Exception as error:
         log.exception("A page failed.")
-        said = UNEXPECTED
-        if isinstance(error, OSError) and error.filename and error.strerror:
-            said = escape(f"Can't open {Path(str(error.filename)).name}: {error.strerror}.")
-        st.error(said, icon=":material/error:")
+        st.error(escape(explain_system_error(error)) or UNEXPECTED, icon=":material/error:")
 
 
 def follow_address(key: str, value: object) -> None:

@@ -5,9 +5,10 @@ import streamlit as st
 
 from core.data.dataset import DatasetInfo
 from core.jobs.queue import by_queue_position
-from core.jobs.slots import list_slots
+from core.jobs.slots import gpu_notice, list_slots
 from core.runs.records import Run, RunState
 from dashboard.state import cache
+from dashboard.state.roots import runs_root
 from dashboard.ui.charts.matrix import confusion_chart
 from dashboard.ui.charts.style import CHART_CONFIG
 from dashboard.ui.format import accuracy_in, duration, escape
@@ -23,7 +24,7 @@ def now(runs: list[Run], datasets: list[DatasetInfo]) -> None:
     """Data, device, queue, and what is running."""
     running = [run for run in runs if run.state in (RunState.RUNNING, RunState.STALLED)]
     queued = by_queue_position(run for run in runs if run.state is RunState.QUEUED)
-    slots = list_slots()
+    slots = list_slots(runs_root())
     row = st.grid(3, min_column_width=200)
     images = sum(info.total for info in datasets)
     names = ", ".join(escape(info.title) for info in datasets)
@@ -37,6 +38,8 @@ def now(runs: list[Run], datasets: list[DatasetInfo]) -> None:
     metric_card(row, "Device", "Busy" if running else "Idle", escape(device))
     following = f"Next: {escape(queued[0].name)}" if queued else "Queue is empty"
     metric_card(row, "Queue", f"{len(running)} running · {len(queued)} queued", following)
+    if notice := gpu_notice(runs_root()):
+        st.warning(escape(notice), icon=":material/memory:")
     if running:
         st.subheader("Running", anchor=False)
         cards = st.grid(min(len(running), MOST_BESIDE), min_column_width=400, border=True)

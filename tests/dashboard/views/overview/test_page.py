@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from core.jobs import control
+from core.jobs import control, slots
 from core.jobs.queue import move_queued, queued_runs
+from core.jobs.slots import Slot
+from core.runs.create import write_status
+from core.runs.reader import read_status
 from tests.dashboard.conftest import Opener, Writer, words
 
 
@@ -59,3 +62,29 @@ def test_the_latest_runs_say_how_far_they_are(open_page: Opener, write: Writer) 
     write("stopped", name="half", done=3, epochs=6)
     table = open_page("overview").dataframe[0]
     assert "epochs" in table.proto.column_order and table.value["epochs"].tolist() == ["3/6"]
+
+
+def test_runs_of_another_machine_are_left_to_who_knows(
+    open_page: Opener, write: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = write("crashed", done=1, epochs=2)
+    elsewhere = {"host": "node-*7*", "boot_id": "another"}
+    write_status(run.paths, read_status(run.paths).model_copy(update=elsewhere))
+    monkeypatch.setattr(control, "is_local", lambda _: False)
+    app = open_page("overview")
+    assert "1 run interrupted on another machine (node-*7*)" in words(app)
+    assert "recover" not in [button.key for button in app.button]
+
+
+@pytest.mark.parametrize("page", ["overview", "train"])
+def test_gpus_that_cannot_be_used_are_told_with_the_reason(
+    open_page: Opener, runs_root: Path, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    assert "PyTorch can't use" not in words(open_page(page))
+    monkeypatch.setattr(slots, "gpu_slots", lambda: (Slot("gpu-0", "NVIDIA *A*", "GPU-aaaa"),))
+    monkeypatch.setattr("core.jobs.gpus._try", lambda uuid: "its driver is too old; update the driver")
+    slots.check_slots(runs_root)
+    shown = words(open_page(page))
+    assert "PyTorch can't use NVIDIA *A*: its driver is too old; update the driver. Until then, runs train" in shown
+    if page == "overview":
+        assert "CPU, " in shown, "the device it trains on"

@@ -22,7 +22,7 @@ from dashboard.state import cache  # noqa: E402
 from dashboard.state.roots import data_root, runs_root  # noqa: E402
 from dashboard.ui import messages  # noqa: E402
 from dashboard.ui.components import behaviour  # noqa: E402
-from dashboard.ui.page import DARK_STYLE, guarded, is_dark  # noqa: E402
+from dashboard.ui.page import THEME, guarded  # noqa: E402
 from dashboard.ui.tab import ICON  # noqa: E402
 
 with guarded():
@@ -41,8 +41,7 @@ with cache.one_look():
         behaviour.ignore_double_clicks()
         behaviour.open_shortcuts_by_key()
         messages.watch_runs()
-        if is_dark():
-            st.html(DARK_STYLE)
+        st.html(THEME)
     with width, guarded():
         page.run()
 messages.show_said()

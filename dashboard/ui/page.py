@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -15,7 +15,7 @@ from core.data.dataset import list_datasets
 from core.errors import FerError, explain_system_error
 from core.files import file_size
 from core.runs.records import Run
-from dashboard.state.roots import data_root
+from dashboard.state.roots import data_root, runs_root
 from dashboard.ui.format import escape
 from dashboard.ui.visitor_menu import visitor_menu
 
@@ -35,8 +35,8 @@ UNEXPECTED: Final = "Something went wrong here. See the server log for details."
 
 DOUBLE_CLICK_SECONDS: Final = 3
 
-DARK_STYLE: Final = Path(__file__).with_name("dark.css")
-"""What the dark theme needs beside its options."""
+THEME: Final = Path(__file__).with_name("theme.css")
+"""What the theme needs beside its options."""
 
 
 @contextmanager
@@ -45,10 +45,20 @@ def guarded() -> Iterator[None]:
     try:
         yield
     except FerError as error:
-        st.error(escape(str(error)), icon=":material/error:")
+        st.error(escape(for_visitors(str(error))), icon=":material/error:")
     except Exception as error:
         log.exception("A page failed.")
-        st.error(escape(explain_system_error(error)) or UNEXPECTED, icon=":material/error:")
+        st.error(escape(for_visitors(explain_system_error(error))) or UNEXPECTED, icon=":material/error:")
+
+
+def for_visitors(text: str) -> str:
+    """A message without the place of the folders on the server, which is nobody's business; the log gets the whole."""
+    said = text
+    for root in (runs_root(), data_root()):
+        said = said.replace(str(root), root.name)
+    if said != text:
+        log.warning(text)
+    return said
 
 
 def follow_address(key: str, value: object) -> None:
@@ -56,6 +66,15 @@ def follow_address(key: str, value: object) -> None:
     remembers, and stays the same widget, so that no click on it is lost. Its `on_change` writes to the address."""
     if st.session_state.get(key) != value:
         st.session_state[key] = value
+
+
+def say_unknown(parameter: str, choices: Collection[str]) -> None:
+    """Before a widget is drawn whose choice stands in the address: say so if the address has one that is not there.
+    Streamlit then drops it from the address and shows the first choice."""
+    value = st.query_params.get(parameter)
+    if value and value not in choices:
+        said = f"{parameter.capitalize()} “{value}” isn't available here. Choose another one."
+        st.warning(escape(said), icon=":material/link_off:")
 
 
 def follow_renamed(page: str, renamed: Mapping[str, Mapping[str, str]]) -> None:

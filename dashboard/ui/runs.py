@@ -110,7 +110,7 @@ def open_run(run_id: str) -> None:
 
 
 def choose_run(runs: Sequence[Run], default: Run | None = None, label: str = "Run", parameter: str = "run") -> Run:
-    """A select box of runs whose value is in the address, so that a link opens the same view.
+    """A select box of runs whose value is in the address, so that a link opens the same view; see `choose_id`.
 
     Archived ones are offered where the address names them, or where there are no others.
 
@@ -124,24 +124,37 @@ def choose_run(runs: Sequence[Run], default: Run | None = None, label: str = "Ru
     listed = [run for run in runs if not run.meta.archived or run.id == wanted] or runs
     by_id = {run.id: run for run in listed}
     preset = (default or listed[0]).id
-    chosen = choose_id(label, list(by_id), preset, lambda run_id: _in_a_list(by_id[run_id]), parameter)
-    if wanted and chosen != wanted:
-        st.warning(escape(f"Run “{wanted}” not found. Showing {by_id[chosen].name} instead."))
-    return by_id[chosen]
+    return by_id[choose_id(label, list(by_id), preset, lambda run_id: _in_a_list(by_id[run_id]), parameter)]
 
 
 def choose_id(label: str, ids: Sequence[str], default: str, describe: Callable[[str], str], parameter: str) -> str:
     """A select box whose value is in the address by its id: `bind` would write the label that is shown, and two runs
-    may have the same name."""
+    may have the same name. Where the address names a run that is not there, it says so and the page ends, instead of
+    showing another one under that address."""
     wanted = st.query_params.get(parameter)
-    preset = wanted if wanted in ids else default
+    unknown = bool(wanted) and wanted not in ids
     key = f"choose-{parameter}"
-    follow_address(key, preset)
-    return st.selectbox(label, ids, format_func=describe, key=key, on_change=_chosen, args=(key, parameter))
+    follow_address(key, None if unknown else wanted or default)
+    if unknown:
+        st.warning(escape(f"Run “{wanted}” not found. Select another one."), icon=":material/link_off:")
+    chosen: str | None = st.selectbox(
+        label,
+        ids,
+        None if unknown else 0,
+        format_func=describe,
+        key=key,
+        on_change=_chosen,
+        args=(key, parameter),
+        placeholder="Select a run",
+    )
+    if chosen is None:
+        st.stop()
+    return chosen
 
 
 def _chosen(key: str, parameter: str) -> None:
-    st.query_params[parameter] = st.session_state[key]
+    if st.session_state[key] is not None:
+        st.query_params[parameter] = st.session_state[key]
 
 
 def _in_a_list(run: Run) -> str:

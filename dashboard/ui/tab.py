@@ -23,7 +23,7 @@ def run_tab_title(run: Run) -> str:
 def state_icon(state: RunState) -> str:
     """The icon of the dashboard with a dot in the colour of a state, as SVG."""
     dot = f'<circle cx="36" cy="36" r="11" fill="{LOOKS[state].hex}" stroke="#fff" stroke-width="3"/>'
-    return ICON.read_text().replace("</svg>", f"  {dot}\n</svg>")
+    return ICON.read_text("utf-8").replace("</svg>", f"  {dot}\n</svg>")
 
 
 def show_in_tab(run: Run) -> None:

@@ -44,13 +44,11 @@ SHORTCUTS: Final = {
 
 def visitor_menu() -> None:
     """The two menus."""
-    with st.container(horizontal=True, vertical_alignment="center", width="content", gap="xsmall", key="visitor-menu"):
+    with st.container(horizontal=True, vertical_alignment="center", width="content", gap="xsmall"):
+        keep_in_browser()
         name_menu()
         with st.popover("?", type="tertiary", help="Keyboard shortcuts", key="shortcuts"):
             shortcut_list()
-        _keep(visitor.NOTIFY_COOKIE, "1" if visitor.wants_notifications() else "")
-        if not visitor.is_logged_in():
-            _keep(visitor.COOKIE, visitor.who())
 
 
 def name_menu() -> None:
@@ -80,19 +78,23 @@ def name_menu() -> None:
         )
 
 
-def _keep(cookie: str, value: str) -> None:
-    """Let the browser remember this for the next visit: Streamlit reads cookies and cannot write them. Outside the
-    popover, whose content is gone by the time the name is known if a click elsewhere ends the typing. Drawn always,
+def keep_in_browser() -> None:
+    """Let the browser remember the choices for the next visit: Streamlit reads cookies and cannot write them. Outside
+    the popover, whose content is gone by the time the name is known if a click elsewhere ends the typing. Drawn always,
     also for nothing: what came and went would move what stands beside it."""
-    content = f"{cookie}={quote(value, safe='')}"  # quoted: nothing that could end the string
-    script = f'document.cookie = "{content}; path=/; samesite=lax; max-age={KEPT_SECONDS}"'
-    if value == visitor.kept(cookie):  # an older tab does not undo what was typed in another one
-        script = ""
+    cookies = {visitor.NOTIFY_COOKIE: "1" if visitor.wants_notifications() else ""}
+    if not visitor.is_logged_in():
+        cookies[visitor.COOKIE] = visitor.who()
+    script = "".join(
+        f'document.cookie = "{cookie}={quote(value, safe="")}; path=/; samesite=lax; max-age={KEPT_SECONDS}";'
+        for cookie, value in cookies.items()  # quoted: nothing that could end the string
+        if value != visitor.kept(cookie)  # an older tab does not undo what was chosen in another one
+    )
     st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)
 
 
 def shortcut_list() -> None:
-    """All keyboard shortcuts, by place."""
+    """All keyboard shortcuts, by place; on so few lines that a laptop shows them without scrolling."""
     for place, keys in SHORTCUTS.items():
-        rows = "".join(f"| {key} | {escape(action)} |\n" for key, action in keys)
-        st.markdown(f"**{place}**\n\n| Key | Action |\n|---|---|\n{rows}")
+        lines = "  \n".join(f"**{escape(key)}** {escape(action)}" for key, action in keys)
+        st.markdown(f":small[{place}]  \n{lines}")

@@ -78,3 +78,11 @@ def press(app: AppTest, *keys: str) -> None:
         app.button(key=key).click()
     app.run()
     assert not app.exception
+
+
+def choose(app: AppTest, entry: str) -> AppTest:
+    """Choose from the menu of a run, by a word of the entry; to be run."""
+    menu = app.menu_button(key="more")
+    [option] = [option for option in menu.options if entry in option]
+    menu.click(option)
+    return app

@@ -8,7 +8,7 @@ from core.review.runs import annotate
 from core.runs.fields import RUN_FIELDS
 from core.runs.reader import read_run
 from dashboard.routes import OLD_VALUES, page_tab_title, pages, present_values
-from dashboard.ui.runs import run_tab_title
+from dashboard.ui.tab import run_tab_title
 from dashboard.views.run.tabs import RUN_TABS
 from dashboard.views.runs.filters import COLUMNS
 from tests.dashboard.conftest import Opener, Writer, words
@@ -31,7 +31,7 @@ def test_a_run_has_no_entry_of_its_own_in_the_navigation(declared: list[SimpleNa
 
 def test_a_browser_tab_names_its_page(declared: list[SimpleNamespace]) -> None:
     titles = [page_tab_title(page) for page in declared if page.url_path != "overview"]  # type: ignore[arg-type]
-    assert len(set(titles)) == len(titles) and "Runs – FER Dashboard" in titles
+    assert len(set(titles)) == len(titles) and "Runs – FER" in titles
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,23 @@
 """How pages behave: one press of back per page, the keyboard stays in an open dialog, a double click acts once, "?"
 lists the keys, and the browser says when a run has ended."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import streamlit as st
 
 from dashboard.ui.components.register import _FOLDER
 
-_focus = st.components.v2.component("fer_focus", js=(_FOLDER / "focus.js").read_text("utf-8"))
-_history = st.components.v2.component("fer_history", js=(_FOLDER / "history.js").read_text("utf-8"))
-_clicks = st.components.v2.component("fer_clicks", js=(_FOLDER / "clicks.js").read_text("utf-8"))
-_keys = st.components.v2.component("fer_keys", js=(_FOLDER / "keys.js").read_text("utf-8"))
-_notify = st.components.v2.component("fer_notify", js=(_FOLDER / "notify.js").read_text("utf-8"))
+
+def _behaviour(name: str) -> Callable[..., object]:
+    """A component that is nothing but a script."""
+    return st.components.v2.component(f"fer_{name}", js=(_FOLDER / f"{name}.js").read_text("utf-8"))
+
+
+_focus = _behaviour("focus")
+_history = _behaviour("history")
+_clicks = _behaviour("clicks")
+_keys = _behaviour("keys")
+_notify = _behaviour("notify")
 
 
 def one_step_back() -> None:

@@ -2,23 +2,23 @@
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
 
 from core.errors import FerError
 from core.review.runs import annotate
-from core.runs.delete import delete_run, what_is_lost
 from core.runs.records import Run
 from core.runs.table import as_rows
 from dashboard.state import visitor
+from dashboard.ui.confirm import confirm_delete
 from dashboard.ui.downloads import spreadsheet_csv
 from dashboard.ui.format import escape
 from dashboard.ui.messages import say
 from dashboard.ui.notes import edit_text
 from dashboard.ui.page import COMPARE_PAGE, go_to
-from dashboard.ui.runs import may_delete, open_run
+from dashboard.ui.runs import open_run
 from dashboard.views.runs import ticks
 
 REFUSED = "runs-refused"
@@ -52,7 +52,7 @@ def actions_bar(ticked: list[Run], shown: list[Run]) -> None:
         ):
             set_archived(ticked, name, not archived)
         if st.button("Delete…", icon=":material/delete:", key="delete", disabled=none):
-            confirm_delete_all(ticked)
+            confirm_delete(ticked, tick_none)
         st.download_button(
             f"Export CSV ({len(ticked or shown):,})",
             lambda: runs_as_csv(ticked or shown),
@@ -114,7 +114,7 @@ def add_and_remove_tags(ticked: Sequence[Run], shown: Sequence[Run], name: str) 
     remove = st.multiselect("Remove tags", present, key="tags-remove", placeholder="Any") if present else []
     off = not (name and (add or remove))
     if st.button("Apply tags", icon=":material/sell:", key="tags-change", disabled=off):
-        annotate_each(ticked, name, "Tagged", tag=add, untag=remove)
+        annotate_each(ticked, name, "Changed the tags of", tag=add, untag=remove)
 
 
 def set_archived(ticked: Sequence[Run], name: str, archived: bool) -> None:
@@ -124,46 +124,31 @@ def set_archived(ticked: Sequence[Run], name: str, archived: bool) -> None:
 
 
 def annotate_each(runs: Sequence[Run], name: str, done: str, **what: Any) -> None:
-    """Make the same change to each of these runs."""
-    each(runs, done, lambda run: annotate(run.paths, name, **what))
+    """Make the same change to each of these runs; a refusal is shown after the rerun, and does not keep the others
+    back.
 
-
-def each(runs: Sequence[Run], done: str, act: Callable[[Run], object]) -> None:
-    """Do something to each run; what was done, and each refusal, is shown after the rerun. A refusal does not keep the
-    others back."""
+    Args:
+        runs: at least one.
+        name: who does it.
+        done: what was done, for the message: `Starred`.
+        what: as `core.review.runs.annotate` takes it.
+    """
     refused = []
     for run in runs:
         try:
-            act(run)
+            annotate(run.paths, name, **what)
         except FerError as error:
             refused.append(str(error))
-    if count := len(runs) - len(refused):
-        say(f"{done} {count:,} {'run' if count == 1 else 'runs'}.")
     st.session_state[REFUSED] = refused
+    if count := len(runs) - len(refused):
+        say(f"{done} {runs[0].name}." if count == len(runs) == 1 else f"{done} {count:,} runs.")
     st.rerun(scope="app")
 
 
-@st.dialog("Delete runs?", icon=":material/delete:")
-def confirm_delete_all(ticked: Sequence[Run]) -> None:
-    """Says what is deleted, and deletes it."""
-    live = [run for run in ticked if run.state.is_live]
-    if live:
-        st.write("Stop running or queued runs before deleting:")
-        st.text("\n".join(run.name for run in live))
-        return
-    st.write("This will permanently delete:")
-    with st.container(height=min(60 * len(ticked) + 20, 320), border=False):
-        for run in ticked:
-            st.text(f"{run.name}: {what_is_lost(run)}")
-    st.caption("To keep the files and just hide the runs, archive them instead.")
-    off = not may_delete(ticked)
-    with st.container(horizontal=True):
-        if st.button("Cancel", key="delete-cancel"):
-            st.rerun(scope="app")
-        label = f"Delete {len(ticked)} run{'' if len(ticked) == 1 else 's'} permanently"
-        if st.button(label, icon=":material/delete_forever:", key="delete-really", disabled=off):
-            ticks.tick(())
-            each(ticked, "Deleted", lambda run: delete_run(run.paths.root, run.id, shipped=True))
+def tick_none() -> None:
+    """What has been deleted is not ticked any more."""
+    ticks.tick(())
+    st.rerun(scope="app")
 
 
 def runs_as_csv(runs: Sequence[Run]) -> bytes:

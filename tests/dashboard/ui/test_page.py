@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import PROJECT_ROOT
-from tests.dashboard.conftest import Opener, Writer, words
+from tests.dashboard.conftest import Opener, Writer, choose, words
 
 
 def test_what_the_address_holds_is_in_no_clicks_way(open_page: Opener, write: Writer) -> None:
@@ -16,13 +16,12 @@ def test_what_the_address_holds_is_in_no_clicks_way(open_page: Opener, write: Wr
         next(button for button in app.button if button.label == "Start training").click().run()
         assert app.title[0].value == "Train" and not app.error, query
     app = open_page("run", run=run.id, tab="Review")
-    app.button(key="clone").click().run()
+    choose(app, "Clone").run()
     assert app.query_params["clone"] == run.id and "New run based on" in words(app)
     app = open_page("run", run=run.id, tab="Review")
-    app.button(key="delete").click()
-    app.run()
-    app.button(key="delete").click()
-    app.button(key="delete-really").click().run()
+    app.text_input(key="who").set_value("Ada")
+    choose(app, "Delete").run()
+    choose(app, "Delete").button(key="delete-really").click().run()
     assert app.title[0].value == "Runs" and not app.error
 
 

@@ -96,12 +96,17 @@ def test_what_a_set_is_and_what_needs_it_before_it_is_deleted(page: AppTest, tmp
     assert (figures["Images"], figures["Class imbalance"]) == ("56", "1.0 : 1")
     assert figures["Fingerprint"] == info.fingerprint[:10]
     assert "MB on disk" in words(page)
+    page.button(key="delete-dataset").click().run()
     [warning] = page.warning
     assert "1 queued or running run uses this dataset and will fail: needs \\*it\\*" in warning.value
     end_run(waiting, "stopped")
     page.run()
+    page.text_input(key="who").set_value("Ada")
+    page.button(key="delete-dataset").click().run()
     assert not page.warning
+    page.button(key="delete-dataset").click()
     page.button(key="delete-demo").click().run()
+    assert page.toast[0].value == "Deleted demo\\."
     assert list_datasets(data_root) == [] and finished.paths.folder.exists()
     assert "Class counts" in words(page)
 

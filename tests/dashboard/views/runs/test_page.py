@@ -174,14 +174,16 @@ def test_deleting_names_what_is_lost_and_spares_what_trains(
     open_runs: Opener, four: dict[str, FakeRun], runs_root: Path
 ) -> None:
     app = tick(open_runs(sort="name"), 0, 1)
+    app.text_input(key="who").set_value("Cleo").run()
     app.button(key="delete").click().run()
     said = "\n".join(text.value for text in app.text)
     assert "alpha: " in said and "the curves of 2 epochs" in said and "the trained weights" in said
-    press(app, "delete", "delete-cancel")
+    press(app, "delete", "delete-really-cancel")
     assert len(list_runs(runs_root)) == 4
     app.button(key="delete").click().run()
     press(app, "delete", "delete-really")
     assert {run.id for run in list_runs(runs_root)} == {four["broken"].id, four["gamma"].id}
+    assert "Deleted 2 runs" in app.toast[0].value and ticks.TICKED not in app.query_params
     tick(app, names(app).index("gamma"))
     app.button(key="delete").click().run()
     assert any("Stop running or queued runs before deleting" in text.value for text in app.markdown)
@@ -191,6 +193,7 @@ def test_deleting_names_what_is_lost_and_spares_what_trains(
 def test_deleting_the_shipped_run_asks_twice(open_runs: Opener, four: dict[str, FakeRun], runs_root: Path) -> None:
     shipped = four["alpha"].paths.folder.rename(runs_root / "reference-of-a-test")
     app = tick(open_runs(sort="name"), 0, 1)
+    app.text_input(key="who").set_value("Cleo").run()
     app.button(key="delete").click().run()
     assert any("is shipped with the project" in warning.value.replace("\\", "") for warning in app.warning)
     assert app.button(key="delete-really").disabled

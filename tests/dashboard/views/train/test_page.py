@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from core.evaluation.predictions import read_predictions
 from core.jobs import control
@@ -35,18 +34,17 @@ def test_train_starts_one_run_for_a_double_click(
     assert len(list_runs(runs_root)) == 1
 
 
-def test_the_author_is_who_started_runs_here(open_page: Opener, write: Writer) -> None:
-    shipped = write("finished", author="Somebody Else", epochs=1)
-    shipped.paths.folder.rename(shipped.paths.root / "reference-of-a-test")
-    assert author_on(open_page("train")) == ""
-    write("queued", author="Ada")
-    assert author_on(open_page("train")) == "Ada"
-    write("queued", author="Ben")
-    assert author_on(open_page("train")) == ""
-
-
-def author_on(app: AppTest) -> str | None:
-    return next(box.value for box in app.text_input if box.label == "Author")
+def test_the_author_is_the_name_at_the_top(
+    open_page: Opener, write: Writer, runs_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "ensure_runner", lambda *_: None)
+    write("queued", author="Somebody Else")
+    app = open_page("train")
+    assert "Enter your name at the top right" in words(app) and "Somebody Else" not in words(app)
+    app.text_input(key="who").set_value("Ada").run()
+    assert "Author: Ada" in words(app) and [box.label for box in app.text_input].count("Your name") == 1
+    app.button(key="start").click().run()
+    assert {run.meta.author for run in list_runs(runs_root)} == {"Somebody Else", "Ada"}
 
 
 @pytest.mark.parametrize(("linked", "chosen"), [("quick", "quick"), ("seed", "original")])

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ import streamlit as st
 from core.data.audit import audit_dataset
 from core.data.dataset import Split, load_split
 from core.data.identity import DatasetRef
-from core.errors import FerError, RunError, system_reason
+from core.errors import FerError, RunError
 from core.evaluation.metrics import fit_temperature, low_confidence_rates, with_temperature
 from core.evaluation.predictions import probabilities_of, read_predictions
 from core.jobs import control
@@ -39,9 +38,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FileKey = tuple[str, int, int]
-
-_LOG_BYTES = 64 * 1024
-_TERMINAL_CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def file_key(path: Path) -> FileKey:
@@ -336,22 +332,3 @@ def _take_over(runs_root: str, data_root: str) -> None:
         check_slots(roots[0])
 
     threading.Thread(target=quietly, name="take-over", daemon=True).start()  # the first page does not wait for it
-
-
-def log_tail(path: Path, lines: int = 300) -> str:
-    """The last lines of a log, as plain text; empty while there is none."""
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - _LOG_BYTES))
-            data = file.read()
-    except FileNotFoundError:
-        return ""
-    except OSError as error:
-        raise RunError(f"Can't read {path.name}: {system_reason(error)}.") from error
-    text = _TERMINAL_CODES.sub("", data.decode(errors="replace"))
-    # A progress bar rewrites its line with carriage returns: only what it ended with is of interest.
-    shown = [line.rstrip("\r").rsplit("\r", 1)[-1] for line in text.split("\n")]
-    if size > len(data):
-        shown = shown[1:]  # the first one was cut
-    return "\n".join(shown[-lines:]).rstrip("\n")

@@ -116,7 +116,7 @@ def setting_choice(runs: Sequence[Run]) -> dict[str, list[Any]]:
         for value in known
     }
     wanted: dict[str, list[Any]] = {}
-    for label in filter_choice("Settings", "setting", values):
+    for label in filter_choice("Settings", "config", values):
         key, value = values[label]
         wanted.setdefault(key, []).append(value)
     return wanted
@@ -138,14 +138,14 @@ def choose_columns(runs: Sequence[Run]) -> list[str]:
         "Settings",
         list(SETTINGS),
         format_func=lambda key: SETTINGS[key].title,
-        key="settings",
+        key="config-columns",
         bind="query-params",
         placeholder="None",
     )
 
     def add_differing() -> None:
         differing = differing_settings([run for run in runs if not run.meta.archived])
-        st.session_state["settings"] = list(dict.fromkeys([*settings, *differing]))
+        st.session_state["config-columns"] = list(dict.fromkeys([*settings, *differing]))
 
     st.button("Add settings that differ", icon=":material/difference:", key="add-settings", on_click=add_differing)
     first = [column for column in FIRST_COLUMNS if column in chosen]

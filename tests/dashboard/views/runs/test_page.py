@@ -296,18 +296,19 @@ def seeds(write: Writer) -> dict[str, FakeRun]:
 
 def test_every_setting_can_be_a_column(open_runs: Opener, seeds: dict[str, FakeRun]) -> None:
     app = open_runs()
-    assert set(app.multiselect(key="settings").options) == {field_label(name) for name in TrainConfig.model_fields}
+    labels = {field_label(name) for name in TrainConfig.model_fields}
+    assert set(app.multiselect(key="config-columns").options) == labels
     app.button(key="add-settings").click().run()
     table = app.dataframe[0]
     added = [column for column in table.proto.column_order if column.startswith("config.")]
     assert added == ["config.epochs", "config.seed"], "the two that differ"
     assert table.value["config.epochs"].tolist() == ["2", "2", "3", "3"]
-    app = open_runs(settings=["Optimizer"])
+    app = open_runs(**{"config-columns": ["Optimizer"]})
     assert "config.optimizer" in app.dataframe[0].proto.column_order
 
 
 def test_settings_filter_and_are_searched(open_runs: Opener, seeds: dict[str, FakeRun]) -> None:
-    app = open_runs(setting=["Epochs: 3", "Seed: 0", "Seed: 1"])
+    app = open_runs(config=["Epochs: 3", "Seed: 0", "Seed: 1"])
     assert sorted(names(app)) == ["long 0", "long 1"]
     app.text_input(key="q").set_value("seed=1").run()
     assert names(app) == ["long 1"]

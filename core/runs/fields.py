@@ -47,6 +47,8 @@ def setting_key(name: str) -> str:
     return f"{SETTING}{name}"
 
 
+_all_settings: Final = attrgetter(*TrainConfig.model_fields)
+
 SETTINGS: Final = {setting_key(name): _setting(name) for name in TrainConfig.model_fields}
 
 RUN_FIELDS: Final[dict[str, RunField]] = {
@@ -70,11 +72,11 @@ RUN_FIELDS: Final[dict[str, RunField]] = {
 
 def known_settings(runs: Iterable[Run]) -> dict[str, list[Any]]:
     """Key of each setting to the values it has in these runs, sorted; runs without readable settings are left out."""
-    found: dict[str, set[Any]] = {name: set() for name in TrainConfig.model_fields}
-    for config in {id(run.config): run.config for run in runs if run.config}.values():
-        for name, value in config:
-            found[name].add(value)
-    return {setting_key(name): sorted(values) for name, values in found.items()}
+    rows = [
+        _all_settings(run.config) for run in runs if run.config
+    ]  # whole columns: a thousand runs have 35,000 values
+    columns = zip(*rows, strict=True) if rows else [()] * len(SETTINGS)
+    return {key: sorted(set(values)) for key, values in zip(SETTINGS, columns, strict=True)}
 
 
 def differing_settings(runs: Sequence[Run]) -> list[str]:

@@ -8,6 +8,7 @@ import streamlit as st
 from core.config import TrainConfig
 from core.runs.records import Run
 from dashboard.state import cache
+from dashboard.state.logs import log_tail
 from dashboard.ui.charts.curves import over_time
 from dashboard.ui.charts.lines import Plan, x_axis
 from dashboard.ui.components.charts import line_charts
@@ -43,7 +44,7 @@ def system(run: Run) -> None:
 
 def log(run: Run) -> None:
     """The end of what the worker printed; follows while it grows."""
-    text = cache.log_tail(run.paths.log)
+    text = log_tail(run.paths.log)
     with st.container(height=460, autoscroll=True, border=False):
         st.code(text or "No log output yet.", language=None, wrap_lines=True)
     if text:

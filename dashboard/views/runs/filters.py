@@ -46,7 +46,7 @@ MOST_VALUES: Final = 60
 SETTINGS_BUT_SEED: Final = "settings-but-seed"
 """To group by all settings that differ but the seed: what is left are the seeds of one configuration."""
 GROUP_LABELS: Final = {
-    SETTINGS_BUT_SEED: "Seeds of one configuration",
+    SETTINGS_BUT_SEED: "Seed groups",
     **{key: RUN_FIELDS[key].title for key in ("state", "author", "review", "device")},
     **{key: field.title for key, field in SETTINGS.items()},
 }
@@ -116,7 +116,7 @@ def setting_choice(runs: Sequence[Run]) -> dict[str, list[Any]]:
         for value in known
     }
     wanted: dict[str, list[Any]] = {}
-    for label in filter_choice("Settings", "setting", values):
+    for label in filter_choice("Settings", "config", values):
         key, value = values[label]
         wanted.setdefault(key, []).append(value)
     return wanted
@@ -138,24 +138,23 @@ def choose_columns(runs: Sequence[Run]) -> list[str]:
         "Settings",
         list(SETTINGS),
         format_func=lambda key: SETTINGS[key].title,
-        key="settings",
+        key="config-columns",
         bind="query-params",
         placeholder="None",
     )
 
     def add_differing() -> None:
         differing = differing_settings([run for run in runs if not run.meta.archived])
-        st.session_state["settings"] = list(dict.fromkeys([*settings, *differing]))
+        st.session_state["config-columns"] = list(dict.fromkeys([*settings, *differing]))
 
     st.button("Add settings that differ", icon=":material/difference:", key="add-settings", on_click=add_differing)
     first = [column for column in FIRST_COLUMNS if column in chosen]
     return [*first, *settings, *(column for column in COLUMNS if column in chosen and column not in FIRST_COLUMNS)]
 
 
-def grouped_fields(view: View, runs: Sequence[Run]) -> list[str]:
-    """The fields to group by, `SETTINGS_BUT_SEED` written out for these runs."""
-    fields = list(view.group_by)
-    if SETTINGS_BUT_SEED in fields:
-        differing = [key for key in differing_settings(runs) if key != "config.seed"]
-        fields = [*differing, *(key for key in fields if key not in (SETTINGS_BUT_SEED, *differing))]
-    return fields
+def grouped_fields(view: View, runs: Sequence[Run]) -> tuple[list[str], list[str]]:
+    """The fields to group by: those that were chosen, and those that `SETTINGS_BUT_SEED` means for these runs."""
+    chosen = [key for key in view.group_by if key != SETTINGS_BUT_SEED]
+    if SETTINGS_BUT_SEED not in view.group_by:
+        return chosen, []
+    return chosen, [key for key in differing_settings(runs) if key not in ("config.seed", *chosen)]

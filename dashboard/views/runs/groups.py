@@ -14,11 +14,14 @@ _NUMBER = st.column_config.NumberColumn
 _METRICS: dict[str, str] = {"validation": "Val. accuracy", "test": "Test accuracy"}
 
 
-def group_table(groups: Sequence[RunGroup], ticked: Collection[str], on_tick: Callable[[list[str]], None]) -> None:
+def group_table(
+    groups: Sequence[RunGroup], chosen: Sequence[str], ticked: Collection[str], on_tick: Callable[[list[str]], None]
+) -> None:
     """A row per group; ticking it ticks its runs.
 
     Args:
         groups: in the order of the rows.
+        chosen: the fields that stay in sight; others that they were grouped by come after the metrics.
         ticked: ids of runs.
         on_tick: called before the page is drawn again with the ids of all runs that are ticked then.
     """
@@ -31,6 +34,7 @@ def group_table(groups: Sequence[RunGroup], ticked: Collection[str], on_tick: Ca
     def selected() -> None:
         on_tick(after_group_click(list(ticked), members, rows, list(st.session_state[key]["selection"]["rows"])))
 
+    columns = group_columns(chosen, [key for key in groups[0].values if key not in chosen])
     frame = pd.DataFrame([group_row(group) for group in groups])
     st.dataframe(
         frame,
@@ -39,7 +43,8 @@ def group_table(groups: Sequence[RunGroup], ticked: Collection[str], on_tick: Ca
         hide_index=True,
         placeholder="–",
         height="content" if len(groups) <= 12 else 460,
-        column_config=group_columns(list(groups[0].values)),
+        column_config=columns,
+        column_order=list(columns),
         on_select=selected,
         selection_mode="multi-row",
     )
@@ -67,7 +72,7 @@ def group_row(group: RunGroup) -> dict[str, Any]:
         key: "–" if value is None else setting_text(value) if key in SETTINGS else str(value)
         for key, value in group.values.items()
     }
-    row["runs"] = len(group.runs)
+    row["name"], row["runs"] = group.runs[0].name, len(group.runs)
     for metric in _METRICS:
         row[f"{metric}-mean"], row[f"{metric}-deviation"] = group.spread(metric) or (None, None)
     best = [value for run in group.runs if (value := RUN_FIELDS["validation"].value(run)) is not None]
@@ -75,9 +80,11 @@ def group_row(group: RunGroup) -> dict[str, Any]:
     return row
 
 
-def group_columns(by: Sequence[str]) -> dict[str, Any]:
-    """The look of the columns: what is grouped by stays in sight."""
-    config: dict[str, Any] = {key: st.column_config.TextColumn(RUN_FIELDS[key].title, pinned=True) for key in by}
+def group_columns(chosen: Sequence[str], others: Sequence[str]) -> dict[str, Any]:
+    """The look of the columns, in their order."""
+    text = st.column_config.TextColumn
+    config: dict[str, Any] = {key: text(RUN_FIELDS[key].title, pinned=True) for key in chosen}
+    config["name"] = text("First run", width=170, help="Name of the first of its runs, in the order chosen above")
     config["runs"] = _NUMBER("Runs", width=64)
     for metric, title in _METRICS.items():
         config[f"{metric}-mean"] = _NUMBER(f"{title} (mean)", format="%.1f%%", help="Mean over the runs of the group")
@@ -85,4 +92,4 @@ def group_columns(by: Sequence[str]) -> dict[str, Any]:
             "SD (pp)", width=80, format="%.2f", help="Sample standard deviation over the runs, in percentage points"
         )
     config["best"] = _NUMBER("Val. accuracy (best)", format="%.1f%%", help="Of the best run of the group")
-    return config
+    return config | {key: text(RUN_FIELDS[key].title) for key in others}

@@ -53,8 +53,10 @@ def all_runs(watched: bool) -> None:
     if not shown:
         st.info("No matching runs. Adjust your search or filters.", icon=":material/filter_alt_off:")
         return
-    if fields := filters.grouped_fields(view, shown):
-        group_table(group_runs(shown, fields), ticked, ticks.tick)
+    if view.group_by:
+        chosen, others = filters.grouped_fields(view, shown)
+        if groups := group_runs(shown, [*chosen, *others]):
+            group_table(groups, chosen, ticked, ticks.tick)
     sortable_run_table(rows, "runs", view.columns, ticked=set(ticked), on_select=table_clicked, sorted_by=view.order)
 
 

@@ -9,7 +9,7 @@ from core.config import TrainConfig
 from core.numbers import number_text
 
 MAX_NAME: Final = 80
-"""Characters of a suggested name."""
+"""Characters of the name of a new run."""
 
 
 def setting_text(value: object) -> str:

@@ -159,3 +159,9 @@ def test_page_scripts_never_import_torch_or_write_html(file: Path) -> None:
     names = [ast.unparse(node) for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import | ast.ImportFrom)]
     assert not any("torch" in name or "predictor" in name for name in names)
     assert "unsafe_allow_html" not in source and "st.html" not in source
+
+
+def test_no_page_has_a_number_field_of_the_browser() -> None:
+    """Chromium drops a decimal comma from it unless its language has one: 0,0005 is 5, and nobody is told."""
+    files = (PROJECT_ROOT / "dashboard").rglob("*.py")
+    assert [file.name for file in files if "number_input" in file.read_text()] == []

@@ -89,7 +89,7 @@ def heading(info: DatasetInfo) -> None:
 @st.dialog("Delete dataset?", icon=":material/delete:")
 def confirm_deletion(info: DatasetInfo) -> None:
     """Say which runs need the dataset before it is deleted."""
-    st.write(f"This deletes **{escape(info.name)}** from this server.")
+    st.write(f"This deletes **{escape(info.title)}** from this server.")
     users = [
         run for run in list_runs(runs_root()) if run.state.is_live and run.config and run.config.dataset == info.name
     ]
@@ -102,7 +102,7 @@ def confirm_deletion(info: DatasetInfo) -> None:
     if confirmed(label, f"delete-{info.name}", named=True):
         delete_dataset(data_root(), info.name)
         cache.importer().forget()
-        say(f"Deleted {info.name}.", ":material/delete:")
+        say(f"Deleted {info.title}.", ":material/delete:")
         st.rerun()
 
 

@@ -117,6 +117,8 @@ def changed_fields(base: Base, values: Mapping[str, Any]) -> dict[str, str]:
 
 def _differs(base: Base, name: str, value: Any) -> bool:
     """Whether a field holds another value than the base; `0,10` is no other than `0.1`."""
+    if value == _in_the_field(base.config, name):
+        return False
     try:
         return bool(getattr(parse_config({name: value}), name) != getattr(base.config, name))
     except ConfigError:

@@ -15,7 +15,7 @@ from core.jobs.slots import gpu_notice, list_slots
 from core.presets import PRESETS, get_preset
 from core.review.corrections import list_corrections
 from core.runs.estimate import estimate_duration, estimate_wait
-from core.runs.naming import setting_text, suggest_clone_name, suggest_name
+from core.runs.naming import MAX_NAME, setting_text, suggest_clone_name, suggest_name
 from core.runs.paths import is_shipped
 from core.runs.records import Run
 from core.splits import SPLITS
@@ -48,7 +48,7 @@ def main() -> None:
     runs = cache.runs(runs_root())
     link = address.followed_link()
     if link is not None:
-        st.session_state["run-name"] = link.get("name", "")
+        st.session_state["run-name"] = link.get("name", "")[:MAX_NAME]
     fields, summary = st.columns([5, 3], gap="medium")
     with fields:
         source = cloned_run() or choose_preset(datasets, runs, link)
@@ -165,7 +165,7 @@ def new_run(
     except ConfigError as error:
         config, refused = None, str(error)
     suggested = suggested_name(source, config, base, runs) if config else "Optional"
-    typed = st.text_input("Name", max_chars=80, placeholder=suggested, key="run-name", persist_state="session")
+    typed = st.text_input("Name", max_chars=MAX_NAME, placeholder=suggested, key="run-name", persist_state="session")
     author = visitor.who()
     st.caption(f"Author: {escape(author)}" if author else f"{visitor.ENTER_NAME} to start runs under it.")
     if changed:
@@ -184,12 +184,12 @@ def new_run(
     )
     if config is None:
         return
-    name, by, parent = typed.strip() or suggested, author, source.id if isinstance(source, Run) else None
+    name, parent = typed.strip() or suggested, source.id if isinstance(source, Run) else None
     if start:
-        wish = partial(control.start, runs_root(), data_root(), config, name=name, author=by, parent=parent)
-        open_run(once((config, typed, by, parent), wish))
+        wish = partial(control.start, runs_root(), data_root(), config, name=name, author=author, parent=parent)
+        open_run(once((config, typed, author, parent), wish))
     st.caption("Command line")
-    st.code(command(source, config, name, by), language="bash", wrap_lines=True)
+    st.code(command(source, config, name, author), language="bash", wrap_lines=True)
 
 
 def suggested_name(source: Run | str, config: TrainConfig, base: Base, runs: Sequence[Run]) -> str:

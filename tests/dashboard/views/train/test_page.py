@@ -175,8 +175,9 @@ def test_an_address_that_the_form_has_replaced_undoes_nothing(open_page: Opener)
 
 
 def test_a_link_to_settings_that_do_not_exist_says_so_and_keeps_the_others(open_page: Opener) -> None:
-    app = open_page("train", preset="best", optimizer="nope", seed="5", flip="maybe")
+    app = open_page("train", preset="best", optimizer="nope", seed="5", flip="maybe", name="x" * 200)
     assert "Optimizer must be " in words(app) and "Horizontal flip must be " in words(app)
+    assert app.text_input(key="run-name").value == "x" * 80
     assert app.selectbox(key="field-optimizer").value == "muon" and app.text_input(key="field-seed").value == "5"
 
 

@@ -60,7 +60,10 @@ def against_result(
     intervals = [_interval(runs[index], split, result) for index in scored]
     points = list(zip(names, values, heights, intervals, strict=True))
     st.echarts_chart(
-        comparison.scatter(points, setting, title), height=320, key="scatter", alt=f"{title} over {setting}"
+        comparison.scatter(points, setting, title),
+        height=320,
+        key="scatter",
+        alt=f"{title} over {setting}: {'; '.join(f'{name} {value}, {height:.4g}' for name, value, height, _ in points)}",
     )
     bars = "Bars: 95% CI. " if any(intervals) else ""
     st.caption(f"{bars}Effects of settings that change together can't be separated.")

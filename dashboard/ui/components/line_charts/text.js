@@ -1,6 +1,6 @@
 // Numbers: where the axes have their ticks, and how values are written.
 
-const INCREMENTS = Array.from({ length: 17 }, (_, n) => [1, 2, 5].map((digit) => Number(`${digit}e${n - 8}`))).flat();
+const INCREMENTS = Array.from({ length: 70 }, (_, n) => [1, 2, 5].map((digit) => Number(`${digit}e${n - 20}`))).flat();
 
 // base64 of float32 to numbers; null where there is none, or where a logarithm has none.
 function unpacked(text, log = false) {

@@ -66,7 +66,9 @@ class Charts extends HTMLElement {
   toggle(name) {
     if (!this.hidden.delete(name)) this.hidden.add(name);
     this.panels.forEach((panel) => panel.showLines());
-    for (const each of this.querySelectorAll(".legend button")) each.setAttribute("aria-pressed", !this.hidden.has(each.name));
+    for (const each of this.querySelectorAll(".legend button")) {
+      each.setAttribute("aria-pressed", !this.hidden.has(each.name));
+    }
   }
 
   zoom(range) {

@@ -165,7 +165,8 @@ class Panel {
     const bands = [];
     for (const line of this.lines) {
       const all = columns(line);
-      if (line.low) bands.push({ series: [at + all.indexOf("high"), at + all.indexOf("low")], fill: `${line.colour}30` });
+      const edges = [at + all.indexOf("high"), at + all.indexOf("low")];
+      if (line.low) bands.push({ series: edges, fill: `${line.colour}30` });
       at += all.length;
     }
     return bands;

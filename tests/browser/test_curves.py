@@ -1,5 +1,6 @@
 """Curves in Chromium: what the visitor did to them stays while data arrive."""
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -43,6 +44,7 @@ def state(page: Any, chart: int = 0) -> dict[str, Any]:
                 tip: panel.tip.checkVisibility() ? panel.tip.innerText : "",
                 crosshairs: [...charts.panels.values()].filter(({ plot }) => plot.cursor.left >= 0).length,
                 log: scales.y.distr === 3,
+                ticks: panel.plot.axes[1]._values,
             };
         }""",
         chart,
@@ -145,3 +147,16 @@ def test_a_finished_run_is_read_with_the_keyboard_and_zoomed_along_both_axes(
     settle(page)
     wait_for(lambda: state(page)["log"], 10, "a logarithmic axis")
     assert not state(page, 1)["log"], "no accuracy on it"
+
+
+@pytest.mark.parametrize("log", ["false", "true"])
+def test_a_diverged_loss_has_a_readable_axis(app: App, page: Any, demo_root: Path, log: str) -> None:
+    run = write_run(app.runs_root, demo_root, "finished", epochs=2)
+    rows = [json.loads(line) for line in run.paths.steps.read_text().splitlines()]
+    for number, row in enumerate(rows):
+        row["loss"] = min(1.5**number, 1e30)
+    run.paths.steps.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    open_page(page, app, f"run?run={run.id}&smoothing=0&log={log}")
+    page.locator("fer-charts canvas").first.wait_for()
+    ticks = [tick for tick in state(page)["ticks"] if tick]
+    assert len(ticks) > 2 and max(map(len, ticks)) <= 6 and re.search(r"e\d\d$", ticks[-1]), ticks

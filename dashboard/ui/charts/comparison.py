@@ -24,7 +24,9 @@ def scatter(
     for position, (name, value, height, interval) in enumerate(points):
         where = str(value) if words else value
         colour = colour_of(position)
-        series.append({"type": "scatter", "name": name, "data": [[where, height]], "symbolSize": 12, "color": colour})
+        point = {"type": "scatter", "name": name, "data": [[where, height]], "symbolSize": 12, "color": colour}
+        label = {"show": True, "formatter": "{a}", "position": "right"}
+        series.append(point | {"label": label, "labelLayout": {"hideOverlap": True}})
         if interval:
             ends = [[where, interval[0]], [where, interval[1]]]
             series.append(
@@ -74,7 +76,7 @@ def parallel(names: Sequence[str], columns: Mapping[str, Sequence[float | str]])
     rows = zip(*columns.values(), strict=True)
     return {
         "animation": False,
-        "parallel": {"left": 48, "right": 64, "top": 44, "bottom": 24},
+        "parallel": {"left": 48, "right": 96, "top": 44, "bottom": 24},
         "parallelAxis": axes,
         "tooltip": {"trigger": "item"},
         "series": [

@@ -8,7 +8,12 @@ class Charts extends HTMLElement {
   sync = uPlot.sync(Symbol("charts"));
 
   connectedCallback() {
-    if (this.grid) return;
+    if (!this.grid) this.build();
+    this.sizes.observe(this.grid);
+    if (this.latest) this.data = this.latest;
+  }
+
+  build() {
     this.bar = node("div", "bar");
     this.legend = node("div", "legend");
     this.reset = button("Reset zoom", () => this.showAll());
@@ -22,21 +27,21 @@ class Charts extends HTMLElement {
     this.append(this.bar, this.grid, this.said);
     this.addEventListener("transitionend", (event) => event.target === this && this.repaint());
     this.sizes = new ResizeObserver(() => this.panels.forEach((panel) => panel.fit()));
-    this.sizes.observe(this.grid);
   }
 
   disconnectedCallback() {
     // An element that is only moved is back at once.
     queueMicrotask(() => {
       if (this.isConnected) return;
-      this.sizes?.disconnect();
+      this.sizes.disconnect();
       this.panels.forEach((panel) => panel.destroy());
       this.panels.clear();
     });
   }
 
   set data(data) {
-    if (this.dragging) return void (this.waiting = data); // a box that is being drawn is not disturbed
+    this.latest = data;
+    if (!this.isConnected || this.dragging) return; // later: a box that is being drawn is not disturbed
     if (this.x && this.x.title !== data.x.title) this.range = null;
     this.x = data.x;
     const several = data.charts.filter((chart) => chart.lines.length > 1);
@@ -61,7 +66,9 @@ class Charts extends HTMLElement {
   toggle(name) {
     if (!this.hidden.delete(name)) this.hidden.add(name);
     this.panels.forEach((panel) => panel.showLines());
-    this.querySelectorAll(".legend button").forEach((each) => each.setAttribute("aria-pressed", !this.hidden.has(each.name)));
+    for (const each of this.querySelectorAll(".legend button")) {
+      each.setAttribute("aria-pressed", !this.hidden.has(each.name));
+    }
   }
 
   zoom(range) {
@@ -96,15 +103,18 @@ class Charts extends HTMLElement {
 
   drag(begins) {
     this.dragging = begins;
-    if (begins || !this.waiting) return;
-    const data = this.waiting;
-    this.waiting = null;
-    this.data = data;
+    if (!begins) this.data = this.latest;
   }
 }
 
-const node = (tag, className = "", text = "") => Object.assign(document.createElement(tag), { className, textContent: text });
-const button = (text, onclick) => Object.assign(node("button", "", text), { type: "button", onclick });
+function node(tag, className = "", text = "") {
+  return Object.assign(document.createElement(tag), { className, textContent: text });
+}
+
+function button(text, onclick) {
+  return Object.assign(node("button", "", text), { type: "button", onclick });
+}
+
 function uniqueLines(charts) {
   return [...new Map(charts.flatMap((chart) => chart.lines).map((line) => [line.name, line])).values()];
 }
@@ -129,8 +139,8 @@ function entry(charts, line) {
 function sample(line) {
   const piece = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   const stroke = document.createElementNS("http://www.w3.org/2000/svg", "line");
-  const look = { x1: 0, x2: 22, y1: 4, y2: 4, stroke: line.colour, "stroke-width": 3, "stroke-dasharray": line.dash.join(" ") };
-  for (const [key, value] of Object.entries(look)) stroke.setAttribute(key, value);
+  const look = { stroke: line.colour, "stroke-width": 3, "stroke-dasharray": line.dash.join(" ") };
+  for (const [key, value] of Object.entries({ x1: 0, x2: 22, y1: 4, y2: 4, ...look })) stroke.setAttribute(key, value);
   piece.setAttribute("aria-hidden", "true");
   piece.append(stroke);
   return piece;

@@ -47,7 +47,7 @@ class Panel {
       high: unpacked(line.high, chart.log),
     }));
     this.last = Math.max(0, ...this.lines.map((line) => line.x.at(-1) ?? 0));
-    const looks = chart.lines.map(({ x, y, raw, low, high, ...look }) => ({ ...look, raw: raw !== null, band: low !== null }));
+    const looks = this.lines.map((line) => [line.name, line.colour, line.dash, line.width, line.dots, columns(line)]);
     this.shape = JSON.stringify([looks, chart.log, chart.height, this.charts.x.title]);
     if (before && before.log !== chart.log) this.yRange = null;
     if (this.plot && had === this.shape) return this.refresh(this.joined());
@@ -60,6 +60,7 @@ class Panel {
 
   // One table for uPlot: x of all lines, and the columns of each; undefined where a line has no point there.
   joined() {
+    if (!this.lines.length) return [[]];
     return uPlot.join(this.lines.map((line) => [line.x, ...columns(line).map((column) => line[column])]));
   }
 
@@ -74,7 +75,8 @@ class Panel {
   }
 
   showLines() {
-    this.plot.batch(() => this.plot.series.forEach((each, n) => n && this.plot.setSeries(n, { show: !this.charts.hidden.has(each.label) })));
+    const show = ({ label }, n) => n && this.plot.setSeries(n, { show: !this.charts.hidden.has(label) });
+    this.plot.batch(() => this.plot.series.forEach(show));
   }
 
   options() {
@@ -123,7 +125,7 @@ class Panel {
         y: false,
         sync: { key: charts.sync.key, scales: ["x", null], filters: { pub: shared, sub: shared } },
         drag: { x: true, y: true, uni: 24, dist: 6, setScale: false },
-        dataIdx: (plot, n, at) => (n === 0 ? at : plot.series[n].main ? nearest(plot, n, at) : null), // no mark on what is faint
+        dataIdx: (plot, n, at) => (n === 0 ? at : marked(plot, n, at)),
         points: { size: 7 },
         bind: { dblclick: () => () => charts.showAll() },
       },
@@ -149,8 +151,13 @@ class Panel {
       dash: main && line.dash.length ? line.dash : undefined,
       auto: column !== "raw",
       spanGaps: false,
-      points: { show: main && (() => line.dots || this.lines.find((each) => each.name === line.name).x.length === 1), size: 6, fill: line.colour },
+      points: { show: main && (() => line.dots || this.alone(line.name)), size: 6, fill: line.colour },
     };
+  }
+
+  // Of a single point there is no line to see.
+  alone(name) {
+    return this.lines.find((line) => line.name === name).x.length === 1;
   }
 
   bands() {
@@ -158,7 +165,8 @@ class Panel {
     const bands = [];
     for (const line of this.lines) {
       const all = columns(line);
-      if (line.low) bands.push({ series: [at + all.indexOf("high"), at + all.indexOf("low")], fill: `${line.colour}30` });
+      const edges = [at + all.indexOf("high"), at + all.indexOf("low")];
+      if (line.low) bands.push({ series: edges, fill: `${line.colour}30` });
       at += all.length;
     }
     return bands;
@@ -258,6 +266,9 @@ class Panel {
 
 const shared = (kind) => kind === "mousemove" || kind === "mouseleave"; // what charts tell each other
 const columns = (line) => ["low", "high", "raw", "y"].filter((column) => line[column]);
+
+// What is faint has no mark at the crosshair.
+const marked = (plot, n, at) => (plot.series[n].main ? nearest(plot, n, at) : null);
 
 // The point of a line that is nearest to a row of the table; null where the line has ended or not begun.
 function nearest(plot, n, at) {

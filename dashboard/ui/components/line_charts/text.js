@@ -1,12 +1,13 @@
 // Numbers: where the axes have their ticks, and how values are written.
 
-const INCREMENTS = Array.from({ length: 17 }, (_, n) => [1, 2, 5].map((digit) => Number(`${digit}e${n - 8}`))).flat();
+const INCREMENTS = Array.from({ length: 70 }, (_, n) => [1, 2, 5].map((digit) => Number(`${digit}e${n - 20}`))).flat();
 
 // base64 of float32 to numbers; null where there is none, or where a logarithm has none.
 function unpacked(text, log = false) {
   if (text === null) return null;
   const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-  return Array.from(new Float32Array(bytes.buffer), (value) => (Number.isFinite(value) && !(log && value <= 0) ? value : null));
+  const drawn = (value) => Number.isFinite(value) && !(log && value <= 0);
+  return Array.from(new Float32Array(bytes.buffer), (value) => (drawn(value) ? value : null));
 }
 
 // Epochs and steps are counted in whole numbers, unless one looks between them.
@@ -19,12 +20,14 @@ function logTicks(low, high) {
   const decades = Math.log10(high / low);
   if (decades < 1) {
     const step = INCREMENTS.find((each) => each >= (high - low) / 5);
-    return Array.from({ length: Math.floor(high / step) - Math.ceil(low / step) + 1 }, (_, n) => (Math.ceil(low / step) + n) * step);
+    const [first, last] = [Math.ceil(low / step), Math.floor(high / step)];
+    return Array.from({ length: last - first + 1 }, (_, n) => (first + n) * step);
   }
   const [first, every] = [Math.floor(Math.log10(low)), Math.max(1, Math.round(decades / 5))];
   const digits = decades < 2.5 ? [1, 2, 5] : [1];
   const powers = Array.from({ length: Math.ceil((decades + 1) / every) + 1 }, (_, n) => first + n * every);
-  return powers.flatMap((power) => digits.map((digit) => Number(`${digit}e${power}`))).filter((value) => value >= low && value <= high);
+  const ticks = powers.flatMap((power) => digits.map((digit) => Number(`${digit}e${power}`)));
+  return ticks.filter((value) => value >= low && value <= high);
 }
 
 function ticked(value, step, limit) {
@@ -32,14 +35,16 @@ function ticked(value, step, limit) {
   if (value && Math.abs(value) >= 10 ** limit) return value.toExponential(1).replace(".0e", "e").replace("e+", "e");
   if (step === null) return value < 1e-3 ? value.toExponential() : String(Number(value.toPrecision(3)));
   if (step < 1e-4) return value ? value.toExponential(1) : "0";
-  return value.toLocaleString("en-US", { minimumFractionDigits: fraction(step), maximumFractionDigits: fraction(step) });
+  return fixed(value, Math.max(0, -Math.floor(Math.log10(step) + 1e-9)));
 }
-
-const fraction = (step) => Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
 
 // As `number_text` in lines.py.
 function number(value, digits) {
   if (value && (Math.abs(value) < 10 ** -digits || Math.abs(value) >= 1e6)) return value.toExponential(2);
+  return fixed(value, digits);
+}
+
+function fixed(value, digits) {
   return value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 

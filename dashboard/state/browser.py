@@ -17,13 +17,13 @@ BROWSER_KEPT_SECONDS: Final = 30 * 24 * 3600
 def this_browser() -> str:
     """An id of the visitor's browser, 32 hexadecimal digits."""
     if BROWSER not in st.session_state:
-        kept = visitor.kept(BROWSER_COOKIE)
+        kept = visitor.cookie_value(BROWSER_COOKIE)
         st.session_state[BROWSER] = kept if re.fullmatch(r"[0-9a-f]{32}", kept) else uuid4().hex
     return str(st.session_state[BROWSER])
 
 
 def remember_browser() -> None:
     """Let the browser keep its id. Streamlit reads cookies and cannot write them."""
-    if this_browser() != visitor.kept(BROWSER_COOKIE):
+    if this_browser() != visitor.cookie_value(BROWSER_COOKIE):
         cookie = f"{BROWSER_COOKIE}={this_browser()}; path=/; max-age={BROWSER_KEPT_SECONDS}; samesite=lax"
         st.html(f'<script>document.cookie = "{cookie}"</script>', unsafe_allow_javascript=True)

@@ -14,7 +14,7 @@ from core.runs.reader import list_runs
 from core.splits import SPLITS
 from dashboard.state import cache
 from dashboard.state.roots import data_root, runs_root
-from dashboard.ui.charts.bars import class_balance
+from dashboard.ui.charts.bars import bars_text, class_balance
 from dashboard.ui.charts.style import CHART_CONFIG
 from dashboard.ui.confirm import confirmed
 from dashboard.ui.datasets import dataset_titles
@@ -41,7 +41,8 @@ def dataset_section(datasets: Sequence[DatasetInfo]) -> None:
     table, chart = st.columns([1, 1], gap="medium")
     with table:
         counts(info)
-    chart.plotly_chart(class_balance(info.counts["train"], "train"), config=CHART_CONFIG, key="balance")
+    figure = class_balance(info.counts["train"], "train")
+    chart.plotly_chart(figure, config=CHART_CONFIG, key="balance", alt=bars_text(figure))
     sample_faces(info)
     draw_live(audit.audit_section, seconds=None, info=info)
 

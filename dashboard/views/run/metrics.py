@@ -1,5 +1,7 @@
 """Above the tabs of the Run page: the metrics of the run, and how far it is."""
 
+from typing import Final
+
 import pandas as pd
 import streamlit as st
 
@@ -10,6 +12,9 @@ from dashboard.state import cache
 from dashboard.ui.format import accuracy_in, ago, compact, duration, escape, percent
 from dashboard.ui.page import metric_card
 from dashboard.ui.runs import best_with_interval
+
+_SEEN_LIVE: Final = "seen-live"
+"""In the session state: the run this visitor has watched. Its bar stays when it ends, so that nothing below moves."""
 
 
 def metrics(run: Run) -> None:
@@ -64,7 +69,9 @@ def run_progress(run: Run) -> None:
     status = run.status
     if run.state is RunState.QUEUED:
         st.progress(0.0, queued_text(run))
-    elif run.state.is_live or status.progress < 1:
+    elif run.state.is_live or status.progress < 1 or st.session_state.get(_SEEN_LIVE) == run.id:
+        if run.state.is_live:
+            st.session_state[_SEEN_LIVE] = run.id
         batch = f", batch {status.batch:,}/{status.batches:,}" if status.batches else ""
         activity = f" · {escape(status.activity)}" if status.activity and run.state.is_live else ""
         st.progress(status.progress, f"Epoch {status.epoch}/{status.epochs}{batch}{activity}")

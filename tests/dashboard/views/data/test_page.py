@@ -80,7 +80,8 @@ def test_the_findings_as_csv_hold_no_formulas(tmp_path: Path) -> None:
     splits = {split: (faces, np.zeros(2, np.uint8), ids) for split in SPLITS}
     write_dataset(tmp_path, "copies", title="Copies", kind="own", source="x", splits=splits)
     audit = audit_dataset(tmp_path, "copies")
-    table = export_findings(audit, {split: load_split(tmp_path, "copies", split) for split in SPLITS})
+    content = export_findings(audit, {split: load_split(tmp_path, "copies", split) for split in SPLITS})
+    table = content.decode("utf-8-sig")
     assert "\nduplicate,1,train,0,'=1+1/a.png," in table and ",=" not in table
 
 

@@ -32,15 +32,16 @@ page = st.navigation(routes.pages(), position="top")
 st.set_page_config(page_title=routes.page_tab_title(page), page_icon=str(ICON), layout="wide")
 st.logo(str(ICON), size="large")
 routes.follow_old_link(page)
-# Lines of text and charts wider than this are hard to read on a large screen.
-with st.container(horizontal_alignment="center"):
-    width = st.container(width=1600)
-    behaviour.one_step_back()
-    behaviour.keep_focus()
-    behaviour.ignore_double_clicks()
-    behaviour.open_shortcuts_by_key()
-    messages.watch_runs()
-    st.html(THEME)
-with width, guarded():
-    page.run()
+with cache.one_look():
+    # Lines of text and charts wider than this are hard to read on a large screen.
+    with st.container(horizontal_alignment="center"):
+        width = st.container(width=1600)
+        behaviour.one_step_back()
+        behaviour.keep_focus()
+        behaviour.ignore_double_clicks()
+        behaviour.open_shortcuts_by_key()
+        messages.watch_runs()
+        st.html(THEME)
+    with width, guarded():
+        page.run()
 messages.show_said()

@@ -11,6 +11,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import Page
 
+from core.data.dataset import list_datasets
 from core.errors import FerError, explain_system_error
 from core.files import file_size
 from core.runs.records import Run
@@ -128,7 +129,10 @@ def page_title(title: str, sentence: str = "") -> DeltaGenerator:
 
 
 def empty_state(title: str, text: str, page: str | None = None, label: str = "", icon: str = "") -> None:
-    """What will appear here, and the one action that fills it."""
+    """What will appear here, and the one action that fills it: to get data, where a run has none to train on."""
+    if page == TRAIN_PAGE and not list_datasets(data_root()):
+        page, label, icon = DATA_PAGE, "Add data", ":material/database:"
+        text = f"{text} Training needs a dataset first."
     with st.container(border=True):
         st.subheader(title, anchor=False)
         st.write(text)

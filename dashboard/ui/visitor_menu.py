@@ -19,6 +19,10 @@ SHORTCUTS: Final = {
         ("Tab, Shift+Tab", "Next, previous control"),
         ("Enter, Space", "Press the focused button"),
     ),
+    "Table of runs": (
+        ("↑ ↓", "Move between rows"),
+        ("Shift+Space", "Select a row; the buttons above the table act on selected runs"),
+    ),
     "Confusion matrix": (
         ("← ↑ → ↓", "Move between cells"),
         ("Enter, Space", "Show the images of a cell; press again to clear"),

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from core.review.runs import annotate
+from core.runs.fields import RUN_FIELDS
 from dashboard.routes import OLD_VALUES, page_tab_title, pages, present_values
 from dashboard.views.run.tabs import RUN_TABS
 from dashboard.views.runs.filters import COLUMNS
@@ -41,6 +42,7 @@ def test_old_values_become_present_ones_and_nothing_else_changes() -> None:
 def test_every_old_value_leads_to_one_that_is_there() -> None:
     assert set(OLD_VALUES["run"]["tab"].values()) <= set(RUN_TABS)
     assert set(OLD_VALUES["runs"]["columns"].values()) <= set(COLUMNS.values())
+    assert {value.removeprefix("-") for value in OLD_VALUES["runs"]["sort"].values()} <= set(RUN_FIELDS)
     for parameters in OLD_VALUES.values():  # else an old link would be followed for ever
         for values in parameters.values():
             assert not set(values) & set(values.values())
@@ -59,4 +61,4 @@ def test_a_link_to_filters_by_their_old_names_shows_the_same_runs(open_page: Ope
     annotate(other.paths, "Ada", {"review": "rejected", "name": "other"})
     app = open_page("runs", state="finished", review="approved", sort="Best on validation", columns="Name")
     assert app.dataframe[0].value["name"].tolist() == ["good"]
-    assert app.query_params["sort"] == "Best val. accuracy"
+    assert app.query_params["sort"] == "-validation"

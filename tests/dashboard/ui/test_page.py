@@ -1,5 +1,9 @@
 """From one page to another: whatever the address holds."""
 
+from pathlib import Path
+
+import pytest
+
 from tests.conftest import PROJECT_ROOT
 from tests.dashboard.conftest import Opener, Writer, choose, words
 
@@ -25,3 +29,16 @@ def test_pages_are_left_in_one_way() -> None:
     files = (PROJECT_ROOT / "dashboard").rglob("*.py")
     leaving = {str(file.relative_to(PROJECT_ROOT)): file.read_text().count("switch_page(") for file in files}
     assert {name: count for name, count in leaving.items() if count} == {"dashboard/ui/page.py": 1}
+
+
+@pytest.mark.parametrize("page", ["runs", "run", "compare", "errors", "predict"])
+def test_an_empty_page_leads_to_what_is_missing(open_page: Opener, demo_root: Path, tmp_path: Path, page: str) -> None:
+    app = open_page(page, data_root=tmp_path / "nothing")
+    [button] = [button for button in app.button if str(button.key).startswith("empty-")]
+    assert button.label == "Add data" and "Training needs a dataset first." in words(app)
+    button.click().run()
+    assert app.title[0].value == "Data"
+    app = open_page(page, data_root=demo_root)
+    [button] = [button for button in app.button if str(button.key).startswith("empty-")]
+    button.click().run()
+    assert app.title[0].value == "Train"

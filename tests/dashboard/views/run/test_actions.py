@@ -5,13 +5,12 @@ import time
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from core.errors import RunError
 from core.jobs import control
 from core.runs.reader import list_runs, read_run
 from core.runs.records import RunState
-from tests.dashboard.conftest import Opener, Writer, choose, words
+from tests.dashboard.conftest import Opener, Writer, choose, press, words
 from tests.dashboard_fixtures import FakeRun
 
 
@@ -71,14 +70,6 @@ def test_retry_opens_a_new_run_with_the_same_settings(
     assert (again.meta.parent, again.config) == (run.id, read_run(runs_root, run.id).config)
     app = open_page("run", run=again.id)
     assert app.get("page_link")[0].proto.label.replace("\\", "") == "Cloned from First *try*"
-
-
-def press(app: AppTest, *keys: str) -> None:
-    """Click buttons at once: AppTest forgets a dialog whose opening button is not pressed again."""
-    for key in keys:
-        app.button(key=key).click()
-    app.run()
-    assert not app.exception
 
 
 def test_deleting_names_what_is_lost_and_asks(open_page: Opener, run: FakeRun, write: Writer) -> None:

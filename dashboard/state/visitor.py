@@ -5,14 +5,14 @@ from urllib.parse import unquote
 
 import streamlit as st
 
-NAME: Final = "who"
+NAME_KEY: Final = "who"
 """In the session state, and the key of the one box that asks for it: what was typed."""
 COOKIE: Final = "fer-name"
 MAX_NAME_CHARACTERS: Final = 60
 ENTER_NAME: Final = "Enter your name at the top right"
 """Beginning of the sentence that stands wherever something needs a name."""
 
-NOTIFY: Final = "notify"
+NOTIFY_KEY: Final = "notify"
 """In the session state: whether this visitor wants a notification of the browser when a run ends."""
 NOTIFY_COOKIE: Final = "fer-notify"
 
@@ -29,19 +29,19 @@ def who() -> str:
     """The visitor's name; empty as long as it is not known."""
     if is_logged_in():
         return str(st.user.get("name") or st.user.get("email") or "")
-    if NAME not in st.session_state:
-        st.session_state[NAME] = kept(COOKIE)[:MAX_NAME_CHARACTERS]
-    return " ".join(str(st.session_state[NAME] or "").split())
+    if NAME_KEY not in st.session_state:
+        st.session_state[NAME_KEY] = cookie_value(COOKIE)[:MAX_NAME_CHARACTERS]
+    return " ".join(str(st.session_state[NAME_KEY] or "").split())
 
 
 def wants_notifications() -> bool:
     """Whether the browser shall say so when a run ends."""
-    if NOTIFY not in st.session_state:
-        st.session_state[NOTIFY] = kept(NOTIFY_COOKIE) == "1"
-    return bool(st.session_state[NOTIFY])
+    if NOTIFY_KEY not in st.session_state:
+        st.session_state[NOTIFY_KEY] = cookie_value(NOTIFY_COOKIE) == "1"
+    return bool(st.session_state[NOTIFY_KEY])
 
 
-def kept(cookie: str) -> str:
+def cookie_value(cookie: str) -> str:
     """What the browser had for a cookie when this visit began; empty if nothing."""
     value = st.context.cookies.get(cookie)
     return unquote(value) if isinstance(value, str) else ""

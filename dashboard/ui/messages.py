@@ -53,13 +53,13 @@ def _look() -> None:
     except FerError:
         return
     if ended:
-        text = "  \n".join(escape(outcome(run)) for run in ended)
+        text = "  \n".join(escape(how_it_ended(run)) for run in ended)
         st.toast(text, icon=LOOKS[ended[0].state].icon, duration="long")
     else:
         # Dialogs and toasts lie in one container, by order. A toast that a fragment adds later would take the place of
         # an open dialog: so this one, the first on every page, has a place of its own. Checked with Streamlit 1.67.
         get_dg_singleton_instance().event_dg.empty()
-    notify(visitor.wants_notifications(), {run.id: outcome(run) for run in ended})
+    notify(visitor.wants_notifications(), {run.id: how_it_ended(run) for run in ended})
 
 
 def just_ended(runs: Sequence[Run]) -> list[Run]:
@@ -75,7 +75,7 @@ def just_ended(runs: Sequence[Run]) -> list[Run]:
     ]
 
 
-def outcome(run: Run) -> str:
+def how_it_ended(run: Run) -> str:
     """How a run has ended, in a sentence."""
     said = f"{run.name}: {run.state.in_words()}"
     if run.problem:

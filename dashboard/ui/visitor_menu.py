@@ -63,7 +63,7 @@ def name_menu() -> None:
         else:
             st.text_input(
                 "Your name",
-                key=visitor.NAME,
+                key=visitor.NAME_KEY,
                 max_chars=visitor.MAX_NAME_CHARACTERS,
                 persist_state="session",
                 placeholder="e.g. Ada",
@@ -72,7 +72,7 @@ def name_menu() -> None:
         visitor.wants_notifications()  # as the browser remembers it
         st.toggle(
             "Notify me when a run ends",
-            key=visitor.NOTIFY,
+            key=visitor.NOTIFY_KEY,
             persist_state="session",
             help="The browser asks once whether it may show notifications. It needs HTTPS or localhost.",
         )
@@ -88,7 +88,7 @@ def keep_in_browser() -> None:
     script = "".join(
         f'document.cookie = "{cookie}={quote(value, safe="")}; path=/; samesite=lax; max-age={KEPT_SECONDS}";'
         for cookie, value in cookies.items()  # quoted: nothing that could end the string
-        if value != visitor.kept(cookie)  # an older tab does not undo what was chosen in another one
+        if value != visitor.cookie_value(cookie)  # an older tab does not undo what was chosen in another one
     )
     st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)
 

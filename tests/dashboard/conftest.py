@@ -1,7 +1,9 @@
 """Pages as a new visitor opens them, fake runs for them to show, and what stands on a page."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -57,6 +59,12 @@ def write(runs_root: Path, demo_root: Path) -> Iterator[Writer]:
     yield writer
     for run in written:
         run.close()
+
+
+def line_charts(app: AppTest) -> list[dict[str, Any]]:
+    """The line charts of a page, as they are sent to the browser."""
+    sent = [each.proto for each in app.get("bidi_component") if each.proto.component_name == "fer_charts"]
+    return [chart for each in sent for chart in json.loads(each.json)["charts"]]
 
 
 def words(app: AppTest) -> str:

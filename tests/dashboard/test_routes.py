@@ -6,9 +6,7 @@ import pytest
 
 from core.review.runs import annotate
 from core.runs.fields import RUN_FIELDS
-from core.runs.reader import read_run
 from dashboard.routes import OLD_VALUES, page_tab_title, pages, present_values
-from dashboard.ui.tab import run_tab_title
 from dashboard.views.run.tabs import RUN_TABS
 from dashboard.views.runs.filters import COLUMNS
 from tests.dashboard.conftest import Opener, Writer, words
@@ -32,17 +30,6 @@ def test_a_run_has_no_entry_of_its_own_in_the_navigation(declared: list[SimpleNa
 def test_a_browser_tab_names_its_page(declared: list[SimpleNamespace]) -> None:
     titles = [page_tab_title(page) for page in declared if page.url_path != "overview"]  # type: ignore[arg-type]
     assert len(set(titles)) == len(titles) and "Runs – FER" in titles
-
-
-@pytest.mark.parametrize(
-    ("state", "sign"),
-    [("running", "● 20% · "), ("finished", "✓ "), ("failed", "✗ "), ("crashed", "✗ "), ("queued", "○ ")],
-)
-def test_a_browser_tab_says_how_a_run_is(write: Writer, state: str, sign: str) -> None:
-    run = write(state, name="my run", done=1, epochs=5)
-    found = read_run(run.paths.root, run.id)
-    status = found.status.model_copy(update={"progress": 0.204})
-    assert run_tab_title(type(found)(**{**vars(found), "status": status})) == f"{sign}my run"
 
 
 def test_old_values_become_present_ones_and_nothing_else_changes() -> None:

@@ -45,6 +45,8 @@ def audit_section(info: DatasetInfo) -> None:
     found = {kind: groups for kind, groups in kinds.items() if groups}
     if found:
         galleries(audit, splits, found)
+    if info.kind == "drawn":
+        st.caption("Near-duplicates are not searched for among synthetic faces, which all resemble each other.")
 
 
 def audit_counts(audit: Audit) -> None:

@@ -26,9 +26,9 @@ PATIENCE_SECONDS = 30
 def actions(run: Run) -> None:
     """The buttons at the top of a run's page: the likely one first, the others in a menu."""
     if run.state.is_live:
-        stop(run)
+        stop_buttons(run)
     elif run.state in RESUMABLE and run.config:
-        resume(run)
+        resume_buttons(run)
     if run.has_weights:
         go_button("Error analysis", ERRORS_PAGE, ":material/grid_view:", run=run.id)
         go_button("Predict", PREDICT_PAGE, ":material/add_reaction:", run=run.id)
@@ -38,7 +38,7 @@ def actions(run: Run) -> None:
         offered[chosen]()
 
 
-def stop(run: Run) -> None:
+def stop_buttons(run: Run) -> None:
     """Stop it; by force where it does not."""
     asked = stop_asked_seconds(run)
     label = "Stop" if asked is None else "Stopping…"
@@ -61,7 +61,7 @@ def stop_asked_seconds(run: Run) -> float | None:
         return None
 
 
-def resume(run: Run) -> None:
+def resume_buttons(run: Run) -> None:
     """Go on from the last checkpoint. What failed by itself would fail again: it is rather started with changes."""
     failed = run.state is RunState.FAILED
     if failed and st.button("Clone with changes", icon=":material/content_copy:", type="primary", key="clone-failed"):

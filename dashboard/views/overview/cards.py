@@ -52,7 +52,7 @@ def card(run: Run, columns: int) -> None:
     """One run that is training, its metrics in so many columns."""
     with st.container(horizontal=True, vertical_alignment="center"):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.page_link(RUN_PAGE, label=escape(run.name), query_params={"run": run.id}, help="View run")
+            st.page_link(RUN_PAGE, label=f"**{escape(run.name)}**", query_params={"run": run.id}, help="View run")
             state_chip(run.state)
         stop_button(run)
     status = run.status

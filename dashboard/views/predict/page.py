@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import streamlit as st
 
@@ -25,12 +24,12 @@ from dashboard.views.predict.uploads import (
     WEBCAM,
     choose_sample,
     chosen_sample,
-    forget,
     forget_kept,
     kept_uploads,
     remember,
     uploaded_images,
 )
+from dashboard.views.predict.webcam import webcam
 from dashboard.views.predict.work import Result, results
 
 NAMED: Final = 3
@@ -82,7 +81,7 @@ def upload_photos(archives: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         args=(PHOTOS,),
         help=f"{FORMAT_NAMES}. A larger ZIP can be uploaded under Options.",
     )
-    shown: dict[str, Sequence[Any]] = {WEBCAM: _webcam(), PHOTOS: photos, ARCHIVES: archives}
+    shown: dict[str, Sequence[Any]] = {WEBCAM: webcam(), PHOTOS: photos, ARCHIVES: archives}
     kept = kept_uploads(shown)
     if kept:
         _offer_to_remove(kept)
@@ -101,36 +100,15 @@ def choose_images(uploads: Sequence[Any], kept: Sequence[Any]) -> list[ImageFile
         return [sample_image(sample)]
     image_files = uploaded_images([*kept, *uploads])
     if not image_files:
-        st.caption("Faces are detected, cropped like FER2013 and classified one by one. Photos aren't stored on disk.")
+        st.caption(
+            "Faces are detected, cropped like FER2013 and classified one by one. Photos aren't stored: the server forgets them when you close the page."
+        )
     if len(image_files) > MAX_IMAGES:
         st.warning(
             f"Only the first {MAX_IMAGES:,} images are processed here. Use `python -m core predict` for more.",
             icon=":material/content_cut:",
         )
     return image_files[:MAX_IMAGES]
-
-
-def _webcam() -> list[Any]:
-    """The photo that was taken, if one was."""
-    if not st.toggle("Use webcam", key="camera", on_change=forget, args=(WEBCAM,)):
-        return []
-    if not camera_allowed(st.context.url or ""):
-        st.caption(
-            "Browsers allow the camera on HTTPS pages and on localhost only: open the dashboard by one of these."
-        )
-    shot = st.camera_input("Webcam", width=480, key=WEBCAM, on_change=remember, args=(WEBCAM,))
-    return [shot] if shot else []
-
-
-def camera_allowed(url: str) -> bool:
-    """Whether browsers let a page use the camera.
-
-    Args:
-        url: of the page.
-    """
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    return parts.scheme != "http" or host in ("localhost", "127.0.0.1", "::1") or host.endswith(".localhost")
 
 
 def _offer_to_remove(kept: Sequence[Any]) -> None:

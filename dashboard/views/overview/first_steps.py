@@ -68,7 +68,7 @@ def first_steps(runs: list[Run], datasets: list[DatasetInfo]) -> None:
 
 
 def _try_a_sample() -> None:
-    if name := sample_gallery("first-sample", count=3, height=64, captions=False):
+    if name := sample_gallery("first-sample", count=3, height=60, captions=False):
         go_to(PREDICT_PAGE, **{PARAMETER: name})
 
 

@@ -59,7 +59,7 @@ def draw_photo(result: Result, models: Sequence[Model], preset: int = 0) -> None
     with right:
         _predictions([photo.faces[chosen] for photo in result.photos], models)
         grad_cam_of_face(result, models, chosen)
-    for model, photo in zip(models, result.photos, strict=True):
+    for model, photo in () if result.no_face else zip(models, result.photos, strict=True):
         similar_to_face(photo.faces[chosen], model, named=len(models) > 1)
 
 
@@ -79,7 +79,7 @@ def _detection_note(taken: str, faces: Sequence["FacePrediction"]) -> None:
     _, _, width, height = faces[0].box
     squeezed = "" if width == height else f" Its {width}×{height} pixels are squeezed into the model's square."
     if taken == "no face found":
-        st.caption(f"The full image was classified.{squeezed} Try a closer or sharper photo.")
+        st.caption(f"The full image was used.{squeezed} Try a closer or sharper photo.")
     elif taken == "already a face crop":
         st.caption(f"Looks like a cropped face; the full image was used.{squeezed}")
     elif taken == "skipped":
@@ -130,7 +130,7 @@ def _prediction(face: "FacePrediction", model: Model) -> None:
     label = f"{class_chip(face.label)} {percent(face.confidence, 0)}"
     second = f"2nd: {class_chip(face.runner_up)} {percent(float(np.sort(face.probabilities)[-2]), 0)}"
     if face.no_face:
-        st.markdown(f"Low confidence, whatever the probabilities: {label}, {second}")
+        st.markdown(f"The full image was classified instead, with low confidence: {label}, {second}")
         return
     st.markdown(f"### {label}")
     st.markdown(second)

@@ -14,7 +14,7 @@ from dashboard.ui.format import escape
 from dashboard.ui.page import TRAIN_PAGE, empty_state, page_title
 from dashboard.ui.samples import sample_gallery, sample_image
 from dashboard.views.predict.draw import draw_photo
-from dashboard.views.predict.options import Options, choose_options
+from dashboard.views.predict.options import Options, choose_model, choose_options
 from dashboard.views.predict.several import draw_several
 from dashboard.views.predict.table import draw_problems
 from dashboard.views.predict.uploads import (
@@ -50,7 +50,8 @@ def main() -> None:
         return
     left, right = st.columns([3, 2], gap="large")
     with right:
-        options = choose_options(runs)
+        run = choose_model(runs)
+    options = choose_options(runs, run)
     with left:
         uploads, kept = upload_photos(options.archives)
     image_files = choose_images(uploads, kept)

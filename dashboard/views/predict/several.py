@@ -25,7 +25,15 @@ def draw_several(found: Sequence[Result], models: Sequence[Model]) -> None:
         found: of readable images.
         models: one or two, as in the results.
     """
-    view = st.segmented_control("View", _VIEWS, default=_VIEWS[0], key="view", required=True, bind="query-params")
+    view = st.segmented_control(
+        "View",
+        _VIEWS,
+        default=_VIEWS[0],
+        key="view",
+        required=True,
+        bind="query-params",
+        label_visibility="collapsed",
+    )
     if view == _VIEWS[1]:
         chosen = draw_table(found, models)
         if chosen:

@@ -102,7 +102,8 @@ def choose_images(uploads: Sequence[Any], kept: Sequence[Any]) -> list[ImageFile
     image_files = uploaded_images([*kept, *uploads])
     if not image_files:
         st.caption(
-            "Faces are detected, cropped like FER2013 and classified one by one. Photos aren't stored: the server forgets them when you close the page."
+            "Faces are detected, cropped like FER2013 and classified one by one. Photos aren't stored: the server "
+            "forgets them when you close the page."
         )
     if len(image_files) > MAX_IMAGES:
         st.warning(

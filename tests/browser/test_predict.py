@@ -63,7 +63,7 @@ def test_a_newcomer_sees_a_prediction_with_one_click(app: App, page: Any) -> Non
     sample.focus()
     page.keyboard.press("Enter")
     settle(page)
-    page.get_by_role("figure", name="Class probabilities. angry").wait_for()
+    page.get_by_role("figure", name="Class probabilities: angry").wait_for()
     assert sample.get_attribute("aria-pressed") == "true"
     assert sample.evaluate("button => button.getRootNode().activeElement === button")  # the keyboard stays there
 
@@ -84,7 +84,7 @@ def test_a_click_on_a_thumbnail_shows_its_photo_and_its_face_is_marked(app: App,
     assert picture["x"] < box["x"] < box["x"] + box["width"] < picture["x"] + picture["width"]
     photo.click()
     settle(page)
-    page.get_by_role("figure", name="Class probabilities. surprise").wait_for()
+    page.get_by_role("figure", name="Class probabilities: surprise").wait_for()
     page.get_by_role("button", name="wall.png No face detected").click()
     settle(page)
     page.get_by_role("heading", name="No face detected").wait_for()

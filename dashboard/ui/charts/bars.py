@@ -5,8 +5,17 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 
 from core.labels import COLOURS, LABELS
-from dashboard.ui.charts.comparison import colour_of
-from dashboard.ui.charts.style import style
+from dashboard.ui.charts.style import colour_of, style
+
+
+def bars_text(figure: go.Figure) -> str:
+    """A bar chart of this module in words, for those who cannot see it: its title, and each class with its value."""
+    told = []
+    for bars in figure.data:
+        labels = bars.y if bars.orientation == "h" else bars.x
+        values = ", ".join(f"{label} {text}" for label, text in zip(labels, bars.text, strict=True))
+        told.append(f"{bars.name}: {values}" if bars.name else values)
+    return f"{figure.layout.title.text}: {'; '.join(told)}"
 
 
 def class_balance(counts: Mapping[str, int], split: str) -> go.Figure:
@@ -59,16 +68,6 @@ def probability_bars(*models: Sequence[float], names: Sequence[str] = ()) -> go.
         legend = {"orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom"}
         figure.update_layout(showlegend=True, legend=legend, margin_t=72)
     return figure
-
-
-def describe_probabilities(*models: Sequence[float], names: Sequence[str] = ()) -> str:
-    """The same in words, for screen readers."""
-    lists = [
-        ", ".join(f"{LABELS[index]} {100 * probabilities[index]:.1f}%" for index in _ranking(probabilities))
-        for probabilities in models
-    ]
-    named = [f"{name}: {values}" for name, values in zip(names, lists, strict=True)] if names else lists
-    return f"Class probabilities. {'; '.join(named)}"
 
 
 def _ranking(probabilities: Sequence[float]) -> list[int]:

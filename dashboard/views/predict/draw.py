@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.evaluation.metrics import LOW_CONFIDENCE
 from dashboard.state import cache
-from dashboard.ui.charts.bars import describe_probabilities, probability_bars
+from dashboard.ui.charts.bars import bars_text, probability_bars
 from dashboard.ui.charts.style import CHART_CONFIG
 from dashboard.ui.components.photo import clickable_photo
 from dashboard.ui.format import class_chip, escape, percent
@@ -117,10 +117,8 @@ def _predictions(faces: Sequence["FacePrediction"], models: Sequence[Model]) -> 
                 st.markdown(f"**{escape(model.title)}**")
             _prediction(face, model)
     names = [model.title for model in models] if len(models) > 1 else []
-    probabilities = [face.probabilities.tolist() for face in faces]
-    figure = probability_bars(*probabilities, names=names)
-    alt = describe_probabilities(*probabilities, names=names)
-    st.plotly_chart(figure, key="class-probabilities", config=CHART_CONFIG, alt=alt)
+    figure = probability_bars(*(face.probabilities.tolist() for face in faces), names=names)
+    st.plotly_chart(figure, key="class-probabilities", config=CHART_CONFIG, alt=bars_text(figure))
     for column, model, face in zip(st.columns(len(models), gap="medium"), models, faces, strict=True):
         column.caption(_calibration(face, model))
 

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, cast
+from urllib.parse import urlsplit
 
 import streamlit as st
 
@@ -67,6 +68,15 @@ def chosen_sample() -> str:
     """Name of the sample in the address; empty if there is none."""
     name = st.query_params.get(PARAMETER, "")
     return name if name in SAMPLES else ""
+
+
+def camera_allowed(address: str | None) -> bool:
+    """Whether a browser lets a page of this address use the camera: only over HTTPS, or from the same machine. Unknown
+    addresses (None) are given the benefit of the doubt."""
+    url = urlsplit(address or "")
+    host = url.hostname or ""
+    local = host in ("localhost", "::1") or host.endswith(".localhost") or host.startswith("127.")
+    return url.scheme != "http" or local
 
 
 def uploaded_images(uploads: Sequence[Any]) -> list[ImageFile]:

@@ -9,6 +9,7 @@ import cv2
 import pytest
 import torch
 from PIL import Image
+from streamlit.runtime.context import ContextProxy
 from streamlit.testing.v1 import AppTest
 
 from core.data.decode import MAX_IMAGE_BYTES
@@ -20,7 +21,6 @@ from dashboard.state import cache, visitor
 from dashboard.ui.samples import SAMPLES
 from dashboard.views.predict import uploads
 from dashboard.views.predict.draw import rotation_note
-from dashboard.views.predict.webcam import camera_allowed
 from tests.conftest import PROJECT_ROOT
 from tests.dashboard.conftest import Opener, Writer
 from tests.dashboard.views.predict.conftest import crop
@@ -74,6 +74,32 @@ def test_one_image_with_everything_about_it(
     assert not app.get("camera_input")
     app.toggle(key="camera").set_value(True).run()
     assert len(app.get("camera_input")) == 1
+
+
+@pytest.mark.parametrize(
+    ("address", "allowed"),
+    [
+        ("http://gpu-box:8501/predict", False),
+        ("http://192.168.0.7:8501/predict", False),
+        ("https://gpu-box/predict", True),
+        ("http://localhost:8501/predict", True),
+        ("http://127.0.0.1:8501/predict", True),
+        ("http://[::1]:8501/predict", True),
+        (None, True),
+    ],
+)
+def test_where_browsers_refuse_the_camera_the_page_says_why(
+    open_predict: Callable[..., AppTest],
+    run: FakeRun,
+    monkeypatch: pytest.MonkeyPatch,
+    address: str | None,
+    allowed: bool,
+) -> None:
+    monkeypatch.setattr(ContextProxy, "url", address)
+    app = open_predict()
+    app.toggle(key="camera").set_value(True).run()
+    assert bool(app.get("camera_input")) == allowed
+    assert any("only over HTTPS or on localhost" in info.value for info in app.info) != allowed
 
 
 def test_many_images_are_a_table_with_filters_and_what_is_broken_is_named(
@@ -243,21 +269,6 @@ def test_select_boxes_stay_the_same_whatever_is_shown(
     assert ids() == before
     label = app.selectbox(key="grad-cam").value
     assert words(app).count(label) > 1  # that of the other face again
-
-
-@pytest.mark.parametrize(
-    ("url", "allowed"),
-    [
-        ("http://localhost:8501/predict", True),
-        ("http://127.0.0.1:8501", True),
-        ("https://fer.example.org/predict", True),
-        ("http://fer.example.org/predict", False),
-        ("http://192.168.1.5:8501", False),
-        ("", True),
-    ],
-)
-def test_browsers_allow_the_camera_on_secure_pages_only(url: str, allowed: bool) -> None:
-    assert camera_allowed(url) == allowed
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def _encoded(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-SAMPLES: Final = {
+SAMPLE_IMAGES: Final = {
     "photo": Sample("Astronaut", "Photo: NASA", _photo),
     "surprise": Sample("Surprise", "Drawn face", partial(_drawn, "surprise", 52)),
     "group": Sample("Six faces", "Drawn faces", _group),
@@ -74,21 +74,21 @@ SAMPLES: Final = {
 
 @cache
 def _content(name: str) -> bytes:
-    return SAMPLES[name].make()
+    return SAMPLE_IMAGES[name].make()
 
 
 def sample_image(name: str) -> ImageFile:
     """A sample as the image file that a prediction is made for.
 
     Args:
-        name: one of `SAMPLES`.
+        name: one of `SAMPLE_IMAGES`.
     """
-    return ImageFile(f"{SAMPLES[name].title}.jpg", partial(_content, name), f"sample-{name}")
+    return ImageFile(f"{SAMPLE_IMAGES[name].title}.jpg", partial(_content, name), f"sample-{name}")
 
 
 @cache
 def _thumbnail(name: str) -> Thumbnail:
-    sample = SAMPLES[name]
+    sample = SAMPLE_IMAGES[name]
     return Thumbnail(name, small_image(Image.open(io.BytesIO(_content(name)))), sample.title, sample.note)
 
 
@@ -97,7 +97,7 @@ def sample_gallery(
     *,
     on_choose: Callable[[str], None] | None = None,
     selected: str = "",
-    count: int = len(SAMPLES),
+    count: int = len(SAMPLE_IMAGES),
     height: int = 120,
     captions: bool = True,
 ) -> str | None:
@@ -111,7 +111,7 @@ def sample_gallery(
         height: in pixels.
         captions: show their titles.
     """
-    shown = [_thumbnail(name) for name in list(SAMPLES)[:count]]
+    shown = [_thumbnail(name) for name in list(SAMPLE_IMAGES)[:count]]
     return thumbnails(
         shown, "Sample images", key, on_choose=on_choose, selected=selected, height=height, captions=captions
     )

@@ -32,7 +32,7 @@ from dashboard.views.predict.uploads import (
 from dashboard.views.predict.webcam import webcam
 from dashboard.views.predict.work import Result, results
 
-NAMED: Final = 3
+NAMES_SHOWN: Final = 3
 """Photos of an earlier visit whose names are shown."""
 
 
@@ -115,8 +115,8 @@ def choose_images(uploads: Sequence[Any], kept: Sequence[Any]) -> list[ImageFile
 
 def _offer_to_remove(kept: Sequence[Any]) -> None:
     """Name the photos of earlier visits to the page."""
-    names = ", ".join(display_name(upload.name) for upload in kept[:NAMED])
-    more = f" and {len(kept) - NAMED:,} more" if len(kept) > NAMED else ""
+    names = ", ".join(display_name(upload.name) for upload in kept[:NAMES_SHOWN])
+    more = f" and {len(kept) - NAMES_SHOWN:,} more" if len(kept) > NAMES_SHOWN else ""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(f"Still here from before: {escape(names)}{more}", width="content")
         st.button("Remove", icon=":material/close:", type="tertiary", key="remove-kept", on_click=forget_kept)

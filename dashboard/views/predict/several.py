@@ -14,7 +14,7 @@ from dashboard.views.predict.models import Model
 from dashboard.views.predict.table import NO_FACE, draw_table
 from dashboard.views.predict.work import Result, memory
 
-PER_PAGE: Final = 24
+THUMBNAILS_PER_PAGE: Final = 24
 _VIEWS: Final = ("Photos", "Table")
 
 
@@ -46,9 +46,9 @@ def draw_several(found: Sequence[Result], models: Sequence[Model]) -> None:
         f"**{_count(faces, 'face')}** in {_count(with_faces, 'photo')}"
         + (f" · no face detected in {_count(without, 'photo')}" if without else "")
     )
-    pages = -(-len(found) // PER_PAGE)
+    pages = -(-len(found) // THUMBNAILS_PER_PAGE)
     page = choose_page(pages, of=" ".join(result.key for result in found))
-    shown = found[(page - 1) * PER_PAGE : page * PER_PAGE]
+    shown = found[(page - 1) * THUMBNAILS_PER_PAGE : page * THUMBNAILS_PER_PAGE]
     key, face = memory().selected
     result = next((result for result in shown if result.key == key), shown[0])
     images = [_thumbnail(result) for result in shown]

@@ -10,7 +10,7 @@ import streamlit as st
 from core.data.archives import is_zip
 from core.errors import ImageError, display_name
 from core.prediction.pictures import ImageFile, images_in_zip
-from dashboard.ui.samples import PARAMETER, SAMPLES
+from dashboard.ui.samples import PARAMETER, SAMPLE_IMAGES
 from dashboard.views.predict.work import memory
 
 PHOTOS: Final = "photos"
@@ -49,7 +49,7 @@ def kept_uploads(shown: Mapping[str, Sequence[Any]]) -> list[Any]:
     return state.kept
 
 
-def forget(key: str) -> None:
+def forget_uploads(key: str) -> None:
     """The visitor has put an upload widget away."""
     memory().uploads.pop(key, None)
 
@@ -67,7 +67,7 @@ def choose_sample(name: str) -> None:
 def chosen_sample() -> str:
     """Name of the sample in the address; empty if there is none."""
     name = st.query_params.get(PARAMETER, "")
-    return name if name in SAMPLES else ""
+    return name if name in SAMPLE_IMAGES else ""
 
 
 def camera_allowed(address: str | None) -> bool:

@@ -4,12 +4,12 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.views.predict.uploads import WEBCAM, camera_allowed, forget, remember
+from dashboard.views.predict.uploads import WEBCAM, camera_allowed, forget_uploads, remember
 
 
 def webcam() -> list[Any]:
     """The photo that was taken, if one was."""
-    if not st.toggle("Use webcam", key="camera", on_change=forget, args=(WEBCAM,)):
+    if not st.toggle("Use webcam", key="camera", on_change=forget_uploads, args=(WEBCAM,)):
         return []
     if not camera_allowed(st.context.url):
         st.info(

@@ -23,6 +23,7 @@ from core.runs.create import create_run
 from core.runs.paths import QueuePaths
 from core.runs.reader import list_runs, read_run
 from core.runs.records import Run, RunState
+from core.runs.resume import can_continue
 
 _OUTPUT: Final = {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8:backslashreplace"}
 """Logs are UTF-8 and complete, whatever the locale."""
@@ -186,7 +187,12 @@ def recover(runs_root: Path, data_root: Path) -> list[str]:
 def interrupted_runs(runs: Sequence[Run]) -> list[Run]:
     """Those whose process is certainly gone and that can go on, oldest first; of runs listed newest first. Archived
     ones are left out."""
-    return [run for run in _crashed(runs) if _is_gone(run)]
+    return [run for run in _crashed(runs) if _is_gone(run) and can_continue(run.paths)]
+
+
+def interrupted_without_checkpoint(runs: Sequence[Run]) -> list[Run]:
+    """As `interrupted_runs`, but those that have nothing to go on from."""
+    return [run for run in _crashed(runs) if _is_gone(run) and not can_continue(run.paths)]
 
 
 def interrupted_elsewhere(runs: Sequence[Run]) -> list[Run]:

@@ -18,6 +18,7 @@ from core.runs.create import write_status
 from core.runs.paths import QueuePaths, RunPaths, is_run_id
 from core.runs.reader import read_run, read_status
 from core.runs.records import RunState, RunStatus
+from core.runs.resume import require_checkpoint
 
 
 class Placed(Protocol):
@@ -193,7 +194,7 @@ def requeue(paths: RunPaths, data_root: Path | None = None, *, keep_place: bool 
         keep_place: whether it returns to its last position, as if it had never been removed, not to the end.
 
     Raises:
-        RunError: it is queued or running, or it has finished.
+        RunError: it is queued or running, it has finished, or it has a result but no checkpoint.
     """
     with queue_lock(paths.root):
         run = read_run(paths.root, paths.run_id)
@@ -201,6 +202,7 @@ def requeue(paths: RunPaths, data_root: Path | None = None, *, keep_place: bool 
             raise RunError(
                 f"Run {run.id} is {run.state.in_words()}. Only stopped, failed or crashed runs can be resumed."
             )
+        require_checkpoint(paths)
         paths.stop_request.unlink(missing_ok=True)
         update = {
             "state": "queued",

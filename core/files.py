@@ -5,6 +5,7 @@ import errno
 import fcntl
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -72,15 +73,39 @@ def write_json(path: Path, value: Any, *, lasting: bool = True, indent: int | No
     write_whole(path, lambda file: file.write(text.encode()), lasting=lasting)
 
 
+def open_regular(path: str | Path, flags: int = os.O_RDONLY) -> int:
+    """Open a file, but nothing else that may have its name: a named pipe would keep us waiting for ever, and a device
+    may have no end. For the standard library's `open`, as `opener`.
+
+    Raises:
+        OSError: it is no regular file, or cannot be opened.
+    """
+    handle = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    return handle
+
+
+def read_regular(path: Path) -> bytes:
+    """The content of a file, as `open_regular` opens it.
+
+    Raises:
+        OSError: it is no regular file, or cannot be read.
+    """
+    with open(path, "rb", opener=open_regular) as file:
+        return file.read()
+
+
 def read_json(path: Path) -> Any:
     """The content of a JSON file.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: it is no regular file, or cannot be read.
         ValueError: it is not JSON, or nested too deeply to be ours.
     """
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(read_regular(path))
     except RecursionError:
         raise ValueError("nested too deeply") from None
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from core.config import TrainConfig
 from core.errors import RunError, system_reason
-from core.files import lock_is_held
+from core.files import lock_is_held, open_regular
 from core.jobs.inputs import check_inputs
 from core.jobs.kill import kill_worker
 from core.jobs.queue import cancel_queued, end_of_queue, note_killed, queue_lock, queued_runs, requeue
@@ -124,8 +124,7 @@ def resume(runs_root: Path, data_root: Path, run_id: str, *, keep_place: bool = 
         RunError: there is no such run, or its state does not allow it.
     """
     run = read_run(runs_root, run_id)
-    if run.config is None:
-        raise RunError(f"Can't resume run {run_id}: {run.problem}")
+    _settings(run, "resume run")
     requeue(run.paths, data_root.resolve(), keep_place=keep_place)
     ensure_runner(runs_root, data_root)
 
@@ -137,13 +136,12 @@ def retry(runs_root: Path, data_root: Path, run_id: str) -> str:
         RunError: there is no such run, its settings cannot be read, or what they name is not on this server.
     """
     run = read_run(runs_root, run_id)
-    if run.config is None:
-        raise RunError(f"Can't run {run_id} again: {run.problem}")
-    corrections = check_inputs(runs_root, data_root, run.config.dataset, run.config.corrections)
+    config = _settings(run, "repeat run")
+    corrections = check_inputs(runs_root, data_root, config.dataset, config.corrections)
     return start(
         runs_root,
         data_root,
-        run.config,
+        config,
         name=run.meta.name,
         author=run.meta.author,
         parent=run.id,
@@ -161,10 +159,22 @@ def reproduce(runs_root: Path, data_root: Path, run_id: str, *, author: str = ""
     from core.comparison.reproduction import check_reproducible
 
     run = read_run(runs_root, run_id)
+    config = _settings(run, "reproduce run")
     check_reproducible(run, data_root)
-    assert run.config is not None
     name = f"{run.name} (reproduction)"[:120]
-    return start(runs_root, data_root, run.config, name=name, author=author, parent=run.id, reproduces=run.id)
+    return start(runs_root, data_root, config, name=name, author=author, parent=run.id, reproduces=run.id)
+
+
+def _settings(run: Run, doing: str) -> TrainConfig:
+    """The settings of a run that is to be trained with all of them."""
+    if run.config is None:
+        raise RunError(f"Can't {doing} {run.id}: {run.problem}")
+    if run.newer_settings:
+        raise RunError(
+            f"Can't {doing} {run.id} with all its settings: it was made by a newer version. Update this one, or clone "
+            "the run."
+        )
+    return run.config
 
 
 def recover(runs_root: Path, data_root: Path) -> list[str]:
@@ -204,7 +214,7 @@ def _crashed(runs: Sequence[Run]) -> list[Run]:
     return [
         run
         for run in reversed(runs)
-        if run.state is RunState.CRASHED and run.config is not None and not run.meta.archived
+        if run.state is RunState.CRASHED and run.config and not run.newer_settings and not run.meta.archived
     ]
 
 
@@ -256,9 +266,9 @@ def spawn_module(arguments: list[str], log: Path, environment: dict[str, str] | 
     """`python -m ARGUMENTS` in a session of its own, its output appended to a log file.
 
     Raises:
-        OSError: the log cannot be opened, or the system has no room for another process.
+        OSError: the log cannot be opened or is no regular file, or the system has no room for another process.
     """
-    with log.open("ab") as output:
+    with open(log, "ab", opener=open_regular) as output:
         return start_module(
             *arguments,
             environment={**os.environ, **(environment or {}), **_OUTPUT},

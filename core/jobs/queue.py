@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from filelock import Timeout
 
 from core.errors import RunError, system_reason
-from core.files import UNWRITABLE, lock_is_held, process_lock
+from core.files import UNWRITABLE, lock_is_held, process_lock, read_regular
 from core.runs.create import write_status
 from core.runs.paths import QueuePaths, RunPaths, is_run_id
 from core.runs.reader import read_run, read_status
@@ -102,7 +102,7 @@ def _names(runs_root: Path) -> list[str]:
 def _says_queued(paths: RunPaths) -> bool:
     """A cheap first look, since the runner asks twice a second and nearly all runs have ended. A link is no run."""
     try:
-        return b'"queued"' in paths.status.read_bytes() and not os.path.islink(paths.folder)
+        return b'"queued"' in read_regular(paths.status) and not os.path.islink(paths.folder)
     except OSError:
         return False
 

@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal, get_args
 
 from filelock import Timeout
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.errors import RunError, system_reason
 from core.labels import LABELS
 from core.review.runs import clean_author
+from core.runs.fields import Moment
 from core.runs.history import HistoryWriter, read_all
 from core.runs.locks import meta_lock
 from core.runs.paths import RunPaths
@@ -45,14 +46,14 @@ class LabelReview(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True, serialize_by_alias=True)
 
-    time: AwareDatetime
+    time: Moment
     by: str
     split: Literal["train", "validation", "test"]
     image: str
     """Its id, as in the predictions, such as `happy/Training_1206.jpg`."""
     decision: Decision | None = Field(alias="verdict")
     """None removes the author's earlier review. The file has it under the older name."""
-    label: str | None = None
+    label: Literal[LABELS] | None = None  # type: ignore[valid-type]
     """The correct label; only with `label is wrong`."""
     comment: str = ""
 

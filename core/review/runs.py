@@ -9,12 +9,13 @@ import getpass
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, Final, get_args
+from typing import Any, Final, Self, get_args
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from core.errors import RunError
 from core.runs.create import write_meta
+from core.runs.fields import Moment
 from core.runs.history import HistoryWriter, read_all
 from core.runs.paths import RunPaths
 from core.runs.records import ReviewState, RunMeta
@@ -34,12 +35,23 @@ class Change(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    time: AwareDatetime
+    time: Moment
     by: str
     field: str
     """`name`, `notes`, `tags`, `review`, `starred`, `archived`, or `comment`, which is no field of `meta.json`."""
     old: Any = None
     new: Any = None
+
+    @model_validator(mode="after")
+    def _values_fit(self) -> Self:
+        """Text, but for what is a list or a switch."""
+        kind: Any = {"tags": list, "starred": bool, "archived": bool}.get(self.field, str)
+        for value in (self.old, self.new):
+            if value is not None and not isinstance(value, kind):
+                raise ValueError(f"not a value of {self.field}")
+            if isinstance(value, list) and not all(isinstance(word, str) for word in value):
+                raise ValueError("tags are words")
+        return self
 
     def in_words(self) -> str:
         """What was changed, without by whom and when."""

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from core.config import TrainConfig
 from core.errors import RunError, system_reason
-from core.files import sweep_leftovers, sync_folder, write_json
+from core.files import read_regular, sweep_leftovers, sync_folder, write_json
 from core.runs.locks import meta_lock
 from core.runs.paths import QueuePaths, RunPaths, new_run_id
 from core.runs.records import RunMeta, RunStatus, reason_of
@@ -104,7 +104,7 @@ def write_meta(paths: RunPaths, change: Callable[[RunMeta], RunMeta]) -> RunMeta
     try:
         with meta_lock(paths):
             try:
-                old = RunMeta.model_validate_json(paths.meta.read_bytes())
+                old = RunMeta.model_validate_json(read_regular(paths.meta))
             except FileNotFoundError:
                 old = RunMeta()
             new = RunMeta.model_validate(change(old).model_dump())

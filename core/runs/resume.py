@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from core.errors import RunError
 from core.runs.best import HASH, hash_of
-from core.runs.history import read_rows
+from core.runs.history import read_all
 from core.runs.paths import RunPaths
 
 WAYS_ON: Final = "Restore it from a backup, or clone the run."
@@ -33,7 +33,7 @@ def can_continue(paths: RunPaths) -> bool:
     """Whether `require_checkpoint` lets this run be resumed."""
     try:
         require_checkpoint(paths)
-    except (RunError, OSError):
+    except RunError:
         return False
     return True
 
@@ -50,7 +50,7 @@ def require_newest(paths: RunPaths, step: int) -> None:
     Raises:
         RunError: later epochs, or their weights, would be lost.
     """
-    later = [row for row in read_rows(paths.epochs)[0] if _step(row) > step]
+    later = [row for row in read_all(paths.epochs) if _step(row) > step]
     kept = {row[HASH] for row in later if HASH in row}
     if len(later) > 1 or (kept and hash_of(paths.weights) in kept):
         raise RunError(
@@ -63,7 +63,7 @@ def _has_result(paths: RunPaths) -> bool:
     """Whether an epoch has ended for good. The row of the first one alone proves nothing: a crash may come before its
     checkpoint, and all that follows is written after that."""
     results = (paths.weights, paths.summary, paths.predictions("validation"))
-    return any(map(os.path.lexists, results)) or len(read_rows(paths.epochs)[0]) > 1
+    return any(map(os.path.lexists, results)) or len(read_all(paths.epochs)) > 1
 
 
 def _step(row: dict[str, Any]) -> float:

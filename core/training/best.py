@@ -21,7 +21,7 @@ from core.evaluation.predictions import read_origin, write_predictions
 from core.files import write_whole
 from core.models.state_dict import load_weights
 from core.runs.best import HASH, hash_of
-from core.runs.history import read_rows
+from core.runs.history import read_all
 from core.runs.paths import RunPaths
 from core.runs.resume import WAYS_ON
 from core.training.checkpoint import TrainingProgress, plain_weights, serialise
@@ -110,5 +110,5 @@ def restore_best(
 def _was_best(paths: RunPaths, found: str) -> bool:
     """Whether the weights of this hash are of an earlier epoch of the run, which those of a better one may replace. The
     first epoch is always the best so far: where its row has no hash, an older version recorded none."""
-    rows = read_rows(paths.epochs)[0]
+    rows = read_all(paths.epochs)
     return any(row.get(HASH) == found for row in rows) or (bool(rows) and HASH not in rows[0])

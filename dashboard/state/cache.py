@@ -18,6 +18,7 @@ from core.data.identity import DatasetRef
 from core.errors import FerError, RunError, system_reason
 from core.evaluation.metrics import fit_temperature, low_confidence_rates, with_temperature
 from core.evaluation.predictions import probabilities_of, read_predictions
+from core.files import open_regular
 from core.jobs import control
 from core.jobs.slots import check_slots
 from core.machine import thread_share
@@ -29,6 +30,7 @@ from core.runs.paths import RunPaths
 from core.runs.reader import RunReader
 from core.runs.records import Run
 from dashboard.state.background import Importer, Scorings
+from dashboard.state.history import History
 
 if TYPE_CHECKING:
     from core.evaluation.nearest import Misclassified
@@ -74,40 +76,8 @@ def _reader(runs_root: str) -> RunReader:
     return RunReader(Path(runs_root))
 
 
-class History:
-    """One history file as a table, read once for all viewers: each look reads only what was appended since the last."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = threading.Lock()
-        self._frame = pd.DataFrame()
-        self._offset = 0
-        self._inode = 0
-
-    def frame(self) -> pd.DataFrame:
-        """All rows there are now. Callers must not change the table."""
-        with self._lock:
-            inode = _inode(self._path)
-            if inode != self._inode:  # a resume rewrote the file, or it is new
-                self._frame, self._offset, self._inode = pd.DataFrame(), 0, inode
-            rows, offset = read_rows(self._path, self._offset)
-            if offset < self._offset:
-                self._frame = pd.DataFrame()
-            self._offset = offset
-            if rows:
-                self._frame = pd.concat([self._frame, pd.DataFrame(rows)], ignore_index=True)
-            return self._frame
-
-
-def _inode(path: Path) -> int:
-    try:
-        return path.stat().st_ino
-    except OSError:
-        return 0
-
-
 def history(path: Path) -> pd.DataFrame:
-    """The rows of `epochs.jsonl` or `steps.jsonl`; empty while there are none."""
+    """The rows of `epochs.jsonl`, `steps.jsonl` or `system.jsonl`, numbers only; empty while there are none."""
     return _history(str(path)).frame()
 
 
@@ -128,13 +98,13 @@ def accuracy_curve(path: Path) -> list[float]:
 @st.cache_resource(max_entries=2000, show_spinner=False)
 def _accuracy_curve(key: FileKey) -> list[float]:
     values = [row.get("validation_accuracy") for row in read_rows(Path(key[0]))[0]]
-    known = [round(100 * value, 2) for value in values if isinstance(value, int | float)]
+    known = [round(100 * value, 2) for value in values if isinstance(value, int | float) and 0 <= value <= 1]
     return known[:: max(1, len(known) // 50)]
 
 
 def predictions(path: Path) -> pd.DataFrame | None:
     """The table of `core.evaluation.predictions.read_predictions`, or None while the file is not there."""
-    return _predictions(file_key(path)) if path.exists() else None
+    return _predictions(file_key(path)) if path.is_file() else None
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)  # a comparison of 20 runs needs them all, at 0.5 MB each
@@ -151,7 +121,7 @@ def split(data: DatasetRef, split_name: str) -> Split:
 def errors_table(path: Path, data: DatasetRef, split_name: str) -> pd.DataFrame | None:
     """A table of predictions with `margin`, and `index` counting in the images of the dataset's split, which may hold
     more of them. None where the file is missing, or names images that the dataset does not have."""
-    if not path.exists():
+    if not path.is_file():
         return None
     return _errors_table(file_key(path), data, split_name)
 
@@ -319,7 +289,7 @@ def _take_over(runs_root: str, data_root: str) -> None:
 def log_tail(path: Path, lines: int = 300) -> str:
     """The last lines of a log, as plain text; empty while there is none."""
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=open_regular) as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - _LOG_BYTES))
             data = file.read()

@@ -51,7 +51,7 @@ def card(run: Run) -> None:
         state_chip(run.state)
     status = run.status
     epochs = cache.history(run.paths.epochs)
-    trend = (100 * epochs["validation_accuracy"]).tolist() if len(epochs) else []
+    trend = (100 * epochs["validation_accuracy"].dropna()).tolist() if len(epochs) else []
     st.metric(
         "Best validation accuracy",
         best_with_interval(run),

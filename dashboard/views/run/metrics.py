@@ -1,5 +1,6 @@
 """Above the tabs of the Run page: the metrics of the run, and how far it is."""
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -18,7 +19,8 @@ def metrics(run: Run) -> None:
     status = run.status
     best, test = run.best, run.metrics("test")
     clean = test and test.without_train_duplicates
-    loss = float(steps["loss"].tail(50).mean()) if len(steps) else None
+    recent = steps["loss"].tail(50).dropna() if len(steps) else ()
+    loss = float(np.mean(recent)) if len(recent) else None
     row = st.grid(5, min_column_width=150, row_height=190)  # fixed: nothing jumps when the first trend appears
     metric_card(
         row,

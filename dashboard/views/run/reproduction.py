@@ -52,10 +52,10 @@ def reproduction_outcome(run: Run) -> None:
 def differing(found: Reproduction) -> None:
     """What differs, one line each."""
     for check in found.differences:
-        st.markdown(f":orange[:material/difference:] {check.what}: {escape(check.words)}")
+        st.markdown(f":orange[:material/difference:] {escape(check.what)}: {escape(check.words)}")
     unknown = [check.what for check in found.checks if check.same is None]
     if not found.differences:
         rest = "everything else" if unknown else "settings, data, code, packages and machine"
         st.markdown(f":green[:material/check:] Identical: {rest}.")
     if unknown:
-        st.caption(f"Missing in one of the runs: {', '.join(unknown)}.")
+        st.caption(f"Missing in one of the runs: {escape(', '.join(unknown))}.")

@@ -14,7 +14,7 @@ from core.config import TrainConfig
 from core.errors import RunError, system_reason
 from core.files import lock_is_held, open_regular
 from core.jobs.inputs import check_inputs
-from core.jobs.kill import kill_worker
+from core.jobs.kill import is_frozen, kill_runner, kill_worker
 from core.jobs.queue import cancel_queued, end_of_queue, note_killed, queue_lock, queued_runs, requeue
 from core.machine import boot_id, cpu_slots, is_local
 from core.processes import reap, start_module
@@ -229,6 +229,16 @@ def _is_gone(run: Run) -> bool:
     return status.boot_id == boot_id() or status.host in (socket.gethostname(), None) or is_local(run.paths.root)
 
 
+def has_runner(runs_root: Path) -> bool:
+    """Whether a runner looks after the queue: it is alive, and not frozen.
+
+    Raises:
+        OSError: its lock cannot be looked at.
+    """
+    queue = QueuePaths(runs_root)
+    return lock_is_held(queue.runner_lock) and not is_frozen(queue)
+
+
 def serve_queue(runs_root: Path, data_root: Path) -> None:
     """Start a runner if runs are queued and there is none, as after a reboot.
 
@@ -240,7 +250,8 @@ def serve_queue(runs_root: Path, data_root: Path) -> None:
 
 
 def ensure_runner(runs_root: Path, data_root: Path) -> None:
-    """Start this machine's runner unless one is up. Two at once are harmless: the second leaves by itself.
+    """Start this machine's runner unless one is up; one that is frozen is killed first, which costs nothing, since it
+    keeps nothing in memory. Two at once are harmless: the second leaves by itself.
 
     A runner exits only under the `queue_lock`, after a look at the queue: what was queued before this call is seen by
     the runner found here, or by the one started here.
@@ -253,7 +264,7 @@ def ensure_runner(runs_root: Path, data_root: Path) -> None:
     queue = QueuePaths(runs_root.resolve())  # the runner has another working directory
     try:
         queue.folder.mkdir(parents=True, exist_ok=True)
-        if lock_is_held(queue.runner_lock):
+        if lock_is_held(queue.runner_lock) and not (is_frozen(queue) and kill_runner(queue.root)):
             return
         roots = ["--runs-root", str(queue.root), "--data-root", str(data_root.resolve())]
         runner = spawn_module(["core.jobs.runner", *roots], queue.runner_log)

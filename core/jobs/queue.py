@@ -11,6 +11,7 @@ from time import time
 from typing import Any, Literal, Protocol, TypeVar
 
 from filelock import Timeout
+from pydantic import TypeAdapter
 
 from core.errors import RunError, system_reason
 from core.files import UNWRITABLE, lock_is_held, process_lock, read_regular
@@ -90,6 +91,14 @@ def queued_runs(runs_root: Path) -> list[QueuedRun]:
 def by_queue_position(runs: Iterable[_P]) -> list[_P]:
     """These runs by their queue positions, the next to start first; a run that was removed keeps its position."""
     return sorted(runs, key=lambda run: (run.status.queue_position, run.id))
+
+
+def stuck_runs(runs_root: Path) -> dict[str, str]:
+    """Queued runs that the runner passes over, since it can neither start them nor mark them as failed: id to why."""
+    try:
+        return TypeAdapter(dict[str, str]).validate_json(read_regular(QueuePaths(runs_root).stuck))
+    except (OSError, ValueError):
+        return {}
 
 
 def _names(runs_root: Path) -> list[str]:

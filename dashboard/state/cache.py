@@ -28,8 +28,8 @@ from core.review.suspects import Suspects, find_suspects
 from core.runs.history import read_rows
 from core.runs.paths import RunPaths
 from core.runs.reader import RunReader
-from core.runs.records import Run
-from dashboard.state.background import Importer, Scorings
+from core.runs.records import Run, RunState
+from dashboard.state.background import Importer, QueueWatch, Scorings
 from dashboard.state.history import History
 
 if TYPE_CHECKING:
@@ -266,9 +266,15 @@ def scorings() -> Scorings:
 
 
 def take_over(runs_root: Path, data_root: Path) -> None:
-    """Once in a server's life: see that runs that were queued when the machine or the server went down are started, and
-    find out which GPUs can be used."""
+    """See that queued runs are started: once in a server's life as after a restart of the machine, which also finds out
+    which GPUs can be used; from then on, since pages ask at every poll, where the runner was killed or is frozen."""
     _take_over(str(runs_root), str(data_root))
+    _watch(str(runs_root)).look(runs_root, data_root)
+
+
+@st.cache_resource(show_spinner=False)
+def _watch(runs_root: str) -> QueueWatch:
+    return QueueWatch(lambda: any(run.state is RunState.QUEUED for run in runs(Path(runs_root))))
 
 
 @st.cache_resource(show_spinner=False)

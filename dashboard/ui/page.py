@@ -14,6 +14,8 @@ from streamlit.navigation.page import Page
 from core.errors import FerError, explain_system_error
 from core.files import file_size
 from core.runs.records import Run
+from dashboard.state import cache
+from dashboard.state.roots import data_root, runs_root
 from dashboard.ui.format import escape
 
 log = logging.getLogger(__name__)
@@ -130,6 +132,8 @@ def draw_live(draw: Callable[..., None], *, seconds: float | None, **arguments: 
 
     def once() -> None:
         with guarded():
+            if seconds is not None:
+                cache.take_over(runs_root(), data_root())
             draw(**arguments)
 
     st.fragment(once, run_every=seconds)()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.jobs import control
-from core.jobs.queue import by_queue_position, move_queued
+from core.jobs.queue import by_queue_position, move_queued, stuck_runs
 from core.runs.records import Run, RunState
 from dashboard.state.roots import data_root, runs_root
 from dashboard.ui.format import escape
@@ -52,8 +52,10 @@ def just_removed(runs: Sequence[Run]) -> list[Run]:
 def queued_row(run: Run, queued: Sequence[Run]) -> None:
     """Place, name, author, and the buttons."""
     place = queued.index(run)
+    stuck = stuck_runs(run.paths.root).get(run.id)
     author = f" by {escape(run.meta.author)}" if run.meta.author else ""
-    st.markdown(f"{place + 1}\\. **{escape(run.name)}** :gray[{author}]", width="stretch")
+    said = f" :red[{escape(stuck)}]" if stuck else ""
+    st.markdown(f"{place + 1}\\. **{escape(run.name)}** :gray[{author}]{said}", width="stretch")
     with st.container(horizontal=True, width="content", gap="xsmall"):
         queue_buttons(run, first=place == 0, last=place == len(queued) - 1)
 

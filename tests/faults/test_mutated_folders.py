@@ -279,6 +279,7 @@ def test_a_sample_of_odd_files_costs_nobody_else_anything(root: Path, chance: ra
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_no_odd_file_costs_anybody_else_anything(root: Path) -> None:
     every = cases(root / ODD)
     assert len(every) > 6000

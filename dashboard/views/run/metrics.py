@@ -5,7 +5,7 @@ import pandas as pd
 import streamlit as st
 
 from core.jobs import machine_slots
-from core.jobs.queue import by_queue_position
+from core.jobs.queue import by_queue_position, stuck_runs
 from core.runs.records import Run, RunState
 from dashboard.state import cache
 from dashboard.ui.format import accuracy_in, ago, duration, escape, percent
@@ -76,6 +76,8 @@ def run_progress(run: Run) -> None:
 
 def queued_text(run: Run) -> str:
     """Why a queued run has not started: its position in the queue, or a machine that others use."""
+    if stuck := stuck_runs(run.paths.root).get(run.id):
+        return f"Passed over. {escape(stuck)}"
     if machine_slots.waits_for_others(run.paths.root):
         return machine_slots.WAITS
     queued = by_queue_position(each for each in cache.runs(run.paths.root) if each.state is RunState.QUEUED)

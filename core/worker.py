@@ -3,6 +3,9 @@
 It takes the run's `alive.lock` first and holds it to the end, so that the lock tells everybody whether it lives. How it
 ends, it writes into `status.json`: one line for people; the traceback goes to `train.log`.
 
+A signal is no stop: it ends the run with a checkpoint, but as interrupted, so that `runs recover` resumes it. A person
+stops a run by `stop.request`.
+
 Exit code: 0 when the run finished or stopped, or was not queued; 1 when it failed; 75 (try again) when another worker
 has held the slot or the run for too long.
 """
@@ -40,6 +43,7 @@ from core.runs.records import RunStatus
 log = logging.getLogger("train")
 
 ALIVE_LOCK_SECONDS = 20
+INTERRUPTED = "Interrupted by a signal, as at a restart of the machine. Resume continues where it was."
 
 
 class StopFlag:
@@ -56,7 +60,12 @@ class StopFlag:
         self._signalled = True
 
     def __call__(self) -> bool:
-        return self._signalled or self._file.exists()
+        return self._signalled or self.by_person
+
+    @property
+    def by_person(self) -> bool:
+        """Whether somebody stopped the run. A signal says less: at a restart of the machine, every process gets one."""
+        return self._file.exists()
 
 
 Train = Callable[[RunPaths, TrainConfig, Path, RunStatus, StopFlag], dict[str, Any]]
@@ -108,10 +117,12 @@ def work(paths: RunPaths, data_root: Path, slot: str, stop_asked: StopFlag, trai
     except Exception as error:  # whatever it is, the run must not stay "running"
         log.exception("training failed")
         final = {"state": "failed", "error": explain(error, config)}
-    paths.stop_request.unlink(missing_ok=True)
+    if final["state"] == "stopped" and not stop_asked.by_person:
+        final = {"state": "running", "error": INTERRUPTED}  # so it is read as ended without a word, and recovered
     ended = {"ended_at": datetime.now(UTC), "eta_seconds": None, "activity": ""}
     _write_end(paths, _newest_status(paths, status).model_copy(update=ended | final))
-    log.info("run %s %s", paths.run_id, final["state"])
+    paths.stop_request.unlink(missing_ok=True)  # last: a crash in between must not undo the stop
+    log.info("run %s %s", paths.run_id, "interrupted" if final.get("error") == INTERRUPTED else final["state"])
     return 1 if final["state"] == "failed" else 0
 
 

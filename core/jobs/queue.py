@@ -187,10 +187,10 @@ def note_killed(paths: RunPaths) -> bool:
         status = read_status(paths)
         if status.state != "running" or lock_is_held(paths.alive_lock):
             return False
-        paths.stop_request.unlink(missing_ok=True)
         error = "Force-stopped by user. Resume continues from the last checkpoint."
         ended = {"state": "stopped", "ended_at": datetime.now(UTC), "activity": "", "eta_seconds": None, "error": error}
         write_status(paths, status.model_copy(update=ended))
+        paths.stop_request.unlink(missing_ok=True)  # last: until then it says that this is no crash
         return True
 
 

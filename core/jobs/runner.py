@@ -156,8 +156,12 @@ class Runner:
         """A worker that died before it took its run would be started again for ever."""
         code = worker.process.returncode
         log.info("%s left %s with code %s", worker.paths.run_id, slot, code)
-        (self.busy.add if code == os.EX_TEMPFAIL else self.busy.discard)(worker.paths.run_id)
-        if code != os.EX_TEMPFAIL:
+        again = code in (
+            os.EX_TEMPFAIL,
+            -signal.SIGTERM,
+        )  # of a restart of the machine, before the worker could take it
+        (self.busy.add if again else self.busy.discard)(worker.paths.run_id)
+        if not again:
             error = f"The training process exited before training started (exit code {code}). See the log."
             self._fail(worker.paths, worker.queued_at, error)
 

@@ -267,8 +267,13 @@ def _settle(paths: RunPaths, file: _File[RunStatus]) -> tuple[RunStatus, RunStat
     while status.state == "running" and not _is_alive(paths):
         again = _read_status(paths, file)  # its worker may have ended properly between the two looks
         if again == status:
-            problem = "The training process died unexpectedly. Resume from the last checkpoint."
-            return status, RunState.CRASHED, problem
+            if os.path.lexists(paths.stop_request):  # whoever stopped it does not want it to be recovered
+                problem = (
+                    "Stopped, but the training process died before it wrote a checkpoint. Resume from the last one."
+                )
+                return status, RunState.STOPPED, problem
+            died = "The training process died unexpectedly. Resume from the last checkpoint."
+            return status, RunState.CRASHED, status.error or died
         status = again
     if status.state == "running" and status.heartbeat is not None and status.boot_id == boot_id():
         silence = time.monotonic() - status.heartbeat

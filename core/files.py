@@ -7,7 +7,8 @@ import json
 import os
 import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -47,6 +48,16 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object], *, lasting: boo
     Raises:
         OSError: the disk is full or the folder is not writable.
     """
+    with staged(path, write, mode=mode) as put_in_place:
+        put_in_place()
+    if lasting:
+        sync_folder(path.parent)
+
+
+@contextmanager
+def staged(path: Path, write: Callable[[BinaryIO], object], *, mode: int = 0o644) -> Iterator[Callable[[], None]]:
+    """As `write_whole`, in two steps: inside, the new file is on disk under another name, and a call of what is given
+    renames it; without one, it goes again. So what belongs to it can be done when only a rename may still fail."""
     handle, name = tempfile.mkstemp(prefix=f"{_TEMPORARY}{path.name}-", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -54,12 +65,9 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object], *, lasting: boo
             file.flush()
             os.fsync(file.fileno())
         os.chmod(name, mode)  # mkstemp gave 0600, so that what is private was never open
-        os.replace(name, path)
-    except BaseException:
+        yield lambda: os.replace(name, path)
+    finally:
         Path(name).unlink(missing_ok=True)
-        raise
-    if lasting:
-        sync_folder(path.parent)
 
 
 def write_json(path: Path, value: Any, *, lasting: bool = True, indent: int | None = 1) -> None:

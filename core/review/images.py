@@ -16,7 +16,7 @@ from core.errors import RunError, system_reason
 from core.labels import LABELS
 from core.review.runs import clean_author
 from core.runs.fields import Moment
-from core.runs.history import HistoryWriter, read_all
+from core.runs.history import appended, read_all
 from core.runs.locks import meta_lock
 from core.runs.paths import RunPaths
 from core.splits import SPLITS
@@ -100,8 +100,8 @@ def add_label_reviews(
     first = given[0]
     row = {**first.model_dump(mode="json", exclude={"image"}), "images": [each.image for each in given]}
     try:
-        with meta_lock(paths), HistoryWriter(paths.reviews) as history:
-            history.append([row], lasting=True)
+        with meta_lock(paths), appended(paths.reviews, [row]):
+            pass
     except Timeout:
         raise RunError(f"Run {paths.run_id!r} is locked by another user. Try again.") from None
     except OSError as error:

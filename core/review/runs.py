@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from core.errors import RunError
 from core.runs.create import write_meta
 from core.runs.fields import Moment
-from core.runs.history import HistoryWriter, read_all
+from core.runs.history import read_all
 from core.runs.paths import RunPaths
 from core.runs.records import ReviewState, RunMeta
 
@@ -124,22 +124,20 @@ def annotate(
         update = {**wanted, "tags": tags}
         if "review" in wanted and wanted["review"] != old.review:
             update["reviewer"] = by if wanted["review"] != "unreviewed" else ""
-        new = RunMeta.model_validate({**old.model_dump(), **update})
+        return RunMeta.model_validate({**old.model_dump(), **update})
+
+    def rows(old: RunMeta, new: RunMeta) -> list[dict[str, Any]]:
         time = datetime.now(UTC)
-        rows = [
+        changes = [
             Change(time=time, by=by, field=field, old=getattr(old, field), new=getattr(new, field))
             for field in (*_FIELDS, "tags")
             if getattr(old, field) != getattr(new, field)
         ]
         if comment:
-            rows.append(Change(time=time, by=by, field="comment", new=comment))
-        if rows:
-            # Before meta.json: should the power fail in between, what was written is at least in the history.
-            with HistoryWriter(paths.changes) as history:
-                history.append([row.model_dump(mode="json") for row in rows], lasting=True)
-        return new
+            changes.append(Change(time=time, by=by, field="comment", new=comment))
+        return [each.model_dump(mode="json") for each in changes]
 
-    return write_meta(paths, change)
+    return write_meta(paths, change, rows)
 
 
 def read_changes(paths: RunPaths) -> list[Change]:

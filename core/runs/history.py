@@ -3,7 +3,8 @@
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,23 @@ class HistoryWriter:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@contextmanager
+def appended(path: Path, rows: Iterable[Mapping[str, Any]]) -> Iterator[None]:
+    """Rows that are on disk inside, and that go again if something is raised there.
+
+    Raises:
+        OSError: they cannot be written; the file is as it was.
+    """
+    with HistoryWriter(path) as history:
+        before = path.stat().st_size
+        try:
+            history.append(rows, lasting=True)
+            yield
+        except BaseException:
+            os.truncate(path, before)
+            raise
 
 
 def read_rows(path: Path, offset: int = 0) -> tuple[list[Row], int]:

@@ -15,7 +15,7 @@ from core.runs.records import Run, RunState
 from core.runs.summary import SplitMetrics
 from core.splits import HELD_OUT
 from dashboard.state import cache
-from dashboard.ui.format import Colour, accuracy_in, duration, escape, percent, with_interval
+from dashboard.ui.format import Colour, accuracy_in, duration, escape, percent, plain_cells, with_interval
 from dashboard.ui.page import RUN_PAGE, follow_address, go_to
 
 
@@ -113,7 +113,7 @@ def run_table(runs: Sequence[Run], key: str, columns: Sequence[str], *, select: 
     """A table of runs; the button at the left of each row opens its page. Returns the selected runs."""
     if select:  # rows are selected by position: a table of other runs starts with no selection
         key = f"{key}-{crc32(' '.join(run.id for run in runs).encode()):08x}"
-    frame = pd.DataFrame([_row(run, "curve" in columns) for run in runs])
+    frame = plain_cells(pd.DataFrame([_row(run, "curve" in columns) for run in runs]))
     config: dict[str, Any] = {
         "open": st.column_config.ButtonColumn("", width=40, type="tertiary", key=f"{key}-open", help="Open this run"),
         "star": st.column_config.TextColumn("★", width=32, help="Starred"),

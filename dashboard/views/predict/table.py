@@ -9,7 +9,7 @@ import streamlit as st
 from PIL import Image
 
 from core.labels import LABELS
-from dashboard.ui.format import escape
+from dashboard.ui.format import escape, plain_cells
 from dashboard.views.predict.models import Model
 from dashboard.views.predict.work import Result
 
@@ -46,7 +46,7 @@ def draw_table(found: Sequence[Result], models: Sequence[Model]) -> tuple[Result
         "file": st.column_config.TextColumn("File", width="medium"),
     }
     event = st.dataframe(
-        kept,
+        plain_cells(kept),
         column_order=[name for name in columns if name in kept],
         column_config=columns,
         hide_index=True,
@@ -86,7 +86,7 @@ def draw_problems(found: Sequence[Result]) -> None:
         title = f"{len(problems):,} of {len(found):,} files skipped (unreadable)"
         with st.expander(title, icon=":material/broken_image:", expanded=len(problems) == len(found)):
             table = pd.DataFrame([{"File": result.name, "Reason": result.problem} for result in problems])
-            st.dataframe(table, hide_index=True, height="content" if len(problems) <= 8 else 300)
+            st.dataframe(plain_cells(table), hide_index=True, height="content" if len(problems) <= 8 else 300)
 
 
 def face_table(found: Sequence[Result], models: Sequence[Model]) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from core.data.identity import REARRANGED, DataIdentity, same_images
 from core.runs.environment import read_environment, read_uncommitted_changes
+from core.runs.fields import Line
 from core.runs.records import Run
 
 NAMED: Final = 6
@@ -18,11 +19,11 @@ class Check(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    what: str
+    what: Line
     """`settings`, `data`, `code`, `packages`, `Python`, `system`, `machine`, `device`, `threads` or `precision`."""
     same: bool | None
     """None: missing in one of the runs."""
-    words: str
+    words: Line
     """What differs, or that nothing does."""
 
 

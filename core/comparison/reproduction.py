@@ -19,7 +19,7 @@ from core.data.identity import REARRANGED, same_images
 from core.errors import DataError, RunError
 from core.evaluation.significance import compare_predictions, mean_and_std
 from core.files import read_regular, write_json
-from core.runs.fields import Moment
+from core.runs.fields import Line, Moment
 from core.runs.paths import RunPaths
 from core.runs.reader import list_runs, predictions_table, read_meta, read_run
 from core.runs.records import Run, RunState
@@ -61,10 +61,10 @@ class Reproduction(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     time: Moment
-    reproduces: str
+    reproduces: Line
     """Id of the original."""
     outcome: ReproductionOutcome
-    words: str
+    words: Line
     """The outcome in one or two sentences."""
     checks: list[Check]
 

@@ -20,6 +20,7 @@ from core.machine import boot_id, cpu_slots, is_local
 from core.processes import reap, start_module
 from core.review.corrections import Corrections, check_fits, load_corrections
 from core.runs.create import create_run
+from core.runs.fields import NAME_LENGTH, one_line
 from core.runs.paths import QueuePaths
 from core.runs.reader import list_runs, read_run
 from core.runs.records import Run, RunState
@@ -53,9 +54,12 @@ def start(
         corrections: the set that `config` names, if the caller has loaded it already.
 
     Raises:
-        RunError: the run folder cannot be written, or the correction set is missing or does not fit the data.
+        RunError: the name is too long, the run folder cannot be written, or the correction set is missing or does not
+            fit the data.
         DataError: there is a correction set, but no dataset it could be for.
     """
+    if len(one_line(name)) > NAME_LENGTH:
+        raise RunError(f"The name is too long: {len(name):,} characters (max {NAME_LENGTH}).")
     if config.corrections and corrections is None:
         corrections = load_corrections(runs_root, config.corrections)
     if corrections:

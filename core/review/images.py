@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from core.errors import RunError, system_reason
 from core.labels import LABELS
 from core.review.runs import clean_author
-from core.runs.fields import Moment
+from core.runs.fields import Lines, Moment, Person
 from core.runs.history import appended, read_all
 from core.runs.locks import meta_lock
 from core.runs.paths import RunPaths
@@ -47,7 +47,7 @@ class LabelReview(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, serialize_by_alias=True)
 
     time: Moment
-    by: str
+    by: Person
     split: Literal["train", "validation", "test"]
     image: str
     """Its id, as in the predictions, such as `happy/Training_1206.jpg`."""
@@ -55,7 +55,7 @@ class LabelReview(BaseModel):
     """None removes the author's earlier review. The file has it under the older name."""
     label: Literal[LABELS] | None = None  # type: ignore[valid-type]
     """The correct label; only with `label is wrong`."""
-    comment: str = ""
+    comment: Lines = ""
 
     @property
     def opinion(self) -> tuple[str | None, str | None]:

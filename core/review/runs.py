@@ -11,11 +11,11 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
 from core.errors import RunError
 from core.runs.create import write_meta
-from core.runs.fields import Moment
+from core.runs.fields import NAME_LENGTH, PERSON_LENGTH, TAG_LENGTH, Lines, Moment, Person, Tag, one_line
 from core.runs.history import read_all
 from core.runs.paths import RunPaths
 from core.runs.records import ReviewState, RunMeta
@@ -23,9 +23,8 @@ from core.runs.records import ReviewState, RunMeta
 REVIEW_STATES: Final[tuple[ReviewState, ...]] = get_args(ReviewState)
 DECIDED: Final = ("approved", "rejected")
 
-MAX_CHARACTERS: Final = {"name": 120, "notes": 20_000, "comment": 5_000}
+MAX_CHARACTERS: Final = {"name": NAME_LENGTH, "notes": 20_000, "comment": 5_000}
 """Characters."""
-MAX_TAG_CHARACTERS: Final = 40
 MAX_TAGS: Final = 30
 _FIELDS: Final = ("name", "notes", "review", "starred", "archived")
 
@@ -36,11 +35,11 @@ class Change(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     time: Moment
-    by: str
+    by: Person
     field: str
     """`name`, `notes`, `tags`, `review`, `starred`, `archived`, or `comment`, which is no field of `meta.json`."""
-    old: Any = None
-    new: Any = None
+    old: Lines | list[Tag] | bool | None = None
+    new: Lines | list[Tag] | bool | None = None
 
     @model_validator(mode="after")
     def _values_fit(self) -> Self:
@@ -49,8 +48,6 @@ class Change(BaseModel):
         for value in (self.old, self.new):
             if value is not None and not isinstance(value, kind):
                 raise ValueError(f"not a value of {self.field}")
-            if isinstance(value, list) and not all(isinstance(word, str) for word in value):
-                raise ValueError("tags are words")
         return self
 
     def in_words(self) -> str:
@@ -59,8 +56,10 @@ class Change(BaseModel):
             case "review":
                 return f"{self.old} → {self.new}"
             case "tags":
-                added = [f"+{tag}" for tag in self.new or [] if tag not in (self.old or [])]
-                return "tags " + " ".join(added + [f"-{tag}" for tag in self.old or [] if tag not in (self.new or [])])
+                old, new = (value if isinstance(value, list) else [] for value in (self.old, self.new))
+                return "tags " + " ".join(
+                    [f"+{tag}" for tag in new if tag not in old] + [f"-{tag}" for tag in old if tag not in new]
+                )
             case "starred" | "archived":
                 return self.field if self.new else f"un{self.field}"
             case "comment":
@@ -159,7 +158,7 @@ def clean_author(name: str) -> str:
     Raises:
         RunError: it is empty.
     """
-    name = " ".join(name.split())[:60]
+    name = one_line(name)[:PERSON_LENGTH]
     if not name:
         raise RunError("Enter your name first: every change is recorded with a name.")
     return name
@@ -180,17 +179,16 @@ def _clean(field: str, value: Any) -> Any:
         raise RunError(f"Unknown review state {value!r}. Use one of {', '.join(REVIEW_STATES)}.")
     if field not in MAX_CHARACTERS:
         return value
-    text = str(value).strip()
-    text = " ".join(text.split()) if field == "name" else text
+    text = one_line(str(value)) if field == "name" else TypeAdapter(Lines).validate_python(str(value)).strip()
     if len(text) > MAX_CHARACTERS[field]:
         raise RunError(f"The {field} is too long: {len(text):,} characters (max {MAX_CHARACTERS[field]:,}).")
     return text
 
 
 def _clean_tag(word: str) -> str:
-    word = " ".join(word.split())
-    if not word or len(word) > MAX_TAG_CHARACTERS or "," in word:
-        raise RunError(f"Invalid tag {word!r}: use 1–{MAX_TAG_CHARACTERS} characters, no commas.")
+    word = one_line(word)
+    if not word or len(word) > TAG_LENGTH or "," in word:
+        raise RunError(f"Invalid tag {word!r}: use 1–{TAG_LENGTH} characters, no commas.")
     return word
 
 

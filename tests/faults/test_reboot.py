@@ -2,6 +2,7 @@
 cannot, also while somebody stops a run. What was interrupted is offered for recovery, what was stopped is not."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -53,8 +54,8 @@ def end_everything(paths: RunPaths, number: int, *, stopping: bool = False) -> N
     for process in found:
         process.send_signal(number)
         process.send_signal(signal.SIGCONT)
-    for lock in (paths.alive_lock, QueuePaths(paths.root).runner_lock):
-        wait_for(lambda lock=lock: not lock_is_held(lock), what=f"the end of who holds {lock.name}")
+    locks = (paths.alive_lock, QueuePaths(paths.root).runner_lock)
+    wait_for(lambda: not any(map(lock_is_held, locks)), what="the end of runner and worker")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
@@ -84,3 +85,17 @@ def test_what_a_person_stopped_stays_stopped(number: int, training: RunPaths) ->
     control.resume(training.root, training.root, "training")
     assert read_run(training.root, "training").state is RunState.QUEUED
     assert not training.stop_request.exists()
+
+
+def test_a_worker_whose_folder_was_put_back_from_a_copy_ends_and_writes_nothing_there(training: RunPaths) -> None:
+    """The new folder has a lock file that nobody holds: another worker may train the same run."""
+    [worker] = processes_of(training.root, WORKER)
+    worker.suspend()
+    training.folder.rename(training.root.parent / "moved")
+    shutil.copytree(training.root.parent / "moved", training.folder)
+    kept = ("steps.jsonl", "meta.json", "config.json")  # a status that was being written may still come
+    before = {name: (training.folder / name).read_bytes() for name in kept}
+    worker.resume()
+    worker.wait(20)
+    assert {name: (training.folder / name).read_bytes() for name in before} == before
+    assert read_run(training.root, "training").state is RunState.CRASHED

@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict
 
 from core.data.identity import REARRANGED, DataIdentity, same_images
 from core.runs.environment import read_environment, read_uncommitted_changes
-from core.runs.fields import Line
 from core.runs.records import Run
+from core.runs.values import Line
 
 NAMED: Final = 6
 """So many differences of a kind are named; the others are counted."""

@@ -19,10 +19,10 @@ from core.data.identity import REARRANGED, same_images
 from core.errors import DataError, RunError
 from core.evaluation.significance import compare_predictions, mean_and_std
 from core.files import read_regular, write_json
-from core.runs.fields import Line, Moment
 from core.runs.paths import RunPaths
 from core.runs.reader import list_runs, predictions_table, read_meta, read_run
 from core.runs.records import Run, RunState
+from core.runs.values import Line, Moment
 from core.splits import COMPARED_SPLITS
 
 SPLIT: Final = "validation"

@@ -20,11 +20,11 @@ from core.machine import boot_id, cpu_slots, is_local
 from core.processes import reap, start_module
 from core.review.corrections import Corrections, check_fits, load_corrections
 from core.runs.create import create_run
-from core.runs.fields import NAME_LENGTH, one_line
 from core.runs.paths import QueuePaths
 from core.runs.reader import list_runs, read_run
 from core.runs.records import Run, RunState
 from core.runs.resume import can_continue
+from core.runs.values import NAME_LENGTH, one_line
 
 _OUTPUT: Final = {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8:backslashreplace"}
 """Logs are UTF-8 and complete, whatever the locale."""

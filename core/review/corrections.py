@@ -19,8 +19,8 @@ from core.data.identity import DataIdentity, same_images
 from core.errors import RunError, system_reason
 from core.files import NAME, process_lock, read_regular, write_json
 from core.labels import LABELS
-from core.runs.fields import Moment
 from core.runs.paths import CorrectionPaths, RunPaths
+from core.runs.values import Moment
 from core.splits import CORRECTED_SPLITS
 
 if TYPE_CHECKING:

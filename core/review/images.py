@@ -15,10 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from core.errors import RunError, system_reason
 from core.labels import LABELS
 from core.review.runs import clean_author
-from core.runs.fields import Lines, Moment, Person
 from core.runs.history import appended, read_all
 from core.runs.locks import meta_lock
 from core.runs.paths import RunPaths
+from core.runs.values import Lines, Moment, Person
 from core.splits import SPLITS
 
 Decision = Literal["label is wrong", "ambiguous", "hard but right", "not a face", "model's fault"]

@@ -15,10 +15,10 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_
 
 from core.errors import RunError
 from core.runs.create import write_meta
-from core.runs.fields import NAME_LENGTH, PERSON_LENGTH, TAG_LENGTH, Lines, Moment, Person, Tag, one_line
 from core.runs.history import read_all
 from core.runs.paths import RunPaths
 from core.runs.records import ReviewState, RunMeta
+from core.runs.values import NAME_LENGTH, PERSON_LENGTH, TAG_LENGTH, Lines, Moment, Person, Tag, one_line
 
 REVIEW_STATES: Final[tuple[ReviewState, ...]] = get_args(ReviewState)
 DECIDED: Final = ("approved", "rejected")

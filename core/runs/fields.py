@@ -1,68 +1,93 @@
-"""Types of the values in the files of a run. Strict, since pages compute with them: whatever else stands in a file
-makes that one run unreadable, with a sentence, and never takes those beside it off a page."""
+"""What runs can be sorted, searched and grouped by: what they are, what they reached, and every setting."""
 
-from datetime import UTC, datetime
-from typing import Annotated, Final
-from unicodedata import category
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, Final
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from core.config import TrainConfig, field_label
+from core.runs.records import Run
 
-Count = Annotated[int, Field(ge=0, le=2**53)]
-"""Above 2**53 not every JSON reader gives the same number, and a table of 64-bit integers may overflow."""
-Share = Annotated[float, Field(ge=0, le=1)]
-NotNegative = Annotated[float, Field(ge=0)]
-
-
-def _shown_anywhere(moment: datetime) -> datetime:
-    """Not all of the calendar: near its ends are moments that other time zones cannot show."""
-    if not 1970 <= moment.year < 2262:  # a table counts in nanoseconds
-        raise ValueError("the year must be between 1970 and 2261")
-    return moment.astimezone(UTC)
+SETTING: Final = "config."
+"""Begins the key of a setting: `epochs` of a run is how far it is, `config.epochs` is how far it goes."""
 
 
-def _without_nul(text: str) -> str:
-    """No path and no argument of a process may hold one."""
-    if "\0" in text:
-        raise ValueError("it holds a NUL character")
-    return text
+@dataclass(frozen=True)
+class RunField:
+    """One property of runs."""
+
+    title: str
+    value: Callable[[Run], Any]
+    """None where a run has none."""
+    descending: bool = False
+    """Whether the largest is the first one that people look for."""
 
 
-def one_line(text: str) -> str:
-    """Text without line breaks, and without characters that control a terminal or the direction of writing."""
-    return " ".join(_visible(text, keep="\t\n\r").split())
+def epochs_done(run: Run) -> int:
+    """Epochs that have ended."""
+    return run.summary.epochs_done or max(0, run.status.epoch - 1)
 
 
-def _lines(text: str) -> str:
-    return _visible(text, keep="\t\n")
+def _percent(value: float | None) -> float | None:
+    return None if value is None else 100 * value
 
 
-def _visible(text: str, keep: str) -> str:
-    """Unicode's category Cc are control characters; of Cf, those that reverse the direction are left out, too."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(char for char in text if char in keep or (category(char) != "Cc" and char not in _DIRECTION))
+def _unseen(run: Run) -> float | None:
+    test = run.metrics("test")
+    return _percent(test.without_train_duplicates.accuracy) if test and test.without_train_duplicates else None
 
 
-_DIRECTION: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-NAME_LENGTH: Final = 120
-PERSON_LENGTH: Final = 60
-TAG_LENGTH: Final = 40
-"""Characters."""
+def _setting(name: str) -> RunField:
+    of_config = attrgetter(name)
+    return RunField(field_label(name), lambda run: of_config(run.config) if run.config else None)
 
 
-def _cut(length: int) -> AfterValidator:
-    """Folders may come from anywhere: what is longer than people may enter is cut, as it would fill every page."""
-    return AfterValidator(lambda text: one_line(text)[:length])
+def setting_key(name: str) -> str:
+    """The key of a setting in `RUN_FIELDS`."""
+    return f"{SETTING}{name}"
 
 
-Name = Annotated[str, _cut(NAME_LENGTH)]
-Person = Annotated[str, _cut(PERSON_LENGTH)]
-Tag = Annotated[str, _cut(TAG_LENGTH)]
-Line = Annotated[str, _cut(2000)]
-Lines = Annotated[str, AfterValidator(_lines)]
-"""Free text, with its line breaks."""
+_all_settings: Final = attrgetter(*TrainConfig.model_fields)
 
-Moment = Annotated[AwareDatetime, AfterValidator(_shown_anywhere)]
-"""A time, in UTC."""
-Argument = Annotated[str, AfterValidator(_without_nul)]
-"""Text that is given to a process."""
+SETTINGS: Final = {setting_key(name): _setting(name) for name in TrainConfig.model_fields}
+
+RUN_FIELDS: Final[dict[str, RunField]] = {
+    "created": RunField("Created", lambda run: run.status.created_at, descending=True),
+    "name": RunField("Name", lambda run: run.name.lower()),
+    "state": RunField("State", lambda run: run.state.in_words()),
+    "epochs": RunField("Progress", epochs_done, descending=True),
+    "validation": RunField("Val. accuracy", lambda run: _percent(run.validation_accuracy), descending=True),
+    "test": RunField("Test accuracy", lambda run: _percent(run.accuracy("test")), descending=True),
+    "unseen": RunField("Test accuracy excluding train duplicates", _unseen, descending=True),
+    "loss": RunField("Val. loss", lambda run: run.best.validation_loss if run.best else None),
+    "duration": RunField("Duration", lambda run: run.status.elapsed_seconds or None, descending=True),
+    "device": RunField("Device used", lambda run: run.status.device),
+    "author": RunField("Author", lambda run: run.meta.author.lower() or None),
+    "review": RunField("Review", lambda run: None if run.meta.review == "unreviewed" else run.meta.review),
+    "star": RunField("Starred", lambda run: run.meta.starred, descending=True),
+    **SETTINGS,
+}
+"""Key to field; accuracies in percent, as they are shown."""
+
+
+def known_settings(runs: Iterable[Run]) -> dict[str, list[Any]]:
+    """Key of each setting to the values it has in these runs, sorted; runs without readable settings are left out."""
+    rows = [
+        _all_settings(run.config) for run in runs if run.config
+    ]  # whole columns: a thousand runs have 35,000 values
+    columns = zip(*rows, strict=True) if rows else [()] * len(SETTINGS)
+    return {key: sorted(set(values)) for key, values in zip(SETTINGS, columns, strict=True)}
+
+
+def differing_settings(runs: Sequence[Run]) -> list[str]:
+    """Keys of the settings that are not the same in all of these runs, in the order of the form."""
+    return [key for key, values in known_settings(runs).items() if len(values) > 1]
+
+
+def setting_text(value: Any) -> str:
+    """A setting as people read it: numbers without trailing zeros, yes and no, a dash for an empty name."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value) or "–"

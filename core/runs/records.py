@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from core.config import TrainConfig
 from core.data.identity import DataIdentity
 from core.errors import system_reason
-from core.runs.fields import Argument, Count, Line, Lines, Moment, Name, NotNegative, Person, Tag
 from core.runs.paths import RunPaths
 from core.runs.summary import EpochMetrics, SplitMetrics, Summary
+from core.runs.values import Argument, Count, Line, Lines, Moment, Name, NotNegative, Person, Tag
 
 
 class RunState(StrEnum):

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, computed_field
 
 from core.labels import LABELS, NUM_CLASSES
-from core.runs.fields import Count, NotNegative, Share
+from core.runs.values import Count, NotNegative, Share
 from core.splits import with_current_splits
 
 Interval = tuple[Share, Share]

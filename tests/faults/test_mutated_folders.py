@@ -31,15 +31,16 @@ from core.review.images import add_label_reviews, current_label_reviews, label_r
 from core.review.runs import annotate, read_changes
 from core.runs.best import describe_mismatch
 from core.runs.environment import describe_environment
+from core.runs.fields import RUN_FIELDS, known_settings
 from core.runs.paths import RunPaths
 from core.runs.reader import list_runs
 from core.runs.records import Run
-from core.runs.selection import RUN_ORDERS, RunFilter, best_run, select_runs
+from core.runs.selection import best_run, sort_runs
 from core.runs.summary import Summary
 from dashboard.state import cache
 from dashboard.ui.charts.curves import over_time, training_curves
 from dashboard.ui.format import ago, exact
-from dashboard.ui.runs import _row
+from dashboard.ui.run_table import _row
 from dashboard.views.run.environment import _facts
 from dashboard.views.run.metrics import points
 from tests.dashboard.conftest import Opener, words
@@ -192,8 +193,9 @@ def assert_only_its_own_row_is_hurt(root: Path, rows: list[str]) -> None:
         assert odd.problem.endswith(".")
         assert "\n" not in odd.problem
         assert len(odd.problem) < 700
-    for order in RUN_ORDERS:
-        assert good in select_runs(runs, RunFilter(text="", archived=True), order)
+    for field in RUN_FIELDS:
+        assert good in sort_runs(runs, field)
+    known_settings(runs)
     best_run(runs)
     assert queued_runs(root) == [] or odd.state == "queued"
     interrupted_runs(runs)
@@ -204,7 +206,7 @@ def assert_only_its_own_row_is_hurt(root: Path, rows: list[str]) -> None:
 def look_at(odd: Run, good: Run) -> None:
     """As the pages do: one part of the page may say in a sentence that it cannot be shown, by a `RunError`."""
     for run in (odd, good):
-        _row(run, curve=True)
+        _row(run, list(RUN_FIELDS) + ["curve"])
         ago(run.status.created_at)
         exact(run.status.created_at)
         describe_mismatch(run.paths)
@@ -306,7 +308,7 @@ def test_a_folder_that_did_harm_once(name: str, root: Path, open_page: Opener) -
     shutil.rmtree(root / ODD)
     shutil.copytree(FOLDERS / name, root / ODD)
     assert_only_its_own_row_is_hurt(root, rows)
-    for order in ("newest", "loss"):
+    for order in ("-created", "loss"):
         assert GOOD in words(open_page("runs", sort=order))
     open_page("overview")
     open_page("run", run=ODD)

@@ -79,8 +79,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
 
   const tiles = data.tiles.map((each, n) => tile(each, n, data));
   const list = element("div", "tiles", ...tiles);
-  list.setAttribute("role", "listbox");
-  list.setAttribute("aria-multiselectable", "true");
+  list.setAttribute("role", "list");
   list.setAttribute("aria-label", "Images");
   const all = element("button", "", "Select all on page");
   const none = element("button", "", "Clear selection");
@@ -89,11 +88,14 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   const hint = element("span", "hint", "Click or Space: select · Shift: range · Double-click or Enter: open");
   root.classList.toggle("pick", data.pick);
   root.replaceChildren(...(data.pick ? [element("div", "tools", all, none, hint), legend(data), list] : [list]));
-  if (!data.pick) {
-    tiles.forEach((tile) => tile.setAttribute("role", "listitem"));
-    list.setAttribute("role", "list");
-    return;
-  }
+  if (!data.pick) return;
+  // A grid, not a list of options: a cell may hold a button. One row, since how many fit beside each other is CSS's.
+  const row = element("div", "row", ...tiles);
+  row.setAttribute("role", "row");
+  list.replaceChildren(row);
+  list.setAttribute("role", "grid");
+  list.setAttribute("aria-multiselectable", "true");
+  tiles.forEach((tile) => tile.setAttribute("role", "gridcell"));
 
   tiles.forEach((tile, n) => {
     tile.onclick = (event) => toggle(n, event.shiftKey);
@@ -155,26 +157,39 @@ function tile(each, n, data) {
   const face = element("div", "face");
   face.style.backgroundPosition = `${(n % data.columns) * -96}px ${Math.floor(n / data.columns) * -96}px`;
   const percent = `${Math.round(100 * each.confidence)}%`;
-  const classes = each.right ? [chip(each.predicted, data), "✓"] : [chip(each.true, data), "→", chip(each.predicted, data)];
+  const predicted = [hidden("predicted"), chip(each.predicted, data)];
+  const classes = each.right ? [...predicted, seen("✓")] : [hidden("true"), chip(each.true, data), seen("→"), ...predicted];
   const fill = element("div", "");
   fill.style.width = `${100 * each.confidence}%`;
   const opener = element("button", "open", "i");
   opener.tabIndex = -1; // Enter on the tile does the same
   opener.title = "Details";
-  opener.setAttribute("aria-label", "Details");
+  opener.setAttribute("aria-label", "i: details");
   const notes = each.notes.map((text) => element("div", "note", text));
   const confidence = element("div", "confidence", element("div", "bar", fill), percent);
-  const result = element("div", "tile", face, element("div", "mark", "✓"), opener, element("div", "classes", ...classes), confidence, ...notes);
+  const mark = seen("✓");
+  mark.className = "mark";
+  const result = element("div", "tile", face, mark, opener, element("div", "classes", ...classes), confidence, ...notes);
   result.dataset.n = n;
   result.dataset.id = each.id;
-  result.setAttribute("role", "option");
-  result.setAttribute("aria-label", `True ${each.true}, predicted ${each.predicted}, ${percent}. ${each.notes.join(". ")}`);
+  result.setAttribute("role", "listitem"); // its name is its text
   return result;
 }
 
 function chip(label, data) {
   const result = element("span", "class", label);
   [result.style.background, result.style.color] = data.colours[label];
+  return result;
+}
+
+// For screen readers, and for the eye alone.
+function hidden(text) {
+  return element("span", "hidden", text);
+}
+
+function seen(text) {
+  const result = element("span", "", text);
+  result.setAttribute("aria-hidden", "true");
   return result;
 }
 

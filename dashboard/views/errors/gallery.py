@@ -84,7 +84,7 @@ def gallery(shown: Shown, wanted: ImageFilter, order: str) -> None:
         tiles(rows, reviews),
         images[rows["index"].to_numpy()],
         key="wall",
-        keys={"legend": shortcuts.LEGEND, "undo": shortcuts.UNDO, "named": bool(visitor.who(ask=False))},
+        keys={"legend": shortcuts.LEGEND, "undo": shortcuts.UNDO, "named": bool(visitor.who())},
         on_key=partial(shortcuts.review_by_key, shown),
     )
     everything = st.toggle(f"Annotate all {len(chosen):,} filtered images", key="everything")

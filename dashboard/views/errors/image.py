@@ -14,7 +14,7 @@ from core.runs.records import Run
 from core.splits import HELD_OUT
 from dashboard.state import cache
 from dashboard.state.roots import data_root, runs_root
-from dashboard.ui.charts.bars import probability_bars
+from dashboard.ui.charts.bars import bars_text, probability_bars
 from dashboard.ui.charts.style import CHART_CONFIG
 from dashboard.ui.faces import enlarged
 from dashboard.ui.format import class_chip, escape, percent
@@ -46,7 +46,7 @@ def image_details(shown: Shown, image: str) -> None:
             st.markdown(f"True {true} · predicted {predicted}")
             st.caption(f"Loss {row['loss']:.2f} · margin {percent(row['margin'])}")
         figure = probability_bars(row[PROBABILITY_COLUMNS].to_numpy(float).tolist())
-        right.plotly_chart(figure, key="image-probabilities", config=CHART_CONFIG)
+        right.plotly_chart(figure, key="image-probabilities", config=CHART_CONFIG, alt=bars_text(figure))
         draw_copies(shown, row)
         other_runs(shown, image)
         if shown.run.has_weights and shown.run.config:

@@ -27,9 +27,8 @@ def review_bar(shown: Shown, images: Sequence[str]) -> None:
 
 def form(shown: Shown, images: Sequence[str], key: str) -> None:
     """Review, correct label, comment, and the buttons."""
-    row = st.grid(4, min_column_width=170)
-    with row.cell():
-        name = visitor.who(key="who" if key == "bar" else f"who-{key}")
+    row = st.grid(3, min_column_width=170)
+    name = visitor.who()
     decision = row.selectbox(
         "Review", DECISIONS, format_func=DECISION_LABELS.__getitem__, key=f"{key}-decision", persist_state="session"
     )
@@ -60,7 +59,7 @@ def form(shown: Shown, images: Sequence[str], key: str) -> None:
                 args=(shown, name, mine, None, None, "", key),
             )
         if not name:
-            st.caption("Enter your name to save reviews.")
+            st.caption(f"{visitor.ENTER_NAME} to save reviews.")
     if refused := st.session_state.pop(f"{key}-refused", None):
         st.error(escape(refused), icon=":material/error:")
 

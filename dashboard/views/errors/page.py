@@ -8,7 +8,7 @@ from dashboard.state import cache
 from dashboard.state.roots import runs_root
 from dashboard.ui import fixed_broken
 from dashboard.ui.faces import say_why_no_images
-from dashboard.ui.page import ERRORS_PAGE, TRAIN_PAGE, empty_state, follow_renamed, guarded, page_title
+from dashboard.ui.page import ERRORS_PAGE, TRAIN_PAGE, empty_state, follow_renamed, guarded, page_title, say_unknown
 from dashboard.ui.runs import choose_run, scored_splits
 from dashboard.views.errors import calibration, corrections, gallery, scoring, summary
 from dashboard.views.errors.shown import shown_of
@@ -59,7 +59,7 @@ def main() -> None:
             ":material/play_arrow:",
         )
         return
-    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    left, right = st.columns([3, 2])
     with left:
         run = choose_run(runs, best_run(runs))
     with right:
@@ -93,6 +93,7 @@ def choose_split(run: Run) -> str:
     choices = scored_splits(run)
     if "train" not in choices:
         choices.append("train")
+    say_unknown("split", choices)
     split = st.segmented_control("Split", choices, default=choices[0], required=True, key="split", bind="query-params")
     return split or choices[0]
 

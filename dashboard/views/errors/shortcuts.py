@@ -39,7 +39,7 @@ LEGEND: Final = (
 
 def review_by_key(shown: Shown, key: str, images: list[str]) -> Callable[[], None]:
     """What saves the review of a shortcut on the wall; all that it needs of the session is read before."""
-    name = visitor.who(ask=False)
+    name = visitor.who()
     since = st.session_state.setdefault(f"keyed-{shown.run.id}-{shown.data_split}-{name}", datetime.now(UTC))
     return partial(_review_by_key, shown, name, since, key, images)
 
@@ -47,7 +47,7 @@ def review_by_key(shown: Shown, key: str, images: list[str]) -> Callable[[], Non
 def _review_by_key(shown: Shown, name: str, since: datetime, key: str, images: list[str]) -> None:
     """Save the review, or show why not; the undo key removes the review of the key before it."""
     if not name:
-        st.toast("Enter your name below, then press the key again.", icon=":material/person:")
+        st.toast(f"{visitor.ENTER_NAME}, then press the key again.", icon=":material/person:")
         return
     undo = key == UNDO
     decision = None if undo else KEYS.get(key, WRONG_LABEL)

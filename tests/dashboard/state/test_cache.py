@@ -24,13 +24,6 @@ def test_a_history_is_read_on_from_where_it_was(write: Writer) -> None:
     assert len(cache.history(run.paths.steps)) == 100
 
 
-def test_a_log_is_shown_without_terminal_codes(tmp_path: Path) -> None:
-    log = tmp_path / "train.log"
-    assert cache.log_tail(log) == ""
-    log.write_bytes(b"x" * 100_000 + b"\nstart\n 10 %\r 50 %\r100 %\r\n\x1b[31mred\x1b[0m\n")
-    assert cache.log_tail(log) == "start\n100 %\nred"
-
-
 @pytest.mark.parametrize(("setting", "expected"), [("", ["waiting"]), ("1", ["waiting", "crashed"])])
 def test_a_server_takes_over_what_waits_and_if_told_so_what_was_interrupted(
     write: Writer,
@@ -50,3 +43,12 @@ def test_a_server_takes_over_what_waits_and_if_told_so_what_was_interrupted(
     wait_for(lambda: len(wanted) > 0, 20, "a runner being asked for")
     assert [read_run(runs_root, run.id).name for run in queued_runs(runs_root)] == expected
     assert wanted == [runs_root]
+
+
+def test_a_page_reads_the_runs_once(write: Writer, runs_root: Path) -> None:
+    write("finished", epochs=1)
+    with cache.one_look():
+        first = cache.runs(runs_root)
+        write("finished", epochs=1)
+        assert cache.runs(runs_root) is first and len(first) == 1
+    assert len(cache.runs(runs_root)) == 2

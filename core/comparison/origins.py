@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from core.data.identity import REARRANGED, DataIdentity, same_images
 from core.runs.environment import read_environment, read_uncommitted_changes
 from core.runs.records import Run
-from core.runs.values import Line
+from core.runs.values import OneLine
 
 NAMED: Final = 6
 """So many differences of a kind are named; the others are counted."""
@@ -19,11 +19,11 @@ class Check(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    what: Line
+    what: OneLine
     """`settings`, `data`, `code`, `packages`, `Python`, `system`, `machine`, `device`, `threads` or `precision`."""
     same: bool | None
     """None: missing in one of the runs."""
-    words: Line
+    words: OneLine
     """What differs, or that nothing does."""
 
 

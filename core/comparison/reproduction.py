@@ -22,7 +22,7 @@ from core.files import read_regular, write_json
 from core.runs.paths import RunPaths
 from core.runs.reader import list_runs, predictions_table, read_meta, read_run
 from core.runs.records import Run, RunState
-from core.runs.values import Line, Moment
+from core.runs.values import OneLine, Moment
 from core.splits import COMPARED_SPLITS
 
 SPLIT: Final = "validation"
@@ -61,10 +61,10 @@ class Reproduction(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     time: Moment
-    reproduces: Line
+    reproduces: OneLine
     """Id of the original."""
     outcome: ReproductionOutcome
-    words: Line
+    words: OneLine
     """The outcome in one or two sentences."""
     checks: list[Check]
 

@@ -18,7 +18,7 @@ from core.review.runs import clean_author
 from core.runs.history import appended, read_all
 from core.runs.locks import meta_lock
 from core.runs.paths import RunPaths
-from core.runs.values import Lines, Moment, Person
+from core.runs.values import ManyLines, Moment, Person
 from core.splits import SPLITS
 
 Decision = Literal["label is wrong", "ambiguous", "hard but right", "not a face", "model's fault"]
@@ -55,7 +55,7 @@ class LabelReview(BaseModel):
     """None removes the author's earlier review. The file has it under the older name."""
     label: Literal[LABELS] | None = None  # type: ignore[valid-type]
     """The correct label; only with `label is wrong`."""
-    comment: Lines = ""
+    comment: ManyLines = ""
 
     @property
     def opinion(self) -> tuple[str | None, str | None]:

@@ -18,7 +18,7 @@ from core.runs.create import write_meta
 from core.runs.history import read_all
 from core.runs.paths import RunPaths
 from core.runs.records import ReviewState, RunMeta
-from core.runs.values import NAME_LENGTH, PERSON_LENGTH, TAG_LENGTH, Lines, Moment, Person, Tag, one_line
+from core.runs.values import NAME_LENGTH, PERSON_LENGTH, TAG_LENGTH, ManyLines, Moment, Person, Tag, one_line
 
 REVIEW_STATES: Final[tuple[ReviewState, ...]] = get_args(ReviewState)
 DECIDED: Final = ("approved", "rejected")
@@ -38,8 +38,8 @@ class Change(BaseModel):
     by: Person
     field: str
     """`name`, `notes`, `tags`, `review`, `starred`, `archived`, or `comment`, which is no field of `meta.json`."""
-    old: Lines | list[Tag] | bool | None = None
-    new: Lines | list[Tag] | bool | None = None
+    old: ManyLines | list[Tag] | bool | None = None
+    new: ManyLines | list[Tag] | bool | None = None
 
     @model_validator(mode="after")
     def _values_fit(self) -> Self:
@@ -179,7 +179,7 @@ def _clean(field: str, value: Any) -> Any:
         raise RunError(f"Unknown review state {value!r}. Use one of {', '.join(REVIEW_STATES)}.")
     if field not in MAX_CHARACTERS:
         return value
-    text = one_line(str(value)) if field == "name" else TypeAdapter(Lines).validate_python(str(value)).strip()
+    text = one_line(str(value)) if field == "name" else TypeAdapter(ManyLines).validate_python(str(value)).strip()
     if len(text) > MAX_CHARACTERS[field]:
         raise RunError(f"The {field} is too long: {len(text):,} characters (max {MAX_CHARACTERS[field]:,}).")
     return text

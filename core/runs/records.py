@@ -13,7 +13,7 @@ from core.data.identity import DataIdentity
 from core.errors import system_reason
 from core.runs.paths import RunPaths
 from core.runs.summary import EpochMetrics, SplitMetrics, Summary
-from core.runs.values import Argument, Count, Line, Lines, Moment, Name, NotNegative, Person, Tag
+from core.runs.values import Argument, Count, OneLine, ManyLines, Moment, Name, NotNegative, Person, Tag
 
 
 class RunState(StrEnum):
@@ -56,12 +56,12 @@ class RunStatus(BaseModel):
     """While it is queued: the folder of datasets it was started with; None means the runner's."""
     launcher: str = "local"
     slot: str | None = None
-    host: Line | None = None
+    host: OneLine | None = None
     boot_id: str | None = None
     pid: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
     heartbeat: float | None = None
     """The machine's monotonic clock, in seconds, when training last moved."""
-    activity: Line = ""
+    activity: OneLine = ""
     """What the worker is busy with, in words, such as `training` or `evaluating`."""
     epoch: Count = 0
     """The epoch in progress, from 1; 0 before the first."""
@@ -74,8 +74,8 @@ class RunStatus(BaseModel):
     elapsed_seconds: NotNegative = 0.0
     """Time spent training, over all resumes, by a monotonic clock."""
     images_per_second: NotNegative | None = None
-    device: Line | None = None
-    error: Line | None = None
+    device: OneLine | None = None
+    error: OneLine | None = None
     """One line for people; the traceback is in `train.log`."""
 
 
@@ -89,7 +89,7 @@ class RunMeta(BaseModel):
 
     name: Name = ""
     author: Person = ""
-    notes: Lines = ""
+    notes: ManyLines = ""
     tags: list[Tag] = []
     review: ReviewState = "unreviewed"
     reviewer: Person = ""

@@ -58,8 +58,8 @@ def _cut(length: int) -> AfterValidator:
 Name = Annotated[str, _cut(NAME_LENGTH)]
 Person = Annotated[str, _cut(PERSON_LENGTH)]
 Tag = Annotated[str, _cut(TAG_LENGTH)]
-Line = Annotated[str, _cut(2000)]
-Lines = Annotated[str, AfterValidator(_lines)]
+OneLine = Annotated[str, _cut(2000)]
+ManyLines = Annotated[str, AfterValidator(_lines)]
 """Free text, with its line breaks."""
 
 Moment = Annotated[AwareDatetime, AfterValidator(_shown_anywhere)]

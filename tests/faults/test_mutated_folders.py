@@ -206,7 +206,7 @@ def assert_only_its_own_row_is_hurt(root: Path, rows: list[str]) -> None:
 def look_at(odd: Run, good: Run) -> None:
     """As the pages do: one part of the page may say in a sentence that it cannot be shown, by a `RunError`."""
     for run in (odd, good):
-        _row(run, list(RUN_FIELDS) + ["curve"])
+        _row(run, [*RUN_FIELDS, "curve"])
         ago(run.status.created_at)
         exact(run.status.created_at)
         describe_mismatch(run.paths)

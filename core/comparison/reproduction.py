@@ -22,7 +22,7 @@ from core.files import read_regular, write_json
 from core.runs.paths import RunPaths
 from core.runs.reader import list_runs, predictions_table, read_meta, read_run
 from core.runs.records import Run, RunState
-from core.runs.values import OneLine, Moment
+from core.runs.values import Moment, OneLine
 from core.splits import COMPARED_SPLITS
 
 SPLIT: Final = "validation"

@@ -13,7 +13,7 @@ from core.data.identity import DataIdentity
 from core.errors import system_reason
 from core.runs.paths import RunPaths
 from core.runs.summary import EpochMetrics, SplitMetrics, Summary
-from core.runs.values import Argument, Count, OneLine, ManyLines, Moment, Name, NotNegative, Person, Tag
+from core.runs.values import Argument, Count, ManyLines, Moment, Name, NotNegative, OneLine, Person, Tag
 
 
 class RunState(StrEnum):

@@ -39,8 +39,11 @@ from core.runs.selection import best_run, sort_runs
 from core.runs.summary import Summary
 from dashboard.state import cache
 from dashboard.ui.charts.curves import over_time, training_curves
+from dashboard.ui.charts.lines import AxisKind, x_axis
+from dashboard.ui.components.charts import _chart
 from dashboard.ui.format import ago, exact
 from dashboard.ui.run_table import _row
+from dashboard.views.run.curves import planned
 from dashboard.views.run.environment import _facts
 from dashboard.views.run.metrics import points
 from tests.dashboard.conftest import Opener, words
@@ -216,10 +219,15 @@ def look_at(odd: Run, good: Run) -> None:
         except OSError:
             return
     epochs, steps = cache.history(odd.paths.epochs), cache.history(odd.paths.steps)
-    for axis in ("epoch", "step", "time"):
-        for quantity in ("loss", "accuracy"):
-            training_curves(epochs, steps, quantity, axis, 0.9, odd.status.batches)
-        over_time(cache.history(odd.paths.system), {"cpu_percent": "CPU"}, "CPU", "%")
+    kinds: tuple[AxisKind, ...] = ("epoch", "step", "time")
+    for kind in kinds:
+        axis = x_axis(kind, [planned(odd, epochs, steps)])
+        charts = [
+            training_curves(epochs, steps, "loss", axis, 0.9, odd.status.batches),
+            training_curves(epochs, steps, "accuracy", axis, 0.9, odd.status.batches),
+            over_time(steps, {"images_per_second": "throughput"}, "speed", "Throughput", axis),
+        ]
+        json.dumps([_chart(chart, axis) for chart in charts if chart])
     points(steps, "loss")
     compare_origins(good, odd)
     result = read_reproduction(odd)

@@ -96,7 +96,5 @@ def restore_best(
             return  # an older version recorded no hash: nothing says that they are others
     if read_origin(paths.predictions("validation")).get(HASH) != best[HASH]:
         kept = to_device(load_weights(paths.weights, config.model), compute)
-        probabilities = class_probabilities(
-            kept, data.validation_images, autocast=compute.autocast, keep_going=keep_going
-        )
+        probabilities = class_probabilities(kept, data.validation_images, keep_going=keep_going)
         write_validation(paths, data, probabilities.cpu().numpy(), best)

@@ -106,8 +106,22 @@ def _inode(path: Path) -> int:
 
 
 def history(path: Path) -> pd.DataFrame:
-    """The rows of `epochs.jsonl` or `steps.jsonl`; empty while there are none."""
+    """The rows of `epochs.jsonl` or `steps.jsonl`; empty while there are none. What pages show of epochs is `epochs`."""
     return _history(str(path)).frame()
+
+
+def epochs(run: Run) -> pd.DataFrame:
+    """The rows of `epochs.jsonl`, that of the best epoch as evaluated, so that a curve shows the number that stands
+    beside it; empty while there are none. Callers must not change the table."""
+    frame, best = history(run.paths.epochs), run.best
+    if best is None or best == run.summary.best or "epoch" not in frame:
+        return frame
+    values = {
+        name: value for name in frame if "validation_" in name and (value := getattr(best, name, None)) is not None
+    }
+    frame = frame.copy()
+    frame.loc[frame["epoch"] == best.epoch, list(values)] = list(values.values())
+    return frame
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -115,18 +129,22 @@ def _history(path: str) -> History:
     return History(Path(path))
 
 
-def accuracy_curve(path: Path) -> list[float]:
-    """Validation accuracy after each epoch of an `epochs.jsonl`, in percent, at most about 50 points; for tables of
-    many runs, where `history` would keep more than is shown. Empty where it cannot be read: the others are shown."""
+def accuracy_curve(run: Run) -> list[float]:
+    """Validation accuracy after each epoch of a run, as `epochs` has it, in percent, at most about 50 points; for tables
+    of many runs, where `history` would keep more than is shown. Empty where it cannot be read: the others are shown."""
+    best = run.best
     try:
-        return _accuracy_curve(file_key(path))
+        return _accuracy_curve(
+            file_key(run.paths.epochs), *((best.epoch, best.validation_accuracy) if best else (0, 0.0))
+        )
     except OSError:
         return []
 
 
 @st.cache_resource(max_entries=2000, show_spinner=False)
-def _accuracy_curve(key: FileKey) -> list[float]:
-    values = [row.get("validation_accuracy") for row in read_rows(Path(key[0]))[0]]
+def _accuracy_curve(key: FileKey, best: int, evaluated: float) -> list[float]:
+    rows = read_rows(Path(key[0]))[0]
+    values = [evaluated if row.get("epoch") == best else row.get("validation_accuracy") for row in rows]
     known = [round(100 * value, 2) for value in values if isinstance(value, int | float)]
     return known[:: max(1, len(known) // 50)]
 

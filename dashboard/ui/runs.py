@@ -184,7 +184,7 @@ def _row(run: Run, curve: bool) -> dict[str, Any]:
         "test": accuracy_in(run.metrics("test")),
         "unseen": test_without_duplicates(run),
         "loss": run.best.validation_loss if run.best else None,
-        "curve": cache.accuracy_curve(run.paths.epochs) if curve else None,
+        "curve": cache.accuracy_curve(run) if curve else None,
         "epochs": f"{done}/{run.status.epochs}" if run.status.epochs else "–",
         "duration": duration(run.status.elapsed_seconds or None),
         "device": run.status.device or "–",

@@ -69,7 +69,7 @@ def chips(runs: Sequence[Run], baseline: Run, labels: dict[str, str]) -> None:
 
 def overlaid_curves(runs: Sequence[Run], baseline: Run, labels: dict[str, str]) -> None:
     """Validation accuracy and loss per epoch."""
-    histories = [(labels[run.id], cache.history(run.paths.epochs)) for run in runs]
+    histories = [(labels[run.id], cache.epochs(run)) for run in runs]
     if not any(len(epochs) for _, epochs in histories):
         st.caption("Curves appear after the first epoch.")
         return

@@ -47,7 +47,7 @@ def card(run: Run) -> None:
         st.markdown(f"**{escape(run.name)}**")
         state_chip(run.state)
     status = run.status
-    epochs = cache.history(run.paths.epochs)
+    epochs = cache.epochs(run)
     trend = (100 * epochs["validation_accuracy"]).tolist() if len(epochs) else []
     st.metric(
         "Best validation accuracy",

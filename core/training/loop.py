@@ -138,7 +138,7 @@ def train(
 
             status.update(now=True, activity="validating")
             try:
-                # In exact float32, as the evaluation at the end: an epoch has one validation accuracy, not one per precision.
+                # In exact float32, as the evaluation at the end: an epoch has one validation accuracy.
                 probabilities = class_probabilities(
                     evaluated, data.validation_images, keep_going=lambda: not stop_asked()
                 )

@@ -106,7 +106,7 @@ def _inode(path: Path) -> int:
 
 
 def history(path: Path) -> pd.DataFrame:
-    """The rows of `epochs.jsonl` or `steps.jsonl`; empty while there are none. What pages show of epochs is `epochs`."""
+    """The rows of `steps.jsonl`, `epochs.jsonl` or `system.jsonl`; empty while there are none."""
     return _history(str(path)).frame()
 
 
@@ -116,12 +116,10 @@ def epochs(run: Run) -> pd.DataFrame:
     frame, best = history(run.paths.epochs), run.best
     if best is None or best == run.summary.best or "epoch" not in frame:
         return frame
-    values = {
-        name: value for name in frame if "validation_" in name and (value := getattr(best, name, None)) is not None
-    }
-    frame = frame.copy()
-    frame.loc[frame["epoch"] == best.epoch, list(values)] = list(values.values())
-    return frame
+    names = [name for name in frame if "validation_" in name and getattr(best, name, None) is not None]
+    shown = frame.copy()
+    shown.loc[shown["epoch"] == best.epoch, names] = [getattr(best, name) for name in names]
+    return shown
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -130,13 +128,11 @@ def _history(path: str) -> History:
 
 
 def accuracy_curve(run: Run) -> list[float]:
-    """Validation accuracy after each epoch of a run, as `epochs` has it, in percent, at most about 50 points; for tables
-    of many runs, where `history` would keep more than is shown. Empty where it cannot be read: the others are shown."""
-    best = run.best
+    """Validation accuracy after each epoch, as `epochs` has it, in percent, at most about 50 points; for tables of many
+    runs, where `history` would keep more than is shown. Empty where it cannot be read: the others are shown."""
+    evaluated = (run.best.epoch, run.best.validation_accuracy) if run.best else (0, 0.0)
     try:
-        return _accuracy_curve(
-            file_key(run.paths.epochs), *((best.epoch, best.validation_accuracy) if best else (0, 0.0))
-        )
+        return _accuracy_curve(file_key(run.paths.epochs), *evaluated)
     except OSError:
         return []
 

@@ -136,8 +136,8 @@ class Summary(_Metrics):
 
     @cached_property
     def best_as_evaluated(self) -> EpochMetrics | None:
-        """The row of the best epoch; once the run is evaluated, with the validation metrics of the evaluation: they are of
-        the same weights. Older versions validated in the precision of training, so that their rows differ slightly."""
+        """The row of the best epoch; once the run is evaluated, with the validation metrics of the evaluation, which is
+        of the same weights. Older versions validated in the precision of training: their rows differ slightly."""
         evaluated = self.evaluation.get("validation")
         if self.best is None or evaluated is None:
             return self.best

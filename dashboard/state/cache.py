@@ -116,9 +116,13 @@ def epochs(run: Run) -> pd.DataFrame:
     frame, best = history(run.paths.epochs), run.best
     if best is None or best == run.summary.best or "epoch" not in frame:
         return frame
-    names = [name for name in frame if "validation_" in name and getattr(best, name, None) is not None]
+    values = {
+        name: value
+        for name, value in best.as_json().items()
+        if name.removeprefix("corrected_") in ("validation_accuracy", "validation_loss") and name in frame
+    }
     shown = frame.copy()
-    shown.loc[shown["epoch"] == best.epoch, names] = [getattr(best, name) for name in names]
+    shown.loc[shown["epoch"] == best.epoch, list(values)] = list(values.values())
     return shown
 
 

@@ -8,10 +8,9 @@ from core.jobs.queue import by_queue_position
 from core.jobs.slots import list_slots
 from core.runs.records import Run, RunState
 from dashboard.state import cache
-from dashboard.ui.charts.matrix import confusion_chart
-from dashboard.ui.charts.style import CHART_CONFIG
+from dashboard.ui.confusion import linked_matrix
 from dashboard.ui.format import accuracy_in, duration, escape
-from dashboard.ui.page import DATA_PAGE, ERRORS_PAGE, PREDICT_PAGE, RUN_PAGE, is_dark, metric_card
+from dashboard.ui.page import DATA_PAGE, ERRORS_PAGE, PREDICT_PAGE, RUN_PAGE, metric_card
 from dashboard.ui.runs import best_with_interval, scored_split, state_chip, test_without_duplicates, why_default
 
 
@@ -91,6 +90,5 @@ def default_model(run: Run) -> None:
                 st.page_link(PREDICT_PAGE, label="Predict", icon=":material/add_reaction:", query_params=query)
         split, metrics = scored or ("", None)
         if metrics and metrics.confusion:
-            title = f"Confusion matrix ({split}), row-normalized, %"
-            figure = confusion_chart(np.array(metrics.confusion), title, 270, is_dark())
-            right.plotly_chart(figure, key="best-confusion", config=CHART_CONFIG)
+            with right:
+                linked_matrix(np.array(metrics.confusion), run.id, split, "best-confusion")

@@ -29,6 +29,7 @@ def matrix_of_cells(
     hint: str,
     chosen: tuple[int | None, int | None] = (None, None),
     on_choose: Callable[[], None] | None = None,
+    skip: bool = False,
 ) -> Mapping[str, int | None] | None:
     """A confusion matrix of buttons; what was clicked just now, as `clickable_matrix` gives it.
 
@@ -39,6 +40,7 @@ def matrix_of_cells(
         hint: what a click does.
         chosen: row and column of the cell that is selected, None for a whole row or column, or for none.
         on_choose: called before the page is drawn again.
+        skip: offer keyboards the way to the wall of images on the same page.
     """
     return clickable_matrix(
         {
@@ -48,6 +50,7 @@ def matrix_of_cells(
             "caption": f"{CELLS[normalize]}. Rows: true class, columns: predicted. {hint}",
             "cells": cells(matrix, normalize),
             "chosen": list(chosen),
+            "skip": skip,
         },
         key=key,
         on_choose=on_choose,

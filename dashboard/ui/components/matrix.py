@@ -16,7 +16,7 @@ def clickable_matrix(
 
     Args:
         data: `labels`, and rows of cells: `text`, `shade` (0..1) and `title`; `chosen` [row, column], each an index
-            or None; `rows` and `columns`, what they mean; `caption`.
+            or None; `rows` and `columns`, what they mean; `caption`; `skip`, whether a wall of images follows.
         key: of the part.
         on_choose: called before the page is drawn again.
 

@@ -31,7 +31,7 @@ def form(shown: Shown, images: Sequence[str], key: str) -> None:
     """Review, correct label, comment, and the buttons."""
     preset_label(shown, images, key)
     row = st.grid(5, min_column_width=130, vertical_alignment="bottom")
-    with row.cell():
+    with row.cell(), st.container(gap=None):  # what keeps the name has no height
         name = visitor.who(key="who" if key == "bar" else f"who-{key}")
     decision = row.selectbox(
         "Review", DECISIONS, format_func=DECISION_LABELS.__getitem__, key=f"{key}-decision", persist_state="session"

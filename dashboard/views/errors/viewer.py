@@ -1,6 +1,6 @@
 """The viewer of the error analysis: the images of the gallery one by one, by mouse or keyboard."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import streamlit as st
@@ -41,11 +41,11 @@ def dialog(shown: Shown, images: Sequence[str], opened: str, on_close: Callable[
     )
 
 
-def viewer(shown: Shown, images: Sequence[str], places: dict[str, int]) -> None:
+def viewer(shown: Shown, images: Sequence[str], places: Mapping[str, int]) -> None:
     """The image in view, what leads to the others, and what reviews it."""
     with guarded():
         position = places[st.session_state[VIEWED]]
-        step_buttons(images, position)
+        step_buttons(images, places, position)
         current = images[position]
         row = shown.table[shown.table["image_id"] == current].iloc[0]
         image.face_and_probabilities(shown, row)
@@ -56,7 +56,7 @@ def viewer(shown: Shown, images: Sequence[str], places: dict[str, int]) -> None:
             label_review.form(shown, [current], "image")
 
 
-def step_buttons(images: Sequence[str], position: int) -> None:
+def step_buttons(images: Sequence[str], places: Mapping[str, int], position: int) -> None:
     """Previous and next, also by arrow key, and where one is."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
@@ -65,8 +65,8 @@ def step_buttons(images: Sequence[str], position: int) -> None:
             shortcut="Left",
             key="viewer-previous",
             disabled=position == 0,
-            on_click=look_at,
-            args=(images, position - 1),
+            on_click=step,
+            args=(images, places, -1),
         )
         st.button(
             "Next",
@@ -75,8 +75,8 @@ def step_buttons(images: Sequence[str], position: int) -> None:
             shortcut="Right",
             key="viewer-next",
             disabled=position == len(images) - 1,
-            on_click=look_at,
-            args=(images, position + 1),
+            on_click=step,
+            args=(images, places, 1),
         )
         st.caption(f"{position + 1:,} of {len(images):,} · {escape(images[position])}", width="content")
 
@@ -111,6 +111,11 @@ def review_keys(shown: Shown, images: Sequence[str], position: int, present: str
     st.caption(st.session_state.get(SAID) or hint)
 
 
+def step(images: Sequence[str], places: Mapping[str, int], by: int) -> None:
+    """Go on from the image in view, also where that is drawn later than the next key is pressed."""
+    look_at(images, places[st.session_state[VIEWED]] + by)
+
+
 def look_at(images: Sequence[str], position: int) -> None:
     """Go to another image, if there is one."""
     if 0 <= position < len(images):
@@ -118,7 +123,8 @@ def look_at(images: Sequence[str], position: int) -> None:
 
 
 def review(shown: Shown, images: Sequence[str], position: int, key: str) -> None:
-    """Save what a key means and go on; undo goes back to the image whose review was taken back."""
+    """Save what a key means for the image at a position, the one that was in view when it was pressed, and go on; undo
+    goes back to the image whose review was taken back."""
     name = visitor.who(ask=False)
     outcome = shortcuts.save_by_key(shown, name, shortcuts.first_look(shown, name), key, [images[position]])
     st.session_state[SAID] = outcome.words

@@ -13,7 +13,7 @@ from dashboard.ui.faces import images_of, predicted_faces
 from dashboard.ui.page import ERRORS_PAGE
 
 SAMPLES: Final = 32
-REPORTED: Final = ("test", "validation")
+SPLITS_SHOWN: Final = ("test", "validation")
 """The splits that the metrics of a run are shown for."""
 
 
@@ -37,7 +37,7 @@ def sample_predictions(run: Run) -> None:
 
 def errors(run: Run) -> None:
     """Per-class metrics, confusion matrix, and what has changed since the parent, all on one split."""
-    splits = [split for split in REPORTED if run.metrics(split)]
+    splits = [split for split in SPLITS_SHOWN if run.metrics(split)]
     if not splits:
         st.info("Per-class metrics will appear once the run has been evaluated.", icon=":material/grid_view:")
         return
@@ -65,5 +65,6 @@ def errors(run: Run) -> None:
         with left:
             linked_matrix(matrix, run.id, split, "run-confusion")
         with right:
+            st.caption(f"Per-class metrics ({split}, {metrics.images:,} images)")
             per_class_table(matrix, "per-class", intervals=False)
     fixed_broken.against_parent(run, split)

@@ -3,7 +3,9 @@
 Exit code 0 on success; 2 on bad input, with one line that says what to do; 1 on a failure.
 """
 
+import io
 import logging
+import os
 import sys
 
 import typer
@@ -25,7 +27,7 @@ from core.cli.predict import bench_predict, predict
 from core.cli.reference import reference
 from core.cli.runs import runs_app
 from core.cli.train import evaluate, start_training
-from core.errors import FerError
+from core.errors import FerError, explain_system_error, system_reason
 
 app = typer.Typer(
     help="Facial expression recognition: datasets, training, runs, evaluation and prediction.",
@@ -63,7 +65,11 @@ bench_app.command("pages")(bench_pages)
 
 
 def main() -> None:
-    """Run the command line; a `FerError` becomes one line and an exit code."""
+    """Run the command line; a `FerError`, or what the system refused, becomes one line and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that does not know a character must not end a command
+            stream.reconfigure(errors="backslashreplace")
+    sys.argv[1:] = map(_as_text, sys.argv[1:])
     logging.getLogger("core.runs").addHandler(logging.NullHandler())  # parser errors are for logs, not for people
     try:
         app()
@@ -73,6 +79,22 @@ def main() -> None:
     except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         sys.stderr.close()
         sys.exit(0)
+    except UnicodeEncodeError:  # of a file's name: what is printed is replaced
+        print("A file name can't be used in this locale. Set LANG=C.UTF-8 and try again.", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        print(explain_system_error(error) or f"The system refused: {system_reason(error)}.", file=sys.stderr)
+        sys.exit(1)
+
+
+def _as_text(argument: str) -> str:
+    """An argument that is no text in this locale, as UTF-8: no JSON reader takes what Python makes of it. The name of
+    a file that exists stays as it is, since it is found by its bytes."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return argument if os.path.lexists(argument) else os.fsencode(argument).decode(errors="replace")
+    return argument
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """The exceptions of this project, and how names from outside are shown in their messages."""
 
+import errno
+import tempfile
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -57,6 +59,25 @@ def quote(text: str) -> str:
 def system_reason(error: OSError) -> str:
     """Why the system refused, in a few words; never empty, as `strerror` may be."""
     return error.strerror or str(error) or type(error).__name__
+
+
+def explain_system_error(error: Exception) -> str:
+    """A sentence on what the system refused, and what to do; empty where too little is known of it."""
+    if not isinstance(error, OSError):
+        return ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        temporary = tempfile.tempdir or "/tmp"
+        return (
+            f"No space left on the disk or in the folder for temporary files ({temporary}). Free some space, or set "
+            "TMPDIR to another folder."
+        )
+    if isinstance(error, FileNotFoundError) and "temporary directory" in str(error):  # of `tempfile.gettempdir`
+        return (
+            "There is no folder for temporary files that can be written. Free space in /tmp, or set TMPDIR to another."
+        )
+    if error.filename and error.strerror:
+        return f"Can't open {display_name(str(error.filename))}: {error.strerror}."
+    return ""
 
 
 def display_name(name: str) -> str:

@@ -1,6 +1,7 @@
 """Where the project is, what folders and files may be called, how files are written so that a reader, or a power cut,
 never meets half of one, their sizes in words, and whether a lock is held."""
 
+import errno
 import fcntl
 import json
 import os
@@ -9,10 +10,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+from filelock import FileLock, Timeout
+
 PROJECT_ROOT: Final = Path(__file__).resolve().parent.parent
 
 NAME: Final = r"[a-z0-9][a-z0-9-]{0,63}"
 """Valid names of runs, datasets and correction sets, as a regular expression: safe as file names, never an option."""
+
+NO_LOCKS: Final = frozenset({errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP})
+"""What `flock` fails with where a file system has no locks, such as Lustre mounted without them, or some FUSE ones."""
+
+UNWRITABLE: Final = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+"""What a folder fails with that this user cannot write."""
 
 _TEMPORARY: Final = ".tmp-"
 
@@ -91,8 +100,49 @@ def sweep_leftovers(folder: Path) -> None:
         leftover.unlink(missing_ok=True)
 
 
+class _ProcessLock(FileLock):
+    """A lock that says in words why it cannot be had."""
+
+    def acquire(self, *args: Any, **options: Any) -> Any:
+        try:
+            return super().acquire(*args, **options)
+        except Timeout:
+            raise
+        except OSError as error:
+            raise _in_words(error) from error
+
+
+def process_lock(path: Path, timeout: float = -1, *, poll_interval: float = 0.05) -> FileLock:
+    """A lock that the kernel frees however its holder dies: `flock` on a file that stays.
+
+    Where the file system has none, taking it fails: a file whose existence is the lock, to which `filelock` would turn,
+    outlives its holder, and `lock_is_held` would not see it.
+
+    Args:
+        path: the lock file; its folder must exist.
+        timeout: seconds to wait for it; for ever if negative.
+        poll_interval: seconds between two attempts.
+
+    Taking it raises:
+        Timeout: somebody held it all the time.
+        OSError: the file cannot be opened, or its file system has no locks.
+    """
+    return _ProcessLock(path, timeout, poll_interval=poll_interval, fallback_to_soft=False)
+
+
+def _in_words(error: OSError) -> OSError:
+    """The same error; where a file system has no locks, with words that say so and what to do."""
+    if error.errno not in NO_LOCKS:
+        return error
+    return OSError(
+        error.errno,
+        "its file system has no file locks (flock); set FER_RUNS_ROOT or FER_DATA_ROOT to a folder on another one",
+        error.filename,
+    )
+
+
 def lock_is_held(path: Path) -> bool:
-    """Whether some living process holds this lock file (taken with `filelock.FileLock`), on this machine or, where
+    """Whether some living process holds this lock file (taken with `process_lock`), on this machine or, where
     the file system passes locks on, another. The kernel frees the lock of a process however it dies.
 
     Asks with a shared lock, so that two askers never take each other for the holder; a missing file is not held. For
@@ -107,8 +157,10 @@ def lock_is_held(path: Path) -> bool:
         return False
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
+    except (BlockingIOError, PermissionError):  # some file systems say EACCES for a lock that is held
         return True
+    except OSError as error:
+        raise _in_words(error) from error
     finally:
         os.close(handle)  # gives a shared lock back, too
     return False

@@ -1,22 +1,52 @@
-"""What this machine offers: where runs and data live, its cores, the slots of its CPU, and which boot this is."""
+"""What this machine offers: where runs and data live, its cores, the slots of its CPU, which boot this is, and whether
+a folder is on a disk of its own."""
 
 import os
 import re
+from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Final
 
-from core.errors import ConfigError
+from core.errors import ConfigError, quote
 from core.files import PROJECT_ROOT
+
+LOCAL_FILE_SYSTEMS: Final = frozenset(
+    "apfs bcachefs btrfs ext2 ext3 ext4 f2fs hfs jfs overlay ramfs reiserfs tmpfs ufs xfs zfs".split()
+)
+"""Those that one machine has to itself: no other one can have a file on them open."""
+
+
+def user_path(text: str | Path) -> Path:
+    """A path as people type it, where `~` is the home folder.
+
+    Raises:
+        ConfigError: it begins with `~`, and there is no such home folder.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # without HOME, and under a user number that has no name, as in a container
+        raise ConfigError(
+            f"There is no home folder for {quote(str(text))}: use an absolute path, or set HOME."
+        ) from None
 
 
 def default_runs_root() -> Path:
-    """Where runs are written: `FER_RUNS_ROOT`, else `runs/` of this checkout."""
-    return Path(os.environ.get("FER_RUNS_ROOT") or PROJECT_ROOT / "runs").expanduser().resolve()
+    """Where runs are written: `FER_RUNS_ROOT`, else `runs/` of this checkout.
+
+    Raises:
+        ConfigError: it begins with `~`, and there is no such home folder.
+    """
+    return user_path(os.environ.get("FER_RUNS_ROOT") or PROJECT_ROOT / "runs").resolve()
 
 
 def default_data_root() -> Path:
-    """Where imported datasets are cached: `FER_DATA_ROOT`, else `data/` of this checkout (ignored by git)."""
-    return Path(os.environ.get("FER_DATA_ROOT") or PROJECT_ROOT / "data").expanduser().resolve()
+    """Where imported datasets are cached: `FER_DATA_ROOT`, else `data/` of this checkout (ignored by git).
+
+    Raises:
+        ConfigError: it begins with `~`, and there is no such home folder.
+    """
+    return user_path(os.environ.get("FER_DATA_ROOT") or PROJECT_ROOT / "data").resolve()
 
 
 def cpu_slots() -> int:
@@ -32,8 +62,62 @@ def cpu_slots() -> int:
 
 
 def available_cores() -> int:
-    """Cores this process may use, which in a container are fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores this process may use: in a container often fewer than the machine has, as a set of cores (`--cpuset-cpus`)
+    or as a share of their time (`--cpus`, Kubernetes limits). Of a share, whole cores count, at least one: a thread
+    more would only have the kernel pause them all."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = cpu_quota()
+    return cores if quota is None else max(1, min(cores, int(quota)))
+
+
+def cpu_quota(proc: Path = Path("/proc/self")) -> float | None:
+    """How many cores' time the control groups of this process may use per second, versions 1 and 2; None without limit.
+
+    A group has no more than the groups around it, so the smallest quota counts. See cgroups(7) and
+    https://docs.kernel.org/admin-guide/cgroup-v2.html.
+
+    Args:
+        proc: the folder of a process in procfs.
+    """
+    quotas = [quota for group in _cpu_groups(proc) if (quota := _quota_of(group)) is not None]
+    return min(quotas, default=None)
+
+
+def _quota_of(group: Path) -> float | None:
+    """The quota of one control group: `cpu.max` of version 2 holds "max 100000" or "50000 100000", microseconds of
+    computing per period; version 1 has a file for each."""
+    try:
+        if (file := group / "cpu.max").is_file():
+            quota, period = file.read_text().split()
+        else:
+            quota, period = ((group / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+        return int(quota) / int(period) if int(quota) > 0 else None
+    except (OSError, ValueError, ZeroDivisionError):  # no such file, as at the root, or "max"
+        return None
+
+
+def _cpu_groups(proc: Path) -> Iterator[Path]:
+    """The folders of the control groups that a process is in and that are visible to it, for each version: its own and
+    those around it."""
+    try:
+        memberships = (proc / "cgroup").read_text().splitlines()
+        mounts = (proc / "mountinfo").read_text().splitlines()
+    except OSError:
+        return
+    groups = {}
+    for line in memberships:  # "4:cpu,cpuacct:/path" of version 1, "0::/path" of version 2
+        _, controllers, path = line.split(":", 2)
+        if not controllers or "cpu" in controllers.split(","):
+            groups["cgroup" if controllers else "cgroup2"] = PurePosixPath(path)
+    for line in mounts:  # "33 24 0:28 /root /mounted/at rw - cgroup cgroup rw,cpu,cpuacct"
+        fields, _, system = line.partition(" - ")
+        root, mounted = fields.split()[3:5]
+        kind, _, options = system.split(" ", 2)
+        if kind in groups and (kind == "cgroup2" or "cpu" in options.split(",")):
+            group = groups[kind]  # seen from the root of the hierarchy, of which a container may have a part mounted
+            inside = group.relative_to(root) if group.is_relative_to(root) else PurePosixPath()
+            below = [PurePosixPath()] if ".." in inside.parts else [inside, *inside.parents]
+            yield from (Path(mounted) / each for each in below)
 
 
 def thread_share(*, beside_runs: bool = False) -> int:
@@ -58,3 +142,14 @@ def boot_id() -> str:
         import psutil
 
         return f"boot-{psutil.boot_time():.0f}"
+
+
+def is_local(folder: Path) -> bool:
+    """Whether a folder is on a file system that only this machine can have open, by the kind of it. Then a lock in it
+    that is free is held nowhere. False where that is not certain, as on all network file systems."""
+    import psutil
+
+    place = folder.resolve()
+    mounts = {each.mountpoint: each.fstype for each in psutil.disk_partitions(all=True)}  # the last mount counts
+    above = [mount for mount in mounts if place.is_relative_to(mount)]
+    return bool(above) and mounts[max(above, key=len)].lower() in LOCAL_FILE_SYSTEMS

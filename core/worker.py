@@ -22,11 +22,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from core.config import TrainConfig
 from core.errors import FerError, system_reason
-from core.files import read_json, write_json, write_whole
+from core.files import process_lock, read_json, write_json, write_whole
 from core.jobs.machine_slots import hold_slot
 from core.jobs.queue import take_queued
 from core.machine import boot_id
@@ -73,8 +73,11 @@ def main(train: Train | None = None) -> int:
     parser.add_argument("run_dir", type=Path)
     parser.add_argument("--data-root", type=Path, required=True)
     parser.add_argument("--slot", default="cpu")
+    parser.add_argument("--notice", default="", help="why it is not on a GPU, for the log")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
+    if arguments.notice:
+        log.warning("%s", arguments.notice)
     folder = arguments.run_dir.resolve()
     paths = RunPaths(folder.parent, folder.name)
     if not paths.status.exists():
@@ -84,7 +87,7 @@ def main(train: Train | None = None) -> int:
         try:
             locks.enter_context(hold_slot(arguments.slot, ALIVE_LOCK_SECONDS))
             for lock in (QueuePaths(paths.root).slot_lock(arguments.slot), paths.alive_lock):
-                locks.enter_context(FileLock(lock).acquire(timeout=ALIVE_LOCK_SECONDS))
+                locks.enter_context(process_lock(lock).acquire(timeout=ALIVE_LOCK_SECONDS))
         except Timeout as busy:
             log.info("%s is held by another worker", Path(busy.lock_file).name)
             return os.EX_TEMPFAIL
@@ -135,7 +138,7 @@ def _train(
     from core.training.loop import Stopped, train
     from core.training.recorder import StatusReporter
 
-    compute = choose_compute(config)
+    compute = choose_compute(config, gpu_slot=(status.slot or "").startswith("gpu-"))
     environment = describe_environment(
         command=f"python -m core.worker {paths.run_id}",  # no path: folders are shared and shipped
         device=compute.title,

@@ -13,13 +13,20 @@ ROOT = str(Path(__file__).resolve().parent.parent)
 if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
 
+try:
+    import core  # noqa: F401 - says where it cannot run
+except SystemExit as unsupported:
+    st.error(str(unsupported), icon=":material/error:")
+    st.stop()
+
 from dashboard import routes  # noqa: E402
 from dashboard.state import cache  # noqa: E402
 from dashboard.state.roots import data_root, runs_root  # noqa: E402
 from dashboard.ui.components.behaviour import ignore_double_clicks, keep_focus, one_step_back  # noqa: E402
 from dashboard.ui.page import guarded  # noqa: E402
 
-cache.take_over(runs_root(), data_root())
+with guarded():
+    cache.take_over(runs_root(), data_root())
 page = st.navigation(routes.pages())
 st.set_page_config(page_title=routes.page_tab_title(page), page_icon=str(ICON), layout="wide")
 st.logo(str(ICON), size="large")

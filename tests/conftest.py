@@ -139,6 +139,28 @@ def kill_processes_of(root: Path) -> None:
                 process.kill()
 
 
+@pytest.fixture
+def one_cpu() -> Iterator[Path]:
+    """A control group whose processes get the time of one core, as with `docker run --cpus 1`."""
+    parents = (Path("/sys/fs/cgroup/cpu"), Path("/sys/fs/cgroup"))
+    group = next((each for each in parents if os.access(each, os.W_OK)), Path("/")) / f"fer-test-{os.getpid()}"
+    try:
+        group.mkdir()
+    except OSError as error:
+        pytest.skip(f"no control group can be made here: {error}")
+    try:
+        if (group / "cpu.cfs_quota_us").exists():
+            (group / "cpu.cfs_quota_us").write_text("100000")
+        else:
+            (group / "cpu.max").write_text("100000 100000")
+        yield group
+    except OSError as error:
+        pytest.skip(f"no quota can be set here: {error}")
+    finally:
+        wait_for(lambda: not (group / "cgroup.procs").read_text(), what="the end of the processes in the group")
+        group.rmdir()
+
+
 def as_in_a_terminal() -> None:
     """For `preexec_fn`: Ctrl-C and hanging up end a process. Under `nohup`, or in the background of a script, a child
     would inherit that they are ignored."""

@@ -5,10 +5,26 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
+
+IMAGE_KINDS = (
+    ("jpg", "JPEG"),
+    ("png", "PNG"),
+    ("webp", "WEBP"),
+    ("gif", "GIF"),
+    ("bmp", "BMP"),
+    ("tif", "TIFF"),
+    ("avif", "AVIF"),
+    ("jp2", "JPEG2000"),
+)
+"""Extension and Pillow's name of the formats that are read."""
+
+
+HEIC = Path(__file__).parent / "core" / "data" / "rotated.heic"
 
 
 class Upload(NamedTuple):
@@ -77,12 +93,24 @@ def _bombs() -> Iterator[Upload]:
         webp = bytearray(encode(picture(), "WEBP", lossless=True))
         webp[21:25] = struct.pack("<I", (min(small[0], 16383) - 1) | (min(small[1], 16383) - 1) << 14)
         yield Upload("bomb", f"{width}x{height}.webp", bytes(webp))
+        tags = ((256, width), (257, height), (258, 1), (259, 32946), (262, 1), (273, 8), (278, height), (279, 64))
+        entries = b"".join(struct.pack("<HHII", tag, 4, 1, value % 2**32) for tag, value in tags)
+        tiff = b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags)) + entries + bytes(68)
+        yield Upload("bomb", f"{width}x{height}.tif", tiff)
+        jp2 = bytearray(encode(picture(), "JPEG2000", no_jp2=True))
+        jp2[8:16] = jp2[24:32] = struct.pack(">II", width, height)
+        yield Upload("bomb", f"{width}x{height}.j2k", bytes(jp2))
+        for name, data in (("avif", encode(picture(), "AVIF", speed=10)), ("heic", HEIC.read_bytes())):
+            box = data.index(b"ispe") + 8
+            yield Upload(
+                "bomb", f"{width}x{height}.{name}", data[:box] + struct.pack(">II", width, height) + data[box + 8 :]
+            )
     text = zlib.compress(bytes(60_000_000), 9)
     for kind in (b"zTXt", b"iCCP"):
-        yield Upload("bomb", "text.png", png(8, 8, data=bytes(16), extra=png_chunk(kind, b"k\0\0" + text)))
-    yield Upload("bomb", "itxt.png", png(8, 8, data=bytes(16), extra=png_chunk(b"iTXt", b"k\0\1\0\0\0" + text)))
+        yield Upload("long text", "text.png", png(8, 8, data=bytes(16), extra=png_chunk(kind, b"k\0\0" + text)))
+    yield Upload("long text", "itxt.png", png(8, 8, data=bytes(16), extra=png_chunk(b"iTXt", b"k\0\1\0\0\0" + text)))
     many = png_chunk(b"tEXt", b"k\0" + bytes(50)) * 20_000
-    yield Upload("bomb", "chunks.png", png(8, 8, data=bytes(16), extra=many))
+    yield Upload("long text", "chunks.png", png(8, 8, data=bytes(16), extra=many))
     yield Upload("bomb", "long rows.png", png(8, 8, data=bytes(30_000_000)))
     yield Upload("huge", "49 megapixels.png", png(7_000, 7_000, bits=1, data=bytes(876 * 7_000)))
     yield Upload("huge", "sliver.png", png(50_000, 1, data=bytes(6_251)))
@@ -130,14 +158,8 @@ def zips() -> Iterator[Upload]:
 
 def _cut_short() -> Iterator[Upload]:
     """Every format at every class of length: nothing, signature, header, some pixels, all but the end."""
-    whole = {
-        "jpg": encode(picture(), "JPEG"),
-        "progressive.jpg": encode(picture(), "JPEG", progressive=True),
-        "png": encode(picture(), "PNG"),
-        "webp": encode(picture(), "WEBP"),
-        "gif": encode(picture(), "GIF"),
-        "bmp": encode(picture(), "BMP"),
-    }
+    whole = {extension: encode(picture(), kind) for extension, kind in IMAGE_KINDS}
+    whole["progressive.jpg"] = encode(picture(), "JPEG", progressive=True)
     for extension, data in whole.items():
         lengths = {0, 1, 2, 4, 8, 12, 20, 24, 33, 54, 100, 150, len(data) - 20, len(data) - 2, len(data) - 1}
         lengths |= {len(data) * part // 8 for part in range(1, 8)}
@@ -211,7 +233,7 @@ def _odd_but_honest() -> Iterator[Upload]:
 
 def _broken_inside() -> Iterator[Upload]:
     """One wrong byte at many places."""
-    for extension, kind in (("jpg", "JPEG"), ("png", "PNG"), ("webp", "WEBP"), ("gif", "GIF"), ("bmp", "BMP")):
+    for extension, kind in IMAGE_KINDS:
         data = encode(picture(), kind)
         for place in [*range(0, 24, 3), *range(24, len(data), max(1, len(data) // 10))]:
             changed = data[:place] + bytes([data[place] ^ 0xFF]) + data[place + 1 :]

@@ -15,7 +15,7 @@ from core.data.decode import decode_image
 from core.errors import DataError
 from core.evaluation.grad_cam import grad_cam
 from core.labels import LABELS
-from core.prediction.faces import find_faces
+from core.prediction.face_search import find_faces
 from core.prediction.predictor import Predictor, crop_faces
 
 _SIZE: Final = (1152, 864)

@@ -8,6 +8,7 @@ from core.cli.progress import ProgressBar
 from core.errors import TrainingError
 from core.jobs.control import stop
 from core.jobs.machine_slots import WAITS, waits_for_others
+from core.jobs.slots import gpu_notice
 from core.runs.history import Row, read_rows
 from core.runs.paths import RunPaths
 from core.runs.reader import read_run
@@ -26,7 +27,7 @@ def follow(runs_root: Path, run_id: str) -> Run:
     """
     paths = RunPaths(runs_root, run_id)
     epochs, steps = _Tail(paths.epochs), _Tail(paths.steps)
-    asked, metrics = False, ""
+    asked, metrics, notice = False, "", ""
     with ProgressBar() as bar:
         while True:
             try:
@@ -41,6 +42,8 @@ def follow(runs_root: Path, run_id: str) -> Run:
                         f"loss {row['loss']:.3f}  accuracy {row['accuracy']:.0%}  "
                         f"{row['images_per_second']:,.0f} images/s"
                     )
+                if not notice and (notice := gpu_notice(runs_root)):
+                    bar.say(notice)
                 status = run.status
                 activity = status.activity or run.state.in_words()
                 if run.state is RunState.QUEUED and waits_for_others(runs_root):

@@ -125,10 +125,17 @@ def runs_move(
 
 def runs_recover(runs_root: RunsRoot, data_root: DataRoot) -> None:
     """Requeue interrupted runs after a reboot and start the runner."""
-    from core.jobs.control import recover
+    from core.jobs.control import interrupted_elsewhere, recover
+    from core.runs.reader import list_runs
 
     recovered = recover(runs_root, data_root)
     for run_id in recovered:
         print(f"{run_id}: requeued.")
-    if not recovered:
+    elsewhere = interrupted_elsewhere(list_runs(runs_root))
+    for run in elsewhere:
+        print(
+            f"{run.id}: interrupted on {run.status.host}, which may still train it. If it does not: "
+            f"python -m core runs resume {run.id}"
+        )
+    if not recovered and not elsewhere:
         print("No interrupted run.")

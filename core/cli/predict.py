@@ -13,9 +13,10 @@ import typer
 from core.cli.options import AsJson, DataRoot, RunsRoot
 from core.cli.output import as_percent, print_json
 from core.errors import ConfigError, RunError, display_name, quote, system_reason
+from core.machine import available_cores, cpu_quota
 
 if TYPE_CHECKING:
-    from core.prediction.predictor import Predictor
+    from core.prediction.predictor import FacePrediction, Predictor
 
 _LINE_EVERY = 100
 """Where no bar is shown: a line on the progress after so many images."""
@@ -56,8 +57,10 @@ def predict(
     from core.cli.progress import ProgressBar
     from core.prediction.batch import CSV_COLUMNS, photo_as_json, predict_images, prediction_rows, read_and_crop
     from core.prediction.pictures import images_at
-    from core.prediction.predictor import Detection
+    from core.prediction.predictor import Detection, limit_threads
 
+    if cpu_quota() is not None:  # PyTorch and OpenCV know nothing of it
+        limit_threads(available_cores())
     table = csv.DictWriter(sys.stdout, CSV_COLUMNS, lineterminator="\n")
     if as_csv:
         table.writeheader()
@@ -81,8 +84,7 @@ def predict(
                 table.writerows(prediction_rows(name, photo))
             else:
                 for face in photo.faces:
-                    doubt = " (low confidence)" if face.low_confidence else ""
-                    print(f"{name}: {face.label} {as_percent(face.confidence)}{doubt}")
+                    print(f"{name}: {face.label} {as_percent(face.confidence)}{_remarks(face)}")
         if bar.is_shown and count.images > 1:
             bar.say(str(count))
     if count.unreadable:
@@ -125,6 +127,13 @@ def _own_weights(path: Path) -> "Predictor":
     if found.where:
         print(f"Using {quote(found.where)} in {display_name(path.name)}.", file=sys.stderr)
     return Predictor(found.model)
+
+
+def _remarks(face: "FacePrediction") -> str:
+    """What else there is to know about a prediction, in parentheses."""
+    remarks = ["low confidence"] if face.low_confidence else []
+    remarks += [f"rotated by {face.rotation}°"] if face.rotation else []
+    return f" ({', '.join(remarks)})" if remarks else ""
 
 
 class _Count:

@@ -5,15 +5,16 @@ meanwhile. What the files in them mean is known to `dataset.py`.
 import errno
 import re
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from core.errors import DataError, system_reason
-from core.files import NAME, sync_folder
+from core.files import NAME, UNWRITABLE, process_lock, sync_folder
 
 _INCOMING: Final = ".incoming-"  # partially written or deleted; garbage once nobody holds the lock
 _REPLACED: Final = ".replaced-"  # the old set while the new one takes its place; valid until the new one is there
@@ -77,6 +78,18 @@ def read_whole(data_root: Path, name: str, read: Callable[[Path], _T]) -> _T:
         else:
             if _identity(folder) == before:
                 return result
+
+
+def check_writable(data_root: Path) -> None:
+    """Find out before the work of an import whether it can be written; nothing is made.
+
+    Raises:
+        DataError: the folder, or the one to make it in, cannot be written.
+    """
+    with _explained(data_root):
+        place = next(each for each in (data_root, *data_root.absolute().parents) if each.exists())
+        with tempfile.TemporaryFile(dir=place):
+            pass
 
 
 @contextmanager
@@ -163,17 +176,24 @@ def _sweep(data_root: Path) -> None:
 
 
 def _sweep_unless_written(data_root: Path) -> None:
-    with suppress(OSError), FileLock(data_root / _LOCK, timeout=0):  # held, or a folder that is only read: not now
+    with suppress(OSError), process_lock(data_root / _LOCK, timeout=0):  # held, or a folder that is only read: not now
         _sweep(data_root)
 
 
 @contextmanager
 def _locked(data_root: Path) -> Iterator[None]:
     """Hold the lock under which datasets are written; an OSError becomes a DataError."""
-    try:
+    with _explained(data_root):
         data_root.mkdir(parents=True, exist_ok=True)
-        with FileLock(data_root / _LOCK, timeout=_LOCK_SECONDS):
+        with process_lock(data_root / _LOCK, timeout=_LOCK_SECONDS):
             yield
+
+
+@contextmanager
+def _explained(data_root: Path) -> Iterator[None]:
+    """An OSError inside becomes a DataError that says what to do."""
+    try:
+        yield
     except Timeout:  # an OSError, too
         raise DataError("Another import is in progress. Try again when it is done.") from None
     except OSError as error:
@@ -181,4 +201,5 @@ def _locked(data_root: Path) -> Iterator[None]:
             raise DataError(
                 f"The disk of {data_root} is full. Free some space (FER2013 needs 85 MB) and try again."
             ) from error
-        raise DataError(f"Cannot write datasets under {data_root}: {system_reason(error)}.") from error
+        advice = " Set FER_DATA_ROOT to a folder that can be written." if error.errno in UNWRITABLE else ""
+        raise DataError(f"Cannot write datasets under {data_root}: {system_reason(error)}.{advice}") from error

@@ -8,6 +8,7 @@ import socket
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from core.config import TrainConfig
 from core.errors import RunError, system_reason
@@ -15,13 +16,16 @@ from core.files import lock_is_held
 from core.jobs.inputs import check_inputs
 from core.jobs.kill import kill_worker
 from core.jobs.queue import cancel_queued, end_of_queue, note_killed, queue_lock, queued_runs, requeue
-from core.machine import cpu_slots
+from core.machine import boot_id, cpu_slots, is_local
 from core.processes import reap, start_module
 from core.review.corrections import Corrections, check_fits, load_corrections
 from core.runs.create import create_run
 from core.runs.paths import QueuePaths
 from core.runs.reader import list_runs, read_run
 from core.runs.records import Run, RunState
+
+_OUTPUT: Final = {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8:backslashreplace"}
+"""Logs are UTF-8 and complete, whatever the locale."""
 
 
 def start(
@@ -163,9 +167,8 @@ def reproduce(runs_root: Path, data_root: Path, run_id: str, *, author: str = ""
 
 
 def recover(runs_root: Path, data_root: Path) -> list[str]:
-    """After a reboot: requeue the runs whose process is gone, and start the runner.
-
-    Only runs of this machine: what another one does cannot be seen from here.
+    """After a reboot: requeue the runs whose process is certainly gone, and start the runner. Others are left to who
+    knows: see `interrupted_elsewhere`.
 
     Returns:
         The ids that were requeued; runs that were queued before only get their runner back.
@@ -181,17 +184,33 @@ def recover(runs_root: Path, data_root: Path) -> list[str]:
 
 
 def interrupted_runs(runs: Sequence[Run]) -> list[Run]:
-    """Those whose process on this machine is gone and that can go on, oldest first; of runs listed
-    newest first. Archived ones are left out."""
-    here = socket.gethostname()
+    """Those whose process is certainly gone and that can go on, oldest first; of runs listed newest first. Archived
+    ones are left out."""
+    return [run for run in _crashed(runs) if _is_gone(run)]
+
+
+def interrupted_elsewhere(runs: Sequence[Run]) -> list[Run]:
+    """As `interrupted_runs`, but those that another machine may still train, for all that can be seen from here."""
+    return [run for run in _crashed(runs) if not _is_gone(run)]
+
+
+def _crashed(runs: Sequence[Run]) -> list[Run]:
     return [
         run
         for run in reversed(runs)
-        if run.state is RunState.CRASHED
-        and run.config is not None
-        and run.status.host in (here, None)
-        and not run.meta.archived
+        if run.state is RunState.CRASHED and run.config is not None and not run.meta.archived
     ]
+
+
+def _is_gone(run: Run) -> bool:
+    """Whether the process of a run whose lock is free is certainly gone.
+
+    Another machine may hold the lock all the same where both share a network file system that does not pass locks on.
+    The name does not tell the machines apart, since a container that is made anew has another: this boot's kernel knows
+    the locks of all its containers, and a file system that this machine has to itself, those of all boots.
+    """
+    status = run.status
+    return status.boot_id == boot_id() or status.host in (socket.gethostname(), None) or is_local(run.paths.root)
 
 
 def serve_queue(runs_root: Path, data_root: Path) -> None:
@@ -236,7 +255,7 @@ def spawn_module(arguments: list[str], log: Path, environment: dict[str, str] | 
     with log.open("ab") as output:
         return start_module(
             *arguments,
-            environment={**os.environ, **(environment or {}), "PYTHONUNBUFFERED": "1"},
+            environment={**os.environ, **(environment or {}), **_OUTPUT},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

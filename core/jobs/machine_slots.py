@@ -24,6 +24,7 @@ from filelock import Timeout
 from core.errors import system_reason
 from core.files import lock_is_held
 from core.jobs.slots import list_slots
+from core.machine import user_path
 from core.runs.paths import QueuePaths
 
 SLOT_POLL_SECONDS: Final = 0.05
@@ -39,8 +40,15 @@ def locks_folder() -> Path:
     """Where this machine's slots are locked: `FER_MACHINE_LOCKS`, else a folder in which every user may make files and
     nobody may remove another's, else the user's own temporary folder."""
     if named := os.environ.get("FER_MACHINE_LOCKS"):
-        return Path(named).expanduser()
-    return next(filter(_is_shared, SHARED_FOLDERS), Path(tempfile.gettempdir()))
+        return user_path(named)
+    return next(filter(_is_shared, SHARED_FOLDERS), None) or _temporary_folder()
+
+
+def _temporary_folder() -> Path:
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError:  # none that can be written: the lock fails, and the log says so
+        return SHARED_FOLDERS[-1]
 
 
 def slot_lock(slot: str) -> Path:
@@ -93,8 +101,9 @@ def waits_for_others(runs_root: Path) -> bool:
         OSError: a lock file of this runs root cannot be opened.
     """
     queue = QueuePaths(runs_root)
-    ours = [lock_is_held(queue.slot_lock(slot.name)) for slot in list_slots()]
-    return not all(ours) and all(own or slot_in_use(slot.name) for own, slot in zip(ours, list_slots(), strict=True))
+    slots = list_slots(runs_root)
+    ours = [lock_is_held(queue.slot_lock(slot.name)) for slot in slots]
+    return not all(ours) and all(own or slot_in_use(slot.name) for own, slot in zip(ours, slots, strict=True))
 
 
 def _acquire(path: Path, seconds: float) -> int:

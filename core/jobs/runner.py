@@ -17,14 +17,14 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from core.errors import RunError, system_reason
-from core.files import lock_is_held
+from core.files import lock_is_held, process_lock
 from core.jobs.control import spawn_module
 from core.jobs.machine_slots import slot_in_use
 from core.jobs.queue import QueuedRun, fail_queued, queue_lock, queued_runs
-from core.jobs.slots import Slot, list_slots
+from core.jobs.slots import Slot, check_slots, list_slots
 from core.runs.create import sweep_drafts
 from core.runs.paths import QueuePaths, RunPaths
 
@@ -72,7 +72,7 @@ class Runner:
         signal.signal(signal.SIGTERM, self._leave)
         signal.signal(signal.SIGINT, self._leave)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        lock = FileLock(self.queue.runner_lock)
+        lock = process_lock(self.queue.runner_lock)
         try:
             lock.acquire(timeout=1)  # longer than somebody who only asks whether it is held
         except Timeout:
@@ -127,6 +127,8 @@ class Runner:
     def _start_worker(self, slot: Slot, run: QueuedRun) -> None:
         data_root = run.status.data_root or str(self.data_root)
         arguments = [self.worker, str(run.paths.folder), "--data-root", data_root, "--slot", slot.name]
+        if slot.notice:
+            arguments += ["--notice", slot.notice]
         environment = {"CUDA_VISIBLE_DEVICES": slot.cuda_visible_devices}
         try:
             process = spawn_module(arguments, run.paths.log, environment)
@@ -170,7 +172,8 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     roots = arguments.runs_root.resolve(), arguments.data_root.resolve()
-    Runner(*roots, list_slots(), stay=arguments.stay, worker=arguments.worker).run()
+    check_slots(roots[0])
+    Runner(*roots, list_slots(roots[0]), stay=arguments.stay, worker=arguments.worker).run()
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from core.jobs.gpus import check_gpus, unusable_gpus
 from core.machine import available_cores, cpu_slots, thread_share
 
 _LISTED: Final = re.compile(
@@ -33,25 +34,67 @@ class Slot:
     """What it is, in words."""
     cuda_visible_devices: str
     """What the worker's `CUDA_VISIBLE_DEVICES` is set to; empty for the CPU."""
+    notice: str = ""
+    """Of the CPU where it takes the place of a GPU: why, in sentences."""
 
 
-@cache
-def list_slots() -> tuple[Slot, ...]:
+def list_slots(runs_root: Path) -> tuple[Slot, ...]:
     """The slots of this machine. Asks `nvidia-smi`, since torch takes seconds to import; honours
-    `CUDA_VISIBLE_DEVICES` if it is set.
+    `CUDA_VISIBLE_DEVICES` if it is set. A GPU counts as usable until `check_slots` has found out that it is not.
+
+    Args:
+        runs_root: the folder of all runs, where that is recorded.
 
     Raises:
         ConfigError: `FER_CPU_SLOTS` makes no sense.
     """
-    return _gpu_slots() or _cpu_slots()
+    gpus = gpu_slots()
+    unusable = unusable_gpus(runs_root, _kinds(gpus)) if gpus else {}
+    return tuple(slot for slot in gpus if slot.title not in unusable) or _cpu_slots(gpu_notice(runs_root))
 
 
-def _cpu_slots() -> tuple[Slot, ...]:
+def check_slots(runs_root: Path) -> None:
+    """Find out which of this machine's GPUs PyTorch can use, and record it; takes seconds where there are any."""
+    check_gpus(runs_root, _kinds(gpu_slots()))
+
+
+def gpu_notice(runs_root: Path) -> str:
+    """Which GPUs PyTorch cannot use, why, and what to do, in sentences; empty where there is nothing to say."""
+    gpus = gpu_slots()
+    unusable = unusable_gpus(runs_root, _kinds(gpus)) if gpus else {}
+    if not unusable:
+        return ""
+    where = "the CPU" if all(slot.title in unusable for slot in gpus) else "the other GPUs"
+    titles: dict[str, list[str]] = {}
+    for title, reason in unusable.items():
+        titles.setdefault(reason, []).append(title)
+    reasons = [f"PyTorch can't use {' and '.join(those)}: {reason}." for reason, those in titles.items()]
+    return (
+        f"{' '.join(reasons)} Until then, runs train on {where}. To hide this notice, set CUDA_VISIBLE_DEVICES to the "
+        "GPUs to use, or to an empty string."
+    )
+
+
+@cache
+def gpu_slots() -> tuple[Slot, ...]:
+    """A slot for each GPU, or slice of one, that is listed and may be used, whether PyTorch can use it or not."""
+    return _gpu_slots()
+
+
+def _kinds(gpus: tuple[Slot, ...]) -> dict[str, str]:
+    """Title and UUID of the first GPU of each kind."""
+    kinds: dict[str, str] = {}
+    for slot in gpus:
+        kinds.setdefault(slot.title, slot.cuda_visible_devices)
+    return kinds
+
+
+def _cpu_slots(notice: str = "") -> tuple[Slot, ...]:
     number, cores = cpu_slots(), available_cores()
     of_all = f"{cores} core{'' if cores == 1 else 's'}: {_cpu_name()}"
     if number == 1:
-        return (Slot("cpu", f"CPU, {of_all}", ""),)
-    return tuple(Slot(f"cpu-{index}", f"CPU, {thread_share()} of {of_all}", "") for index in range(number))
+        return (Slot("cpu", f"CPU, {of_all}", "", notice),)
+    return tuple(Slot(f"cpu-{index}", f"CPU, {thread_share()} of {of_all}", "", notice) for index in range(number))
 
 
 def _gpu_slots() -> tuple[Slot, ...]:
@@ -107,9 +150,10 @@ def _slice_named(part: str, gpu: Slot, slices: list[Slot]) -> Slot | None:
     return Slot(f"{gpu.name}-mig-{older[1]}-{older[2]}", f"{gpu.title}, slice {older[1]}/{older[2]}", part)
 
 
+@cache
 def _cpu_name() -> str:
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text("utf-8", errors="replace").splitlines()
     except OSError:
         return platform.processor() or platform.machine()
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]

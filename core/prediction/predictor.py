@@ -18,8 +18,10 @@ from core.evaluation.metrics import LOW_CONFIDENCE, with_temperature
 from core.labels import LABELS
 from core.models import IMAGE_SIZE
 from core.models.cnn import CnnModel1, CnnModel2
+from core.models.device import choose_device
 from core.models.state_dict import load_weights
-from core.prediction.faces import crop, find_faces, is_face_crop
+from core.prediction.face_search import find_faces
+from core.prediction.faces import Region, crop_region, is_face_crop, is_tiny
 from core.prediction.pictures import read_image_file
 from core.runs.reader import find_run
 from core.runs.records import Run
@@ -29,14 +31,30 @@ from core.runs.records import Run
 class FacePrediction:
     """The prediction for one face."""
 
-    box: tuple[int, int, int, int]
-    """Left, top, width and height in the image, in pixels; may reach over its edges."""
+    region: Region
     crop: np.ndarray
     """uint8 (48, 48): the model input."""
     probabilities: np.ndarray
     """(7,) in the order of `LABELS`, summing to 1; calibrated, if the predictor has a temperature."""
     uncalibrated: np.ndarray
     """The same before calibration: the softmax of the model."""
+    no_face: bool = False
+    """No face was detected, and the full image was classified instead."""
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """Left, top, width and height in the image, in pixels; may reach over its edges."""
+        return self.region.box
+
+    @property
+    def rotation(self) -> int:
+        """Degrees clockwise by which the crop was rotated, so that the face is upright: 0, 90, 180 or 270."""
+        return self.region.rotation
+
+    @property
+    def detection_score(self) -> float | None:
+        """0..1, confidence of the face detector; None where no face was searched for or found."""
+        return self.region.score
 
     @property
     def label(self) -> str:
@@ -54,8 +72,9 @@ class FacePrediction:
 
     @property
     def low_confidence(self) -> bool:
-        """Whether the label should not be relied on, see `LOW_CONFIDENCE`."""
-        return self.confidence < LOW_CONFIDENCE
+        """Whether the label should not be relied on: see `LOW_CONFIDENCE`; or no face was detected, when the
+        probabilities mean nothing, however high one is."""
+        return self.no_face or self.confidence < LOW_CONFIDENCE
 
     @property
     def ranking(self) -> list[int]:
@@ -66,6 +85,8 @@ class FacePrediction:
         """Box, label and named probabilities, as `python -m core predict --json` prints them."""
         return {
             "box": list(self.box),
+            "rotation": self.rotation,
+            "detection_score": self.detection_score,
             "label": self.label,
             "confidence": self.confidence,
             "runner_up": self.runner_up,
@@ -90,8 +111,8 @@ class FaceCrops:
 
     detection: Detection | None
     """None where it is unreadable."""
-    boxes: list[tuple[int, int, int, int]]
-    """Of the faces, the largest first; or of the full image."""
+    regions: list[Region]
+    """The faces, the largest first; or the full image."""
     crops: np.ndarray
     """uint8 (faces, 48, 48)."""
     name: str = ""
@@ -122,12 +143,12 @@ def crop_faces(image: Image.Image, *, whole: bool = False, margin: float = 1.0, 
     """Detect the faces in a decoded image and crop them.
 
     Args:
-        image: upright, mode "L" or "RGB", as `decode_image` returns it.
+        image: mode "L" or "RGB", as `decode_image` returns it.
         whole: skip face detection (use the full image).
         margin: crop margin; 1 matches FER2013 framing.
         name: of the image, passed on.
     """
-    faces = [] if whole else find_faces(image)
+    faces = [] if whole or is_tiny(image) else find_faces(image)
     if whole:
         detection = Detection.SKIPPED
     elif is_face_crop(image, faces):
@@ -136,8 +157,12 @@ def crop_faces(image: Image.Image, *, whole: bool = False, margin: float = 1.0, 
         detection = Detection.NO_FACE
     else:
         detection = Detection.FACES
-    boxes = [face.square(margin) for face in faces] if detection is Detection.FACES else [(0, 0, *image.size)]
-    return FaceCrops(detection, boxes, np.stack([to_face(crop(image, box)) for box in boxes]), name)
+    if detection is Detection.FACES:
+        regions = [Region(face.square(margin), face.rotation, face.score) for face in faces]
+    else:
+        full = (0, 0, *image.size)
+        regions = [Region(full, face.rotation, face.score) for face in faces] or [Region(full)]
+    return FaceCrops(detection, regions, np.stack([to_face(crop_region(image, region)) for region in regions]), name)
 
 
 def limit_threads(threads: int) -> None:
@@ -165,13 +190,12 @@ class Predictor:
     def load(
         cls, weights: Path, model: str = "cnn-model-2", temperature: float | None = None, device: str = ""
     ) -> "Predictor":
-        """From a run's `fer2013_model_2.pth`, on the GPU where there is one and no device is named.
+        """From a run's `fer2013_model_2.pth`, on the GPU where PyTorch can use one and no device is named.
 
         Raises:
             RunError: the file is missing, corrupt, or has other weights.
         """
-        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        return cls(load_weights(weights, model), device, temperature)
+        return cls(load_weights(weights, model), device or choose_device(), temperature)
 
     @classmethod
     def of_run(cls, run: Run | str | Path, runs_root: Path = Path("runs")) -> "Predictor":
@@ -210,19 +234,19 @@ class Predictor:
         calibrated = raw if self.temperature is None else with_temperature(raw, self.temperature)
         results, start = [], 0
         for image in images:
-            part = slice(start, start + len(image.boxes))
+            part = slice(start, start + len(image.regions))
             start = part.stop
-            faces = zip(image.boxes, image.crops, calibrated[part], raw[part], strict=True)
-            results.append(
-                PhotoPrediction(image.detection, [FacePrediction(*face) for face in faces], image.name, image.problem)
-            )
+            no_face = image.detection is Detection.NO_FACE
+            parts = zip(image.regions, image.crops, calibrated[part], raw[part], strict=True)
+            faces = [FacePrediction(*face, no_face=no_face) for face in parts]
+            results.append(PhotoPrediction(image.detection, faces, image.name, image.problem))
         return results
 
     def predict(self, image: Image.Image, *, whole: bool = False, margin: float = 1.0) -> PhotoPrediction:
         """The expressions in a decoded image: of each face in it, or of the full image.
 
         Args:
-            image: upright, mode "L" or "RGB", as `decode_image` returns it.
+            image: mode "L" or "RGB", as `decode_image` returns it.
             whole: skip face detection (use the full image).
             margin: crop margin; 1 matches FER2013 framing.
         """

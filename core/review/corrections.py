@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Self
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, model_validator
 
 from core.config import TrainConfig
 from core.data.identity import DataIdentity, same_images
 from core.errors import RunError, system_reason
-from core.files import NAME, write_json
+from core.files import NAME, process_lock, write_json
 from core.labels import LABELS
 from core.runs.paths import CorrectionPaths, RunPaths
 from core.splits import CORRECTED_SPLITS
@@ -115,7 +115,7 @@ def save_corrections(runs_root: Path, corrections: Corrections) -> None:
     paths = CorrectionPaths(runs_root)
     try:
         paths.folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(paths.lock, timeout=CORRECTIONS_LOCK_SECONDS):
+        with process_lock(paths.lock, timeout=CORRECTIONS_LOCK_SECONDS):
             if paths.file(corrections.name).exists():
                 raise RunError(f"A correction set named “{corrections.name}” already exists. Choose another name.")
             write_json(paths.file(corrections.name), corrections.model_dump(mode="json"))

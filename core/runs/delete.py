@@ -5,10 +5,10 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from core.errors import RunError, system_reason
-from core.files import file_size, sync_folder
+from core.files import file_size, process_lock, sync_folder
 from core.runs.paths import QueuePaths, is_shipped
 from core.runs.reader import read_run
 from core.runs.records import Run, RunState
@@ -62,7 +62,7 @@ def delete_run(runs_root: Path, run_id: str, *, shipped: bool = False) -> None:
     try:
         queue.drafts.mkdir(parents=True, exist_ok=True)
         # Under the queue's lock a run can neither be queued nor be taken by a worker in the meantime.
-        with FileLock(queue.lock, timeout=DELETE_LOCK_SECONDS):
+        with process_lock(queue.lock, timeout=DELETE_LOCK_SECONDS):
             run = read_run(runs_root, run_id)
             if run.state.is_live:
                 raise RunError(f"Run {run_id} is {run.state.in_words()}. Stop it before deleting.")

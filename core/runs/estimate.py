@@ -7,6 +7,7 @@ from statistics import median
 from typing import Final
 
 from core.config import TrainConfig
+from core.machine import boot_id
 from core.runs.records import Run, RunState
 
 ROUGH_IMAGES_PER_SECOND: Final = 140.0
@@ -60,11 +61,12 @@ def estimate_duration(config: TrainConfig, images: Mapping[str, int], runs: Sequ
 
 
 def _alike(run: Run, config: TrainConfig) -> bool:
-    """Of the same model, device and precision, on this machine. A run without a host, such as the shipped one, counts
-    as foreign: nothing says that it ran here."""
-    other = run.config
+    """Of the same model, device and precision, on this machine, by its name or, since a container that is made anew has
+    another, by its boot. A run without a host, such as the shipped one, counts as foreign: nothing says that it ran
+    here."""
+    other, status = run.config, run.status
     return (
         other is not None
-        and run.status.host == socket.gethostname()
+        and (status.host == socket.gethostname() or status.boot_id == boot_id())
         and (other.model, other.device, other.precision) == (config.model, config.device, config.precision)
     )

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from filelock import FileLock
-
+from core.files import process_lock
 from core.runs.paths import RunPaths
 
 META_LOCK_SECONDS: Final = 10.0
@@ -19,5 +18,5 @@ def meta_lock(paths: RunPaths) -> Iterator[None]:
         OSError: the run is gone, its folder cannot be written, or (`filelock.Timeout`) the lock was held for too long.
     """
     paths.folder.stat()  # the lock would recreate the folder of a deleted run
-    with FileLock(paths.meta_lock, timeout=META_LOCK_SECONDS, poll_interval=0.01):
+    with process_lock(paths.meta_lock, timeout=META_LOCK_SECONDS, poll_interval=0.01):
         yield

@@ -174,6 +174,11 @@ class QueuePaths:
         return self.folder / "runner.lock"
 
     @property
+    def gpus(self) -> Path:
+        """Which GPUs of this machine PyTorch cannot use, and why."""
+        return self.folder / "gpus.json"
+
+    @property
     def runner_log(self) -> Path:
         return self.folder / "runner.log"
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from core.config import TrainConfig
 from core.errors import RunError, quote, system_reason
-from core.files import lock_is_held
+from core.files import NO_LOCKS, lock_is_held
 from core.machine import boot_id
 from core.runs.paths import RunPaths, is_run_id
 from core.runs.records import Run, RunMeta, RunState, RunStatus
@@ -189,6 +189,8 @@ def _note(path: Path, details: str) -> None:
 
 def _trouble(error: Exception) -> str:
     """What is wrong with a file of a run, and what to do, in the words of people."""
+    if isinstance(error, OSError) and error.errno in NO_LOCKS:
+        return system_reason(error)
     if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
         return f"{system_reason(error)}; check its permissions and the disk"
     first = error.errors()[0] if isinstance(error, ValidationError) else None

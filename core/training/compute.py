@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from core.config import TrainConfig
-from core.errors import ConfigError
 from core.machine import available_cores, thread_share
+from core.models.device import choose_device
 
 
 @dataclass(frozen=True)
@@ -37,19 +37,21 @@ class Compute:
         return f"{name}, {'bfloat16' if self.bfloat16 else 'float32'}"
 
 
-def choose_compute(config: TrainConfig) -> Compute:
+def choose_compute(config: TrainConfig, *, gpu_slot: bool = False) -> Compute:
     """Pick what the settings ask for and set the process up for it: threads, memory, TensorFloat-32, cuDNN autotuning.
 
+    Args:
+        config: the settings of a run.
+        gpu_slot: the process has a GPU to itself, so `auto` means that GPU: beside it others may compute on the CPU.
+
     Raises:
-        ConfigError: CUDA was asked for and there is none, or `FER_CPU_SLOTS` makes no sense.
+        ConfigError: there is no GPU that PyTorch can use, and it was asked for; or `FER_CPU_SLOTS` makes no sense.
     """
-    if config.device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("No CUDA device found. Set device to 'auto' or 'cpu'.")
-    use_cuda = config.device != "cpu" and torch.cuda.is_available()
+    device = choose_device("cuda" if gpu_slot and config.device == "auto" else config.device)
+    use_cuda = device.type == "cuda"
     threads = config.threads or (available_cores() if use_cuda else thread_share())
     torch.set_num_threads(threads)
     _keep_freed_memory()
-    device = torch.device("cuda", 0) if use_cuda else torch.device("cpu")
     if use_cuda:
         torch.backends.cuda.matmul.allow_tf32 = True
         torch.backends.cudnn.allow_tf32 = True

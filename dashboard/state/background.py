@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from core.data.dataset import DatasetInfo, ImportProgress
-from core.errors import CountsDifferError, DataError, FerError
+from core.errors import CountsDifferError, DataError, FerError, explain_system_error
 from core.machine import thread_share
 from core.processes import lower_priority, start_module
 from core.runs.paths import RunPaths
@@ -78,9 +78,10 @@ class Importer:
             self._now = Snapshot(error=str(error), differences=tuple(error.differences))
         except FerError as error:
             self._now = Snapshot(error=str(error))
-        except Exception:
+        except Exception as error:
             log.exception("An import failed.")
-            self._now = Snapshot(error="The import failed. See the server log for details.")
+            said = explain_system_error(error) or "The import failed. See the server log for details."
+            self._now = Snapshot(error=said)
 
 
 @dataclass(frozen=True)
@@ -153,9 +154,9 @@ class Scorings:
         while job:
             try:
                 error = _score(job)
-            except Exception:
+            except Exception as trouble:
                 log.exception("Scoring %s on %s failed.", job.paths.run_id, job.split)
-                error = _SERVER_LOG
+                error = explain_system_error(trouble) or _SERVER_LOG
             with self._lock:
                 if error:
                     self._errors[job.key] = error

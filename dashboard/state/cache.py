@@ -19,6 +19,7 @@ from core.errors import FerError, RunError, system_reason
 from core.evaluation.metrics import fit_temperature, low_confidence_rates, with_temperature
 from core.evaluation.predictions import probabilities_of, read_predictions
 from core.jobs import control
+from core.jobs.slots import check_slots
 from core.machine import thread_share
 from core.review.gallery import duplicate_flags, with_margin
 from core.review.images import CurrentReviews, LabelReview, current_label_reviews, read_label_reviews
@@ -313,7 +314,8 @@ def scorings() -> Scorings:
 
 
 def take_over(runs_root: Path, data_root: Path) -> None:
-    """Once in a server's life: see that runs that were queued when the machine or the server went down are started."""
+    """Once in a server's life: see that runs that were queued when the machine or the server went down are started, and
+    find out which GPUs can be used."""
     _take_over(str(runs_root), str(data_root))
 
 
@@ -327,6 +329,7 @@ def _take_over(runs_root: str, data_root: str) -> None:
             act(*roots)
         except FerError:
             log.exception("Queued or interrupted runs could not be taken over.")
+        check_slots(roots[0])
 
     threading.Thread(target=quietly, name="take-over", daemon=True).start()  # the first page does not wait for it
 

@@ -11,7 +11,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import Page
 
-from core.errors import FerError
+from core.errors import FerError, explain_system_error
 from core.files import file_size
 from core.runs.records import Run
 from dashboard.ui.format import escape
@@ -42,10 +42,7 @@ def guarded() -> Iterator[None]:
         st.error(escape(str(error)), icon=":material/error:")
     except Exception as error:
         log.exception("A page failed.")
-        said = UNEXPECTED
-        if isinstance(error, OSError) and error.filename and error.strerror:
-            said = escape(f"Can't open {Path(str(error.filename)).name}: {error.strerror}.")
-        st.error(said, icon=":material/error:")
+        st.error(escape(explain_system_error(error)) or UNEXPECTED, icon=":material/error:")
 
 
 def follow_address(key: str, value: object) -> None:

@@ -86,6 +86,13 @@ def queue_buttons(run: Run, *, first: bool, last: bool) -> None:
 
 def interrupted(runs: Sequence[Run]) -> None:
     """After a reboot: the runs that were training at the time."""
+    if elsewhere := control.interrupted_elsewhere(runs):
+        hosts = ", ".join(sorted({escape(run.status.host or "") for run in elsewhere}))
+        which = f"{len(elsewhere)} run{'' if len(elsewhere) == 1 else 's'}"
+        st.caption(
+            f":material/bolt: {which} interrupted on another machine ({hosts}). "
+            "If training no longer goes on there, resume from the page of the run."
+        )
     count = len(control.interrupted_runs(runs))
     if not count:
         return

@@ -43,7 +43,8 @@ def test_train_is_whole_after_a_look_at_the_runs(app: App, run: FakeRun, page: A
     settle(page)
     assert page.url == f"{app.url}/runs", "what was typed on Train filters nothing here"
     page.get_by_role("link", name="Train").click()
-    page.get_by_role("button", name="Start training").wait_for()
+    page.wait_for_url(f"{app.url}/train")  # Runs has a button "Start training" and a field "Author", too
+    settle(page)
     assert page.get_by_label("Author", exact=True).input_value() == "Ben"
     assert page.get_by_text("Something went wrong").count() == 0
     assert "Traceback" not in app.log.read_text()
@@ -56,7 +57,8 @@ def test_what_is_typed_stays_when_the_next_click_leaves_the_page(app: App, run: 
     page.wait_for_url(f"{app.url}/runs")
     settle(page)
     page.get_by_role("link", name="Train").click()
-    page.get_by_role("button", name="Start training").wait_for()
+    page.wait_for_url(f"{app.url}/train")  # Runs has a button "Start training" and a field "Author", too
+    settle(page)
     assert page.get_by_label("Author", exact=True).input_value() == "Ben"
 
 

@@ -1,6 +1,6 @@
 """A visitor who tries everything, at random, in real Chromium: whatever is clicked, no page falls over.
 
-`FER_WALK_SEED` sets the seed (any text) and `FER_WALK_ACTS` the number of acts for each state of the runs.
+`FER_WALK_SEED` sets the seed (any text).
 """
 
 import os
@@ -23,7 +23,6 @@ from tests.browser.watching import instead_of_a_runner, new_run, start_worker
 from tests.dashboard_fixtures import FakeRun, write_run
 
 SEED: Final = os.environ.get("FER_WALK_SEED", "0")
-ACTS: Final = int(os.environ.get("FER_WALK_ACTS", "50"))
 FIFTEEN: Final = (
     *("finished",) * 5,
     *("stopped", "failed") * 2,
@@ -89,9 +88,12 @@ def running(runs_root: Path, data_root: Path) -> Iterator[None]:
         worker.wait()
 
 
+@pytest.mark.parametrize(
+    "acts", [50, pytest.param(200, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])], ids=["short", "long"]
+)
 @pytest.mark.parametrize("state", [nothing, one, fifteen, running])
 def test_whatever_is_clicked_no_page_falls_over(
-    state: Callable[..., Any], browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    state: Callable[..., Any], acts: int, browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nothing is downloaded
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))  # a token that is typed stays in the test
@@ -99,6 +101,6 @@ def test_whatever_is_clicked_no_page_falls_over(
     Image.linear_gradient("L").resize((48, 48)).save(picture)
     with instead_of_a_runner(tmp_path / "runs"), running_app(tmp_path) as app, state(app.runs_root, app.data_root):
         walk = Walk(new_page(browser), app, SEED, picture)
-        walk.go(ACTS)
+        walk.go(acts)
     print("\n".join(walk.acts))
-    assert walk.missed < ACTS / 4  # else it only looks as if it tried everything
+    assert walk.missed < acts / 4  # else it only looks as if it tried everything

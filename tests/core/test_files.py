@@ -1,6 +1,7 @@
 """Whole files or none, and locks that die with their holder."""
 
 import errno
+import fcntl
 import json
 import os
 import signal
@@ -11,9 +12,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
-from core.files import lock_is_held, read_json, sweep_leftovers, write_json, write_whole
+from core.files import lock_is_held, process_lock, read_json, sweep_leftovers, write_json, write_whole
 from tests.conftest import PROJECT_ROOT, wait_for
 
 
@@ -131,3 +132,30 @@ def test_a_lock_is_free_as_soon_as_its_holder_is_dead_even_unburied(tmp_path: Pa
         os.kill(child, signal.SIGKILL)
         holder.wait()
         holder.stdout.close()
+
+
+def test_a_lock_is_waited_for_no_longer_than_asked(tmp_path: Path) -> None:
+    with process_lock(tmp_path / "x.lock"), pytest.raises(Timeout):
+        process_lock(tmp_path / "x.lock", timeout=0).acquire()
+
+
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP])
+def test_a_file_system_without_locks_is_named_and_no_other_lock_takes_their_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def flock(handle: int, operation: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    (tmp_path / "old.lock").touch()
+    monkeypatch.setattr(fcntl, "flock", flock)
+    said = r"its file system has no file locks \(flock\); set FER_RUNS_ROOT or FER_DATA_ROOT"
+    for act in (process_lock(tmp_path / "x.lock").acquire, lambda: lock_is_held(tmp_path / "old.lock")):
+        with pytest.raises(OSError, match=said) as caught:
+            act()
+        assert caught.value.errno == code
+
+
+def test_all_locks_are_of_one_kind() -> None:
+    """`lock_is_held` sees no other."""
+    modules = [path for top in ("core", "dashboard") for path in (PROJECT_ROOT / top).rglob("*.py")]
+    assert [path.name for path in modules if "FileLock" in path.read_text()] == ["files.py"]

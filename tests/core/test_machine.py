@@ -1,11 +1,16 @@
-"""The cores of this machine are counted, and divided between processes, in one place."""
+"""The cores of this machine are counted, and divided between processes, in one place; whose folders are whose."""
 
 import ast
+import os
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from core.machine import thread_share
+from core.errors import ConfigError
+from core.machine import available_cores, cpu_quota, default_runs_root, is_local, thread_share, user_path
 from tests.conftest import PROJECT_ROOT
 
 COUNTING = {"cpu_count", "process_cpu_count", "sched_getaffinity"}
@@ -48,3 +53,107 @@ def test_each_process_gets_an_equal_share_and_at_least_one(
     monkeypatch.setattr("core.machine.available_cores", lambda: cores)
     monkeypatch.setenv("FER_CPU_SLOTS", str(slots))
     assert thread_share(beside_runs=beside) == share
+
+
+# --- quotas: what `docker run --cpus` and Kubernetes limits set
+
+
+def process_in(folder: Path, membership: str, mount: str, files: dict[str, str]) -> Path:
+    """The procfs folder of a process in a control group, and the files of the hierarchy, which is mounted at
+    `folder`/fs."""
+    for name, text in files.items():
+        file = folder / "fs" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{text}\n")
+    (folder / "cgroup").write_text(f"12:pids:/elsewhere\n{membership}\n")
+    others = "22 1 0:20 / /proc rw,nosuid - proc proc rw\n35 30 0:31 / /x rw shared:9 - cgroup cgroup rw,cpuset\n"
+    (folder / "mountinfo").write_text(others + mount.replace("AT", str(folder / "fs")) + "\n")
+    return folder
+
+
+V1 = "33 30 0:29 / AT rw,nosuid shared:8 - cgroup cgroup rw,cpu,cpuacct"
+V2 = "30 22 0:26 / AT rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate"
+
+
+@pytest.mark.parametrize(
+    ("membership", "mount", "files", "quota"),
+    [
+        ("0::/", V2, {"cpu.max": "150000 100000"}, 1.5),
+        ("0::/", V2, {"cpu.max": "max 100000"}, None),
+        ("0::/", V2, {}, None),
+        ("0::/kubepods/pod1/c", V2, {"kubepods/pod1/c/cpu.max": "max 100000", "kubepods/pod1/cpu.max": "2 1"}, 2.0),
+        ("0::/a/b", V2, {"a/cpu.max": "300000 100000", "a/b/cpu.max": "400000 100000"}, 3.0),
+        ("0::/../other", V2, {"cpu.max": "100000 50000"}, 2.0),
+        ("4:cpu,cpuacct:/", V1, {"cpu.cfs_quota_us": "50000", "cpu.cfs_period_us": "100000"}, 0.5),
+        ("4:cpu,cpuacct:/", V1, {"cpu.cfs_quota_us": "-1", "cpu.cfs_period_us": "100000"}, None),
+        ("4:cpu:/docker/1", V1, {"docker/1/cpu.cfs_quota_us": "200000", "docker/1/cpu.cfs_period_us": "100000"}, 2.0),
+        # a container of version 1 without a namespace of its own: its group is mounted as the root
+        (
+            "4:cpu:/docker/1",
+            V1.replace(" / AT", " /docker/1 AT"),
+            {"cpu.cfs_quota_us": "300000", "cpu.cfs_period_us": "100000"},
+            3.0,
+        ),
+        ("4:cpuset:/", V1, {"cpu.cfs_quota_us": "50000", "cpu.cfs_period_us": "100000"}, None),
+        ("0::/", V2, {"cpu.max": "nonsense"}, None),
+    ],
+)
+def test_a_quota_of_a_control_group_is_found(
+    tmp_path: Path, membership: str, mount: str, files: dict[str, str], quota: float | None
+) -> None:
+    assert cpu_quota(process_in(tmp_path, membership, mount, files)) == quota
+
+
+def test_where_there_are_no_control_groups_there_is_no_quota(tmp_path: Path) -> None:
+    assert cpu_quota(tmp_path) is None
+
+
+@pytest.mark.parametrize(("quota", "cores"), [(None, 8), (0.5, 1), (1.9, 1), (3.0, 3), (64.0, 8)])
+def test_a_quota_counts_as_whole_cores(monkeypatch: pytest.MonkeyPatch, quota: float | None, cores: int) -> None:
+    monkeypatch.setattr("core.machine.cpu_quota", lambda: quota)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    assert available_cores() == cores
+
+
+def test_a_real_quota_is_seen_by_a_real_process(one_cpu: Path) -> None:
+    join = f"echo $$ > {one_cpu}/cgroup.procs && exec {sys.executable} -c"
+    code = "from core.machine import available_cores, cpu_quota; print(cpu_quota(), available_cores())"
+    result = subprocess.run(
+        ["sh", "-c", f'{join} "{code}"'], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.split() == ["1.0", "1"]
+
+
+# --- folders
+
+
+@pytest.mark.parametrize(
+    ("folder", "local"),
+    [
+        ("/data/runs", True),
+        ("/data/shared/runs", False),
+        ("/data/shared-not/runs", True),
+        ("/cluster/runs", False),
+        ("/over/runs", False),
+    ],
+)
+def test_a_folder_is_local_by_the_file_system_it_is_on(
+    monkeypatch: pytest.MonkeyPatch, folder: str, local: bool
+) -> None:
+    mounts = {"/": "overlay", "/data": "ext4", "/data/shared": "nfs4", "/cluster": "lustre"}
+    listed = [*mounts.items(), ("/over", "xfs"), ("/over", "fuse.sshfs")]
+    partitions = [SimpleNamespace(mountpoint=place, fstype=kind) for place, kind in listed]
+    monkeypatch.setattr("psutil.disk_partitions", lambda all: partitions)
+    assert is_local(Path(folder)) is local
+
+
+def test_without_a_home_folder_a_path_with_a_tilde_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert user_path("~/runs") == tmp_path / "runs"
+    with pytest.raises(ConfigError, match="There is no home folder for '~nobody-of-this-name/runs'"):
+        user_path("~nobody-of-this-name/runs")
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(os, "getuid", lambda: 54_321)  # a number that has no name
+    monkeypatch.setenv("FER_RUNS_ROOT", "~/runs")
+    with pytest.raises(ConfigError, match="or set HOME"):
+        default_runs_root()

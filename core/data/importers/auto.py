@@ -23,6 +23,7 @@ from core.data.importers.parquet import ENDING, Table, parquet_names, read_parqu
 from core.data.importers.recognise import IMAGE_ENDINGS, Layout, understand
 from core.data.importers.sources import Files, UnusableImageError, is_tar_of_images, open_files
 from core.data.importers.tables import looks_like_table
+from core.data.storage import check_writable
 from core.errors import DataError, quote, system_reason
 from core.labels import LABELS
 from core.splits import SPLITS
@@ -131,6 +132,7 @@ def import_data(
         CountsDifferError: class counts differ, and that was not accepted.
         DataError: it cannot be imported, or something must be decided first.
     """
+    check_writable(data_root)
     found = examine(path, mapping)
     if found.form == "ferplus":
         return import_ferplus(path, data_root, name=name or "fer2013-plus")

@@ -11,7 +11,7 @@ import numpy as np
 
 from core.data.dataset import DatasetInfo, ImportProgress, SplitArrays, write_dataset
 from core.data.importers.drawing import draw_face
-from core.data.storage import check_dataset_name
+from core.data.storage import check_dataset_name, check_writable
 from core.labels import LABELS
 from core.models import IMAGE_SIZE
 
@@ -32,6 +32,7 @@ def import_demo(
         DataError: the name is not allowed, or the folder cannot be written.
     """
     check_dataset_name(name)
+    check_writable(data_root)
     sizes = {"train": train_per_class, "validation": validation_per_class, "test": test_per_class}
     total = sum(sizes.values()) * len(LABELS)
     splits: dict[str, SplitArrays] = {}

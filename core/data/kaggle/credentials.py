@@ -32,6 +32,9 @@ _SETTING: Final = re.compile(r"""(KAGGLE_(?:API_TOKEN|USERNAME|KEY))['"\]]*\s*[=
 """A variable as a shell, PowerShell, Python, a `.env` file or YAML sets it."""
 _HOW: Final = f"create one at {TOKEN_PAGE}"
 
+_NO_HOME: Final = Path("/nonexistent")
+"""The home folder of users who have none, see the Filesystem Hierarchy of Debian."""
+
 
 @dataclass(frozen=True)
 class Credentials:
@@ -128,6 +131,8 @@ def keep(credentials: Credentials) -> None:
         DataError: they cannot be written.
     """
     token, legacy = _kept_files()
+    if token.is_relative_to(_NO_HOME):
+        raise DataError("There is no home folder to save the token in. Set HOME, or give it in KAGGLE_API_TOKEN.")
     try:
         for folder in (_home(), token.parent):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -188,7 +193,7 @@ def client_environment() -> dict[str, str]:
 
 def _home() -> Path:
     """The home folder of Kaggle's client."""
-    config = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    config = os.environ.get("XDG_CONFIG_HOME") or _user_home() / ".config"
     return Path(config, "fer-dashboard", "kaggle")
 
 
@@ -216,7 +221,7 @@ def _of_machine(environment: Mapping[str, str]) -> tuple[str, Credentials | None
     Raises:
         DataError: they are malformed.
     """
-    home = Path.home()
+    home = _user_home()
     if token := environment.get("KAGGLE_API_TOKEN"):
         where = "KAGGLE_API_TOKEN from the environment"
         return where, _parse_of_machine(where, Path(token) if os.path.exists(token) else token)
@@ -249,4 +254,13 @@ def _parse_of_machine(where: str, given: str | Path, user: str = "") -> Credenti
 
 
 def _short(file: Path) -> str:
-    return f"~/{file.relative_to(Path.home())}" if file.is_relative_to(Path.home()) else file.name
+    home = _user_home()
+    return f"~/{file.relative_to(home)}" if file.is_relative_to(home) else file.name
+
+
+def _user_home() -> Path:
+    """The user's home folder; without HOME, and under a user number that has no name, one that does not exist."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return _NO_HOME

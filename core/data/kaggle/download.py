@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from pydantic import BaseModel, ConfigDict
 
 from core.data.kaggle import credentials
 from core.errors import DataError, system_reason
-from core.files import lock_is_held, read_json, sweep_leftovers
+from core.files import lock_is_held, process_lock, read_json, sweep_leftovers
 from core.processes import reap, start_module
 
 ZIP_BYTES: Final = 61_814_611
@@ -228,7 +228,7 @@ def forget(data_root: Path) -> None:
     if not paths.folder.is_dir():
         return
     try:
-        with FileLock(paths.lock, timeout=1):
+        with process_lock(paths.lock, timeout=1):
             for file in paths.folder.iterdir():
                 if file != paths.lock:
                     file.unlink(missing_ok=True)

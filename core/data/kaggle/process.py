@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import psutil
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from core.data.kaggle import credentials, messages
 from core.data.kaggle.download import ZIP_BYTES, Download, DownloadPaths, State
 from core.errors import CountsDifferError, DataError
-from core.files import read_json, write_json
+from core.files import process_lock, read_json, write_json
 from core.processes import start_module
 
 ZIP_SHA256: Final = "f9e170be34a546df7328720a5ea97d90237f3349001dbd4b0c9cfd57671da633"
@@ -62,7 +62,7 @@ def download_and_import(
     """
     paths = DownloadPaths(data_root)
     paths.folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(paths.lock)
+    lock = process_lock(paths.lock)
     try:
         lock.acquire(timeout=1)  # longer than somebody who only asks whether it is held
     except Timeout:

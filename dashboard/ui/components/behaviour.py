@@ -4,9 +4,9 @@ import streamlit as st
 
 from dashboard.ui.components.register import _FOLDER
 
-_focus = st.components.v2.component("fer_focus", js=(_FOLDER / "focus.js").read_text())
-_history = st.components.v2.component("fer_history", js=(_FOLDER / "history.js").read_text())
-_clicks = st.components.v2.component("fer_clicks", js=(_FOLDER / "clicks.js").read_text())
+_focus = st.components.v2.component("fer_focus", js=(_FOLDER / "focus.js").read_text("utf-8"))
+_history = st.components.v2.component("fer_history", js=(_FOLDER / "history.js").read_text("utf-8"))
+_clicks = st.components.v2.component("fer_clicks", js=(_FOLDER / "clicks.js").read_text("utf-8"))
 
 
 def one_step_back() -> None:

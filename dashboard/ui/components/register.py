@@ -16,8 +16,8 @@ def register(name: str) -> Callable[..., Any]:
     return st.components.v2.component(
         f"fer_{name}",
         html=f'<div class="{name}"></div>',
-        css=(_FOLDER / f"{name}.css").read_text(),
-        js=(_FOLDER / f"{name}.js").read_text(),
+        css=(_FOLDER / f"{name}.css").read_text("utf-8"),
+        js=(_FOLDER / f"{name}.js").read_text("utf-8"),
     )
 
 

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,9 @@ from core.data.dataset import DatasetInfo, ImportProgress
 from core.data.importers import demo
 from core.data.importers.auto import examine, import_data
 from core.data.importers.mapping import parse_mapping
-from core.errors import DataError
+from core.errors import DataError, system_reason
+from core.files import file_size
+from core.machine import user_path
 from dashboard.state import cache
 from dashboard.state.background import Snapshot
 from dashboard.state.roots import data_root
@@ -40,9 +42,9 @@ def choices(state: Snapshot) -> None:
         )
         text = st.text_input("Path", placeholder="/path/to/fer2013.zip", key="path", persist_state="session")
         if text and st.button("Preview", icon=":material/preview:", key="preview-path"):
-            show_found(Path(str(text)).expanduser(), "")
+            show_found(user_path(str(text)), "")
         if st.button("Import", type="primary", icon=":material/download:", disabled=not text, key="import-path"):
-            begin_import(partial(from_path, Path(str(text)).expanduser(), accept))
+            begin_import(partial(from_path, user_path(str(text)), accept))
     with upload_tab:
         st.caption(
             "Upload the same files from your computer (the zip is about 62 MB). Compress fer2013.csv to .gz first."
@@ -100,14 +102,14 @@ def own() -> None:
             with as_file(upload.getvalue()) as path:
                 show_found(path, str(mapping))
         else:
-            show_found(Path(str(text)).expanduser(), str(mapping))
+            show_found(user_path(str(text)), str(mapping))
     ready = bool(name) and bool(text or upload)
     if st.button("Import", type="primary", icon=":material/folder_open:", disabled=not ready, key="import-own"):
         work = partial(from_own, pairs=[str(mapping)], name=str(name), seed=int(seed), skip_unreadable=skip)
         if upload is not None:
             begin_import(partial(from_upload, upload.getvalue(), work))
         else:
-            begin_import(partial(work, Path(str(text)).expanduser()))
+            begin_import(partial(work, user_path(str(text))))
 
 
 def show_found(path: Path, mapping: str) -> None:
@@ -142,9 +144,16 @@ def from_upload(content: bytes, work: Callable[..., DatasetInfo], progress: Impo
 @contextmanager
 def as_file(content: bytes) -> Iterator[Path]:
     """The client's file name is never used: the content gets a name of ours, and its type is detected from it."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "upload")
-        path.write_bytes(content)
+    with ExitStack() as stack:
+        try:
+            path = Path(stack.enter_context(tempfile.TemporaryDirectory()), "upload")
+            path.write_bytes(content)
+        except OSError as error:
+            where = tempfile.tempdir or "/tmp"
+            raise DataError(
+                f"Can't keep the upload ({file_size(len(content))}) in the folder for temporary files, {where}: "
+                f"{system_reason(error)}. Free space there, or set TMPDIR to another folder and restart the dashboard."
+            ) from error
         yield path
 
 

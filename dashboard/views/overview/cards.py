@@ -5,9 +5,10 @@ import streamlit as st
 
 from core.data.dataset import DatasetInfo
 from core.jobs.queue import by_queue_position
-from core.jobs.slots import list_slots
+from core.jobs.slots import gpu_notice, list_slots
 from core.runs.records import Run, RunState
 from dashboard.state import cache
+from dashboard.state.roots import runs_root
 from dashboard.ui.confusion import linked_matrix
 from dashboard.ui.format import accuracy_in, duration, escape
 from dashboard.ui.page import DATA_PAGE, ERRORS_PAGE, PREDICT_PAGE, RUN_PAGE, metric_card
@@ -18,7 +19,7 @@ def now(runs: list[Run], datasets: list[DatasetInfo]) -> None:
     """Data, device, queue, and what is running."""
     running = [run for run in runs if run.state in (RunState.RUNNING, RunState.STALLED)]
     queued = by_queue_position(run for run in runs if run.state is RunState.QUEUED)
-    slots = list_slots()
+    slots = list_slots(runs_root())
     row = st.grid(3, min_column_width=260)
     images = sum(info.total for info in datasets)
     names = ", ".join(escape(info.title) for info in datasets)
@@ -32,6 +33,8 @@ def now(runs: list[Run], datasets: list[DatasetInfo]) -> None:
     metric_card(row, "Device", "Busy" if running else "Idle", escape(device))
     following = f"Next: {escape(queued[0].name)}" if queued else "Queue is empty"
     metric_card(row, "Queue", f"{len(running)} running · {len(queued)} queued", following)
+    if notice := gpu_notice(runs_root()):
+        st.warning(escape(notice), icon=":material/memory:")
     if running:
         st.subheader("Running", anchor=False)
         cards = st.grid(3, min_column_width=340, border=True)

@@ -51,7 +51,7 @@ def draw_photo(result: Result, models: Sequence[Model], preset: int = 0) -> None
                 clickable_photo(shown, places, names, width=width, key=f"photo-{face_key}", on_choose=choose)
             else:
                 st.image(shown, width=width, alt="Uploaded photo with 1 face")
-        _detection_note(str(first.detection), len(first.faces))
+        _detection_note(str(first.detection), first.faces)
     with right:
         columns = st.columns(len(models), gap="medium")
         for column, model, photo in zip(columns, models, result.photos, strict=True):
@@ -74,7 +74,7 @@ def _choose_face(faces: Sequence["FacePrediction"], key: str, preset: int) -> in
     return int(chosen or 0)
 
 
-def _detection_note(taken: str, faces: int) -> None:
+def _detection_note(taken: str, faces: Sequence["FacePrediction"]) -> None:
     if taken == "no face found":
         st.warning(
             "No face detected; the full image was classified instead. Try a closer or sharper photo.",
@@ -85,8 +85,26 @@ def _detection_note(taken: str, faces: int) -> None:
     elif taken == "skipped":
         st.caption("Face detection skipped; the full image was used.")
     else:
-        several = f"{faces} faces detected, largest first. Click one here or in the photo."
-        st.caption("1 face detected." if faces == 1 else several)
+        several = f"{len(faces)} faces detected, largest first. Click one here or in the photo."
+        st.caption("1 face detected." if len(faces) == 1 else several)
+    if note := rotation_note([face.rotation for face in faces]):
+        st.caption(note)
+
+
+def rotation_note(rotations: Sequence[int]) -> str:
+    """Which faces were rotated before they were classified, as a sentence; empty if none was.
+
+    Args:
+        rotations: of all faces of the photo, in degrees clockwise.
+    """
+    numbers = [str(number) for number, rotation in enumerate(rotations, 1) if rotation]
+    if not numbers:
+        return ""
+    if len(numbers) == len(rotations):
+        which = "The face was" if len(rotations) == 1 else "All faces were"
+    else:
+        which = f"Face {numbers[0]} was" if len(numbers) == 1 else f"Faces {', '.join(numbers)} were"
+    return f"{which} rotated to be upright."
 
 
 def _prediction(face: "FacePrediction", model: Model, key: str) -> None:
@@ -94,7 +112,9 @@ def _prediction(face: "FacePrediction", model: Model, key: str) -> None:
     second = float(np.sort(face.probabilities)[-2])
     st.markdown(f"### {class_chip(face.label)} {percent(face.confidence, 0)}")
     st.markdown(f"2nd: {class_chip(face.runner_up)} {percent(second, 0)}")
-    if face.low_confidence:
+    if face.no_face:
+        st.warning("Low confidence: no face was detected.", icon=":material/help:")
+    elif face.low_confidence:
         st.warning(
             f"Low confidence (< {percent(LOW_CONFIDENCE, 0)}).{_low_confidence_rates(model)}", icon=":material/help:"
         )

@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.data.decode import FORMAT_NAMES
 from core.errors import FerError
 from core.prediction.pictures import ImageFile
 from core.runs.records import Run
@@ -91,7 +92,7 @@ def choose_images() -> tuple[list[ImageFile], bool, float]:
     """The images to classify, whether to skip face detection, and the crop margin."""
     uploads: list[Any] = list(
         st.file_uploader(
-            "Photos (JPEG, PNG, WebP, BMP, GIF or ZIP)",
+            f"Photos ({FORMAT_NAMES}; or a ZIP of them)",
             accept_multiple_files=True,
             key="photos",
             max_upload_size=MAX_UPLOAD_MB,

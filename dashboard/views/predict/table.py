@@ -39,7 +39,9 @@ def draw_table(found: Sequence[Result], models: Sequence[Model]) -> tuple[Result
         "label": st.column_config.TextColumn("Expression", width="small"),
         "confidence": st.column_config.ProgressColumn("Confidence", format="%.0f%%", min_value=0, max_value=100),
         "runner_up": st.column_config.TextColumn("2nd", width="small", help="The second most likely expression"),
-        "low_confidence": st.column_config.CheckboxColumn("Low confidence", width="small", help="Confidence below 50%"),
+        "low_confidence": st.column_config.CheckboxColumn(
+            "Low confidence", width="small", help="Confidence below 50%, or no face detected"
+        ),
         "second": st.column_config.TextColumn("Model B", width="small"),
         "file": st.column_config.TextColumn("File", width="medium"),
     }

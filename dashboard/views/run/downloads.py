@@ -1,7 +1,6 @@
 """The Files tab of the Run page: what can be downloaded of a run."""
 
 import io
-import tempfile
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -63,8 +62,7 @@ def curves_as_csv(path: Path) -> str:
 
 
 def run_as_zip(run: Run) -> bytes:
-    """The run's folder; put together on disk, so that only the finished zip is in memory."""
-    with tempfile.TemporaryFile() as file:
-        write_zip(run.paths, file)
-        file.seek(0)
-        return file.read()
+    """The run's folder; put together in memory, where the whole of it ends anyway: a temporary folder may be small."""
+    file = io.BytesIO()
+    write_zip(run.paths, file)
+    return file.getvalue()

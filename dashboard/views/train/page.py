@@ -9,6 +9,7 @@ from core.data.dataset import DatasetInfo, list_datasets
 from core.data.identity import same_images
 from core.errors import ConfigError, RunError
 from core.jobs import control
+from core.jobs.slots import gpu_notice
 from core.presets import PRESETS, get_preset
 from core.review.corrections import list_corrections
 from core.runs.estimate import estimate_duration
@@ -125,6 +126,8 @@ def estimate_and_start(source: str | Run, values: dict[str, Any], datasets: list
     st.caption(f"{epochs} × {estimate.images_per_epoch:,} images and the evaluation: {escape(estimate.basis)}")
     if info.kind == "drawn":
         st.caption(":orange[:material/draw:] Synthetic data: scores don't transfer to real faces.")
+    if notice := gpu_notice(runs_root()):
+        st.caption(f":orange[:material/memory:] {escape(notice)}")
     ahead = sum(run.state.is_live for run in runs)
     if ahead:
         st.caption(f":gray[:material/schedule:] {ahead} run{'' if ahead == 1 else 's'} ahead in the queue.")

@@ -2,12 +2,28 @@
 
 from pathlib import Path
 
+import pytest
+
 from core.config import TrainConfig
 from core.jobs.queue import take_queued
-from core.runs.create import create_run
-from core.runs.reader import read_run
+from core.runs.create import create_run, write_status
+from core.runs.reader import read_run, read_status
 from core.runs.records import RunState
 from tests.core.cli.conftest import fer
+from tests.core.terminal import Terminal
+
+
+def test_recover_asks_where_another_machine_may_still_train(
+    runs_root: Path, demo_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.jobs.control.is_local", lambda _: False)
+    paths = create_run(runs_root, TrainConfig(), run_id="elsewhere")
+    ended = {"state": "running", "host": "another", "boot_id": "x"}
+    write_status(paths, read_status(paths).model_copy(update=ended))
+    assert Terminal(runs_root, demo_root)("runs", "recover", data=True) == (
+        "elsewhere: interrupted on another, which may still train it. If it does not: "
+        "python -m core runs resume elsewhere"
+    )
 
 
 def test_stop_takes_a_waiting_run_out_of_the_queue_and_may_be_said_twice(runs_root: Path) -> None:

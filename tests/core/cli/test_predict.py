@@ -31,6 +31,7 @@ def test_predict_prints_seven_probabilities_per_face_and_goes_on_after_a_bad_fil
     assert set(face["probabilities"]) == set(LABELS)
     assert sum(face["probabilities"].values()) == pytest.approx(1, abs=1e-5)
     assert face["label"] == max(face["probabilities"], key=face["probabilities"].get)
+    assert (face["rotation"], face["detection_score"]) == (0, None)
 
 
 def test_weights_in_a_checkpoint_predict_as_the_bare_ones_and_say_where_they_were(tmp_path: Path) -> None:
@@ -51,3 +52,12 @@ def test_a_torchscript_file_is_refused_in_one_line(tmp_path: Path) -> None:
     Image.new("L", (48, 48)).save(tmp_path / "face.png")
     line = error_of("predict", tmp_path / "face.png", "--weights", tmp_path / "model.pt")
     assert "'model.pt' is a TorchScript model. Save its weights" in line
+
+
+def test_predict_says_where_a_label_should_not_be_relied_on(
+    trained: dict[str, Any], roots: list[str | Path], tmp_path: Path
+) -> None:
+    Image.linear_gradient("L").save(tmp_path / "wall.tif")
+    result = fer("predict", tmp_path / "wall.tif", *roots[:2], "--run", trained["id"])
+    assert result.stdout.endswith("% (low confidence)\n")
+    assert result.stderr == "wall.tif: no face detected; the full image was classified instead.\n"

@@ -3,17 +3,24 @@
 import io
 import resource
 import struct
+import subprocess
+import sys
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageFile, PngImagePlugin
+from PIL import Image, ImageCms, ImageFile, PngImagePlugin
 
 from core.data import decode
 from core.data.decode import MAX_IMAGE_BYTES, decode_image, to_face
 from core.errors import ImageError, display_name
+from tests.conftest import PROJECT_ROOT
+
+ACCEPTED = "Use JPEG, PNG, WebP, TIFF, AVIF, HEIC, JPEG 2000, BMP or GIF."
+HEIC = Path(__file__).parent
 
 
 def encode(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -52,9 +59,21 @@ def refusal(data: bytes, name: str = "photo.jpg") -> str:
 # --- what is decoded
 
 
-@pytest.mark.parametrize("kind", ["PNG", "BMP", "WEBP"])
-def test_lossless_formats_keep_every_pixel(kind: str) -> None:
-    decoded = decode_image(encode(gradient(), kind, **({"lossless": True} if kind == "WEBP" else {})))
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("PNG", {}),
+        ("BMP", {}),
+        ("WEBP", {"lossless": True}),
+        ("JPEG2000", {}),
+        ("JPEG2000", {"no_jp2": True}),
+        ("TIFF", {}),
+        *(("TIFF", {"compression": name}) for name in ("tiff_lzw", "tiff_adobe_deflate", "packbits", "zstd")),
+        ("TIFF", {"big_tiff": True}),
+    ],
+)
+def test_lossless_formats_keep_every_pixel(kind: str, options: dict[str, object]) -> None:
+    decoded = decode_image(encode(gradient(), kind, **options))
     assert decoded.mode == "RGB"
     np.testing.assert_array_equal(np.asarray(decoded), np.asarray(gradient()))
 
@@ -68,7 +87,7 @@ def test_gray_stays_gray(kind: str) -> None:
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 def test_all_eight_exif_orientations_come_out_upright(orientation: int, kind: str) -> None:
     upright = gradient()
     # What a camera stores when held so: the picture turned the other way than the tag asks for.
@@ -76,8 +95,12 @@ def test_all_eight_exif_orientations_come_out_upright(orientation: int, kind: st
     stored = upright if orientation == 1 else upright.transpose(Image.Transpose(undo[orientation]))
     exif = Image.Exif()
     exif[0x0112] = orientation
-    options = {"quality": 100, "subsampling": 0} if kind == "JPEG" else {"lossless": True} if kind == "WEBP" else {}
-    decoded = decode_image(encode(stored, kind, exif=exif, **options))
+    options = {
+        "JPEG": {"quality": 100, "subsampling": 0},
+        "WEBP": {"lossless": True},
+        "AVIF": {"quality": 100, "subsampling": "4:4:4"},
+    }
+    decoded = decode_image(encode(stored, kind, exif=exif, **options.get(kind, {})))
     assert decoded.size == upright.size
     assert np.abs(np.asarray(decoded).astype(int) - np.asarray(upright)).max() <= 6
 
@@ -103,11 +126,78 @@ def test_exif_that_cannot_be_written_anew_still_says_where_up_is() -> None:
     assert decode_image(encode(gradient(), "JPEG", exif=exif)).size == (24, 40)
 
 
-def test_16_bit_png_is_scaled_not_cut_off() -> None:
+def test_avif_is_read() -> None:
+    decoded = decode_image(encode(gradient(), "AVIF", quality=95, subsampling="4:4:4"))
+    assert np.abs(np.asarray(decoded).astype(int) - np.asarray(gradient())).max() <= 12
+
+
+@pytest.mark.parametrize("name", ["gradient.heic", "rotated.heic"])
+def test_heic_is_read_and_upright(name: str) -> None:
+    decoded = decode_image((HEIC / name).read_bytes(), name)
+    assert (decoded.mode, decoded.size, decoded.info) == ("RGB", (80, 48), {})
+    wanted = np.asarray(gradient().resize((80, 48))).astype(int)
+    assert np.abs(np.asarray(decoded) - wanted).max() <= 20
+
+
+def test_heic_without_its_package_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pi_heif", None)
+    message = "'a.heic' is a HEIC photo, which needs the Python package pi-heif. Use JPEG or PNG."
+    assert refusal((HEIC / "gradient.heic").read_bytes(), "a.heic") == message
+
+
+def test_first_page_of_a_tiff() -> None:
+    decoded = decode_image(encode(gradient(), "TIFF", save_all=True, append_images=[Image.new("RGB", (9, 9))]))
+    np.testing.assert_array_equal(np.asarray(decoded), np.asarray(gradient()))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "JPEG2000"])
+def test_16_bits_are_scaled_not_cut_off(kind: str) -> None:
     values = np.linspace(0, 65535, 48 * 48).astype(np.uint16).reshape(48, 48)
-    decoded = decode_image(encode(Image.fromarray(values)))
+    decoded = decode_image(encode(Image.fromarray(values), kind))
     assert decoded.mode == "L"
     np.testing.assert_array_equal(np.asarray(decoded), np.rint(values / 257).astype(np.uint8))
+
+
+def tiff(values: np.ndarray, bits: int, photometric: int, samples: int = 1) -> bytes:
+    """A little-endian TIFF file with one strip of packed values, and no more tags than it needs."""
+    data = values.tobytes()
+    tags = [(256, values.shape[1]), (257, values.shape[0]), (258, bits), (259, 1), (262, photometric)]
+    tags += [(273, 8), (277, samples), (278, values.shape[0]), (279, len(data))]
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    return struct.pack("<2sHI", b"II", 42, 8 + len(data)) + data + struct.pack("<H", len(tags)) + entries + bytes(4)
+
+
+def test_16_bit_tiff_of_which_zero_is_white() -> None:
+    values = np.linspace(0, 65535, 12, dtype=np.uint16).reshape(3, 4)
+    decoded = decode_image(tiff(values, 16, photometric=0))
+    np.testing.assert_array_equal(np.asarray(decoded), 255 - np.rint(values / 257).astype(np.uint8))
+
+
+def test_12_bit_tiff_is_as_bright_as_it_should_be() -> None:
+    packed = np.array([[0xFF, 0xF0, 0x00, 0x80, 0x08, 0x00]], np.uint8)  # 4095, 0, 2048, 2048
+    data = bytearray(tiff(packed, 12, photometric=1))
+    data[data.index(struct.pack("<HHI", 256, 4, 1)) + 8] = 4  # values across, not bytes
+    np.testing.assert_array_equal(np.asarray(decode_image(bytes(data))), [[255, 0, 128, 128]])
+
+
+@pytest.mark.parametrize("mode", ["I", "F"])
+def test_values_without_a_known_black_and_white_are_refused(mode: str) -> None:
+    message = "'scan.tif' has values without a known black and white. Save it again with 8 or 16 bits per channel."
+    assert refusal(encode(gradient().convert("L").convert(mode), "TIFF"), "scan.tif") == message
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK", "YCbCr", "RGBA", "LA", "LAB"])
+def test_tiff_of_every_kind_has_the_right_colours(mode: str) -> None:
+    image = gradient().convert("L") if mode in ("1", "LA") else gradient()
+    if mode == "LAB":
+        image = ImageCms.profileToProfile(
+            image, ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB"
+        )
+    stored = image.convert(mode)
+    decoded = decode_image(encode(stored, "TIFF"))
+    assert decoded.mode == ("L" if mode in ("1", "L", "LA") else "RGB")
+    wanted = gradient() if mode == "LAB" else stored.convert(decoded.mode)
+    assert np.abs(np.asarray(decoded).astype(int) - np.asarray(wanted)).max() <= (30 if mode == "LAB" else 0)
 
 
 def test_16_bit_png_is_turned_too() -> None:
@@ -195,11 +285,65 @@ def test_result_is_a_plain_picture_without_metadata() -> None:
     assert dict(decoded.getexif()) == {}
 
 
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("kind", ["text", "international text", "color profile"])
+def test_long_metadata_of_a_png_do_no_harm(kind: str, compressed: bool) -> None:
+    """Image generators write megabytes of settings, editors megabytes of history."""
+    info = PngImagePlugin.PngInfo()
+    long = "a" * 5_000_000
+    if kind == "text":
+        info.add_text("workflow", long, zip=compressed)
+    elif kind == "international text":
+        info.add_itxt("XML:com.adobe.xmp", long, zip=compressed)
+    profile = {"icc_profile": long.encode()} if kind == "color profile" else {}
+    decoded = decode_image(encode(gradient(), pnginfo=info, **profile))
+    np.testing.assert_array_equal(np.asarray(decoded), np.asarray(gradient()))
+
+
+def test_long_metadata_after_the_pixels_do_no_harm() -> None:
+    text = b"workflow\0\0" + zlib.compress(b"a" * 5_000_000)
+    chunk = struct.pack(">I", len(text)) + b"zTXt" + text + struct.pack(">I", zlib.crc32(b"zTXt" + text))
+    whole = encode(gradient())
+    decoded = decode_image(whole[:-12] + chunk + whole[-12:])
+    np.testing.assert_array_equal(np.asarray(decoded), np.asarray(gradient()))
+
+
+def test_what_pillow_warns_of_reaches_no_terminal(tmp_path: Path) -> None:
+    """In a process of its own, since pytest has filters of its own; with those of Python set to show everything."""
+    cut, exif = encode(gradient(), "TIFF"), Image.Exif()
+    exif[0x0112] = 6
+    hostile = {
+        "cut.tif": cut[:-30],
+        "cut lzw.tif": encode(gradient(200, 200), "TIFF", compression="tiff_lzw")[:-400],
+        "samples.tif": tiff(np.zeros((4, 4000), np.uint8), 8, 1, samples=1000),
+        "huge.png": png_header(12_000, 12_000),
+        "palette.png": encode(gradient().quantize(16), transparency=b"\0\x80\xff"),
+        "exif.jpg": encode(gradient(), "JPEG", exif=exif.tobytes()[:-6]),
+        "frames.png": encode(gradient(), save_all=True, append_images=[gradient()]).replace(b"acTL", b"acTL", 1),
+    }
+    for name, data in hostile.items():
+        (tmp_path / name).write_bytes(data)
+    code = """
+import sys
+from pathlib import Path
+from core.data.decode import decode_image
+from core.errors import ImageError
+for path in sorted(Path(sys.argv[1]).iterdir()):
+    try:
+        decode_image(path.read_bytes(), path.name)
+    except ImageError:
+        pass
+"""
+    command = [sys.executable, "-W", "always", "-c", code, str(tmp_path)]
+    done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=100, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
+
+
 # --- what is refused
 
 
 def test_empty_and_oversized_files() -> None:
-    assert refusal(b"") == "'photo.jpg' is empty. Use JPEG, PNG, WebP, BMP or GIF."
+    assert refusal(b"") == f"'photo.jpg' is empty. {ACCEPTED}"
     message = "'photo.jpg' is too large (max 20 MB)."
     assert refusal(encode(gradient()) + bytes(MAX_IMAGE_BYTES)) == message
 
@@ -234,33 +378,44 @@ def test_animation_with_a_huge_canvas_takes_no_memory() -> None:
 @pytest.mark.parametrize(
     ("data", "title"),
     [
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a HEIC photo"),
-        (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "a HEIC photo"),
-        (b"\0\0\0\x1cftypavif\0\0\0\0", "an AVIF image"),
         (b"\0\0\0\x18ftypmp42\0\0\0\0", "a video"),
         (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', "an SVG drawing"),
         (b"\xef\xbb\xbf<SVG></SVG>", "an SVG drawing"),
         (b"%PDF-1.7\n", "a PDF document"),
-        (encode(gradient(), "TIFF"), "a TIFF or raw camera image"),
+        (encode(gradient(), "TIFF", tiffinfo={254: 1}), "a raw camera image"),
+        (encode(gradient(), "TIFF", tiffinfo={50706: b"\1\4\0\0"}), "a raw camera image"),
+        (b"\0\0\0\x18ftypcrx \0\0\0\1crx isom", "a raw camera image"),
         (encode(gradient(), "ICO"), "an icon file"),
-        (encode(gradient(), "JPEG2000"), "a JPEG 2000 image"),
         (b"<!DOCTYPE html><html>", "a web page"),
         (b"PK\3\4abc", "a zip file"),
     ],
 )
 def test_known_formats_are_named(data: bytes, title: str) -> None:
-    message = f"'photo.jpg' is {title}, which is not supported. Use JPEG, PNG, WebP, BMP or GIF."
-    assert refusal(data) == message
+    assert refusal(data) == f"'photo.jpg' is {title}, which is not supported. {ACCEPTED}"
 
 
 @pytest.mark.parametrize(
     "data", [b"hello", b"\0" * 100, b"%!PS-Adobe", encode(gradient(), "PPM"), encode(gradient(), "TGA")]
 )
 def test_anything_else_is_told_what_is_read(data: bytes) -> None:
-    assert refusal(data) == "'photo.jpg' is not a supported image. Use JPEG, PNG, WebP, BMP or GIF."
+    assert refusal(data) == f"'photo.jpg' is not a supported image. {ACCEPTED}"
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+        b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic",
+        b"\0\0\0\x1cftypavif\0\0\0\0",
+        b"\0\0\0\x0cjP  \r\n\x87\n",
+        b"II*\0\x08\0\0\0",
+    ],
+)
+def test_a_header_without_an_image_is_corrupt(data: bytes) -> None:
+    assert refusal(data) == "'photo.jpg' is corrupt or incomplete. Save it again as JPEG or PNG and retry."
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"])
 def test_a_file_cut_short_is_refused_or_complete(kind: str) -> None:
     rng = np.random.default_rng(0)
     image = Image.fromarray(rng.integers(0, 256, (32, 32), dtype=np.uint8))
@@ -305,6 +460,12 @@ SAMPLES = [
     encode(gradient(), "GIF", save_all=True, append_images=[gradient().rotate(180)]),
     encode(gradient(), "BMP"),
     encode(gradient().convert("1"), "BMP"),
+    encode(gradient(), "TIFF"),
+    encode(gradient(), "TIFF", compression="tiff_lzw"),
+    encode(gradient().convert("L"), "TIFF", compression="jpeg"),
+    encode(gradient(), "AVIF", speed=10),
+    encode(gradient(), "JPEG2000"),
+    (HEIC / "rotated.heic").read_bytes(),
 ]
 
 fuzzing = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
@@ -327,7 +488,20 @@ def decode_or_refuse(data: bytes, name: str = "x") -> None:
 @fuzzing
 @given(
     st.binary(max_size=300),
-    st.sampled_from([b"", b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM", b"RIFF"]),
+    st.sampled_from(
+        [
+            b"",
+            b"\xff\xd8\xff\xe0",
+            b"\x89PNG\r\n\x1a\n",
+            b"GIF89a",
+            b"BM",
+            b"RIFF",
+            b"II*\0\x08\0\0\0",
+            b"\xff\x4f\xff\x51",
+            b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+            b"\0\0\0\x1cftypavif\0\0\0\0mif1avif",
+        ]
+    ),
 )
 @example(b"", b"BM")
 @pytest.mark.filterwarnings("ignore")

@@ -11,7 +11,10 @@ import pytest
 
 from core.data import dataset
 from core.data.dataset import list_datasets, load_split, read_info
-from core.data.storage import delete_dataset
+from core.data.importers import auto, demo
+from core.data.importers.auto import import_data
+from core.data.importers.demo import import_demo
+from core.data.storage import check_writable, delete_dataset
 from core.errors import DataError
 from core.splits import SPLITS
 from tests.conftest import PROJECT_ROOT
@@ -148,3 +151,23 @@ def test_imports_at_the_same_time_do_not_harm_each_other(tmp_path: Path) -> None
     expected = {write(tmp_path / "reference", seed=seed).fingerprint for seed in (1, 2)}
     assert read_info(root, "small").fingerprint in expected
     assert sorted(os.listdir(root)) == [".import.lock", "small"]
+
+
+@pytest.mark.parametrize("below", ["", "new/data"])
+def test_an_import_that_cannot_be_written_is_refused_before_its_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, below: str
+) -> None:
+    """A file in the way stands for a folder that is only read: root may write anywhere."""
+    blocked = tmp_path / "file"
+    blocked.touch()
+    monkeypatch.setattr(demo, "draw_face", lambda *_: pytest.fail("drawn for nothing"))
+    monkeypatch.setattr(auto, "examine", lambda *_: pytest.fail("looked at for nothing"))
+    for make in (import_demo, lambda root: import_data(tmp_path / "faces.zip", root)):
+        with pytest.raises(DataError, match="Cannot write datasets under"):
+            make(blocked / below)
+    assert blocked.read_bytes() == b""
+
+
+def test_looking_whether_a_folder_can_be_written_makes_nothing(tmp_path: Path) -> None:
+    check_writable(tmp_path / "new" / "data")
+    assert list(tmp_path.iterdir()) == []

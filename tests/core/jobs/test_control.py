@@ -1,6 +1,10 @@
 """Starting, stopping, resuming and trying again real runs, on a tiny drawn set, and what a restart interrupted."""
 
+import errno
+import fcntl
 import json
+import os
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,10 +14,11 @@ import torch
 
 from core.errors import RunError
 from core.jobs import control
+from core.machine import boot_id
 from core.runs.create import create_run, write_status
 from core.runs.history import read_rows
 from core.runs.paths import RunPaths
-from core.runs.reader import read_run, read_status
+from core.runs.reader import list_runs, read_run, read_status
 from core.runs.records import RunState
 from tests.core.conftest import TINY, wait_for_end, wait_until_training
 from tests.core.jobs.conftest import crash, line
@@ -113,7 +118,10 @@ def test_retry_of_damaged_settings_says_so(runs_root: Path, no_runner: list[Path
         control.retry(runs_root, runs_root, "first")
 
 
-def test_recover_puts_interrupted_runs_back_in_line(runs_root: Path, no_runner: list[Path]) -> None:
+def test_recover_puts_interrupted_runs_back_in_line(
+    runs_root: Path, no_runner: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "is_local", lambda _: False)
     for name in ("a-old", "b-new", "c-elsewhere", "d-stopped", "e-waiting"):
         create_run(runs_root, TINY, run_id=name)
     crash(RunPaths(runs_root, "a-old"))
@@ -124,6 +132,56 @@ def test_recover_puts_interrupted_runs_back_in_line(runs_root: Path, no_runner: 
     assert line(runs_root) == ["e-waiting", "a-old", "b-new"]
     assert read_run(runs_root, "c-elsewhere").state is RunState.CRASHED
     assert no_runner == [runs_root]
+
+
+@pytest.mark.parametrize(
+    ("host", "boot", "local", "gone"),
+    [
+        ("a1b2c3", "this", False, True),  # a container made anew: the same kernel frees the locks of both
+        ("a1b2c3", "before", True, True),  # the same after a reboot, its volume on a disk of this machine
+        ("a1b2c3", "before", False, False),  # another machine that shares a network folder, for all anybody can tell
+        ("own", "before", False, True),  # this machine after a reboot
+    ],
+)
+def test_a_run_is_recovered_where_its_process_is_certainly_gone_whatever_the_host_is_called(
+    runs_root: Path,
+    no_runner: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+    host: str,
+    boot: str,
+    local: bool,
+    gone: bool,
+) -> None:
+    monkeypatch.setattr(control, "is_local", lambda _: local)
+    host, boot = socket.gethostname() if host == "own" else host, boot_id() if boot == "this" else boot
+    paths = create_run(runs_root, TINY, run_id="run")
+    crash(paths, host=host, boot_id=boot)
+    elsewhere = [run.id for run in control.interrupted_elsewhere(list_runs(runs_root))]
+    assert elsewhere == ([] if gone else ["run"])
+    assert control.recover(runs_root, runs_root) == (["run"] if gone else [])
+
+
+def test_a_start_on_a_file_system_without_locks_makes_no_run_and_says_what_to_do(
+    runs_root: Path, no_runner: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(handle: int, operation: int) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(RunError, match=r"has no file locks \(flock\); set FER_RUNS_ROOT"):
+        control.start(runs_root, runs_root, TINY)
+    assert list_runs(runs_root) == [] and no_runner == []
+
+
+def test_a_start_in_a_folder_that_is_only_read_names_the_setting(
+    runs_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(RunError, match=r"Read-only file system\. Set FER_RUNS_ROOT to a folder that can be written\.$"):
+        control.start(runs_root, runs_root, TINY)
 
 
 def test_recover_serves_a_line_that_lost_its_runner(runs_root: Path, no_runner: list[Path]) -> None:

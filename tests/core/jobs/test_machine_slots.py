@@ -33,13 +33,13 @@ NOBODY = 65534
 def two_roots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, Path]]:
     """Two folders with a waiting run each, on a machine with one slot, the CPU."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    slots.list_slots.cache_clear()
+    slots.gpu_slots.cache_clear()
     first, second = tmp_path / "first", tmp_path / "second"
     for root in (first, second):
         create_run(root, TrainConfig(), run_id="run")
     yield first, second
     kill_processes_of(tmp_path)
-    slots.list_slots.cache_clear()
+    slots.gpu_slots.cache_clear()
 
 
 def start_runner(root: Path, steps: int) -> "subprocess.Popen[bytes]":

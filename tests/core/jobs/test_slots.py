@@ -7,7 +7,7 @@ import torch
 
 from core.errors import ConfigError
 from core.jobs import control
-from core.jobs.slots import _gpu_slots, list_slots
+from core.jobs.slots import _gpu_slots, gpu_slots, list_slots
 from core.machine import available_cores
 from core.training.compute import choose_compute
 from tests.core.conftest import TINY
@@ -84,11 +84,11 @@ def test_without_a_usable_gpu_there_is_one_slot_for_the_cpu(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str
 ) -> None:
     fake_nvidia_smi(monkeypatch, tmp_path, script)
-    list_slots.cache_clear()
+    gpu_slots.cache_clear()
     try:
-        [slot] = list_slots()
+        [slot] = list_slots(tmp_path)
     finally:
-        list_slots.cache_clear()
+        gpu_slots.cache_clear()
     assert slot.name == "cpu"
     assert slot.cuda_visible_devices == ""
     assert f"{available_cores()} core" in slot.title
@@ -100,7 +100,9 @@ def test_the_cpu_can_be_shared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, 
     monkeypatch.setenv("FER_CPU_SLOTS", setting)
     for module in ("core.jobs.slots", "core.machine"):
         monkeypatch.setattr(f"{module}.available_cores", lambda: 8)
-    slots = list_slots.__wrapped__()
+    gpu_slots.cache_clear()
+    slots = list_slots(tmp_path)
+    gpu_slots.cache_clear()
     assert [slot.name for slot in slots] == names
     assert {("2 of 8 cores" if len(names) == 3 else "CPU, 8 cores") in slot.title for slot in slots} == {True}
 

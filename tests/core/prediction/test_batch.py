@@ -123,7 +123,7 @@ def test_the_command_shows_its_progress_and_ends_with_2_after_a_broken_file(tmp_
     assert lines[0]["file"] == "photos/000.png"
     said = done.stderr.splitlines()
     assert [line for line in said if "060.png" in line] == [
-        "'060.png' is not a supported image. Use JPEG, PNG, WebP, BMP or GIF."
+        "'060.png' is not a supported image. Use JPEG, PNG, WebP, TIFF, AVIF, HEIC, JPEG 2000, BMP or GIF."
     ]
     assert any(line.startswith("100 images, 99 faces, 1 unreadable, ") for line in said)
 
@@ -157,6 +157,9 @@ def test_one_photo_in_every_format_and_orientation_gives_the_same_faces(group: I
         "palette": saved(gray.convert("P"), "PNG"),
         "webp": saved(group, "WEBP", quality=95),
         "bmp": saved(group, "BMP"),
+        "tiff": saved(group, "TIFF", compression="tiff_lzw"),
+        "avif": saved(group, "AVIF", quality=90),
+        "jpeg 2000": saved(group, "JPEG2000"),
     }
     undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # what a camera stores that is held so
     for orientation, turn in undo.items():

@@ -14,7 +14,9 @@ from sklearn.datasets import load_sample_images
 from core.data.dataset import Split, load_split
 from core.labels import LABELS
 from core.models.cnn import build_model
-from core.prediction.faces import Face, crop, find_faces, is_face_crop
+from core.prediction.batch import prediction_rows
+from core.prediction.face_search import find_faces
+from core.prediction.faces import Face, crop, is_face_crop
 from core.prediction.predictor import Detection, Predictor
 
 HAPPY = LABELS.index("happy")
@@ -83,7 +85,19 @@ def test_a_photo_without_a_face_is_said_to_have_none(landscape: Image.Image, pre
     assert find_faces(landscape) == []
     photo = predictor.predict(landscape)
     assert photo.detection is Detection.NO_FACE
-    assert [face.box for face in photo.faces] == [(0, 0, 640, 427)]
+    [face] = photo.faces
+    assert (face.box, face.rotation, face.detection_score) == ((0, 0, 640, 427), 0, None)
+
+
+def test_a_photo_without_a_face_has_low_confidence_however_sure_the_model_is(landscape: Image.Image) -> None:
+    sure = Predictor(build_model("cnn-model-1"), temperature=1e-4)
+    [face] = sure.predict(landscape).faces
+    assert face.confidence > 0.99
+    assert face.low_confidence and face.as_json()["low_confidence"]
+    [row] = prediction_rows("coins.jpg", sure.predict(landscape))
+    assert row["low_confidence"] is True and row["detection_score"] is None
+    [face] = sure.predict(landscape, whole=True).faces  # there the user says that it is a face
+    assert not face.low_confidence
 
 
 @pytest.mark.real_data
@@ -95,6 +109,10 @@ def test_each_face_of_a_group_gets_its_own_prediction(
     assert len(photo.faces) == 6
     assert all(face.crop.shape == (48, 48) for face in photo.faces)
     assert np.allclose([face.probabilities.sum() for face in photo.faces], 1, atol=1e-5)
+    assert all(face.rotation == 0 and 0.7 <= face.as_json()["detection_score"] <= 1 for face in photo.faces)
+    assert [row["detection_score"] for row in prediction_rows("group.jpg", photo)] == pytest.approx(
+        [face.detection_score for face in photo.faces], abs=1e-6
+    )
     whole = predictor.predict(group[0], whole=True)
     assert whole.detection is Detection.SKIPPED
     assert len(whole.faces) == 1
@@ -148,7 +166,7 @@ def test_what_is_cut_over_the_edge_repeats_it(left: int, top: int, width: int, h
 
 
 def test_the_model_file_is_the_one_that_was_measured() -> None:
-    from core.prediction.faces import _model_file
+    from core.prediction.face_search import _model_file
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -8,6 +8,7 @@ from statistics import median
 import pytest
 
 from core.config import TrainConfig
+from core.machine import boot_id
 from core.presets import make_config
 from core.runs.create import create_run, write_status
 from core.runs.estimate import FINAL_SPEED, FINAL_VIEWS, FORWARD_SPEED, ROUGH_IMAGES_PER_SECOND, estimate_duration
@@ -54,6 +55,11 @@ def test_runs_that_are_not_alike_do_not_count(tmp_path: Path) -> None:
     ]
     assert estimate_duration(CONFIG, IMAGES, runs).images_per_second == ROUGH_IMAGES_PER_SECOND
     assert "1 finished run " in estimate_duration(CONFIG, IMAGES, [*runs, finished(tmp_path, 300.0)]).basis
+
+
+def test_a_container_that_was_made_anew_knows_the_speed_of_its_machine(tmp_path: Path) -> None:
+    runs = [finished(tmp_path, 300.0, host="a1b2c3d4e5f6", boot_id=boot_id())]
+    assert estimate_duration(CONFIG, IMAGES, runs).images_per_second == 300.0
 
 
 def test_the_shipped_run_was_not_trained_here() -> None:

@@ -1,5 +1,6 @@
 """What goes on in the background of the server."""
 
+import errno
 from collections.abc import Callable
 
 import pytest
@@ -20,3 +21,14 @@ def test_one_import_at_a_time() -> None:
         importer.start(fail)  # type: ignore[arg-type]
     wait_for(lambda: not importer.look().running, what="the import")
     assert "See the server log" in importer.look().error
+
+
+def test_a_full_disk_is_told_in_a_sentence() -> None:
+    importer = Importer()
+
+    def fail(progress: Callable[[int, int], None]) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    importer.start(fail)  # type: ignore[arg-type]
+    wait_for(lambda: not importer.look().running, what="the import")
+    assert "No space left" in importer.look().error and "set TMPDIR" in importer.look().error

@@ -178,3 +178,21 @@ def test_what_an_older_version_saved_works(data_root: Path, server: StandIn, mac
     folder.mkdir(parents=True)
     (folder / "kaggle.json").write_text(NEW_IN_OLD)
     works(data_root)
+
+
+def test_without_a_home_folder_none_are_found_and_saving_says_what_to_do(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As under a user number that has no name, without HOME."""
+
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", no_home)
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    assert credentials.find_credentials() is None
+    with pytest.raises(DataError, match="Set HOME, or give it in KAGGLE_API_TOKEN"):
+        credentials.keep(parse_credentials(TOKEN))
+    monkeypatch.setenv("KAGGLE_API_TOKEN", TOKEN)
+    found = credentials.find_credentials()
+    assert found is not None and "KAGGLE_API_TOKEN" in found.where

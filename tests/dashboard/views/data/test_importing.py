@@ -1,5 +1,8 @@
 """Imports from the Data page: drawn faces, a path, and numbers that are not the published ones."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,7 +10,7 @@ from PIL import Image
 
 from core.labels import LABELS
 from dashboard.state import cache
-from tests.conftest import wait_for
+from tests.conftest import PROJECT_ROOT, wait_for
 from tests.dashboard.conftest import Opener, words
 
 
@@ -76,3 +79,21 @@ def test_a_preview_shows_what_was_understood_and_what_must_be_said(open_page: Op
     wait_for(lambda: not cache.importer().look().running, what="the import")
     app.run()
     assert "mine is ready: 24 images. No images of surprise" in words(app)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small file system")
+def test_an_upload_larger_than_the_temporary_folder_says_so(tmp_path: Path) -> None:
+    """In a process that alone sees a temporary folder of half a megabyte."""
+    code = (
+        "import sys; from dashboard.views.data.importing import from_upload\n"
+        "try: from_upload(bytes(2_000_000), lambda path, progress: sys.exit('kept'), None)\n"
+        "except Exception as error: print(type(error).__name__, error)\n"
+    )
+    mount = f'mount -t tmpfs -o size=512k tmpfs {tmp_path} && TMPDIR={tmp_path} exec {sys.executable} -c "$0"'
+    result = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", mount, code], cwd=PROJECT_ROOT, capture_output=True, text=True, check=False
+    )
+    if "unshare: " in result.stderr or "mount: " in result.stderr:
+        pytest.skip(result.stderr.strip())
+    assert result.stdout.startswith("DataError Can't keep the upload (2.0 MB)"), result.stdout + result.stderr
+    assert str(tmp_path) in result.stdout and "set TMPDIR" in result.stdout

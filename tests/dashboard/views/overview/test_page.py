@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from core.jobs import control
+from core.jobs import control, slots
 from core.jobs.queue import move_queued, queued_runs
+from core.jobs.slots import Slot
+from core.runs.create import write_status
+from core.runs.reader import read_status
 from tests.dashboard.conftest import Opener, Writer, words
 
 
@@ -31,3 +34,29 @@ def test_interrupted_runs_are_put_back_in_line(
     assert {run.id for run in queued_runs(runs_root)} == {run.id for run in runs}
     assert wanted == [runs_root]
     assert "interrupted" not in words(app)
+
+
+def test_runs_of_another_machine_are_left_to_who_knows(
+    open_page: Opener, write: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = write("crashed", done=1, epochs=2)
+    elsewhere = {"host": "node-*7*", "boot_id": "another"}
+    write_status(run.paths, read_status(run.paths).model_copy(update=elsewhere))
+    monkeypatch.setattr(control, "is_local", lambda _: False)
+    app = open_page("overview")
+    assert "1 run interrupted on another machine (node-*7*)" in words(app)
+    assert "recover" not in [button.key for button in app.button]
+
+
+@pytest.mark.parametrize("page", ["overview", "train"])
+def test_gpus_that_cannot_be_used_are_told_with_the_reason(
+    open_page: Opener, runs_root: Path, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    assert "PyTorch can't use" not in words(open_page(page))
+    monkeypatch.setattr(slots, "gpu_slots", lambda: (Slot("gpu-0", "NVIDIA *A*", "GPU-aaaa"),))
+    monkeypatch.setattr("core.jobs.gpus._try", lambda uuid: "its driver is too old; update the driver")
+    slots.check_slots(runs_root)
+    shown = words(open_page(page))
+    assert "PyTorch can't use NVIDIA *A*: its driver is too old; update the driver. Until then, runs train" in shown
+    if page == "overview":
+        assert "CPU, " in shown, "the device it trains on"

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import pytest
 import torch
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from core.models.cnn import build_model
@@ -15,6 +16,7 @@ from core.prediction.predictor import limit_threads
 from core.review.runs import annotate
 from core.runs.reader import read_run
 from dashboard.state import cache
+from dashboard.views.predict.draw import rotation_note
 from tests.conftest import PROJECT_ROOT
 from tests.dashboard.conftest import Opener, Writer
 from tests.dashboard.views.predict.conftest import crop
@@ -92,7 +94,30 @@ def test_many_images_are_a_table_with_filters_and_what_is_broken_is_named(
 def test_a_single_broken_file_is_one_sentence(open_predict: Callable[..., AppTest], run: FakeRun) -> None:
     app = open_predict(("photo.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "image/heic"))
     [error] = app.error
-    assert "HEIC photo" in error.value.replace("\\", "")
+    assert "is corrupt or incomplete" in error.value
+
+
+def test_a_photo_without_a_face_has_low_confidence(open_predict: Callable[..., AppTest], run: FakeRun) -> None:
+    buffer = io.BytesIO()
+    Image.linear_gradient("L").save(buffer, "PNG")
+    app = open_predict(("wall.png", buffer.getvalue(), "image/png"))
+    said = words(app)
+    assert "No face detected; the full image was classified instead." in said
+    assert "Low confidence: no face was detected." in said
+
+
+@pytest.mark.parametrize(
+    ("rotations", "note"),
+    [
+        ([0, 0], ""),
+        ([180], "The face was rotated to be upright."),
+        ([90, 90], "All faces were rotated to be upright."),
+        ([0, 90], "Face 2 was rotated to be upright."),
+        ([180, 0, 90], "Faces 1, 3 were rotated to be upright."),
+    ],
+)
+def test_rotated_faces_are_named(rotations: list[int], note: str) -> None:
+    assert rotation_note(rotations) == note
 
 
 def test_two_models_side_by_side(

@@ -18,7 +18,7 @@ from tests.dashboard_fixtures import end_run
 def test_a_queued_run_says_that_another_runs_root_uses_the_machine(open_page: Opener, write: Writer) -> None:
     run = write("queued")
     with ExitStack() as locks:
-        for slot in list_slots():
+        for slot in list_slots(run.paths.root):
             locks.enter_context(hold_slot(slot.name, 0))
         assert machine_slots.WAITS in words(open_page("run", run=run.id))
     assert machine_slots.WAITS not in words(open_page("run", run=run.id))

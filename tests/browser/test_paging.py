@@ -25,9 +25,9 @@ def current(page: Any) -> Any:
 def expect_page(page: Any, number: int) -> None:
     """This page stands in the address, is marked, and stays when the page's script has ended."""
     page.wait_for_url(lambda url: in_address(url) == number)  # first: a click marks its page before anybody is told
-    current(page).filter(has_text=re.compile(rf"^{number}$")).wait_for()
+    current(page).filter(has_text=re.compile(rf"^{number}$")).first.wait_for()
     settle(page)
-    assert (in_address(page.url), current(page).inner_text()) == (number, str(number))
+    assert (in_address(page.url), set(current(page).all_inner_texts())) == (number, {str(number)}), "above and below"
 
 
 def in_address(url: str) -> int:

@@ -44,7 +44,7 @@ def review_by_key(shown: Shown, key: str, images: list[str]) -> Callable[[], str
 
     def act() -> str:
         outcome = save_by_key(shown, name, since, key, images)
-        st.toast(outcome.words, icon=outcome.icon, duration="short" if outcome.saved else "long")
+        st.toast(escape(outcome.words), icon=outcome.icon, duration="short" if outcome.saved else "long")
         return outcome.words
 
     return act
@@ -55,7 +55,6 @@ class Outcome:
     """What became of a pressed key."""
 
     words: str
-    """As Markdown."""
     icon: str
     saved: Sequence[str] = ()
     """The images that have another review now."""
@@ -83,8 +82,8 @@ def save_by_key(shown: Shown, name: str, since: datetime, key: str, images: Sequ
             shown.run.paths, name, shown.data_split, images, decision, label=LABEL_KEYS.get(key), present=present
         )
     except FerError as error:
-        return Outcome(escape(str(error)), ":material/error:")
-    about = escape(images[0]) if len(images) == 1 else f"{len(images):,} images"
+        return Outcome(str(error), ":material/error:")
+    about = images[0] if len(images) == 1 else f"{len(images):,} images"
     icon = ":material/undo:" if undo else ":material/check:"
     return Outcome(f"{about}: {saved[0].in_words()}", icon, [each.image for each in saved])
 

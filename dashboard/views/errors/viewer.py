@@ -108,7 +108,7 @@ def review_keys(shown: Shown, images: Sequence[str], position: int, present: str
                 )
     # Not as a toast: one from here would replace the dialog.
     hint = "Each key reviews and goes on." if name else "Enter your name to review."
-    st.caption(st.session_state.get(SAID) or hint)
+    st.caption(escape(st.session_state.get(SAID) or hint))
 
 
 def step(images: Sequence[str], places: Mapping[str, int], by: int) -> None:

@@ -83,7 +83,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
     if (next) go(n + 1);
   };
   const tiles = data.tiles.map((each, n) => tile(each, n, data));
-  const grid = element("div", "tiles", ...tiles);
+  const grid = element("div", "tiles", ...(data.pick ? [] : tiles));
   grid.setAttribute("role", data.pick ? "grid" : "list");
   grid.setAttribute("aria-label", "Images");
   root.style.setProperty("--lines", data.lines);
@@ -101,6 +101,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   all.onclick = () => select(0, data.tiles.length - 1, true);
   none.onclick = () => select(0, data.tiles.length - 1, false);
   const hint = element("span", "hint", "Click or Enter: open · ☐ or Space: select · Shift: range");
+  inRows(grid, tiles, wall, root); // before it is in the page: laid out once
   root.body ??= element("div", "");
   root.status ??= element("div", "hidden"); // stays, so that what is written into it is read out
   root.status.setAttribute("role", "status");
@@ -108,9 +109,8 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   root.body.replaceChildren(element("div", "tools", all, none, hint), legend(data, wall), grid);
   if (root.status.textContent !== data.said) root.status.textContent = data.said;
 
-  root.sizes = new ResizeObserver(() => inRows(grid, tiles, wall));
+  root.sizes = new ResizeObserver(() => inRows(grid, tiles, wall, root));
   root.sizes.observe(root);
-  inRows(grid, tiles, wall);
 
   tiles.forEach((tile, n) => {
     tile.onclick = (event) => {
@@ -151,9 +151,9 @@ function place(data, id) {
 }
 
 // The rows of the grid, as many tiles in each as fit. They are boxes for screen readers only.
-function inRows(grid, tiles, wall) {
-  const perRow = Math.max(1, Math.floor((grid.clientWidth + GAP_PX) / (TILE_PX + GAP_PX)));
-  if (perRow === wall.perRow && grid.firstChild?.role === "row") return;
+function inRows(grid, tiles, wall, root) {
+  const perRow = Math.max(1, Math.floor((root.clientWidth + GAP_PX) / (TILE_PX + GAP_PX)));
+  if (perRow === wall.perRow && grid.firstChild) return;
   wall.perRow = perRow;
   grid.style.setProperty("--per-row", perRow);
   const focused = grid.getRootNode().activeElement;

@@ -29,6 +29,7 @@ from core.runs.paths import RunPaths
 from core.runs.reader import RunReader
 from core.runs.records import Run
 from dashboard.state.background import Importer, Scorings
+from dashboard.state.history import History, as_evaluated
 
 if TYPE_CHECKING:
     from core.evaluation.nearest import Misclassified
@@ -74,38 +75,6 @@ def _reader(runs_root: str) -> RunReader:
     return RunReader(Path(runs_root))
 
 
-class History:
-    """One history file as a table, read once for all viewers: each look reads only what was appended since the last."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = threading.Lock()
-        self._frame = pd.DataFrame()
-        self._offset = 0
-        self._inode = 0
-
-    def frame(self) -> pd.DataFrame:
-        """All rows there are now. Callers must not change the table."""
-        with self._lock:
-            inode = _inode(self._path)
-            if inode != self._inode:  # a resume rewrote the file, or it is new
-                self._frame, self._offset, self._inode = pd.DataFrame(), 0, inode
-            rows, offset = read_rows(self._path, self._offset)
-            if offset < self._offset:
-                self._frame = pd.DataFrame()
-            self._offset = offset
-            if rows:
-                self._frame = pd.concat([self._frame, pd.DataFrame(rows)], ignore_index=True)
-            return self._frame
-
-
-def _inode(path: Path) -> int:
-    try:
-        return path.stat().st_ino
-    except OSError:
-        return 0
-
-
 def history(path: Path) -> pd.DataFrame:
     """The rows of `steps.jsonl`, `epochs.jsonl` or `system.jsonl`; empty while there are none."""
     return _history(str(path)).frame()
@@ -114,17 +83,7 @@ def history(path: Path) -> pd.DataFrame:
 def epochs(run: Run) -> pd.DataFrame:
     """The rows of `epochs.jsonl`, that of the best epoch as evaluated, so that a curve shows the number that stands
     beside it; empty while there are none. Callers must not change the table."""
-    frame, best = history(run.paths.epochs), run.best
-    if best is None or best == run.summary.best or "epoch" not in frame:
-        return frame
-    values = {
-        name: value
-        for name, value in best.as_json().items()
-        if name.removeprefix("corrected_") in ("validation_accuracy", "validation_loss") and name in frame
-    }
-    shown = frame.copy()
-    shown.loc[shown["epoch"] == best.epoch, list(values)] = list(values.values())
-    return shown
+    return as_evaluated(history(run.paths.epochs), run)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

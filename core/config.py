@@ -5,14 +5,16 @@ the documentation are made from these fields.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 
 from core.errors import ConfigError
 from core.files import NAME
+from core.numbers import read_decimal, read_integer
 
 OLD_SCHEDULES: Final = {"one-cycle": "linear"}
 """Schedules by the names that older `config.json` files, links and command lines have for them."""
@@ -132,6 +134,21 @@ class TrainConfig(BaseModel):
     def _current_schedule(cls, value: Any) -> Any:
         return OLD_SCHEDULES.get(value, value) if isinstance(value, str) else value
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _typed_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """A number that was typed, into the form or a command line, means what its reader takes it for."""
+        read = _READERS.get(cls.model_fields[str(info.field_name)].annotation)
+        if read is None or not isinstance(value, str):
+            return value
+        try:
+            return read(value)
+        except ValueError as error:
+            raise PydanticCustomError("typed_number", "{rule}", {"rule": str(error)}) from None
+
+
+_READERS: Final[Mapping[Any, Callable[[str], float]]] = {float: read_decimal, int: read_integer}
+
 
 def field_group(field: FieldInfo) -> str:
     """The tab of a field in the form."""
@@ -161,6 +178,16 @@ def field_label(name: str) -> str:
     return _FIELD_LABELS.get(name, name.replace("_", " ").capitalize())
 
 
+_ONLY_WITH: Final = {"muon_learning_rate": ("optimizer", "muon")}
+"""Settings that do nothing unless another one has a certain value."""
+
+
+def field_applies(name: str, values: Mapping[str, Any]) -> bool:
+    """Whether a setting has an effect beside these values of the others."""
+    other, needed = _ONLY_WITH.get(name, (name, values.get(name)))
+    return bool(values.get(other) == needed)
+
+
 def parse_config(values: Mapping[str, Any]) -> TrainConfig:
     """Validated settings from a mapping (a form, a file, `--set` pairs).
 
@@ -170,11 +197,12 @@ def parse_config(values: Mapping[str, Any]) -> TrainConfig:
     try:
         return TrainConfig(**values)
     except ValidationError as error:
-        raise ConfigError(" ".join(_explain(problem) for problem in error.errors())) from None
+        raise ConfigError(" ".join(_explain(problem, values) for problem in error.errors())) from None
 
 
-def _explain(problem: Any) -> str:
-    name, value = str(problem["loc"][0]), problem["input"]
+def _explain(problem: Any, values: Mapping[str, Any]) -> str:
+    name = str(problem["loc"][0])
+    value = values[name]  # as it was given: `input` is a number already
     if problem["type"] == "extra_forbidden":
         return f"Unknown setting {name!r}. Use one of {', '.join(TrainConfig.model_fields)}."
     if problem["type"] == "string_pattern_mismatch":
@@ -183,7 +211,14 @@ def _explain(problem: Any) -> str:
             allowed += ", or empty"
     else:
         allowed = re.split(r", (?:unable to|got) ", problem["msg"].removeprefix("Input should "))[0]
-    got = f"{value:g}" if isinstance(value, float) else repr(value)
+    got = _as_given(value)
     if name in _FIELD_LABELS:  # who typed the name should find it again
         got = f"{name} = {got}"
     return f"{field_label(name)} must {allowed} (got {got})."
+
+
+def _as_given(value: Any) -> str:
+    """A refused value: a number as it was typed, other text in quotation marks."""
+    if isinstance(value, str):
+        return value if re.fullmatch(r"[\d.,+eE-]*\d[\d.,+eE-]*", value) else repr(value)
+    return f"{value:g}" if isinstance(value, float) else repr(value)

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import streamlit as st
 
-ICON = Path(__file__).with_name("icon.svg")
-
 # `streamlit run` puts this file's folder on the path; the pages import `core` and `dashboard` from the one above.
 ROOT = str(Path(__file__).resolve().parent.parent)
 if ROOT not in sys.path:
@@ -22,20 +20,28 @@ except SystemExit as unsupported:
 from dashboard import routes  # noqa: E402
 from dashboard.state import cache  # noqa: E402
 from dashboard.state.roots import data_root, runs_root  # noqa: E402
-from dashboard.ui.components.behaviour import ignore_double_clicks, keep_focus, one_step_back  # noqa: E402
-from dashboard.ui.page import guarded  # noqa: E402
+from dashboard.ui import messages  # noqa: E402
+from dashboard.ui.components import behaviour  # noqa: E402
+from dashboard.ui.page import THEME, guarded  # noqa: E402
+from dashboard.ui.tab import ICON  # noqa: E402
 
 with guarded():
     cache.take_over(runs_root(), data_root())
-page = st.navigation(routes.pages())
+# At the top, since a sidebar would take a fifth of a laptop's screen from tables and charts.
+page = st.navigation(routes.pages(), position="top")
 st.set_page_config(page_title=routes.page_tab_title(page), page_icon=str(ICON), layout="wide")
 st.logo(str(ICON), size="large")
 routes.follow_old_link(page)
-# Lines of text and charts wider than this are hard to read on a large screen.
-with st.container(horizontal_alignment="center"):
-    width = st.container(width=1400)
-    one_step_back()
-    keep_focus()
-    ignore_double_clicks()
-with width, guarded():
-    page.run()
+with cache.one_look():
+    # Lines of text and charts wider than this are hard to read on a large screen.
+    with st.container(horizontal_alignment="center"):
+        width = st.container(width=1600)
+        behaviour.one_step_back()
+        behaviour.keep_focus()
+        behaviour.ignore_double_clicks()
+        behaviour.open_shortcuts_by_key()
+        messages.watch_runs()
+        st.html(THEME)
+    with width, guarded():
+        page.run()
+messages.show_said()

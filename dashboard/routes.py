@@ -21,7 +21,8 @@ from dashboard.ui.page import (
 )
 from dashboard.ui.runs import state_label
 
-PRODUCT: Final = "FER Dashboard"
+PRODUCT: Final = "FER"
+"""Short: a browser tab has room for some fifteen letters."""
 
 
 def pages() -> list[Page]:
@@ -56,16 +57,26 @@ OLD_VALUES: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
     "run": {"tab": {"Samples": "Predictions", "Errors": "Error analysis", "Settings": "Config"}},
     "runs": {
         "sort": {
-            "Best on validation": "Best val. accuracy",
-            "Best on test": "Best test accuracy",
-            "Lowest validation loss": "Lowest val. loss",
-            "Longest": "Longest duration",
+            "Newest first": "-created",
+            "Oldest first": "created",
+            "Best on validation": "-validation",
+            "Best val. accuracy": "-validation",
+            "Best on test": "-test",
+            "Best test accuracy": "-test",
+            "Lowest validation loss": "loss",
+            "Lowest val. loss": "loss",
+            "Longest": "-duration",
+            "Longest duration": "-duration",
+            "Name": "name",
+            "Author": "author",
+            "Starred first": "-star",
         },
         "columns": {
             "Validation (best)": "Val. accuracy (best)",
             "Test": "Test accuracy",
             "Test, unseen images": "Test acc. (no train duplicates)",
             "Loss": "Val. loss",
+            "Epochs": "Progress",
             "Curve": "Val. accuracy (sparkline)",
         },
         "state": {state.value: state_label(state) for state in RunState},

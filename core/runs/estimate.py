@@ -1,5 +1,6 @@
-"""How long a run will take, from how long others took."""
+"""How long a run will take, from how long others took, and how long it will wait for those ahead of it."""
 
+import heapq
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -58,6 +59,35 @@ def estimate_duration(config: TrainConfig, images: Mapping[str, int], runs: Sequ
     each_epoch = per_epoch + images["validation"] / FORWARD_SPEED  # in images trained on
     at_the_end = FINAL_VIEWS * (images["validation"] + images["test"]) / final_speed
     return Estimate((config.epochs * each_epoch + at_the_end) / speed, per_epoch, speed, basis)
+
+
+def estimate_wait(runs: Sequence[Run], images: Mapping[str, Mapping[str, int]], slots: int) -> float | None:
+    """Seconds until a run that is queued now starts; None where the time of a run ahead of it cannot be told, as its
+    settings or its dataset are missing.
+
+    Args:
+        runs: all runs there are.
+        images: dataset to the size of each of its splits.
+        slots: how many runs this machine trains at once, at least 1.
+    """
+    live = [run for run in runs if run.state.is_live]
+    free = [0.0] * slots  # seconds until each slot is free, the least first
+    for run in sorted(live, key=lambda run: (run.state is RunState.QUEUED, run.status.queue_position, run.id)):
+        left = _seconds_left(run, images, runs)
+        if left is None:
+            return None
+        heapq.heapreplace(free, free[0] + left)
+    return free[0]
+
+
+def _seconds_left(run: Run, images: Mapping[str, Mapping[str, int]], runs: Sequence[Run]) -> float | None:
+    """Of a queued or running run. A running one knows itself, after its first steps."""
+    if run.state is not RunState.QUEUED and run.status.eta_seconds is not None:
+        return run.status.eta_seconds
+    if run.config is None or run.config.dataset not in images:
+        return None
+    whole = estimate_duration(run.config, images[run.config.dataset], runs).seconds
+    return whole * (1 - run.status.progress)
 
 
 def _alike(run: Run, config: TrainConfig) -> bool:

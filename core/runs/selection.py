@@ -1,9 +1,12 @@
-"""Filters and orders of runs, and which run predictions use."""
+"""Filters, orders and groups of runs, and which run predictions use."""
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+import statistics
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
+from core.runs.fields import RUN_FIELDS, SETTING
+from core.runs.query import parse_query
 from core.runs.records import Run, RunState
 
 
@@ -12,15 +15,26 @@ class RunFilter:
     """What is searched for. An empty collection matches all runs; else one of its values must match."""
 
     text: str = ""
-    """Parts of the name, id, author, notes or error, in any order."""
+    """Parts of the name, id, author, notes or error, in any order, and conditions: see `core.runs.query`."""
     states: Collection[str] = ()
     tags: Collection[str] = ()
     authors: Collection[str] = ()
     reviews: Collection[str] = ()
     archived: bool = False
     """Archived ones, too."""
+    settings: Mapping[str, Collection[Any]] = field(default_factory=dict)
+    """Key of a setting in `RUN_FIELDS` to the values of which one must match."""
 
-    def fits(self, run: Run) -> bool:
+    def fitting(self, runs: Iterable[Run]) -> list[Run]:
+        """Those of the runs that fit, in their order."""
+        words, conditions = parse_query(self.text)
+        return [
+            run
+            for run in runs
+            if self._fits(run) and _says(run, words) and all(condition.fits(run) for condition in conditions)
+        ]
+
+    def _fits(self, run: Run) -> bool:
         meta = run.meta
         if (meta.archived and not self.archived) or (self.states and run.state.value not in self.states):
             return False
@@ -28,41 +42,60 @@ class RunFilter:
             return False
         if (self.authors and meta.author not in self.authors) or (self.reviews and meta.review not in self.reviews):
             return False
-        if not self.text:
-            return True
-        about = " ".join((meta.name, run.id, meta.author, meta.notes, run.problem or "")).lower()
-        return all(word in about for word in self.text.lower().split())
+        return all(RUN_FIELDS[key].value(run) in values for key, values in self.settings.items())
+
+
+def _says(run: Run, words: Sequence[str]) -> bool:
+    if not words:
+        return True
+    about = " ".join((run.meta.name, run.id, run.meta.author, run.meta.notes, run.problem or "")).lower()
+    return all(word in about for word in words)
+
+
+def sort_runs(runs: Sequence[Run], by: str = "created", *, descending: bool = True) -> list[Run]:
+    """Sorted by one of `RUN_FIELDS`; those that have no value come last, equal ones stay in the order given."""
+    value_of = RUN_FIELDS[by].value
+    valued = [(value_of(run), run) for run in runs]
+    known = sorted((each for each in valued if each[0] is not None), key=lambda each: each[0], reverse=descending)
+    return [run for _, run in known] + [run for value, run in valued if value is None]
+
+
+# --- groups
+
+SEED_REPLICATES: Final = "replicates"
+"""What to group by for runs that differ in nothing but the seed."""
 
 
 @dataclass(frozen=True)
-class RunOrder:
-    """A way to sort runs."""
+class RunGroup:
+    """Runs that have the same values of some fields."""
 
-    title: str
-    key: Callable[[Run], Any]
-    """None where there is nothing to sort by: such runs come last."""
-    falling: bool = False
+    values: Mapping[str, Any]
+    """Key in `RUN_FIELDS` to value."""
+    runs: Sequence[Run]
 
-
-RUN_ORDERS: Final[dict[str, RunOrder]] = {
-    "newest": RunOrder("Newest first", lambda run: run.status.created_at, falling=True),
-    "oldest": RunOrder("Oldest first", lambda run: run.status.created_at),
-    "validation": RunOrder("Best val. accuracy", lambda run: run.validation_accuracy, falling=True),
-    "test": RunOrder("Best test accuracy", lambda run: run.accuracy("test"), falling=True),
-    "loss": RunOrder("Lowest val. loss", lambda run: run.best.validation_loss if run.best else None),
-    "longest": RunOrder("Longest duration", lambda run: run.status.elapsed_seconds or None, falling=True),
-    "name": RunOrder("Name", lambda run: run.name.lower()),
-    "author": RunOrder("Author", lambda run: run.meta.author.lower() or None),
-    "starred": RunOrder("Starred first", lambda run: run.meta.starred, falling=True),
-}
+    def spread(self, field_key: str) -> tuple[float, float | None] | None:
+        """Mean and sample standard deviation of a field over the runs that have one; None where none has, and no
+        deviation of a single one."""
+        values = [value for run in self.runs if (value := RUN_FIELDS[field_key].value(run)) is not None]
+        if not values:
+            return None
+        return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None
 
 
-def select_runs(runs: Sequence[Run], wanted: RunFilter, order: str = "newest") -> list[Run]:
-    """Those that fit, sorted by one of `ORDERS`; equal ones stay in the order given."""
-    chosen = RUN_ORDERS[order]
-    fitting = [(chosen.key(run), run) for run in runs if wanted.fits(run)]
-    known = sorted((each for each in fitting if each[0] is not None), key=lambda each: each[0], reverse=chosen.falling)
-    return [run for _, run in known] + [run for value, run in fitting if value is None]
+def group_runs(runs: Sequence[Run], by: Sequence[str]) -> list[RunGroup]:
+    """Runs by their values of some fields, in the order of the first run of each group.
+
+    Args:
+        runs: those without readable settings are left out when a setting is grouped by.
+        by: keys in `RUN_FIELDS`.
+    """
+    members: dict[tuple[Any, ...], list[Run]] = {}
+    of_settings = any(key.startswith(SETTING) for key in by)
+    for run in runs:
+        if run.config or not of_settings:
+            members.setdefault(tuple(RUN_FIELDS[key].value(run) for key in by), []).append(run)
+    return [RunGroup(dict(zip(by, values, strict=True)), group) for values, group in members.items()]
 
 
 def best_run(runs: list[Run]) -> Run | None:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +32,8 @@ class Snapshot:
     result: DatasetInfo | None = None
     error: str = ""
     differences: tuple[Mapping[str, Any], ...] = ()
+    owner: str = ""
+    """Whose import it is; empty: everybody's."""
 
     @property
     def seconds_left(self) -> float | None:
@@ -45,8 +48,12 @@ class Importer:
         self._started = 0.0
         self._now = Snapshot()
 
-    def start(self, work: Callable[[ImportProgress], DatasetInfo]) -> None:
+    def start(self, work: Callable[[ImportProgress], DatasetInfo], owner: str = "") -> None:
         """Begin.
+
+        Args:
+            work: the import.
+            owner: whom its outcome concerns; empty: everybody.
 
         Raises:
             DataError: another import is running.
@@ -55,8 +62,8 @@ class Importer:
             if self._now.running:
                 raise DataError("Another import is in progress. Try again when it has finished.")
             self._started = time.monotonic()
-            self._now = Snapshot(running=True)
-        threading.Thread(target=self._run, args=(work,), name="import", daemon=True).start()
+            self._now = Snapshot(running=True, owner=owner)
+        threading.Thread(target=self._run, args=(work, owner), name="import", daemon=True).start()
 
     def look(self) -> Snapshot:
         """The present state."""
@@ -68,20 +75,22 @@ class Importer:
             if not self._now.running:
                 self._now = Snapshot()
 
-    def _run(self, work: Callable[[ImportProgress], DatasetInfo]) -> None:
+    def _run(self, work: Callable[[ImportProgress], DatasetInfo], owner: str) -> None:
+        snapshot = partial(Snapshot, owner=owner)
+
         def progress(done: int, total: int) -> None:
-            self._now = Snapshot(running=True, done=done, total=total, seconds=time.monotonic() - self._started)
+            self._now = snapshot(running=True, done=done, total=total, seconds=time.monotonic() - self._started)
 
         try:
-            self._now = Snapshot(result=work(progress))
+            self._now = snapshot(result=work(progress))
         except CountsDifferError as error:
-            self._now = Snapshot(error=str(error), differences=tuple(error.differences))
+            self._now = snapshot(error=str(error), differences=tuple(error.differences))
         except FerError as error:
-            self._now = Snapshot(error=str(error))
+            self._now = snapshot(error=str(error))
         except Exception as error:
             log.exception("An import failed.")
             said = explain_system_error(error) or "The import failed. See the server log for details."
-            self._now = Snapshot(error=said)
+            self._now = snapshot(error=said)
 
 
 @dataclass(frozen=True)

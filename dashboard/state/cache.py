@@ -2,9 +2,10 @@
 
 import logging
 import os
-import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ import streamlit as st
 from core.data.audit import audit_dataset
 from core.data.dataset import Split, load_split
 from core.data.identity import DatasetRef
-from core.errors import FerError, RunError, system_reason
+from core.errors import FerError, RunError
 from core.evaluation.metrics import fit_temperature, low_confidence_rates, with_temperature
 from core.evaluation.predictions import probabilities_of, read_predictions
 from core.jobs import control
@@ -39,9 +40,6 @@ log = logging.getLogger(__name__)
 
 FileKey = tuple[str, int, int]
 
-_LOG_BYTES = 64 * 1024
-_TERMINAL_CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-
 
 def file_key(path: Path) -> FileKey:
     """What identifies the present content of a file; a missing file has size -1."""
@@ -53,12 +51,32 @@ def file_key(path: Path) -> FileKey:
 
 
 def runs(runs_root: Path) -> list[Run]:
-    """All runs, newest first, as `core.runs.reader.list_runs`; nobody may change them.
+    """All runs, newest first, as `core.runs.reader.list_runs`; nobody may change them. Within `one_look`, always those
+    of its first call.
 
     Raises:
         RunError: the folder of all runs cannot be read.
     """
-    return _reader(str(runs_root)).list()
+    looked = _looked.get()
+    if looked is None:
+        return _reader(str(runs_root)).list()
+    if runs_root not in looked:
+        looked[runs_root] = _reader(str(runs_root)).list()
+    return looked[runs_root]
+
+
+_looked: ContextVar[dict[Path, list[Run]] | None] = ContextVar("looked", default=None)
+
+
+@contextmanager
+def one_look() -> Iterator[None]:
+    """Within, the list of all runs is read once, however many parts of a page ask for it: of a thousand runs that takes
+    35 ms. What a button changes is shown by the rerun that follows; a part that redraws itself is outside."""
+    token = _looked.set({})
+    try:
+        yield
+    finally:
+        _looked.reset(token)
 
 
 def run(runs_root: Path, run_id: str) -> Run:
@@ -291,22 +309,3 @@ def _take_over(runs_root: str, data_root: str) -> None:
         check_slots(roots[0])
 
     threading.Thread(target=quietly, name="take-over", daemon=True).start()  # the first page does not wait for it
-
-
-def log_tail(path: Path, lines: int = 300) -> str:
-    """The last lines of a log, as plain text; empty while there is none."""
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - _LOG_BYTES))
-            data = file.read()
-    except FileNotFoundError:
-        return ""
-    except OSError as error:
-        raise RunError(f"Can't read {path.name}: {system_reason(error)}.") from error
-    text = _TERMINAL_CODES.sub("", data.decode(errors="replace"))
-    # A progress bar rewrites its line with carriage returns: only what it ended with is of interest.
-    shown = [line.rstrip("\r").rsplit("\r", 1)[-1] for line in text.split("\n")]
-    if size > len(data):
-        shown = shown[1:]  # the first one was cut
-    return "\n".join(shown[-lines:]).rstrip("\n")

@@ -1,54 +1,47 @@
-"""The visitor: the user who has logged in, else a name asked for once and kept in the browser."""
+"""The visitor: the user who has logged in, else the name that was typed at the top right and kept in the browser."""
 
 from typing import Final
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 import streamlit as st
 
+NAME_KEY: Final = "who"
+"""In the session state, and the key of the one box that asks for it: what was typed."""
 COOKIE: Final = "fer-name"
 MAX_NAME_CHARACTERS: Final = 60
-KEPT_SECONDS: Final = 365 * 24 * 3600
+ENTER_NAME: Final = "Enter your name at the top right"
+"""Beginning of the sentence that stands wherever something needs a name."""
 
-
-def who(*, ask: bool = True, key: str = "who") -> str:
-    """The visitor's name; empty as long as it is not known.
-
-    Args:
-        ask: draw a box for the name, unless they have logged in.
-        key: of that box; a second one on the same page needs another.
-    """
-    if getattr(st.user, "is_logged_in", False):
-        return str(st.user.get("name") or st.user.get("email") or "")
-    if "who" not in st.session_state:
-        kept = st.context.cookies.get(COOKIE)
-        st.session_state["who"] = unquote(kept)[:MAX_NAME_CHARACTERS] if isinstance(kept, str) else ""
-    if ask and key == "who":
-        st.text_input(
-            "Your name",
-            key=key,
-            max_chars=MAX_NAME_CHARACTERS,
-            persist_state="session",
-            placeholder="Shown with your reviews and comments",
-        )
-    elif ask:
-        st.text_input("Your name", key=key, max_chars=MAX_NAME_CHARACTERS, on_change=_take, args=(key,))
-    name = " ".join(str(st.session_state["who"] or "").split())
-    if ask:
-        _keep(name)
-    return name
-
-
-def _take(key: str) -> None:
-    st.session_state["who"] = st.session_state[key]
-
-
-def _keep(name: str) -> None:
-    """Let the browser remember the name for the next visit. Streamlit reads cookies and cannot write them. Drawn every
-    time, also for no name: what came and went would move all that stands below."""
-    value = quote(name, safe="")  # leaves letters, digits and _ . - ~ % only: nothing that could end the string
-    script = name and f'document.cookie = "{COOKIE}={value}; path=/; max-age={KEPT_SECONDS}; samesite=lax"'
-    st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)
-
+NOTIFY_KEY: Final = "notify"
+"""In the session state: whether this visitor wants a notification of the browser when a run ends."""
+NOTIFY_COOKIE: Final = "fer-notify"
 
 HAS_PREDICTED: Final = "has-predicted"
 """In the session state once this visitor has seen a prediction."""
+
+
+def is_logged_in() -> bool:
+    """Whether the server knows who this is, and asks for no name."""
+    return bool(getattr(st.user, "is_logged_in", False))
+
+
+def who() -> str:
+    """The visitor's name; empty as long as it is not known."""
+    if is_logged_in():
+        return str(st.user.get("name") or st.user.get("email") or "")
+    if NAME_KEY not in st.session_state:
+        st.session_state[NAME_KEY] = cookie_value(COOKIE)[:MAX_NAME_CHARACTERS]
+    return " ".join(str(st.session_state[NAME_KEY] or "").split())
+
+
+def wants_notifications() -> bool:
+    """Whether the browser shall say so when a run ends."""
+    if NOTIFY_KEY not in st.session_state:
+        st.session_state[NOTIFY_KEY] = cookie_value(NOTIFY_COOKIE) == "1"
+    return bool(st.session_state[NOTIFY_KEY])
+
+
+def cookie_value(cookie: str) -> str:
+    """What the browser had for a cookie when this visit began; empty if nothing."""
+    value = st.context.cookies.get(cookie)
+    return unquote(value) if isinstance(value, str) else ""

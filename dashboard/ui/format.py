@@ -44,6 +44,13 @@ def accuracy_in(metrics: SubsetMetrics | None) -> str:
     return "–" if metrics is None else with_interval(metrics.accuracy, metrics.interval)
 
 
+def compact(value: float | None) -> str:
+    """A loss: `0.907`, or `5.98e+12` where it has exploded; a dash for None."""
+    if value is None:
+        return "–"
+    return f"{value:.3f}" if abs(value) < 1000 else f"{value:.2e}"
+
+
 def duration(seconds: float | None) -> str:
     """Seconds in the two largest units that matter."""
     if seconds is None:

@@ -6,14 +6,13 @@ import streamlit as st
 
 from core.review.runs import MAX_CHARACTERS, EditConflictError, annotate
 from core.runs.records import Run
+from dashboard.ui.messages import say
 
 
 def edit_text(run: Run, name: str, field: str) -> None:
     """A text field with its own save button. What a visitor types is only ever replaced when they ask for it."""
     key, seen_key = f"{field}-{run.id}", f"seen-{field}-{run.id}"
     theirs = getattr(run.meta, field)
-    if saved := st.session_state.pop(f"saved-{field}-{run.id}", None):
-        st.toast(saved, icon=":material/check:")
     if seen_key not in st.session_state or key not in st.session_state:
         st.session_state[seen_key] = st.session_state[key] = theirs
     label = "Notes" if field == "notes" else "Display name"
@@ -35,7 +34,7 @@ def save(run: Run, name: str, field: str) -> None:
         st.session_state[f"refused-{run.id}"] = str(error)
         st.rerun(scope="app")
     st.session_state[seen_key] = getattr(meta, field)
-    st.session_state[f"saved-{field}-{run.id}"] = f"{field.capitalize()} saved."  # shown by the rerun: it ends this one
+    say(f"{field.capitalize()} saved.")
     st.rerun(scope="app")
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -11,10 +11,13 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import Page
 
+from core.data.dataset import list_datasets
 from core.errors import FerError, explain_system_error
 from core.files import file_size
 from core.runs.records import Run
+from dashboard.state.roots import data_root, runs_root
 from dashboard.ui.format import escape
+from dashboard.ui.visitor_menu import visitor_menu
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +35,9 @@ UNEXPECTED: Final = "Something went wrong here. See the server log for details."
 
 DOUBLE_CLICK_SECONDS: Final = 3
 
+THEME: Final = Path(__file__).with_name("theme.css")
+"""What the theme needs beside its options."""
+
 
 @contextmanager
 def guarded() -> Iterator[None]:
@@ -39,10 +45,20 @@ def guarded() -> Iterator[None]:
     try:
         yield
     except FerError as error:
-        st.error(escape(str(error)), icon=":material/error:")
+        st.error(escape(for_visitors(str(error))), icon=":material/error:")
     except Exception as error:
         log.exception("A page failed.")
-        st.error(escape(explain_system_error(error)) or UNEXPECTED, icon=":material/error:")
+        st.error(escape(for_visitors(explain_system_error(error))) or UNEXPECTED, icon=":material/error:")
+
+
+def for_visitors(text: str) -> str:
+    """A message without the place of the folders on the server, which is nobody's business; the log gets the whole."""
+    said = text
+    for root in (runs_root(), data_root()):
+        said = said.replace(str(root), root.name)
+    if said != text:
+        log.warning(text)
+    return said
 
 
 def follow_address(key: str, value: object) -> None:
@@ -50,6 +66,15 @@ def follow_address(key: str, value: object) -> None:
     remembers, and stays the same widget, so that no click on it is lost. Its `on_change` writes to the address."""
     if st.session_state.get(key) != value:
         st.session_state[key] = value
+
+
+def say_unknown(parameter: str, choices: Collection[str]) -> None:
+    """Before a widget is drawn whose choice stands in the address: say so if the address has one that is not there.
+    Streamlit then drops it from the address and shows the first choice."""
+    value = st.query_params.get(parameter)
+    if value and value not in choices:
+        said = f"{parameter.capitalize()} “{value}” isn't available here. Choose another one."
+        st.warning(escape(said), icon=":material/link_off:")
 
 
 def follow_renamed(page: str, renamed: Mapping[str, Mapping[str, str]]) -> None:
@@ -78,18 +103,36 @@ def go_to(page: str | Page, **query: str | list[str]) -> NoReturn:
     st.switch_page(page, query_params=query)
 
 
+def go_button(label: str, page: str, icon: str, **query: str) -> None:
+    """A button that leads to another page: beside other buttons, a bare link does not look like something to press.
+
+    Args:
+        label: what it says.
+        page: such as `ERRORS_PAGE`.
+        icon: of the icon font.
+        query: parameters of that page's address.
+    """
+    if st.button(label, icon=icon, key=f"go-{page}"):
+        go_to(page, **query)
+
+
 def page_title(title: str, sentence: str = "") -> DeltaGenerator:
-    """The heading of a page. Returns the container at its right, for the primary action."""
+    """The heading of a page, and the visitor's menu. Returns the container between them, for the primary action."""
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap="medium"):
         st.title(title, anchor=False, width="content")
-        actions = st.container(horizontal=True, vertical_alignment="center", width="content")
+        with st.container(horizontal=True, vertical_alignment="center", width="content"):
+            actions = st.container(horizontal=True, vertical_alignment="center", width="content")
+            visitor_menu()
     if sentence:
         st.caption(sentence)
     return actions
 
 
 def empty_state(title: str, text: str, page: str | None = None, label: str = "", icon: str = "") -> None:
-    """What will appear here, and the one action that fills it."""
+    """What will appear here, and the one action that fills it: to get data, where a run has none to train on."""
+    if page == TRAIN_PAGE and not list_datasets(data_root()):
+        page, label, icon = DATA_PAGE, "Add data", ":material/database:"
+        text = f"{text} Training needs a dataset first."
     with st.container(border=True):
         st.subheader(title, anchor=False)
         st.write(text)

@@ -1,4 +1,4 @@
-"""The queue: which runs are queued, in which order, and the runs that were interrupted."""
+"""The queue: which runs are queued, in which order, those that were interrupted, and a button that stops one."""
 
 import time
 from collections.abc import Sequence
@@ -10,8 +10,11 @@ from core.jobs.queue import by_queue_position, move_queued
 from core.runs.records import Run, RunState
 from dashboard.state.roots import data_root, runs_root
 from dashboard.ui.format import escape
+from dashboard.ui.page import RUN_PAGE
 
 QUEUE_ROWS = 10
+MOST_CHARACTERS = 60
+"""Of a name in the queue."""
 REMOVED = "removed-from-queue"
 """In the session state: when this visitor removed which run."""
 UNDO_SECONDS = 60
@@ -52,35 +55,59 @@ def just_removed(runs: Sequence[Run]) -> list[Run]:
 def queued_row(run: Run, queued: Sequence[Run]) -> None:
     """Place, name, author, and the buttons."""
     place = queued.index(run)
-    author = f" by {escape(run.meta.author)}" if run.meta.author else ""
-    st.markdown(f"{place + 1}\\. **{escape(run.name)}** :gray[{author}]", width="stretch")
-    with st.container(horizontal=True, width="content", gap="xsmall"):
+    run_link(f"{place + 1}. ", run, f"by {run.meta.author}" if run.meta.author else "")
+    with st.container(horizontal=True, width="content", gap="small"):
         queue_buttons(run, first=place == 0, last=place == len(queued) - 1)
+
+
+def run_link(place: str, run: Run, note: str) -> None:
+    """The name of a run as a link; one that is too long ends in an ellipsis, and is shown in full under the mouse."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        st.page_link(
+            RUN_PAGE, label=escape(place + shortened(run.name)), query_params={"run": run.id}, help=escape(run.name)
+        )
+        st.caption(escape(shortened(note)), width="content")
+
+
+def shortened(text: str) -> str:
+    """Text for one line of a table."""
+    return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 1]}…"
 
 
 def removed_row(run: Run) -> None:
     """Says so, with an undo button; where the remove button was, nothing can be clicked."""
-    st.markdown(f"**{escape(run.name)}** :gray[Removed from queue]", width="stretch")
-    with st.container(horizontal=True, width="content", gap="xsmall"):
+    run_link("", run, "Removed from queue")
+    with st.container(horizontal=True, width="content", gap="small"):
         if st.button(
-            "Undo", icon=":material/undo:", help="Return the run to its place in the queue", key=f"undo-remove-{run.id}"
+            "Undo",
+            help="Return the run to its place in the queue",
+            type="tertiary",
+            key=f"undo-remove-{run.id}",
         ):
             control.resume(runs_root(), data_root(), run.id, keep_place=True)
             st.rerun(scope="app")
-        st.button("", icon=":material/close:", key=f"remove-{run.id}", disabled=True)
+        st.button("Remove", type="tertiary", key=f"remove-{run.id}", disabled=True)
 
 
 def queue_buttons(run: Run, *, first: bool, last: bool) -> None:
     """Move up, move down, remove."""
-    if st.button("", icon=":material/arrow_upward:", help="Move up", key=f"earlier-{run.id}", disabled=first):
+    if st.button("Up", type="tertiary", key=f"earlier-{run.id}", disabled=first):
         move_queued(run.paths, "earlier")
         st.rerun(scope="app")
-    if st.button("", icon=":material/arrow_downward:", help="Move down", key=f"later-{run.id}", disabled=last):
+    if st.button("Down", type="tertiary", key=f"later-{run.id}", disabled=last):
         move_queued(run.paths, "later")
         st.rerun(scope="app")
-    if st.button("", icon=":material/close:", help="Remove from queue", key=f"remove-{run.id}"):
+    if st.button("Remove", help="Remove from queue", type="tertiary", key=f"remove-{run.id}"):
         control.stop(runs_root(), run.id)
         st.session_state.setdefault(REMOVED, {})[run.id] = time.monotonic()
+        st.rerun(scope="app")
+
+
+def stop_button(run: Run) -> None:
+    """Ask a run to stop; it ends at its next batch, with a checkpoint."""
+    asked = run.paths.stop_request.exists()
+    if st.button("Stopping…" if asked else "Stop", icon=":material/stop:", key=f"stop-{run.id}", disabled=asked):
+        control.stop(runs_root(), run.id)
         st.rerun(scope="app")
 
 

@@ -12,6 +12,7 @@ from core.review.runs import read_changes
 from core.runs.paths import QueuePaths
 from tests.browser.conftest import App, visit
 from tests.browser.traffic import settle
+from tests.browser.visitor import introduce
 from tests.conftest import wait_for
 from tests.dashboard_fixtures import FakeRun, write_run
 
@@ -35,31 +36,29 @@ def test_train_is_whole_after_a_look_at_the_runs(app: App, run: FakeRun, page: A
     page.goto(f"{app.url}/train")
     page.get_by_role("button", name="Start training").wait_for()
     settle(page)
-    page.get_by_label("Author", exact=True).fill("Ben")
-    page.get_by_label("Author", exact=True).press("Enter")
-    settle(page)
+    introduce(page, "Ben")
     page.get_by_role("link", name="Runs").click()
     page.locator('[data-testid="stDataFrame"] canvas').first.wait_for()
     settle(page)
     assert page.url == f"{app.url}/runs", "what was typed on Train filters nothing here"
     page.get_by_role("link", name="Train").click()
-    page.wait_for_url(f"{app.url}/train")  # Runs has a button "Start training" and a field "Author", too
+    page.wait_for_url(f"{app.url}/train")  # Runs has a button "Start training", too
     settle(page)
-    assert page.get_by_label("Author", exact=True).input_value() == "Ben"
+    page.get_by_text("Author: Ben").wait_for()
     assert page.get_by_text("Something went wrong").count() == 0
     assert "Traceback" not in app.log.read_text()
 
 
 def test_what_is_typed_stays_when_the_next_click_leaves_the_page(app: App, run: FakeRun, browser: Any) -> None:
     page = visit(browser, f"{app.url}/train")
-    page.get_by_label("Author", exact=True).fill("Ben")
+    page.get_by_label("Name", exact=True).fill("my run")
     page.get_by_role("link", name="Runs").click(delay=60)  # without Enter; a hand holds the button that long
     page.wait_for_url(f"{app.url}/runs")
     settle(page)
     page.get_by_role("link", name="Train").click()
-    page.wait_for_url(f"{app.url}/train")  # Runs has a button "Start training" and a field "Author", too
+    page.wait_for_url(f"{app.url}/train")
     settle(page)
-    assert page.get_by_label("Author", exact=True).input_value() == "Ben"
+    assert page.get_by_label("Name", exact=True).input_value() == "my run"
 
 
 def test_the_first_click_on_start_training_counts_while_a_filter_is_set(app: App, run: FakeRun, page: Any) -> None:
@@ -74,9 +73,8 @@ def test_the_first_click_on_start_training_counts_while_a_filter_is_set(app: App
 @pytest.mark.parametrize("pause_ms", [180, 450])
 def test_a_double_click_on_approve_approves(app: App, run: FakeRun, browser: Any, pause_ms: int) -> None:
     page = visit(browser, f"{app.url}/run?run={run.id}&tab=Review")
-    page.get_by_label("Your name", exact=True).fill("Ada")
-    page.get_by_label("Your name", exact=True).press("Enter")
-    page.get_by_text("Enter your name to enable").wait_for(state="detached")  # the buttons move up
+    introduce(page, "Ada")
+    page.get_by_text("Enter your name at the top").wait_for(state="detached")  # the buttons move up
     for name in ("Approve", "Reject"):
         page.get_by_role("button", name=name, disabled=False).wait_for()
     settle(page)

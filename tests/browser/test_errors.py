@@ -19,6 +19,7 @@ from dashboard.ui.components.wall import sprite
 from tests.browser.conftest import App
 from tests.browser.test_journey import TRAINING_MS, open_page
 from tests.browser.traffic import settle
+from tests.browser.visitor import introduce
 from tests.conftest import wait_for
 from tests.dashboard_fixtures import FakeRun, write_run
 
@@ -111,8 +112,7 @@ def test_from_errors_to_a_better_run(app: App, page: Any, demo_root: Path) -> No
     # --- three reviews, two of one reviewer at once by keyboard
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Space")
-    page.get_by_label("Your name").fill("Mara")
-    page.get_by_label("Your name").press("Enter")
+    introduce(page, "Mara")
     page.get_by_role("button", name="Save 2 reviews", disabled=False).wait_for()  # a list that is open while the bar is
     settle(page)  # drawn again closes
     choose(page, page, "Correct label", "sad")

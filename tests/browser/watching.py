@@ -18,14 +18,12 @@ from core.runs.paths import QueuePaths
 from tests.conftest import PROJECT_ROOT
 
 WATCH_LINES = """
-// Notes for every line drawn on a canvas how many points it has and when it was drawn.
+// Notes for every path drawn on a canvas how many points it has and when it was drawn.
 window.drawn = [];
-const prototype = CanvasRenderingContext2D.prototype;
-const [begin, line, stroke] = [prototype.beginPath, prototype.lineTo, prototype.stroke];
-prototype.beginPath = function () { this.points = 1; return begin.apply(this, arguments); };
-prototype.lineTo = function () { this.points += 1; return line.apply(this, arguments); };
-prototype.stroke = function () {
-    if (this.points > 2) window.drawn.push([this.points, (performance.timeOrigin + performance.now()) / 1000]);
+const [line, stroke] = [Path2D.prototype.lineTo, CanvasRenderingContext2D.prototype.stroke];
+Path2D.prototype.lineTo = function () { this.points = (this.points ?? 0) + 1; return line.apply(this, arguments); };
+CanvasRenderingContext2D.prototype.stroke = function (path) {
+    if (path?.points > 2) window.drawn.push([path.points, (performance.timeOrigin + performance.now()) / 1000]);
     return stroke.apply(this, arguments);
 };
 """

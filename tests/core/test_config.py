@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic.fields import FieldInfo
 
-from core.config import TrainConfig, field_group, field_label, parse_config
+from core.config import TrainConfig, field_applies, field_group, field_label, parse_config
 from core.errors import ConfigError
+from core.numbers import number_text
 from core.presets import PRESETS, get_preset, make_config
 
 FIELDS = TrainConfig.model_fields
@@ -160,3 +161,38 @@ def test_presets_are_valid_and_say_what_they_are(preset: Any) -> None:
 
 def test_overrides_replace_the_settings_of_the_preset() -> None:
     assert make_config("quick", {"epochs": 7}) == make_config("quick").model_copy(update={"epochs": 7})
+
+
+def test_a_typed_number_has_either_decimal_sign() -> None:
+    assert parse_config({"learning_rate": "0,0005"}).learning_rate == 0.0005
+    assert parse_config({"learning_rate": "5e-4"}).learning_rate == 0.0005
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "said"),
+    [
+        ("learning_rate", "50", "Learning rate must be less than or equal to 10 (got 50)."),
+        ("learning_rate", "0,0", "Learning rate must be greater than 0 (got 0,0)."),
+        ("gradient_clip", "1,000", "Gradient clip must be written as 1000 or 1.0 (got 1,000)."),
+        ("weight_decay", "", "Weight decay must be a number (got '')."),
+        ("epochs", "1,5", "Epochs must be a whole number, in digits only (got 1,5)."),
+        ("images_per_epoch", "4.000", "Images per epoch must be a whole number, in digits only (got 4.000)."),
+        ("epochs", "0", "Epochs must be greater than or equal to 1 (got 0)."),
+    ],
+)
+def test_a_refused_number_is_named_as_it_was_typed(name: str, typed: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config({name: typed})
+    assert str(caught.value) == said
+
+
+@given(ANY_SETTINGS)
+def test_settings_written_as_text_are_read_as_the_same(values: dict[str, Any]) -> None:
+    texts = {name: number_text(value) if name in NUMBERS else value for name, value in values.items()}
+    assert parse_config(texts) == parse_config(values)
+
+
+def test_a_setting_that_another_one_switches_off_does_not_apply() -> None:
+    assert field_applies("muon_learning_rate", {"optimizer": "muon"})
+    assert not field_applies("muon_learning_rate", {"optimizer": "adam"})
+    assert all(field_applies(name, PRESETS["best"].config.model_dump()) for name in FIELDS)

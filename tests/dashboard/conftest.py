@@ -1,7 +1,9 @@
 """Pages as a new visitor opens them, fake runs for them to show, and what stands on a page."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -59,6 +61,12 @@ def write(runs_root: Path, demo_root: Path) -> Iterator[Writer]:
         run.close()
 
 
+def line_charts(app: AppTest) -> list[dict[str, Any]]:
+    """The line charts of a page, as they are sent to the browser."""
+    sent = [each.proto for each in app.get("bidi_component") if each.proto.component_name == "fer_charts"]
+    return [chart for each in sent for chart in json.loads(each.json)["charts"]]
+
+
 def words(app: AppTest) -> str:
     """Everything that stands on a page, with the invisible characters of escaped text left out."""
     kinds = (
@@ -70,3 +78,19 @@ def words(app: AppTest) -> str:
     parts += [element.proto.text for element in app.get("progress") if hasattr(element.proto, "text")]
     parts += [element.value.to_string() for element in app.dataframe]
     return "\n".join(parts).replace(_JOINER, "").replace("\\", "").replace("\u00a0", " ")
+
+
+def press(app: AppTest, *keys: str) -> None:
+    """Click buttons at once: AppTest forgets a dialog whose opening button is not pressed again."""
+    for key in keys:
+        app.button(key=key).click()
+    app.run()
+    assert not app.exception
+
+
+def choose(app: AppTest, entry: str) -> AppTest:
+    """Choose from the menu of a run, by a word of the entry; to be run."""
+    menu = app.menu_button(key="more")
+    [option] = [option for option in menu.options if entry in option]
+    menu.click(option)
+    return app

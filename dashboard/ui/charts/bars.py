@@ -8,6 +8,14 @@ from core.labels import COLOURS, LABELS
 from dashboard.ui.charts.style import style
 
 
+def bars_text(figure: go.Figure) -> str:
+    """A bar chart of this module in words, for those who cannot see it: its title, and each class with its value."""
+    [bars] = figure.data
+    labels = bars.y if bars.orientation == "h" else bars.x
+    values = ", ".join(f"{label} {text}" for label, text in zip(labels, bars.text, strict=True))
+    return f"{figure.layout.title.text}: {values}"
+
+
 def class_balance(counts: Mapping[str, int], split: str) -> go.Figure:
     """Images per class of one split."""
     figure = go.Figure(

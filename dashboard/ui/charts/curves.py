@@ -1,34 +1,52 @@
-"""Training curves: data in, chart out. No reading of files, no Streamlit.
+"""Curves of one run and of several over each other: data in, chart out. No reading of files, no Streamlit."""
 
-Curves that grow are ECharts options, since Streamlit keeps such a chart and gives it the new points, while it rebuilds
-a Plotly figure, with a flicker, whenever its data change. Backgrounds are transparent and text takes its colour from
-the theme, so that each figure works on light and dark.
-"""
-
-from collections.abc import Mapping
-from typing import Any, Final, Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
 
 import numpy as np
 import pandas as pd
 
-from dashboard.ui.charts.style import TRAIN_COLOUR, VALIDATION_COLOUR
+from dashboard.ui.charts.lines import Line, LineChart, XAxis
+from dashboard.ui.charts.style import TRAIN_COLOUR, VALIDATION_COLOUR, colour_of, dash_of
 
-MAX_POINTS: Final = 1500
-"""More points than pixels only slow the browser down."""
+FEW_POINTS: Final = 60
+"""So many can be marked one by one without becoming a band."""
 
-Axis = Literal["step", "epoch", "time"]
-_AXIS_TITLES: Final = {"step": "step", "epoch": "epoch", "time": "elapsed time (min)"}
+
+@dataclass(frozen=True)
+class Quantity:
+    """What is drawn over the course of runs: a column of `epochs.jsonl`, and how its values are written."""
+
+    title: str
+    column: str
+    scale: float = 1
+    digits: int = 3
+    suffix: str = ""
+    loggable: bool = False
+    """Whether a logarithmic axis shows more of it."""
+
+
+QUANTITIES: Final[Mapping[str, Quantity]] = {
+    "Validation accuracy": Quantity("Validation accuracy (%)", "validation_accuracy", 100, 1, "%"),
+    "Validation loss": Quantity("Validation loss", "validation_loss", loggable=True),
+    "Training loss": Quantity("Training loss", "train_loss", loggable=True),
+    "Training accuracy": Quantity("Training accuracy (%)", "train_accuracy", 100, 1, "%"),
+    "Learning rate": Quantity("Learning rate", "learning_rate", digits=6, loggable=True),
+    "Throughput": Quantity("Throughput (img/s)", "images_per_second", digits=0, suffix=" img/s"),
+}
 
 
 def training_curves(
     epochs: pd.DataFrame,
     steps: pd.DataFrame,
     quantity: Literal["loss", "accuracy"],
-    axis: Axis = "epoch",
+    axis: XAxis,
     smoothing: float = 0.9,
     batches: int = 0,
-) -> dict[str, Any]:
-    """Training and validation over time: the raw training curve faintly behind its smoothed one.
+    log: bool = False,
+) -> LineChart:
+    """Training and validation over a run: the raw training curve faintly behind its smoothed one.
 
     Args:
         epochs: rows of `epochs.jsonl`.
@@ -37,127 +55,192 @@ def training_curves(
         axis: the x axis.
         smoothing: weight of the past in the moving average, 0 (none) to below 1.
         batches: steps per epoch; 0 if not known.
-
-    Returns:
-        An ECharts option.
+        log: a logarithmic y axis.
     """
     scale = 100 if quantity == "accuracy" else 1
-    datasets, series = [], []
+    train, validation = Line("train", *_nothing(), TRAIN_COLOUR), Line("validation", *_nothing(), VALIDATION_COLOUR)
     if quantity in steps:
         raw = steps[quantity].astype(float) * scale
-        columns = {axis: _positions(steps, axis, batches), "train": smoothed(raw, smoothing), "train (raw)": raw}
-        datasets.append({"source": pd.DataFrame(columns).iloc[thin(len(steps))]})
-        if smoothing > 0:
-            series.append(_line("train (raw)", axis, 0, TRAIN_COLOUR, width=1, opacity=0.3, silent=True))
-        series.append(_line("train", axis, 0, TRAIN_COLOUR))
+        behind = raw.to_numpy() if smoothing > 0 else None
+        smooth = smoothed(raw, smoothing).to_numpy()
+        train = Line("train", axis.positions(steps, batches), smooth, TRAIN_COLOUR, raw=behind)
     if f"validation_{quantity}" in epochs:
-        values = epochs[f"validation_{quantity}"].astype(float) * scale
-        datasets.append({"source": pd.DataFrame({axis: _positions(epochs, axis, batches), "validation": values})})
-        series.append(_line("validation", axis, len(datasets) - 1, VALIDATION_COLOUR, symbols=True))
-    return {
-        "animation": False,
-        "title": {"text": quantity.capitalize(), "left": 0, "top": 0, "textStyle": {"fontSize": 15, "fontWeight": 600}},
-        "legend": {"top": 28, "left": 0, "data": ["train", "validation"]},
-        "grid": {"left": 12, "right": 16, "top": 66, "bottom": 12},
-        "tooltip": {"trigger": "axis", "valueFormatter": "%.1f%%" if quantity == "accuracy" else "%.3f"},
-        "xAxis": _axis(_AXIS_TITLES[axis], gap=28, min=0),
-        "yAxis": _axis("accuracy (%)" if quantity == "accuracy" else "loss", gap=38, scale=True),
-        "dataset": datasets,
-        "series": series,
-    }
+        values = epochs[f"validation_{quantity}"].to_numpy(float) * scale
+        few = len(epochs) <= FEW_POINTS
+        validation = Line("validation", axis.positions(epochs, batches), values, VALIDATION_COLOUR, dots=few)
+    accuracy = quantity == "accuracy"
+    return LineChart(
+        quantity,
+        "Accuracy (%)" if accuracy else "Loss",
+        [train, validation],
+        digits=1 if accuracy else 3,
+        suffix="%" if accuracy else "",
+        log=log,
+    )
+
+
+def _nothing() -> tuple[np.ndarray, np.ndarray]:
+    """Both lines are in the legend from the first moment on."""
+    return np.empty(0), np.empty(0)
 
 
 def over_time(
     rows: pd.DataFrame,
     lines: Mapping[str, str],
+    key: str,
     title: str,
-    unit: str,
-    axis: Axis = "time",
+    axis: XAxis,
+    *,
+    suffix: str = "",
     batches: int = 0,
     scale: float = 1.0,
     digits: int = 0,
-) -> dict[str, Any] | None:
+    log: bool = False,
+    top: float | None = None,
+    height: int = 160,
+) -> LineChart | None:
     """Some columns of a history as they were, from zero up.
 
     Args:
         rows: of `steps.jsonl` or `system.jsonl`.
         lines: column to the name of its line; columns that are missing or empty are left out.
-        title: of the chart.
-        unit: beside the vertical axis.
+        key: of the chart.
+        title: of the chart, with the unit.
         axis: the x axis.
+        suffix: behind values.
         batches: steps per epoch; 0 if not known.
         scale: what values are multiplied by.
-        digits: behind the point, in the tooltip.
+        digits: behind the point.
+        log: a logarithmic y axis.
+        top: where the y axis ends, unless a value is above.
+        height: of the plot, in pixels.
 
     Returns:
-        An ECharts option; None if no column has a value.
+        None if no column has a value.
     """
-    known = {name: column for column, name in lines.items() if column in rows and rows[column].notna().any()}
+    known = [column for column in lines if column in rows and rows[column].notna().any()]
     if not known:
         return None
-    values = {name: rows[column].astype(float) * scale for name, column in known.items()}
-    source = pd.DataFrame({axis: _positions(rows, axis, batches), **values}).iloc[thin(len(rows))]
-    colours = (VALIDATION_COLOUR, TRAIN_COLOUR)
-    several = len(known) > 1
-    return {
-        "animation": False,
-        "title": {"text": title, "left": 0, "top": 10, "textStyle": {"fontSize": 15, "fontWeight": 600}},
-        **({"legend": {"top": 36, "left": 0}} if several else {}),
-        "grid": {"left": 12, "right": 16, "top": 72 if several else 50, "bottom": 12},
-        "tooltip": {"trigger": "axis", "valueFormatter": f"%.{digits}f{'%%' if unit == '%' else f' {unit}'}"},
-        "xAxis": _axis(_AXIS_TITLES[axis], gap=28, min=0),
-        "yAxis": _axis(unit, gap=52 if digits > 2 else 38, min=0),
-        "dataset": [{"source": source}],
-        "series": [
-            _line(name, axis, 0, colours[position], symbols=len(source) == 1) for position, name in enumerate(known)
-        ],
-    }
+    places = axis.positions(rows, batches)
+    drawn = [
+        Line(lines[column], places, rows[column].to_numpy(float) * scale, colour_of(position))
+        for position, column in enumerate(known)
+    ]
+    return LineChart(key, title, drawn, digits, suffix, log, not log, top, height)
 
 
-def _line(
-    name: str,
-    axis: Axis,
-    dataset: int,
-    colour: str,
+def learning_rates(steps: pd.DataFrame, optimizer: str, adamw: float, muon: float) -> pd.DataFrame:
+    """The rows of `steps.jsonl` with the rate of each optimizer as a column of its name.
+
+    Recorded is the rate of the one optimizer, with muon that of AdamW, which trains all that Muon does not. Both follow
+    the same schedule, each as a fraction of its own peak (`core.training.optim.set_rate`), so that one tells the other.
+
+    Args:
+        steps: with `learning_rate`.
+        optimizer: `TrainConfig.optimizer`.
+        adamw: peak rate of what is recorded, > 0.
+        muon: peak rate of Muon.
+    """
+    if "learning_rate" not in steps or optimizer != "muon":
+        return steps.rename(columns={"learning_rate": "learning rate"})
+    return steps.assign(AdamW=steps["learning_rate"], Muon=steps["learning_rate"] * (muon / adamw))
+
+
+@dataclass(frozen=True)
+class RunCurve:
+    """The epochs of a run, as they are drawn among those of others."""
+
+    name: str
+    epochs: pd.DataFrame
+    """Rows of `epochs.jsonl`."""
+    position: int
+    """Among all runs shown: gives colour and dash."""
+
+
+def overlay(
+    histories: Sequence[RunCurve],
+    quantity: Quantity,
+    axis: XAxis,
     *,
-    width: float = 2,
-    opacity: float = 1.0,
-    symbols: bool = False,
-    silent: bool = False,
-) -> dict[str, Any]:
-    return {
-        "type": "line",
-        "name": name,
-        "datasetIndex": dataset,
-        "encode": {"x": axis, "y": name, "tooltip": [] if silent else [name]},
-        "showSymbol": symbols,
-        "symbol": "circle" if symbols else "none",
-        "symbolSize": 6,
-        "silent": silent,
-        "color": colour,
-        "lineStyle": {"width": width, "opacity": opacity},
-        **({"tooltip": {"show": False}} if silent else {}),
-    }
+    baseline: int = -1,
+    smoothing: float = 0.0,
+    log: bool = False,
+) -> LineChart:
+    """One quantity of several runs over each other.
+
+    Args:
+        histories: of the runs.
+        quantity: what of them.
+        axis: the x axis.
+        baseline: position of the run that is drawn thicker.
+        smoothing: weight of the past in the moving average, 0 (none) to below 1.
+        log: a logarithmic y axis, where one makes sense.
+    """
+    lines = []
+    for each in histories:
+        if quantity.column not in each.epochs:
+            continue
+        values = each.epochs[quantity.column].astype(float) * quantity.scale
+        lines.append(
+            Line(
+                each.name,
+                axis.positions(each.epochs),
+                smoothed(values, smoothing).to_numpy(),
+                colour_of(each.position),
+                dash_of(each.position),
+                width=3 if each.position == baseline else 1.6,
+                raw=values.to_numpy() if smoothing > 0 else None,
+            )
+        )
+    return _compared(quantity, lines, log)
 
 
-def _axis(name: str, gap: int, **more: Any) -> dict[str, Any]:
-    return {"type": "value", "name": name, "nameLocation": "middle", "nameGap": gap, **more}
+def seed_bands(
+    groups: Sequence[tuple[str, Sequence[pd.DataFrame], int]],
+    quantity: Quantity,
+    axis: XAxis,
+    *,
+    smoothing: float = 0.0,
+    log: bool = False,
+) -> LineChart:
+    """Mean and spread over the seeds of each configuration: a line in a band of one sample standard deviation.
+
+    Args:
+        groups: name, rows of `epochs.jsonl` of each run, and position for colour and dash. A single run has no band.
+            Only epochs that all runs of a group have done are drawn, else the mean would jump where one ends.
+        quantity: what of them.
+        axis: the x axis; positions are the mean over the runs.
+        smoothing: weight of the past in the moving average of mean and band, 0 (none) to below 1.
+        log: a logarithmic y axis, where one makes sense.
+    """
+    lines = []
+    for name, members, position in groups:
+        known = [rows for rows in members if quantity.column in rows]
+        if not known:
+            continue
+        places = _by_epoch(known, lambda rows: axis.positions(rows))
+        values = _by_epoch(known, lambda rows: rows[quantity.column].to_numpy(float) * quantity.scale)
+        mean = smoothed(values.mean(axis=1, skipna=False), smoothing).to_numpy()
+        band = None
+        if len(known) > 1:
+            spread = smoothed(values.std(axis=1, skipna=False), smoothing).to_numpy()
+            band = mean - spread, mean + spread
+        x = places.mean(axis=1).to_numpy()
+        lines.append(Line(name, x, mean, colour_of(position), dash_of(position), band=band))
+    return _compared(quantity, lines, log)
+
+
+def _by_epoch(members: Sequence[pd.DataFrame], read: Callable[[pd.DataFrame], np.ndarray]) -> pd.DataFrame:
+    """Epochs that all members have x members."""
+    columns = [pd.Series(read(rows), index=rows["epoch"].to_numpy()) for rows in members]
+    return pd.concat([column[~column.index.duplicated(keep="last")] for column in columns], axis=1, join="inner")
+
+
+def _compared(quantity: Quantity, lines: Sequence[Line], log: bool) -> LineChart:
+    suffix, logarithmic = quantity.suffix, log and quantity.loggable
+    return LineChart(quantity.column, quantity.title, lines, quantity.digits, suffix, log=logarithmic)
 
 
 def smoothed(values: pd.Series, weight: float) -> pd.Series:
     """Exponential moving average without the pull towards zero at the beginning."""
     return values.ewm(alpha=1 - weight, adjust=True).mean() if weight > 0 else values
-
-
-def thin(count: int, limit: int = MAX_POINTS) -> np.ndarray:
-    """Evenly spaced positions, at most `limit`, always with the last one."""
-    return np.unique(np.linspace(0, count - 1, min(count, limit)).astype(int)) if count else np.empty(0, int)
-
-
-def _positions(frame: pd.DataFrame, axis: Axis, batches: int) -> pd.Series:
-    if axis == "time":
-        return frame["elapsed_s"] / 60
-    if axis == "epoch":
-        # Steps spread evenly over their epoch; without its length they stand where it begins.
-        return frame["step"] / batches if batches else frame["epoch"]
-    return frame["step"]

@@ -3,7 +3,7 @@
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.ui.charts.style import TRAIN_COLOUR, VALIDATION_COLOUR
+from dashboard.ui.charts.style import NEUTRAL_COLOUR, TRAIN_COLOUR
 
 
 def reliability_chart(bins: pd.DataFrame, title: str) -> go.Figure:
@@ -18,7 +18,7 @@ def reliability_chart(bins: pd.DataFrame, title: str) -> go.Figure:
         x=[0, 100],
         y=[0, 100],
         mode="lines",
-        line={"color": TRAIN_COLOUR, "width": 1, "dash": "dash"},
+        line={"color": NEUTRAL_COLOUR, "width": 1, "dash": "dash"},
         hoverinfo="skip",
         showlegend=False,
     )
@@ -27,7 +27,7 @@ def reliability_chart(bins: pd.DataFrame, title: str) -> go.Figure:
         y=100 * bins["accuracy"],
         customdata=bins[["images", "low", "high"]],
         mode="lines+markers",
-        line={"color": VALIDATION_COLOUR, "width": 2},
+        line={"color": TRAIN_COLOUR, "width": 2},
         marker={"size": 8},
         error_y={
             "type": "data",

@@ -1,12 +1,23 @@
-"""How pages behave: one press of back per page, the keyboard stays in an open dialog, a double click acts once."""
+"""How pages behave: one press of back per page, the keyboard stays in an open dialog, a double click acts once, "?"
+lists the keys, and the browser says when a run has ended."""
+
+from collections.abc import Callable, Mapping
 
 import streamlit as st
 
 from dashboard.ui.components.register import _FOLDER
 
-_focus = st.components.v2.component("fer_focus", js=(_FOLDER / "focus.js").read_text("utf-8"))
-_history = st.components.v2.component("fer_history", js=(_FOLDER / "history.js").read_text("utf-8"))
-_clicks = st.components.v2.component("fer_clicks", js=(_FOLDER / "clicks.js").read_text("utf-8"))
+
+def _behaviour(name: str) -> Callable[..., object]:
+    """A component that is nothing but a script."""
+    return st.components.v2.component(f"fer_{name}", js=(_FOLDER / f"{name}.js").read_text("utf-8"))
+
+
+_focus = _behaviour("focus")
+_history = _behaviour("history")
+_clicks = _behaviour("clicks")
+_keys = _behaviour("keys")
+_notify = _behaviour("notify")
 
 
 def one_step_back() -> None:
@@ -22,3 +33,18 @@ def keep_focus() -> None:
 def ignore_double_clicks() -> None:
     """A second click within half a second does nothing, on any button of any page: see clicks.js."""
     _clicks(key="clicks", height=1)
+
+
+def open_shortcuts_by_key() -> None:
+    """ "?" opens the list of keyboard shortcuts: see keys.js."""
+    _keys(key="keys", height=1)
+
+
+def notify(wanted: bool, ended: Mapping[str, str]) -> None:
+    """Notifications of the browser: see notify.js.
+
+    Args:
+        wanted: whether the visitor asked for them; the browser then asks for its permission.
+        ended: id of a run to what is said about it; each is said once.
+    """
+    _notify(key="notifications", data={"wanted": wanted, "ended": dict(ended)}, height=1)

@@ -3,6 +3,12 @@
 // Streamlit 1.67 goes to another page in several steps: it pushes the coming page's parameters onto the address of the
 // page that is left, then the coming page, then what that page remembers (https://github.com/streamlit/streamlit/pull/9049
 // describes it). Nobody opened the views in between: what is pushed without a click or a key replaces the entry.
+// Nor is a changed setting on the Train page a view of its own: its address always follows the form, and "back" leaves it.
+function isChangedForm(next) {
+  const form = next.pathname === window.location.pathname && next.pathname.endsWith("/train");
+  return form && (!next.search || /[?&](preset|clone)=/.test(next.search));
+}
+
 export default function () {
   if (window.history.ferOneEntryPerAct) return;
   window.history.ferOneEntryPerAct = true;
@@ -13,6 +19,10 @@ export default function () {
   window.addEventListener("popstate", () => (acted = false), true);
 
   window.history.pushState = (state, title, url) => {
+    if (isChangedForm(new URL(url, window.location.href))) {
+      window.history.replaceState(state, title, url);
+      return; // where the same click leaves the page, that is the step
+    }
     if (acted) push(state, title, url);
     else window.history.replaceState(state, title, url);
     acted = false;

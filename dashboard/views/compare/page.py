@@ -7,7 +7,16 @@ from core.splits import COMPARED_SPLITS
 from dashboard.state import cache
 from dashboard.state.roots import runs_root
 from dashboard.ui.format import escape, percent
-from dashboard.ui.page import COMPARE_PAGE, RUNS_PAGE, TRAIN_PAGE, draw_live, empty_state, follow_renamed, page_title
+from dashboard.ui.page import (
+    COMPARE_PAGE,
+    RUNS_PAGE,
+    TRAIN_PAGE,
+    draw_live,
+    empty_state,
+    follow_renamed,
+    page_title,
+    say_unknown,
+)
 from dashboard.views.compare import sections
 
 SUGGESTED = 3
@@ -34,7 +43,8 @@ def main() -> None:
         st.info("Select two or more runs. The first is the baseline; you can change it.", icon=":material/compare:")
         suggestion(runs, chosen)
         return
-    left, right = st.columns([3, 2], vertical_alignment="bottom", gap="medium")
+    say_unknown("split", COMPARED_SPLITS)
+    left, right = st.columns([3, 2], gap="medium")
     with left:
         baseline = pin(chosen, by_id)
     with right:

@@ -1,8 +1,7 @@
-"""The sections of the Compare page in their order, and the first two of them: chips and overlaid curves."""
+"""The sections of the Compare page in their order, and the first of them: the runs as chips."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 import pandas as pd
 import streamlit as st
@@ -13,13 +12,12 @@ from core.runs.records import Run
 from dashboard.state import cache
 from dashboard.state.roots import runs_root
 from dashboard.ui import fixed_broken
-from dashboard.ui.charts.comparison import Quantity, colour_of, overlay
+from dashboard.ui.charts.style import colour_of, dash_sign
 from dashboard.ui.format import escape
 from dashboard.ui.page import RUN_PAGE
 from dashboard.views.compare import settings
+from dashboard.views.compare.curves import overlaid_curves
 from dashboard.views.compare.metrics import groups, metrics_table
-
-OVERLAY_HEIGHT: Final = 320
 
 
 def labels_of(runs: Sequence[Run]) -> dict[str, str]:
@@ -59,25 +57,10 @@ def chips(runs: Sequence[Run], baseline: Run, labels: dict[str, str]) -> None:
         for position, run in enumerate(runs):
             colour = colour_of(position)
             with st.container(horizontal=True, width="content", gap="xsmall", vertical_alignment="center", border=True):
-                st.markdown(f':color[●]{{foreground="{colour}"}} **{escape(labels[run.id])}**', width="content")
+                line = f':color[{dash_sign(position)}]{{foreground="{colour}"}}'
+                st.markdown(f"{line} **{escape(labels[run.id])}**", width="content")
                 if run.id == baseline.id:
                     st.badge("Baseline", icon=":material/push_pin:", color="gray")
                 if run.meta.review == "approved":
                     st.badge("Approved", icon=":material/verified:", color="green")
                 st.page_link(RUN_PAGE, label="Open", query_params={"run": run.id})
-
-
-def overlaid_curves(runs: Sequence[Run], baseline: Run, labels: dict[str, str]) -> None:
-    """Validation accuracy and loss per epoch."""
-    histories = [(labels[run.id], cache.epochs(run)) for run in runs]
-    if not any(len(epochs) for _, epochs in histories):
-        st.caption("Curves appear after the first epoch.")
-        return
-    position = next(i for i, run in enumerate(runs) if run.id == baseline.id)
-    pair = st.grid(2, min_column_width=380)
-    quantities: tuple[Quantity, ...] = ("accuracy", "loss")
-    for quantity in quantities:
-        option = overlay(histories, quantity, position)
-        pair.echarts_chart(
-            option, height=OVERLAY_HEIGHT, key=f"overlay-{quantity}", alt=f"Validation {quantity} of the selected runs"
-        )

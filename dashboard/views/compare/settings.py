@@ -59,8 +59,12 @@ def against_result(
     values = [_axis_value(differences[setting][index]) for index in scored]
     intervals = [_interval(runs[index], split, result) for index in scored]
     points = list(zip(names, values, heights, intervals, strict=True))
+    told = "; ".join(f"{name} {value}, {height:.4g}" for name, value, height, _ in points)
     st.echarts_chart(
-        comparison.scatter(points, setting, title), height=320, key="scatter", alt=f"{title} over {setting}"
+        comparison.scatter(points, setting, title),
+        height=320,
+        key="scatter",
+        alt=f"{title} over {setting}: {told}",
     )
     bars = "Bars: 95% CI. " if any(intervals) else ""
     st.caption(f"{bars}Effects of settings that change together can't be separated.")

@@ -13,6 +13,7 @@ from core.runs.table import spreadsheet_safe
 from dashboard.state import cache
 from dashboard.state.roots import data_root
 from dashboard.ui import pagination
+from dashboard.ui.downloads import spreadsheet_csv
 from dashboard.ui.faces import face_strip
 from dashboard.ui.format import class_chip
 from dashboard.ui.page import metric_card
@@ -44,6 +45,8 @@ def audit_section(info: DatasetInfo) -> None:
     found = {kind: groups for kind, groups in kinds.items() if groups}
     if found:
         galleries(audit, splits, found)
+    if info.kind == "drawn":
+        st.caption("Near-duplicates are not searched for among synthetic faces, which all resemble each other.")
 
 
 def audit_counts(audit: Audit) -> None:
@@ -130,7 +133,7 @@ def show_group(audit: Audit, splits: dict[str, Split], group: Sequence[int]) -> 
     st.markdown("  \n".join(lines))
 
 
-def export_findings(audit: Audit, splits: dict[str, Split]) -> str:
+def export_findings(audit: Audit, splits: dict[str, Split]) -> bytes:
     """CSV: a row per image and finding; no spreadsheet reads text in it as a formula."""
     findings = {
         "duplicate": audit.duplicates,
@@ -145,4 +148,5 @@ def export_findings(audit: Audit, splits: dict[str, Split]) -> str:
                 split, index = audit.locate(position)
                 label = LABELS[splits[split].labels[index]]
                 rows.append((finding, number, split, index, spreadsheet_safe(str(splits[split].ids[index])), label))
-    return pd.DataFrame(rows, columns=["finding", "group", "split", "index", "id", "label"]).to_csv(index=False)
+    table = pd.DataFrame(rows, columns=["finding", "group", "split", "index", "id", "label"])
+    return spreadsheet_csv(table.to_csv(index=False))

@@ -14,14 +14,19 @@ from core.runs.reader import list_runs
 from core.splits import SPLITS
 from dashboard.state import cache
 from dashboard.state.roots import data_root, runs_root
-from dashboard.ui.charts.bars import class_balance
+from dashboard.ui.charts.bars import bars_text, class_balance
 from dashboard.ui.charts.style import CHART_CONFIG
+from dashboard.ui.confirm import confirmed
+from dashboard.ui.datasets import dataset_titles
 from dashboard.ui.faces import face_strip
 from dashboard.ui.format import ago, class_chip, escape, exact
-from dashboard.ui.page import draw_live
+from dashboard.ui.messages import say
+from dashboard.ui.page import draw_live, follow_address
 from dashboard.views.data import audit
 
 FACES_PER_CLASS = 10
+CHIP_PIXELS = 80
+"""Width of the longest class name."""
 
 
 def dataset_section(datasets: Sequence[DatasetInfo]) -> None:
@@ -29,19 +34,34 @@ def dataset_section(datasets: Sequence[DatasetInfo]) -> None:
     by_name = {info.name: info for info in datasets}
     name = next((info for info in datasets if info.kind == "fer2013"), datasets[0]).name
     if len(datasets) > 1:
-        chosen = st.segmented_control(
-            "Dataset", list(by_name), default=name, required=True, key="set", bind="query-params", wrap=True
-        )
-        name = chosen or name
+        name = choose_dataset(datasets, name)
     info = by_name[name]
     heading(info)
-    dataset_counts(info)
+    facts(info)
     table, chart = st.columns([1, 1], gap="medium")
     with table:
         counts(info)
-    chart.plotly_chart(class_balance(info.counts["train"], "train"), config=CHART_CONFIG, key="balance")
+    figure = class_balance(info.counts["train"], "train")
+    chart.plotly_chart(figure, config=CHART_CONFIG, key="balance", alt=bars_text(figure))
     sample_faces(info)
     draw_live(audit.audit_section, seconds=None, info=info)
+
+
+def choose_dataset(datasets: Sequence[DatasetInfo], default: str) -> str:
+    """One of several, by its title. The address has its name: `bind` would write the title."""
+    titles = dataset_titles(datasets)
+    wanted = st.query_params.get("set", default)
+    follow_address("set", wanted if wanted in titles else default)
+    chosen = st.segmented_control(
+        "Dataset",
+        list(titles),
+        format_func=lambda name: titles.get(name, name),
+        required=True,
+        key="set",
+        wrap=True,
+        on_change=lambda: st.query_params.update(set=st.session_state["set"]),
+    )
+    return chosen or default
 
 
 def heading(info: DatasetInfo) -> None:
@@ -62,16 +82,15 @@ def heading(info: DatasetInfo) -> None:
                 icon=":material/difference:",
                 color="orange",
             )
-    with (
-        action.container(horizontal=True, horizontal_alignment="right"),
-        st.popover("Delete", icon=":material/delete:"),
-    ):
-        confirm_deletion(info)
+    with action.container(horizontal=True, horizontal_alignment="right"):
+        if st.button("Delete…", icon=":material/delete:", key="delete-dataset"):
+            confirm_deletion(info)
 
 
+@st.dialog("Delete dataset?", icon=":material/delete:")
 def confirm_deletion(info: DatasetInfo) -> None:
     """Say which runs need the dataset before it is deleted."""
-    st.write(f"Delete **{escape(info.name)}** from this server?")
+    st.write(f"This deletes **{escape(info.title)}** from this server.")
     users = [
         run for run in list_runs(runs_root()) if run.state.is_live and run.config and run.config.dataset == info.name
     ]
@@ -81,39 +100,35 @@ def confirm_deletion(info: DatasetInfo) -> None:
         st.warning(f"{use} this dataset and will fail: {names}.", icon=":material/warning:")
     st.caption("Runs trained on it are kept, but their images can't be shown until you import it again.")
     label = "Delete anyway" if users else "Delete dataset"
-    if st.button(label, type="primary", icon=":material/delete:", key=f"delete-{info.name}"):
+    if confirmed(label, f"delete-{info.name}", named=True):
         delete_dataset(data_root(), info.name)
         cache.importer().forget()
-        st.toast(f"Deleted {escape(info.name)}.")
+        say(f"Deleted {info.title}.", ":material/delete:")
         st.rerun()
 
 
-def dataset_counts(info: DatasetInfo) -> None:
-    row = st.grid(5, min_column_width=150)
-    row.metric("Images", f"{info.total:,}", border=True, help="Across all splits.")
-    row.metric("Train pixel mean", f"{info.mean:.4f}", border=True, help="Over all training pixels, scaled to [0, 1].")
-    row.metric("Train pixel std", f"{info.std:.4f}", border=True, help="Over all training pixels, scaled to [0, 1].")
+def facts(info: DatasetInfo) -> None:
+    """What else is known of it, in one line; figures for papers and other programs on hover."""
     largest, smallest = max(info.counts["train"].values()), min(info.counts["train"].values())
-    row.metric(
-        "Class imbalance",
-        f"{largest / max(smallest, 1):.1f} : 1",
-        border=True,
-        help="Largest-to-smallest class ratio in the training set.",
-    )
-    row.metric(
-        "Fingerprint",
-        info.fingerprint[:10],
-        border=True,
-        help=f"SHA-256 over the labels and pixels of all splits: {info.fingerprint}",
-    )
-    size = disk_bytes(data_root(), info.name) / 1e6
-    st.caption(
-        f"Source: {escape(info.source)} · imported {ago(info.created_at)} · {size:,.0f} MB on disk",
-        help=exact(info.created_at),
-    )
+    shown = [
+        f"{info.total:,} images",
+        f"class imbalance {largest / max(smallest, 1):.1f} : 1",
+        f"{disk_bytes(data_root(), info.name) / 1e6:,.0f} MB on disk",
+        escape(info.source),
+        f"imported {ago(info.created_at)}",
+        f"`{info.name}` on the command line",
+    ]
+    hover = [
+        f"Imported {exact(info.created_at)}.",
+        "Class imbalance: largest to smallest class in train.",
+        f"Training pixels, scaled to 0–1: mean {info.mean:.4f}, standard deviation {info.std:.4f}.",
+        f"Fingerprint (SHA-256 over the labels and pixels of all splits): {info.fingerprint}",
+    ]
+    st.caption(" · ".join(shown), help="  \n".join(hover))
     if info.left_out:
         reasons = ", ".join(f"{count:,} {escape(reason)}" for reason, count in info.left_out.items())
-        st.caption(f"Excluded because FER+ assigns none of the seven classes: {reasons}.")
+        why = "Excluded because FER+ assigns none of the seven classes" if info.kind == "fer2013-plus" else "Excluded"
+        st.caption(f"{why}: {reasons}.")
 
 
 def counts(info: DatasetInfo) -> None:
@@ -143,8 +158,7 @@ def sample_faces(info: DatasetInfo) -> None:
         if not len(members):
             continue
         chosen = chance.choice(members, min(FACES_PER_CLASS, len(members)), replace=False)
-        name, strip = st.columns([1, 9], vertical_alignment="center", wrap=True)
-        name.markdown(class_chip(label))
-        strip.image(
-            face_strip(split.images[np.sort(chosen)]), output_format="PNG", alt=f"Training images of class {label}"
-        )
+        strip = face_strip(split.images[np.sort(chosen)])
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.container(width=CHIP_PIXELS).markdown(class_chip(label))
+            st.image(strip, output_format="PNG", width="stretch", alt=f"Training images of class {label}")

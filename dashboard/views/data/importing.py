@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ from core.data.importers.mapping import parse_mapping
 from core.errors import DataError, system_reason
 from core.files import file_size
 from core.machine import user_path
+from core.numbers import read_integer
 from dashboard.state import cache
-from dashboard.state.background import Snapshot
+from dashboard.state.browser import this_browser
 from dashboard.state.roots import data_root
 from dashboard.ui.format import escape
 from dashboard.views.data import kaggle
@@ -25,16 +26,22 @@ from dashboard.views.data import kaggle
 Work = Callable[[ImportProgress], DatasetInfo]
 
 
-def choices(state: Snapshot) -> None:
-    """One tab per way."""
-    ways = ["FER2013 from Kaggle", "Server path", "Upload", "Custom dataset", "Synthetic demo"]
-    kaggle_tab, path_tab, upload_tab, own_tab, demo_tab = st.tabs(ways, key="way")
-    accept = bool(state.differences) and st.checkbox(
+def choices(differences: bool, newcomer: bool) -> None:
+    """One tab per way.
+
+    Args:
+        differences: whether the last import was refused for its numbers of images.
+        newcomer: whether there is no dataset yet: then what works at once comes first.
+    """
+    ways = ["FER2013 from Kaggle", "Server path", "Upload", "Custom dataset"]
+    ways.insert(0 if newcomer else len(ways), "Synthetic demo")
+    tabs = dict(zip(ways, st.tabs(ways, key="way"), strict=True))
+    accept = differences and st.checkbox(
         "Import anyway with these counts", key="accept", help="Results won't be comparable with published ones."
     )
-    with kaggle_tab:
+    with tabs["FER2013 from Kaggle"]:
         kaggle.credentials_choice()
-    with path_tab:
+    with tabs["Server path"]:
         st.caption(
             "Path on the server to FER2013: the Kaggle zip (msambare/fer2013) or its extracted folder, fer2013.csv, "
             "icml_face_data.csv, fer2013.tar.gz or Parquet from the Hugging Face Hub. FER+ labels (fer2013new.csv) "
@@ -45,7 +52,7 @@ def choices(state: Snapshot) -> None:
             show_found(user_path(str(text)), "")
         if st.button("Import", type="primary", icon=":material/download:", disabled=not text, key="import-path"):
             begin_import(partial(from_path, user_path(str(text)), accept))
-    with upload_tab:
+    with tabs["Upload"]:
         st.caption(
             "Upload the same files from your computer (the zip is about 62 MB). Compress fer2013.csv to .gz first."
         )
@@ -58,9 +65,9 @@ def choices(state: Snapshot) -> None:
         if st.button("Import", type="primary", icon=":material/upload:", disabled=upload is None, key="import-zip"):
             assert upload is not None
             begin_import(partial(from_upload, upload.getvalue(), partial(from_path, accept=accept)))
-    with own_tab:
+    with tabs["Custom dataset"]:
         own()
-    with demo_tab:
+    with tabs["Synthetic demo"]:
         st.caption(
             "No account or download needed. Generates simple cartoon faces in seconds to try every feature. "
             "Scores don't transfer to real faces."
@@ -95,7 +102,7 @@ def own() -> None:
         persist_state="session",
         help="Comma-separated folder=class or folder=split pairs; use folder=- to skip a folder.",
     )
-    seed = right.number_input("Split seed", 0, 2**31 - 1, 0, key="own-seed", persist_state="session")
+    seed = chosen_seed(right.text_input("Split seed", "0", key="own-seed", persist_state="session", autocomplete="off"))
     skip = right.checkbox("Skip unreadable images", key="own-skip", persist_state="session")
     if (text or upload) and st.button("Preview", icon=":material/preview:", key="preview-own"):
         if upload is not None:
@@ -103,13 +110,25 @@ def own() -> None:
                 show_found(path, str(mapping))
         else:
             show_found(user_path(str(text)), str(mapping))
-    ready = bool(name) and bool(text or upload)
+    ready = bool(name) and bool(text or upload) and seed is not None
     if st.button("Import", type="primary", icon=":material/folder_open:", disabled=not ready, key="import-own"):
-        work = partial(from_own, pairs=[str(mapping)], name=str(name), seed=int(seed), skip_unreadable=skip)
+        work = partial(from_own, pairs=[str(mapping)], name=str(name), seed=seed, skip_unreadable=skip)
         if upload is not None:
             begin_import(partial(from_upload, upload.getvalue(), work))
         else:
             begin_import(partial(work, user_path(str(text))))
+
+
+def chosen_seed(text: str) -> int | None:
+    """The seed that was typed; None, and a sentence about it, where it is none."""
+    with suppress(ValueError):
+        seed = read_integer(text)
+        if 0 <= seed < 2**31:
+            return seed
+    st.error(
+        escape(f"Split seed must be a whole number from 0 to {2**31 - 1:,} (got {text!r})."), icon=":material/error:"
+    )
+    return None
 
 
 def show_found(path: Path, mapping: str) -> None:
@@ -158,5 +177,5 @@ def as_file(content: bytes) -> Iterator[Path]:
 
 
 def begin_import(work: Work) -> None:
-    cache.importer().start(work)
+    cache.importer().start(work, owner=this_browser())
     st.rerun()

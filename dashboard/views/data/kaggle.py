@@ -50,7 +50,7 @@ def download_progress() -> None:
 def ended_early(now: Download) -> None:
     """Failed, cancelled or interrupted: what happened, and how to continue."""
     if now.state == "failed":
-        st.error(escape(now.sentence), icon=":material/error:")
+        st.error(with_links(now.sentence), icon=":material/error:")
     else:
         st.info(escape(now.sentence), icon=":material/pause_circle:")
     with st.container(horizontal=True):
@@ -59,6 +59,14 @@ def ended_early(now: Download) -> None:
             if st.button(label, icon=":material/refresh:", type="primary", key="kaggle-again"):
                 begin_download()
         close("Discard partial download" if now.kept_bytes else "Close")
+
+
+def with_links(text: str) -> str:
+    """A message as Markdown, in which the addresses on Kaggle are links."""
+    shown = escape(text)
+    for address in (credentials.TOKEN_PAGE, KAGGLE_URL):
+        shown = shown.replace(escape(address), f"[{address.removeprefix('https://www.')}]({address})")
+    return shown
 
 
 def close(label: str) -> None:
@@ -82,7 +90,7 @@ def credentials_choice() -> None:
     try:
         source = credentials.find_credentials()
     except DataError as error:
-        st.warning(escape(str(error)), icon=":material/key_off:")
+        st.warning(with_links(str(error)), icon=":material/key_off:")
         source = None
     if source is None:
         save_credentials()
@@ -120,7 +128,11 @@ def save_credentials() -> None:
         if st.form_submit_button("Save token and download", type="primary", icon=":material/cloud_download:"):
             with guarded():
                 given = upload.getvalue()[:20_000] if upload else str(token)
-                credentials.keep(credentials.parse_credentials(given, "" if upload else str(user)))
+                try:
+                    credentials.keep(credentials.parse_credentials(given, "" if upload else str(user)))
+                except DataError as error:
+                    st.error(with_links(str(error)), icon=":material/error:")
+                    return
                 st.session_state["token-turn"] = turn + 1
                 begin_download()
 

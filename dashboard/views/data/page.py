@@ -6,6 +6,7 @@ import streamlit as st
 from core.data.dataset import list_datasets
 from dashboard.state import cache
 from dashboard.state.background import Snapshot
+from dashboard.state.browser import remember_browser, this_browser
 from dashboard.state.roots import data_root
 from dashboard.ui.format import duration, escape
 from dashboard.ui.page import TRAIN_PAGE, draw_live, go_to, page_title
@@ -14,21 +15,23 @@ from dashboard.views.data import dataset, importing, kaggle
 
 def main() -> None:
     page_title("Data", "Import a dataset once. It's validated and cached for fast loading.")
-    importer = cache.importer()
-    state = importer.look()
+    state = cache.importer().look()
     datasets = list_datasets(data_root())
-    outcome(state)
+    mine = state.owner in ("", this_browser())  # how an import ended is no news for somebody else
+    if mine:
+        outcome(state)
     downloading = kaggle.kaggle_section()
-    unfinished = state.running or bool(state.error)
-    with st.expander("Add data", expanded=unfinished or not (datasets or downloading), icon=":material/add:"):
+    unfinished = state.running or (mine and bool(state.error))
+    with st.expander("Add data", expanded=unfinished or not (datasets or downloading)):
         if state.running:
             draw_live(show_progress, seconds=0.5)
         else:
-            importing.choices(state)
+            importing.choices(differences=mine and bool(state.differences), newcomer=not datasets)
     if datasets:
         dataset.dataset_section(datasets)
     elif not (state.running or downloading):
         st.caption("Class counts, class balance and sample images will appear here.")
+    remember_browser()
 
 
 def show_progress() -> None:
@@ -57,16 +60,23 @@ def outcome(state: Snapshot) -> None:
             if st.button("Train on this dataset", icon=":material/play_arrow:", type="primary"):
                 cache.importer().forget()
                 go_to(TRAIN_PAGE)
-            if st.button("Close", icon=":material/close:"):
-                cache.importer().forget()
-                st.rerun()
+            close_outcome()
     elif state.differences:
         st.warning("Image counts don't match the published FER2013 counts:", icon=":material/difference:")
         table = pd.DataFrame(state.differences)
         table["difference"] = table["found"] - table["published"]
         st.dataframe(table, hide_index=True, width="content", key="differences")
+        close_outcome()
     elif state.error:
         st.error(escape(state.error), icon=":material/error:")
+        close_outcome()
+
+
+def close_outcome() -> None:
+    """Closes how the last import ended."""
+    if st.button("Close", icon=":material/close:", key="close-import"):
+        cache.importer().forget()
+        st.rerun()
 
 
 main()

@@ -13,6 +13,7 @@ from core.evaluation.predictions import PROBABILITY_COLUMNS
 from core.labels import LABELS
 from core.review.images import CurrentReviews
 from core.runs.table import spreadsheet_safe
+from dashboard.ui.downloads import spreadsheet_csv
 from dashboard.views.errors.shown import Shown
 
 
@@ -54,7 +55,7 @@ def selection_as_csv(shown: Shown, chosen: pd.DataFrame) -> bytes:
     """UTF-8, a row per image; no spreadsheet reads text in it as a formula."""
     table = rows(chosen, shown.current_reviews)
     safe = {column: table[column].map(spreadsheet_safe) for column in ("image_id", "reviews")}
-    return table.assign(**safe).to_csv(index=False).encode()
+    return spreadsheet_csv(table.assign(**safe).to_csv(index=False))
 
 
 def as_parquet(shown: Shown, chosen: pd.DataFrame) -> bytes:

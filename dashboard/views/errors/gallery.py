@@ -113,7 +113,7 @@ def gallery(shown: Shown, wanted: ImageFilter, order: str) -> None:
         tiles(rows, reviews),
         images[rows["index"].to_numpy()],
         key="wall",
-        keys={"legend": shortcuts.LEGEND, "undo": shortcuts.UNDO, "named": bool(visitor.who(ask=False))},
+        keys={"legend": shortcuts.LEGEND, "undo": shortcuts.UNDO, "named": bool(visitor.who())},
         on_key=partial(shortcuts.review_by_key, shown),
         lines=2 if order == LIKELY_LABEL_ERROR else 1,
         at=viewer.last_viewed(),

@@ -14,7 +14,7 @@ from core.runs.records import Run
 from core.splits import HELD_OUT
 from dashboard.state import cache
 from dashboard.state.roots import data_root, runs_root
-from dashboard.ui.charts.bars import probability_bars
+from dashboard.ui.charts.bars import bars_text, probability_bars
 from dashboard.ui.charts.style import CHART_CONFIG
 from dashboard.ui.faces import enlarged
 from dashboard.ui.format import class_chip, escape, percent
@@ -37,7 +37,7 @@ def face_and_probabilities(shown: Shown, row: pd.Series) -> None:
         st.markdown(f"True {class_chip(LABELS[row['label']])} · predicted {predicted}")
         st.caption(f"Loss {row['loss']:.2f} · margin {percent(row['margin'])}")
     figure = probability_bars(row[PROBABILITY_COLUMNS].to_numpy(float).tolist())
-    right.plotly_chart(figure, key="image-probabilities", config=CHART_CONFIG, alt="Class probabilities")
+    right.plotly_chart(figure, key="image-probabilities", config=CHART_CONFIG, alt=bars_text(figure))
 
 
 def details(shown: Shown, row: pd.Series) -> None:

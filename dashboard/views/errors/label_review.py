@@ -30,9 +30,8 @@ def review_bar(shown: Shown, images: Sequence[str]) -> None:
 def form(shown: Shown, images: Sequence[str], key: str) -> None:
     """Review, correct label, comment, and the buttons."""
     preset_label(shown, images, key)
-    row = st.grid(5, min_column_width=130, vertical_alignment="bottom")
-    with row.cell(), st.container(gap=None):  # what keeps the name has no height
-        name = visitor.who(key="who" if key == "bar" else f"who-{key}")
+    row = st.grid(4, min_column_width=130, vertical_alignment="bottom")
+    name = visitor.who()
     decision = row.selectbox(
         "Review", DECISIONS, format_func=DECISION_LABELS.__getitem__, key=f"{key}-decision", persist_state="session"
     )
@@ -50,7 +49,7 @@ def form(shown: Shown, images: Sequence[str], key: str) -> None:
             type="primary",
             key=f"{key}-save",
             disabled=not name or (wrong and label is None),
-            help=None if name else "Enter your name to save reviews.",
+            help=None if name else f"{visitor.ENTER_NAME} to save reviews.",
             on_click=save_reviews,
             args=(shown, name, list(images), *given, key),
         )

@@ -9,7 +9,7 @@ from dashboard.state import cache
 from dashboard.state.roots import runs_root
 from dashboard.ui import fixed_broken
 from dashboard.ui.faces import say_why_no_images
-from dashboard.ui.page import ERRORS_PAGE, TRAIN_PAGE, empty_state, follow_renamed, guarded, page_title
+from dashboard.ui.page import ERRORS_PAGE, TRAIN_PAGE, empty_state, follow_renamed, guarded, page_title, say_unknown
 from dashboard.ui.runs import choose_run, scored_splits
 from dashboard.views.errors import calibration, corrections, gallery, scoring, summary
 from dashboard.views.errors.matrix import confusion_matrix
@@ -104,6 +104,7 @@ def choose_split(run: Run) -> str:
     choices = scored_splits(run)
     if "train" not in choices:
         choices.append("train")
+    say_unknown("split", choices)
     split = st.segmented_control("Split", choices, default=choices[0], required=True, key="split", bind="query-params")
     return split or choices[0]
 

@@ -39,7 +39,7 @@ LEGEND: Final = (
 
 def review_by_key(shown: Shown, key: str, images: list[str]) -> Callable[[], str]:
     """What saves the review of a shortcut on the wall, and says so; all that it needs of the session is read before."""
-    name = visitor.who(ask=False)
+    name = visitor.who()
     since = first_look(shown, name)
 
     def act() -> str:
@@ -71,7 +71,7 @@ def save_by_key(shown: Shown, name: str, since: datetime, key: str, images: Sequ
         images: ids.
     """
     if not name:
-        return Outcome("Enter your name below, then press the key again.", ":material/person:")
+        return Outcome(f"{visitor.ENTER_NAME}, then press the key again.", ":material/person:")
     undo = key == UNDO
     decision = None if undo else KEYS.get(key, WRONG_LABEL)
     try:
@@ -96,7 +96,7 @@ def first_look(shown: Shown, name: str) -> datetime:
 
 def undo_button(shown: Shown) -> None:
     """Takes back what was saved last, however it was saved: one click too many is no harm."""
-    name = visitor.who(ask=False)
+    name = visitor.who()
     mine = [reviews[name].time for reviews in shown.current_reviews.values() if name in reviews]
     st.button(
         "Undo review",

@@ -49,10 +49,10 @@ def viewer(shown: Shown, images: Sequence[str], places: Mapping[str, int]) -> No
         current = images[position]
         row = shown.table[shown.table["image_id"] == current].iloc[0]
         image.face_and_probabilities(shown, row)
-        name = visitor.who(ask=False)
+        name = visitor.who()
         review_keys(shown, images, position, LABELS[row["label"]], name)
         image.details(shown, row)
-        with st.expander("Review with a comment", expanded=not name):
+        with st.expander("Review with a comment"):
             label_review.form(shown, [current], "image")
 
 
@@ -107,7 +107,7 @@ def review_keys(shown: Shown, images: Sequence[str], position: int, present: str
                     args=(shown, images, position, shortcuts.UNDO),
                 )
     # Not as a toast: one from here would replace the dialog.
-    hint = "Each key reviews and goes on." if name else "Enter your name to review."
+    hint = "Each key reviews and goes on." if name else f"{visitor.ENTER_NAME} to review."
     st.caption(escape(st.session_state.get(SAID) or hint))
 
 
@@ -125,7 +125,7 @@ def look_at(images: Sequence[str], position: int) -> None:
 def review(shown: Shown, images: Sequence[str], position: int, key: str) -> None:
     """Save what a key means for the image at a position, the one that was in view when it was pressed, and go on; undo
     goes back to the image whose review was taken back."""
-    name = visitor.who(ask=False)
+    name = visitor.who()
     outcome = shortcuts.save_by_key(shown, name, shortcuts.first_look(shown, name), key, [images[position]])
     st.session_state[SAID] = outcome.words
     if key != shortcuts.UNDO and outcome.saved:

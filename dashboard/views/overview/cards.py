@@ -12,7 +12,11 @@ from dashboard.state.roots import runs_root
 from dashboard.ui.confusion import linked_matrix
 from dashboard.ui.format import accuracy_in, duration, escape
 from dashboard.ui.page import DATA_PAGE, ERRORS_PAGE, PREDICT_PAGE, RUN_PAGE, metric_card
+from dashboard.ui.queue import stop_button
 from dashboard.ui.runs import best_with_interval, scored_split, state_chip, test_without_duplicates, why_default
+
+MOST_BESIDE = 2
+"""Cards of running runs in a row."""
 
 
 def now(runs: list[Run], datasets: list[DatasetInfo]) -> None:
@@ -20,7 +24,7 @@ def now(runs: list[Run], datasets: list[DatasetInfo]) -> None:
     running = [run for run in runs if run.state in (RunState.RUNNING, RunState.STALLED)]
     queued = by_queue_position(run for run in runs if run.state is RunState.QUEUED)
     slots = list_slots(runs_root())
-    row = st.grid(3, min_column_width=260)
+    row = st.grid(3, min_column_width=200)
     images = sum(info.total for info in datasets)
     names = ", ".join(escape(info.title) for info in datasets)
     if datasets:
@@ -37,31 +41,31 @@ def now(runs: list[Run], datasets: list[DatasetInfo]) -> None:
         st.warning(escape(notice), icon=":material/memory:")
     if running:
         st.subheader("Running", anchor=False)
-        cards = st.grid(3, min_column_width=340, border=True)
+        cards = st.grid(min(len(running), MOST_BESIDE), min_column_width=400, border=True)
         for run in running:
             with cards.cell():
-                card(run)
+                card(run, columns=4 if len(running) == 1 else 2)
 
 
-def card(run: Run) -> None:
-    """One run that is training."""
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.markdown(f"**{escape(run.name)}**")
-        state_chip(run.state)
+def card(run: Run, columns: int) -> None:
+    """One run that is training, its metrics in so many columns."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.page_link(RUN_PAGE, label=escape(run.name), query_params={"run": run.id}, help="View run")
+            state_chip(run.state)
+        stop_button(run)
     status = run.status
     epochs = cache.epochs(run)
-    trend = (100 * epochs["validation_accuracy"]).tolist() if len(epochs) else []
-    st.metric(
-        "Best validation accuracy",
-        best_with_interval(run),
-        chart_data=trend if len(trend) > 1 else None,
-        height=140,
-    )
-    left = f" · {duration(status.eta_seconds)} left" if status.eta_seconds is not None else ""
-    if run.state is RunState.STALLED:
-        left = " · stalled"
+    left = " · stalled" if run.state is RunState.STALLED else f" · {escape(status.activity)}" * bool(status.activity)
     st.progress(status.progress, f"Epoch {status.epoch}/{status.epochs}{left}")
-    st.page_link(RUN_PAGE, label="View run", icon=":material/show_chart:", query_params={"run": run.id})
+    numbers = st.grid(columns, min_column_width=140)
+    trend = (100 * epochs["validation_accuracy"]).tolist() if len(epochs) > 1 else None
+    numbers.metric("Val. accuracy (best)", best_with_interval(run), chart_data=trend, help="± 95% CI")
+    losses = epochs["validation_loss"].dropna().tolist() if "validation_loss" in epochs else []
+    numbers.metric("Val. loss", f"{losses[-1]:.3f}" if losses else "–", chart_data=losses if len(losses) > 1 else None)
+    speed = status.images_per_second
+    numbers.metric("Images/s", "–" if speed is None else f"{speed:,.0f}")
+    numbers.metric("Time left", duration(status.eta_seconds))
 
 
 def default_model(run: Run) -> None:

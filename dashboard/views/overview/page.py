@@ -8,11 +8,11 @@ from dashboard.state import cache
 from dashboard.state.roots import data_root, runs_root
 from dashboard.ui.page import RUNS_PAGE, TRAIN_PAGE, draw_live, go_to, page_title
 from dashboard.ui.queue import interrupted, queue_table
-from dashboard.ui.runs import run_table
+from dashboard.ui.run_table import run_table
 from dashboard.views.overview import cards
 from dashboard.views.overview.first_steps import any_own, first_steps
 
-LATEST_COLUMNS = ["state", "name", "validation", "test", "unseen", "duration", "author", "created"]
+LATEST_COLUMNS = ["name", "state", "epochs", "validation", "test", "created", "duration", "author"]
 LATEST_RUNS = 10
 
 

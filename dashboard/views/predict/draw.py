@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.evaluation.metrics import LOW_CONFIDENCE
 from dashboard.state import cache
-from dashboard.ui.charts.bars import probability_bars
+from dashboard.ui.charts.bars import bars_text, probability_bars
 from dashboard.ui.charts.style import CHART_CONFIG
 from dashboard.ui.components.photo import clickable_photo
 from dashboard.ui.format import class_chip, escape, percent
@@ -119,7 +119,7 @@ def _prediction(face: "FacePrediction", model: Model, key: str) -> None:
             f"Low confidence (< {percent(LOW_CONFIDENCE, 0)}).{_low_confidence_rates(model)}", icon=":material/help:"
         )
     figure = probability_bars(face.probabilities.tolist())
-    st.plotly_chart(figure, key=f"bars-{key}", config=CHART_CONFIG)
+    st.plotly_chart(figure, key=f"bars-{key}", config=CHART_CONFIG, alt=bars_text(figure))
     if model.temperature is None:
         st.caption("Uncalibrated probabilities.")
     else:

@@ -19,7 +19,7 @@ from dashboard.ui.runs import choose_id, choose_run, why_default
 from dashboard.views.predict.draw import draw_photo
 from dashboard.views.predict.models import Model, model_of, model_of_upload
 from dashboard.views.predict.table import draw_problems, draw_table
-from dashboard.views.predict.uploads import MAX_IMAGES, uploaded_images
+from dashboard.views.predict.uploads import MAX_IMAGES, camera_allowed, uploaded_images
 from dashboard.views.predict.work import Result, results
 
 MAX_UPLOAD_MB = 200  # of one file: an image may have 20, a zip of images more
@@ -114,7 +114,13 @@ def choose_images() -> tuple[list[ImageFile], bool, float]:
             width=280,
             help="1.0 matches FER2013 framing; higher includes more context.",
         )
-    if camera and (shot := st.camera_input("Webcam", width=480)):
+    if camera and not camera_allowed(st.context.url):
+        st.info(
+            "Browsers allow the camera only over HTTPS or on localhost. Open the dashboard at such an address, or "
+            "upload a photo.",
+            icon=":material/no_photography:",
+        )
+    elif camera and (shot := st.camera_input("Webcam", width=480)):
         uploads.insert(0, shot)
     image_files = uploaded_images(uploads)
     if len(image_files) > MAX_IMAGES:

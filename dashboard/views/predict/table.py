@@ -9,6 +9,7 @@ import streamlit as st
 from PIL import Image
 
 from core.labels import LABELS
+from dashboard.ui.downloads import spreadsheet_csv
 from dashboard.ui.format import escape
 from dashboard.views.predict.models import Model
 from dashboard.views.predict.work import Result
@@ -119,7 +120,7 @@ def inline_image(face: "FacePrediction") -> str:
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-def downloads(found: Sequence[Result], models: Sequence[Model], rows: pd.DataFrame) -> tuple[str, str]:
+def downloads(found: Sequence[Result], models: Sequence[Model], rows: pd.DataFrame) -> tuple[bytes, str]:
     """The faces of some rows of the table as CSV and as JSON, with the prediction of every model."""
     import json
 
@@ -134,4 +135,4 @@ def downloads(found: Sequence[Result], models: Sequence[Model], rows: pd.DataFra
             lines.append({"model": spreadsheet_safe(title)} | prediction_rows(result.name, photo)[face])
             objects.append({"file": result.name, "model": title, **photo.faces[face].as_json()})
     csv = pd.DataFrame(lines, columns=["model", *CSV_COLUMNS]).to_csv(index=False)
-    return csv, json.dumps(objects, indent=1)
+    return spreadsheet_csv(csv), json.dumps(objects, indent=1)

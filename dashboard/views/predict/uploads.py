@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, cast
+from urllib.parse import urlsplit
 
 from core.data.archives import is_zip
 from core.errors import ImageError, display_name
@@ -12,6 +13,15 @@ MAX_IMAGES: Final = 500
 """Images the page processes at once; the command line processes any number."""
 MAX_UPLOAD_BYTES: Final = 500_000_000
 """Bytes of all uploads together."""
+
+
+def camera_allowed(address: str | None) -> bool:
+    """Whether a browser lets a page of this address use the camera: only over HTTPS, or from the same machine. Unknown
+    addresses (None) are given the benefit of the doubt."""
+    url = urlsplit(address or "")
+    host = url.hostname or ""
+    local = host in ("localhost", "::1") or host.endswith(".localhost") or host.startswith("127.")
+    return url.scheme != "http" or local
 
 
 def uploaded_images(uploads: Sequence[Any]) -> list[ImageFile]:

@@ -11,6 +11,7 @@ import streamlit as st
 from core.exchange.bundle import write_zip
 from core.exchange.export import HISTORIES, files_of, write_curves
 from core.runs.records import Run
+from dashboard.ui.downloads import spreadsheet_csv
 from dashboard.ui.page import download_file
 
 MOST_BYTES: Final = 300_000_000
@@ -54,11 +55,11 @@ def download(label: str, make: Any, name: str, mime: str) -> None:
     st.download_button(label, make, name, mime, icon=":material/download:", on_click="ignore", key=f"download-{name}")
 
 
-def curves_as_csv(path: Path) -> str:
+def curves_as_csv(path: Path) -> bytes:
     """All rows of a history."""
     text = io.StringIO(newline="")
     write_curves(path, text)
-    return text.getvalue()
+    return spreadsheet_csv(text.getvalue())
 
 
 def run_as_zip(run: Run) -> bytes:

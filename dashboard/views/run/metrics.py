@@ -1,5 +1,7 @@
 """Above the tabs of the Run page: the metrics of the run, and how far it is."""
 
+from typing import Final
+
 import pandas as pd
 import streamlit as st
 
@@ -7,9 +9,12 @@ from core.jobs import machine_slots
 from core.jobs.queue import by_queue_position
 from core.runs.records import Run, RunState
 from dashboard.state import cache
-from dashboard.ui.format import accuracy_in, ago, duration, escape, percent
+from dashboard.ui.format import accuracy_in, ago, compact, duration, escape, percent
 from dashboard.ui.page import metric_card
 from dashboard.ui.runs import best_with_interval
+
+_SEEN_LIVE: Final = "seen-live"
+"""In the session state: the run this visitor has watched. Its bar stays when it ends, so that nothing below moves."""
 
 
 def metrics(run: Run) -> None:
@@ -35,9 +40,7 @@ def metrics(run: Run) -> None:
         f"{percent(clean.accuracy if clean else None)} no train dupes" if test else "after training",
         help="Evaluated once after training, never used for model selection. Below: without train duplicates.",
     )
-    metric_card(
-        row, "Training loss", "–" if loss is None else f"{loss:.3f}", "last 50 steps", trend=points(steps, "loss")
-    )
+    metric_card(row, "Training loss", compact(loss), "last 50 steps", trend=points(steps, "loss"))
     speed = status.images_per_second
     metric_card(
         row,
@@ -66,7 +69,9 @@ def run_progress(run: Run) -> None:
     status = run.status
     if run.state is RunState.QUEUED:
         st.progress(0.0, queued_text(run))
-    elif run.state.is_live or status.progress < 1:
+    elif run.state.is_live or status.progress < 1 or st.session_state.get(_SEEN_LIVE) == run.id:
+        if run.state.is_live:
+            st.session_state[_SEEN_LIVE] = run.id
         batch = f", batch {status.batch:,}/{status.batches:,}" if status.batches else ""
         activity = f" · {escape(status.activity)}" if status.activity and run.state.is_live else ""
         st.progress(status.progress, f"Epoch {status.epoch}/{status.epochs}{batch}{activity}")

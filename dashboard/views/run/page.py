@@ -7,11 +7,14 @@ from core.runs.records import Run, RunState
 from core.runs.selection import best_run
 from dashboard.state import cache
 from dashboard.state.roots import runs_root
+from dashboard.ui.curves import curve_controls
 from dashboard.ui.format import ago, escape, exact
 from dashboard.ui.page import RUN_PAGE, RUNS_PAGE, TRAIN_PAGE, draw_live, empty_state, guarded, page_title
-from dashboard.ui.runs import problem, run_tab_title, run_table, state_chip, why_default
+from dashboard.ui.run_table import run_table
+from dashboard.ui.runs import problem, state_chip, why_default
+from dashboard.ui.tab import show_in_tab
 from dashboard.views.run import actions, reproduction
-from dashboard.views.run.curves import curve_controls
+from dashboard.views.run.curves import SMOOTHING
 from dashboard.views.run.metrics import metrics, run_progress
 from dashboard.views.run.tabs import RUN_TABS
 
@@ -66,7 +69,7 @@ def run_body(run_id: str, watched: bool, default: bool) -> None:
         default: whether predictions use it by default.
     """
     run = cache.run(runs_root(), run_id)
-    st.set_page_config(page_title=run_tab_title(run))
+    show_in_tab(run)
     if watched != run.state.is_live:
         st.rerun()  # it has ended, or was resumed: redrawing the page ends or begins the polling
     header(run, default)
@@ -77,7 +80,7 @@ def run_body(run_id: str, watched: bool, default: bool) -> None:
         run_progress(run)
     tabs = st.tabs(list(RUN_TABS), key="tab", bind="query-params")
     with tabs[0]:
-        curve_controls()
+        curve_controls(SMOOTHING)
     for tab, draw in zip(tabs, RUN_TABS.values(), strict=True):
         if tab.open:
             with tab, guarded():

@@ -1,6 +1,6 @@
 """What a run recorded, in tabs of the Run page: log, system metrics and config."""
 
-from typing import Final
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -8,41 +8,43 @@ import streamlit as st
 from core.config import TrainConfig
 from core.runs.records import Run
 from dashboard.state import cache
+from dashboard.state.logs import log_tail
 from dashboard.ui.charts.curves import over_time
+from dashboard.ui.charts.lines import Plan, x_axis
+from dashboard.ui.components.charts import line_charts
 from dashboard.ui.page import download_file
-
-CHART_HEIGHT: Final = 240
 
 
 def system(run: Run) -> None:
-    """CPU, memory and GPU utilization."""
+    """CPU, memory and GPU utilization. No axis has two meanings: what this process uses is counted in cores and bytes,
+    what is used of the machine in percent."""
     rows = cache.history(run.paths.system)
-    charts = {
-        "cpu": over_time(
-            rows, {"cpu_percent": "this process", "machine_cpu_percent": "system total (100% = all cores)"}, "CPU", "%"
-        ),
-        "memory": over_time(rows, {"memory_bytes": "memory"}, "Process memory", "GB", scale=1e-9, digits=2),
-        "machine-memory": over_time(rows, {"machine_memory_percent": "memory"}, "System memory", "%"),
-        "gpu": over_time(rows, {"gpu_percent": "GPU"}, "GPU", "%"),
-        "gpu-memory": over_time(rows, {"gpu_memory_bytes": "memory"}, "Process GPU memory", "GB", scale=1e-9, digits=2),
-    }
-    shown = {key: figure for key, figure in charts.items() if figure}
+    axis = x_axis("time", [Plan(0, 0, float(rows["elapsed_s"].iloc[-1]) if len(rows) else 0)])
+    gigabytes: dict[str, Any] = {"scale": 1e-9, "digits": 2, "suffix": " GB"}
+    percent: dict[str, Any] = {"suffix": "%", "top": 100}
+    charts = [
+        over_time(rows, {"cpu_percent": "CPU"}, "cpu", "Process CPU (cores)", axis, scale=0.01, digits=2),
+        over_time(rows, {"machine_cpu_percent": "CPU"}, "machine-cpu", "System CPU (%)", axis, **percent),
+        over_time(rows, {"memory_bytes": "memory"}, "memory", "Process memory (GB)", axis, **gigabytes),
+        over_time(rows, {"machine_memory_percent": "memory"}, "machine-memory", "System memory (%)", axis, **percent),
+        over_time(rows, {"gpu_percent": "GPU"}, "gpu", "GPU utilization (%)", axis, **percent),
+        over_time(rows, {"gpu_memory_bytes": "memory"}, "gpu-memory", "Process GPU memory (GB)", axis, **gigabytes),
+    ]
+    shown = [chart for chart in charts if chart]
     if not shown:
         st.info(
             "No system metrics yet. CPU, memory and GPU are sampled every 5 s during training.",
             icon=":material/monitoring:",
         )
         return
-    grid = st.grid(2, min_column_width=380)
-    for key, figure in shown.items():
-        grid.echarts_chart(figure, height=CHART_HEIGHT, key=f"system-{key}", alt=f"{key} usage over time")
-    without = "" if "gpu" in shown or "gpu-memory" in shown else " No GPU used."
-    st.caption(f"Sampled every 5 s. Process CPU: 100% = one core.{without}")
+    line_charts(shown, axis, key="system")
+    without = "" if any(chart.key.startswith("gpu") for chart in shown) else " No GPU used."
+    st.caption(f"Sampled every 5 s.{without}")
 
 
 def log(run: Run) -> None:
     """The end of what the worker printed; follows while it grows."""
-    text = cache.log_tail(run.paths.log)
+    text = log_tail(run.paths.log)
     with st.container(height=460, autoscroll=True, border=False):
         st.code(text or "No log output yet.", language=None, wrap_lines=True)
     if text:

@@ -9,7 +9,7 @@ from core.review.runs import MAX_CHARACTERS, annotate, read_changes
 from core.runs.records import Run
 from core.runs.selection import best_run
 from dashboard.state import cache
-from dashboard.state.visitor import who
+from dashboard.state.visitor import ENTER_NAME, who
 from dashboard.ui.format import Colour, ago, escape, exact
 from dashboard.ui.notes import edit_text
 
@@ -40,7 +40,7 @@ def review_tab(run: Run) -> None:
     with left:
         name = who()
         if not name:
-            st.caption("Enter your name to enable these actions.")
+            st.caption(f"{ENTER_NAME} to review this run and to edit its name, notes and tags.")
         review_buttons(run, name)
         edit_text(run, name, "name")
         edit_text(run, name, "notes")

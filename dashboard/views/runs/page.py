@@ -1,18 +1,19 @@
-"""Runs: all of them in one table. Its filters, order and columns are in the address."""
+"""Runs: all of them in one table. Filters, groups, order, columns and ticks are in the address."""
 
 import streamlit as st
 
 from core.runs.records import Run
-from core.runs.selection import select_runs
+from core.runs.selection import group_runs, sort_runs
 from dashboard.state import cache
 from dashboard.state.roots import runs_root
 from dashboard.ui import pagination
 from dashboard.ui.page import TRAIN_PAGE, draw_live, empty_state, go_to, page_title
-from dashboard.ui.runs import run_table
-from dashboard.views.runs import actions, filters
+from dashboard.ui.run_table import sortable_run_table
+from dashboard.views.runs import actions, filters, order, ticks
+from dashboard.views.runs.groups import group_table
 
 TABLE_POLL_SECONDS = 2
-ROWS = 50  # per page: the curves of these runs are read, no others
+ROWS = 25  # per page: all are in sight without a scroller of their own, and the curves of no others are read
 
 
 def main() -> None:
@@ -29,33 +30,42 @@ def main() -> None:
             ":material/play_arrow:",
         )
         return
-    view = filters.view(runs)
     live = any_live(runs)
-    draw_live(table, seconds=TABLE_POLL_SECONDS if live else None, view=view, watched=live)
+    draw_live(all_runs, seconds=TABLE_POLL_SECONDS if live else None, watched=live)
 
 
 def any_live(runs: list[Run]) -> bool:
     return any(run.state.is_live for run in runs)
 
 
-def table(view: filters.View, watched: bool) -> None:
+def all_runs(watched: bool) -> None:
     """The runs that match the filters; redrawn by itself for as long as one is `watched`."""
     runs = cache.runs(runs_root())
     if watched != any_live(runs):
         st.rerun()  # the last one has ended, or one has begun: redrawing the page ends or begins the polling
-    shown = select_runs(runs, view.wanted, view.order)
-    bar = st.container()
+    view = filters.view(runs)
+    shown = sort_runs(view.wanted.fitting(runs), view.order.field, descending=view.order.descending)
+    ticked = ticks.ticked()
+    selected = [run for run in runs if run.id in set(ticked)]
+    actions.actions_bar(selected, shown)
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        rows = page_of(shown, view, missing(runs, shown, view))
     if not shown:
         st.info("No matching runs. Adjust your search or filters.", icon=":material/filter_alt_off:")
         return
-    place = st.container()
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        rows = page_of(shown, view, missing(runs, shown, view))
-    with place:
-        selected = run_table(rows, "runs", view.columns, select=True)
-        actions.change(selected, shown)
-    with bar:
-        actions.actions_bar(selected, shown)
+    if view.group_by:
+        chosen, others = filters.grouped_fields(view, shown)
+        if groups := group_runs(shown, [*chosen, *others]):
+            group_table(groups, chosen, ticked, ticks.tick)
+    sortable_run_table(rows, "runs", view.columns, ticked=set(ticked), on_select=table_clicked, sorted_by=view.order)
+
+
+def table_clicked(shown: list[str], rows: list[int], columns: list[str]) -> None:
+    """A header was clicked, which sorts all runs by it, or rows were ticked."""
+    if columns:
+        order.sort_by(order.after_header_click(order.current(), columns[0]))
+    else:
+        ticks.tick(ticks.after_click(ticks.ticked(), shown, rows))
 
 
 def missing(runs: list[Run], shown: list[Run], view: filters.View) -> str:
@@ -63,13 +73,13 @@ def missing(runs: list[Run], shown: list[Run], view: filters.View) -> str:
     archived = 0 if view.wanted.archived else sum(run.meta.archived for run in runs)
     others = len(runs) - len(shown) - archived
     parts = [f"{others:,} hidden by filters"] if others else []
-    return " · ".join(["", *parts, *([f"{archived:,} archived"] if archived else [])])
+    return " · ".join(["", *parts, *([f"{archived:,} archived hidden"] if archived else [])])
 
 
 def page_of(shown: list[Run], view: filters.View, rest: str) -> list[Run]:
     """How many there are, and the pagination; the runs of the selected page."""
-    pages = -(-len(shown) // ROWS)
-    place = st.container()
+    pages = max(1, -(-len(shown) // ROWS))
+    place = st.container(horizontal=True, vertical_alignment="center", width="content")
     page = pagination.choose_page(pages, repr((view.wanted, view.order)))
     rows = shown[(page - 1) * ROWS : page * ROWS]
     of = f"{(page - 1) * ROWS + 1}–{(page - 1) * ROWS + len(rows)} of " if pages > 1 else ""

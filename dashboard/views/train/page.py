@@ -1,28 +1,36 @@
 """Train: select a preset and a dataset, see the estimated time, start the run."""
 
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import streamlit as st
 
+from core.config import TrainConfig, field_label
 from core.data.dataset import DatasetInfo, list_datasets
 from core.data.identity import same_images
 from core.errors import ConfigError, RunError
 from core.jobs import control
-from core.jobs.slots import gpu_notice
+from core.jobs.slots import gpu_notice, list_slots
 from core.presets import PRESETS, get_preset
 from core.review.corrections import list_corrections
-from core.runs.estimate import estimate_duration
+from core.runs.estimate import estimate_duration, estimate_wait
+from core.runs.naming import MAX_NAME, setting_text, suggest_clone_name, suggest_name
 from core.runs.paths import is_shipped
 from core.runs.records import Run
 from core.splits import SPLITS
-from dashboard.state import cache
+from dashboard.state import cache, visitor
 from dashboard.state.roots import data_root, runs_root
+from dashboard.ui.datasets import dataset_titles
 from dashboard.ui.format import duration, escape
 from dashboard.ui.page import DATA_PAGE, RUN_PAGE, empty_state, once, page_title
 from dashboard.ui.runs import open_run
-from dashboard.views.train import form
+from dashboard.views.train import address, form
 from dashboard.views.train.command_line import command
+from dashboard.views.train.form import Base
+
+FIRST_PRESET: Final = "quick"
+"""What somebody without a run of their own is offered."""
 
 
 def main() -> None:
@@ -38,16 +46,23 @@ def main() -> None:
         )
         return
     runs = cache.runs(runs_root())
+    link = address.followed_link()
+    if link is not None:
+        st.session_state["run-name"] = link.get("name", "")[:MAX_NAME]
     fields, summary = st.columns([5, 3], gap="medium")
     with fields:
-        source = cloned_run() or choose_preset()
-        values = form.config_fields([info.name for info in datasets], fitting_lists(datasets))
+        source = cloned_run() or choose_preset(datasets, runs, link)
+        base = base_of(source)
+        form.fill(base, link)
+        values = form.config_fields(base, dataset_titles(datasets), fitting_lists(datasets))
+    changed = form.changed_fields(base, values)
+    address.write(address_of(source, changed, values, datasets, runs))
     with summary, st.container(border=True):
-        estimate_and_start(source, values, datasets, runs)
+        new_run(source, base, values, changed, datasets, runs)
 
 
 def cloned_run() -> Run | None:
-    """The run in the address whose settings fill the form, with the correction set in the address, if there is one."""
+    """The run in the address whose settings fill the form."""
     wanted = st.query_params.get("clone")
     if not wanted:
         return None
@@ -64,17 +79,17 @@ def cloned_run() -> Run | None:
         if st.button("Start from a preset", type="tertiary", key="no-clone"):
             st.query_params.clear()
             st.rerun()
-    form.fill_from(run, corrections=st.query_params.get("corrections"))
     return run
 
 
-def choose_preset() -> str:
-    """A preset; selecting one fills the form. A link may select it once: then it is removed from the address."""
-    if linked := st.query_params.pop("preset", None):
+def choose_preset(datasets: Sequence[DatasetInfo], runs: Sequence[Run], link: Mapping[str, str] | None) -> str:
+    """A preset; selecting one fills the form."""
+    if link and (linked := link.get("preset")):
         try:
             st.session_state["preset"] = get_preset(linked).name
         except ConfigError as error:
             st.error(escape(str(error)), icon=":material/error:")
+    st.session_state.setdefault("preset", usual_preset(runs))
     name = st.radio(
         "Preset",
         list(PRESETS),
@@ -84,12 +99,30 @@ def choose_preset() -> str:
         persist_state="session",
     )
     preset = PRESETS[name]
-    st.caption(f"{preset.cost}. {preset.expect[0].upper()}{preset.expect[1:]}.")
-    form.fill(preset)
+    chosen = form.chosen_dataset([info.name for info in datasets])
+    of_fer2013 = any(info.name == chosen and info.kind == "fer2013" for info in datasets)
+    st.caption(f"{preset.cost}. On FER2013: {preset.expect}." if of_fer2013 else f"{preset.cost}.")
     return str(name)
 
 
-def fitting_lists(datasets: list[DatasetInfo]) -> list[str]:
+def usual_preset(runs: Sequence[Run]) -> str:
+    """What is selected at a first visit: something that ends soon for somebody without a run of their own."""
+    me = visitor.who()
+    has_one = any(run.meta.author == me and not is_shipped(run.id) for run in runs)
+    return next(iter(PRESETS)) if has_one else FIRST_PRESET
+
+
+def base_of(source: Run | str) -> Base:
+    """What the form starts from; of a run, its settings can be read."""
+    if isinstance(source, str):
+        preset = PRESETS[source]
+        fields = tuple(name for name in form.FIELDS if name != "dataset")
+        return Base(source, "preset", preset.title, preset.config, fields)
+    assert source.config is not None
+    return Base(source.id, "parent", source.name, source.config, tuple(form.FIELDS))
+
+
+def fitting_lists(datasets: Sequence[DatasetInfo]) -> list[str]:
     """The correction sets that were made on the selected dataset; all, until one is selected."""
     datasets_by_name = {info.name: info for info in datasets}
     chosen = form.chosen_dataset(list(datasets_by_name))
@@ -99,51 +132,108 @@ def fitting_lists(datasets: list[DatasetInfo]) -> list[str]:
     return [each.name for each in lists if same_images([each.data, datasets_by_name[chosen].identity])]
 
 
-def estimate_and_start(source: str | Run, values: dict[str, Any], datasets: list[DatasetInfo], runs: list[Run]) -> None:
+def address_of(
+    source: Run | str,
+    changed: Mapping[str, str],
+    values: Mapping[str, Any],
+    datasets: Sequence[DatasetInfo],
+    runs: Sequence[Run],
+) -> dict[str, str]:
+    """The form as the parameters of its address: none as long as it is as a first visit shows it."""
+    given = dict(changed)
+    if name := (st.session_state.get("run-name") or "").strip():
+        given["name"] = name
+    if isinstance(source, Run):
+        return {"clone": source.id, **given}
+    if values["dataset"] not in (None, form.usual_dataset([info.name for info in datasets])):
+        given["dataset"] = values["dataset"]
+    return {"preset": source, **given} if given or source != usual_preset(runs) else {}
+
+
+def new_run(
+    source: Run | str,
+    base: Base,
+    values: Mapping[str, Any],
+    changed: Mapping[str, str],
+    datasets: Sequence[DatasetInfo],
+    runs: Sequence[Run],
+) -> None:
     """What will be started, the estimated time, and the button."""
     st.subheader("New run", anchor=False)
-    name = st.text_input(
-        "Name", max_chars=80, placeholder="Optional (generated if empty)", key="run-name", persist_state="session"
-    )
-    author = st.text_input(
-        "Author",
-        usual_author(runs),
-        max_chars=40,
-        placeholder="Your name",
-        key="run-author",
-        persist_state="session",
-    )
     try:
-        config = form.chosen_config(values)
+        config, refused = form.chosen_config(values), ""
     except ConfigError as error:
-        st.error(escape(str(error)), icon=":material/error:")
-        st.button("Start training", type="primary", icon=":material/play_arrow:", width="stretch", disabled=True)
+        config, refused = None, str(error)
+    suggested = suggested_name(source, config, base, runs) if config else "Optional"
+    typed = st.text_input("Name", max_chars=MAX_NAME, placeholder=suggested, key="run-name", persist_state="session")
+    author = visitor.who()
+    st.caption(f"Author: {escape(author)}" if author else f"{visitor.ENTER_NAME} to start runs under it.")
+    if changed:
+        changed_list(base, changed)
+    if config is None:
+        st.error(escape(refused), icon=":material/error:")
+    else:
+        estimate(config, datasets, runs)
+    start = st.button(
+        "Start training",
+        type="primary",
+        icon=":material/play_arrow:",
+        width="stretch",
+        key="start",
+        disabled=config is None,
+    )
+    if config is None:
         return
-    info = next(info for info in datasets if info.name == config.dataset)
-    estimate = estimate_duration(config, {split: info.images(split) for split in SPLITS}, runs)
-    st.metric("Estimated time", f"About {duration(estimate.seconds)}")
+    name, parent = typed.strip() or suggested, source.id if isinstance(source, Run) else None
+    if start:
+        wish = partial(control.start, runs_root(), data_root(), config, name=name, author=author, parent=parent)
+        open_run(once((config, typed, author, parent), wish))
+    st.caption("Command line")
+    st.code(command(source, config, name, author), language="bash", wrap_lines=True)
+
+
+def suggested_name(source: Run | str, config: TrainConfig, base: Base, runs: Sequence[Run]) -> str:
+    """What the run is called unless somebody names it."""
+    taken = {run.name for run in runs}
+    if isinstance(source, Run):
+        return suggest_clone_name(source.name, config, base.config, taken)
+    return suggest_name(source, config, base.config, taken)
+
+
+def changed_list(base: Base, changed: Mapping[str, str]) -> None:
+    """All settings that differ from the preset or the parent, and the way back."""
+    before = {name: setting_text(getattr(base.config, name)) for name in changed}
+    lines = [
+        f"- {field_label(name)}: {escape(form.in_words(before[name]))} → **{escape(form.in_words(text))}**"
+        for name, text in changed.items()
+    ]
+    with st.container(gap="xxsmall"):
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            st.caption(f"Changed from {escape(base.title)}", width="content")
+            st.button("Reset", type="tertiary", icon=":material/undo:", key="reset", on_click=form.reset, args=(base,))
+        st.caption("\n".join(lines))
+
+
+def estimate(config: TrainConfig, datasets: Sequence[DatasetInfo], runs: Sequence[Run]) -> None:
+    """How long it will take: in the queue and training."""
+    images = {info.name: {split: info.images(split) for split in SPLITS} for info in datasets}
+    training = estimate_duration(config, images[config.dataset], runs)
+    ahead = sum(run.state.is_live for run in runs)
+    wait = estimate_wait(runs, images, len(list_slots(runs_root()))) if ahead else 0.0
+    with st.container(gap="xxsmall"):  # no metric: it would cut the text in a narrow column
+        st.caption("Estimated time")
+        st.subheader(f"About {duration((wait or 0) + training.seconds)}", anchor=False)
+    others = f"{ahead} run{'' if ahead == 1 else 's'} ahead"
+    if wait is None:
+        st.caption(f"Plus the time in the queue: {others}.")
+    elif wait:
+        st.caption(f"{duration(wait)} in the queue ({others}) and {duration(training.seconds)} of training.")
     epochs = f"{config.epochs} epoch{'' if config.epochs == 1 else 's'}"
-    st.caption(f"{epochs} × {estimate.images_per_epoch:,} images and the evaluation: {escape(estimate.basis)}")
-    if info.kind == "drawn":
+    st.caption(f"{epochs} × {training.images_per_epoch:,} images and the evaluation: {escape(training.basis)}.")
+    if any(info.name == config.dataset and info.kind == "drawn" for info in datasets):
         st.caption(":orange[:material/draw:] Synthetic data: scores don't transfer to real faces.")
     if notice := gpu_notice(runs_root()):
         st.caption(f":orange[:material/memory:] {escape(notice)}")
-    ahead = sum(run.state.is_live for run in runs)
-    if ahead:
-        st.caption(f":gray[:material/schedule:] {ahead} run{'' if ahead == 1 else 's'} ahead in the queue.")
-    if st.button("Start training", type="primary", icon=":material/play_arrow:", width="stretch", key="start"):
-        said, by, parent = (name or "").strip(), (author or "").strip(), source.id if isinstance(source, Run) else None
-        start = partial(control.start, runs_root(), data_root(), config, name=said, author=by, parent=parent)
-        open_run(once((config, said, by, parent), start))
-    st.caption("Command line")
-    st.code(command(source, config, name or "", author or ""), language="bash", wrap_lines=True)
-
-
-def usual_author(runs: list[Run]) -> str:
-    """The one person who has started runs here; empty as soon as there are several. Shipped runs were started
-    elsewhere."""
-    authors = {run.meta.author for run in runs if run.meta.author and not is_shipped(run.id)}
-    return authors.pop() if len(authors) == 1 else ""
 
 
 main()

@@ -56,7 +56,7 @@ def test_a_run_that_fails_ends_the_waiting_command_with_code_1(runs_root: Path, 
 def test_bad_input_is_refused_in_one_line_and_leaves_nothing_behind(runs_root: Path, demo_root: Path) -> None:
     train = ["train", "--runs-root", runs_root, "--data-root", demo_root]
     assert error_of(*train, "--preset", "sed").startswith("Unknown preset 'sed'. Use one of original, ")
-    assert error_of(*train, "--set", "learning_rate=-1") == "Learning rate must be greater than 0 (got '-1')."
+    assert error_of(*train, "--set", "learning_rate=-1") == "Learning rate must be greater than 0 (got -1)."
     assert error_of(*train, "--set", "epochs") == (
         "--set 'epochs' has no value. Use --set FIELD=VALUE, e.g. --set epochs=5."
     )

@@ -2,6 +2,7 @@
 
 import json
 import socket
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -11,11 +12,18 @@ from core.config import TrainConfig
 from core.machine import boot_id
 from core.presets import make_config
 from core.runs.create import create_run, write_status
-from core.runs.estimate import FINAL_SPEED, FINAL_VIEWS, FORWARD_SPEED, ROUGH_IMAGES_PER_SECOND, estimate_duration
+from core.runs.estimate import (
+    FINAL_SPEED,
+    FINAL_VIEWS,
+    FORWARD_SPEED,
+    ROUGH_IMAGES_PER_SECOND,
+    estimate_duration,
+    estimate_wait,
+)
 from core.runs.history import read_rows
 from core.runs.paths import RunPaths
 from core.runs.reader import read_run, read_status
-from core.runs.records import Run
+from core.runs.records import Run, RunState
 from tests.conftest import PROJECT_ROOT
 
 CONFIG = TrainConfig(epochs=10)
@@ -108,3 +116,41 @@ def test_the_speeds_of_evaluation_are_those_of_the_shipped_run() -> None:
 def test_in_float32_the_end_is_as_fast_as_the_rest() -> None:
     float32 = estimate_duration(CONFIG.model_copy(update={"precision": "float32"}), IMAGES, [])
     assert float32.seconds < estimate_duration(CONFIG, IMAGES, []).seconds
+
+
+def live(root: Path, state: str, config: TrainConfig = CONFIG, **fields: object) -> Run:
+    paths = create_run(root, config)
+    write_status(paths, read_status(paths).model_copy(update={"state": state, **fields}))
+    return replace(read_run(root, paths.run_id), state=RunState(state))  # nobody holds its lock
+
+
+DATASETS = {CONFIG.dataset: IMAGES}
+
+
+def test_nobody_ahead_is_no_wait(tmp_path: Path) -> None:
+    assert estimate_wait([finished(tmp_path, 100.0)], DATASETS, slots=1) == 0
+
+
+def test_a_run_waits_for_what_is_left_of_the_running_one_and_for_all_of_the_queued_ones(tmp_path: Path) -> None:
+    done = finished(tmp_path, 100.0)
+    runs = [done, live(tmp_path, "running", eta_seconds=40.0), live(tmp_path, "queued"), live(tmp_path, "queued")]
+    whole = estimate_duration(CONFIG, IMAGES, [done]).seconds
+    assert estimate_wait(runs, DATASETS, slots=1) == pytest.approx(40 + 2 * whole)
+
+
+def test_runs_beside_each_other_are_waited_for_at_once(tmp_path: Path) -> None:
+    queued = live(tmp_path, "queued")
+    runs = [live(tmp_path, "running", eta_seconds=400.0), live(tmp_path, "running", eta_seconds=30.0), queued]
+    whole = estimate_duration(CONFIG, IMAGES, []).seconds
+    assert estimate_wait(runs, DATASETS, slots=2) == pytest.approx(min(400, 30 + whole))
+    assert estimate_wait(runs, DATASETS, slots=3) == pytest.approx(min(30, whole))
+
+
+def test_a_resumed_run_counts_with_what_it_has_left(tmp_path: Path) -> None:
+    whole = estimate_duration(CONFIG, IMAGES, []).seconds
+    assert estimate_wait([live(tmp_path, "queued", progress=0.75)], DATASETS, slots=1) == pytest.approx(whole / 4)
+
+
+def test_without_the_dataset_of_a_run_ahead_nobody_can_tell(tmp_path: Path) -> None:
+    runs = [live(tmp_path, "queued", CONFIG.model_copy(update={"dataset": "elsewhere"}))]
+    assert estimate_wait(runs, DATASETS, slots=1) is None

@@ -12,8 +12,9 @@ from streamlit.testing.v1 import AppTest
 
 from core.bench import synthetic_records
 from core.review.runs import annotate
+from core.runs.fields import RUN_FIELDS
 from core.runs.reader import list_runs, read_run
-from core.runs.selection import RUN_ORDERS, RunFilter, select_runs
+from core.runs.selection import sort_runs
 from core.runs.summary import Summary
 from core.splits import ORIGINAL_TEST, with_current_splits
 from dashboard.state import cache
@@ -160,8 +161,8 @@ def test_the_command_line_shows_it_beside_the_others(runs_root: Path, pair: Pair
     assert len(table(runs_cli(runs_root, "list", "--csv"))) == 2
     for arguments in (("list", "--json"), ("show", odd.id, "--json")):
         json.loads(runs_cli(runs_root, *arguments), parse_constant=no_json)
-    for order in RUN_ORDERS:
-        assert len(select_runs(list_runs(runs_root), RunFilter(), order)) == 2
+    for field in RUN_FIELDS:
+        assert len(sort_runs(list_runs(runs_root), field)) == 2
 
 
 @pytest.fixture
@@ -185,7 +186,7 @@ def test_pages_show_it_beside_the_others(
     open_page: Callable[..., AppTest], pair: tuple[FakeRun, FakeRun, bool]
 ) -> None:
     good, odd, usable = pair
-    app = open_page("runs", sort=RUN_ORDERS["loss"].title)
+    app = open_page("runs", sort="loss")
     assert app.selectbox(key="sort").value == "loss"
     assert not app.exception and not app.error
     assert set(app.dataframe[0].value["name"]) == {"good", "odd"}

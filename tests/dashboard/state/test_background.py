@@ -2,10 +2,12 @@
 
 import errno
 from collections.abc import Callable
+from typing import NoReturn
 
 import pytest
 
-from dashboard.state.background import Importer
+from core.errors import DataError
+from dashboard.state.background import Importer, Snapshot
 from tests.conftest import wait_for
 
 
@@ -21,6 +23,21 @@ def test_one_import_at_a_time() -> None:
         importer.start(fail)  # type: ignore[arg-type]
     wait_for(lambda: not importer.look().running, what="the import")
     assert "See the server log" in importer.look().error
+
+
+def test_an_import_keeps_its_owner_until_it_is_forgotten() -> None:
+    importer, seen = Importer(), []
+
+    def refuse(progress: Callable[[int, int], None]) -> NoReturn:
+        progress(1, 4)
+        seen.append(importer.look().owner)
+        raise DataError("Not today.")
+
+    importer.start(refuse, owner="Ada's browser")
+    wait_for(lambda: not importer.look().running, what="the import")
+    assert (seen, importer.look().owner, importer.look().error) == (["Ada's browser"], "Ada's browser", "Not today.")
+    importer.forget()
+    assert importer.look() == Snapshot()
 
 
 def test_a_full_disk_is_told_in_a_sentence() -> None:

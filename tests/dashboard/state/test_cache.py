@@ -72,3 +72,12 @@ def test_a_server_takes_over_what_waits_and_if_told_so_what_was_interrupted(
     wait_for(lambda: len(wanted) > 0, 20, "a runner being asked for")
     assert [read_run(runs_root, run.id).name for run in queued_runs(runs_root)] == expected
     assert wanted == [runs_root]
+
+
+def test_a_page_reads_the_runs_once(write: Writer, runs_root: Path) -> None:
+    write("finished", epochs=1)
+    with cache.one_look():
+        first = cache.runs(runs_root)
+        write("finished", epochs=1)
+        assert cache.runs(runs_root) is first and len(first) == 1
+    assert len(cache.runs(runs_root)) == 2

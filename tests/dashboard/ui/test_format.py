@@ -2,13 +2,19 @@
 
 from datetime import UTC, datetime, timedelta
 
-from dashboard.ui.format import _JOINER, accuracy_in, ago, duration, escape, percent, with_interval
+from dashboard.ui.format import _JOINER, accuracy_in, ago, compact, duration, escape, percent, with_interval
 from tests.dashboard.conftest import HOSTILE
 
 
 def test_escape_shows_the_same_characters() -> None:
     shown = escape(HOSTILE + "\nsecond line")
     assert shown.replace("\\", "").replace(_JOINER, "") == HOSTILE + " second line"
+
+
+def test_a_loss_that_has_exploded_is_short() -> None:
+    assert [compact(loss) for loss in (0.9071, 999.9, 5.98e12, -1234.0, 0.0, float("inf"), None)] == [
+        "0.907", "999.900", "5.98e+12", "-1.23e+03", "0.000", "inf", "–"
+    ]  # fmt: skip
 
 
 def test_durations_and_times_are_short() -> None:

@@ -24,3 +24,12 @@ def test_the_line_can_be_changed(
     app.button(key=f"remove-{third.id}").click().run()
     assert [run.id for run in queued_runs(runs_root)] == [first.id, second.id]
     assert read_run(runs_root, third.id).state is RunState.STOPPED
+
+
+def test_queue_rows_are_read_by_name(open_page: Opener, write: Writer) -> None:
+    run = write("queued", name="n" * 100, author="Ada")
+    app = open_page("overview")
+    labels = [app.button(key=f"{what}-{run.id}").label for what in ("earlier", "later", "remove")]
+    assert labels == ["Up", "Down", "Remove"], "an icon alone is read as its name in the icon font"
+    [link] = [link for link in app.get("page_link") if "n" * 50 in link.proto.label]
+    assert link.proto.label.endswith("…") and len(link.proto.label) < 70 and link.proto.help == "n" * 100

@@ -7,16 +7,17 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from streamlit.runtime.context import ContextProxy
 
+from core.data.importers import demo
 from core.labels import LABELS
 from dashboard.state import cache
+from dashboard.state.browser import BROWSER_COOKIE
 from tests.conftest import PROJECT_ROOT, wait_for
 from tests.dashboard.conftest import Opener, words
 
 
 def test_the_demo_set_is_made_and_shown(open_page: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from core.data.importers import demo
-
     small = demo.import_demo
     monkeypatch.setattr(demo, "import_demo", lambda root, **kw: small(root, train_per_class=4, **kw))
     app = open_page("data", data_root=tmp_path / "data")
@@ -27,7 +28,9 @@ def test_the_demo_set_is_made_and_shown(open_page: Opener, tmp_path: Path, monke
     assert len(app.image) == 7
 
 
-def test_a_path_that_is_no_data_set_is_refused(open_page: Opener, tmp_path: Path) -> None:
+def test_a_path_that_is_no_data_set_is_refused_to_whom_it_concerns(
+    open_page: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     app = open_page("data", data_root=tmp_path / "data")
     app.text_input(key="path").set_value(str(tmp_path / "none.zip")).run()
     app.button(key="import-path").click().run()
@@ -35,6 +38,45 @@ def test_a_path_that_is_no_data_set_is_refused(open_page: Opener, tmp_path: Path
     app.run()
     assert "File not found: " in words(app)
     assert not list(tmp_path.glob("data/*"))
+
+    other = open_page("data", data_root=tmp_path / "data")
+    assert "File not found: " not in words(other) and not other.get("warning"), "of another visitor's import"
+    cookies = {BROWSER_COOKIE: app.session_state["browser"]}
+    monkeypatch.setattr(ContextProxy, "cookies", cookies)
+    assert "File not found: " in words(open_page("data", data_root=tmp_path / "data")), (
+        "the same browser, after a reload"
+    )
+    app.button(key="close-import").click().run()
+    assert "File not found: " not in words(app)
+
+
+@pytest.mark.parametrize("typed", ["1,5", "-1", str(2**31), ""])
+def test_a_split_seed_that_is_none_is_refused_as_it_was_typed(open_page: Opener, tmp_path: Path, typed: str) -> None:
+    app = open_page("data", data_root=tmp_path / "data")
+    app.text_input(key="own-path").set_value(str(tmp_path)).run()
+    app.text_input(key="own-name").set_value("mine").run()
+    assert not app.button(key="import-own").disabled
+    app.text_input(key="own-seed").set_value(typed).run()
+    assert f"Split seed must be a whole number from 0 to 2,147,483,647 (got {typed!r})." in words(app)
+    assert app.button(key="import-own").disabled
+
+
+def test_what_needs_no_account_comes_first_until_there_is_a_dataset(open_page: Opener, tmp_path: Path) -> None:
+    assert open_page("data").tabs[0].label == "FER2013 from Kaggle"
+    assert open_page("data", data_root=tmp_path / "data").tabs[0].label == "Synthetic demo"
+
+
+def test_two_datasets_of_one_title_are_told_apart(open_page: Opener, tmp_path: Path) -> None:
+    sizes = {"train_per_class": 4, "validation_per_class": 2, "test_per_class": 2}
+    demo.import_demo(tmp_path / "data", **sizes)
+    app = open_page("data", data_root=tmp_path / "data")
+    assert not app.segmented_control
+    demo.import_demo(tmp_path / "data", name="again", seed=1, **sizes)
+    for wanted, shown in (("demo", "demo"), ("nope", "again")):
+        app = open_page("data", data_root=tmp_path / "data", set=wanted)
+        [choice] = [each for each in app.segmented_control if each.key == "set"]
+        assert choice.options == ["Synthetic demo faces (again)", "Synthetic demo faces (demo)"]
+        assert choice.value == shown and f"`{shown}` on the command line" in words(app)
 
 
 def test_other_numbers_of_images_are_shown_and_may_be_accepted(open_page: Opener, tmp_path: Path) -> None:

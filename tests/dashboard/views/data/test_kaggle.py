@@ -43,7 +43,7 @@ def test_the_page(data_root: Path, server: StandIn, machine: Path, monkeypatch: 
     assert "[msambare/fer2013](https://www.kaggle.com/datasets/msambare/fer2013)" in words()
     assert "the terms on that page" in words() and "kaggle.com/settings/api" in words()
     submit("")
-    assert "No Kaggle token entered" in words()
+    assert f"create one at [kaggle.com/settings/api]({credentials.TOKEN_PAGE})." in words()
     submit(KEY)
     assert "also need the username" in words()
     whole, server.bytes_per_second = server.content, 100_000

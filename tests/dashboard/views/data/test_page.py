@@ -80,7 +80,8 @@ def test_the_findings_as_csv_hold_no_formulas(tmp_path: Path) -> None:
     splits = {split: (faces, np.zeros(2, np.uint8), ids) for split in SPLITS}
     write_dataset(tmp_path, "copies", title="Copies", kind="own", source="x", splits=splits)
     audit = audit_dataset(tmp_path, "copies")
-    table = export_findings(audit, {split: load_split(tmp_path, "copies", split) for split in SPLITS})
+    content = export_findings(audit, {split: load_split(tmp_path, "copies", split) for split in SPLITS})
+    table = content.decode("utf-8-sig")
     assert "\nduplicate,1,train,0,'=1+1/a.png," in table and ",=" not in table
 
 
@@ -91,16 +92,20 @@ def test_what_a_set_is_and_what_needs_it_before_it_is_deleted(page: AppTest, tmp
     finished = write_run(runs_root, data_root, "finished", name="done")
     page.run()
     assert not page.exception and not page.error
-    figures = {metric.label: metric.value for metric in page.metric}
-    assert (figures["Images"], figures["Class imbalance"]) == ("56", "1.0 : 1")
-    assert figures["Fingerprint"] == info.fingerprint[:10]
-    assert "MB on disk" in words(page)
+    [facts] = [caption for caption in page.caption if "MB on disk" in caption.value]
+    assert facts.value.startswith("56 images · class imbalance 1.0 : 1 · ") and "`demo`" in facts.value
+    assert info.fingerprint in facts.help and f"mean {info.mean:.4f}" in facts.help
+    page.button(key="delete-dataset").click().run()
     [warning] = page.warning
     assert "1 queued or running run uses this dataset and will fail: needs \\*it\\*" in warning.value
     end_run(waiting, "stopped")
     page.run()
+    page.text_input(key="who").set_value("Ada")
+    page.button(key="delete-dataset").click().run()
     assert not page.warning
+    page.button(key="delete-dataset").click()
     page.button(key="delete-demo").click().run()
+    assert page.toast[0].value == "Deleted demo\\."
     assert list_datasets(data_root) == [] and finished.paths.folder.exists()
     assert "Class counts" in words(page)
 
@@ -116,5 +121,7 @@ def test_ferplus_is_imported_by_its_path(page: AppTest, tmp_path: Path) -> None:
     page.run()
     assert not page.exception and not page.error
     assert "FER2013 with FER+ labels is ready" in words(page) and "images excluded" in words(page)
+    assert page.segmented_control(key="set").options == ["FER2013", "FER2013 with FER+ labels"]
     page.segmented_control(key="set").set_value("fer2013-plus").run()
+    assert page.query_params["set"] == "fer2013-plus"
     assert "Excluded because FER+ assigns none of the seven classes:" in words(page)

@@ -1,5 +1,6 @@
 """The Overview page: what is next, and what a restart interrupted."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,33 @@ def test_interrupted_runs_are_put_back_in_line(
     assert {run.id for run in queued_runs(runs_root)} == {run.id for run in runs}
     assert wanted == [runs_root]
     assert "interrupted" not in words(app)
+
+
+def test_a_running_run_shows_how_it_does_and_can_be_stopped(open_page: Opener, write: Writer) -> None:
+    run = write("running", name="live one", done=3, epochs=12)
+    app = open_page("overview")
+    metrics = {metric.label: metric.value for metric in app.metric}
+    last = json.loads(run.paths.epochs.read_text().splitlines()[-1])
+    assert metrics["Val. loss"] == f"{last['validation_loss']:.3f}"
+    assert metrics["Images/s"] not in ("–", "0") and metrics["Time left"] != "–"
+    assert metrics["Val. accuracy (best)"].endswith("pp")
+    assert "Epoch 4/12" in words(app)
+    app.button(key=f"stop-{run.id}").click().run()
+    assert run.paths.stop_request.exists()
+    button = app.button(key=f"stop-{run.id}")
+    assert button.label == "Stopping…" and button.disabled
+
+
+def test_a_run_that_has_just_begun_leaves_no_hole(open_page: Opener, write: Writer) -> None:
+    write("running", done=0)
+    for metric in open_page("overview").metric:
+        assert not metric.proto.chart_data
+
+
+def test_the_latest_runs_say_how_far_they_are(open_page: Opener, write: Writer) -> None:
+    write("stopped", name="half", done=3, epochs=6)
+    table = open_page("overview").dataframe[0]
+    assert "epochs" in table.proto.column_order and table.value["epochs"].tolist() == ["3/6"]
 
 
 def test_runs_of_another_machine_are_left_to_who_knows(

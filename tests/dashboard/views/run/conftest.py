@@ -1,11 +1,9 @@
 """A run for its page to show, and the charts that stand on it."""
 
-import json
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.dashboard.conftest import Writer
+from tests.dashboard.conftest import Writer, line_charts
 from tests.dashboard_fixtures import FakeRun
 
 
@@ -15,4 +13,4 @@ def run(write: Writer) -> FakeRun:
 
 
 def titles(app: AppTest) -> list[str]:
-    return [json.loads(chart.proto.spec)["title"]["text"] for chart in app.get("echarts_chart")]
+    return [chart["title"] for chart in line_charts(app)]

@@ -6,4 +6,4 @@ from tests.dashboard_fixtures import FakeRun
 
 
 def test_the_curves_hold_learning_rate_and_speed(open_page: Opener, run: FakeRun) -> None:
-    assert titles(open_page("run", run=run.id)) == ["Loss", "Accuracy", "Learning rate", "Throughput (img/s)"]
+    assert titles(open_page("run", run=run.id)) == ["Loss", "Accuracy (%)", "Learning rate", "Throughput (img/s)"]

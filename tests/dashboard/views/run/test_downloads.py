@@ -20,6 +20,6 @@ def test_everything_can_be_taken_away(open_page: Opener, run: FakeRun) -> None:
         "Run archive, without checkpoint (zip)",
     ]
     assert not any(name.endswith(".lock") for name in app.dataframe[0].value["file"])
-    assert downloads.curves_as_csv(run.paths.steps).count("\n") == 161
+    assert downloads.curves_as_csv(run.paths.steps).count(b"\n") == 161
     with zipfile.ZipFile(BytesIO(downloads.run_as_zip(read_run(run.paths.root, run.id)))) as archive:
         assert f"{run.id}/steps.jsonl" in archive.namelist()

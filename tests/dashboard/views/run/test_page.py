@@ -9,7 +9,8 @@ from core.jobs import machine_slots
 from core.jobs.machine_slots import hold_slot
 from core.jobs.slots import list_slots
 from core.review.runs import annotate
-from core.runs.reader import read_run
+from core.runs.create import write_status
+from core.runs.reader import read_run, read_status
 from dashboard.ui.page import UNEXPECTED
 from tests.dashboard.conftest import Opener, Writer, words
 from tests.dashboard_fixtures import end_run
@@ -70,3 +71,14 @@ def test_the_run_page_without_a_run_offers_the_latest(open_page: Opener, write: 
     write("queued", name="one more")
     app = open_page("run")
     assert len(app.dataframe[0].value) == 15 and "The latest 15 of 16 runs" in words(app)
+
+
+def test_the_bar_of_a_watched_run_stays_when_it_ends(open_page: Opener, write: Writer) -> None:
+    run = write("running", done=2, epochs=3)
+    app = open_page("run", run=run.id)
+    assert len(app.get("progress")) == 1
+    write_status(run.paths, read_status(run.paths).model_copy(update={"progress": 1.0}))
+    end_run(run)
+    app.run()
+    assert "Finished" in words(app) and len(app.get("progress")) == 1, "what is below would jump up"
+    assert not open_page("run", run=run.id).get("progress"), "nobody needs it who has not seen it grow"

@@ -35,6 +35,7 @@ def test_notes_name_tags_and_comments_are_kept(open_page: Opener, run: FakeRun) 
     app.text_input(key="who").set_value("Ben").run()
     app.text_area(key=f"notes-{run.id}").set_value("Looks good.").run()
     app.button(key="save-notes").click().run()
+    assert [toast.value for toast in app.toast] == ["Notes saved\\."]
     app.text_input(key=f"name-{run.id}").set_value("new name").run()
     app.button(key="save-name").click().run()
     app.text_area(key=f"comment-text-{run.id}").set_value("Hello")

@@ -15,17 +15,21 @@ from tests.dashboard.conftest import Opener, Writer, words
 
 def test_a_preset_fills_the_form(open_page: Opener) -> None:
     app = open_page("train")
-    assert app.number_input(key="field-epochs").value == 50
+    assert app.text_input(key="field-epochs").value == "4"
+    app.radio(key="preset").set_value("original").run()
+    assert app.text_input(key="field-epochs").value == "50"
     app.radio(key="preset").set_value("quick").run()
-    assert app.number_input(key="field-epochs").value == 4
     assert app.selectbox(key="field-schedule").value == "linear"
 
 
 def test_a_wrong_setting_is_explained_and_cannot_be_started(open_page: Opener) -> None:
     app = open_page("train")
-    app.number_input(key="field-learning_rate").set_value(0.0).run()
-    assert "Learning rate must be greater than 0 (got 0)." in words(app)
-    assert all(button.disabled for button in app.button if button.label == "Start training")
+    for typed, said in (("50", "less than or equal to 10 (got 50)"), ("0,0", "greater than 0 (got 0,0)")):
+        app.text_input(key="field-learning_rate").set_value(typed).run()
+        assert f"Learning rate must be {said}." in words(app)
+        assert not start_is_open(app)
+    app.text_input(key="field-learning_rate").set_value("0,0005").run()
+    assert start_is_open(app) and "--set learning_rate=0.0005" in words(app)
 
 
 def start_is_open(app: AppTest) -> bool:
@@ -43,7 +47,7 @@ def test_a_clone_whose_dataset_is_not_here_asks_for_another_before_it_can_start(
         assert app.selectbox(key="field-dataset").value is None
         assert "The dataset 'team' is not on this server: select another." in words(app)
         assert not start_is_open(app)
-        app.number_input(key="field-epochs").set_value(5).run()
+        app.text_input(key="field-epochs").set_value("5").run()
     app.selectbox(key="field-dataset").set_value("demo").run()
     assert start_is_open(app) and "--set dataset=demo" in words(app)
 
@@ -67,3 +71,43 @@ def test_a_clone_whose_correction_list_is_not_here_or_does_not_fit_asks_for_anot
     app = open_page("train", clone=run.id)
     assert app.selectbox(key="field-corrections").value is None and not start_is_open(app)
     assert "The correction set 'look-1' was made for other data than 'demo'" in words(app)
+
+
+def test_a_field_that_does_nothing_is_not_shown_and_not_set(open_page: Opener) -> None:
+    app = open_page("train", preset="best")
+    app.text_input(key="field-muon_learning_rate").set_value("0.05").run()
+    assert "muon_learning_rate=0.05" in words(app)
+    app.selectbox(key="field-optimizer").set_value("adamw").run()
+    assert "field-muon_learning_rate" not in {box.key for box in app.text_input}
+    assert "optimizer=adamw" in words(app) and "muon_learning_rate=" not in words(app)
+
+
+def test_what_was_changed_is_marked_listed_and_undone(open_page: Opener) -> None:
+    app = open_page("train", preset="best")
+    assert "Changed from" not in words(app)
+    app.text_input(key="field-shift").set_value("0,080").run()
+    assert "Changed from" not in words(app), "the same number, written in another way"
+    app.text_input(key="field-epochs").set_value("9").run()
+    app.toggle(key="field-flip").set_value(False).run()
+    assert app.text_input(key="field-epochs").label == "Epochs :blue[(preset: 45)]"
+    assert app.toggle(key="field-flip").label == "Horizontal flip :blue[(preset: on)]"
+    assert "Changed from Best" in words(app)
+    assert "- Epochs: 45 → **9**\n- Horizontal flip: on → **off**" in words(app)
+    app.button(key="reset").click().run()
+    assert app.text_input(key="field-epochs").label == "Epochs" and app.text_input(key="field-epochs").value == "45"
+    assert "Changed from" not in words(app)
+
+
+def test_a_clone_shows_its_parents_value_beside_a_changed_one(open_page: Opener, write: Writer) -> None:
+    run = write("finished", name="The [parent]", epochs=3, seed=77)
+    app = open_page("train", clone=run.id)
+    assert app.text_input(key="field-seed").label == "Seed"
+    app.text_input(key="field-seed").set_value("78").run()
+    assert app.text_input(key="field-seed").label == "Seed :blue[(parent: 77)]"
+    assert "Changed from The [parent]" in words(app)
+
+
+def test_every_setting_is_explained_with_its_range(open_page: Opener) -> None:
+    shown = words(open_page("train"))
+    assert "**Learning rate** (> 0, ≤ 10): Peak learning rate." in shown
+    assert "**Epochs** (≥ 1, ≤ 10,000): Number of training epochs." in shown

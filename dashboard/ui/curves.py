@@ -1,0 +1,47 @@
+"""Along what curves are drawn, and how: chosen above them, on every page that has some."""
+
+from typing import Final, NamedTuple
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from dashboard.ui.charts.lines import AxisKind
+
+_AXES: Final[tuple[AxisKind, ...]] = ("epoch", "step", "time")
+
+
+class CurveView(NamedTuple):
+    """What was chosen."""
+
+    axis: AxisKind
+    smoothing: float
+    """Weight of the past in the moving average, 0 (none) to below 1."""
+    log: bool
+
+
+def curve_controls(smoothing: float) -> DeltaGenerator:
+    """Axis, smoothing and scale; all of it is in the address. What is not drawn is removed from there, so it is drawn
+    even while the curves are not.
+
+    Args:
+        smoothing: before anybody has chosen.
+
+    Returns:
+        The container of the switches, for more of them.
+    """
+    axis, weight, switches = st.columns([3, 4, 5], vertical_alignment="center", gap="medium")
+    axis.segmented_control(
+        "Axis", _AXES, default="epoch", required=True, key="axis", bind="query-params", label_visibility="collapsed"
+    )
+    weight.slider("Smoothing", 0.0, 0.99, smoothing, 0.01, key="smoothing", bind="query-params")
+    row = switches.container(horizontal=True, gap="medium", vertical_alignment="center")
+    row.toggle(
+        "Log scale", key="log", bind="query-params", width="content",
+        help="Logarithmic y axis for losses and learning rate",
+    )  # fmt: skip
+    return row
+
+
+def curve_view() -> CurveView:
+    """What is chosen in `curve_controls`, once they are drawn."""
+    return CurveView(st.session_state["axis"], st.session_state["smoothing"], st.session_state["log"])

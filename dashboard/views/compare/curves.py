@@ -1,0 +1,80 @@
+"""The curves of the Compare page: runs over each other, or the mean of the seeds of each config."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import streamlit as st
+
+from core.comparison.baseline import reseed_key
+from core.runs.records import Run
+from dashboard.state import cache
+from dashboard.ui.charts.curves import QUANTITIES, Quantity, RunCurve, overlay, seed_bands
+from dashboard.ui.charts.lines import LineChart, Plan, x_axis
+from dashboard.ui.components.charts import line_charts
+from dashboard.ui.curves import curve_controls, curve_view
+
+USUAL: Final = ("Validation accuracy", "Validation loss")
+
+
+def overlaid_curves(runs: Sequence[Run], baseline: Run, labels: dict[str, str]) -> None:
+    """The metrics that are selected, each as a chart of all runs."""
+    histories = [RunCurve(labels[run.id], cache.epochs(run), at) for at, run in enumerate(runs)]
+    if not any(len(each.epochs) for each in histories):
+        st.caption("Curves appear after the first epoch.")
+        return
+    groups = seed_groups_of(runs, labels, histories)
+    chosen, averaged = curve_selection(any(len(members) > 1 for _, members, _ in groups))
+    kind, smoothing, log = curve_view()
+    axis = x_axis(kind, [length_of(run, each) for run, each in zip(runs, histories, strict=True)])
+    position = next(at for at, run in enumerate(runs) if run.id == baseline.id)
+
+    def chart(quantity: Quantity) -> LineChart:
+        if averaged:
+            frames = [(name, [each.epochs for each in members], at) for name, members, at in groups]
+            return seed_bands(frames, quantity, axis, smoothing=smoothing, log=log)
+        return overlay(histories, quantity, axis, baseline=position, smoothing=smoothing, log=log)
+
+    line_charts([chart(QUANTITIES[name]) for name in chosen], axis, key="overlays")
+    st.caption("Lines: mean over seeds. Bands: ± 1 sample standard deviation." if averaged else "Drag to zoom.")
+
+
+def curve_selection(has_seeds: bool) -> tuple[Sequence[str], bool]:
+    """What to draw: names of quantities, and whether seeds are averaged."""
+    chosen = st.pills(
+        "Curves", list(QUANTITIES), selection_mode="multi", default=list(USUAL), key="metric", bind="query-params",
+        label_visibility="collapsed",
+    )  # fmt: skip
+    switches = curve_controls(smoothing=0.0)
+    averaged = has_seeds and switches.toggle(
+        "Average seeds", key="seeds", bind="query-params", width="content",
+        help="One line per config: the mean over its seeds, with ± 1 standard deviation",
+    )  # fmt: skip
+    return chosen or USUAL, averaged
+
+
+def length_of(run: Run, history: RunCurve) -> Plan:
+    """How long the curve of a run is going to be; of one that has ended, how long it is."""
+    if not len(history.epochs):
+        return Plan(0, 0, 0)
+    last = history.epochs.iloc[-1]
+    done = float(last["epoch"])
+    batches = round(float(last["step"]) / done) if "step" in last and done else 0
+    epochs = float(run.status.epochs) if run.state.is_live else done
+    return Plan(epochs, batches, float(last["elapsed_s"]) * epochs / done)
+
+
+def seed_groups_of(
+    runs: Sequence[Run], labels: dict[str, str], histories: Sequence[RunCurve]
+) -> list[tuple[str, list[RunCurve], int]]:
+    """The runs by config: a name, the histories of its seeds, and the position of the first for its colour."""
+    groups: dict[str, list[int]] = {}
+    for position, run in enumerate(runs):
+        groups.setdefault(reseed_key(run) or run.id, []).append(position)
+    return [
+        (
+            labels[runs[members[0]].id] + (f" (n = {len(members)})" if len(members) > 1 else ""),
+            [histories[position] for position in members],
+            members[0],
+        )
+        for members in groups.values()
+    ]

@@ -15,7 +15,7 @@ from dashboard.views.errors.shown import Shown
 
 VIEWED: Final = "viewed"
 """In the session: the id of the image that is or was last in the viewer."""
-SAID: Final = "viewer-said"
+LAST_ACT: Final = "viewer-said"
 
 
 def last_viewed() -> str | None:
@@ -34,7 +34,7 @@ def dialog(shown: Shown, images: Sequence[str], opened: str, on_close: Callable[
         on_close: gets the position of the image at which the viewer was closed.
     """
     st.session_state[VIEWED] = opened
-    st.session_state.pop(SAID, None)
+    st.session_state.pop(LAST_ACT, None)
     places = {each: position for position, each in enumerate(images)}
     st.dialog("Image viewer", width="large", on_dismiss=lambda: on_close(places[st.session_state[VIEWED]]))(viewer)(
         shown, images, places
@@ -108,7 +108,7 @@ def review_keys(shown: Shown, images: Sequence[str], position: int, present: str
                 )
     # Not as a toast: one from here would replace the dialog.
     hint = "Each key reviews and goes on." if name else f"{visitor.ENTER_NAME} to review."
-    st.caption(escape(st.session_state.get(SAID) or hint))
+    st.caption(escape(st.session_state.get(LAST_ACT) or hint))
 
 
 def step(images: Sequence[str], places: Mapping[str, int], by: int) -> None:
@@ -127,7 +127,7 @@ def review(shown: Shown, images: Sequence[str], position: int, key: str) -> None
     goes back to the image whose review was taken back."""
     name = visitor.who()
     outcome = shortcuts.save_by_key(shown, name, shortcuts.first_look(shown, name), key, [images[position]])
-    st.session_state[SAID] = outcome.words
+    st.session_state[LAST_ACT] = outcome.words
     if key != shortcuts.UNDO and outcome.saved:
         look_at(images, position + 1)
     elif outcome.saved and outcome.saved[0] in images:

@@ -46,13 +46,6 @@ def test_the_best_epoch_is_shown_as_evaluated(write: Writer, runs_root: Path) ->
     assert cache.accuracy_curve(found)[-1] == round(100 * evaluated.accuracy, 2)
 
 
-def test_a_log_is_shown_without_terminal_codes(tmp_path: Path) -> None:
-    log = tmp_path / "train.log"
-    assert cache.log_tail(log) == ""
-    log.write_bytes(b"x" * 100_000 + b"\nstart\n 10 %\r 50 %\r100 %\r\n\x1b[31mred\x1b[0m\n")
-    assert cache.log_tail(log) == "start\n100 %\nred"
-
-
 @pytest.mark.parametrize(("setting", "expected"), [("", ["waiting"]), ("1", ["waiting", "crashed"])])
 def test_a_server_takes_over_what_waits_and_if_told_so_what_was_interrupted(
     write: Writer,

@@ -45,4 +45,4 @@ def test_what_is_refused_is_said_and_the_image_stays(run: FakeRun) -> None:
     key = next(key for key, name in shortcuts.LABEL_KEYS.items() if name == label)
     viewer.review(shown(run), images, 0, key)
     assert viewer.last_viewed() == images[0] and read_label_reviews(run.paths) == []
-    assert "is the current label" in st.session_state[viewer.SAID]
+    assert "is the current label" in st.session_state[viewer.LAST_ACT]

@@ -115,7 +115,7 @@ def clone(run_id: str) -> Step:
     return click, rf"/train\?.*clone={run_id}"
 
 
-NEXT_PAGE: Step = (lambda page: page.get_by_test_id("stPaginationNext").click(), "page=2")
+NEXT_PAGE: Step = (lambda page: page.get_by_test_id("stPaginationNext").first.click(), "page=2")
 
 
 def test_copied_addresses_and_back_and_forward(app: App, runs: list[FakeRun], browser: Any) -> None:

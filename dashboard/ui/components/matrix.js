@@ -1,12 +1,14 @@
-// A table of buttons. Arrow keys go from button to button, Enter or space selects.
+// A table of buttons. Arrow keys go from button to button, Enter or space selects. After it comes, for keyboards, the way past
+// all that stands between it and the images on the same page.
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".matrix");
   const size = data.labels.length;
   if (!root.firstChild) build(root, size);
   root.querySelector("caption").textContent = data.caption;
+  root.querySelector(".skip").hidden = !data.skip;
   const [row, column] = data.chosen;
 
-  for (const button of root.querySelectorAll("button")) {
+  for (const button of root.querySelectorAll("table button")) {
     const [i, j] = [Number(button.dataset.row), Number(button.dataset.column)]; // -1: a heading
     const whole = i < 0 || j < 0;
     const cell = whole ? null : data.cells[i][j];
@@ -35,7 +37,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
 // Only one button can be reached with Tab: the others with arrow keys from there.
 function roam(root, to) {
-  for (const button of root.querySelectorAll("button")) button.tabIndex = button === to ? 0 : -1;
+  for (const button of root.querySelectorAll("table button")) button.tabIndex = button === to ? 0 : -1;
 }
 
 function build(root, size) {
@@ -50,7 +52,15 @@ function build(root, size) {
     line.append(heading("row", i, -1));
     for (let j = 0; j < size; j++) line.insertCell().append(button(i, j));
   }
-  root.append(table);
+  const skip = document.createElement("button");
+  skip.type = "button";
+  skip.className = "skip";
+  skip.textContent = "Skip to the images";
+  skip.onclick = () => {
+    const walls = [...document.querySelectorAll("*")].map((each) => each.shadowRoot?.querySelector(".wall"));
+    walls.find((each) => each)?.querySelector('.tile[tabindex="0"]')?.focus();
+  };
+  root.append(table, skip);
   roam(root, table.querySelector("td button"));
 }
 

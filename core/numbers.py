@@ -36,6 +36,6 @@ def read_integer(text: str) -> int:
     return int(text)
 
 
-def number_text(value: float) -> str:
+def typed_number(value: float) -> str:
     """A number as it is written into a text field: `0.001`, `50`; reading it gives the same number."""
     return repr(value).removesuffix(".0")

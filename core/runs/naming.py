@@ -6,23 +6,23 @@ from itertools import count
 from typing import Final
 
 from core.config import TrainConfig
-from core.numbers import number_text
+from core.numbers import typed_number
 
 MAX_NAME: Final = 80
 """Characters of the name of a new run."""
 
 
-def setting_text(value: object) -> str:
+def typed_setting(value: object) -> str:
     """The value of a setting as people type it."""
     if isinstance(value, bool):
         return str(value).lower()
-    return number_text(value) if isinstance(value, int | float) else str(value)
+    return typed_number(value) if isinstance(value, int | float) else str(value)
 
 
 def changed_settings(config: TrainConfig, base: TrainConfig) -> dict[str, str]:
     """Setting to its value as text, for those that differ from another config."""
     old, new = base.model_dump(), config.model_dump()
-    return {name: setting_text(value) for name, value in new.items() if value != old[name]}
+    return {name: typed_setting(value) for name, value in new.items() if value != old[name]}
 
 
 def suggest_name(preset: str, config: TrainConfig, base: TrainConfig, taken: Collection[str]) -> str:
@@ -50,7 +50,7 @@ def suggest_clone_name(parent: str, config: TrainConfig, base: TrainConfig, take
     """
     name = re.sub(r" \(\d+\)$", "", parent)
     for setting, text in changed_settings(config, base).items():
-        old = re.escape(setting_text(getattr(base, setting)))
+        old = re.escape(typed_setting(getattr(base, setting)))
         said = rf"(?<!\S)(?P<key>{setting}[ =]{'|' if setting == 'dataset' else ''}){old}(?!\S)"
         if re.search(said, name):
             name = re.sub(said, _replaced_by(text), name)

@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from core.config import TrainConfig, field_applies, field_group, field_label, parse_config
 from core.errors import ConfigError
-from core.numbers import number_text
+from core.numbers import typed_number
 from core.presets import PRESETS, get_preset, make_config
 
 FIELDS = TrainConfig.model_fields
@@ -188,7 +188,7 @@ def test_a_refused_number_is_named_as_it_was_typed(name: str, typed: str, said: 
 
 @given(ANY_SETTINGS)
 def test_settings_written_as_text_are_read_as_the_same(values: dict[str, Any]) -> None:
-    texts = {name: number_text(value) if name in NUMBERS else value for name, value in values.items()}
+    texts = {name: typed_number(value) if name in NUMBERS else value for name, value in values.items()}
     assert parse_config(texts) == parse_config(values)
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.numbers import number_text, read_decimal, read_integer
+from core.numbers import read_decimal, read_integer, typed_number
 
 
 @pytest.mark.parametrize(
@@ -44,9 +44,9 @@ def test_a_whole_number_has_no_separators(text: str) -> None:
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_what_is_written_into_a_field_is_read_as_the_same_number(number: float) -> None:
-    assert read_decimal(number_text(number)) == number
+    assert read_decimal(typed_number(number)) == number
 
 
 @given(st.integers(-(10**19), 10**19))
 def test_whole_numbers_too(number: int) -> None:
-    assert read_integer(number_text(number)) == number
+    assert read_integer(typed_number(number)) == number

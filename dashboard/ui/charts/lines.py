@@ -154,10 +154,10 @@ def _last(line: Line, chart: LineChart, axis: XAxis) -> str:
     index = int(np.flatnonzero(np.isfinite(line.y))[-1])
     x, y = float(line.x[index]), float(line.y[index])
     place = f"{x:.1f} {axis.unit}" if axis.kind == "time" else f"{axis.kind} {x:,.1f}".removesuffix(".0")
-    return f"{line.name} last {number_text(y, chart.digits)}{chart.suffix} at {place}"
+    return f"{line.name} last {value_text(y, chart.digits)}{chart.suffix} at {place}"
 
 
-def number_text(value: float, digits: int) -> str:
+def value_text(value: float, digits: int) -> str:
     """A value as the charts show it: in scientific notation where the digits would not do."""
     if value and not 10.0**-digits <= abs(value) < 1e6:
         return f"{value:.2e}"

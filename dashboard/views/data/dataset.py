@@ -25,8 +25,6 @@ from dashboard.ui.page import draw_live, follow_address
 from dashboard.views.data import audit
 
 FACES_PER_CLASS = 10
-CHIP_PIXELS = 80
-"""Width of the longest class name."""
 
 
 def dataset_section(datasets: Sequence[DatasetInfo]) -> None:
@@ -158,7 +156,8 @@ def sample_faces(info: DatasetInfo) -> None:
         if not len(members):
             continue
         chosen = chance.choice(members, min(FACES_PER_CLASS, len(members)), replace=False)
-        strip = face_strip(split.images[np.sort(chosen)])
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.container(width=CHIP_PIXELS).markdown(class_chip(label))
-            st.image(strip, output_format="PNG", width="stretch", alt=f"Training images of class {label}")
+        name, strip = st.columns([1, 8], vertical_alignment="center", wrap=True)
+        name.markdown(class_chip(label))
+        strip.image(
+            face_strip(split.images[np.sort(chosen)]), output_format="PNG", alt=f"Training images of class {label}"
+        )

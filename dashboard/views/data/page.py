@@ -19,7 +19,7 @@ def main() -> None:
     datasets = list_datasets(data_root())
     mine = state.owner in ("", this_browser())  # how an import ended is no news for somebody else
     if mine:
-        outcome(state)
+        import_outcome(state)
     downloading = kaggle.kaggle_section()
     unfinished = state.running or (mine and bool(state.error))
     with st.expander("Add data", expanded=unfinished or not (datasets or downloading)):
@@ -45,7 +45,7 @@ def show_progress() -> None:
     st.caption("You can leave this page; the import continues in the background.")
 
 
-def outcome(state: Snapshot) -> None:
+def import_outcome(state: Snapshot) -> None:
     """How the last import ended."""
     if state.result:
         ready = f"{escape(state.result.title)} is ready: {state.result.total:,} images."
@@ -60,19 +60,19 @@ def outcome(state: Snapshot) -> None:
             if st.button("Train on this dataset", icon=":material/play_arrow:", type="primary"):
                 cache.importer().forget()
                 go_to(TRAIN_PAGE)
-            close_outcome()
+            close_import()
     elif state.differences:
         st.warning("Image counts don't match the published FER2013 counts:", icon=":material/difference:")
         table = pd.DataFrame(state.differences)
         table["difference"] = table["found"] - table["published"]
         st.dataframe(table, hide_index=True, width="content", key="differences")
-        close_outcome()
+        close_import()
     elif state.error:
         st.error(escape(state.error), icon=":material/error:")
-        close_outcome()
+        close_import()
 
 
-def close_outcome() -> None:
+def close_import() -> None:
     """Closes how the last import ended."""
     if st.button("Close", icon=":material/close:", key="close-import"):
         cache.importer().forget()

@@ -12,8 +12,8 @@ from pydantic.fields import FieldInfo
 from core.config import TrainConfig, field_applies, field_group, field_label, parse_config
 from core.errors import ConfigError
 from core.jobs.inputs import missing_inputs
-from core.numbers import number_text
-from core.runs.naming import setting_text
+from core.numbers import typed_number
+from core.runs.naming import typed_setting
 from dashboard.state.roots import data_root, runs_root
 from dashboard.ui.format import escape
 
@@ -60,7 +60,7 @@ def reset(base: Base) -> None:
 def _in_the_field(config: TrainConfig, name: str) -> Any:
     """The value of a setting as its field holds it."""
     value = getattr(config, name)
-    return number_text(value) if _is_number(FIELDS[name]) else value
+    return typed_number(value) if _is_number(FIELDS[name]) else value
 
 
 def _is_number(field: FieldInfo) -> bool:
@@ -109,7 +109,7 @@ def chosen_config(values: Mapping[str, Any]) -> TrainConfig:
 def changed_fields(base: Base, values: Mapping[str, Any]) -> dict[str, str]:
     """Field to what it holds, for those that differ from the base."""
     return {
-        name: setting_text(value)
+        name: typed_setting(value)
         for name, value in values.items()
         if name in base.fields and value is not None and _differs(base, name, value)
     }
@@ -190,7 +190,7 @@ def _label(base: Base, name: str) -> str:
     value = st.session_state.get(_key(name))
     if name not in base.fields or value is None or not _differs(base, name, value):
         return field_label(name)
-    theirs = in_words(setting_text(getattr(base.config, name)))
+    theirs = in_words(typed_setting(getattr(base.config, name)))
     return f"{field_label(name)} :blue[({base.word}: {escape(theirs)})]"
 
 

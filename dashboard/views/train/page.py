@@ -15,7 +15,7 @@ from core.jobs.slots import gpu_notice, list_slots
 from core.presets import PRESETS, get_preset
 from core.review.corrections import list_corrections
 from core.runs.estimate import estimate_duration, estimate_wait
-from core.runs.naming import MAX_NAME, setting_text, suggest_clone_name, suggest_name
+from core.runs.naming import MAX_NAME, suggest_clone_name, suggest_name, typed_setting
 from core.runs.paths import is_shipped
 from core.runs.records import Run
 from core.splits import SPLITS
@@ -202,7 +202,7 @@ def suggested_name(source: Run | str, config: TrainConfig, base: Base, runs: Seq
 
 def changed_list(base: Base, changed: Mapping[str, str]) -> None:
     """All settings that differ from the preset or the parent, and the way back."""
-    before = {name: setting_text(getattr(base.config, name)) for name in changed}
+    before = {name: typed_setting(getattr(base.config, name)) for name in changed}
     lines = [
         f"- {field_label(name)}: {escape(form.in_words(before[name]))} → **{escape(form.in_words(text))}**"
         for name, text in changed.items()

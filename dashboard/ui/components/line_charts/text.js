@@ -38,7 +38,7 @@ function ticked(value, step, limit) {
   return fixed(value, Math.max(0, -Math.floor(Math.log10(step) + 1e-9)));
 }
 
-// As `number_text` in lines.py.
+// As `value_text` in lines.py.
 function number(value, digits) {
   if (value && (Math.abs(value) < 10 ** -digits || Math.abs(value) >= 1e6)) return value.toExponential(2);
   return fixed(value, digits);

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard.ui.charts.lines import MAX_POINTS, Line, LineChart, Plan, described, number_text, x_axis
+from dashboard.ui.charts.lines import MAX_POINTS, Line, LineChart, Plan, described, value_text, x_axis
 
 
 def line(name: str, *values: float) -> Line:
@@ -51,5 +51,5 @@ def test_a_chart_is_told_with_its_last_values() -> None:
 
 
 def test_values_of_any_size_stay_short() -> None:
-    texts = [number_text(value, 3) for value in (0.5, 0.0, 1234.5, 6e12, -2e-7)]
+    texts = [value_text(value, 3) for value in (0.5, 0.0, 1234.5, 6e12, -2e-7)]
     assert texts == ["0.500", "0.000", "1,234.500", "6.00e+12", "-2.00e-07"]

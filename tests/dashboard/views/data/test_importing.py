@@ -97,6 +97,9 @@ def test_other_numbers_of_images_are_shown_and_may_be_accepted(open_page: Opener
     wait_for(lambda: not cache.importer().look().running, what="the import")
     app.run()
     assert "FER2013 is ready: 21 images" in words(app) and "21 class counts differ" in words(app)
+    app.text_input(key="who").set_value("Ada").run()
+    app.button(key="delete-dataset").click().run()
+    app.button(key="delete-dataset").click()  # AppTest forgets a dialog whose opening button is not pressed again
     app.button(key="delete-fer2013").click().run()
     assert "counts differ" not in words(app)
 

@@ -105,7 +105,7 @@ def test_what_a_set_is_and_what_needs_it_before_it_is_deleted(page: AppTest, tmp
     assert not page.warning
     page.button(key="delete-dataset").click()
     page.button(key="delete-demo").click().run()
-    assert page.toast[0].value == "Deleted demo\\."
+    assert page.toast[0].value == "Deleted Synthetic demo faces\\."
     assert list_datasets(data_root) == [] and finished.paths.folder.exists()
     assert "Class counts" in words(page)
 

@@ -88,3 +88,11 @@ def test_a_click_on_a_thumbnail_shows_its_photo_and_its_face_is_marked(app: App,
     page.get_by_role("button", name="wall.png No face detected").click()
     settle(page)
     page.get_by_role("heading", name="No face detected").wait_for()
+
+    # --- a look at another page: the photos are still here
+    for name in ("Runs", "Predict"):
+        page.get_by_role("link", name=name, exact=True).first.click()
+        page.wait_for_url(f"**/{name.lower()}*")
+        settle(page)
+    page.get_by_text("Still here from before: anger.jpg, surprise.jpg, wall.png").wait_for()
+    page.get_by_role("button", name="wall.png No face detected").wait_for()

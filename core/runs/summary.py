@@ -7,12 +7,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, computed_field
 
 from core.labels import LABELS, NUM_CLASSES
+from core.runs.values import Count, NotNegative, Share
 from core.splits import with_current_splits
 
-Count = Annotated[int, Field(ge=0, le=2**53)]
-"""Above 2**53 not every JSON reader gives the same number, and a table of 64-bit integers may overflow."""
-Share = Annotated[float, Field(ge=0, le=1)]
-NotNegative = Annotated[float, Field(ge=0)]
 Interval = tuple[Share, Share]
 ConfusionRow = Annotated[tuple[Count, ...], Field(min_length=NUM_CLASSES, max_length=NUM_CLASSES)]
 ConfusionMatrix = Annotated[tuple[ConfusionRow, ...], Field(min_length=NUM_CLASSES, max_length=NUM_CLASSES)]

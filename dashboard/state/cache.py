@@ -21,15 +21,15 @@ from core.evaluation.metrics import fit_temperature, low_confidence_rates, with_
 from core.evaluation.predictions import probabilities_of, read_predictions
 from core.jobs import control
 from core.jobs.slots import check_slots
-from core.machine import thread_share
+from core.machine import raise_open_files_limit, thread_share
 from core.review.gallery import duplicate_flags, with_margin
 from core.review.images import CurrentReviews, LabelReview, current_label_reviews, read_label_reviews
 from core.review.suspects import Suspects, find_suspects
 from core.runs.history import read_rows
 from core.runs.paths import RunPaths
 from core.runs.reader import RunReader
-from core.runs.records import Run
-from dashboard.state.background import Importer, Scorings
+from core.runs.records import Run, RunState
+from dashboard.state.background import Importer, QueueWatch, Scorings
 from dashboard.state.history import History, as_evaluated
 
 if TYPE_CHECKING:
@@ -123,13 +123,13 @@ def accuracy_curve(run: Run) -> list[float]:
 def _accuracy_curve(key: FileKey, best: int, evaluated: float) -> list[float]:
     rows = read_rows(Path(key[0]))[0]
     values = [evaluated if row.get("epoch") == best else row.get("validation_accuracy") for row in rows]
-    known = [round(100 * value, 2) for value in values if isinstance(value, int | float)]
+    known = [round(100 * value, 2) for value in values if isinstance(value, int | float) and 0 <= value <= 1]
     return known[:: max(1, len(known) // 50)]
 
 
 def predictions(path: Path) -> pd.DataFrame | None:
     """The table of `core.evaluation.predictions.read_predictions`, or None while the file is not there."""
-    return _predictions(file_key(path)) if path.exists() else None
+    return _predictions(file_key(path)) if path.is_file() else None
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)  # a comparison of 20 runs needs them all, at 0.5 MB each
@@ -146,7 +146,7 @@ def split(data: DatasetRef, split_name: str) -> Split:
 def errors_table(path: Path, data: DatasetRef, split_name: str) -> pd.DataFrame | None:
     """A table of predictions with `margin`, and `index` counting in the images of the dataset's split, which may hold
     more of them. None where the file is missing, or names images that the dataset does not have."""
-    if not path.exists():
+    if not path.is_file():
         return None
     return _errors_table(file_key(path), data, split_name)
 
@@ -291,13 +291,20 @@ def scorings() -> Scorings:
 
 
 def take_over(runs_root: Path, data_root: Path) -> None:
-    """Once in a server's life: see that runs that were queued when the machine or the server went down are started, and
-    find out which GPUs can be used."""
+    """See that queued runs are started: once in a server's life as after a restart of the machine, which also finds out
+    which GPUs can be used; from then on, since pages ask at every poll, where the runner was killed or is frozen."""
     _take_over(str(runs_root), str(data_root))
+    _watch(str(runs_root)).look(runs_root, data_root)
+
+
+@st.cache_resource(show_spinner=False)
+def _watch(runs_root: str) -> QueueWatch:
+    return QueueWatch(lambda: any(run.state is RunState.QUEUED for run in runs(Path(runs_root))))
 
 
 @st.cache_resource(show_spinner=False)
 def _take_over(runs_root: str, data_root: str) -> None:
+    raise_open_files_limit()
     roots = Path(runs_root), Path(data_root)
     act = control.recover if os.environ.get("FER_AUTO_RECOVER") == "1" else control.serve_queue
 

@@ -1,12 +1,23 @@
-"""History files of runs as tables, read on from where the last look ended."""
+"""Histories of runs as tables of numbers, whatever stands in their files."""
 
+import math
 import threading
 from pathlib import Path
+from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
-from core.runs.history import read_rows
+from core.runs.best import HASH
+from core.runs.history import Row, read_rows
 from core.runs.records import Run
+
+_EXPECTED: Final = {
+    "epochs": ("epoch", "step", "elapsed_s", "validation_accuracy"),
+    "steps": ("step", "epoch", "elapsed_s", "loss"),
+    "system": ("elapsed_s",),
+}
+"""Columns that pages take to be there, by the name of the file."""
 
 
 class History:
@@ -20,7 +31,7 @@ class History:
         self._inode = 0
 
     def frame(self) -> pd.DataFrame:
-        """All rows there are now. Callers must not change the table."""
+        """All rows there are now, NaN where one has no number. Callers must not change the table."""
         with self._lock:
             inode = _inode(self._path)
             if inode != self._inode:  # a resume rewrote the file, or it is new
@@ -30,8 +41,34 @@ class History:
                 self._frame = pd.DataFrame()
             self._offset = offset
             if rows:
-                self._frame = pd.concat([self._frame, pd.DataFrame(rows)], ignore_index=True)
+                read = as_numbers(rows, _EXPECTED.get(self._path.stem, ()))
+                self._frame = pd.concat([self._frame, read], ignore_index=True)
             return self._frame
+
+
+def as_numbers(rows: list[Row], expected: tuple[str, ...] = ()) -> pd.DataFrame:
+    """A table of the numbers in these rows, NaN for whatever else stands there.
+
+    Args:
+        rows: of one history.
+        expected: columns to have in any case.
+    """
+    frame = pd.DataFrame(rows).drop(columns=HASH, errors="ignore")
+    for column in frame.columns[frame.dtypes.map(lambda kind: kind.kind not in "iuf")]:
+        frame[column] = [_number(value) for value in frame[column]]
+    for column in expected:
+        if column not in frame:
+            frame[column] = np.nan
+    return frame.replace([np.inf, -np.inf], np.nan)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.nan
 
 
 def _inode(path: Path) -> int:

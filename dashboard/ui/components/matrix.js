@@ -18,7 +18,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
     if (!whole) button.style.setProperty("--shade", cell.shade);
     const chosen = (i < 0 ? null : i) === row && (j < 0 ? null : j) === column;
     button.setAttribute("aria-pressed", chosen);
-    button.onclick = () => {
+    button.onclick = (event) => {
+      if (event.detail > 1) return; // the second one of a double click would clear what the first has selected
       roam(root, button);
       // A second click on the selected one clears the selection.
       setTriggerValue("chosen", chosen ? { row: null, column: null } : { row: i < 0 ? null : i, column: j < 0 ? null : j });

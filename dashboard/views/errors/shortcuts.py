@@ -117,7 +117,7 @@ def undo(shown: Shown) -> None:
 def last_reviewed(shown: Shown, name: str, since: datetime) -> list[str]:
     """The images of a reviewer's last review, if it is not older than `since`. Read from the file: what shortcuts
     did in a script run that the next one cut short is there, too."""
-    current = current_label_reviews(read_label_reviews(shown.run.paths), shown.data_split)
-    mine = [reviews[name] for reviews in current.values() if name in reviews and reviews[name].time >= since]
-    last = max((each.time for each in mine), default=None)
-    return [each.image for each in mine if each.time == last]
+    said = read_label_reviews(shown.run.paths)
+    current = current_label_reviews(said, shown.data_split)
+    mine = [each for each in said if each.time >= since and current.get(each.image, {}).get(name) is each]
+    return [each.image for each in mine if each.time == mine[-1].time]  # the last in the file, whatever clocks say

@@ -51,7 +51,7 @@ def card(run: Run, columns: int) -> None:
     """One run that is training, its metrics in so many columns."""
     with st.container(horizontal=True, vertical_alignment="center"):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.page_link(RUN_PAGE, label=escape(run.name), query_params={"run": run.id}, help="View run")
+            st.page_link(RUN_PAGE, label=f"**{escape(run.name)}**", query_params={"run": run.id}, help="View run")
             state_chip(run.state)
         stop_button(run)
     status = run.status
@@ -59,7 +59,7 @@ def card(run: Run, columns: int) -> None:
     left = " · stalled" if run.state is RunState.STALLED else f" · {escape(status.activity)}" * bool(status.activity)
     st.progress(status.progress, f"Epoch {status.epoch}/{status.epochs}{left}")
     numbers = st.grid(columns, min_column_width=140)
-    trend = (100 * epochs["validation_accuracy"]).tolist() if len(epochs) > 1 else None
+    trend = (100 * epochs["validation_accuracy"].dropna()).tolist() if len(epochs) > 1 else None
     numbers.metric("Val. accuracy (best)", best_with_interval(run), chart_data=trend, help="± 95% CI")
     losses = epochs["validation_loss"].dropna().tolist() if "validation_loss" in epochs else []
     numbers.metric("Val. loss", f"{losses[-1]:.3f}" if losses else "–", chart_data=losses if len(losses) > 1 else None)

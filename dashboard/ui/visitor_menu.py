@@ -30,7 +30,7 @@ SHORTCUTS: Final = {
     "Images of the error analysis": (
         ("← ↑ → ↓", "Move between images"),
         ("Space, Shift+Space", "Select an image, a range"),
-        ("Enter", "Open an image"),
+        ("Enter", "Open an image; ← → in the viewer: previous, next"),
         (f"1 to {len(LABELS)}", f"Relabel as {', '.join(LABELS)}"),
         ("A", "Ambiguous"),
         ("H", "Hard, label correct"),

@@ -129,8 +129,8 @@ class Run:
 
     @property
     def best(self) -> EpochMetrics | None:
-        """The row of its best epoch so far; None before the first has ended."""
-        return self.summary.best
+        """The row of its best epoch so far, as evaluated; None before the first has ended."""
+        return self.summary.best_as_evaluated
 
     @property
     def validation_accuracy(self) -> float | None:

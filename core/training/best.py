@@ -101,9 +101,7 @@ def restore_best(
         log.info("the weights of epoch %d are written from the checkpoint", best["epoch"])
     if read_origin(paths.predictions("validation")).get(HASH) != best[HASH]:
         kept = to_device(load_weights(paths.weights, config.model), compute)
-        probabilities = class_probabilities(
-            kept, data.validation_images, autocast=compute.autocast, keep_going=keep_going
-        )
+        probabilities = class_probabilities(kept, data.validation_images, keep_going=keep_going)
         write_validation(paths, data, probabilities.cpu().numpy(), best)
 
 

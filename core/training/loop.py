@@ -142,8 +142,9 @@ def train(
 
             status.update(now=True, activity="validating")
             try:
+                # In exact float32, as the evaluation at the end: an epoch has one validation accuracy.
                 probabilities = class_probabilities(
-                    evaluated, data.validation_images, autocast=compute.autocast, keep_going=lambda: not stop_asked()
+                    evaluated, data.validation_images, keep_going=lambda: not stop_asked()
                 )
             except InterruptedError:
                 save()

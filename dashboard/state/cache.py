@@ -30,7 +30,7 @@ from core.runs.paths import RunPaths
 from core.runs.reader import RunReader
 from core.runs.records import Run, RunState
 from dashboard.state.background import Importer, QueueWatch, Scorings
-from dashboard.state.history import History
+from dashboard.state.history import History, as_evaluated
 
 if TYPE_CHECKING:
     from core.evaluation.nearest import Misclassified
@@ -94,8 +94,14 @@ def _reader(runs_root: str) -> RunReader:
 
 
 def history(path: Path) -> pd.DataFrame:
-    """The rows of `epochs.jsonl` or `steps.jsonl`; empty while there are none."""
+    """The rows of `steps.jsonl`, `epochs.jsonl` or `system.jsonl`; empty while there are none."""
     return _history(str(path)).frame()
+
+
+def epochs(run: Run) -> pd.DataFrame:
+    """The rows of `epochs.jsonl`, that of the best epoch as evaluated, so that a curve shows the number that stands
+    beside it; empty while there are none. Callers must not change the table."""
+    return as_evaluated(history(run.paths.epochs), run)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -103,18 +109,20 @@ def _history(path: str) -> History:
     return History(Path(path))
 
 
-def accuracy_curve(path: Path) -> list[float]:
-    """Validation accuracy after each epoch of an `epochs.jsonl`, in percent, at most about 50 points; for tables of
-    many runs, where `history` would keep more than is shown. Empty where it cannot be read: the others are shown."""
+def accuracy_curve(run: Run) -> list[float]:
+    """Validation accuracy after each epoch, as `epochs` has it, in percent, at most about 50 points; for tables of many
+    runs, where `history` would keep more than is shown. Empty where it cannot be read: the others are shown."""
+    evaluated = (run.best.epoch, run.best.validation_accuracy) if run.best else (0, 0.0)
     try:
-        return _accuracy_curve(file_key(path))
+        return _accuracy_curve(file_key(run.paths.epochs), *evaluated)
     except OSError:
         return []
 
 
 @st.cache_resource(max_entries=2000, show_spinner=False)
-def _accuracy_curve(key: FileKey) -> list[float]:
-    values = [row.get("validation_accuracy") for row in read_rows(Path(key[0]))[0]]
+def _accuracy_curve(key: FileKey, best: int, evaluated: float) -> list[float]:
+    rows = read_rows(Path(key[0]))[0]
+    values = [evaluated if row.get("epoch") == best else row.get("validation_accuracy") for row in rows]
     known = [round(100 * value, 2) for value in values if isinstance(value, int | float) and 0 <= value <= 1]
     return known[:: max(1, len(known) // 50)]
 

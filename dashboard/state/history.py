@@ -10,6 +10,7 @@ import pandas as pd
 
 from core.runs.best import HASH
 from core.runs.history import Row, read_rows
+from core.runs.records import Run
 
 _EXPECTED: Final = {
     "epochs": ("epoch", "step", "elapsed_s", "validation_accuracy"),
@@ -75,3 +76,19 @@ def _inode(path: Path) -> int:
         return path.stat().st_ino
     except OSError:
         return 0
+
+
+def as_evaluated(epochs: pd.DataFrame, run: Run) -> pd.DataFrame:
+    """The rows of a run's `epochs.jsonl`, that of the best epoch with the metrics of `Run.best`: the same table where
+    these are the same, as they are unless an older version wrote them."""
+    best = run.best
+    if best is None or best == run.summary.best or "epoch" not in epochs:
+        return epochs
+    values = {
+        name: value
+        for name, value in best.as_json().items()
+        if name.removeprefix("corrected_") in ("validation_accuracy", "validation_loss") and name in epochs
+    }
+    shown = epochs.copy()
+    shown.loc[shown["epoch"] == best.epoch, list(values)] = list(values.values())
+    return shown

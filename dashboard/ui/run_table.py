@@ -192,7 +192,7 @@ def _row(run: Run, columns: Sequence[str]) -> dict[str, Any]:
         "test": accuracy_in(run.metrics("test")),
         "unseen": test_without_duplicates(run),
         "loss": RUN_FIELDS["loss"].value(run),
-        "curve": cache.accuracy_curve(run.paths.epochs) if "curve" in columns else None,
+        "curve": cache.accuracy_curve(run) if "curve" in columns else None,
         "epochs": f"{epochs_done(run)}/{run.status.epochs}" if run.status.epochs else "–",
         "duration": duration(run.status.elapsed_seconds or None),
         "device": run.status.device or "–",

@@ -18,7 +18,7 @@ USUAL: Final = ("Validation accuracy", "Validation loss")
 
 def overlaid_curves(runs: Sequence[Run], baseline: Run, labels: dict[str, str]) -> None:
     """The metrics that are selected, each as a chart of all runs."""
-    histories = [RunCurve(labels[run.id], cache.history(run.paths.epochs), at) for at, run in enumerate(runs)]
+    histories = [RunCurve(labels[run.id], cache.epochs(run), at) for at, run in enumerate(runs)]
     if not any(len(each.epochs) for each in histories):
         st.caption("Curves appear after the first epoch.")
         return

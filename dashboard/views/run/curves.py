@@ -18,7 +18,7 @@ SMOOTHING: Final = 0.9
 
 def live_curves(run: Run) -> None:
     """Loss and accuracy over the run."""
-    epochs, steps = cache.history(run.paths.epochs), cache.history(run.paths.steps)
+    epochs, steps = cache.epochs(run), cache.history(run.paths.steps)
     if not len(steps) and not len(epochs):
         with st.container(border=True, height=EMPTY_HEIGHT, horizontal_alignment="center", vertical_alignment="center"):
             begin = "Waiting for the first training step…" if run.state.is_live else "No metrics were logged."

@@ -20,7 +20,7 @@ _SEEN_LIVE: Final = "seen-live"
 
 def metrics(run: Run) -> None:
     """The metrics of the run, each with its split."""
-    epochs, steps = cache.history(run.paths.epochs), cache.history(run.paths.steps)
+    epochs, steps = cache.epochs(run), cache.history(run.paths.steps)
     status = run.status
     best, test = run.best, run.metrics("test")
     clean = test and test.without_train_duplicates

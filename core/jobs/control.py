@@ -128,7 +128,7 @@ def resume(runs_root: Path, data_root: Path, run_id: str, *, keep_place: bool = 
         RunError: there is no such run, or its state does not allow it.
     """
     run = read_run(runs_root, run_id)
-    _settings(run, "resume run")
+    _settings(run, f"resume run {run.id}")
     requeue(run.paths, data_root.resolve(), keep_place=keep_place)
     ensure_runner(runs_root, data_root)
 
@@ -140,7 +140,7 @@ def retry(runs_root: Path, data_root: Path, run_id: str) -> str:
         RunError: there is no such run, its settings cannot be read, or what they name is not on this server.
     """
     run = read_run(runs_root, run_id)
-    config = _settings(run, "repeat run")
+    config = _settings(run, f"run {run.id} again")
     corrections = check_inputs(runs_root, data_root, config.dataset, config.corrections)
     return start(
         runs_root,
@@ -163,7 +163,7 @@ def reproduce(runs_root: Path, data_root: Path, run_id: str, *, author: str = ""
     from core.comparison.reproduction import check_reproducible
 
     run = read_run(runs_root, run_id)
-    config = _settings(run, "reproduce run")
+    config = _settings(run, f"reproduce run {run.id}")
     check_reproducible(run, data_root)
     name = f"{run.name} (reproduction)"[:120]
     return start(runs_root, data_root, config, name=name, author=author, parent=run.id, reproduces=run.id)
@@ -172,11 +172,10 @@ def reproduce(runs_root: Path, data_root: Path, run_id: str, *, author: str = ""
 def _settings(run: Run, doing: str) -> TrainConfig:
     """The settings of a run that is to be trained with all of them."""
     if run.config is None:
-        raise RunError(f"Can't {doing} {run.id}: {run.problem}")
+        raise RunError(f"Can't {doing}: {run.problem}")
     if run.newer_settings:
         raise RunError(
-            f"Can't {doing} {run.id} with all its settings: it was made by a newer version. Update this one, or clone "
-            "the run."
+            f"Can't {doing} with all its settings: it was made by a newer version. Update this one, or clone the run."
         )
     return run.config
 

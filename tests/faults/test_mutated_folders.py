@@ -53,8 +53,8 @@ ODD, GOOD = "odd", "good"
 SAMPLE = 30
 PAGES = 1
 VALUES: tuple[Any, ...] = (
-    None, True, -1, 2.5, 10**30, math.nan, math.inf, "text", "\0", "x" * 5000, "0001-01-01T00:00:00+14:00", [], ["text"],
-    {"text": 1},
+    None, True, -1, 2.5, 10**30, math.nan, math.inf, "text", "\0", "x" * 5000, "0001-01-01T00:00:00+14:00", [],
+    ["text"], {"text": 1},
 )  # fmt: skip
 FILES: dict[str, Callable[[Path], object]] = {
     "missing": lambda path: None,

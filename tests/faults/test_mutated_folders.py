@@ -53,8 +53,8 @@ ODD, GOOD = "odd", "good"
 SAMPLE = 30
 PAGES = 1
 VALUES: tuple[Any, ...] = (
-    None, True, False, -1, 0, 1, 2.5, 10**30, -(10**30), math.nan, math.inf, "", "text", "0.7", "\0", "x" * 5000,
-    "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", [], [1], ["text"], {}, {"text": 1},
+    None, True, -1, 2.5, 10**30, math.nan, math.inf, "text", "\0", "x" * 5000, "0001-01-01T00:00:00+14:00", [],
+    ["text"], {"text": 1},
 )  # fmt: skip
 FILES: dict[str, Callable[[Path], object]] = {
     "missing": lambda path: None,

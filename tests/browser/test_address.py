@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from difflib import unified_diff
 from typing import Any
 
 import pytest
@@ -63,7 +64,8 @@ def expect(page: Any, url: str, text: str) -> None:
     end = time.monotonic() + 60
     while (shown(page), page.url) != (text, url) and time.monotonic() < end:
         page.wait_for_timeout(200)
-    assert (shown(page), page.url) == (text, url)
+    assert page.url == url
+    assert list(unified_diff(text.splitlines(), shown(page).splitlines(), "before", "now", lineterm="", n=1)) == []
 
 
 Step = tuple[Callable[[Any], Any], str]
@@ -76,7 +78,7 @@ def link(name: str, address: str, place: int = 0) -> Step:
 
 def sidebar(name: str, address: str) -> Step:
     links = re.compile(f"{name}$")
-    return lambda page: page.get_by_test_id("stSidebarNavLink").filter(has_text=links).click(), address
+    return lambda page: page.get_by_test_id("stTopNavLink").filter(has_text=links).click(), address
 
 
 def tab(name: str) -> Step:
@@ -110,11 +112,12 @@ def search(text: str) -> Step:
 def clone(run_id: str) -> Step:
     def click(page: Any) -> None:
         page.get_by_role("button", name="More").click()
-        page.get_by_role("button", name="Clone").click()
+        page.get_by_role("menuitem", name="Clone").click()
 
     return click, rf"/train\?.*clone={run_id}"
 
 
+OPTIONS: Step = (lambda page: page.get_by_test_id("stExpander").filter(has_text="Options").click(), "/predict")
 NEXT_PAGE: Step = (lambda page: page.get_by_test_id("stPaginationNext").first.click(), "page=2")
 
 
@@ -137,7 +140,7 @@ def test_copied_addresses_and_back_and_forward(app: App, runs: list[FakeRun], br
         [NEXT_PAGE],
         [sidebar("Data", "/data")],
         [sidebar("Predict", "/predict")],
-        [option("Compare with", "run 1", f"second={b}")],
+        [OPTIONS, option("Compare with", "run 1", f"second={b}")],
         [sidebar("Error analysis", "/errors"), tab("Compare with run")],
     ]
     seen: list[tuple[str, str]] = []
@@ -172,7 +175,7 @@ def test_the_overview_answers_at_both_of_its_addresses(app: App, page: Any) -> N
     page.get_by_role("heading", name="FER Dashboard", exact=True).wait_for()
     settle(page)
     assert page.get_by_role("dialog").count() == 0, "no word of a page that is not found"
-    entries = page.get_by_test_id("stSidebarNavLink").all_inner_texts()
+    entries = page.get_by_test_id("stTopNavLink").all_inner_texts()
     assert [entry for entry in entries if "Overview" in entry] == [entries[0]]
     for _ in range(2):  # the browser may have noted both addresses
         if page.url != f"{app.url}/data":

@@ -5,8 +5,10 @@ import errno
 import fcntl
 import json
 import os
+import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -46,6 +48,16 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object], *, lasting: boo
     Raises:
         OSError: the disk is full or the folder is not writable.
     """
+    with staged(path, write, mode=mode) as put_in_place:
+        put_in_place()
+    if lasting:
+        sync_folder(path.parent)
+
+
+@contextmanager
+def staged(path: Path, write: Callable[[BinaryIO], object], *, mode: int = 0o644) -> Iterator[Callable[[], None]]:
+    """As `write_whole`, in two steps: inside, the new file is on disk under another name, and a call of what is given
+    renames it; without one, it goes again. So what belongs to it can be done when only a rename may still fail."""
     handle, name = tempfile.mkstemp(prefix=f"{_TEMPORARY}{path.name}-", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -53,12 +65,9 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object], *, lasting: boo
             file.flush()
             os.fsync(file.fileno())
         os.chmod(name, mode)  # mkstemp gave 0600, so that what is private was never open
-        os.replace(name, path)
-    except BaseException:
+        yield lambda: os.replace(name, path)
+    finally:
         Path(name).unlink(missing_ok=True)
-        raise
-    if lasting:
-        sync_folder(path.parent)
 
 
 def write_json(path: Path, value: Any, *, lasting: bool = True, indent: int | None = 1) -> None:
@@ -72,15 +81,39 @@ def write_json(path: Path, value: Any, *, lasting: bool = True, indent: int | No
     write_whole(path, lambda file: file.write(text.encode()), lasting=lasting)
 
 
+def open_regular(path: str | Path, flags: int = os.O_RDONLY) -> int:
+    """Open a file, but nothing else that may have its name: a named pipe would keep us waiting for ever, and a device
+    may have no end. For the standard library's `open`, as `opener`.
+
+    Raises:
+        OSError: it is no regular file, or cannot be opened.
+    """
+    handle = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    return handle
+
+
+def read_regular(path: Path) -> bytes:
+    """The content of a file, as `open_regular` opens it.
+
+    Raises:
+        OSError: it is no regular file, or cannot be read.
+    """
+    with open(path, "rb", opener=open_regular) as file:
+        return file.read()
+
+
 def read_json(path: Path) -> Any:
     """The content of a JSON file.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: it is no regular file, or cannot be read.
         ValueError: it is not JSON, or nested too deeply to be ours.
     """
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(read_regular(path))
     except RecursionError:
         raise ValueError("nested too deeply") from None
 

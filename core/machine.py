@@ -3,7 +3,9 @@ a folder is on a disk of its own."""
 
 import os
 import re
+import resource
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -15,6 +17,8 @@ LOCAL_FILE_SYSTEMS: Final = frozenset(
     "apfs bcachefs btrfs ext2 ext3 ext4 f2fs hfs jfs overlay ramfs reiserfs tmpfs ufs xfs zfs".split()
 )
 """Those that one machine has to itself: no other one can have a file on them open."""
+
+_MOST_OPEN_FILES: Final = 65_536
 
 
 def user_path(text: str | Path) -> Path:
@@ -153,3 +157,16 @@ def is_local(folder: Path) -> bool:
     mounts = {each.mountpoint: each.fstype for each in psutil.disk_partitions(all=True)}  # the last mount counts
     above = [mount for mount in mounts if place.is_relative_to(mount)]
     return bool(above) and mounts[max(above, key=len)].lower() in LOCAL_FILE_SYSTEMS
+
+
+def raise_open_files_limit() -> int:
+    """Let this process open as many files as the system allows it to, within reason; the limit from now on.
+
+    Each open tab takes four, and the usual soft limit of 1,024 is there for programs that still use `select`.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):  # refused in some sandboxes: then the old one stays
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]

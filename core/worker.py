@@ -3,6 +3,9 @@
 It takes the run's `alive.lock` first and holds it to the end, so that the lock tells everybody whether it lives. How it
 ends, it writes into `status.json`: one line for people; the traceback goes to `train.log`.
 
+A signal is no stop: it ends the run with a checkpoint, but as interrupted, so that `runs recover` resumes it. A person
+stops a run by `stop.request`.
+
 Exit code: 0 when the run finished or stopped, or was not queued; 1 when it failed; 75 (try again) when another worker
 has held the slot or the run for too long.
 """
@@ -40,13 +43,19 @@ from core.runs.records import RunStatus
 log = logging.getLogger("train")
 
 ALIVE_LOCK_SECONDS = 20
+INTERRUPTED = "Interrupted by a signal, as at a restart of the machine. Resume continues where it was."
+
+
+class RunLostError(Exception):
+    """The run folder is no longer the one that this process has locked: nothing more may be written there."""
 
 
 class StopFlag:
     """Whether somebody asked this process to end: by a signal, or by a file in the run folder."""
 
     def __init__(self, paths: RunPaths) -> None:
-        self._file = paths.stop_request
+        self._file, self._lock = paths.stop_request, paths.alive_lock
+        self._held: tuple[int, int] | None = None
         self._signalled = False
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
@@ -55,8 +64,40 @@ class StopFlag:
     def _on_signal(self, signum: int, frame: Any) -> None:
         self._signalled = True
 
+    def hold(self) -> None:
+        """From now on this process holds the lock file of the run, and has to notice when another takes its place."""
+        self._held = _file_id(self._lock)
+
+    def check_held(self) -> None:
+        """Raises:
+        RunLostError: the lock file is another one, as when the folder was put back from a copy: another process may
+            have locked that, and train the run, too.
+        """
+        if self._held and _file_id(self._lock) != self._held:
+            raise RunLostError
+
     def __call__(self) -> bool:
-        return self._signalled or self._file.exists()
+        """As asked before each batch.
+
+        Raises:
+            RunLostError: see `check_held`.
+        """
+        self.check_held()
+        return self._signalled or self.by_person
+
+    @property
+    def by_person(self) -> bool:
+        """Whether somebody stopped the run. A signal says less: at a restart of the machine, every process gets one."""
+        return self._file.exists()
+
+
+def _file_id(path: Path) -> tuple[int, int]:
+    """What tells a file from another one of its name; (0, 0) if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_dev, found.st_ino
 
 
 Train = Callable[[RunPaths, TrainConfig, Path, RunStatus, StopFlag], dict[str, Any]]
@@ -91,6 +132,7 @@ def main(train: Train | None = None) -> int:
         except Timeout as busy:
             log.info("%s is held by another worker", Path(busy.lock_file).name)
             return os.EX_TEMPFAIL
+        stop_asked.hold()
         return work(paths, arguments.data_root, arguments.slot, stop_asked, train or _train)
 
 
@@ -105,14 +147,29 @@ def work(paths: RunPaths, data_root: Path, slot: str, stop_asked: StopFlag, trai
         sweep_run(paths)
         config = read_config(paths)
         final = train(paths, config, data_root, status, stop_asked)
+        stop_asked.check_held()
+    except RunLostError:
+        return _lost(paths)
     except Exception as error:  # whatever it is, the run must not stay "running"
         log.exception("training failed")
         final = {"state": "failed", "error": explain(error, config)}
-    paths.stop_request.unlink(missing_ok=True)
+        try:
+            stop_asked.check_held()
+        except RunLostError:
+            return _lost(paths)
+    if final["state"] == "stopped" and not stop_asked.by_person:
+        final = {"state": "running", "error": INTERRUPTED}  # so it is read as ended without a word, and recovered
     ended = {"ended_at": datetime.now(UTC), "eta_seconds": None, "activity": ""}
     _write_end(paths, _newest_status(paths, status).model_copy(update=ended | final))
-    log.info("run %s %s", paths.run_id, final["state"])
+    paths.stop_request.unlink(missing_ok=True)  # last: a crash in between must not undo the stop
+    log.info("run %s %s", paths.run_id, "interrupted" if final.get("error") == INTERRUPTED else final["state"])
     return 1 if final["state"] == "failed" else 0
+
+
+def _lost(paths: RunPaths) -> int:
+    """Leave without a word in the folder, which is another's now."""
+    log.error("the folder of run %s was moved or replaced: this process ends", paths.run_id)
+    return 1
 
 
 def _write_end(paths: RunPaths, status: RunStatus) -> None:

@@ -24,6 +24,9 @@ from dashboard.ui.runs import state_label
 PRODUCT: Final = "FER"
 """Short: a browser tab has room for some fifteen letters."""
 
+OTHER_OVERVIEW: Final = "overview"
+"""The second address of Overview."""
+
 
 def pages() -> list[Page]:
     """All pages in the order of the navigation. A run is opened from Runs, so its page has no entry of its own.
@@ -32,7 +35,7 @@ def pages() -> list[Page]:
     """
     return [
         st.Page(OVERVIEW_PAGE, title="Overview", icon=":material/dashboard:", url_path="", default=True),
-        st.Page(open_overview, title="Overview", url_path="overview", visibility="hidden"),
+        st.Page(open_overview, title="Overview", url_path=OTHER_OVERVIEW, visibility="hidden"),
         st.Page(DATA_PAGE, title="Data", icon=":material/database:", url_path="data"),
         st.Page(TRAIN_PAGE, title="Train", icon=":material/model_training:", url_path="train"),
         st.Page(RUNS_PAGE, title="Runs", icon=":material/table_rows:", url_path="runs"),
@@ -99,7 +102,9 @@ def present_values(page: str, query: Mapping[str, list[str]]) -> dict[str, list[
 
 
 def follow_old_link(page: Page) -> None:
-    """Where an older link was followed: open the page again at the present address."""
+    """Where an older link was followed: open the page again at the present address, before anything is read for it."""
+    if page.url_path == OTHER_OVERVIEW:
+        open_overview()
     query = {name: st.query_params.get_all(name) for name in st.query_params}
     present = present_values(page.url_path, query)
     if present != query:

@@ -170,6 +170,7 @@ def _train(run: FakeRun, data_root: Path, dataset: str, epochs: int, seed: int, 
     evaluation = synthetic_records.evaluation(scored)
     validation = evaluation["validation"]
     run.paths.weights.write_bytes(WEIGHTS)
+    run.paths.checkpoint.write_bytes(WEIGHTS)
     for epoch in range(1, epochs):
         run.add_epoch(epoch, seed, ceiling=validation["accuracy"] - 0.01)
     best = run.add_epoch(

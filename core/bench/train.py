@@ -191,9 +191,9 @@ def _validation(config: TrainConfig, data_root: Path) -> float:
     model = to_device(build_model(config.model), compute)
     images = tensor_on(load_split(data_root, config.dataset, "validation").images, compute)
     # A whole batch and one as small as the last: cuDNN searches once for each shape, which an epoch does not pay for.
-    class_probabilities(model, images[: BATCH + len(images) % BATCH], autocast=compute.autocast)
+    class_probabilities(model, images[: BATCH + len(images) % BATCH])
     started = _time_on(compute.device)
-    class_probabilities(model, images, autocast=compute.autocast)
+    class_probabilities(model, images)
     return len(images) / (_time_on(compute.device) - started)
 
 

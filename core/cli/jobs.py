@@ -125,17 +125,20 @@ def runs_move(
 
 def runs_recover(runs_root: RunsRoot, data_root: DataRoot) -> None:
     """Requeue interrupted runs after a reboot and start the runner."""
-    from core.jobs.control import interrupted_elsewhere, recover
+    from core.jobs.control import interrupted_elsewhere, interrupted_without_checkpoint, recover
     from core.runs.reader import list_runs
 
     recovered = recover(runs_root, data_root)
     for run_id in recovered:
         print(f"{run_id}: requeued.")
-    elsewhere = interrupted_elsewhere(list_runs(runs_root))
+    runs = list_runs(runs_root)
+    elsewhere, stuck = interrupted_elsewhere(runs), interrupted_without_checkpoint(runs)
+    for run in stuck:
+        print(f"{run.id}: interrupted, but its checkpoint is missing. Clone it: python -m core runs clone {run.id}")
     for run in elsewhere:
         print(
             f"{run.id}: interrupted on {run.status.host}, which may still train it. If it does not: "
             f"python -m core runs resume {run.id}"
         )
-    if not recovered and not elsewhere:
+    if not (recovered or elsewhere or stuck):
         print("No interrupted run.")

@@ -6,9 +6,9 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict
 
 from core.data.identity import REARRANGED, DataIdentity, same_images
-from core.files import read_json
-from core.runs.environment import read_uncommitted_changes
+from core.runs.environment import read_environment, read_uncommitted_changes
 from core.runs.records import Run
+from core.runs.values import OneLine
 
 NAMED: Final = 6
 """So many differences of a kind are named; the others are counted."""
@@ -19,11 +19,11 @@ class Check(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    what: str
+    what: OneLine
     """`settings`, `data`, `code`, `packages`, `Python`, `system`, `machine`, `device`, `threads` or `precision`."""
     same: bool | None
     """None: missing in one of the runs."""
-    words: str
+    words: OneLine
     """What differs, or that nothing does."""
 
 
@@ -114,11 +114,11 @@ def _named(changed: Sequence[str]) -> str:
 
 
 def recorded_environment(run: Run) -> dict[str, Any]:
+    """The entries of its `environment.json`; none where it cannot be used."""
     try:
-        found = read_json(run.paths.environment)
+        return read_environment(run.paths).model_dump(exclude_unset=True)
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def recorded_data(run: Run, environment: Mapping[str, Any]) -> DataIdentity:

@@ -11,17 +11,18 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from core.comparison.baseline import reseed_key
 from core.comparison.origins import Check, compare_origins, recorded_data, recorded_environment
 from core.data.identity import REARRANGED, same_images
 from core.errors import DataError, RunError
 from core.evaluation.significance import compare_predictions, mean_and_std
-from core.files import write_json
+from core.files import read_regular, write_json
 from core.runs.paths import RunPaths
 from core.runs.reader import list_runs, predictions_table, read_meta, read_run
 from core.runs.records import Run, RunState
+from core.runs.values import Moment, OneLine
 from core.splits import COMPARED_SPLITS
 
 SPLIT: Final = "validation"
@@ -59,11 +60,11 @@ class Reproduction(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    time: AwareDatetime
-    reproduces: str
+    time: Moment
+    reproduces: OneLine
     """Id of the original."""
     outcome: ReproductionOutcome
-    words: str
+    words: OneLine
     """The outcome in one or two sentences."""
     checks: list[Check]
 
@@ -110,7 +111,7 @@ def check_reproducible(run: Run, data_root: Path) -> str | None:
 def read_reproduction(run: Run) -> Reproduction | None:
     """The result of a reproduction; None while there is none."""
     try:
-        return Reproduction.model_validate_json(run.paths.reproduction.read_bytes())
+        return Reproduction.model_validate_json(read_regular(run.paths.reproduction))
     except (OSError, ValidationError):
         return None
 

@@ -1,5 +1,6 @@
 """`predictions-<split>.parquet`: a model's predictions on every image of a split."""
 
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from core.errors import RunError
-from core.files import write_whole
+from core.errors import RunError, system_reason
+from core.files import read_regular, write_whole
 from core.labels import LABELS
 
 PROBABILITY_COLUMNS = [f"p_{label}" for label in LABELS]
@@ -60,14 +61,17 @@ def read_predictions(path: Path) -> pd.DataFrame:
         RunError: the file is missing or no such table.
     """
     try:
-        frame = pd.read_parquet(path)
-        probabilities = frame[PROBABILITY_COLUMNS].to_numpy()
+        frame = _checked(pd.read_parquet(io.BytesIO(read_regular(path))))
     except FileNotFoundError:
         raise RunError(
             f"{path.name} doesn't exist yet. It is written when the run has been evaluated on that split."
         ) from None
-    except (OSError, ValueError, KeyError) as error:
-        raise RunError(f"Can't read {path.name}: {error}.") from error
+    except OSError as error:
+        raise RunError(f"Can't read {path.name}: {system_reason(error)}.") from error
+    except (ValueError, KeyError, TypeError, NotImplementedError) as error:  # pyarrow's own are ValueErrors or these
+        reason = " ".join(str(error).split())[:200].rstrip(".")
+        raise RunError(f"{path.name} is not a valid table of predictions: {reason}.") from error
+    probabilities = probabilities_of(frame)
     extra: dict[str, Any] = {
         "index": np.arange(len(frame)),
         "predicted": probabilities.argmax(axis=1),
@@ -75,6 +79,27 @@ def read_predictions(path: Path) -> pd.DataFrame:
     }
     frame = frame.assign(**extra)
     return frame.assign(correct=frame["label"] == frame["predicted"])
+
+
+def _checked(frame: pd.DataFrame) -> pd.DataFrame:
+    """The columns of a file, each of the type and range that pages compute with.
+
+    Raises:
+        ValueError: a column is missing or has other values.
+    """
+    missing = [name for name in ("image_id", "label", "loss", *PROBABILITY_COLUMNS) if name not in frame]
+    if missing:
+        raise ValueError(f"it has no column {missing[0]!r}")
+    if not pd.api.types.is_integer_dtype(frame["label"]) or not frame["label"].between(0, len(LABELS) - 1).all():
+        raise ValueError(f"its labels are not all of 0 to {len(LABELS) - 1}")
+    if not all(isinstance(image, str) for image in frame["image_id"]):
+        raise ValueError("its image ids are not all text")
+    for name in PROBABILITY_COLUMNS:
+        if not pd.api.types.is_float_dtype(frame[name]) or not frame[name].between(0, 1 + 1e-3).all():
+            raise ValueError(f"its column {name!r} is not all of 0 to 1")
+    if not pd.api.types.is_float_dtype(frame["loss"]) or not np.isfinite(frame["loss"].to_numpy()).all():
+        raise ValueError("its losses are not all finite")
+    return frame
 
 
 def probabilities_of(frame: pd.DataFrame) -> np.ndarray:

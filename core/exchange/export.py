@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from core.errors import RunError, system_reason
+from core.files import open_regular
 from core.runs.paths import RunPaths
 
 HISTORIES: Final = ("epochs", "steps", "system")
@@ -36,7 +37,7 @@ def write_curves(path: Path, text: IO[str]) -> int:
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
     """As `core.runs.history.read_rows`, but never the whole file at once."""
-    with path.open("rb") as file:
+    with open(path, "rb", opener=open_regular) as file:
         for line in file:
             if not line.endswith(b"\n"):
                 return  # still being written

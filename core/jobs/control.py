@@ -12,9 +12,9 @@ from typing import Final
 
 from core.config import TrainConfig
 from core.errors import RunError, system_reason
-from core.files import lock_is_held
+from core.files import lock_is_held, open_regular
 from core.jobs.inputs import check_inputs
-from core.jobs.kill import kill_worker
+from core.jobs.kill import is_frozen, kill_runner, kill_worker
 from core.jobs.queue import cancel_queued, end_of_queue, note_killed, queue_lock, queued_runs, requeue
 from core.machine import boot_id, cpu_slots, is_local
 from core.processes import reap, start_module
@@ -23,6 +23,8 @@ from core.runs.create import create_run
 from core.runs.paths import QueuePaths
 from core.runs.reader import list_runs, read_run
 from core.runs.records import Run, RunState
+from core.runs.resume import can_continue
+from core.runs.values import NAME_LENGTH, one_line
 
 _OUTPUT: Final = {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8:backslashreplace"}
 """Logs are UTF-8 and complete, whatever the locale."""
@@ -52,9 +54,12 @@ def start(
         corrections: the set that `config` names, if the caller has loaded it already.
 
     Raises:
-        RunError: the run folder cannot be written, or the correction set is missing or does not fit the data.
+        RunError: the name is too long, the run folder cannot be written, or the correction set is missing or does not
+            fit the data.
         DataError: there is a correction set, but no dataset it could be for.
     """
+    if len(one_line(name)) > NAME_LENGTH:
+        raise RunError(f"The name is too long: {len(name):,} characters (max {NAME_LENGTH}).")
     if config.corrections and corrections is None:
         corrections = load_corrections(runs_root, config.corrections)
     if corrections:
@@ -123,8 +128,7 @@ def resume(runs_root: Path, data_root: Path, run_id: str, *, keep_place: bool = 
         RunError: there is no such run, or its state does not allow it.
     """
     run = read_run(runs_root, run_id)
-    if run.config is None:
-        raise RunError(f"Can't resume run {run_id}: {run.problem}")
+    _settings(run, f"resume run {run.id}")
     requeue(run.paths, data_root.resolve(), keep_place=keep_place)
     ensure_runner(runs_root, data_root)
 
@@ -136,13 +140,12 @@ def retry(runs_root: Path, data_root: Path, run_id: str) -> str:
         RunError: there is no such run, its settings cannot be read, or what they name is not on this server.
     """
     run = read_run(runs_root, run_id)
-    if run.config is None:
-        raise RunError(f"Can't run {run_id} again: {run.problem}")
-    corrections = check_inputs(runs_root, data_root, run.config.dataset, run.config.corrections)
+    config = _settings(run, f"run {run.id} again")
+    corrections = check_inputs(runs_root, data_root, config.dataset, config.corrections)
     return start(
         runs_root,
         data_root,
-        run.config,
+        config,
         name=run.meta.name,
         author=run.meta.author,
         parent=run.id,
@@ -160,10 +163,21 @@ def reproduce(runs_root: Path, data_root: Path, run_id: str, *, author: str = ""
     from core.comparison.reproduction import check_reproducible
 
     run = read_run(runs_root, run_id)
+    config = _settings(run, f"reproduce run {run.id}")
     check_reproducible(run, data_root)
-    assert run.config is not None
     name = f"{run.name} (reproduction)"[:120]
-    return start(runs_root, data_root, run.config, name=name, author=author, parent=run.id, reproduces=run.id)
+    return start(runs_root, data_root, config, name=name, author=author, parent=run.id, reproduces=run.id)
+
+
+def _settings(run: Run, doing: str) -> TrainConfig:
+    """The settings of a run that is to be trained with all of them."""
+    if run.config is None:
+        raise RunError(f"Can't {doing}: {run.problem}")
+    if run.newer_settings:
+        raise RunError(
+            f"Can't {doing} with all its settings: it was made by a newer version. Update this one, or clone the run."
+        )
+    return run.config
 
 
 def recover(runs_root: Path, data_root: Path) -> list[str]:
@@ -186,7 +200,12 @@ def recover(runs_root: Path, data_root: Path) -> list[str]:
 def interrupted_runs(runs: Sequence[Run]) -> list[Run]:
     """Those whose process is certainly gone and that can go on, oldest first; of runs listed newest first. Archived
     ones are left out."""
-    return [run for run in _crashed(runs) if _is_gone(run)]
+    return [run for run in _crashed(runs) if _is_gone(run) and can_continue(run.paths)]
+
+
+def interrupted_without_checkpoint(runs: Sequence[Run]) -> list[Run]:
+    """As `interrupted_runs`, but those that have nothing to go on from."""
+    return [run for run in _crashed(runs) if _is_gone(run) and not can_continue(run.paths)]
 
 
 def interrupted_elsewhere(runs: Sequence[Run]) -> list[Run]:
@@ -198,7 +217,7 @@ def _crashed(runs: Sequence[Run]) -> list[Run]:
     return [
         run
         for run in reversed(runs)
-        if run.state is RunState.CRASHED and run.config is not None and not run.meta.archived
+        if run.state is RunState.CRASHED and run.config and not run.newer_settings and not run.meta.archived
     ]
 
 
@@ -213,6 +232,16 @@ def _is_gone(run: Run) -> bool:
     return status.boot_id == boot_id() or status.host in (socket.gethostname(), None) or is_local(run.paths.root)
 
 
+def has_runner(runs_root: Path) -> bool:
+    """Whether a runner looks after the queue: it is alive, and not frozen.
+
+    Raises:
+        OSError: its lock cannot be looked at.
+    """
+    queue = QueuePaths(runs_root)
+    return lock_is_held(queue.runner_lock) and not is_frozen(queue)
+
+
 def serve_queue(runs_root: Path, data_root: Path) -> None:
     """Start a runner if runs are queued and there is none, as after a reboot.
 
@@ -224,7 +253,8 @@ def serve_queue(runs_root: Path, data_root: Path) -> None:
 
 
 def ensure_runner(runs_root: Path, data_root: Path) -> None:
-    """Start this machine's runner unless one is up. Two at once are harmless: the second leaves by itself.
+    """Start this machine's runner unless one is up; one that is frozen is killed first, which costs nothing, since it
+    keeps nothing in memory. Two at once are harmless: the second leaves by itself.
 
     A runner exits only under the `queue_lock`, after a look at the queue: what was queued before this call is seen by
     the runner found here, or by the one started here.
@@ -237,7 +267,7 @@ def ensure_runner(runs_root: Path, data_root: Path) -> None:
     queue = QueuePaths(runs_root.resolve())  # the runner has another working directory
     try:
         queue.folder.mkdir(parents=True, exist_ok=True)
-        if lock_is_held(queue.runner_lock):
+        if lock_is_held(queue.runner_lock) and not (is_frozen(queue) and kill_runner(queue.root)):
             return
         roots = ["--runs-root", str(queue.root), "--data-root", str(data_root.resolve())]
         runner = spawn_module(["core.jobs.runner", *roots], queue.runner_log)
@@ -250,9 +280,9 @@ def spawn_module(arguments: list[str], log: Path, environment: dict[str, str] | 
     """`python -m ARGUMENTS` in a session of its own, its output appended to a log file.
 
     Raises:
-        OSError: the log cannot be opened, or the system has no room for another process.
+        OSError: the log cannot be opened or is no regular file, or the system has no room for another process.
     """
-    with log.open("ab") as output:
+    with open(log, "ab", opener=open_regular) as output:
         return start_module(
             *arguments,
             environment={**os.environ, **(environment or {}), **_OUTPUT},

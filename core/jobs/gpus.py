@@ -13,7 +13,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict
 
 from core.errors import system_reason
-from core.files import write_json
+from core.files import read_regular, write_json
 from core.machine import boot_id
 from core.processes import start_module
 from core.runs.paths import QueuePaths
@@ -94,7 +94,7 @@ def _try(uuid: str) -> str:
 
 def _recorded(runs_root: Path) -> _Record | None:
     try:
-        return _Record.model_validate_json(QueuePaths(runs_root).gpus.read_bytes())
+        return _Record.model_validate_json(read_regular(QueuePaths(runs_root).gpus))
     except (OSError, ValueError):  # nothing yet, or of another version
         return None
 

@@ -1,17 +1,25 @@
-"""Is the process that a run's status names still that process? Asked before anything is killed; the state that is shown
-comes from `alive.lock` alone."""
+"""Killing a worker, or a frozen runner. Is the process that a run's status names still that process? Asked before
+anything is killed; the state that is shown comes from `alive.lock` alone."""
 
 import os
 import signal
 import socket
+import time
+from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 import psutil
 
 from core.machine import boot_id
-from core.runs.paths import RunPaths
+from core.runs.paths import QueuePaths, RunPaths
 from core.runs.records import RunStatus
 
+RUNNER: Final = "core.jobs.runner"
+BEAT_SECONDS: Final = 10.0
+"""A runner touches its lock so often."""
+FROZEN_SECONDS: Final = 120.0
+"""Longer than a runner ever waits for anything."""
 KILL_SECONDS: Final = 10.0
 """So long a killed process may take to be gone."""
 
@@ -31,6 +39,28 @@ def worker_process(paths: RunPaths, status: RunStatus) -> psutil.Process | None:
         return process if "core.worker" in command and str(paths.folder.resolve()) in command else None
     except psutil.Error:
         return None
+
+
+def is_frozen(queue: QueuePaths) -> bool:
+    """Whether the runner that holds its lock has not touched it for long: it was stopped, or hangs. Where the clock was
+    set or the machine slept, a sound one may seem frozen for a moment."""
+    try:
+        return time.time() - queue.runner_lock.stat().st_mtime > FROZEN_SECONDS
+    except OSError:
+        return False
+
+
+def kill_runner(runs_root: Path) -> bool:
+    """Kill this machine's runners of a runs root; whether there was one and it is gone now."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        command = process.info["cmdline"] or []
+        if command[1:3] == ["-m", RUNNER] and command[3:5] == ["--runs-root", str(runs_root)]:
+            with suppress(psutil.Error):
+                process.kill()
+                found.append(process)
+    gone, _ = psutil.wait_procs(found, KILL_SECONDS)
+    return bool(gone) and len(gone) == len(found)
 
 
 def kill_worker(paths: RunPaths, status: RunStatus) -> bool:

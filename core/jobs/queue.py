@@ -11,13 +11,15 @@ from time import time
 from typing import Any, Literal, Protocol, TypeVar
 
 from filelock import Timeout
+from pydantic import TypeAdapter
 
 from core.errors import RunError, system_reason
-from core.files import UNWRITABLE, lock_is_held, process_lock
+from core.files import UNWRITABLE, lock_is_held, process_lock, read_regular
 from core.runs.create import write_status
 from core.runs.paths import QueuePaths, RunPaths, is_run_id
 from core.runs.reader import read_run, read_status
 from core.runs.records import RunState, RunStatus
+from core.runs.resume import require_checkpoint
 
 
 class Placed(Protocol):
@@ -91,6 +93,14 @@ def by_queue_position(runs: Iterable[_P]) -> list[_P]:
     return sorted(runs, key=lambda run: (run.status.queue_position, run.id))
 
 
+def stuck_runs(runs_root: Path) -> dict[str, str]:
+    """Queued runs that the runner passes over, since it can neither start them nor mark them as failed: id to why."""
+    try:
+        return TypeAdapter(dict[str, str]).validate_json(read_regular(QueuePaths(runs_root).stuck))
+    except (OSError, ValueError):
+        return {}
+
+
 def _names(runs_root: Path) -> list[str]:
     try:
         return [name for name in os.listdir(runs_root) if is_run_id(name)]
@@ -101,7 +111,7 @@ def _names(runs_root: Path) -> list[str]:
 def _says_queued(paths: RunPaths) -> bool:
     """A cheap first look, since the runner asks twice a second and nearly all runs have ended. A link is no run."""
     try:
-        return b'"queued"' in paths.status.read_bytes() and not os.path.islink(paths.folder)
+        return b'"queued"' in read_regular(paths.status) and not os.path.islink(paths.folder)
     except OSError:
         return False
 
@@ -177,10 +187,10 @@ def note_killed(paths: RunPaths) -> bool:
         status = read_status(paths)
         if status.state != "running" or lock_is_held(paths.alive_lock):
             return False
-        paths.stop_request.unlink(missing_ok=True)
         error = "Force-stopped by user. Resume continues from the last checkpoint."
         ended = {"state": "stopped", "ended_at": datetime.now(UTC), "activity": "", "eta_seconds": None, "error": error}
         write_status(paths, status.model_copy(update=ended))
+        paths.stop_request.unlink(missing_ok=True)  # last: until then it says that this is no crash
         return True
 
 
@@ -193,7 +203,7 @@ def requeue(paths: RunPaths, data_root: Path | None = None, *, keep_place: bool 
         keep_place: whether it returns to its last position, as if it had never been removed, not to the end.
 
     Raises:
-        RunError: it is queued or running, or it has finished.
+        RunError: it is queued or running, it has finished, or it has a result but no checkpoint.
     """
     with queue_lock(paths.root):
         run = read_run(paths.root, paths.run_id)
@@ -201,6 +211,7 @@ def requeue(paths: RunPaths, data_root: Path | None = None, *, keep_place: bool 
             raise RunError(
                 f"Run {run.id} is {run.state.in_words()}. Only stopped, failed or crashed runs can be resumed."
             )
+        require_checkpoint(paths)
         paths.stop_request.unlink(missing_ok=True)
         update = {
             "state": "queued",

@@ -20,8 +20,9 @@ from typing import Final
 from filelock import Timeout
 
 from core.errors import RunError, system_reason
-from core.files import lock_is_held, process_lock
+from core.files import lock_is_held, process_lock, write_json
 from core.jobs.control import spawn_module
+from core.jobs.kill import BEAT_SECONDS
 from core.jobs.machine_slots import slot_in_use
 from core.jobs.queue import QueuedRun, fail_queued, queue_lock, queued_runs
 from core.jobs.slots import Slot, check_slots, list_slots
@@ -65,7 +66,13 @@ class Runner:
         """By slot name."""
         self.lent: set[str] = set()
         """Names of slots that were last seen in use by another runs root."""
+        self.stuck: dict[str, str] = {}
+        """Runs that could be neither started nor marked as failed, and why: passed over for as long as this runner
+        lives, so that others start."""
+        self.busy: set[str] = set()
+        """Runs that another worker held at their last try: others go first."""
         self.asked_to_leave = False
+        self._last_beat = 0.0
 
     def run(self) -> None:
         """Serve until the queue is empty and nothing that was started here is still running."""
@@ -81,6 +88,7 @@ class Runner:
         log.info("runner up with slots %s", ", ".join(slot.name for slot in self.slots))
         while not self.asked_to_leave:
             try:
+                self._beat()
                 with queue_lock(self.runs_root):
                     if not self._serve() and not self.stay:
                         # Under the queue lock: a start made after this finds no runner and brings up its own.
@@ -90,6 +98,9 @@ class Runner:
                 log.warning("%s", error)
                 if not self.stay and not self.runs_root.exists():
                     break  # removed: nothing to serve any more
+                time.sleep(TROUBLE_SECONDS)
+            except Exception:  # whatever stands in a run folder, the others must not wait for it
+                log.exception("unexpected")
                 time.sleep(TROUBLE_SECONDS)
             time.sleep(RUNNER_POLL_SECONDS)
         lock.release()
@@ -106,7 +117,8 @@ class Runner:
             return True  # the queue need not be read while nothing can start
         queued = queued_runs(self.runs_root)
         at_work = {worker.paths.run_id for worker in self.workers.values()}
-        next_runs = [run for run in queued if run.id not in at_work]
+        next_runs = [run for run in queued if run.id not in at_work and run.id not in self.stuck]
+        next_runs.sort(key=lambda run: run.id in self.busy)
         for slot in free:
             if not next_runs:
                 break
@@ -114,7 +126,7 @@ class Runner:
                 continue  # by a worker of a runner that was killed
             if not self._is_lent(slot.name):
                 self._start_worker(slot, next_runs.pop(0))
-        return bool(queued or self.workers)
+        return bool(self.workers) or any(run.id not in self.stuck for run in queued)
 
     def _is_lent(self, slot: str) -> bool:
         """Whether a run of another runs root is on the slot; the log says so once."""
@@ -132,9 +144,10 @@ class Runner:
         environment = {"CUDA_VISIBLE_DEVICES": slot.cuda_visible_devices}
         try:
             process = spawn_module(arguments, run.paths.log, environment)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # a ValueError: what a process cannot be given
             log.warning("%s can't be started: %s", run.id, error)
-            self._fail(run.paths, run.status.queued_at, f"Can't start the training process: {system_reason(error)}.")
+            reason = system_reason(error) if isinstance(error, OSError) else str(error)
+            self._fail(run.paths, run.status.queued_at, f"Can't start the training process: {reason}.")
             return
         self.workers[slot.name] = Worker(run.paths, run.status.queued_at, process)
         log.info("%s starts on %s", run.id, slot.name)
@@ -143,18 +156,42 @@ class Runner:
         """A worker that died before it took its run would be started again for ever."""
         code = worker.process.returncode
         log.info("%s left %s with code %s", worker.paths.run_id, slot, code)
-        if code != os.EX_TEMPFAIL:
+        again = code in (
+            os.EX_TEMPFAIL,
+            -signal.SIGTERM,
+        )  # of a restart of the machine, before the worker could take it
+        (self.busy.add if again else self.busy.discard)(worker.paths.run_id)
+        if not again:
             error = f"The training process exited before training started (exit code {code}). See the log."
             self._fail(worker.paths, worker.queued_at, error)
 
     def _fail(self, paths: RunPaths, since: datetime | None, error: str) -> None:
+        """Mark the run as failed. One run's trouble is not the queue's: where even that fails, it is passed over."""
         try:
             fail_queued(paths, since, error)
-        except (RunError, OSError) as trouble:  # deleted or damaged meanwhile: one run's trouble is not the queue's
+        except RunError as trouble:  # deleted or damaged meanwhile: it is no longer in the queue
             log.warning("%s", trouble)
+        except OSError as trouble:
+            log.warning("%s is passed over: %s", paths.run_id, trouble)
+            self.stuck[paths.run_id] = f"{error} Its folder can't be written: {system_reason(trouble)}."
+            self._tell_stuck()
+
+    def _tell_stuck(self) -> None:
+        try:
+            write_json(self.queue.stuck, self.stuck)
+        except OSError as trouble:
+            log.warning("%s", trouble)
+
+    def _beat(self) -> None:
+        """Show that this runner is not frozen."""
+        if time.monotonic() - self._last_beat > BEAT_SECONDS:
+            os.utime(self.queue.runner_lock)
+            self._last_beat = time.monotonic()
 
     def _tidy(self) -> None:
         sweep_drafts(self.runs_root)
+        if self.queue.stuck.exists():
+            self._tell_stuck()  # none so far: whoever could not be started before is tried again
         if self.queue.runner_log.exists() and self.queue.runner_log.stat().st_size > LOG_BYTES:
             os.truncate(self.queue.runner_log, 0)
 

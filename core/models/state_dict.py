@@ -1,6 +1,7 @@
 """Weights files: reading them without running code from them, whoever made them."""
 
 import io
+import os
 import re
 import threading
 import warnings
@@ -45,6 +46,8 @@ def load_tensors(path: Path | BinaryIO, device: torch.device | str = "cpu") -> d
         RunError: it is missing, corrupt or contains anything else.
     """
     name = path.name if isinstance(path, Path) else "This file"
+    if isinstance(path, Path) and os.path.lexists(path) and not path.is_file():
+        raise RunError(f"{name} is not a regular file. Restore it from a backup.")
     try:
         state = torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, Final
 
+from PIL import Image
+
 from core.data.decode import decode_image
 from core.errors import ImageError
 from core.labels import LABELS
@@ -34,18 +36,27 @@ CSV_COLUMNS: Final = [
 ]
 
 
-def read_and_crop(image: ImageFile, *, whole: bool = False, margin: float = 1.0) -> FaceCrops:
+def read_and_crop(
+    image: ImageFile,
+    *,
+    whole: bool = False,
+    margin: float = 1.0,
+    look: Callable[[Image.Image], object] | None = None,
+) -> FaceCrops:
     """Read and decode an image, detect its faces and crop them; the result of an unreadable image says what is wrong.
 
     Args:
         image: as `images_at` yields it.
         whole: skip face detection (use the full image).
         margin: crop margin; 1 matches FER2013 framing.
+        look: called with the decoded image, which is dropped afterwards.
     """
     try:
         pixels = decode_image(image.read(), image.name)
     except ImageError as error:
         return FaceCrops.unreadable(image.name, str(error))
+    if look:
+        look(pixels)
     return crop_faces(pixels, whole=whole, margin=margin, name=image.name)
 
 

@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Self
 
 from filelock import Timeout
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from core.config import TrainConfig
 from core.data.identity import DataIdentity, same_images
 from core.errors import RunError, system_reason
-from core.files import NAME, process_lock, write_json
+from core.files import NAME, process_lock, read_regular, write_json
 from core.labels import LABELS
 from core.runs.paths import CorrectionPaths, RunPaths
+from core.runs.values import Moment
 from core.splits import CORRECTED_SPLITS
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Corrections(BaseModel):
     """Of that dataset; the set fits no other data."""
     data_ordered_fingerprint: str = ""
     """Of that dataset; empty in older sets, and in those made from runs that did not record it."""
-    created_at: AwareDatetime
+    created_at: Moment
     entries: tuple[Correction, ...]
     """By split, then image; each image at most once."""
     fingerprint: str = ""
@@ -252,7 +253,7 @@ def _fingerprint(entries: Sequence[Correction]) -> str:
 
 def _read(path: Path) -> Corrections:
     try:
-        return Corrections.model_validate_json(path.read_bytes())
+        return Corrections.model_validate_json(read_regular(path))
     except ValidationError as error:
         reason = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise RunError(f"{path.name} is not a valid correction set: {reason}.") from None

@@ -53,7 +53,8 @@ def make_corrections(
     if refused := [split for split in splits if split not in CORRECTED_SPLITS]:
         raise RunError(f"Correction sets never change {refused[0]}. Use one of {', '.join(CORRECTED_SPLITS)}.")
     dataset, data = _common_data(runs)
-    everything = [review for run in runs for review in read(run.paths)]
+    # Clocks are asked only between runs: within one, what was said last stands last in its file.
+    everything = [review for run in runs for review in _last_words(read(run.paths))]
     everything.sort(key=lambda review: review.time)
     entries: list[Correction] = []
     disputed: list[tuple[str, str]] = []
@@ -89,6 +90,11 @@ def same_data(run: Run, runs: Iterable[Run]) -> list[Run]:
     """Those of the runs that were trained on the data of this one, as far as they recorded it, image for image."""
     own = run.data
     return [each for each in runs if own.content and same_images([own, each.data])]
+
+
+def _last_words(reviews: Iterable[LabelReview]) -> Iterable[LabelReview]:
+    """What each author said last of each image, of the reviews of one run; also that they removed their review."""
+    return {(each.split, each.image, each.by): each for each in reviews}.values()
 
 
 def _decision(review: LabelReview) -> tuple[Action | None, str | None]:

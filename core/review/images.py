@@ -10,14 +10,15 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal, get_args
 
 from filelock import Timeout
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.errors import RunError, system_reason
 from core.labels import LABELS
 from core.review.runs import clean_author
-from core.runs.history import HistoryWriter, read_all
+from core.runs.history import appended, read_all
 from core.runs.locks import meta_lock
 from core.runs.paths import RunPaths
+from core.runs.values import ManyLines, Moment, Person
 from core.splits import SPLITS
 
 Decision = Literal["label is wrong", "ambiguous", "hard but right", "not a face", "model's fault"]
@@ -45,16 +46,16 @@ class LabelReview(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True, serialize_by_alias=True)
 
-    time: AwareDatetime
-    by: str
+    time: Moment
+    by: Person
     split: Literal["train", "validation", "test"]
     image: str
     """Its id, as in the predictions, such as `happy/Training_1206.jpg`."""
     decision: Decision | None = Field(alias="verdict")
     """None removes the author's earlier review. The file has it under the older name."""
-    label: str | None = None
+    label: Literal[LABELS] | None = None  # type: ignore[valid-type]
     """The correct label; only with `label is wrong`."""
-    comment: str = ""
+    comment: ManyLines = ""
 
     @property
     def opinion(self) -> tuple[str | None, str | None]:
@@ -99,8 +100,8 @@ def add_label_reviews(
     first = given[0]
     row = {**first.model_dump(mode="json", exclude={"image"}), "images": [each.image for each in given]}
     try:
-        with meta_lock(paths), HistoryWriter(paths.reviews) as history:
-            history.append([row], lasting=True)
+        with meta_lock(paths), appended(paths.reviews, [row]):
+            pass
     except Timeout:
         raise RunError(f"Run {paths.run_id!r} is locked by another user. Try again.") from None
     except OSError as error:

@@ -9,22 +9,22 @@ import getpass
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, Final, get_args
+from typing import Any, Final, Self, get_args
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
 from core.errors import RunError
 from core.runs.create import write_meta
-from core.runs.history import HistoryWriter, read_all
+from core.runs.history import read_all
 from core.runs.paths import RunPaths
 from core.runs.records import ReviewState, RunMeta
+from core.runs.values import NAME_LENGTH, PERSON_LENGTH, TAG_LENGTH, ManyLines, Moment, Person, Tag, one_line
 
 REVIEW_STATES: Final[tuple[ReviewState, ...]] = get_args(ReviewState)
 DECIDED: Final = ("approved", "rejected")
 
-MAX_CHARACTERS: Final = {"name": 120, "notes": 20_000, "comment": 5_000}
+MAX_CHARACTERS: Final = {"name": NAME_LENGTH, "notes": 20_000, "comment": 5_000}
 """Characters."""
-MAX_TAG_CHARACTERS: Final = 40
 MAX_TAGS: Final = 30
 _FIELDS: Final = ("name", "notes", "review", "starred", "archived")
 
@@ -34,12 +34,21 @@ class Change(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    time: AwareDatetime
-    by: str
+    time: Moment
+    by: Person
     field: str
     """`name`, `notes`, `tags`, `review`, `starred`, `archived`, or `comment`, which is no field of `meta.json`."""
-    old: Any = None
-    new: Any = None
+    old: ManyLines | list[Tag] | bool | None = None
+    new: ManyLines | list[Tag] | bool | None = None
+
+    @model_validator(mode="after")
+    def _values_fit(self) -> Self:
+        """Text, but for what is a list or a switch."""
+        kind: Any = {"tags": list, "starred": bool, "archived": bool}.get(self.field, str)
+        for value in (self.old, self.new):
+            if value is not None and not isinstance(value, kind):
+                raise ValueError(f"not a value of {self.field}")
+        return self
 
     def in_words(self) -> str:
         """What was changed, without by whom and when."""
@@ -47,8 +56,10 @@ class Change(BaseModel):
             case "review":
                 return f"{self.old} → {self.new}"
             case "tags":
-                added = [f"+{tag}" for tag in self.new or [] if tag not in (self.old or [])]
-                return "tags " + " ".join(added + [f"-{tag}" for tag in self.old or [] if tag not in (self.new or [])])
+                old, new = (value if isinstance(value, list) else [] for value in (self.old, self.new))
+                return "tags " + " ".join(
+                    [f"+{tag}" for tag in new if tag not in old] + [f"-{tag}" for tag in old if tag not in new]
+                )
             case "starred" | "archived":
                 return self.field if self.new else f"un{self.field}"
             case "comment":
@@ -112,22 +123,20 @@ def annotate(
         update = {**wanted, "tags": tags}
         if "review" in wanted and wanted["review"] != old.review:
             update["reviewer"] = by if wanted["review"] != "unreviewed" else ""
-        new = RunMeta.model_validate({**old.model_dump(), **update})
+        return RunMeta.model_validate({**old.model_dump(), **update})
+
+    def rows(old: RunMeta, new: RunMeta) -> list[dict[str, Any]]:
         time = datetime.now(UTC)
-        rows = [
+        changes = [
             Change(time=time, by=by, field=field, old=getattr(old, field), new=getattr(new, field))
             for field in (*_FIELDS, "tags")
             if getattr(old, field) != getattr(new, field)
         ]
         if comment:
-            rows.append(Change(time=time, by=by, field="comment", new=comment))
-        if rows:
-            # Before meta.json: should the power fail in between, what was written is at least in the history.
-            with HistoryWriter(paths.changes) as history:
-                history.append([row.model_dump(mode="json") for row in rows], lasting=True)
-        return new
+            changes.append(Change(time=time, by=by, field="comment", new=comment))
+        return [each.model_dump(mode="json") for each in changes]
 
-    return write_meta(paths, change)
+    return write_meta(paths, change, rows)
 
 
 def read_changes(paths: RunPaths) -> list[Change]:
@@ -149,7 +158,7 @@ def clean_author(name: str) -> str:
     Raises:
         RunError: it is empty.
     """
-    name = " ".join(name.split())[:60]
+    name = one_line(name)[:PERSON_LENGTH]
     if not name:
         raise RunError("Enter your name first: every change is recorded with a name.")
     return name
@@ -170,17 +179,16 @@ def _clean(field: str, value: Any) -> Any:
         raise RunError(f"Unknown review state {value!r}. Use one of {', '.join(REVIEW_STATES)}.")
     if field not in MAX_CHARACTERS:
         return value
-    text = str(value).strip()
-    text = " ".join(text.split()) if field == "name" else text
+    text = one_line(str(value)) if field == "name" else TypeAdapter(ManyLines).validate_python(str(value)).strip()
     if len(text) > MAX_CHARACTERS[field]:
         raise RunError(f"The {field} is too long: {len(text):,} characters (max {MAX_CHARACTERS[field]:,}).")
     return text
 
 
 def _clean_tag(word: str) -> str:
-    word = " ".join(word.split())
-    if not word or len(word) > MAX_TAG_CHARACTERS or "," in word:
-        raise RunError(f"Invalid tag {word!r}: use 1–{MAX_TAG_CHARACTERS} characters, no commas.")
+    word = one_line(word)
+    if not word or len(word) > TAG_LENGTH or "," in word:
+        raise RunError(f"Invalid tag {word!r}: use 1–{TAG_LENGTH} characters, no commas.")
     return word
 
 

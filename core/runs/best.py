@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from core.files import read_json
-from core.runs.history import read_rows
+from core.files import open_regular, read_regular
+from core.runs.history import Row, read_rows
 from core.runs.paths import RunPaths
+from core.runs.summary import Summary
 
 HASH: Final = "weights_sha256"
 
@@ -19,7 +20,7 @@ HASH: Final = "weights_sha256"
 def hash_of(path: Path) -> str | None:
     """SHA-256 of a file as 64 hex digits; None if it cannot be read."""
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=open_regular) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return None
@@ -35,10 +36,10 @@ def weights_origin(paths: RunPaths) -> dict[str, Any]:
     if digest is None:
         return {}
     best = _best(paths)
-    rows = [*read_rows(paths.epochs)[0], best]
+    rows = [*_rows(paths), best]
     if not any(HASH in row for row in rows):
         return {"epoch": best.get("epoch"), HASH: digest}
-    return {"epoch": next((row["epoch"] for row in rows if row.get(HASH) == digest), None), HASH: digest}
+    return {"epoch": next((row.get("epoch") for row in rows if row.get(HASH) == digest), None), HASH: digest}
 
 
 def describe_mismatch(paths: RunPaths) -> str | None:
@@ -57,6 +58,13 @@ def describe_mismatch(paths: RunPaths) -> str | None:
     )
 
 
+def _rows(paths: RunPaths) -> list[Row]:
+    try:
+        return read_rows(paths.epochs)[0]
+    except OSError:  # as if there were none: the pages say elsewhere what is wrong with it
+        return []
+
+
 def _epoch(origin: Mapping[str, Any]) -> str:
     epoch = origin.get("epoch")
     return "another run" if epoch is None else f"epoch {epoch}"
@@ -64,7 +72,7 @@ def _epoch(origin: Mapping[str, Any]) -> str:
 
 def _best(paths: RunPaths) -> dict[str, Any]:
     try:
-        best = read_json(paths.summary)["best"]
-    except (OSError, ValueError, KeyError, TypeError):
+        best = Summary.model_validate_json(read_regular(paths.summary)).best
+    except (OSError, ValueError):
         return {}
-    return best if isinstance(best, dict) else {}
+    return best.as_json() if best else {}

@@ -1,20 +1,22 @@
 """Making and changing run folders. Reading is in `reader.py`."""
 
+import json
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
 from core.config import TrainConfig
 from core.errors import RunError, system_reason
-from core.files import sweep_leftovers, sync_folder, write_json
+from core.files import read_regular, staged, sweep_leftovers, sync_folder, write_json
+from core.runs.history import appended
 from core.runs.locks import meta_lock
 from core.runs.paths import QueuePaths, RunPaths, new_run_id
 from core.runs.records import RunMeta, RunStatus, reason_of
@@ -95,8 +97,18 @@ def write_status(paths: RunPaths, status: RunStatus, *, lasting: bool = True) ->
     write_json(paths.status, status.model_dump(mode="json"), lasting=lasting)
 
 
-def write_meta(paths: RunPaths, change: Callable[[RunMeta], RunMeta]) -> RunMeta:
+def write_meta(
+    paths: RunPaths,
+    change: Callable[[RunMeta], RunMeta],
+    rows: Callable[[RunMeta, RunMeta], list[dict[str, Any]]] = lambda old, new: [],
+) -> RunMeta:
     """Change `meta.json`; concurrent changes of different fields are both kept.
+
+    Args:
+        paths: the run.
+        change: gives the new content from the old.
+        rows: what the history says of it, from old and new. Both are written, or neither; should the power fail in
+            between, what was said is at least in the history.
 
     Raises:
         RunError: the new values are not allowed, or the file is corrupt or cannot be written; it stays as it was.
@@ -104,11 +116,16 @@ def write_meta(paths: RunPaths, change: Callable[[RunMeta], RunMeta]) -> RunMeta
     try:
         with meta_lock(paths):
             try:
-                old = RunMeta.model_validate_json(paths.meta.read_bytes())
+                old = RunMeta.model_validate_json(read_regular(paths.meta))
             except FileNotFoundError:
                 old = RunMeta()
             new = RunMeta.model_validate(change(old).model_dump())
-            write_json(paths.meta, new.model_dump(mode="json"))
+            content = json.dumps(new.model_dump(mode="json"), indent=1, allow_nan=False).encode()
+            said = rows(old, new)
+            history = appended(paths.changes, said) if said else nullcontext()
+            with staged(paths.meta, lambda file: file.write(content)) as put_in_place, history:
+                put_in_place()
+            sync_folder(paths.folder)
     except (OSError, ValidationError) as error:
         raise RunError(f"Can't change meta.json of run {paths.run_id!r}: {reason_of(error)}.") from error
     return new

@@ -9,13 +9,69 @@ from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any, Final
 
-from core.files import PROJECT_ROOT, read_json
+from pydantic import BaseModel, ConfigDict
+
+from core.files import PROJECT_ROOT, read_regular
 from core.runs.paths import RunPaths
 
 LONGEST_PATCH: Final = 1_000_000
 """Characters."""
 MOST_NEW: Final = 200
 """New files in a patch."""
+
+
+class _Record(BaseModel):
+    """Part of `environment.json`. Strict; what newer versions add is ignored."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False, frozen=True)
+
+
+class GitState(_Record):
+    """The commit of the code, and whether it had been changed since."""
+
+    commit: str | None = None
+    dirty: bool | None = None
+    diff: str | None = None
+    """What had been changed, in older folders."""
+
+
+class DataRecord(_Record):
+    """The dataset."""
+
+    name: str | None = None
+    fingerprint: str | None = None
+    ordered_fingerprint: str | None = None
+    kind: str | None = None
+
+
+class Environment(_Record):
+    """`environment.json`; None for what was not recorded."""
+
+    time: str | None = None
+    python: str | None = None
+    platform: str | None = None
+    host: str | None = None
+    cpu_count: int | None = None
+    git: GitState | None = None
+    code: dict[str, str] | None = None
+    packages: dict[str, str] | None = None
+    command: str | None = None
+    device: str | None = None
+    threads: int | None = None
+    precision: str | None = None
+    dataset: DataRecord | None = None
+    resumes: list[dict[str, Any]] = []
+    """Of each resume, what had changed since the start."""
+
+
+def read_environment(paths: RunPaths) -> Environment:
+    """What the run was made with.
+
+    Raises:
+        OSError: it is not recorded, or cannot be read.
+        ValueError: an entry has no value that it may have.
+    """
+    return Environment.model_validate_json(read_regular(paths.environment))
 
 
 def describe_environment(**more: Any) -> dict[str, Any]:
@@ -65,13 +121,14 @@ def uncommitted_changes() -> str:
 def read_uncommitted_changes(paths: RunPaths) -> str:
     """The patch a run was recorded with; empty if there is none. Older folders keep it inside `environment.json`."""
     try:
-        return paths.uncommitted().read_text("utf-8", errors="replace")
+        return read_regular(paths.uncommitted()).decode(errors="replace")
     except OSError:
         pass
     try:
-        return str((read_json(paths.environment).get("git") or {}).get("diff") or "")
-    except (OSError, ValueError, AttributeError):
+        git = read_environment(paths).git
+    except (OSError, ValueError):
         return ""
+    return git.diff or "" if git else ""
 
 
 def _git(*arguments: str, differs: int = 0) -> str | None:

@@ -3,12 +3,13 @@
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from core.errors import RunError, system_reason
-from core.files import sync_folder, write_whole
+from core.files import open_regular, read_regular, sync_folder, write_whole
 
 Row = dict[str, Any]
 
@@ -19,7 +20,7 @@ class HistoryWriter:
     def __init__(self, path: Path) -> None:
         _cut_torn_line(path)
         self._new_in = None if path.exists() else path.parent
-        self._file = path.open("ab", buffering=0)
+        self._file = open(path, "ab", buffering=0, opener=open_regular)  # noqa: SIM115 -- closed by `close`
 
     def append(self, rows: Iterable[Mapping[str, Any]], *, lasting: bool = False) -> None:
         """Write rows in one call to the system. NaN and infinity become null, which every JSON reader takes.
@@ -50,6 +51,23 @@ class HistoryWriter:
         self.close()
 
 
+@contextmanager
+def appended(path: Path, rows: Iterable[Mapping[str, Any]]) -> Iterator[None]:
+    """Rows that are on disk inside, and that go again if something is raised there.
+
+    Raises:
+        OSError: they cannot be written; the file is as it was.
+    """
+    with HistoryWriter(path) as history:
+        before = path.stat().st_size
+        try:
+            history.append(rows, lasting=True)
+            yield
+        except BaseException:
+            os.truncate(path, before)
+            raise
+
+
 def read_rows(path: Path, offset: int = 0) -> tuple[list[Row], int]:
     """Rows from a byte offset on, and the offset to ask from next time.
 
@@ -58,7 +76,7 @@ def read_rows(path: Path, offset: int = 0) -> tuple[list[Row], int]:
     callers see it by the returned offset being smaller than the one they gave, or by the file's new inode.
     """
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=open_regular) as file:
             size = file.seek(0, 2)
             start = offset if offset <= size else 0
             file.seek(start)
@@ -97,7 +115,7 @@ def _cut_torn_line(path: Path) -> None:
     """A writer that was killed in the middle of a line must not have its half joined to the next row."""
     if not path.exists():
         return
-    data = path.read_bytes()
+    data = read_regular(path)
     end = data.rfind(b"\n") + 1
     if end < len(data):
         with path.open("r+b") as file:

@@ -170,13 +170,18 @@ class QueuePaths:
 
     @property
     def runner_lock(self) -> Path:
-        """Held by the one runner of this runs root for as long as it lives."""
+        """Held by the one runner of this runs root for as long as it lives, and touched by it every few seconds."""
         return self.folder / "runner.lock"
 
     @property
     def gpus(self) -> Path:
         """Which GPUs of this machine PyTorch cannot use, and why."""
         return self.folder / "gpus.json"
+
+    @property
+    def stuck(self) -> Path:
+        """Which queued runs the runner can neither start nor mark as failed, and why."""
+        return self.folder / "stuck.json"
 
     @property
     def runner_log(self) -> Path:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from core.config import TrainConfig
 from core.errors import RunError, quote, system_reason
-from core.files import NO_LOCKS, lock_is_held
+from core.files import NO_LOCKS, lock_is_held, read_regular
 from core.machine import boot_id
 from core.runs.paths import RunPaths, is_run_id
 from core.runs.records import Run, RunMeta, RunState, RunStatus
@@ -76,7 +76,7 @@ def read_status(paths: RunPaths) -> RunStatus:
 
 
 def read_config(paths: RunPaths) -> TrainConfig:
-    """The settings of a run, for who needs nothing else of it.
+    """The settings of a run, all of them known to this version; for who needs nothing else of it.
 
     Raises:
         RunError: they cannot be read.
@@ -164,14 +164,14 @@ class _File(Generic[_T]):
     def look(self) -> tuple[_T | None, Exception | None]:
         """Its content, or why there is none: an OSError or a ValueError."""
         try:
-            stat = os.stat(self.path)  # before reading: what is written in between is then seen at the next look
+            found = os.stat(self.path)  # before reading: what is written in between is then seen at the next look
         except OSError as error:
             return None, error
-        key = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+        key = (found.st_mtime_ns, found.st_size, found.st_ino)
         last = self._last
         if last is None or last[0] != key:
             try:
-                last = key, self._parse(self.path.read_bytes()), None
+                last = key, self._parse(read_regular(self.path)), None
             except OSError as error:
                 return None, error  # may have passed by the next look, without a change of the file
             except ValueError as error:  # pydantic's ValidationError is one
@@ -201,6 +201,16 @@ def _trouble(error: Exception) -> str:
     return f"{what}; restore it from a backup"
 
 
+def _parse_config(content: bytes) -> tuple[TrainConfig, tuple[str, ...]]:
+    """The settings, and the names of those that only a newer version knows. To show a run they may be ignored; to train
+    it they may not: see `read_config`."""
+    try:
+        return TrainConfig.model_validate_json(content), ()
+    except ValidationError as error:
+        newer = tuple(str(each["loc"][0]) for each in error.errors() if each["type"] == "extra_forbidden")
+        return TrainConfig.model_validate_json(content, extra="ignore"), newer
+
+
 class _Folder:
     """One run, with its files as they were at the last look."""
 
@@ -208,7 +218,7 @@ class _Folder:
         self._paths = paths
         self._status = _File(paths.status, RunStatus.model_validate_json)
         self._meta = _File(paths.meta, RunMeta.model_validate_json)
-        self._config = _File(paths.config, TrainConfig.model_validate_json)
+        self._config = _File(paths.config, _parse_config)
         self._summary = _File(paths.summary, Summary.model_validate_json)
 
     def read(self) -> Run:
@@ -219,7 +229,8 @@ class _Folder:
         except RunError as error:
             status, state, problem = RunStatus(created_at=_changed_at(paths.folder)), RunState.DAMAGED, str(error)
         meta, meta_error = self._meta.look()
-        config, config_error = self._config.look()
+        settings, config_error = self._config.look()
+        config, newer = settings or (None, ())
         summary, summary_error = self._summary.look()
         for file, wrong, may_miss in (
             (self._meta, meta_error, True),
@@ -228,8 +239,11 @@ class _Folder:
         ):
             if wrong and not (may_miss and isinstance(wrong, FileNotFoundError)):
                 problems.append(f"Can't use {file.path.name}: {_trouble(wrong)}.")
+        if newer:
+            names = ", ".join(map(quote, newer))
+            problems.append(f"Made by a newer version: this one ignores the setting{'s' * (len(newer) > 1)} {names}.")
         problem = problem or " ".join(problems) or None
-        return Run(paths, state, status, meta or RunMeta(), config, summary or Summary(), problem)
+        return Run(paths, state, status, meta or RunMeta(), config, summary or Summary(), newer, problem)
 
 
 def _read_status(paths: RunPaths, file: _File[RunStatus]) -> RunStatus:
@@ -253,8 +267,13 @@ def _settle(paths: RunPaths, file: _File[RunStatus]) -> tuple[RunStatus, RunStat
     while status.state == "running" and not _is_alive(paths):
         again = _read_status(paths, file)  # its worker may have ended properly between the two looks
         if again == status:
-            problem = "The training process died unexpectedly. Resume from the last checkpoint."
-            return status, RunState.CRASHED, problem
+            if os.path.lexists(paths.stop_request):  # whoever stopped it does not want it to be recovered
+                problem = (
+                    "Stopped, but the training process died before it wrote a checkpoint. Resume from the last one."
+                )
+                return status, RunState.STOPPED, problem
+            died = "The training process died unexpectedly. Resume from the last checkpoint."
+            return status, RunState.CRASHED, status.error or died
         status = again
     if status.state == "running" and status.heartbeat is not None and status.boot_id == boot_id():
         silence = time.monotonic() - status.heartbeat

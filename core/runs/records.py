@@ -3,16 +3,17 @@
 import os
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 from filelock import Timeout
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.config import TrainConfig
 from core.data.identity import DataIdentity
 from core.errors import system_reason
 from core.runs.paths import RunPaths
 from core.runs.summary import EpochMetrics, SplitMetrics, Summary
+from core.runs.values import Argument, Count, ManyLines, Moment, Name, NotNegative, OneLine, Person, Tag
 
 
 class RunState(StrEnum):
@@ -40,41 +41,41 @@ class RunState(StrEnum):
 class RunStatus(BaseModel):
     """`status.json`: what the run is doing and how far it is. Written by the queue until a worker takes the run."""
 
-    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
 
     state: Literal["queued", "running", "finished", "failed", "stopped"] = "queued"
-    created_at: AwareDatetime
-    queued_at: AwareDatetime | None = None
+    created_at: Moment
+    queued_at: Moment | None = None
     """When it was last queued; tells one time in the queue from the next."""
-    started_at: AwareDatetime | None = None
+    started_at: Moment | None = None
     """When it last began to run."""
-    ended_at: AwareDatetime | None = None
+    ended_at: Moment | None = None
     queue_position: float = 0.0
     """Queued runs start in ascending order of this."""
-    data_root: str | None = None
+    data_root: Argument | None = None
     """While it is queued: the folder of datasets it was started with; None means the runner's."""
     launcher: str = "local"
     slot: str | None = None
-    host: str | None = None
+    host: OneLine | None = None
     boot_id: str | None = None
-    pid: int | None = None
+    pid: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
     heartbeat: float | None = None
     """The machine's monotonic clock, in seconds, when training last moved."""
-    activity: str = ""
+    activity: OneLine = ""
     """What the worker is busy with, in words, such as `training` or `evaluating`."""
-    epoch: int = 0
+    epoch: Count = 0
     """The epoch in progress, from 1; 0 before the first."""
-    epochs: int = 0
-    batch: int = 0
-    batches: int = 0
+    epochs: Count = 0
+    batch: Count = 0
+    batches: Count = 0
     """Batches per epoch."""
     progress: float = Field(default=0.0, ge=0, le=1)
     eta_seconds: float | None = None
-    elapsed_seconds: float = 0.0
+    elapsed_seconds: NotNegative = 0.0
     """Time spent training, over all resumes, by a monotonic clock."""
-    images_per_second: float | None = None
-    device: str | None = None
-    error: str | None = None
+    images_per_second: NotNegative | None = None
+    device: OneLine | None = None
+    error: OneLine | None = None
     """One line for people; the traceback is in `train.log`."""
 
 
@@ -84,14 +85,14 @@ ReviewState = Literal["unreviewed", "in review", "approved", "rejected"]
 class RunMeta(BaseModel):
     """`meta.json`: what people add to a run; never read by training."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(strict=True, extra="ignore")
 
-    name: str = ""
-    author: str = ""
-    notes: str = ""
-    tags: list[str] = []
+    name: Name = ""
+    author: Person = ""
+    notes: ManyLines = ""
+    tags: list[Tag] = []
     review: ReviewState = "unreviewed"
-    reviewer: str = ""
+    reviewer: Person = ""
     """Who gave it this review state."""
     starred: bool = False
     archived: bool = False
@@ -112,6 +113,8 @@ class Run:
     config: TrainConfig | None
     """None when the file is unreadable or from a version with other settings; `problem` says so."""
     summary: Summary = field(default_factory=Summary)
+    newer_settings: tuple[str, ...] = ()
+    """Settings in its `config.json` that a newer version has written; this one ignores them."""
     problem: str | None = None
     """Why the run failed, crashed, stalled or is unreadable, or which of its files cannot be used, in one sentence."""
 
@@ -126,8 +129,8 @@ class Run:
 
     @property
     def best(self) -> EpochMetrics | None:
-        """The row of its best epoch so far; None before the first has ended."""
-        return self.summary.best
+        """The row of its best epoch so far, as evaluated; None before the first has ended."""
+        return self.summary.best_as_evaluated
 
     @property
     def validation_accuracy(self) -> float | None:

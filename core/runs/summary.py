@@ -1,17 +1,15 @@
 """`summary.json`, typed: what a run has reached, per epoch and per split."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, computed_field
 
 from core.labels import LABELS, NUM_CLASSES
+from core.runs.values import Count, NotNegative, Share
 from core.splits import with_current_splits
 
-Count = Annotated[int, Field(ge=0, le=2**53)]
-"""Above 2**53 not every JSON reader gives the same number, and a table of 64-bit integers may overflow."""
-Share = Annotated[float, Field(ge=0, le=1)]
-NotNegative = Annotated[float, Field(ge=0)]
 Interval = tuple[Share, Share]
 ConfusionRow = Annotated[tuple[Count, ...], Field(min_length=NUM_CLASSES, max_length=NUM_CLASSES)]
 ConfusionMatrix = Annotated[tuple[ConfusionRow, ...], Field(min_length=NUM_CLASSES, max_length=NUM_CLASSES)]
@@ -121,7 +119,7 @@ class Summary(_Metrics):
     """`summary.json`: best and last metrics, and at the end those of the evaluation."""
 
     best: MaybeEpoch = None
-    """The row of the best epoch so far; None before the first has ended."""
+    """The row of the best epoch so far, as training wrote it; None before the first has ended."""
     last: MaybeEpoch = None
     epochs_done: Count = 0
     train_images: Count | None = None
@@ -132,3 +130,16 @@ class Summary(_Metrics):
     dataset_ordered_fingerprint: str | None = None
     evaluation: Annotated[dict[str, SplitMetrics], AfterValidator(with_current_splits)] = {}
     """Split to its metrics; empty until the run is evaluated."""
+
+    @cached_property
+    def best_as_evaluated(self) -> EpochMetrics | None:
+        """The row of the best epoch; once the run is evaluated, with the validation metrics of the evaluation, which is
+        of the same weights. Older versions validated in the precision of training: their rows differ slightly."""
+        evaluated = self.evaluation.get("validation")
+        if self.best is None or evaluated is None:
+            return self.best
+        metrics = {"validation_accuracy": evaluated.accuracy, "validation_loss": evaluated.log_loss}
+        if evaluated.corrected:
+            metrics["corrected_validation_accuracy"] = evaluated.corrected.accuracy
+        rounded = {name: round(value, 5) for name, value in metrics.items() if value is not None}
+        return self.best.model_copy(update=rounded)

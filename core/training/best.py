@@ -7,6 +7,7 @@ weights that a resume has to write if a crash came first.
 
 import hashlib
 import logging
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,7 +21,9 @@ from core.evaluation.predictions import read_origin, write_predictions
 from core.files import write_whole
 from core.models.state_dict import load_weights
 from core.runs.best import HASH, hash_of
+from core.runs.history import read_all
 from core.runs.paths import RunPaths
+from core.runs.resume import WAYS_ON
 from core.training.checkpoint import TrainingProgress, plain_weights, serialise
 from core.training.compute import Compute, to_device
 from core.training.train_data import TrainData
@@ -74,29 +77,36 @@ def restore_best(
 
     Raises:
         InterruptedError: `keep_going` said no.
-        RunError: the best weights are neither in their file nor in the checkpoint: somebody removed or replaced them.
+        RunError: the best weights are neither in their file nor in the checkpoint, or the file is none of this run's:
+            somebody removed or replaced them.
         OSError: a file cannot be written.
     """
     best = progress.best
     if not best:
+        if os.path.lexists(paths.weights):
+            raise RunError(f"{paths.checkpoint.name} is from before {paths.weights.name}. {WAYS_ON}")
         return
     found = hash_of(paths.weights)
-    if found is None or found != best.get(HASH):
-        if (progress.epoch, progress.batch) == (best["epoch"], 0):  # the checkpoint is of the end of this very epoch
-            weights = BestWeights(model)
-            best[HASH] = weights.hash
-            weights.write(paths)
-            log.info("the weights of epoch %d are written from the checkpoint", best["epoch"])
-        elif found is None or HASH in best:
+    if found is not None and HASH not in best:
+        return  # an older version recorded no hash: nothing says that they are others
+    if found is None or found != best[HASH]:
+        of_this_epoch = (progress.epoch, progress.batch) == (best["epoch"], 0)  # the checkpoint is of its very end
+        if not of_this_epoch or not (found is None or _was_best(paths, found)):
             raise RunError(
-                f"{paths.weights.name} is missing or is not the file that epoch {best['epoch']} wrote. "
-                "Restore it from a backup, or clone the run."
+                f"{paths.weights.name} is missing or is not the file that epoch {best['epoch']} wrote. {WAYS_ON}"
             )
-        else:
-            return  # an older version recorded no hash: nothing says that they are others
+        weights = BestWeights(model)
+        best[HASH] = weights.hash
+        weights.write(paths)
+        log.info("the weights of epoch %d are written from the checkpoint", best["epoch"])
     if read_origin(paths.predictions("validation")).get(HASH) != best[HASH]:
         kept = to_device(load_weights(paths.weights, config.model), compute)
-        probabilities = class_probabilities(
-            kept, data.validation_images, autocast=compute.autocast, keep_going=keep_going
-        )
+        probabilities = class_probabilities(kept, data.validation_images, keep_going=keep_going)
         write_validation(paths, data, probabilities.cpu().numpy(), best)
+
+
+def _was_best(paths: RunPaths, found: str) -> bool:
+    """Whether the weights of this hash are of an earlier epoch of the run, which those of a better one may replace. The
+    first epoch is always the best so far: where its row has no hash, an older version recorded none."""
+    rows = read_all(paths.epochs)
+    return any(row.get(HASH) == found for row in rows) or (bool(rows) and HASH not in rows[0])

@@ -24,6 +24,7 @@ from core.models.preprocess import to_input
 from core.review.corrections import Corrections
 from core.runs.best import HASH
 from core.runs.paths import RunPaths
+from core.runs.resume import require_checkpoint, require_newest
 from core.training.augment import Augmentation, mixup
 from core.training.best import BestWeights, restore_best, write_validation
 from core.training.checkpoint import TrainingProgress, load_checkpoint, save_checkpoint
@@ -64,8 +65,10 @@ def train(
         Stopped: `stop_asked` said yes; a checkpoint holds everything done so far.
         TrainingError: a training or validation loss is not finite; the kept weights are from before.
         DataError: the dataset is missing or corrupt.
-        RunError: the checkpoint is corrupt or from other data, or the weights of its best epoch are gone.
+        RunError: the checkpoint is missing, corrupt, from other data or older than the metrics, or the weights of its
+            best epoch are gone. Nothing was changed.
     """
+    require_checkpoint(paths)
     data = load_data(config, data_root, compute, corrections)
     torch.manual_seed(config.seed)
     model = to_device(build_model(config.model), compute)
@@ -76,6 +79,7 @@ def train(
     progress = TrainingProgress()
     if paths.checkpoint.exists():
         progress = load_checkpoint(paths.checkpoint, *parts, device=compute.device)
+        require_newest(paths, progress.step)
         log.info("resuming after %d epochs and %d batches", progress.epoch, progress.batch)
     forward = torch.compile(model) if config.compile else model
     augment = Augmentation.from_config(config)
@@ -138,8 +142,9 @@ def train(
 
             status.update(now=True, activity="validating")
             try:
+                # In exact float32, as the evaluation at the end: an epoch has one validation accuracy.
                 probabilities = class_probabilities(
-                    evaluated, data.validation_images, autocast=compute.autocast, keep_going=lambda: not stop_asked()
+                    evaluated, data.validation_images, keep_going=lambda: not stop_asked()
                 )
             except InterruptedError:
                 save()

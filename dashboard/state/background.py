@@ -14,9 +14,13 @@ from typing import Any, Final
 
 from core.data.dataset import DatasetInfo, ImportProgress
 from core.errors import CountsDifferError, DataError, FerError, explain_system_error
+from core.jobs import control
 from core.machine import thread_share
 from core.processes import lower_priority, start_module
 from core.runs.paths import RunPaths
+
+WATCH_SECONDS: Final = 15.0
+"""So often it is looked whether queued runs have a runner; longer than one takes to start."""
 
 log = logging.getLogger(__name__)
 
@@ -198,3 +202,34 @@ def _score(job: _Job) -> str:
         return lines[-1]
     log.error("Scoring %s on %s failed:\n%s", job.paths.run_id, job.split, "\n".join(lines))  # a traceback
     return _SERVER_LOG
+
+
+class QueueWatch:
+    """Has a runner brought up where runs are queued and none looks after them, for all viewers of a server together.
+
+    Args:
+        queued: whether runs are queued.
+    """
+
+    def __init__(self, queued: Callable[[], bool]) -> None:
+        self._queued = queued
+        self._lock = threading.Lock()
+        self._next = time.monotonic() + WATCH_SECONDS
+
+    def look(self, runs_root: Path, data_root: Path) -> None:
+        """Look, unless somebody has a moment ago; what has to be done is done beside the page."""
+        with self._lock:
+            if time.monotonic() < self._next:
+                return
+            self._next = time.monotonic() + WATCH_SECONDS
+        try:
+            if self._queued() and not control.has_runner(runs_root):
+                threading.Thread(target=self._serve, args=(runs_root, data_root), name="serve", daemon=True).start()
+        except (FerError, OSError) as error:
+            log.warning("The queue can't be looked after: %s", error)
+
+    def _serve(self, runs_root: Path, data_root: Path) -> None:
+        try:
+            control.serve_queue(runs_root, data_root)
+        except FerError:
+            log.exception("No runner could be started.")

@@ -21,15 +21,16 @@ from core.evaluation.metrics import fit_temperature, low_confidence_rates, with_
 from core.evaluation.predictions import probabilities_of, read_predictions
 from core.jobs import control
 from core.jobs.slots import check_slots
-from core.machine import thread_share
+from core.machine import raise_open_files_limit, thread_share
 from core.review.gallery import duplicate_flags, with_margin
 from core.review.images import CurrentReviews, LabelReview, current_label_reviews, read_label_reviews
 from core.review.suspects import Suspects, find_suspects
 from core.runs.history import read_rows
 from core.runs.paths import RunPaths
 from core.runs.reader import RunReader
-from core.runs.records import Run
-from dashboard.state.background import Importer, Scorings
+from core.runs.records import Run, RunState
+from dashboard.state.background import Importer, QueueWatch, Scorings
+from dashboard.state.history import History, as_evaluated
 
 if TYPE_CHECKING:
     from core.evaluation.nearest import Misclassified
@@ -92,41 +93,15 @@ def _reader(runs_root: str) -> RunReader:
     return RunReader(Path(runs_root))
 
 
-class History:
-    """One history file as a table, read once for all viewers: each look reads only what was appended since the last."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = threading.Lock()
-        self._frame = pd.DataFrame()
-        self._offset = 0
-        self._inode = 0
-
-    def frame(self) -> pd.DataFrame:
-        """All rows there are now. Callers must not change the table."""
-        with self._lock:
-            inode = _inode(self._path)
-            if inode != self._inode:  # a resume rewrote the file, or it is new
-                self._frame, self._offset, self._inode = pd.DataFrame(), 0, inode
-            rows, offset = read_rows(self._path, self._offset)
-            if offset < self._offset:
-                self._frame = pd.DataFrame()
-            self._offset = offset
-            if rows:
-                self._frame = pd.concat([self._frame, pd.DataFrame(rows)], ignore_index=True)
-            return self._frame
-
-
-def _inode(path: Path) -> int:
-    try:
-        return path.stat().st_ino
-    except OSError:
-        return 0
-
-
 def history(path: Path) -> pd.DataFrame:
-    """The rows of `epochs.jsonl` or `steps.jsonl`; empty while there are none."""
+    """The rows of `steps.jsonl`, `epochs.jsonl` or `system.jsonl`; empty while there are none."""
     return _history(str(path)).frame()
+
+
+def epochs(run: Run) -> pd.DataFrame:
+    """The rows of `epochs.jsonl`, that of the best epoch as evaluated, so that a curve shows the number that stands
+    beside it; empty while there are none. Callers must not change the table."""
+    return as_evaluated(history(run.paths.epochs), run)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -134,25 +109,27 @@ def _history(path: str) -> History:
     return History(Path(path))
 
 
-def accuracy_curve(path: Path) -> list[float]:
-    """Validation accuracy after each epoch of an `epochs.jsonl`, in percent, at most about 50 points; for tables of
-    many runs, where `history` would keep more than is shown. Empty where it cannot be read: the others are shown."""
+def accuracy_curve(run: Run) -> list[float]:
+    """Validation accuracy after each epoch, as `epochs` has it, in percent, at most about 50 points; for tables of many
+    runs, where `history` would keep more than is shown. Empty where it cannot be read: the others are shown."""
+    evaluated = (run.best.epoch, run.best.validation_accuracy) if run.best else (0, 0.0)
     try:
-        return _accuracy_curve(file_key(path))
+        return _accuracy_curve(file_key(run.paths.epochs), *evaluated)
     except OSError:
         return []
 
 
 @st.cache_resource(max_entries=2000, show_spinner=False)
-def _accuracy_curve(key: FileKey) -> list[float]:
-    values = [row.get("validation_accuracy") for row in read_rows(Path(key[0]))[0]]
-    known = [round(100 * value, 2) for value in values if isinstance(value, int | float)]
+def _accuracy_curve(key: FileKey, best: int, evaluated: float) -> list[float]:
+    rows = read_rows(Path(key[0]))[0]
+    values = [evaluated if row.get("epoch") == best else row.get("validation_accuracy") for row in rows]
+    known = [round(100 * value, 2) for value in values if isinstance(value, int | float) and 0 <= value <= 1]
     return known[:: max(1, len(known) // 50)]
 
 
 def predictions(path: Path) -> pd.DataFrame | None:
     """The table of `core.evaluation.predictions.read_predictions`, or None while the file is not there."""
-    return _predictions(file_key(path)) if path.exists() else None
+    return _predictions(file_key(path)) if path.is_file() else None
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)  # a comparison of 20 runs needs them all, at 0.5 MB each
@@ -169,7 +146,7 @@ def split(data: DatasetRef, split_name: str) -> Split:
 def errors_table(path: Path, data: DatasetRef, split_name: str) -> pd.DataFrame | None:
     """A table of predictions with `margin`, and `index` counting in the images of the dataset's split, which may hold
     more of them. None where the file is missing, or names images that the dataset does not have."""
-    if not path.exists():
+    if not path.is_file():
         return None
     return _errors_table(file_key(path), data, split_name)
 
@@ -314,13 +291,20 @@ def scorings() -> Scorings:
 
 
 def take_over(runs_root: Path, data_root: Path) -> None:
-    """Once in a server's life: see that runs that were queued when the machine or the server went down are started, and
-    find out which GPUs can be used."""
+    """See that queued runs are started: once in a server's life as after a restart of the machine, which also finds out
+    which GPUs can be used; from then on, since pages ask at every poll, where the runner was killed or is frozen."""
     _take_over(str(runs_root), str(data_root))
+    _watch(str(runs_root)).look(runs_root, data_root)
+
+
+@st.cache_resource(show_spinner=False)
+def _watch(runs_root: str) -> QueueWatch:
+    return QueueWatch(lambda: any(run.state is RunState.QUEUED for run in runs(Path(runs_root))))
 
 
 @st.cache_resource(show_spinner=False)
 def _take_over(runs_root: str, data_root: str) -> None:
+    raise_open_files_limit()
     roots = Path(runs_root), Path(data_root)
     act = control.recover if os.environ.get("FER_AUTO_RECOVER") == "1" else control.serve_queue
 

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from core.errors import RunError, system_reason
+from core.files import open_regular
 
 _LOG_BYTES = 64 * 1024
 _TERMINAL_CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -13,7 +14,7 @@ _TERMINAL_CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 def log_tail(path: Path, lines: int = 300) -> str:
     """The last lines of a log, as plain text; empty while there is none."""
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=open_regular) as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - _LOG_BYTES))
             data = file.read()

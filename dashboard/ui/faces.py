@@ -12,7 +12,8 @@ from core.labels import LABELS
 from core.runs.records import Run
 from dashboard.state import cache
 from dashboard.state.roots import data_root
-from dashboard.ui.format import class_chip, escape, percent
+from dashboard.ui.components.wall import Tile, static_wall
+from dashboard.ui.format import escape
 from dashboard.ui.page import DATA_PAGE
 
 
@@ -20,9 +21,9 @@ def face_grid(
     images: Sequence[np.ndarray], captions: Sequence[str], *, size: int = 144, names: Sequence[str] | None = None
 ) -> None:
     """A wall of faces, every pixel a square, each with a line of our own Markdown beneath."""
-    wall = st.grid("auto", min_column_width=size + 16, gap="xsmall")
+    wall = st.grid("auto", min_column_width=size + 16, gap="medium")
     for position, (image, caption) in enumerate(zip(images, captions, strict=True)):
-        with wall.cell():
+        with wall.cell(), st.container(gap="xxsmall"):  # nearer to its own caption than to the next face
             st.image(enlarged(image), width=size, output_format="PNG", alt=names[position] if names else "face")
             st.markdown(f":small[{caption}]")
 
@@ -42,17 +43,26 @@ def enlarged(face: np.ndarray, factor: int = 4) -> np.ndarray:
     return face.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
-def predicted_faces(images: np.ndarray, rows: pd.DataFrame) -> None:
-    """Faces of some rows of a table of predictions: the class, or true → predicted, and the confidence."""
-    captions, names = [], []
-    for true, predicted, confidence in zip(rows["label"], rows["predicted"], rows["confidence"], strict=True):
-        prediction = f"{class_chip(LABELS[predicted])} {percent(confidence, 0)}"
-        right = true == predicted
-        captions.append(
-            f"{prediction} :green[:material/check:]" if right else f"{class_chip(LABELS[true])} → {prediction}"
-        )
-        names.append(f"True {LABELS[true]}, predicted {LABELS[predicted]}")
-    face_grid([images[index] for index in rows["index"]], captions, names=names)
+def predicted_faces(images: np.ndarray, rows: pd.DataFrame, key: str) -> None:
+    """Faces of some rows of a table of predictions: the class, or true → predicted, and the confidence.
+
+    Args:
+        images: uint8 (N, 48, 48), which the rows' `index` counts in.
+        rows: of `core.evaluation.predictions.read_predictions`.
+        key: of the wall.
+    """
+    tiles: list[Tile] = [
+        {
+            "id": row["image_id"],
+            "true": LABELS[row["label"]],
+            "predicted": LABELS[row["predicted"]],
+            "right": row["label"] == row["predicted"],
+            "confidence": round(row["confidence"], 4),
+            "notes": [],
+        }
+        for row in rows.to_dict("records")
+    ]
+    static_wall(tiles, images[rows["index"].to_numpy()], key)
 
 
 # --- the data of a run

@@ -21,14 +21,14 @@ from dashboard.ui import pagination
 from dashboard.ui.components.wall import Tile, static_wall
 from dashboard.ui.faces import say_why_no_images, unchanged_dataset_of
 from dashboard.ui.format import escape, percent
-from dashboard.ui.runs import choose_run, scored_splits
+from dashboard.ui.runs import choose_run
 
 CHANGES_PER_PAGE: Final = 30
 GALLERIES: Final = {"fixed": "Fixed", "broken": "Regressed", "both wrong": "Both wrong"}
 """Outcome of an image, as `core.evaluation.fixed_broken` names it, to its label."""
 
 
-def against_parent(run: Run) -> None:
+def against_parent(run: Run, split: str) -> None:
     """For the page of a run: its errors compared with those of the run it was cloned from, if there is one."""
     if not run.meta.parent:
         return
@@ -37,13 +37,11 @@ def against_parent(run: Run) -> None:
     except RunError:
         return  # deleted: the page says so where it names the parent
     st.subheader(f"Changes vs {escape(parent.name)}", anchor=False)
-    splits = [split for split in scored_splits(run) if split in scored_splits(parent)]
-    if not splits:
-        st.caption("Available once both runs are evaluated.")
+    if not all(each.paths.has_predictions(split) for each in (parent, run)):
+        st.caption(f"Available once both runs are evaluated on {split}.")
         return
     note_corrections(run)
-    split = st.segmented_control("Split", splits, default=splits[0], required=True, key="split", bind="query-params")
-    changes(parent, run, split or splits[0])
+    changes(parent, run, split)
 
 
 def draw_against_baseline(baseline: Run, runs: Sequence[Run], split: str) -> None:
@@ -134,8 +132,8 @@ def changes_gallery(before: Run, after: Run, split: str, found: pd.DataFrame) ->
     if info is None:
         say_why_no_images(after)
         return
-    pages = -(-len(rows) // CHANGES_PER_PAGE)
-    page = pagination.choose_page(pages, f"{kind}-{before.id}-{after.id}-{split}")
+    pages, of = -(-len(rows) // CHANGES_PER_PAGE), f"{kind}-{before.id}-{after.id}-{split}"
+    page = pagination.choose_page(pages, of)
     rows = rows.iloc[(page - 1) * CHANGES_PER_PAGE : page * CHANGES_PER_PAGE]
     images = cache.split(info.ref(data_root()), dataset_split(split))
     places = pd.Index(images.ids).get_indexer(pd.Index(rows["image"]))
@@ -143,6 +141,7 @@ def changes_gallery(before: Run, after: Run, split: str, found: pd.DataFrame) ->
         st.caption("Images unavailable: the dataset has changed since these runs were trained.")
         return
     static_wall(change_tiles(rows), images.images[places], key=f"changes-wall-{after.id}")
+    pagination.links_below(pages, of, page)
 
 
 def change_tiles(rows: pd.DataFrame) -> list[Tile]:

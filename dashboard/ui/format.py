@@ -2,10 +2,13 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
+
+import pandas as pd
 
 from core.labels import COLOURS, LABELS
 from core.runs.summary import SubsetMetrics
+from core.runs.table import spreadsheet_safe
 
 Colour = Literal["gray", "blue", "green", "orange", "red", "violet"]
 
@@ -25,6 +28,16 @@ def escape(text: str) -> str:
     flat = " ".join(text.split())
     broken = _PATTERNS.sub(lambda match: match.group() + _JOINER, flat)
     return _PUNCTUATION.sub(r"\\\1", broken)
+
+
+def plain_cells(table: pd.DataFrame) -> pd.DataFrame:
+    """A table whose own download no spreadsheet reads as formulas: text that would be one begins with a character of no
+    width. For tables with words of people or from files."""
+
+    def plain(value: Any) -> Any:
+        return _JOINER + value if isinstance(value, str) and spreadsheet_safe(value) != value else value
+
+    return table.map(plain)
 
 
 def percent(fraction: float | None, digits: int = 1) -> str:

@@ -15,6 +15,7 @@ from core.data.dataset import list_datasets
 from core.errors import FerError, explain_system_error
 from core.files import file_size
 from core.runs.records import Run
+from dashboard.state import cache
 from dashboard.state.roots import data_root, runs_root
 from dashboard.ui.format import escape
 from dashboard.ui.visitor_menu import visitor_menu
@@ -173,6 +174,8 @@ def draw_live(draw: Callable[..., None], *, seconds: float | None, **arguments: 
 
     def once() -> None:
         with guarded():
+            if seconds is not None:
+                cache.take_over(runs_root(), data_root())
             draw(**arguments)
 
     st.fragment(once, run_every=seconds)()

@@ -4,6 +4,7 @@ from zlib import crc32
 
 import streamlit as st
 
+from dashboard.ui.components.wall import reveal_next
 from dashboard.ui.page import follow_address
 
 PAGE_KEY = "page"
@@ -20,13 +21,39 @@ def choose_page(pages: int, of: str) -> int:
     """
     if pages == 1:
         return 1
-    stamp = f"{crc32(of.encode()):08x}"
+    stamp = _stamp(of)
     number, _, of_this = st.query_params.get(PAGE_KEY, "").partition("-")
     wanted = min(max(int(number), 1), pages) if of_this in ("", stamp) and number.isdecimal() else 1
-    follow_address(PAGE_KEY, wanted)
-    return st.pagination(pages, key=PAGE_KEY, on_change=_turn, args=(stamp,))
+    return _links(pages, wanted, stamp, PAGE_KEY)
 
 
-def _turn(stamp: str) -> None:
+def links_below(pages: int, of: str, page: int) -> None:
+    """The same links again beneath what is shown, where one is after the last image.
+
+    Args:
+        pages: as for `choose_page`.
+        of: as for `choose_page`.
+        page: the one shown.
+    """
+    if pages > 1:
+        _links(pages, page, _stamp(of), f"{PAGE_KEY}-below")
+
+
+def turn_to(page: int, of: str) -> None:
+    """Show another page in the next script run."""
+    st.query_params[PAGE_KEY] = f"{page}-{_stamp(of)}"
+
+
+def _links(pages: int, page: int, stamp: str, key: str) -> int:
+    follow_address(key, page)
+    return st.pagination(pages, key=key, on_change=_turn, args=(stamp, key))
+
+
+def _stamp(of: str) -> str:
+    return f"{crc32(of.encode()):08x}"
+
+
+def _turn(stamp: str, key: str) -> None:
     """A page was clicked: write it to the address, from which the page is drawn."""
-    st.query_params[PAGE_KEY] = f"{st.session_state[PAGE_KEY]}-{stamp}"
+    st.query_params[PAGE_KEY] = f"{st.session_state[key]}-{stamp}"
+    reveal_next()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.jobs import control
-from core.jobs.queue import by_queue_position, move_queued
+from core.jobs.queue import by_queue_position, move_queued, stuck_runs
 from core.runs.records import Run, RunState
 from dashboard.state.roots import data_root, runs_root
 from dashboard.ui.format import escape
@@ -56,6 +56,8 @@ def queued_row(run: Run, queued: Sequence[Run]) -> None:
     """Place, name, author, and the buttons."""
     place = queued.index(run)
     run_link(f"{place + 1}. ", run, f"by {run.meta.author}" if run.meta.author else "")
+    if stuck := stuck_runs(run.paths.root).get(run.id):
+        st.caption(f":red[{escape(stuck)}]", width="content")
     with st.container(horizontal=True, width="content", gap="small"):
         queue_buttons(run, first=place == 0, last=place == len(queued) - 1)
 

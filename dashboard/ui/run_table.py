@@ -11,7 +11,7 @@ import streamlit as st
 from core.runs.fields import RUN_FIELDS, SETTINGS, epochs_done, setting_text
 from core.runs.records import Run, RunState
 from dashboard.state import cache
-from dashboard.ui.format import accuracy_in, duration
+from dashboard.ui.format import accuracy_in, duration, plain_cells
 from dashboard.ui.runs import LOOKS, open_run, state_cell, test_without_duplicates
 
 _COLUMN = st.column_config
@@ -74,7 +74,7 @@ def sortable_run_table(
 def _frame_and_look(
     runs: Sequence[Run], key: str, columns: Sequence[str], sorted_by: tuple[str, bool] | None = None
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    frame = pd.DataFrame([_row(run, columns) for run in runs])
+    frame = plain_cells(pd.DataFrame([_row(run, columns) for run in runs]))
     config = run_columns(frame, sorted_by)
     config["open"] = _COLUMN.ButtonColumn(
         "", width=40, type="tertiary", key=f"{key}-open", help="Open this run", pinned=True
@@ -192,7 +192,7 @@ def _row(run: Run, columns: Sequence[str]) -> dict[str, Any]:
         "test": accuracy_in(run.metrics("test")),
         "unseen": test_without_duplicates(run),
         "loss": RUN_FIELDS["loss"].value(run),
-        "curve": cache.accuracy_curve(run.paths.epochs) if "curve" in columns else None,
+        "curve": cache.accuracy_curve(run) if "curve" in columns else None,
         "epochs": f"{epochs_done(run)}/{run.status.epochs}" if run.status.epochs else "–",
         "duration": duration(run.status.elapsed_seconds or None),
         "device": run.status.device or "–",

@@ -30,7 +30,7 @@ SHORTCUTS: Final = {
     "Images of the error analysis": (
         ("← ↑ → ↓", "Move between images"),
         ("Space, Shift+Space", "Select an image, a range"),
-        ("Enter", "Open an image"),
+        ("Enter", "Open an image; ← → in the viewer: previous, next"),
         (f"1 to {len(LABELS)}", f"Relabel as {', '.join(LABELS)}"),
         ("A", "Ambiguous"),
         ("H", "Hard, label correct"),
@@ -47,7 +47,7 @@ def visitor_menu() -> None:
     with st.container(horizontal=True, vertical_alignment="center", width="content", gap="xsmall"):
         keep_in_browser()
         name_menu()
-        with st.popover("?", type="tertiary", help="Keyboard shortcuts", key="shortcuts"):
+        if st.button("?", type="tertiary", help="Keyboard shortcuts", key="shortcuts"):
             shortcut_list()
 
 
@@ -93,6 +93,7 @@ def keep_in_browser() -> None:
     st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)
 
 
+@st.dialog("Keyboard shortcuts", icon=":material/keyboard:")
 def shortcut_list() -> None:
     """All keyboard shortcuts, by place; on so few lines that a laptop shows them without scrolling."""
     for place, keys in SHORTCUTS.items():

@@ -100,7 +100,7 @@ def option(label: str, name: str, address: str) -> Step:
 
 def search(text: str) -> Step:
     def type_in(page: Any) -> None:
-        box = page.get_by_role("textbox", name="Search")
+        box = page.get_by_role("searchbox", name="Search")
         box.fill(text)
         box.press("Enter")
 
@@ -115,7 +115,7 @@ def clone(run_id: str) -> Step:
     return click, rf"/train\?.*clone={run_id}"
 
 
-NEXT_PAGE: Step = (lambda page: page.get_by_test_id("stPaginationNext").click(), "page=2")
+NEXT_PAGE: Step = (lambda page: page.get_by_test_id("stPaginationNext").first.click(), "page=2")
 
 
 def test_copied_addresses_and_back_and_forward(app: App, runs: list[FakeRun], browser: Any) -> None:
@@ -127,7 +127,7 @@ def test_copied_addresses_and_back_and_forward(app: App, runs: list[FakeRun], br
         [link("Cloned from", rf"/run\?.*run={a}")],
         [clone(a)],
         [link("View run", rf"/run\?.*run={a}")],
-        [sidebar("Runs", "/runs"), search("run"), option("Sort", "Name", "sort=Name")],
+        [sidebar("Runs", "/runs"), search("run"), option("Sort by", "Sort: Name", "sort=name")],
         [sidebar("Overview", f"{app.url}/$")],
         [
             link("Error analysis", "/errors.*split=test"),

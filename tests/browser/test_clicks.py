@@ -11,7 +11,7 @@ from core.jobs.queue import queued_runs
 from core.review.runs import read_changes
 from core.runs.paths import QueuePaths
 from tests.browser.conftest import App, visit
-from tests.browser.traffic import settle
+from tests.browser.traffic import HANDLED, settle
 from tests.browser.visitor import introduce
 from tests.conftest import wait_for
 from tests.dashboard_fixtures import FakeRun, write_run
@@ -109,6 +109,64 @@ def test_a_double_click_removes_one_run_from_the_queue(
     page.get_by_role("button", name="Undo").click()
     page.get_by_text("Removed from queue").wait_for(state="detached")
     assert queue_of(app) == everyone
+
+
+COUNT_AND_DROP = """() => {
+    const send = WebSocket.prototype.send;
+    window.dropped = null;
+    WebSocket.prototype.send = function (data) {
+        if (window.dropped === null) return send.call(this, data);
+        window.dropped += 1;
+    };
+}"""
+"""While `dropped` is a number, the page asks the server for nothing, and counts what it would have asked."""
+
+NOT_PRESSED_ONCE = (
+    "[data-testid^=stNumberInputStep], [role=group]:has([role=combobox]) button, [data-testid=stCheckbox] button"
+)
+"""Buttons of which two presses mean two steps, the arrow that opens and closes a list, and the help of a toggle, which
+Streamlit lets toggle it."""
+
+
+def test_a_second_press_within_200_ms_does_nothing_on_any_button_of_any_page(
+    app: App, run: FakeRun, browser: Any
+) -> None:
+    other = write_run(app.runs_root, app.data_root, "failed", name="other", epochs=2, done=1, seed=1)
+    page = visit(browser, app.url)
+    introduce(page, "Ada")
+    page.context.add_init_script(f"({COUNT_AND_DROP})()")
+    addresses = ["", "data", "train", f"train?clone={run.id}", "runs", "compare", f"compare?runs={run.id},{other.id}"]
+    addresses += [f"run?run={run.id}&tab={tab}" for tab in ("Curves", "Files", "Review")] + [f"run?run={other.id}"]
+    addresses += [f"errors?run={run.id}", f"errors?run={run.id}&tab=Label+corrections", "predict"]
+    pressed = 0
+    for address in addresses:
+        page.goto(f"{app.url}/{address}")
+        settle(page)
+        for button in page.query_selector_all("[data-testid=stMain] button:enabled"):
+            if button.is_visible() and not button.evaluate(f"each => each.closest({NOT_PRESSED_ONCE!r})"):
+                assert press_twice(page, button) <= 1, f"{button.inner_text()} on /{address}"
+                pressed += 1
+    assert pressed > 100
+
+
+def press_twice(page: Any, button: Any) -> int:
+    """How often the page asks the server for something, before the server has answered the first time."""
+    button.scroll_into_view_if_needed()
+    box = button.bounding_box()
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.evaluate("dropped = 0")
+    page.mouse.click(*middle)
+    page.wait_for_timeout(120)
+    page.mouse.click(*middle)
+    page.evaluate(HANDLED)
+    asked = int(page.evaluate("dropped"))
+    if button.get_attribute("aria-haspopup") in ("dialog", "menu", "true"):  # it has opened and not closed again
+        page.wait_for_function("button => button.ariaExpanded === 'true'", arg=button)
+        page.keyboard.press("Escape")
+        page.wait_for_function("button => button.ariaExpanded === 'false'", arg=button)
+        page.locator("[role=dialog], [role=menu]").first.wait_for(state="detached")
+    page.evaluate("dropped = null")
+    return asked
 
 
 def queue_of(app: App) -> list[str]:

@@ -31,6 +31,11 @@ WALL = """() => {
     } : { ids: [], sprite: "" };
 }"""
 
+IN_SIGHT = """tile => {
+    const { top, bottom } = tile.getBoundingClientRect();
+    return top >= 0 && bottom <= window.innerHeight;
+}"""
+
 FOCUSED = """() => {
     let at = document.activeElement;
     while (at.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
@@ -66,7 +71,8 @@ def test_every_cell_opens_exactly_its_images(app: App, page: Any, demo_root: Pat
             page.wait_for_url(re.compile(f"true={LABELS[true]}&predicted={LABELS[predicted]}"))
             ids = inside["image_id"].tolist()
             wait_for(lambda ids=ids: wall(page)["ids"] == ids, 60, f"the images of cell {true}, {predicted}")
-            if ids:  # the very images, in that order
+            if ids:  # the very images, in that order, in sight
+                assert page.locator(".tile").first.evaluate(IN_SIGHT)
                 assert wall(page)["sprite"] == f'url("{sprite(images[inside["index"].to_numpy()])}")'
             assert page.locator('td button[aria-pressed="true"]').count() == 1
             shown += len(inside)
@@ -100,22 +106,21 @@ def test_from_errors_to_a_better_run(app: App, page: Any, demo_root: Path) -> No
     tiles = page.locator(".tile")
     tiles.first.focus()
     page.keyboard.press("m")
-    page.get_by_text("then press the key again").wait_for()
+    page.get_by_text("then press the key again").first.wait_for()  # and read out
     assert read_label_reviews(run.paths) == []
 
     # --- three reviews, two of one reviewer at once by keyboard
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Space")
-    page.get_by_text("2 train images").wait_for()
     introduce(page, "Mara")
-    page.get_by_role("button", name="Save reviews", disabled=False).wait_for()  # a list that is open while the bar is
+    page.get_by_role("button", name="Save 2 reviews", disabled=False).wait_for()  # a list that is open while the bar is
     settle(page)  # drawn again closes
     choose(page, page, "Correct label", "sad")
-    page.get_by_role("button", name="Save reviews").click()
+    page.get_by_role("button", name="Save 2 reviews").click()
     page.get_by_text("Wrong label: sad").first.wait_for()
-    tiles.nth(2).dblclick()
+    tiles.nth(2).click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_text("True").first.wait_for()
+    dialog.get_by_text("Review with a comment").click()
     choose(page, dialog, "Review", "Not a face")
     dialog.get_by_role("button", name="Save review").click()
     wait_for(lambda: len(read_label_reviews(run.paths)) == 3, 60, "the third review")
@@ -166,3 +171,71 @@ def test_from_errors_to_a_better_run(app: App, page: Any, demo_root: Path) -> No
 
 def state_of(paths: RunPaths) -> str:
     return next(str(each.state) for each in list_runs(paths.root) if each.id == paths.run_id)
+
+
+def focused_in(page: Any, selector: str, key: str = "Tab", most: int = 60) -> None:
+    """Press a key until what has the focus fits a selector, as somebody without a mouse does."""
+    inside = """selector => {
+        let at = document.activeElement;
+        while (at.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
+        return at.matches(selector);
+    }"""
+    for pressed in range(most + 1):
+        if page.evaluate(inside, selector):
+            return
+        if pressed < most:
+            page.keyboard.press(key)
+    raise AssertionError(f"{most} times {key} did not lead to {selector}")
+
+
+def test_a_cell_is_opened_and_three_images_are_reviewed_by_keyboard_alone(app: App, page: Any, demo_root: Path) -> None:
+    run = demo_run(app, demo_root)
+    table = read_predictions(run.paths.predictions("validation"))
+    cells = table.groupby(["label", "predicted"]).size()
+    true, predicted = cells[cells >= 4].index[0]
+    page.context.add_cookies([{"name": "fer-name", "value": "Mara", "url": app.url}])
+    open_page(page, app, f"errors?run={run.id}")
+    page.locator("td button").nth(48).wait_for()
+    wait_for(lambda: len(wall(page)["ids"]) > 0, 60, "the images")
+
+    # --- to the matrix, within it to the cell, and from there to its images
+    focused_in(page, "td button")
+    focused_in(page, f'[data-row="{true}"]', "ArrowDown", 7)
+    focused_in(page, f'[data-column="{predicted}"]', "ArrowRight", 7)
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(f"true={LABELS[true]}&predicted={LABELS[predicted]}"))
+    inside = table[(table["label"] == true) & (table["predicted"] == predicted)]
+    ids = inside.sort_values("loss", ascending=False, kind="stable")["image_id"].tolist()
+    wait_for(lambda: wall(page)["ids"] == ids[:60], 60, "the images of the cell")
+    settle(page)
+    focused_in(page, ".skip", most=1)
+    page.keyboard.press("Enter")
+    wait_for(lambda: page.evaluate(FOCUSED) == ids[0], 60, "the first image in focus")
+
+    # --- one review on the wall, the others in the viewer, which closes at the next image
+    page.keyboard.press("m")
+    wait_for(lambda: len(read_label_reviews(run.paths)) == 1, 60, "the first review")
+    settle(page)
+    heights = page.evaluate("""() => {
+        const roots = [...document.querySelectorAll("*")].map(each => each.shadowRoot?.querySelector(".wall"));
+        return [...roots.find(each => each).querySelectorAll(".tile")].map(tile => tile.offsetHeight);
+    }""")
+    assert len(set(heights)) == 1, "a tile is as high with a note as without"
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text(f"2 of {len(ids)}").wait_for()
+    settle(page)
+    page.keyboard.press("a")
+    dialog.get_by_text(f"3 of {len(ids)}").wait_for()
+    settle(page)
+    page.keyboard.press("h")
+    dialog.get_by_text(f"4 of {len(ids)}").wait_for()
+    settle(page)
+    page.keyboard.press("ArrowLeft")
+    dialog.get_by_text(f"3 of {len(ids)}").wait_for()
+    saved = [(each.image, each.in_words()) for each in read_label_reviews(run.paths)]
+    assert saved == list(zip(ids, ("Model error", "Ambiguous", "Hard, label correct"), strict=False))
+    page.keyboard.press("Escape")
+    dialog.wait_for(state="hidden")
+    settle(page)
+    wait_for(lambda: page.evaluate(FOCUSED) == ids[2], 60, "the keyboard at the image that was in view last")

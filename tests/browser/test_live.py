@@ -70,7 +70,7 @@ def test_a_link_restores_the_view_and_back_and_forward_work(app: App, page: Any,
     for number, author in enumerate(["Ana", "Ana", "Bo"]):
         write_run(app.runs_root, demo_root, "finished", name=f"linked {number}", author=author, epochs=2, seed=number)
     open_page(page, app, "runs")
-    search = page.get_by_role("textbox", name="Search")
+    search = page.get_by_role("searchbox", name="Search")
     search.fill("linked")
     search.press("Enter")
     page.get_by_text(re.compile("^3 runs")).wait_for()
@@ -83,7 +83,7 @@ def test_a_link_restores_the_view_and_back_and_forward_work(app: App, page: Any,
 
     other = visit(page.context.browser, page.url)  # nothing is known about this visitor
     other.get_by_text(re.compile("^2 runs")).wait_for()
-    wait_for(lambda: other.get_by_role("textbox", name="Search").input_value() == "linked", 60, "the search")
+    wait_for(lambda: other.get_by_role("searchbox", name="Search").input_value() == "linked", 60, "the search")
     other.context.close()
 
     [run] = [run for run in list_runs(app.runs_root) if run.name == "linked 0"]
@@ -100,7 +100,7 @@ def test_a_link_restores_the_view_and_back_and_forward_work(app: App, page: Any,
     page.go_back()
     page.wait_for_url(re.compile("/runs?.*author=Ana"))
     page.get_by_text(re.compile("^2 runs")).wait_for()
-    wait_for(lambda: page.get_by_role("textbox", name="Search").input_value() == "linked", 60, "the search")
+    wait_for(lambda: page.get_by_role("searchbox", name="Search").input_value() == "linked", 60, "the search")
     page.go_forward()
     page.wait_for_url(re.compile("/run?.*run="))
     page.get_by_role("heading", name="linked 0").wait_for()

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -14,8 +15,8 @@ from core.machine import available_cores, cpu_quota, default_runs_root, is_local
 from tests.conftest import PROJECT_ROOT
 
 COUNTING = {"cpu_count", "process_cpu_count", "sched_getaffinity"}
-RECORDING = ("core/runs/environment.py", "core/bench/pages.py")
-"""These write down how many cores the machine has, whoever may use them."""
+RECORDING = ("core/runs/environment.py", "core/bench/pages.py", "dashboard/views/run/environment.py")
+"""These write down, or show, how many cores the machine has, whoever may use them."""
 
 
 def divisions_of_cores(root: Path) -> list[str]:
@@ -157,3 +158,14 @@ def test_without_a_home_folder_a_path_with_a_tilde_is_refused(monkeypatch: pytes
     monkeypatch.setenv("FER_RUNS_ROOT", "~/runs")
     with pytest.raises(ConfigError, match="or set HOME"):
         default_runs_root()
+
+
+def test_a_server_may_open_as_many_files_as_the_system_allows() -> None:
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    hard = 4096 if allowed == resource.RLIM_INFINITY else min(4096, allowed)
+    code = (
+        f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (256, {hard}))\n"
+        "from core.machine import raise_open_files_limit; print(raise_open_files_limit())"
+    )
+    said = subprocess.run([sys.executable, "-c", code], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
+    assert int(said.stdout) == hard

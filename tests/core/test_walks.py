@@ -42,7 +42,7 @@ def queue_and_train(runs_root: Path, data_root: Path, config: TrainConfig, reads
     reads.clear()
     [waiting] = queued_runs(runs_root)
     assert waiting.id == run_id
-    assert worker.work(waiting.paths, data_root, "cpu", lambda: False, worker._train) == 0  # type: ignore[arg-type]
+    assert worker.work(waiting.paths, data_root, "cpu", worker.StopFlag(waiting.paths), worker._train) == 0
     found = dict(reads)
     assert read_run(runs_root, run_id).state is RunState.FINISHED
     return found

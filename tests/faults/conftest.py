@@ -9,6 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.dashboard.conftest import open_page as open_page
+
 
 @pytest.fixture
 def chance() -> random.Random:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from core.data.importers.expressions import Expression, act
 from core.labels import LABELS
@@ -13,6 +13,8 @@ from core.models import IMAGE_SIZE
 
 _SUPERSAMPLING: Final = 4
 _CANVAS: Final = IMAGE_SIZE * _SUPERSAMPLING
+_PORTRAIT_ZOOM: Final = 0.62
+"""Size of the head in a portrait against that in a crop."""
 
 Point = tuple[float, float]
 
@@ -32,18 +34,35 @@ def draw_face(label: int, rng: np.random.Generator) -> np.ndarray:
     return face.finish()
 
 
+def draw_portrait(label: int, rng: np.random.Generator, side: int) -> Image.Image:
+    """Draw one face with head and shoulders, as large as a photo, in colour and without grain.
+
+    Args:
+        label: class index, 0..6.
+        rng: decides everything else; the same state draws the same face.
+        side: of the square image, in pixels.
+
+    Returns:
+        RGB.
+    """
+    face = _Face(rng, side=2 * side, zoom=_PORTRAIT_ZOOM)
+    face.draw(act(LABELS[label], rng))
+    return ImageOps.colorize(face.image.reduce(2), black="#16182a", mid="#b0805f", white="#fff4e6")
+
+
 class _Face:
     """One head on a canvas: everything about it but the expression."""
 
-    def __init__(self, rng: np.random.Generator) -> None:
+    def __init__(self, rng: np.random.Generator, side: int = _CANVAS, zoom: float = 1.0) -> None:
         self.rng = rng
+        self.side = side
         self.skin = rng.uniform(85, 215)
         self.hair = rng.uniform(10, 70) if rng.random() < 0.75 else rng.uniform(120, 225)
         self.dark = max(8.0, 0.28 * self.skin - 8)  # brows, lashes, lines
         self.background = rng.uniform(15, 235)
         self.line = rng.uniform(0.045, 0.075)
-        self.scale = rng.uniform(0.37, 0.46) * _CANVAS
-        self.centre = (_CANVAS * rng.normal(0.5, 0.025), _CANVAS * rng.normal(0.52, 0.025))
+        self.scale = zoom * rng.uniform(0.37, 0.46) * side
+        self.centre = (side * rng.normal(0.5, 0.025), side * rng.normal(0.52, 0.025))
         self.angle = rng.normal(0, 0.09)
         self.yaw = rng.normal(0, 0.07)  # how far the inner parts shift towards where the head looks
         self.height = rng.uniform(1.15, 1.35)  # of the head, against its width
@@ -55,7 +74,7 @@ class _Face:
         self.mouth_width = rng.uniform(0.29, 0.38)
         self.brow_weight = rng.uniform(0.7, 1.5)
         self.lopsided = (rng.normal(0, 0.05), rng.normal(0, 0.05))
-        self.image = Image.new("L", (_CANVAS, _CANVAS), round(self.background))
+        self.image = Image.new("L", (side, side), round(self.background))
         self.pen = ImageDraw.Draw(self.image)
 
     # --- drawing in the face's own coordinates
@@ -103,13 +122,13 @@ class _Face:
         """Background with a soft gradient or shape, hair behind the head, neck and clothes."""
         rng = self.rng
         if rng.random() < 0.6:
-            x, y = rng.uniform(0, _CANVAS, size=2)
-            radius = rng.uniform(0.3, 0.8) * _CANVAS
+            x, y = rng.uniform(0, self.side, size=2)
+            radius = rng.uniform(0.3, 0.8) * self.side
             self.pen.circle((x, y), radius, fill=_gray(self.background + rng.uniform(-45, 45)))
         if rng.random() < 0.3:
-            edge = rng.uniform(0, _CANVAS)
-            self.pen.rectangle((edge, 0, _CANVAS, _CANVAS), fill=_gray(self.background + rng.uniform(-50, 50)))
-        self.image.paste(self.image.filter(ImageFilter.BoxBlur(7)))
+            edge = rng.uniform(0, self.side)
+            self.pen.rectangle((edge, 0, self.side, self.side), fill=_gray(self.background + rng.uniform(-50, 50)))
+        self.image.paste(self.image.filter(ImageFilter.BoxBlur(7 * self.side / _CANVAS)))
         self.hair_style = rng.choice(["short", "long", "bald", "bun"], p=[0.45, 0.33, 0.1, 0.12])
         if self.hair_style == "long":
             self.fill(_ellipse(0, 0.15, rng.uniform(1.1, 1.25), 1.6), self.hair, inner=False)

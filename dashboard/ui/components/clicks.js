@@ -6,30 +6,31 @@
 // not pull them apart.
 const PAUSE_MS = 500;
 const SAME_PLACE_PX = 8;
-const BUTTONS = '[data-testid="stButton"], [data-testid="stFormSubmitButton"]';
+const BUTTONS = ["stButton", "stFormSubmitButton", "stDownloadButton", "stPopoverButton", "stMenuButton", "stButtonGroup"]
+  .map((each) => `[data-testid="${each}"]`)
+  .join(", ");
 
 export default function () {
   if (window.ferOneActPerDoubleClick) return;
   window.ferOneActPerDoubleClick = true;
 
   let last = null;
-  window.addEventListener(
-    "click",
-    (event) => {
-      const button = event.target instanceof Element ? event.target.closest(BUTTONS) : null;
-      const previous = last;
-      last = event;
-      if (button && previous && event.timeStamp - previous.timeStamp < PAUSE_MS && repeats(event, previous, button)) {
-        event.preventDefault();
-        event.stopImmediatePropagation();
-      }
-    },
-    true,
-  );
+  const once = (event) => {
+    const button = event.target instanceof Element ? event.target.closest(BUTTONS) : null;
+    const previous = last;
+    if (event.type === "click") last = event;
+    if (button && previous && event.timeStamp - previous.timeStamp < PAUSE_MS && repeats(event, previous, button)) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    }
+  };
+  for (const type of ["pointerdown", "mousedown", "pointerup", "mouseup", "click"]) {
+    window.addEventListener(type, once, true); // a menu opens and closes when it is pressed, not when it is clicked
+  }
 }
 
 function repeats(event, previous, button) {
-  const byKeyboard = event.detail === 0 || previous.detail === 0; // such a click has no place
+  const byKeyboard = (event.type === "click" && event.detail === 0) || previous.detail === 0; // it has no place
   if (byKeyboard) return button.contains(previous.target);
   return Math.hypot(event.clientX - previous.clientX, event.clientY - previous.clientY) < SAME_PLACE_PX;
 }

@@ -11,4 +11,13 @@ export default function () {
     const dialog = [...document.querySelectorAll('[role="dialog"]')].at(-1);
     dialog?.focus({ preventScroll: true });
   }).observe(document.body, { childList: true, subtree: true, attributes: true, attributeFilter: ["disabled"] });
+
+  // Shortcuts of buttons are not heard while an input has the focus. A switch that was clicked has no use for the keyboard.
+  let byMouse = false;
+  window.addEventListener("pointerdown", () => (byMouse = true), true);
+  window.addEventListener("keydown", () => (byMouse = false), true);
+  window.addEventListener("focusin", ({ target }) => {
+    const dialog = byMouse && target.type === "checkbox" && target.closest('[role="dialog"]');
+    if (dialog) setTimeout(() => dialog.focus({ preventScroll: true })); // after the click has done its work
+  });
 }

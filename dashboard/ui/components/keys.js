@@ -1,5 +1,5 @@
-// "?" opens the list of keyboard shortcuts on every page, as it does elsewhere on the web; the buttons of Streamlit 1.67
-// can have a key of their own, its popovers cannot.
+// "?" opens the list of keyboard shortcuts on every page, as it does elsewhere on the web. The buttons of Streamlit 1.67
+// can have a key of their own, but only letters, digits and named keys.
 export default function () {
   if (window.ferOpensShortcuts) return;
   window.ferOpensShortcuts = true;

@@ -1,12 +1,14 @@
-// A table of buttons. Arrow keys go from button to button, Enter or space selects.
+// A table of buttons. Arrow keys go from button to button, Enter or space selects. After it comes, for keyboards, the way past
+// all that stands between it and the images on the same page.
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".matrix");
   const size = data.labels.length;
   if (!root.firstChild) build(root, size);
   root.querySelector("caption").textContent = data.caption;
+  root.querySelector(".skip").hidden = !data.skip;
   const [row, column] = data.chosen;
 
-  for (const button of root.querySelectorAll("button")) {
+  for (const button of root.querySelectorAll("table button")) {
     const [i, j] = [Number(button.dataset.row), Number(button.dataset.column)]; // -1: a heading
     const whole = i < 0 || j < 0;
     const cell = whole ? null : data.cells[i][j];
@@ -16,7 +18,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
     if (!whole) button.style.setProperty("--shade", cell.shade);
     const chosen = (i < 0 ? null : i) === row && (j < 0 ? null : j) === column;
     button.setAttribute("aria-pressed", chosen);
-    button.onclick = () => {
+    button.onclick = (event) => {
+      if (event.detail > 1) return; // the second one of a double click would clear what the first has selected
       roam(root, button);
       // A second click on the selected one clears the selection.
       setTriggerValue("chosen", chosen ? { row: null, column: null } : { row: i < 0 ? null : i, column: j < 0 ? null : j });
@@ -34,7 +37,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
 // Only one button can be reached with Tab: the others with arrow keys from there.
 function roam(root, to) {
-  for (const button of root.querySelectorAll("button")) button.tabIndex = button === to ? 0 : -1;
+  for (const button of root.querySelectorAll("table button")) button.tabIndex = button === to ? 0 : -1;
 }
 
 function build(root, size) {
@@ -49,7 +52,15 @@ function build(root, size) {
     line.append(heading("row", i, -1));
     for (let j = 0; j < size; j++) line.insertCell().append(button(i, j));
   }
-  root.append(table);
+  const skip = document.createElement("button");
+  skip.type = "button";
+  skip.className = "skip";
+  skip.textContent = "Skip to the images";
+  skip.onclick = () => {
+    const walls = [...document.querySelectorAll("*")].map((each) => each.shadowRoot?.querySelector(".wall"));
+    walls.find((each) => each)?.querySelector('.tile[tabindex="0"]')?.focus();
+  };
+  root.append(table, skip);
   roam(root, table.querySelector("td button"));
 }
 

@@ -1,4 +1,4 @@
-"""A wall of faces that can be selected, opened and reviewed with single keys."""
+"""A wall of faces that can be opened, selected and reviewed with single keys."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypedDict
@@ -12,6 +12,10 @@ from dashboard.ui.components.register import data_address, register
 from dashboard.ui.format import CLASS_COLOURS
 
 SPRITE_COLUMNS: Final = 10
+
+
+REVEALED: Final = "revealed"
+"""In the session: how many times other images were asked for."""
 
 
 class Tile(TypedDict):
@@ -46,10 +50,13 @@ def wall(
     images: np.ndarray,
     key: str,
     keys: Keys,
-    on_key: Callable[[str, list[str]], Callable[[], None]],
+    on_key: Callable[[str, list[str]], Callable[[], str]],
+    *,
+    lines: int = 1,
+    at: str | None = None,
 ) -> tuple[list[str], str | None]:
-    """Faces to be selected (click, space), opened (double click, Enter) and reviewed with one key. The selection is
-    cleared when the tiles change.
+    """Faces to be opened (click, Enter), selected (box, space) and reviewed with one key. The selection is cleared when
+    the tiles change.
 
     Args:
         tiles: one per image.
@@ -57,14 +64,16 @@ def wall(
         key: of the part.
         keys: the shortcuts.
         on_key: called before the page is redrawn with each key that was pressed, and the ids of its images: the
-            selected ones, else the one in focus. It reads what it needs of the session and returns what does the work:
-            each look into the session may end a script run for the next one, and a key counts as received only when
-            none is left.
+            selected ones, else the one in focus. It reads what it needs of the session and returns what does the work
+            and says in a sentence what was done, for screen readers: each look into the session may end a script run
+            for the next one, and a key counts as received only when none is left.
+        lines: of notes that each tile has room for.
+        at: id of the image that was looked at last: the keyboard goes on from there when that changes.
 
     Returns:
         The selected ids, and the id of the image that was opened just now, if one was.
     """
-    stamp, received = f"{crc32(repr(tiles).encode()):08x}", f"{key}-received"
+    stamp, received, said = f"{crc32(repr(tiles).encode()):08x}", f"{key}-received", f"{key}-said"
     shown = {tile["id"] for tile in tiles}
 
     def pressed() -> None:
@@ -72,10 +81,16 @@ def wall(
             if press["n"] > st.session_state.get(received, 0):  # else it was sent again before the browser knew
                 act = on_key(press["key"], [image for image in press["ids"] if image in shown])
                 st.session_state[received] = press["n"]
-                act()
+                st.session_state[said] = act()
 
     result = _wall(
-        data={**_shown(tiles, images, pick=True, stamp=stamp), **keys, "received": st.session_state.get(received, 0)},
+        data={
+            **_shown(tiles, images, lines, pick=True, stamp=stamp),
+            **keys,
+            "received": st.session_state.get(received, 0),
+            "said": st.session_state.get(said, ""),
+            "at": at,
+        },
         key=key,
         default={"selected": {"stamp": "", "ids": []}},
         on_selected_change=_nothing,
@@ -90,13 +105,21 @@ def wall(
 
 def static_wall(tiles: Sequence[Tile], images: np.ndarray, key: str) -> None:
     """The same, read-only."""
-    _wall(data=_shown(tiles, images, pick=False, stamp=""), key=key)
+    lines = max((len(tile["notes"]) for tile in tiles), default=0)
+    _wall(data=_shown(tiles, images, lines, pick=False, stamp=""), key=key)
 
 
-def _shown(tiles: Sequence[Tile], images: np.ndarray, pick: bool, stamp: str) -> dict[str, Any]:
+def reveal_next() -> None:
+    """Other images were asked for: the beginning of their wall is scrolled into sight, if it is not."""
+    st.session_state[REVEALED] = st.session_state.get(REVEALED, 0) + 1
+
+
+def _shown(tiles: Sequence[Tile], images: np.ndarray, lines: int, *, pick: bool, stamp: str) -> dict[str, Any]:
     return {
         "tiles": tiles,
+        "lines": lines,
         "pick": pick,
+        "reveal": st.session_state.get(REVEALED, 0),
         "stamp": stamp,
         "sprite": sprite(images),
         "columns": SPRITE_COLUMNS,

@@ -22,7 +22,7 @@ def overlaid_curves(runs: Sequence[Run], baseline: Run, labels: dict[str, str], 
     chosen, averaged = curve_selection(has_seeds=any(len(members) > 1 for members in by_config))
     if not shown:
         return
-    histories = [RunCurve(labels[run.id], cache.history(run.paths.epochs), at) for at, run in enumerate(runs)]
+    histories = [RunCurve(labels[run.id], cache.epochs(run), at) for at, run in enumerate(runs)]
     if not any(len(each.epochs) for each in histories):
         st.caption("Curves appear after the first epoch.")
         return

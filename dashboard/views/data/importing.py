@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from core.data.dataset import DatasetInfo, ImportProgress
@@ -20,7 +21,7 @@ from core.numbers import read_integer
 from dashboard.state import cache
 from dashboard.state.browser import this_browser
 from dashboard.state.roots import data_root
-from dashboard.ui.format import escape
+from dashboard.ui.format import escape, plain_cells
 from dashboard.views.data import kaggle
 
 Work = Callable[[ImportProgress], DatasetInfo]
@@ -140,7 +141,7 @@ def show_found(path: Path, mapping: str) -> None:
         return
     st.markdown(escape(f"{path.name}: {found.summary}"))
     if rows := found.rows():
-        st.dataframe(rows, hide_index=True, width="content", key="found")
+        st.dataframe(plain_cells(pd.DataFrame(rows)), hide_index=True, width="content", key="found")
     for note in found.notes():
         st.caption(escape(note))
     if found.layout.question:

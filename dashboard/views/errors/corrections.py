@@ -13,7 +13,7 @@ from core.review.images import DECISION_LABELS, label_review_rows
 from core.runs.records import Run
 from dashboard.state import cache
 from dashboard.state.roots import runs_root
-from dashboard.ui.format import ago, escape, exact
+from dashboard.ui.format import ago, escape, exact, plain_cells
 from dashboard.ui.page import TRAIN_PAGE, go_to
 from dashboard.views.errors.create_set import create_dialog
 from dashboard.views.errors.shown import Shown
@@ -71,7 +71,7 @@ def reviews_table(rows: Sequence[dict[str, Any]]) -> None:
         "time": st.column_config.DatetimeColumn("Date", format="distance"),
     }
     st.dataframe(
-        table.assign(time=pd.to_datetime(table["time"]), verdict=table["verdict"].map(DECISION_LABELS)),
+        plain_cells(table.assign(time=pd.to_datetime(table["time"]), verdict=table["verdict"].map(DECISION_LABELS))),
         column_order=list(config),
         column_config=config,
         hide_index=True,

@@ -17,7 +17,7 @@ NEAREST_SHOWN: Final = 8
 
 def draw_heatmaps(shown: Shown, row: pd.Series) -> None:
     """Grad-CAM of the predicted and of the true class."""
-    with st.spinner("Computing Grad-CAM…"):
+    with st.spinner("Computing Grad-CAM…", show_time=True):
         heat = heatmaps(shown, row)
     face_grid([over for over, _ in heat], [words for _, words in heat], names=[words for _, words in heat])
     st.caption("Grad-CAM on the last conv layer: bright regions increase the class score.")
@@ -46,7 +46,7 @@ def similar_errors(shown: Shown, row: pd.Series) -> None:
     if validation is None or validation.info is None or validation.images is None:
         st.caption("Needs validation predictions, which aren't available yet.")
         return
-    with st.spinner("Searching similar errors (about 10 s the first time)…"):
+    with st.spinner("Searching similar errors (about 10 s the first time)…", show_time=True):
         from core.evaluation.nearest import features
 
         assert shown.images is not None
@@ -56,7 +56,7 @@ def similar_errors(shown: Shown, row: pd.Series) -> None:
         own = int(row["index"]) if shown.data_split == "validation" else None
         found, cosines = misclassified.nearest(query, NEAREST_SHOWN, own)
     by_index = validation.table.set_index("index", drop=False)
-    predicted_faces(validation.images, by_index.loc[found])
+    predicted_faces(validation.images, by_index.loc[found], "similar-errors")
     st.caption(
         f"Misclassified validation images, nearest in feature space (cosine {cosines.max():.2f}–{cosines.min():.2f})."
         if len(found)

@@ -25,8 +25,7 @@ from dashboard.state import cache, visitor
 from dashboard.state.roots import runs_root
 from dashboard.ui import pagination
 from dashboard.ui.components.wall import Tile, wall
-from dashboard.views.errors import export, label_review, shortcuts
-from dashboard.views.errors.image import dialog
+from dashboard.views.errors import export, label_review, shortcuts, viewer
 from dashboard.views.errors.shown import Shown
 
 IMAGES_PER_PAGE: Final = 60
@@ -36,17 +35,30 @@ SUSPICION: Final = (
 )
 
 
+FILTER_KEYS: Final[dict[str, Any]] = {
+    "show": ImageFilter.shown,
+    "true": ImageFilter.true,
+    "predicted": ImageFilter.predicted,
+    "confidence": ImageFilter.confidence,
+    "verdict": ImageFilter.review,
+    "by": ImageFilter.by,
+    "copies": ImageFilter.copies,
+}
+"""Key of each filter, in the session and in the address, to what shows the gallery as it opens."""
+
+
 def filters(shown: Shown) -> tuple[ImageFilter, str]:
     """The filters and the order; both are in the address."""
-    row = st.grid(4, min_column_width=165, vertical_alignment="bottom")
+    heading = st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", gap="small")
+    heading.markdown("**Filters**", width="content")
+    row = st.grid(2, min_column_width=130, vertical_alignment="bottom")
     bound: dict[str, Any] = {"bind": "query-params"}
     show = row.selectbox("Show", list(SHOWN), format_func=SHOWN.__getitem__, key="show", **bound)
+    order = row.selectbox("Order", list(IMAGE_ORDERS), key="order", **bound)
     true = row.selectbox("True class", [ANY, *LABELS], format_func=any_capitalized, key="true", **bound)
     predicted = row.selectbox("Predicted class", [ANY, *LABELS], format_func=any_capitalized, key="predicted", **bound)
-    order = row.selectbox("Order", list(IMAGE_ORDERS), key="order", **bound)
-    low, high = row.slider("Confidence", 0, 100, (0, 100), 5, format="%d%%", key="confidence", **bound)
     review = row.selectbox(
-        "Review", list(REVIEW_FILTERS), format_func=REVIEW_FILTERS.__getitem__, key="verdict", **bound
+        "Review status", list(REVIEW_FILTERS), format_func=REVIEW_FILTERS.__getitem__, key="verdict", **bound
     )
     people = sorted({reviewer for reviews in shown.current_reviews.values() for reviewer in reviews})
     by = row.selectbox("Reviewer", [ANY, *people], format_func=any_capitalized, key="by", disabled=not people, **bound)
@@ -56,7 +68,22 @@ def filters(shown: Shown) -> tuple[ImageFilter, str]:
     copies = row.selectbox(
         "Duplicates", list(kinds), format_func=kinds.__getitem__, key="copies", disabled=shown.copies is None, **bound
     )
-    return ImageFilter(show, true, predicted, (low, high), review, by, copies), order
+    low, high = row.slider("Confidence", 0, 100, (0, 100), 5, format="%d%%", key="confidence", **bound)
+    wanted = ImageFilter(show, true, predicted, (low, high), review, by, copies)
+    heading.button(
+        "Reset filters",
+        icon=":material/filter_alt_off:",
+        type="tertiary",
+        key="reset-filters",
+        disabled=wanted == ImageFilter(),
+        on_click=reset_filters,
+    )
+    return wanted, order
+
+
+def reset_filters() -> None:
+    """Every filter as the gallery opens; the order stays."""
+    st.session_state.update(FILTER_KEYS)
 
 
 def any_capitalized(choice: str) -> str:
@@ -72,11 +99,13 @@ def gallery(shown: Shown, wanted: ImageFilter, order: str) -> None:
     if not len(chosen):
         st.info("No images match these filters.", icon=":material/filter_alt_off:")
         return
-    pages = -(-len(chosen) // IMAGES_PER_PAGE)
+    pages, of = -(-len(chosen) // IMAGES_PER_PAGE), repr((shown.run.id, shown.split, wanted, order))
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.caption(f"**{len(chosen):,} images** · true → predicted · confidence")
-        export.button(shown, chosen)
-    page = pagination.choose_page(pages, repr((shown.run.id, shown.split, wanted, order)))
+        st.caption(f"**{len(chosen):,} images** · true → predicted · confidence", width="content")
+        with st.container(horizontal=True, width="content"):
+            shortcuts.undo_button(shown)
+            export.button(shown, chosen)
+    page = pagination.choose_page(pages, of)
     if images is None:
         return
     rows = chosen.iloc[(page - 1) * IMAGES_PER_PAGE : page * IMAGES_PER_PAGE]
@@ -86,12 +115,20 @@ def gallery(shown: Shown, wanted: ImageFilter, order: str) -> None:
         key="wall",
         keys={"legend": shortcuts.LEGEND, "undo": shortcuts.UNDO, "named": bool(visitor.who())},
         on_key=partial(shortcuts.review_by_key, shown),
+        lines=2 if order == LIKELY_LABEL_ERROR else 1,
+        at=viewer.last_viewed(),
     )
-    everything = st.toggle(f"Annotate all {len(chosen):,} filtered images", key="everything")
+    pagination.links_below(pages, of, page)
+    everything = st.toggle(f"Review all {len(chosen):,} filtered images", key="everything")
     if everything or selected:
         label_review.review_bar(shown, list(chosen["image_id"]) if everything else selected)
     if opened:
-        dialog(shown, opened)
+        viewer.dialog(shown, list(chosen["image_id"]), opened, partial(show_page_of, of))
+
+
+def show_page_of(of: str, position: int) -> None:
+    """The viewer was closed at an image: the gallery goes on at its page."""
+    pagination.turn_to(position // IMAGES_PER_PAGE + 1, of)
 
 
 def with_suspicion(shown: Shown) -> pd.DataFrame:
@@ -108,14 +145,14 @@ def tiles(rows: pd.DataFrame, reviews: CurrentReviews) -> list[Tile]:
     """What the wall shows."""
     return [
         {
-            "id": image,
+            "id": name,
             "true": LABELS[true],
             "predicted": LABELS[predicted],
             "right": true == predicted,
             "confidence": round(float(confidence), 4),
-            "notes": suspected + notes_of(image, reviews),
+            "notes": suspected + notes_of(name, reviews),
         }
-        for image, true, predicted, confidence, suspected in zip(
+        for name, true, predicted, confidence, suspected in zip(
             rows["image_id"],
             rows["label"].tolist(),
             rows["predicted"].tolist(),

@@ -1,4 +1,4 @@
-"""One image of the error analysis: its prediction, Grad-CAM, similar errors, duplicates, and reviews."""
+"""One image of the error analysis: its prediction, reviews, duplicates, Grad-CAM, and similar errors."""
 
 from itertools import islice
 from typing import Final
@@ -18,7 +18,6 @@ from dashboard.ui.charts.bars import bars_text, probability_bars
 from dashboard.ui.charts.style import CHART_CONFIG
 from dashboard.ui.faces import enlarged
 from dashboard.ui.format import class_chip, escape, percent
-from dashboard.ui.page import guarded
 from dashboard.views.errors import label_review
 from dashboard.views.errors.explanations import draw_heatmaps, similar_errors
 from dashboard.views.errors.shown import Shown
@@ -27,49 +26,42 @@ OTHER_RUNS: Final = 6
 """How many other runs' predictions of an image are shown."""
 
 
-def dialog(shown: Shown, image: str) -> None:
-    """Over the page, until it is closed; closing it redraws the page with the new reviews."""
-    st.dialog(image, width="large", on_dismiss="rerun")(image_details)(shown, image)
+def face_and_probabilities(shown: Shown, row: pd.Series) -> None:
+    """The face, what it is labelled and predicted as, and the probabilities of all classes."""
+    pixels = shown.images
+    assert pixels is not None  # without images nothing can be opened
+    left, right = st.columns([2, 3], gap="medium")
+    with left:
+        st.image(enlarged(pixels[row["index"]]), width=192, output_format="PNG", alt=row["image_id"])
+        predicted = f"{class_chip(LABELS[row['predicted']])} {percent(row['confidence'])}"
+        st.markdown(f"True {class_chip(LABELS[row['label']])} · predicted {predicted}")
+        st.caption(f"Loss {row['loss']:.2f} · margin {percent(row['margin'])}")
+    figure = probability_bars(row[PROBABILITY_COLUMNS].to_numpy(float).tolist())
+    right.plotly_chart(figure, key="image-probabilities", config=CHART_CONFIG, alt=bars_text(figure))
 
 
-def image_details(shown: Shown, image: str) -> None:
-    """Everything about one image."""
-    with guarded():
-        row = shown.table[shown.table["image_id"] == image].iloc[0]
-        pixels = shown.images
-        assert pixels is not None  # without images nothing can be opened
-        left, right = st.columns([2, 3], gap="medium")
-        with left:
-            st.image(enlarged(pixels[row["index"]]), width=192, output_format="PNG", alt=image)
-            predicted = f"{class_chip(LABELS[row['predicted']])} {percent(row['confidence'])}"
-            true = class_chip(LABELS[row["label"]])
-            st.markdown(f"True {true} · predicted {predicted}")
-            st.caption(f"Loss {row['loss']:.2f} · margin {percent(row['margin'])}")
-        figure = probability_bars(row[PROBABILITY_COLUMNS].to_numpy(float).tolist())
-        right.plotly_chart(figure, key="image-probabilities", config=CHART_CONFIG, alt=bars_text(figure))
-        draw_copies(shown, row)
-        other_runs(shown, image)
-        if shown.run.has_weights and shown.run.config:
-            with st.container(horizontal=True):
-                with_heatmaps = st.toggle("Grad-CAM", key="image-grad-cam", persist_state="session")
-                with_similar = st.toggle("Similar errors", key="image-nearest", persist_state="session")
-            if with_heatmaps:
-                draw_heatmaps(shown, row)
-            if with_similar:
-                similar_errors(shown, row)
-        st.divider()
-        history = st.container()  # grows with each review; what is below keeps its place, and the keyboard
-        reviews = [
+def details(shown: Shown, row: pd.Series) -> None:
+    """Earlier reviews, duplicates, other runs, and on request Grad-CAM and similar errors."""
+    image = row["image_id"]
+    if len({review.opinion for review in shown.current_reviews.get(image, {}).values()}) > 1:
+        st.warning("Reviewers disagree on this image.", icon=":material/group:")
+    label_review.label_history(
+        [
             review
             for review in cache.label_reviews(shown.run.paths)
             if (review.split, review.image) == (shown.data_split, image)
         ]
-        current = shown.current_reviews.get(image, {})
-        if len({review.opinion for review in current.values()}) > 1:
-            history.warning("Reviewers disagree on this image.", icon=":material/group:")
-        with history:
-            label_review.label_history(reviews)
-        label_review.form(shown, [image], "image")
+    )
+    draw_copies(shown, row)
+    other_runs(shown, image)
+    if shown.run.has_weights and shown.run.config:
+        with st.container(horizontal=True):
+            with_heatmaps = st.toggle("Grad-CAM", key="image-grad-cam", persist_state="session")
+            with_similar = st.toggle("Similar errors", key="image-nearest", persist_state="session")
+        if with_heatmaps:
+            draw_heatmaps(shown, row)
+        if with_similar:
+            similar_errors(shown, row)
 
 
 def draw_copies(shown: Shown, row: pd.Series) -> None:

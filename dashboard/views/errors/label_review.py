@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import streamlit as st
 
 from core.errors import FerError
+from core.evaluation.predictions import probabilities_of
 from core.labels import LABELS
 from core.review.images import (
     DECISION_LABELS,
@@ -27,41 +29,57 @@ def review_bar(shown: Shown, images: Sequence[str]) -> None:
 
 def form(shown: Shown, images: Sequence[str], key: str) -> None:
     """Review, correct label, comment, and the buttons."""
-    row = st.grid(3, min_column_width=170)
+    preset_label(shown, images, key)
+    row = st.grid(4, min_column_width=130, vertical_alignment="bottom")
     name = visitor.who()
     decision = row.selectbox(
         "Review", DECISIONS, format_func=DECISION_LABELS.__getitem__, key=f"{key}-decision", persist_state="session"
     )
     wrong = decision == WRONG_LABEL
-    label = row.selectbox("Correct label", LABELS, key=f"{key}-label", disabled=not wrong, persist_state="session")
+    label = row.selectbox(
+        "Correct label", LABELS, index=None, key=f"{key}-label", disabled=not wrong, placeholder="Select a class"
+    )
     comment = row.text_input("Comment", max_chars=LONGEST_COMMENT, key=f"{key}-comment", placeholder="Optional")
-    with st.container(horizontal=True, vertical_alignment="center"):
-        count = f"**{len(images):,} {shown.data_split} image{'s' if len(images) > 1 else ''}**"
-        st.markdown(count, width="content")
-        given = decision, label if wrong else None, (comment or "").strip()
+    given = decision, label if wrong else None, (comment or "").strip()
+    current = shown.current_reviews
+    mine = [image for image in images if name in current.get(image, {})]
+    with row.cell(), st.container(horizontal=True, gap="xsmall"):
         st.button(
-            "Save review" if len(images) == 1 else "Save reviews",
+            f"Save {len(images):,} reviews" if len(images) > 1 else "Save review",
             type="primary",
-            icon=":material/rate_review:",
             key=f"{key}-save",
-            disabled=not name,
+            disabled=not name or (wrong and label is None),
+            help=None if name else f"{visitor.ENTER_NAME} to save reviews.",
             on_click=save_reviews,
             args=(shown, name, list(images), *given, key),
         )
-        current = shown.current_reviews
-        mine = [image for image in images if name in current.get(image, {})]
         if mine:
             st.button(
-                f"Remove my review ({len(mine):,})",
-                icon=":material/undo:",
+                f"Remove mine ({len(mine):,})" if len(images) > 1 else "Remove mine",
                 key=f"{key}-remove",
+                help="Remove your review",
                 on_click=save_reviews,
                 args=(shown, name, mine, None, None, "", key),
             )
-        if not name:
-            st.caption(f"{visitor.ENTER_NAME} to save reviews.")
     if refused := st.session_state.pop(f"{key}-refused", None):
         st.error(escape(refused), icon=":material/error:")
+
+
+def preset_label(shown: Shown, images: Sequence[str], key: str) -> None:
+    """Where other images are reviewed than before: the correct label is preset to what the model suggests."""
+    if st.session_state.get(f"{key}-for") != list(images):
+        st.session_state[f"{key}-for"] = list(images)
+        st.session_state[f"{key}-label"] = suggested_label(shown, images)
+
+
+def suggested_label(shown: Shown, images: Sequence[str]) -> str | None:
+    """The most probable class other than the label, so for a misclassified image the prediction; None if the images
+    differ in that."""
+    rows = shown.table[shown.table["image_id"].isin(images)]
+    probabilities = probabilities_of(rows).copy()
+    probabilities[np.arange(len(rows)), rows["label"].to_numpy()] = -1
+    found = np.unique(probabilities.argmax(axis=1))
+    return LABELS[found[0]] if len(found) == 1 else None
 
 
 def save_reviews(

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from core.evaluation.metrics import confusion
 from core.runs.records import Run
 from core.runs.selection import best_run
 from dashboard.state import cache
@@ -11,9 +12,10 @@ from dashboard.ui.faces import say_why_no_images
 from dashboard.ui.page import ERRORS_PAGE, TRAIN_PAGE, empty_state, follow_renamed, guarded, page_title, say_unknown
 from dashboard.ui.runs import choose_run, scored_splits
 from dashboard.views.errors import calibration, corrections, gallery, scoring, summary
+from dashboard.views.errors.matrix import confusion_matrix
 from dashboard.views.errors.shown import shown_of
 
-ERROR_TABS = ("Images", "Calibration", "Compare with run", "Label corrections")
+ERROR_TABS = ("Images", "Per-class metrics", "Calibration", "Compare with run", "Label corrections")
 RENAMED = {
     "tab": {"Against another run": "Compare with run", "Verdicts and lists": "Label corrections"},
     "unit": {"By row": "Rows (recall)", "By column": "Columns (precision)"},
@@ -48,7 +50,7 @@ RENAMED = {
 
 def main() -> None:
     follow_renamed(ERRORS_PAGE, RENAMED)
-    page_title("Error analysis", "Browse misclassified images, annotate them, and retrain with corrected labels.")
+    page_title("Error analysis", "Browse misclassified images, review their labels, and retrain with the corrections.")
     runs = [run for run in cache.runs(runs_root()) if scored_splits(run)]
     if not runs:
         empty_state(
@@ -68,14 +70,23 @@ def main() -> None:
     if shown is None:
         scoring.offer(run, split)
         return
-    top = st.container()
+    summary.metric_cards(shown)
     tabs = st.tabs(ERROR_TABS, key="tab", bind="query-params")
     with tabs[0]:  # even while another tab is open: what is not drawn falls out of the address
+        choice, images = st.columns([2, 3], gap="medium")
+    with choice:
+        place = st.container()
         wanted, order = gallery.filters(shown)
-    with top:  # after the filters, since the matrix outlines what they select
-        summary.metrics_summary(shown, wanted)
+    with place:  # after the filters, since the matrix outlines what they select
+        confusion_matrix(confusion(shown.table["label"].to_numpy(), shown.table["predicted"].to_numpy()), wanted)
+
+    def image_gallery() -> None:
+        with images:
+            gallery.gallery(shown, wanted, order)
+
     draw = (
-        lambda: gallery.gallery(shown, wanted, order),
+        image_gallery,
+        lambda: summary.per_class(shown),
         lambda: calibration.calibration(shown),
         lambda: fixed_broken.compare_with_run(run, split, cache.runs(runs_root())),
         lambda: corrections.label_corrections(shown),

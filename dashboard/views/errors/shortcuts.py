@@ -1,8 +1,8 @@
 """Keyboard shortcuts of the gallery: a key reviews the selected images, another one takes that back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import Final
 
 import streamlit as st
@@ -37,39 +37,87 @@ LEGEND: Final = (
 )
 
 
-def review_by_key(shown: Shown, key: str, images: list[str]) -> Callable[[], None]:
-    """What saves the review of a shortcut on the wall; all that it needs of the session is read before."""
+def review_by_key(shown: Shown, key: str, images: list[str]) -> Callable[[], str]:
+    """What saves the review of a shortcut on the wall, and says so; all that it needs of the session is read before."""
     name = visitor.who()
-    since = st.session_state.setdefault(f"keyed-{shown.run.id}-{shown.data_split}-{name}", datetime.now(UTC))
-    return partial(_review_by_key, shown, name, since, key, images)
+    since = first_look(shown, name)
+
+    def act() -> str:
+        outcome = save_by_key(shown, name, since, key, images)
+        st.toast(escape(outcome.words), icon=outcome.icon, duration="short" if outcome.saved else "long")
+        return outcome.words
+
+    return act
 
 
-def _review_by_key(shown: Shown, name: str, since: datetime, key: str, images: list[str]) -> None:
-    """Save the review, or show why not; the undo key removes the review of the key before it."""
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a pressed key."""
+
+    words: str
+    icon: str
+    saved: Sequence[str] = ()
+    """The images that have another review now."""
+
+
+def save_by_key(shown: Shown, name: str, since: datetime, key: str, images: Sequence[str]) -> Outcome:
+    """Save the review of a key; the undo key removes the review of the key before it.
+
+    Args:
+        shown: what is reviewed.
+        name: of the reviewer; empty while it is not known.
+        since: reviews before that are not undone.
+        key: one of `KEYS`, `LABEL_KEYS`, or `UNDO`.
+        images: ids.
+    """
     if not name:
-        st.toast(f"{visitor.ENTER_NAME}, then press the key again.", icon=":material/person:")
-        return
+        return Outcome(f"{visitor.ENTER_NAME}, then press the key again.", ":material/person:")
     undo = key == UNDO
     decision = None if undo else KEYS.get(key, WRONG_LABEL)
     try:
         if undo and not (images := last_reviewed(shown, name, since)):
-            st.toast("Nothing to undo.", icon=":material/undo:")
-            return
+            return Outcome("Nothing to undo.", ":material/undo:")
         present = shown.labels_of(images)
         saved = add_label_reviews(
             shown.run.paths, name, shown.data_split, images, decision, label=LABEL_KEYS.get(key), present=present
         )
     except FerError as error:
-        st.toast(escape(str(error)), icon=":material/error:", duration="long")
-        return
-    about = escape(images[0]) if len(images) == 1 else f"{len(images):,} images"
-    st.toast(f"{about}: {saved[0].in_words()}", icon=":material/undo:" if undo else ":material/check:")
+        return Outcome(str(error), ":material/error:")
+    about = images[0] if len(images) == 1 else f"{len(images):,} images"
+    icon = ":material/undo:" if undo else ":material/check:"
+    return Outcome(f"{about}: {saved[0].in_words()}", icon, [each.image for each in saved])
+
+
+def first_look(shown: Shown, name: str) -> datetime:
+    """When this reviewer first looked at these images in this session: older reviews are not undone by a key."""
+    since: datetime = st.session_state.setdefault(f"keyed-{shown.run.id}-{shown.data_split}-{name}", datetime.now(UTC))
+    return since
+
+
+def undo_button(shown: Shown) -> None:
+    """Takes back what was saved last, however it was saved: one click too many is no harm."""
+    name = visitor.who()
+    mine = [reviews[name].time for reviews in shown.current_reviews.values() if name in reviews]
+    st.button(
+        "Undo review",
+        icon=":material/undo:",
+        key="undo-review",
+        help="Remove your last review of this session (key U)",
+        disabled=not any(time >= first_look(shown, name) for time in mine),
+        on_click=undo,
+        args=(shown,),
+    )
+
+
+def undo(shown: Shown) -> None:
+    """The undo key, by mouse."""
+    review_by_key(shown, UNDO, [])()
 
 
 def last_reviewed(shown: Shown, name: str, since: datetime) -> list[str]:
     """The images of a reviewer's last review, if it is not older than `since`. Read from the file: what shortcuts
     did in a script run that the next one cut short is there, too."""
-    current = current_label_reviews(read_label_reviews(shown.run.paths), shown.data_split)
-    mine = [reviews[name] for reviews in current.values() if name in reviews and reviews[name].time >= since]
-    last = max((each.time for each in mine), default=None)
-    return [each.image for each in mine if each.time == last]
+    said = read_label_reviews(shown.run.paths)
+    current = current_label_reviews(said, shown.data_split)
+    mine = [each for each in said if each.time >= since and current.get(each.image, {}).get(name) is each]
+    return [each.image for each in mine if each.time == mine[-1].time]  # the last in the file, whatever clocks say

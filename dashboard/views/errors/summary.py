@@ -1,29 +1,21 @@
-"""The upper half of the error analysis: metrics, confusion matrix, and metrics per class."""
+"""The metrics of the split, above the tabs of the error analysis, and the tab with those of each class."""
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
 from core.evaluation.metrics import accuracy_interval, confusion
 from core.evaluation.per_class import class_metrics
-from core.review.gallery import ImageFilter
+from dashboard.ui.confusion import per_class_table
 from dashboard.ui.format import percent, with_interval
 from dashboard.ui.page import metric_card
-from dashboard.views.errors.matrix import confusion_matrix
 from dashboard.views.errors.shown import Shown
 
 
-def metrics_summary(shown: Shown, wanted: ImageFilter) -> None:
-    """Cards above; matrix and classes side by side."""
-    metric_cards(shown)
-    matrix = confusion(shown.table["label"].to_numpy(), shown.table["predicted"].to_numpy())
-    left, right = st.columns(2, gap="medium")
-    with left:
-        confusion_matrix(matrix, wanted)
-    with right:
-        per_class(matrix, shown)
+def per_class(shown: Shown) -> None:
+    """The tab: precision, recall and F1 of each class."""
+    per_class_table(confusion(shown.table["label"].to_numpy(), shown.table["predicted"].to_numpy()), "classes")
 
 
 def metric_cards(shown: Shown) -> None:
@@ -64,36 +56,3 @@ def accuracy_card(row: Any, label: str, correct: pd.Series, help: str | None = N
         f"{right:,} of {total:,} images",
         help=help or "± half-width of the 95% CI.",
     )
-
-
-def per_class(matrix: np.ndarray, shown: Shown) -> None:
-    """Precision, recall and F1 of each class."""
-    metrics = class_metrics(matrix)
-    table = pd.DataFrame(
-        {
-            "class": metrics["label"],
-            "images": metrics["support"],
-            **{
-                name: [
-                    f"{100 * value:.1f} ({100 * low:.0f}–{100 * high:.0f})"
-                    for value, low, high in zip(
-                        metrics[name], metrics[f"{name}_low"], metrics[f"{name}_high"], strict=True
-                    )
-                ]
-                for name in ("precision", "recall", "f1")
-            },
-        }
-    )
-    config: dict[str, Any] = {
-        "class": st.column_config.TextColumn("Class", pinned=True),
-        "images": st.column_config.NumberColumn("Images", format="%,d", help=f"Images of this class in {shown.split}"),
-        "precision": st.column_config.TextColumn(
-            "Precision", help="Fraction of predictions of this class that are correct: TP / (TP + FP)"
-        ),
-        "recall": st.column_config.TextColumn(
-            "Recall", help="Fraction of this class that is predicted correctly: TP / (TP + FN)"
-        ),
-        "f1": st.column_config.TextColumn("F1", help="Harmonic mean of precision and recall"),
-    }
-    st.dataframe(table, hide_index=True, column_config=config, key="classes", height="content")
-    st.caption("Percent, with 95% confidence intervals (Wilson; for F1 derived from TP / (TP + FP + FN)).")

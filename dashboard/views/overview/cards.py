@@ -9,10 +9,9 @@ from core.jobs.slots import gpu_notice, list_slots
 from core.runs.records import Run, RunState
 from dashboard.state import cache
 from dashboard.state.roots import runs_root
-from dashboard.ui.charts.matrix import confusion_chart
-from dashboard.ui.charts.style import CHART_CONFIG
+from dashboard.ui.confusion import linked_matrix
 from dashboard.ui.format import accuracy_in, duration, escape
-from dashboard.ui.page import DATA_PAGE, ERRORS_PAGE, PREDICT_PAGE, RUN_PAGE, is_dark, metric_card
+from dashboard.ui.page import DATA_PAGE, ERRORS_PAGE, PREDICT_PAGE, RUN_PAGE, metric_card
 from dashboard.ui.queue import stop_button
 from dashboard.ui.runs import best_with_interval, scored_split, state_chip, test_without_duplicates, why_default
 
@@ -52,15 +51,15 @@ def card(run: Run, columns: int) -> None:
     """One run that is training, its metrics in so many columns."""
     with st.container(horizontal=True, vertical_alignment="center"):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.page_link(RUN_PAGE, label=escape(run.name), query_params={"run": run.id}, help="View run")
+            st.page_link(RUN_PAGE, label=f"**{escape(run.name)}**", query_params={"run": run.id}, help="View run")
             state_chip(run.state)
         stop_button(run)
     status = run.status
-    epochs = cache.history(run.paths.epochs)
+    epochs = cache.epochs(run)
     left = " · stalled" if run.state is RunState.STALLED else f" · {escape(status.activity)}" * bool(status.activity)
     st.progress(status.progress, f"Epoch {status.epoch}/{status.epochs}{left}")
     numbers = st.grid(columns, min_column_width=140)
-    trend = (100 * epochs["validation_accuracy"]).tolist() if len(epochs) > 1 else None
+    trend = (100 * epochs["validation_accuracy"].dropna()).tolist() if len(epochs) > 1 else None
     numbers.metric("Val. accuracy (best)", best_with_interval(run), chart_data=trend, help="± 95% CI")
     losses = epochs["validation_loss"].dropna().tolist() if "validation_loss" in epochs else []
     numbers.metric("Val. loss", f"{losses[-1]:.3f}" if losses else "–", chart_data=losses if len(losses) > 1 else None)
@@ -98,6 +97,5 @@ def default_model(run: Run) -> None:
                 st.page_link(PREDICT_PAGE, label="Predict", icon=":material/add_reaction:", query_params=query)
         split, metrics = scored or ("", None)
         if metrics and metrics.confusion:
-            title = f"Confusion matrix ({split}), row-normalized, %"
-            figure = confusion_chart(np.array(metrics.confusion), title, 270, is_dark())
-            right.plotly_chart(figure, key="best-confusion", config=CHART_CONFIG)
+            with right:
+                linked_matrix(np.array(metrics.confusion), run.id, split, "best-confusion")

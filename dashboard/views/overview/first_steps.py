@@ -9,6 +9,7 @@ from core.runs.paths import is_shipped
 from core.runs.records import Run
 from dashboard.state import visitor
 from dashboard.ui.page import DATA_PAGE, PREDICT_PAGE, TRAIN_PAGE, go_to
+from dashboard.ui.samples import PARAMETER, sample_gallery
 
 
 class Step(NamedTuple):
@@ -23,6 +24,7 @@ class Step(NamedTuple):
 
 def first_steps(runs: list[Run], datasets: list[DatasetInfo]) -> None:
     """The first steps of a new user, with those that are done marked."""
+    trained = any(run.has_weights for run in runs)  # the shipped reference run has weights, unless it was deleted
     get = Step(
         "Get FER2013",
         "Download from Kaggle with your API token, import a local copy, or generate the synthetic demo dataset in "
@@ -40,12 +42,13 @@ def first_steps(runs: list[Run], datasets: list[DatasetInfo]) -> None:
     )
     predict = Step(
         "Try a prediction",
-        "Upload a photo: faces are detected and each expression is classified.",
+        "Click a sample image, or upload a photo: faces are detected and each expression is classified."
+        if trained
+        else "Upload a photo: faces are detected and each expression is classified.",
         bool(st.session_state.get(visitor.HAS_PREDICTED)),
         PREDICT_PAGE,
         "Open Predict",
     )
-    trained = any(run.has_weights for run in runs)  # the shipped reference run has weights, unless it was deleted
     steps = [predict, get, start] if trained else [get, start, predict]
     current = next((step for step in steps if not step.done), None)
     st.subheader("Get started", anchor=False)
@@ -58,8 +61,15 @@ def first_steps(runs: list[Run], datasets: list[DatasetInfo]) -> None:
                 else:
                     st.badge(f"Step {number}", color="blue" if step is current else "gray")
                 st.markdown(f"**{step.title}**  \n{step.text}")
+                if step is predict and trained:
+                    _try_a_sample()
             if st.button(step.label, key=f"step-{number}", type="primary" if step is current else "secondary"):
                 go_to(step.page)
+
+
+def _try_a_sample() -> None:
+    if name := sample_gallery("first-sample", count=3, height=60, captions=False):
+        go_to(PREDICT_PAGE, **{PARAMETER: name})
 
 
 def any_own(runs: list[Run]) -> bool:

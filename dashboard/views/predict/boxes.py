@@ -7,13 +7,14 @@ from PIL import Image, ImageDraw, ImageFont
 
 from core.labels import COLOURS
 
-_DARK: Final = "#15181e"
+_PLATE: Final = "#15181e"
+"""Behind a name: white on it can be read on any photo, and beside any colour of a class."""
 
 
 def boxed(
     photo: Image.Image, scale: float, boxes: Sequence[tuple[int, int, int, int]], names: Sequence[str], chosen: int
 ) -> Image.Image:
-    """A photo with a box around each face in the colour of its class, with its name; the selected one thicker.
+    """A photo with a box around each face in the colour of its class, its name on a plate; the selected one thicker.
 
     Args:
         photo: RGB, as it is shown.
@@ -35,6 +36,6 @@ def boxed(
         _, _, wide, high = draw.textbbox((0, 0), text, font=font)
         x = min(max(0, left), max(0, photo.width - wide))
         y = top - high if top >= high else max(0, top)
-        draw.rectangle((x, y, x + wide, y + high + thin), fill=colour)
-        draw.text((x, y), text, fill="white" if colour == COLOURS["sad"] else _DARK, font=font)
+        draw.rectangle((x, y, x + wide, y + high + thin), fill=_PLATE, outline=colour, width=max(1, thin // 2))
+        draw.text((x, y), text, fill="white", font=font)
     return photo

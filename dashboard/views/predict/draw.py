@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import streamlit as st
@@ -16,10 +16,14 @@ from dashboard.ui.format import class_chip, escape, percent
 from dashboard.views.predict.boxes import boxed
 from dashboard.views.predict.explanations import grad_cam_of_face, similar_to_face
 from dashboard.views.predict.models import Model
-from dashboard.views.predict.work import Result, photo_of
+from dashboard.views.predict.work import Result, photo_of, start_again
 
 if TYPE_CHECKING:
     from core.prediction.predictor import FacePrediction
+
+
+FACE: Final = "face"
+"""Key of the choice of a face."""
 
 
 def draw_photo(result: Result, models: Sequence[Model], preset: int = 0) -> None:
@@ -36,8 +40,7 @@ def draw_photo(result: Result, models: Sequence[Model], preset: int = 0) -> None
     with left:
         st.text(result.name)
         place = st.container()
-        face_key = f"face-{result.image_file.key}-{preset}"
-        chosen = _choose_face(first.faces, face_key, preset) if several else 0
+        chosen = _choose_face(first.faces, result.key, preset) if several else 0
         shown, scale = photo_of(result.image_file)
         boxes = [face.box for face in first.faces]
         names = [f"{number} {face.label}" if several else face.label for number, face in enumerate(first.faces, 1)]
@@ -47,43 +50,40 @@ def draw_photo(result: Result, models: Sequence[Model], preset: int = 0) -> None
         with place:
             if several:
                 places = [(left * scale, top * scale, wide * scale, high * scale) for left, top, wide, high in boxes]
-                choose = partial(st.session_state.__setitem__, face_key)
-                clickable_photo(shown, places, names, width=width, key=f"photo-{face_key}", on_choose=choose)
+                choose = partial(st.session_state.__setitem__, FACE)
+                clickable_photo(shown, places, names, width=width, key="photo", on_choose=choose)
             else:
-                st.image(shown, width=width, alt="Uploaded photo with 1 face")
+                alt = "Photo without a detected face" if result.no_face else "Photo with 1 face"
+                st.image(shown, width=width, alt=alt)
         _detection_note(str(first.detection), first.faces)
     with right:
-        columns = st.columns(len(models), gap="medium")
-        for column, model, photo in zip(columns, models, result.photos, strict=True):
-            with column:
-                if len(models) > 1:
-                    st.markdown(f"**{escape(model.title)}**")
-                _prediction(photo.faces[chosen], model, f"{result.image_file.key}-{chosen}-{model.key}")
+        _predictions([photo.faces[chosen] for photo in result.photos], models)
         grad_cam_of_face(result, models, chosen)
-    for model, photo in zip(models, result.photos, strict=True):
+    for model, photo in () if result.no_face else zip(models, result.photos, strict=True):
         similar_to_face(photo.faces[chosen], model, named=len(models) > 1)
 
 
-def _choose_face(faces: Sequence["FacePrediction"], key: str, preset: int) -> int:
+def _choose_face(faces: Sequence["FacePrediction"], image: str, preset: int) -> int:
+    """One of several faces: with pills, or with a click on the photo, which sets them."""
+
     def describe(number: int) -> str:
         face = faces[number]
         return f"{number + 1} {face.label} {percent(face.confidence, 0)}"
 
-    st.session_state.setdefault(key, preset)  # no default: a click on the photo sets it too
-    chosen = st.pills("Face", range(len(faces)), required=True, format_func=describe, key=key, wrap=True)
+    start_again(FACE, (image, preset), preset)
+    chosen = st.pills("Face", range(len(faces)), required=True, format_func=describe, key=FACE, wrap=True)
     return int(chosen or 0)
 
 
 def _detection_note(taken: str, faces: Sequence["FacePrediction"]) -> None:
+    _, _, width, height = faces[0].box
+    squeezed = "" if width == height else f" Its {width}×{height} pixels are squeezed into the model's square."
     if taken == "no face found":
-        st.warning(
-            "No face detected; the full image was classified instead. Try a closer or sharper photo.",
-            icon=":material/search_off:",
-        )
+        st.caption(f"The full image was used.{squeezed} Try a closer or sharper photo.")
     elif taken == "already a face crop":
-        st.caption("Looks like a cropped face; the full image was used.")
+        st.caption(f"Looks like a cropped face; the full image was used.{squeezed}")
     elif taken == "skipped":
-        st.caption("Face detection skipped; the full image was used.")
+        st.caption(f"Face detection skipped; the full image was used.{squeezed}")
     else:
         several = f"{len(faces)} faces detected, largest first. Click one here or in the photo."
         st.caption("1 face detected." if len(faces) == 1 else several)
@@ -107,25 +107,44 @@ def rotation_note(rotations: Sequence[int]) -> str:
     return f"{which} rotated to be upright."
 
 
-def _prediction(face: "FacePrediction", model: Model, key: str) -> None:
-    """Label, confidence, runner-up, a warning on low confidence, and the class probabilities."""
-    second = float(np.sort(face.probabilities)[-2])
-    st.markdown(f"### {class_chip(face.label)} {percent(face.confidence, 0)}")
-    st.markdown(f"2nd: {class_chip(face.runner_up)} {percent(second, 0)}")
+def _predictions(faces: Sequence["FacePrediction"], models: Sequence[Model]) -> None:
+    """What each model predicts for one face."""
+    if faces[0].no_face:
+        st.markdown("### :material/search_off: No face detected")
+    for column, model, face in zip(st.columns(len(models), gap="medium"), models, faces, strict=True):
+        with column:
+            if len(models) > 1:
+                st.markdown(f"**{escape(model.title)}**")
+            _prediction(face, model)
+    names = [model.title for model in models] if len(models) > 1 else []
+    figure = probability_bars(*(face.probabilities.tolist() for face in faces), names=names)
+    st.plotly_chart(figure, key="class-probabilities", config=CHART_CONFIG, alt=bars_text(figure))
+    for column, model, face in zip(st.columns(len(models), gap="medium"), models, faces, strict=True):
+        column.caption(_calibration(face, model))
+
+
+def _prediction(face: "FacePrediction", model: Model) -> None:
+    """Label, confidence and runner-up, with a warning on low confidence."""
+    label = f"{class_chip(face.label)} {percent(face.confidence, 0)}"
+    second = f"2nd: {class_chip(face.runner_up)} {percent(float(np.sort(face.probabilities)[-2]), 0)}"
     if face.no_face:
-        st.warning("Low confidence: no face was detected.", icon=":material/help:")
-    elif face.low_confidence:
+        st.markdown(f"The full image was classified instead, with low confidence: {label}, {second}")
+        return
+    st.markdown(f"### {label}")
+    st.markdown(second)
+    if face.low_confidence:
         st.warning(
             f"Low confidence (< {percent(LOW_CONFIDENCE, 0)}).{_low_confidence_rates(model)}", icon=":material/help:"
         )
-    figure = probability_bars(face.probabilities.tolist())
-    st.plotly_chart(figure, key=f"bars-{key}", config=CHART_CONFIG, alt=bars_text(figure))
+
+
+def _calibration(face: "FacePrediction", model: Model) -> str:
+    """What the probabilities are, as a sentence."""
     if model.temperature is None:
-        st.caption("Uncalibrated probabilities.")
-    else:
-        plain, shown = percent(float(face.uncalibrated.max()), 0), percent(face.confidence, 0)
-        before = "" if plain == shown else f"; {plain} before calibration"
-        st.caption(f"Calibrated (T = {model.temperature:.2f}{before}).")
+        return "Uncalibrated probabilities."
+    plain, shown = percent(float(face.uncalibrated.max()), 0), percent(face.confidence, 0)
+    before = "" if plain == shown else f"; {plain} before calibration"
+    return f"Calibrated (T = {model.temperature:.2f}{before})."
 
 
 def _low_confidence_rates(model: Model) -> str:

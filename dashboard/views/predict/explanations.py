@@ -9,10 +9,10 @@ import streamlit as st
 from core.labels import LABELS
 from dashboard.state import cache
 from dashboard.state.roots import data_root
-from dashboard.ui.faces import dataset_of, enlarged, face_grid, images_of
+from dashboard.ui.faces import enlarged, face_grid, unchanged_dataset_of
 from dashboard.ui.format import class_chip, escape
 from dashboard.views.predict.models import Model
-from dashboard.views.predict.work import Result
+from dashboard.views.predict.work import Result, start_again
 
 if TYPE_CHECKING:
     from core.prediction.predictor import FacePrediction
@@ -27,10 +27,11 @@ def grad_cam_of_face(result: Result, models: Sequence[Model], chosen: int) -> No
 
     first = result.photos[0].faces[chosen]
     order = [LABELS[index] for index in first.ranking]
+    start_again("grad-cam", (result.key, chosen, models[0].key), first.label)
     asked = st.selectbox(
         "Grad-CAM for",
         order,
-        key=f"heat-{result.image_file.key}-{chosen}-{first.label}",
+        key="grad-cam",
         width=260,
         help="Regions of the last conv layer that increase this class's score. Brighter = stronger.",
     )
@@ -48,27 +49,21 @@ def grad_cam_of_face(result: Result, models: Sequence[Model], chosen: int) -> No
 
 
 def similar_to_face(face: "FacePrediction", model: Model, named: bool) -> None:
-    """The misclassified validation images nearest to the face in the model's feature space."""
+    """The misclassified validation images nearest to the face in the model's feature space, where the model has
+    validation predictions and this machine the images."""
+    info = unchanged_dataset_of(model.run) if model.run else None
+    table = cache.predictions(model.run.paths.predictions("validation")) if model.run else None
+    if model.run is None or info is None or table is None:
+        return
+    images = cache.split(info.ref(data_root()), "validation").images
+    if len(images) != len(table):
+        return
     title = f": {escape(model.title)}" if named else ""
     st.markdown(f"**Similar misclassified images{title}**")
-    run = model.run
-    predictions = run.paths.predictions("validation") if run else None
-    if run is None or predictions is None or not predictions.exists():
-        st.caption(
-            "Not available for uploaded weights (no validation predictions)."
-            if run is None
-            else "Needs validation predictions."
-        )
-        return
-    info, table = dataset_of(run), cache.predictions(predictions)
-    assert table is not None
-    images = images_of(run, "validation", len(table))
-    if info is None or images is None:
-        return
     with st.spinner("Searching similar errors (about 10 s the first time)…"):
         from core.evaluation.nearest import features
 
-        misclassified = cache.misclassified(run, info.ref(data_root()), "validation")
+        misclassified = cache.misclassified(model.run, info.ref(data_root()), "validation")
         rows, cosines = misclassified.nearest(features(model.load().model, face.crop[None])[0], SIMILAR_SHOWN)
     if not len(rows):
         st.caption("No validation errors.")

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 import streamlit as st
@@ -10,12 +10,16 @@ from PIL import Image
 
 from core.labels import LABELS
 from dashboard.ui.downloads import spreadsheet_csv
-from dashboard.ui.format import escape
+from dashboard.ui.format import escape, plain_cells
 from dashboard.views.predict.models import Model
-from dashboard.views.predict.work import Result
+from dashboard.views.predict.work import Result, start_again
 
 if TYPE_CHECKING:
     from core.prediction.predictor import FacePrediction
+
+NO_FACE: Final = "No face detected"
+TABLE: Final = "faces"
+"""Key of the table."""
 
 
 def draw_table(found: Sequence[Result], models: Sequence[Model]) -> tuple[Result, int] | None:
@@ -29,7 +33,7 @@ def draw_table(found: Sequence[Result], models: Sequence[Model]) -> tuple[Result
     kept = rows[rows["confidence"].between(low, high) & (rows["label"].isin(labels) if labels else True)]
     files = rows["result"].nunique()
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.markdown(f"**{len(kept):,} of {len(rows):,} faces** in {files:,} image{'' if files == 1 else 's'}")
+        st.markdown(f"**{_faces(kept):,} of {_faces(rows):,} faces** in {files:,} image{'' if files == 1 else 's'}")
         with st.container(horizontal=True, width="content"):
             _download(found, models, kept)
     if kept.empty:
@@ -40,28 +44,35 @@ def draw_table(found: Sequence[Result], models: Sequence[Model]) -> tuple[Result
         "label": st.column_config.TextColumn("Expression", width="small"),
         "confidence": st.column_config.ProgressColumn("Confidence", format="%.0f%%", min_value=0, max_value=100),
         "runner_up": st.column_config.TextColumn("2nd", width="small", help="The second most likely expression"),
-        "low_confidence": st.column_config.CheckboxColumn(
-            "Low confidence", width="small", help="Confidence below 50%, or no face detected"
+        "note": st.column_config.TextColumn(
+            "Note", help="Low confidence: below 50%. If no face was detected, the expression means little."
         ),
         "second": st.column_config.TextColumn("Model B", width="small"),
         "file": st.column_config.TextColumn("File", width="medium"),
     }
+    rows_about = ([result.key for result in found], low, high, labels)
+    start_again(TABLE, rows_about, {"selection": {"rows": [], "columns": [], "cells": []}})
     event = st.dataframe(
-        kept,
+        plain_cells(kept),
         column_order=[name for name in columns if name in kept],
         column_config=columns,
         hide_index=True,
         row_height=52,
-        height="content" if len(kept) <= 8 else 470,
+        height="content" if len(kept) <= 6 else 380,
         on_select="rerun",
         selection_mode="single-row",
-        key=f"faces-{len(rows)}-{low}-{high}-{'-'.join(labels)}",
+        key=TABLE,
     )
     if not event["selection"]["rows"]:
         st.caption("Select a row for details.")
         return None
     row = kept.iloc[event["selection"]["rows"][0]]
     return found[int(row["result"])], int(row["face"])
+
+
+def _faces(rows: pd.DataFrame) -> int:
+    """How many rows are about a face, and not about an image in which none was detected."""
+    return int((rows["note"] != NO_FACE).sum())
 
 
 def _download(found: Sequence[Result], models: Sequence[Model], kept: pd.DataFrame) -> None:
@@ -87,12 +98,12 @@ def draw_problems(found: Sequence[Result]) -> None:
         title = f"{len(problems):,} of {len(found):,} files skipped (unreadable)"
         with st.expander(title, icon=":material/broken_image:", expanded=len(problems) == len(found)):
             table = pd.DataFrame([{"File": result.name, "Reason": result.problem} for result in problems])
-            st.dataframe(table, hide_index=True, height="content" if len(problems) <= 8 else 300)
+            st.dataframe(plain_cells(table), hide_index=True, height="content" if len(problems) <= 8 else 300)
 
 
 def face_table(found: Sequence[Result], models: Sequence[Model]) -> pd.DataFrame:
     """One row per face: `result` and `face` (positions), `crop`, `label`, `confidence` (percent), `runner_up`,
-    `low_confidence` and `file`; with two models also `second`, the label of the second one."""
+    `note` (what is wrong) and `file`; with two models also `second`, the label of the second one."""
     rows = []
     for position, result in enumerate(found):
         for number, faces in enumerate(zip(*(photo.faces for photo in result.photos), strict=True)):
@@ -104,7 +115,7 @@ def face_table(found: Sequence[Result], models: Sequence[Model]) -> pd.DataFrame
                 "label": first.label,
                 "confidence": 100 * first.confidence,
                 "runner_up": first.runner_up,
-                "low_confidence": first.low_confidence,
+                "note": NO_FACE if first.no_face else "Low confidence" if first.low_confidence else "",
                 "file": result.name,
             }
             rows.append(row | ({"second": faces[1].label} if len(models) > 1 else {}))

@@ -18,7 +18,7 @@ SMOOTHING: Final = 0.9
 
 def live_curves(run: Run) -> None:
     """Loss and accuracy over the run."""
-    epochs, steps = cache.history(run.paths.epochs), cache.history(run.paths.steps)
+    epochs, steps = cache.epochs(run), cache.history(run.paths.steps)
     if not len(steps) and not len(epochs):
         with st.container(border=True, height=EMPTY_HEIGHT, horizontal_alignment="center", vertical_alignment="center"):
             begin = "Waiting for the first training step…" if run.state.is_live else "No metrics were logged."
@@ -48,13 +48,19 @@ def live_curves(run: Run) -> None:
     )
 
 
+def _last(rows: pd.DataFrame, column: str) -> float:
+    """The last number of a column; 0 where there is none."""
+    values = rows[column].dropna().tolist() if column in rows else []
+    return float(values[-1]) if values else 0.0
+
+
 def planned(run: Run, epochs: pd.DataFrame, steps: pd.DataFrame) -> Plan:
     """How long a run is going to be; one that has ended early is as long as it became."""
     status = run.status
-    done = max((float(rows["elapsed_s"].iloc[-1]) for rows in (epochs, steps) if len(rows)), default=0)
+    done = max(_last(rows, "elapsed_s") for rows in (epochs, steps))
     if run.state.is_live or run.state is RunState.FINISHED:
         return Plan(status.epochs, status.batches, done + (status.eta_seconds or 0 if run.state.is_live else 0))
-    last = max((int(rows["step"].iloc[-1]) for rows in (epochs, steps) if len(rows)), default=0)
+    last = max(_last(rows, "step") for rows in (epochs, steps))
     return Plan(last / status.batches if status.batches else status.epoch, status.batches, done)
 
 

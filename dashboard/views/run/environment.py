@@ -1,41 +1,42 @@
 """The Environment tab of the Run page: machine, code, data and packages of the run."""
 
-from typing import Any
-
 import pandas as pd
 import streamlit as st
 
-from core.files import read_json
-from core.runs.environment import read_uncommitted_changes
-from core.runs.records import Run
-from dashboard.ui.format import escape
+from core.runs.environment import DataRecord, Environment, GitState, read_environment, read_uncommitted_changes
+from core.runs.records import Run, reason_of
+from dashboard.ui.format import escape, plain_cells
 
 
 def environment_tab(run: Run) -> None:
     """Machine, code, data and packages of the run."""
     try:
-        found = read_json(run.paths.environment)
-        facts = _facts(found)
-    except (OSError, ValueError, AttributeError):
+        found = read_environment(run.paths)
+    except FileNotFoundError:
         st.info("Environment info is recorded when training starts.", icon=":material/dns:")
         return
+    except (OSError, ValueError) as error:
+        st.error(escape(f"Can't use {run.paths.environment.name}: {reason_of(error)}."), icon=":material/broken_image:")
+        return
+    facts = _facts(found)
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.markdown("**Environment**")
         table = pd.DataFrame({"property": list(facts), "value": list(facts.values())})
-        names = {
+        columns = {
             "property": st.column_config.TextColumn("Property", width=124),
             "value": st.column_config.TextColumn("Value"),
         }
-        st.dataframe(table, hide_index=True, column_config=names, height="content", key="environment")
-        for number, resume in enumerate(found.get("resumes") or [], start=1):
+        st.dataframe(plain_cells(table), hide_index=True, column_config=columns, height="content", key="environment")
+        for number, resume in enumerate(found.resumes, start=1):
             changed = ", ".join("commit" if key == "git" else key for key in resume if key not in ("time", "command"))
             st.caption(f"Resume {number}, changes: {escape(changed) or 'none'}")
     with right:
-        packages = found.get("packages") or {}
+        packages = found.packages or {}
         st.markdown(f"**{len(packages)} package{'' if len(packages) == 1 else 's'}**")
-        rows = pd.DataFrame(sorted(packages.items(), key=lambda item: item[0].lower()), columns=["Package", "Version"])
-        st.dataframe(rows, hide_index=True, height=300, key="packages")
+        names = sorted(packages, key=str.lower)
+        rows = pd.DataFrame({"Package": names, "Version": [packages[name] for name in names]})
+        st.dataframe(plain_cells(rows), hide_index=True, height=300, key="packages")
     patch = read_uncommitted_changes(run.paths)
     if patch:
         with st.expander("Uncommitted changes", icon=":material/difference:"):
@@ -48,21 +49,21 @@ def environment_tab(run: Run) -> None:
             )  # fmt: skip
 
 
-def _facts(found: dict[str, Any]) -> dict[str, str]:
-    git, data = found.get("git") or {}, found.get("dataset") or {}
-    changed = " (dirty)" if git.get("dirty") else ""
+def _facts(found: Environment) -> dict[str, str]:
+    git, data = found.git or GitState(), found.dataset or DataRecord()
+    changed = " (dirty)" if git.dirty else ""
     facts = {
-        "Commit": f"{git['commit'][:12]}{changed}" if git.get("commit") else None,
-        "Dataset": data.get("name"),
-        "Data fingerprint": data.get("fingerprint"),
-        "Device": found.get("device"),
-        "Threads": found.get("threads"),
-        "Precision": found.get("precision"),
-        "Host": found.get("host"),
-        "CPU cores": found.get("cpu_count"),
-        "OS": found.get("platform"),
-        "Python": found.get("python"),
-        "Command": found.get("command"),
-        "Started": str(found["time"])[:19].replace("T", " ") + " UTC" if found.get("time") else None,
+        "Commit": f"{git.commit[:12]}{changed}" if git.commit else None,
+        "Dataset": data.name,
+        "Data fingerprint": data.fingerprint,
+        "Device": found.device,
+        "Threads": found.threads,
+        "Precision": found.precision,
+        "Host": found.host,
+        "CPU cores": found.cpu_count,
+        "OS": found.platform,
+        "Python": found.python,
+        "Command": found.command,
+        "Started": found.time[:19].replace("T", " ") + " UTC" if found.time else None,
     }
     return {name: str(value) for name, value in facts.items() if value is not None}

@@ -2,11 +2,12 @@
 
 from typing import Final
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
 from core.jobs import machine_slots
-from core.jobs.queue import by_queue_position
+from core.jobs.queue import by_queue_position, stuck_runs
 from core.runs.records import Run, RunState
 from dashboard.state import cache
 from dashboard.ui.format import accuracy_in, ago, compact, duration, escape, percent
@@ -19,11 +20,12 @@ _SEEN_LIVE: Final = "seen-live"
 
 def metrics(run: Run) -> None:
     """The metrics of the run, each with its split."""
-    epochs, steps = cache.history(run.paths.epochs), cache.history(run.paths.steps)
+    epochs, steps = cache.epochs(run), cache.history(run.paths.steps)
     status = run.status
     best, test = run.best, run.metrics("test")
     clean = test and test.without_train_duplicates
-    loss = float(steps["loss"].tail(50).mean()) if len(steps) else None
+    recent = steps["loss"].tail(50).dropna() if len(steps) else ()
+    loss = float(np.mean(recent)) if len(recent) else None
     row = st.grid(5, min_column_width=150, row_height=190)  # fixed: nothing jumps when the first trend appears
     metric_card(
         row,
@@ -79,6 +81,8 @@ def run_progress(run: Run) -> None:
 
 def queued_text(run: Run) -> str:
     """Why a queued run has not started: its position in the queue, or a machine that others use."""
+    if stuck := stuck_runs(run.paths.root).get(run.id):
+        return f"Passed over. {escape(stuck)}"
     if machine_slots.waits_for_others(run.paths.root):
         return machine_slots.WAITS
     queued = by_queue_position(each for each in cache.runs(run.paths.root) if each.state is RunState.QUEUED)

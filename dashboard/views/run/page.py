@@ -74,10 +74,12 @@ def run_body(run_id: str, watched: bool, default: bool) -> None:
         st.rerun()  # it has ended, or was resumed: redrawing the page ends or begins the polling
     header(run, default)
     problem(run)
-    reproduction.reproduction_outcome(run)
+    with guarded():  # odd records cost their own part of the page
+        reproduction.reproduction_outcome(run)
     if run.state is not RunState.DAMAGED:
-        metrics(run)
-        run_progress(run)
+        with guarded():
+            metrics(run)
+            run_progress(run)
     tabs = st.tabs(list(RUN_TABS), key="tab", bind="query-params")
     with tabs[0]:
         curve_controls(SMOOTHING)

@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.comparison.reproduction import Reproduction, ReproductionOutcome, read_reproduction
 from core.runs.records import Run
-from dashboard.ui.format import Colour, escape
+from dashboard.ui.format import Colour, escape, plain_cells
 
 OUTCOME_COLOURS: Final[dict[ReproductionOutcome, Colour]] = {
     ReproductionOutcome.BIT_EQUAL: "green",
@@ -46,16 +46,16 @@ def reproduction_outcome(run: Run) -> None:
                 "result": st.column_config.TextColumn("Result", width="small"),
                 "detail": st.column_config.TextColumn("Original → this run", width="large"),
             }
-            st.dataframe(pd.DataFrame(rows), hide_index=True, column_config=config, key="reproduction")
+            st.dataframe(plain_cells(pd.DataFrame(rows)), hide_index=True, column_config=config, key="reproduction")
 
 
 def differing(found: Reproduction) -> None:
     """What differs, one line each."""
     for check in found.differences:
-        st.markdown(f":orange[:material/difference:] {check.what}: {escape(check.words)}")
+        st.markdown(f":orange[:material/difference:] {escape(check.what)}: {escape(check.words)}")
     unknown = [check.what for check in found.checks if check.same is None]
     if not found.differences:
         rest = "everything else" if unknown else "settings, data, code, packages and machine"
         st.markdown(f":green[:material/check:] Identical: {rest}.")
     if unknown:
-        st.caption(f"Missing in one of the runs: {', '.join(unknown)}.")
+        st.caption(f"Missing in one of the runs: {escape(', '.join(unknown))}.")

@@ -81,7 +81,7 @@ def view(runs: Sequence[Run]) -> View:
         with st.popover("Columns", icon=":material/view_column:"):
             columns = choose_columns(runs)
         archived = st.toggle("Show archived", key="archived", bind="query-params")
-    with st.grid(6, min_column_width=140):
+    with st.grid(6, min_column_width=120):
         states = filter_choice(
             "State", "state", [state for state in RunState if any(run.state is state for run in runs)], state_label
         )

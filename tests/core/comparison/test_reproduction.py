@@ -53,7 +53,7 @@ def trained(runs_root: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch) -
 
     def work_off(root: Path, data: Path) -> None:
         for run in queued_runs(root):
-            assert worker.work(run.paths, data, "cpu", lambda: False, worker._train) == 0  # type: ignore[arg-type]
+            assert worker.work(run.paths, data, "cpu", worker.StopFlag(run.paths), worker._train) == 0
 
     monkeypatch.setattr(control, "ensure_runner", work_off)
     return read_run(runs_root, control.start(runs_root, data_root, TrainConfig(**ONE_EPOCH), name="first"))

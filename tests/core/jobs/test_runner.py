@@ -1,5 +1,6 @@
 """The runner: real ones with real workers, killed and doubled, and one without processes."""
 
+import json
 import os
 import re
 import signal
@@ -13,7 +14,7 @@ from filelock import FileLock
 
 from core.errors import RunError
 from core.files import lock_is_held
-from core.jobs import control
+from core.jobs import control, queue
 from core.jobs.queue import requeue, take_queued
 from core.jobs.runner import LOG_BYTES, Runner
 from core.jobs.slots import Slot
@@ -231,3 +232,90 @@ def test_the_runners_log_does_not_grow_for_ever(runs_root: Path) -> None:
     log.write_bytes(b"x" * 100)
     runner._tidy()
     assert log.stat().st_size == 100
+
+
+def test_a_run_that_can_be_neither_started_nor_failed_is_passed_over_and_named(
+    runs_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a colleague's folder, or one on a read-only mount."""
+    workers = FakeWorkers(monkeypatch)
+    for position, run_id in enumerate(("read-only", "next")):
+        create_run(runs_root, TINY, run_id=run_id, queue_position=position)
+
+    def start(arguments: list[str], log: Path, environment: dict[str, str]) -> Any:
+        if log.parent.name == "read-only":
+            raise PermissionError(13, "Permission denied")
+        return workers.spawn(arguments, log, environment)
+
+    write = queue.write_status
+
+    def write_status(paths: RunPaths, status: Any) -> None:
+        if paths.run_id == "read-only":
+            raise PermissionError(13, "Permission denied")
+        write(paths, status)
+
+    monkeypatch.setattr("core.jobs.runner.spawn_module", start)
+    monkeypatch.setattr(queue, "write_status", write_status)
+    runner = Runner(runs_root, runs_root, GPUS[:1])
+    for _ in range(2):
+        assert runner._serve()
+    assert workers.started == [("next", "gpu-0")]
+    assert queue.stuck_runs(runs_root) == {
+        "read-only": "Can't start the training process: Permission denied. Its folder can't be written: Permission "
+        "denied."
+    }
+    Runner(runs_root, runs_root, GPUS)._tidy()
+    assert queue.stuck_runs(runs_root) == {}, "the next runner tries it again"
+
+
+def test_a_run_that_somebody_else_holds_does_not_keep_those_behind_it_waiting(
+    runs_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers = FakeWorkers(monkeypatch)
+    for position, run_id in enumerate(("held", "next")):
+        create_run(runs_root, TINY, run_id=run_id, queue_position=position)
+    runner = Runner(runs_root, runs_root, GPUS[:1])
+    runner._serve()
+    workers.codes = {"held": os.EX_TEMPFAIL}
+    runner._serve()
+    assert workers.started == [("held", "gpu-0"), ("next", "gpu-0")]
+
+
+@pytest.mark.parametrize("data_root", ["a\0b", 5, ["x"], {}])
+def test_no_value_in_a_status_file_ends_the_runner(
+    data_root: Any, runs_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers = FakeWorkers(monkeypatch)
+    create_run(runs_root, TINY, run_id="next", queue_position=2)
+    paths = create_run(runs_root, TINY, run_id="odd", queue_position=1)
+    status = json.loads(paths.status.read_text())
+    paths.status.write_text(json.dumps({**status, "data_root": data_root}))
+    assert Runner(runs_root, runs_root, GPUS[:1])._serve()
+    assert workers.started == [("next", "gpu-0")]
+    assert "can't use its entry 'data_root'" in str(read_run(runs_root, "odd").problem)
+
+
+def test_what_a_process_cannot_be_given_fails_its_run(runs_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    create_run(runs_root, TINY, run_id="odd")
+
+    def refuse(*_: Any) -> Any:
+        raise ValueError("embedded null byte")
+
+    monkeypatch.setattr("core.jobs.runner.spawn_module", refuse)
+    Runner(runs_root, runs_root, GPUS)._serve()
+    assert read_run(runs_root, "odd").problem == "Can't start the training process: embedded null byte."
+
+
+def test_a_frozen_runner_is_replaced(runs_root: Path, demo_root: Path) -> None:
+    lock = QueuePaths(runs_root).runner_lock
+    lock.parent.mkdir()
+    command = [sys.executable, "-m", "core.jobs.runner", "--runs-root", str(runs_root), "--data-root", str(demo_root)]
+    frozen = subprocess.Popen([*command, "--stay"], cwd=PROJECT_ROOT, stderr=subprocess.DEVNULL)
+    wait_for(lambda: lock_is_held(lock) and control.has_runner(runs_root), what="the runner being up")
+    frozen.send_signal(signal.SIGSTOP)
+    paths = create_run(runs_root, MISSING)
+    os.utime(lock, (0, 0))  # as after minutes
+    assert not control.has_runner(runs_root)
+    control.serve_queue(runs_root, demo_root)
+    frozen.wait(20)
+    assert "is not imported" in str(wait_for_end(runs_root, paths.run_id).problem)

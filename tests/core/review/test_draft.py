@@ -1,5 +1,6 @@
 """From verdicts to a list: whose word counts, and what is refused."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,16 @@ def test_what_is_refused(root: Path, demo_root: Path) -> None:
     add_label_reviews(other, "Ada", "test", ["fear/1"], "not a face")
     with pytest.raises(RunError, match="1 images are from test, which is never changed"):
         make_corrections("list", [read_run(root, "other")])
+
+
+def test_what_stands_last_in_the_file_counts_whatever_the_clock_said(root: Path, demo_root: Path) -> None:
+    """The clock was set back between two reviews of one person."""
+    run, fear = trained(root, demo_root), ids(demo_root, "fear")
+    add_label_reviews(run.paths, "Ada", "train", fear[:3], "not a face")
+    add_label_reviews(run.paths, "Ada", "train", fear[:1], "hard but right")
+    add_label_reviews(run.paths, "Ada", "train", fear[1:2], None)
+    rows = [json.loads(line) for line in run.paths.reviews.read_text().splitlines()]
+    rows[0]["time"] = "2200-01-01T00:00:00Z"
+    run.paths.reviews.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    entries = make_corrections("list", [run]).corrections.entries
+    assert [(entry.image, entry.action) for entry in entries] == [(fear[2], "exclude")]

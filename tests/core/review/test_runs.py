@@ -1,8 +1,10 @@
 """What people say about runs: nothing is lost when two say it at once, and it stays known who said what."""
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -14,6 +16,7 @@ from core.files import write_json
 from core.review.runs import MAX_TAGS, EditConflictError, annotate, local_user, read_changes
 from core.runs.create import create_run, write_status
 from core.runs.delete import delete_run, what_is_lost
+from core.runs.history import HistoryWriter
 from core.runs.paths import QueuePaths, RunPaths
 from core.runs.reader import list_runs, read_run, read_status
 from core.runs.records import RunMeta
@@ -56,8 +59,8 @@ def test_the_history_is_safe_from_a_power_cut_before_the_present_state_changes(
 ) -> None:
     synced.clear()
     annotate(paths, "Ada", {"notes": "x"})
-    assert synced[:2] == ["changes.jsonl", "a-run"], "the lines, and that there is such a file"
-    assert synced[2].startswith(".tmp-meta.json")
+    assert synced[0].startswith(".tmp-meta.json"), "not there yet: a rename is left"
+    assert synced[1:] == ["changes.jsonl", "a-run", "a-run"], "the lines, that there is such a file, and the rename"
 
 
 def test_saying_the_same_again_changes_nothing(paths: RunPaths) -> None:
@@ -198,3 +201,45 @@ def test_a_damaged_run_can_be_deleted_but_not_through_a_link(root: Path, paths: 
     with pytest.raises(RunError, match="symbolic link"):
         delete_run(root, "link")
     assert (tmp_path / "elsewhere").exists()
+
+
+class Full(OSError):
+    """As on a disk that has just become full."""
+
+
+@pytest.mark.parametrize("where", ["temporary file", "history", "second half of the history", "rename"])
+def test_a_full_disk_leaves_both_the_history_and_what_it_tells_or_neither(
+    where: str, paths: RunPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    annotate(paths, "Ada", {"notes": "first"})
+    before = paths.meta.read_bytes(), paths.changes.read_bytes()
+    fsync, replace, append = os.fsync, os.replace, HistoryWriter.append
+
+    def full_sync(handle: int) -> None:
+        if where == "temporary file" and ".tmp-" in os.readlink(f"/proc/self/fd/{handle}"):
+            raise Full(28, "No space left on device")
+        fsync(handle)
+
+    def full_replace(source: str, target: Path) -> None:
+        if where == "rename":
+            raise Full(28, "No space left on device")
+        replace(source, target)
+
+    def full_append(self: HistoryWriter, rows: Any, *, lasting: bool = False) -> None:
+        if "history" not in where:
+            append(self, rows, lasting=lasting)
+            return
+        if where == "second half of the history":
+            append(self, list(rows)[:1])
+        raise Full(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full_sync)
+        patch.setattr(os, "replace", full_replace)
+        patch.setattr(HistoryWriter, "append", full_append)
+        with pytest.raises(RunError, match="No space left on device"):
+            annotate(paths, "Bob", {"notes": "second", "review": "approved"}, comment="c")
+    assert (paths.meta.read_bytes(), paths.changes.read_bytes()) == before
+    assert not list(paths.folder.glob(".tmp-*"))
+    annotate(paths, "Bob", {"notes": "second"})
+    assert [change.new for change in read_changes(paths)] == ["first", "second"]

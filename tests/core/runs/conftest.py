@@ -15,10 +15,6 @@ from core.runs.records import Run, RunMeta
 
 CONFIG = TrainConfig(dataset="demo", epochs=2)
 
-EVALUATION = synthetic_records.evaluation(
-    dict.fromkeys(("validation", "test"), synthetic_records.fake_predictions(0.5))
-)
-
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
@@ -39,7 +35,9 @@ def make_finished(root: Path, run_id: str, accuracy: float, meta: RunMeta | None
     paths = create_run(root, CONFIG, run_id=run_id)
     set_status(paths, state="finished")
     rows = [synthetic_records.epoch_row(1, accuracy), synthetic_records.epoch_row(2, accuracy / 2)]
-    write_json(paths.summary, synthetic_records.summary(rows, EVALUATION))
+    predictions = synthetic_records.fake_predictions(accuracy)
+    evaluation = synthetic_records.evaluation({"validation": predictions, "test": predictions})
+    write_json(paths.summary, synthetic_records.summary(rows, evaluation))
     paths.weights.touch()
     if meta:
         write_meta(paths, lambda _: meta)

@@ -6,11 +6,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from core.__main__ import app
+from core.config import TrainConfig
 from core.errors import RunError
+from core.files import write_json
+from core.jobs import control
+from core.review.runs import annotate
 from core.runs.create import ABANDONED_AFTER_SECONDS, create_run, sweep_drafts, write_meta, write_status
 from core.runs.paths import QueuePaths, RunPaths
-from core.runs.reader import read_run, read_status
+from core.runs.reader import list_runs, read_run, read_status
 from core.runs.records import RunMeta, RunState, RunStatus
 from tests.core.runs.conftest import CONFIG
 
@@ -88,3 +94,47 @@ def test_a_status_survives_its_file(paths: RunPaths) -> None:
     status = RunStatus(created_at=datetime.now(UTC), state="running", heartbeat=1.25, error="größer", epoch=3)
     write_status(paths, status)
     assert read_status(paths) == status
+
+
+HOSTILE_LINE = "a\x1b]8;;http://evil.test\x07b\x1b[2J\u202ec\n\r\x00d"
+
+
+def test_names_hold_no_control_characters_and_are_not_longer_than_people_may_enter(root: Path) -> None:
+    """On every way in: a start, a change, and a folder from elsewhere."""
+    long = HOSTILE_LINE + "x" * 100_000
+    paths = create_run(root, TrainConfig(), run_id="own", name=HOSTILE_LINE, author=HOSTILE_LINE)
+    annotate(paths, HOSTILE_LINE, {"notes": "line\n\x1b[31mred", "review": "approved"}, tag=[HOSTILE_LINE])
+    foreign = create_run(root, TrainConfig(), run_id="foreign")
+    values = {"name": long, "author": long, "reviewer": long, "tags": [long], "notes": HOSTILE_LINE}
+    write_json(foreign.meta, values)
+    for run_id in ("own", "foreign"):
+        meta = read_run(root, run_id).meta
+        for text in (meta.name, meta.author, meta.reviewer, *meta.tags):
+            assert text.replace(" ", "").isprintable()
+            assert text.startswith("a]8;;http://evil.testb[2Jc")
+            assert len(text) <= 120
+        assert not set("\x1b\x00\x07") & set(meta.notes)
+    assert read_run(root, "own").meta.notes == "line\n[31mred"
+
+
+def test_a_name_that_is_too_long_is_refused_at_the_start(root: Path) -> None:
+    with pytest.raises(RunError, match=r"The name is too long: 121 characters \(max 120\)"):
+        control.start(root, root, TrainConfig(), name="x" * 121)
+    assert not root.exists() or list_runs(root) == []
+
+
+def test_hostile_names_do_not_reach_the_terminal(root: Path) -> None:
+    for run_id in ("one", "two"):
+        paths = create_run(root, TrainConfig(), run_id=run_id)
+        write_json(paths.meta, {"name": HOSTILE_LINE, "tags": [HOSTILE_LINE], "reviewer": HOSTILE_LINE})
+        status = read_status(paths).model_dump(mode="json")
+        write_json(paths.status, {**status, "state": "failed", "error": HOSTILE_LINE, "device": HOSTILE_LINE})
+    for command in (
+        ["list"],
+        ["show", "one"],
+        ["annotate", "one", "--tag", "x"],
+        ["delete", "one"],
+        ["changes", "one"],
+    ):
+        said = CliRunner().invoke(app, ["runs", *command, "--runs-root", str(root)]).output
+        assert not set("\x1b\x00\x07\u202e") & set(said), command

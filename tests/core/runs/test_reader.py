@@ -21,10 +21,12 @@ from core.bench import synthetic_records
 from core.config import TrainConfig
 from core.errors import RunError
 from core.files import lock_is_held, write_json
+from core.jobs import control
 from core.machine import boot_id
-from core.runs.create import create_run, write_meta
+from core.runs import reader as reader_module
+from core.runs.create import create_run, write_meta, write_status
 from core.runs.paths import RunPaths
-from core.runs.reader import STALLED_AFTER_SECONDS, RunReader, find_run, list_runs, read_run
+from core.runs.reader import STALLED_AFTER_SECONDS, RunReader, find_run, list_runs, read_config, read_run
 from core.runs.records import RunState
 from core.runs.selection import best_run
 from tests.conftest import PROJECT_ROOT, wait_for
@@ -204,7 +206,6 @@ def test_a_damaged_run_is_one_explained_row_beside_the_others(
 BROKEN_PARTS = {
     "half a config": ("config.json", write("config.json", '{"epochs": 2, "learn')),
     "config out of range": ("config.json", write("config.json", '{"epochs": 0}')),
-    "config of another version": ("config.json", write("config.json", '{"epochs": 2, "sharpness": 1}')),
     "no config": ("config.json", lambda paths: paths.config.unlink()),
     "list as meta": ("meta.json", write("meta.json", "[]")),
     "meta is a folder": ("meta.json", replaced_by_folder("meta.json")),
@@ -229,11 +230,26 @@ def test_a_damaged_part_is_named_and_the_rest_is_shown(
     assert run.problem is not None
     assert run.problem.startswith(f"Can't use {name}: ")
     assert re.search(
-        r"file is (corrupt|missing);|this version can't use its entry '[a-z_]+';|Is a directory;", run.problem
+        r"file is (corrupt|missing);|this version can't use its entry '[a-z_]+';|it is not a regular file;", run.problem
     )
     assert not re.search("json_|JSON|line 1|Input|validation error|EOF", run.problem)
     assert (run.config is None) == (name == "config.json")
     best_run([run])
+
+
+def test_settings_of_a_newer_version_are_named_and_a_run_with_them_is_only_shown(root: Path) -> None:
+    run = make_finished(root, "a-run", 0.5)
+    run.paths.config.write_text('{"epochs": 2, "sharpness": 1}')
+    [run] = list_runs(root)
+    assert run.config == TrainConfig(epochs=2)
+    assert run.problem == "Made by a newer version: this one ignores the setting 'sharpness'."
+    assert best_run([run]) is run
+    write_status(run.paths, run.status.model_copy(update={"state": "stopped"}))
+    for act in (control.resume, control.retry, control.reproduce):
+        with pytest.raises(RunError, match=r"it was made by a newer version\. Update this one, or clone the run\."):
+            act(root, root, "a-run")
+    with pytest.raises(RunError, match="this version can't use its entry 'sharpness'"):
+        read_config(run.paths)  # of the worker
 
 
 def test_folders_that_are_no_runs_are_passed_over(root: Path, paths: RunPaths) -> None:
@@ -355,8 +371,8 @@ def test_a_second_look_reads_only_what_has_changed(root: Path, monkeypatch: pyte
         make_finished(root, f"run-{number}", 0.5)
     reader, read = RunReader(root), []
     first = reader.list()
-    original = Path.read_bytes
-    monkeypatch.setattr(Path, "read_bytes", lambda path: read.append(path) or original(path))
+    original = reader_module.read_regular
+    monkeypatch.setattr(reader_module, "read_regular", lambda path: read.append(path) or original(path))
     assert reader.list() == first and read == []
     changed = RunPaths(root, "run-1")
     write_meta(changed, lambda meta: meta.model_copy(update={"name": "another"}))

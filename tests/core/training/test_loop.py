@@ -104,6 +104,17 @@ def _assert_same(a: Any, b: Any) -> None:
         assert a == b
 
 
+def test_an_epoch_has_one_validation_accuracy_whatever_the_precision_of_training(
+    tmp_path: Path, demo_root: Path
+) -> None:
+    paths = run_training(tmp_path, demo_root, {**TINY, "precision": "bfloat16"})
+    summary = json.loads(paths.summary.read_text())
+    best, evaluated = summary["best"], summary["evaluation"]["validation"]
+    assert best["validation_loss"] == round(evaluated["log_loss"], 5)
+    assert best["validation_accuracy"] == round(evaluated["accuracy"], 5)
+    assert best in read_rows(paths.epochs)[0], "the curve shows the same"
+
+
 def test_same_seed_twice_is_bit_equal(tmp_path: Path, demo_root: Path) -> None:
     first = run_training(tmp_path / "a", demo_root, EVERYTHING)
     second = run_training(tmp_path / "b", demo_root, EVERYTHING)

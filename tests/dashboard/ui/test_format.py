@@ -2,7 +2,20 @@
 
 from datetime import UTC, datetime, timedelta
 
-from dashboard.ui.format import _JOINER, accuracy_in, ago, compact, duration, escape, percent, with_interval
+import pandas as pd
+
+from core.runs.table import spreadsheet_safe
+from dashboard.ui.format import (
+    _JOINER,
+    accuracy_in,
+    ago,
+    compact,
+    duration,
+    escape,
+    percent,
+    plain_cells,
+    with_interval,
+)
 from tests.dashboard.conftest import HOSTILE
 
 
@@ -27,3 +40,12 @@ def test_durations_and_times_are_short() -> None:
     passed = {30: "just now", 37 * 60: "37 min ago", 3600: "1 hour ago", 3 * 86_400: "3 days ago", 307 * 86_400: ""}
     said = [ago(datetime.now(UTC) - timedelta(seconds=seconds + 1)) for seconds in passed]
     assert said == [*list(passed.values())[:-1], "10 months ago"]
+
+
+def test_the_cells_of_a_table_are_no_formulas_and_look_the_same() -> None:
+    table = pd.DataFrame({"name": ["=HYPERLINK(1)", "+1", "-a", "@b", "plain"], "value": [1, -2, 3, 4, 5]})
+    shown = plain_cells(table)
+    assert not shown.to_csv(index=False).splitlines()[1].startswith(("=", '"='))
+    assert [spreadsheet_safe(text) for text in shown["name"]] == list(shown["name"])
+    assert [text.replace("\u2060", "") for text in shown["name"]] == list(table["name"])
+    assert list(shown["value"]) == list(table["value"])

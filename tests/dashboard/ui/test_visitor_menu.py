@@ -15,6 +15,7 @@ def test_every_page_asks_for_the_name_in_one_place(open_page: Opener, write: Wri
         app = open_page(page, run=run.id) if page == "run" else open_page(page)
         fields = [box.key for box in app.text_input if box.label in ("Your name", "Author", "Reviewer")]
         assert fields == ["who"], page
+        app.button(key="shortcuts").click().run()
         assert "Images of the error analysis" in words(app), page
 
 

@@ -3,6 +3,7 @@
 import pytest
 import streamlit as st
 
+from core.evaluation.predictions import PROBABILITY_COLUMNS
 from core.labels import LABELS
 from core.review.images import add_label_reviews, current_label_reviews, read_label_reviews
 from dashboard.state import cache
@@ -21,6 +22,29 @@ def test_a_label_that_an_image_has_already_is_refused_whatever_its_id(run: FakeR
     other = next(each for each in LABELS if each != label)
     label_review.save_reviews(shown(run, table), "Ada", ["row-0"], "label is wrong", other, "", "bar")
     assert [each.label for each in read_label_reviews(run.paths)] == [other]
+
+
+def test_the_correct_label_is_preset_to_the_prediction(run: FakeRun) -> None:
+    table = table_of(run)
+    found = shown(run, table)
+    for correct in (False, True):  # of a correct one to the class that is second
+        row = table[table["correct"] == correct].iloc[0]
+        second = row[PROBABILITY_COLUMNS].to_numpy(float).argsort()[-2]
+        expected = LABELS[second if correct else row["predicted"]]
+        assert label_review.suggested_label(found, [row["image_id"]]) == expected != LABELS[row["label"]]
+    wrong = table[~table["correct"]]
+    assert wrong["predicted"].nunique() > 1
+    assert label_review.suggested_label(found, wrong["image_id"].tolist()) is None, "the images differ in it"
+
+
+def test_a_label_that_was_chosen_stays_until_other_images_are_reviewed(run: FakeRun) -> None:
+    found, images = shown(run), table_of(run)["image_id"].tolist()
+    label_review.preset_label(found, images[:1], "bar")
+    st.session_state["bar-label"] = "disgust"
+    label_review.preset_label(found, images[:1], "bar")
+    assert st.session_state["bar-label"] == "disgust"
+    label_review.preset_label(found, images[1:2], "bar")
+    assert st.session_state["bar-label"] == label_review.suggested_label(found, images[1:2])
 
 
 def test_current_reviews_are_computed_once_however_many_images_are_reviewed(

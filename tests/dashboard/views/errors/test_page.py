@@ -64,6 +64,20 @@ def test_each_tab(open_page: Opener, run: FakeRun, tab: str, says: str) -> None:
     assert len(app.get("plotly_chart")) == (2 if tab == "Calibration" else 0)
 
 
+def test_the_metrics_of_each_class_are_numbers_with_their_intervals(open_page: Opener, run: FakeRun) -> None:
+    from sklearn.metrics import precision_recall_fscore_support
+
+    app, table = open_page("errors", run=run.id, tab="Per-class metrics"), table_of(run)
+    expected = precision_recall_fscore_support(table["label"], table["predicted"], labels=range(7), zero_division=0)
+    shown = app.dataframe[0].value
+    for name, values in zip(("precision", "recall", "f1"), expected, strict=False):
+        assert shown[name].tolist() == pytest.approx((100 * values).tolist()), "so that they are sorted as numbers"
+        for value, interval in zip(shown[name], shown[f"{name}_interval"], strict=True):
+            low, high = map(float, interval.removesuffix("%").split("–"))
+            assert low <= round(value) <= high
+    assert shown["support"].tolist() == expected[3].tolist()
+
+
 def test_what_another_run_fixed_and_broke(open_page: Opener, write: Writer) -> None:
     before, after = write("finished", name="first", epochs=1), write("finished", name="second", epochs=1, seed=3)
     one, two = table_of(before), table_of(after)

@@ -12,11 +12,14 @@ from PIL import Image
 from streamlit.runtime.context import ContextProxy
 from streamlit.testing.v1 import AppTest
 
+from core.data.decode import MAX_IMAGE_BYTES
 from core.models.cnn import build_model
 from core.prediction.predictor import limit_threads
 from core.review.runs import annotate
 from core.runs.reader import read_run
-from dashboard.state import cache
+from dashboard.state import cache, visitor
+from dashboard.ui.samples import SAMPLE_IMAGES
+from dashboard.views.predict import uploads
 from dashboard.views.predict.draw import rotation_note
 from tests.conftest import PROJECT_ROOT
 from tests.dashboard.conftest import Opener, Writer
@@ -109,6 +112,8 @@ def test_many_images_are_a_table_with_filters_and_what_is_broken_is_named(
     files = [("0.png", crop(demo_root), "image/png"), ("b.jpg", b"broken", "image/jpeg")]
     app = open_predict(*files, ("album.zip", packed.getvalue(), "application/zip"))
     assert "2 of 4 files skipped (unreadable)" in words(app)
+    assert "2 faces in 2 photos" in words(app).replace("*", "")
+    app.segmented_control(key="view").set_value("Table").run()
     broken, table = (frame.value for frame in app.dataframe)
     assert set(broken["File"]) == {"b.jpg", "notes.txt"}
     assert set(table["file"]) == {"0.png", "1.png"}
@@ -124,13 +129,146 @@ def test_a_single_broken_file_is_one_sentence(open_predict: Callable[..., AppTes
     assert "is corrupt or incomplete" in error.value
 
 
-def test_a_photo_without_a_face_has_low_confidence(open_predict: Callable[..., AppTest], run: FakeRun) -> None:
+def wall() -> bytes:
+    """A photo without a face, twice as wide as it is high."""
     buffer = io.BytesIO()
-    Image.linear_gradient("L").save(buffer, "PNG")
-    app = open_predict(("wall.png", buffer.getvalue(), "image/png"))
+    Image.linear_gradient("L").resize((400, 200)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_a_photo_without_a_face_says_so_before_any_expression(
+    open_predict: Callable[..., AppTest], run: FakeRun
+) -> None:
+    app = open_predict(("wall.png", wall(), "image/png"))
     said = words(app)
-    assert "No face detected; the full image was classified instead." in said
-    assert "Low confidence: no face was detected." in said
+    headings = [line for line in said.splitlines() if line.startswith("### ")]
+    assert headings == ["### :material/search_off: No face detected"]
+    assert "with low confidence" in said
+    assert "400×200 pixels are squeezed" in said
+    assert not app.warning or not any("detected" in warning.value for warning in app.warning)
+
+
+def test_a_photo_that_is_used_whole_says_that_it_is_squeezed(
+    open_predict: Callable[..., AppTest], run: FakeRun, demo_root: Path
+) -> None:
+    app = open_predict(("wall.png", wall(), "image/png"))
+    app.toggle(key="whole").set_value(True).run()
+    assert "Face detection skipped; the full image was used. Its 400×200 pixels are squeezed" in words(app)
+    app = open_predict(("face.png", crop(demo_root), "image/png"))
+    assert "squeezed" not in words(app)
+
+
+def test_a_row_without_a_face_is_marked_and_not_counted(
+    open_predict: Callable[..., AppTest], run: FakeRun, demo_root: Path
+) -> None:
+    app = open_predict(("wall.png", wall(), "image/png"), ("face.png", crop(demo_root), "image/png"))
+    assert "1 face in 1 photo · no face detected in 1 photo" in words(app).replace("*", "")
+    app.segmented_control(key="view").set_value("Table").run()
+    [table] = (frame.value for frame in app.dataframe)
+    assert table.set_index("file")["note"]["wall.png"] == "No face detected"
+    assert table.set_index("file")["note"]["face.png"] != "No face detected"
+    assert "1 of 1 faces in 2 images" in words(app).replace("*", "")
+
+
+@pytest.mark.parametrize("name", SAMPLE_IMAGES)
+def test_a_sample_in_the_address_is_predicted(
+    name: str, open_predict: Callable[..., AppTest], run: FakeRun, demo_root: Path
+) -> None:
+    app = open_predict()
+    assert not app.get("plotly_chart") and "Click a sample image" in words(app)
+    app.query_params["sample"] = name
+    app.run()
+    assert not app.exception
+    assert len(app.get("plotly_chart")) == 1
+    assert app.session_state[visitor.HAS_PREDICTED]
+    assert "No face detected" not in words(app)
+    app.file_uploader(key="photos").set_value([("my face.png", crop(demo_root), "image/png")]).run()
+    assert "my face.png" in words(app) and "sample" not in app.query_params
+
+
+def test_a_sample_that_does_not_exist_is_none(open_predict: Callable[..., AppTest], run: FakeRun) -> None:
+    app = open_predict()
+    app.query_params["sample"] = "nope"
+    assert not app.run().exception
+    assert not app.get("plotly_chart") and "Click a sample image" in words(app)
+
+
+def leave_and_return(app: AppTest) -> None:
+    app.switch_page("views/runs/page.py").run()
+    app.switch_page("views/predict/page.py").run()
+    assert not app.exception
+
+
+def test_photos_are_still_there_after_a_look_at_another_page(
+    open_predict: Callable[..., AppTest], run: FakeRun, demo_root: Path
+) -> None:
+    app = open_predict(("my face.png", crop(demo_root), "image/png"))
+    for _ in range(2):
+        leave_and_return(app)
+        assert "Still here from before: my face.png" in words(app)
+        assert len(app.get("plotly_chart")) == 1
+    app.file_uploader(key="photos").set_value([("other.png", crop(demo_root, 1), "image/png")]).run()
+    assert "2 faces in 2 photos" in words(app).replace("*", "")
+    app.button(key="remove-kept").click().run()
+    assert "my face.png" not in words(app) and "other.png" in words(app)
+    app.file_uploader(key="photos").set_value([]).run()
+    leave_and_return(app)
+    assert "other.png" not in words(app)
+
+
+def test_photos_that_take_much_memory_are_not_kept(
+    open_predict: Callable[..., AppTest], run: FakeRun, demo_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = [(f"{number}.png", crop(demo_root, number), "image/png") for number in range(3)]
+    monkeypatch.setattr(uploads, "MAX_KEPT_BYTES", sum(len(data) for _, data, _ in photos) - 1)
+    app = open_predict(*photos)
+    leave_and_return(app)
+    assert "from before" not in words(app)
+    for photo in photos:  # one after the other: the oldest goes
+        app.file_uploader(key="photos").set_value([photo]).run()
+        leave_and_return(app)
+    assert "Still here from before: 1.png, 2.png" in words(app)
+
+
+def test_similar_images_are_left_out_where_the_dataset_is_missing(
+    open_predict: Callable[..., AppTest],
+    run: FakeRun,
+    demo_root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FER_DATA_ROOT", str(tmp_path / "nothing"))
+    app = open_predict(("face.png", crop(demo_root), "image/png"))
+    assert "Similar misclassified images" not in words(app)
+    assert not app.info
+
+
+def test_the_limit_that_is_shown_is_that_of_an_image(open_predict: Callable[..., AppTest], run: FakeRun) -> None:
+    limits = {each.key: each.proto.max_upload_size_mb for each in open_predict().get("file_uploader")}
+    assert limits["photos"] == MAX_IMAGE_BYTES // 10**6 == 20
+
+
+def test_select_boxes_stay_the_same_whatever_is_shown(
+    open_predict: Callable[..., AppTest], run: FakeRun, runs_root: Path, demo_root: Path
+) -> None:
+    def ids() -> dict[str, str]:
+        return {box.key: box.proto.id for box in app.selectbox}
+
+    other = write_run(runs_root, demo_root, "finished", name="other run", epochs=1)
+    torch.save(build_model("cnn-model-2").state_dict(), other.paths.weights)
+    app = open_predict()
+    app.query_params["sample"] = "group"
+    app.run()
+    before = ids()
+    first = app.selectbox(key="choose-run").value
+    app.selectbox(key="choose-second").set_value(other.id if first == run.id else run.id).run()
+    assert ids() == before
+    app.selectbox(key="grad-cam").set_value("fear").run()
+    assert app.selectbox(key="grad-cam").value == "fear"
+    app.button_group(key="face").set_value(3).run()
+    assert ids() == before
+    label = app.selectbox(key="grad-cam").value
+    assert words(app).count(label) > 1  # that of the other face again
 
 
 @pytest.mark.parametrize(
@@ -156,7 +294,8 @@ def test_two_models_side_by_side(
     first = app.selectbox[0].value
     app.selectbox(key="choose-second").set_value(other.id if first == run.id else run.id).run()
     assert not app.exception
-    assert len(app.get("plotly_chart")) == 2
+    [chart] = app.get("plotly_chart")  # one for both, so that they can be compared
+    assert "my run: " in chart.proto.alt and "other run: " in chart.proto.alt
     assert "my run" in words(app) and "other run" in words(app)
 
 
@@ -177,7 +316,7 @@ def test_uploaded_weights_are_checked(open_predict: Callable[..., AppTest], run:
     said = words(app)
     assert "Using uploaded weights: last.ckpt (state_dict)." in said
     assert "Uncalibrated probabilities." in said
-    assert "Not available for uploaded weights" in said
+    assert "Similar misclassified images" not in said
 
 
 def test_the_server_predicts_on_the_cpu_with_its_share_of_the_cores(

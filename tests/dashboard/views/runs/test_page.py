@@ -127,9 +127,9 @@ def test_archived_runs_are_shown_on_request(open_runs: Opener, four: dict[str, F
 
 def test_many_runs_come_in_pages_and_read_only_the_curves_shown(open_runs: Opener, runs_root: Path) -> None:
     make_runs(runs_root, runs=120, epochs=3, detailed=2)
-    looked: list[Path] = []
+    looked: list[str] = []
     original = cache.accuracy_curve
-    cache.accuracy_curve = lambda path: looked.append(path) or original(path)  # type: ignore[func-returns-value]
+    cache.accuracy_curve = lambda run: looked.append(run.id) or original(run)  # type: ignore[func-returns-value]
     try:
         app = open_runs(page="2", archived="true")
     finally:

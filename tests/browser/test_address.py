@@ -76,7 +76,7 @@ def link(name: str, address: str, place: int = 0) -> Step:
 
 def sidebar(name: str, address: str) -> Step:
     links = re.compile(f"{name}$")
-    return lambda page: page.get_by_test_id("stSidebarNavLink").filter(has_text=links).click(), address
+    return lambda page: page.get_by_test_id("stTopNavLink").filter(has_text=links).click(), address
 
 
 def tab(name: str) -> Step:
@@ -110,7 +110,7 @@ def search(text: str) -> Step:
 def clone(run_id: str) -> Step:
     def click(page: Any) -> None:
         page.get_by_role("button", name="More").click()
-        page.get_by_role("button", name="Clone").click()
+        page.get_by_role("menuitem", name="Clone").click()
 
     return click, rf"/train\?.*clone={run_id}"
 
@@ -172,7 +172,7 @@ def test_the_overview_answers_at_both_of_its_addresses(app: App, page: Any) -> N
     page.get_by_role("heading", name="FER Dashboard", exact=True).wait_for()
     settle(page)
     assert page.get_by_role("dialog").count() == 0, "no word of a page that is not found"
-    entries = page.get_by_test_id("stSidebarNavLink").all_inner_texts()
+    entries = page.get_by_test_id("stTopNavLink").all_inner_texts()
     assert [entry for entry in entries if "Overview" in entry] == [entries[0]]
     for _ in range(2):  # the browser may have noted both addresses
         if page.url != f"{app.url}/data":

@@ -12,7 +12,7 @@ NARROW: Final = 700
 """Pixels of width; in less, the titles of parallel axes are slanted."""
 
 
-class Point(NamedTuple):
+class RunPoint(NamedTuple):
     """A run in the scatter plot."""
 
     name: str
@@ -25,7 +25,7 @@ class Point(NamedTuple):
     """95% interval of the result, where there is one."""
 
 
-def scatter(points: Sequence[Point], setting: str, result: str) -> dict[str, Any]:
+def scatter(points: Sequence[RunPoint], setting: str, result: str) -> dict[str, Any]:
     """A result of each run over one of its settings, with its 95% interval where there is one.
 
     Args:
@@ -72,7 +72,7 @@ def scatter(points: Sequence[Point], setting: str, result: str) -> dict[str, Any
     }
 
 
-def label_sides(points: Sequence[Point]) -> list[str]:
+def label_sides(points: Sequence[RunPoint]) -> list[str]:
     """Names of points above each other stand to the right and to the left by turns, so that they do not meet."""
     sides = ["right"] * len(points)
     turns: dict[float | str, int] = {}

@@ -22,7 +22,7 @@ from dashboard.views.compare.curves import overlaid_curves
 from dashboard.views.compare.metrics import groups, metrics_table
 
 TABS: Final = ("Curves", "Metrics", "Config diff", "Images")
-NAMED: Final = 4
+NAMED_RUNS: Final = 4
 """So many runs on other data are named; the others are counted."""
 
 
@@ -61,12 +61,12 @@ def warn_of_other_data(runs: Sequence[Run], baseline: Run, labels: dict[str, str
     others = [run for run in runs if different_data(run.data, baseline.data)]
     if not others:
         return
-    own = dataset_of(baseline)
+    own = dataset_name(baseline)
     named = [
-        f"{labels[run.id]} ({name if (name := dataset_of(run)) != own else f'another version of {own}'})"
-        for run in others[:NAMED]
+        f"{labels[run.id]} ({name if (name := dataset_name(run)) != own else f'another version of {own}'})"
+        for run in others[:NAMED_RUNS]
     ]
-    more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
+    more = f" and {len(others) - NAMED_RUNS} more" if len(others) > NAMED_RUNS else ""
     said = (
         f"Different datasets: {', '.join(named)}{more}. The baseline {labels[baseline.id]} was trained on {own}. "
         "Metrics on different datasets aren't comparable."
@@ -74,7 +74,7 @@ def warn_of_other_data(runs: Sequence[Run], baseline: Run, labels: dict[str, str
     st.warning(escape(said), icon=":material/warning:")
 
 
-def dataset_of(run: Run) -> str:
+def dataset_name(run: Run) -> str:
     """The name of the dataset in its settings."""
     return run.config.dataset if run.config else "unknown dataset"
 

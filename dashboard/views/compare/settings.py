@@ -22,7 +22,7 @@ UNLIMITED: Final = {"images_per_epoch": "all", "threads": "all", "gradient_clip"
 def config_diff(runs: Sequence[Run], labels: dict[str, str], split: str, *, shown: bool) -> None:
     """The settings that differ, and results plotted against them; only the controls where it is not `shown`."""
     differences = {
-        field: [in_words(field, value) for value in values] for field, values in setting_differences(runs).items()
+        field: [limit_in_words(field, value) for value in values] for field, values in setting_differences(runs).items()
     }
     if not differences:
         if shown:
@@ -35,7 +35,7 @@ def config_diff(runs: Sequence[Run], labels: dict[str, str], split: str, *, show
         against_result(runs, labels, differences, setting, result, split)
 
 
-def in_words(field: str, value: Any) -> Any:
+def limit_in_words(field: str, value: Any) -> Any:
     """The value of a setting, with 0 in words where it means no limit."""
     return UNLIMITED[field] if field in UNLIMITED and value == 0 else value
 
@@ -72,7 +72,7 @@ def against_result(
         )
         return
     points = [
-        comparison.Point(
+        comparison.RunPoint(
             labels[run.id], at, _axis_value(differences[setting][at]), value, _interval(run, split, result)
         )
         for at, run, value in scored

@@ -1,11 +1,11 @@
 """Charts of several runs."""
 
 from dashboard.ui.charts import comparison
-from dashboard.ui.charts.comparison import Point
+from dashboard.ui.charts.comparison import RunPoint
 
 
 def test_words_and_numbers_on_an_axis() -> None:
-    points = [Point("a", 0, "adam", 60.0, (58.0, 62.0)), Point("b", 1, 3, 61.0, None)]
+    points = [RunPoint("a", 0, "adam", 60.0, (58.0, 62.0)), RunPoint("b", 1, 3, 61.0, None)]
     option = comparison.scatter(points, "optimizer", "accuracy")
     assert option["xAxis"]["data"] == ["3", "adam"] and len(option["series"]) == 3
     columns = {"optimizer": ["adam", "sgd"], "rate": [0.1, 0.2]}
@@ -21,7 +21,7 @@ def test_a_word_among_numbers_is_more_than_all_of_them() -> None:
 
 def test_names_of_points_above_each_other_take_turns() -> None:
     points = [
-        Point(str(at), at, value, result, None) for at, (value, result) in enumerate([(1, 3.0), (1, 1.0), (2, 2.0)])
+        RunPoint(str(at), at, value, result, None) for at, (value, result) in enumerate([(1, 3.0), (1, 1.0), (2, 2.0)])
     ]
     assert comparison.label_sides(points) == ["left", "right", "right"]
 

@@ -118,6 +118,9 @@ def clone(run_id: str) -> Step:
 NEXT_PAGE: Step = (lambda page: page.get_by_test_id("stPaginationNext").first.click(), "page=2")
 
 
+OPTIONS: Step = (lambda page: page.locator("summary", has_text="Options").click(), "/predict")
+
+
 def test_copied_addresses_and_back_and_forward(app: App, runs: list[FakeRun], browser: Any) -> None:
     a, b, c = (run.id for run in runs)
     page = visit(browser, f"{app.url}/compare?runs={a},{b},{c}&baseline={b}")
@@ -137,7 +140,7 @@ def test_copied_addresses_and_back_and_forward(app: App, runs: list[FakeRun], br
         [NEXT_PAGE],
         [sidebar("Data", "/data")],
         [sidebar("Predict", "/predict")],
-        [option("Compare with", "run 1", f"second={b}")],
+        [OPTIONS, option("Compare with", "run 1", f"second={b}")],
         [sidebar("Error analysis", "/errors"), tab("Compare with run")],
     ]
     seen: list[tuple[str, str]] = []

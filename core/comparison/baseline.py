@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.config import TrainConfig
-from core.data.identity import REARRANGED, rearranged
+from core.data.identity import REARRANGED, different_data, rearranged
 from core.errors import RunError
 from core.evaluation.significance import Comparison, compare_predictions, holm, mean_and_std
 from core.runs.records import Run
@@ -112,8 +112,10 @@ def check_matchable(one: Run, other: Run) -> None:
     """Refuse to match the predictions of two runs by image id where an id may name another image in each.
 
     Raises:
-        RunError: they were trained on the same images under other names or in another order.
+        RunError: they were trained on different datasets, or on the same images under other names or in another order.
     """
+    if different_data(one.data, other.data):
+        raise RunError("Not comparable: trained on different datasets.")
     if rearranged(one.data, other.data):
         raise RunError(
             f"Not comparable image by image: the two runs were trained on the same images {REARRANGED}. Compare their "

@@ -43,3 +43,8 @@ def same_images(identities: Iterable[DataIdentity]) -> bool:
 def rearranged(one: DataIdentity, other: DataIdentity) -> bool:
     """Whether two datasets have the same images `REARRANGED`, so that an id may name another image in each."""
     return one.content == other.content and not same_images([one, other])
+
+
+def different_data(one: DataIdentity, other: DataIdentity) -> bool:
+    """Whether two datasets are known to differ in images or labels, so that metrics on them are not comparable."""
+    return bool(one.content and other.content) and one.content != other.content

@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from core.comparison.baseline import check_matchable
+from core.data.identity import different_data
 from core.errors import RunError
 from core.evaluation.fixed_broken import changes_per_class, fixed_and_broken
 from core.labels import LABELS
@@ -45,8 +46,10 @@ def against_parent(run: Run, split: str) -> None:
 
 def draw_against_baseline(baseline: Run, runs: Sequence[Run], split: str) -> None:
     """For the Compare page: what another run fixed, and where it regressed, against the baseline."""
-    others = [run for run in runs if run.id != baseline.id and run.paths.has_predictions(split)]
+    evaluated = [run for run in runs if run.id != baseline.id and run.paths.has_predictions(split)]
+    others = [run for run in evaluated if not different_data(run.data, baseline.data)]
     if not others or not baseline.paths.has_predictions(split):
+        st.caption(f"Available once the baseline and another run on its dataset have {split} predictions.")
         return
     st.subheader("Changes vs baseline", anchor=False)
     changes(

@@ -121,12 +121,15 @@ OPTIONS: Step = (lambda page: page.get_by_test_id("stExpander").filter(has_text=
 NEXT_PAGE: Step = (lambda page: page.get_by_test_id("stPaginationNext").first.click(), "page=2")
 
 
+OPTIONS: Step = (lambda page: page.locator("summary", has_text="Options").click(), "/predict")
+
+
 def test_copied_addresses_and_back_and_forward(app: App, runs: list[FakeRun], browser: Any) -> None:
     a, b, c = (run.id for run in runs)
     page = visit(browser, f"{app.url}/compare?runs={a},{b},{c}&baseline={b}")
     ways: list[list[Step]] = [
-        [split("test", "split=test")],
-        [link("Open", rf"/run\?.*run={b}", place=1), tab("Config")],
+        [split("test", "split=test"), tab("Metrics")],
+        [link("run 1", rf"/run\?.*run={b}"), tab("Config")],
         [link("Cloned from", rf"/run\?.*run={a}")],
         [clone(a)],
         [link("View run", rf"/run\?.*run={a}")],

@@ -11,6 +11,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.review.runs import annotate
+from dashboard.views.compare.sections import TABS as COMPARE_TABS
 from dashboard.views.errors.page import ERROR_TABS
 from dashboard.views.run import tabs
 from dashboard.views.runs import filters
@@ -67,7 +68,8 @@ def test_no_two_widgets_of_different_kinds_share_a_key(open_page: Opener, write:
     for page in ("overview", "data", "train", "runs", "predict"):
         found |= drawn(open_page(page))
     found |= drawn(open_page("train", clone=one.id))
-    found |= drawn(open_page("compare", runs=f"{one.id},{two.id}"))
+    for tab in COMPARE_TABS:
+        found |= drawn(open_page("compare", runs=f"{one.id},{two.id}", tab=tab))
     for tab in ERROR_TABS:
         found |= drawn(open_page("errors", run=one.id, tab=tab))
     for tab in tabs.RUN_TABS:

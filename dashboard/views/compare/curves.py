@@ -16,21 +16,26 @@ from dashboard.ui.curves import curve_controls, curve_view
 USUAL: Final = ("Validation accuracy", "Validation loss")
 
 
-def overlaid_curves(runs: Sequence[Run], baseline: Run, labels: dict[str, str]) -> None:
-    """The metrics that are selected, each as a chart of all runs."""
+def overlaid_curves(runs: Sequence[Run], baseline: Run, labels: dict[str, str], *, shown: bool) -> None:
+    """The metrics that are selected, each as a chart of all runs; only the controls where they are not `shown`."""
+    by_config = seed_groups_of(runs)
+    chosen, averaged = curve_selection(has_seeds=any(len(members) > 1 for members in by_config))
+    if not shown:
+        return
     histories = [RunCurve(labels[run.id], cache.epochs(run), at) for at, run in enumerate(runs)]
     if not any(len(each.epochs) for each in histories):
         st.caption("Curves appear after the first epoch.")
         return
-    groups = seed_groups_of(runs, labels, histories)
-    chosen, averaged = curve_selection(any(len(members) > 1 for _, members, _ in groups))
     kind, smoothing, log = curve_view()
     axis = x_axis(kind, [length_of(run, each) for run, each in zip(runs, histories, strict=True)])
     position = next(at for at, run in enumerate(runs) if run.id == baseline.id)
 
     def chart(quantity: Quantity) -> LineChart:
         if averaged:
-            frames = [(name, [each.epochs for each in members], at) for name, members, at in groups]
+            frames = [
+                (group_name(members, histories), [histories[at].epochs for at in members], members[0])
+                for members in by_config
+            ]
             return seed_bands(frames, quantity, axis, smoothing=smoothing, log=log)
         return overlay(histories, quantity, axis, baseline=position, smoothing=smoothing, log=log)
 
@@ -63,18 +68,14 @@ def length_of(run: Run, history: RunCurve) -> Plan:
     return Plan(epochs, batches, float(last["elapsed_s"]) * epochs / done)
 
 
-def seed_groups_of(
-    runs: Sequence[Run], labels: dict[str, str], histories: Sequence[RunCurve]
-) -> list[tuple[str, list[RunCurve], int]]:
-    """The runs by config: a name, the histories of its seeds, and the position of the first for its colour."""
+def seed_groups_of(runs: Sequence[Run]) -> list[list[int]]:
+    """The positions of the runs by config: those of one list differ in nothing but the seed."""
     groups: dict[str, list[int]] = {}
     for position, run in enumerate(runs):
         groups.setdefault(reseed_key(run) or run.id, []).append(position)
-    return [
-        (
-            labels[runs[members[0]].id] + (f" (n = {len(members)})" if len(members) > 1 else ""),
-            [histories[position] for position in members],
-            members[0],
-        )
-        for members in groups.values()
-    ]
+    return list(groups.values())
+
+
+def group_name(members: Sequence[int], histories: Sequence[RunCurve]) -> str:
+    """The name of the first of the seeds, and how many there are."""
+    return histories[members[0]].name + (f" (n = {len(members)})" if len(members) > 1 else "")

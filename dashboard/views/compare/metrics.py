@@ -7,8 +7,8 @@ import pandas as pd
 import streamlit as st
 
 from core.comparison.baseline import ComparisonRow, SeedGroup
+from core.data.identity import different_data
 from core.runs.records import Run
-from core.runs.summary import SplitMetrics
 from dashboard.ui.format import accuracy_in
 
 METRICS: Final = (
@@ -21,7 +21,6 @@ METRICS: Final = (
 def metrics_table(rows: Sequence[ComparisonRow], baseline: Run, labels: dict[str, str], split: str) -> None:
     """Each run's metrics with the difference to the baseline, and its significance."""
     st.subheader(f"Metrics ({split})", anchor=False)
-    base = next((row.metrics for row in rows if row.run.id == baseline.id), None)
     table = [
         {
             "run": labels[row.run.id],
@@ -29,7 +28,7 @@ def metrics_table(rows: Sequence[ComparisonRow], baseline: Run, labels: dict[str
             "delta": None if row.comparison is None else 100 * row.comparison.difference,
             "significance": row.words,
             "no_duplicates": accuracy_in(row.metrics and row.metrics.without_train_duplicates),
-            **{key: _with_difference(row, base, key, scale, digits) for key, _, scale, digits, _ in METRICS},
+            **{key: _with_difference(row, baseline, split, key, scale, digits) for key, _, scale, digits, _ in METRICS},
         }
         for row in rows
     ]
@@ -44,7 +43,9 @@ def metrics_table(rows: Sequence[ComparisonRow], baseline: Run, labels: dict[str
         ),
         **{key: st.column_config.TextColumn(title, help=text) for key, title, _, _, text in METRICS},
     }
-    st.dataframe(pd.DataFrame(table), hide_index=True, column_config=config, placeholder="", key="metrics")
+    st.dataframe(
+        pd.DataFrame(table), hide_index=True, column_config=config, placeholder="", key="metrics", height="content"
+    )
     compared = sum(row.comparison is not None for row in rows)
     several = f" p-values are Holm-adjusted for {compared} comparisons." if compared > 1 else ""
     selection = (
@@ -58,12 +59,15 @@ def metrics_table(rows: Sequence[ComparisonRow], baseline: Run, labels: dict[str
     )
 
 
-def _with_difference(row: ComparisonRow, base: SplitMetrics | None, key: str, scale: float, digits: int) -> str:
-    value, other = getattr(row.metrics, key, None), getattr(base, key, None)
+def _with_difference(row: ComparisonRow, baseline: Run, split: str, key: str, scale: float, digits: int) -> str:
+    """A metric, and how far it is from the baseline's where both are about the same data."""
+    comparable = not row.is_baseline and not different_data(row.run.data, baseline.data)
+    value = getattr(row.metrics, key, None)
+    other = getattr(baseline.metrics(split), key, None) if comparable else None
     if value is None:
         return "–"
     shown = f"{scale * value:.{digits}f}"
-    return shown if row.is_baseline or other is None else f"{shown} ({scale * (value - other):+.{digits}f})"
+    return shown if other is None else f"{shown} ({scale * (value - other):+.{digits}f})"
 
 
 def groups(found: Sequence[SeedGroup], labels: dict[str, str], split: str) -> None:
@@ -90,4 +94,4 @@ def groups(found: Sequence[SeedGroup], labels: dict[str, str], split: str) -> No
         "mean": st.column_config.NumberColumn(f"Mean {split} accuracy", format="%.2f%%"),
         "std": st.column_config.NumberColumn("Std (pp)", format="%.2f", help="Sample standard deviation over seeds"),
     }
-    st.dataframe(pd.DataFrame(table), hide_index=True, column_config=config, key="seed-groups")
+    st.dataframe(pd.DataFrame(table), hide_index=True, column_config=config, placeholder="", key="seed-groups")

@@ -38,16 +38,17 @@ def main() -> None:
         )
         return
     by_id = {run.id: run for run in runs}
-    chosen = choose_runs(by_id)
+    controls = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
+    with controls:
+        chosen = choose_runs(by_id)
     if len(chosen) < 2:
         st.info("Select two or more runs. The first is the baseline; you can change it.", icon=":material/compare:")
         suggestion(runs, chosen)
         return
     say_unknown("split", COMPARED_SPLITS)
-    left, right = st.columns([3, 2], gap="medium")
-    with left:
+    say_unknown("tab", sections.TABS)
+    with controls:
         baseline = pin(chosen, by_id)
-    with right:
         split = st.segmented_control(
             "Split", COMPARED_SPLITS, default=COMPARED_SPLITS[0], key="split", bind="query-params"
         )
@@ -62,7 +63,8 @@ def main() -> None:
 
 
 def choose_runs(by_id: dict[str, Run]) -> list[str]:
-    """The runs of the address, `runs=a,b,c`, and a box that changes it."""
+    """The runs of the address, `runs=a,b,c`, and a box that changes it; once there is something to compare, it makes
+    room for that."""
     wanted = list(dict.fromkeys(filter(None, st.query_params.get("runs", "").split(","))))
     known = [run_id for run_id in wanted if run_id in by_id]
     if len(known) < len(wanted):
@@ -77,7 +79,11 @@ def choose_runs(by_id: dict[str, Run]) -> list[str]:
     def keep() -> None:
         st.query_params["runs"] = ",".join(st.session_state["compared"])
 
-    st.multiselect("Runs", list(by_id), key="compared", format_func=describe, on_change=keep, placeholder="Select runs")
+    enough = len(known) > 1
+    with st.popover("Select runs", icon=":material/checklist:", key="select-runs") if enough else st.container():
+        st.multiselect(
+            "Runs", list(by_id), key="compared", format_func=describe, on_change=keep, placeholder="Select runs"
+        )
     return known
 
 
@@ -101,7 +107,7 @@ def pin(chosen: list[str], by_id: dict[str, Run]) -> str:
     def keep() -> None:
         st.query_params["baseline"] = st.session_state["pinned"]
 
-    st.selectbox("Baseline", chosen, key="pinned", format_func=lambda run_id: labels[run_id], on_change=keep)
+    st.selectbox("Baseline", chosen, key="pinned", format_func=lambda run_id: labels[run_id], on_change=keep, width=420)
     return str(st.session_state["pinned"])
 
 

@@ -1,12 +1,14 @@
-"""The sections of the Compare page in their order, and the first of them: the runs as chips."""
+"""The tabs of the Compare page, and what stands above all of them: whether the runs are comparable at all."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import pandas as pd
 import streamlit as st
 
 from core.comparison.baseline import against_baseline, seed_groups
+from core.data.identity import different_data
 from core.errors import RunError
 from core.runs.records import Run
 from dashboard.state import cache
@@ -14,10 +16,14 @@ from dashboard.state.roots import runs_root
 from dashboard.ui import fixed_broken
 from dashboard.ui.charts.style import colour_of, dash_sign
 from dashboard.ui.format import escape
-from dashboard.ui.page import RUN_PAGE
+from dashboard.ui.page import RUN_PAGE, guarded
 from dashboard.views.compare import settings
 from dashboard.views.compare.curves import overlaid_curves
 from dashboard.views.compare.metrics import groups, metrics_table
+
+TABS: Final = ("Curves", "Metrics", "Config diff", "Images")
+NAMED_RUNS: Final = 4
+"""So many runs on other data are named; the others are counted."""
 
 
 def labels_of(runs: Sequence[Run]) -> dict[str, str]:
@@ -27,20 +33,50 @@ def labels_of(runs: Sequence[Run]) -> dict[str, str]:
 
 
 def comparison(run_ids: Sequence[str], baseline_id: str, split: str) -> None:
-    """All sections, from the current files."""
+    """The tabs, from the current files. Of those that are closed only the controls are drawn that stand in the address:
+    Streamlit removes from there what is not drawn."""
     runs = [cache.run(runs_root(), run_id) for run_id in run_ids]
     baseline = next(run for run in runs if run.id == baseline_id)
     labels = labels_of(runs)
-    chips(runs, baseline, labels)
-    overlaid_curves(runs, baseline, labels)
-    rows = against_baseline(runs, baseline, split, cached_predictions)
-    metrics_table(rows, baseline, labels, split)
-    fixed_broken.draw_against_baseline(baseline, runs, split)
-    groups(seed_groups(runs, split), labels, split)
-    differences = settings.config_differences(runs, labels)
-    chosen = settings.controls(runs)
-    if chosen:
-        settings.against_result(runs, labels, differences, *chosen, split)
+    warn_of_other_data(runs, baseline, labels)
+    curves, metrics, config_diff, images = st.tabs(list(TABS), key="tab", bind="query-params")
+    with curves, guarded():
+        overlaid_curves(runs, baseline, labels, shown=bool(curves.open))
+    if metrics.open:
+        with metrics, guarded():
+            chips(runs, baseline, labels)
+            metrics_table(against_baseline(runs, baseline, split, cached_predictions), baseline, labels, split)
+            groups(seed_groups(runs, split), labels, split)
+    with config_diff, guarded():
+        if config_diff.open:
+            chips(runs, baseline, labels)
+        settings.config_diff(runs, labels, split, shown=bool(config_diff.open))
+    if images.open:
+        with images, guarded():
+            fixed_broken.draw_against_baseline(baseline, runs, split)
+
+
+def warn_of_other_data(runs: Sequence[Run], baseline: Run, labels: dict[str, str]) -> None:
+    """Say which runs were trained on other data than the baseline."""
+    others = [run for run in runs if different_data(run.data, baseline.data)]
+    if not others:
+        return
+    own = dataset_name(baseline)
+    named = [
+        f"{labels[run.id]} ({name if (name := dataset_name(run)) != own else f'another version of {own}'})"
+        for run in others[:NAMED_RUNS]
+    ]
+    more = f" and {len(others) - NAMED_RUNS} more" if len(others) > NAMED_RUNS else ""
+    said = (
+        f"Different datasets: {', '.join(named)}{more}. The baseline {labels[baseline.id]} was trained on {own}. "
+        "Metrics on different datasets aren't comparable."
+    )
+    st.warning(escape(said), icon=":material/warning:")
+
+
+def dataset_name(run: Run) -> str:
+    """The name of the dataset in its settings."""
+    return run.config.dataset if run.config else "unknown dataset"
 
 
 def cached_predictions(path: Path) -> pd.DataFrame:
@@ -52,15 +88,19 @@ def cached_predictions(path: Path) -> pd.DataFrame:
 
 
 def chips(runs: Sequence[Run], baseline: Run, labels: dict[str, str]) -> None:
-    """The runs with the colours of their curves, each a link to its page."""
+    """The runs with the colours of their lines and points, each a link to its page. Over the curves, their legend says
+    the same."""
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         for position, run in enumerate(runs):
-            colour = colour_of(position)
-            with st.container(horizontal=True, width="content", gap="xsmall", vertical_alignment="center", border=True):
-                line = f':color[{dash_sign(position)}]{{foreground="{colour}"}}'
-                st.markdown(f"{line} **{escape(labels[run.id])}**", width="content")
-                if run.id == baseline.id:
-                    st.badge("Baseline", icon=":material/push_pin:", color="gray")
-                if run.meta.review == "approved":
-                    st.badge("Approved", icon=":material/verified:", color="green")
-                st.page_link(RUN_PAGE, label="Open", query_params={"run": run.id})
+            marks = {
+                "Baseline": ":material/push_pin:" if run.id == baseline.id else "",
+                "Approved": ":material/verified:" if run.meta.review == "approved" else "",
+            }
+            line = f':color[{dash_sign(position)}]{{foreground="{colour_of(position)}"}}'
+            st.page_link(
+                RUN_PAGE,
+                label=" ".join([line, escape(labels[run.id]), *filter(None, marks.values())]),
+                query_params={"run": run.id},
+                help=", ".join(word for word, icon in marks.items() if icon) or None,
+                width="content",
+            )

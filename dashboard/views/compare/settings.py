@@ -15,15 +15,33 @@ ENOUGH_FOR_PARALLEL: Final = 4
 RESULTS: Final = {"Accuracy": ("accuracy", "%"), "Loss": ("log_loss", ""), "Macro F1": ("macro_f1", "%")}
 """The name, as it is in the address: the metric in `summary.json`, and its unit."""
 MOST_AXES: Final = 8
+UNLIMITED: Final = {"images_per_epoch": "all", "threads": "all", "gradient_clip": "off", "early_stopping": "off"}
+"""Settings in which 0 means no limit, so more than any other value, and the word for it."""
 
 
-def config_differences(runs: Sequence[Run], labels: dict[str, str]) -> dict[str, list[Any]]:
-    """The settings that differ, one value per run."""
-    st.subheader("Config diff", anchor=False)
-    differences = setting_differences(runs)
+def config_diff(runs: Sequence[Run], labels: dict[str, str], split: str, *, shown: bool) -> None:
+    """The settings that differ, and results plotted against them; only the controls where it is not `shown`."""
+    differences = {
+        field: [limit_in_words(field, value) for value in values] for field, values in setting_differences(runs).items()
+    }
     if not differences:
-        st.caption("No differences: all runs use the same settings.")
-        return differences
+        if shown:
+            st.caption("No differences: all runs use the same settings.")
+        return
+    if shown:
+        differences_table(runs, labels, differences)
+    setting, result = controls(differences)
+    if shown:
+        against_result(runs, labels, differences, setting, result, split)
+
+
+def limit_in_words(field: str, value: Any) -> Any:
+    """The value of a setting, with 0 in words where it means no limit."""
+    return UNLIMITED[field] if field in UNLIMITED and value == 0 else value
+
+
+def differences_table(runs: Sequence[Run], labels: dict[str, str], differences: dict[str, list[Any]]) -> None:
+    """One value per run."""
     table = pd.DataFrame(
         [
             {"setting": field}
@@ -33,8 +51,7 @@ def config_differences(runs: Sequence[Run], labels: dict[str, str]) -> dict[str,
     )
     config: dict[str, Any] = {label: st.column_config.TextColumn(width=150) for label in labels.values()}
     config["setting"] = st.column_config.TextColumn("Parameter", pinned=True)
-    st.dataframe(table, hide_index=True, column_config=config, key="differences")
-    return differences
+    st.dataframe(table, hide_index=True, column_config=config, key="differences", height="content")
 
 
 def against_result(
@@ -46,9 +63,7 @@ def against_result(
     split: str,
 ) -> None:
     """A setting plotted against a result, and all settings that differ in parallel coordinates."""
-    scored = [index for index, run in enumerate(runs) if _value(run, split, result) is not None]
-    heights = [float(_value(runs[index], split, result) or 0) for index in scored]
-    names = [labels[runs[index].id] for index in scored]
+    scored = [(at, run, value) for at, run in enumerate(runs) if (value := _value(run, split, result)) is not None]
     title = axis_title(result, split)
     if len(scored) < ENOUGH_FOR_SCATTER:
         st.caption(
@@ -56,24 +71,29 @@ def against_result(
             f"(you have {len(scored)})."
         )
         return
-    values = [_axis_value(differences[setting][index]) for index in scored]
-    intervals = [_interval(runs[index], split, result) for index in scored]
-    points = list(zip(names, values, heights, intervals, strict=True))
-    told = "; ".join(f"{name} {value}, {height:.4g}" for name, value, height, _ in points)
+    points = [
+        comparison.RunPoint(
+            labels[run.id], at, _axis_value(differences[setting][at]), value, _interval(run, split, result)
+        )
+        for at, run, value in scored
+    ]
+    told = "; ".join(f"{point.name} {point.value}, {point.result:.4g}" for point in points)
     st.echarts_chart(
         comparison.scatter(points, setting, title),
         height=320,
         key="scatter",
         alt=f"{title} over {setting}: {told}",
     )
-    bars = "Bars: 95% CI. " if any(intervals) else ""
+    bars = "Bars: 95% CI. " if any(point.interval for point in points) else ""
     st.caption(f"{bars}Effects of settings that change together can't be separated.")
     if len(scored) < ENOUGH_FOR_PARALLEL:
         st.caption(f"A parallel-coordinates plot appears with {ENOUGH_FOR_PARALLEL} or more evaluated runs.")
         return
     fields = list(differences)[:MOST_AXES]
-    columns = {field: [_axis_value(differences[field][index]) for index in scored] for field in fields}
-    option = comparison.parallel(names, {**columns, title: heights})
+    columns = {field: [_axis_value(differences[field][at]) for at, _, _ in scored] for field in fields}
+    option = comparison.parallel(
+        [(point.name, point.position) for point in points], {**columns, title: [point.result for point in points]}
+    )
     of = f"Showing {MOST_AXES} of {len(differences)} settings." if len(differences) > MOST_AXES else ""
     st.markdown(f"**Parallel coordinates** :gray[{of}]")
     st.echarts_chart(
@@ -88,11 +108,9 @@ def axis_title(result: str, split: str) -> str:
     return f"{split.capitalize()} {name}" + (f" ({unit})" if unit else "")
 
 
-def controls(runs: Sequence[Run]) -> tuple[str, str] | None:
-    """The setting and the result to plot; both are in the address. None where no setting differs."""
-    fields = sorted(setting_differences(runs), key="seed".__eq__)  # chance is the last thing to look at
-    if not fields:
-        return None
+def controls(differences: dict[str, list[Any]]) -> tuple[str, str]:
+    """The setting and the result to plot; both are in the address."""
+    fields = sorted(differences, key="seed".__eq__)  # chance is the last thing to look at
     left, right = st.columns(2, gap="medium")
     setting = left.selectbox("X axis", fields, key="setting", bind="query-params")
     result = right.selectbox("Y axis", list(RESULTS), key="result", bind="query-params")
@@ -111,4 +129,6 @@ def _interval(run: Run, split: str, result: str) -> tuple[float, float] | None:
 
 
 def _axis_value(value: Any) -> float | str:
+    if value is None:
+        return "?"
     return value if isinstance(value, int | float) and not isinstance(value, bool) else str(value)

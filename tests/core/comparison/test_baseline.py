@@ -9,7 +9,7 @@ from core.bench import synthetic_records
 from core.comparison.baseline import against_baseline, seed_groups, setting_differences
 from core.errors import RunError
 from core.evaluation.predictions import write_predictions
-from core.files import write_json
+from core.files import read_json, write_json
 from core.presets import make_config
 from core.runs.create import create_run
 from core.runs.reader import read_run
@@ -73,6 +73,16 @@ def test_what_cannot_be_compared_says_why(root: Path) -> None:
     assert "predictions-validation.parquet doesn't exist yet" in rows[1].words and rows[1].accuracy is None
     with pytest.raises(RunError, match="Use one of validation, test"):
         against_baseline([other], base, "train")
+
+
+def test_a_difference_to_other_data_is_none_even_with_equal_ids_and_labels(root: Path) -> None:
+    base, same, other = (scored(root, name, range(at * 30)) for at, name in enumerate(("base", "same", "other")))
+    for run, content in ((base, "a"), (same, "a"), (other, "b")):
+        write_json(run.paths.summary, read_json(run.paths.summary) | {"dataset_fingerprint": content * 64})
+    base, same, other = (read_run(root, run.id) for run in (base, same, other))
+    rows = against_baseline([same, other], base, "validation")
+    assert rows[0].comparison is not None
+    assert rows[1].comparison is None and rows[1].words == "Not comparable: trained on different datasets."
 
 
 def test_only_settings_that_differ_are_told(root: Path) -> None:

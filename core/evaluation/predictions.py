@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from core.errors import RunError, system_reason
-from core.files import read_regular, write_whole
+from core.files import open_regular, read_regular, write_whole
 from core.labels import LABELS
 
 PROBABILITY_COLUMNS = [f"p_{label}" for label in LABELS]
@@ -46,7 +46,8 @@ def read_origin(path: Path) -> dict[str, Any]:
     """Which weights made these predictions, as given to `write_predictions`; empty if the file does not record it, as
     of older versions, or is missing."""
     try:
-        metadata = pq.read_schema(path).metadata or {}
+        with open(path, "rb", opener=open_regular) as file:
+            metadata = pq.read_schema(file).metadata or {}
         origin = json.loads(metadata.get(b"PANDAS_ATTRS", b"{}"))
     except (OSError, ValueError):
         return {}

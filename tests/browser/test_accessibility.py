@@ -138,7 +138,7 @@ def test_axe_finds_nothing_serious_on_any_page_in_any_state(app: App, browser: A
         tabs = ("Predictions", "Error+analysis", "System", "Config", "Files", "Review")
         states += [(f"run?run={other}&tab={tab}", None) for tab in tabs]
         states += [(f"run?run={run}", delete_run), (f"compare?runs={run},{other}", None)]
-        states += [(f"compare?runs={run},{other}&tab={tab}", None) for tab in ("Metrics", "Config+diff", "Images")]
+        states += [(f"compare?runs={run},{other}&section={tab}", None) for tab in ("Metrics", "Config+diff", "Images")]
         states += [(f"errors?run={run}", act) for act in (select_image, open_image)]
         tabs = ("Per-class+metrics", "Calibration", "Compare+with+run", "Label+corrections")
         states += [(f"errors?run={run}&tab={tab}", None) for tab in tabs]

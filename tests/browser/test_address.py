@@ -49,6 +49,7 @@ def runs(app: App) -> list[FakeRun]:
 
 def shown(page: Any) -> str:
     """All that a person can read on the page, what is typed and what is chosen."""
+    page.mouse.move(1, 1)  # what lies under the pointer may look otherwise
     settle(page)
     late = page.locator('[data-testid="stSkeleton"], [data-testid="stDataFrame"]:not(:has(canvas td))')
     before, text, waiting = "", str(page.evaluate(SHOWN)), 1
@@ -65,7 +66,8 @@ def expect(page: Any, url: str, text: str) -> None:
     while (shown(page), page.url) != (text, url) and time.monotonic() < end:
         page.wait_for_timeout(200)
     assert page.url == url
-    assert list(unified_diff(text.splitlines(), shown(page).splitlines(), "before", "now", lineterm="", n=1)) == []
+    changes = unified_diff(text.splitlines(), shown(page).splitlines(), "before", "now", lineterm="", n=1)
+    assert "\n".join(changes) == ""
 
 
 Step = tuple[Callable[[Any], Any], str]
@@ -81,8 +83,8 @@ def sidebar(name: str, address: str) -> Step:
     return lambda page: page.get_by_test_id("stTopNavLink").filter(has_text=links).click(), address
 
 
-def tab(name: str) -> Step:
-    return lambda page: page.get_by_role("tab", name=name).click(), f"tab={name}".replace(" ", r"\+")
+def tab(name: str, parameter: str = "tab") -> Step:
+    return lambda page: page.get_by_role("tab", name=name).click(), f"{parameter}={name}".replace(" ", r"\+")
 
 
 def split(name: str, address: str) -> Step:
@@ -117,7 +119,6 @@ def clone(run_id: str) -> Step:
     return click, rf"/train\?.*clone={run_id}"
 
 
-OPTIONS: Step = (lambda page: page.get_by_test_id("stExpander").filter(has_text="Options").click(), "/predict")
 NEXT_PAGE: Step = (lambda page: page.get_by_test_id("stPaginationNext").first.click(), "page=2")
 
 
@@ -128,7 +129,7 @@ def test_copied_addresses_and_back_and_forward(app: App, runs: list[FakeRun], br
     a, b, c = (run.id for run in runs)
     page = visit(browser, f"{app.url}/compare?runs={a},{b},{c}&baseline={b}")
     ways: list[list[Step]] = [
-        [split("test", "split=test"), tab("Metrics")],
+        [split("test", "split=test"), tab("Metrics", "section")],
         [link("run 1", rf"/run\?.*run={b}"), tab("Config")],
         [link("Cloned from", rf"/run\?.*run={a}")],
         [clone(a)],

@@ -69,7 +69,7 @@ def test_no_two_widgets_of_different_kinds_share_a_key(open_page: Opener, write:
         found |= drawn(open_page(page))
     found |= drawn(open_page("train", clone=one.id))
     for tab in COMPARE_TABS:
-        found |= drawn(open_page("compare", runs=f"{one.id},{two.id}", tab=tab))
+        found |= drawn(open_page("compare", runs=f"{one.id},{two.id}", section=tab))
     for tab in ERROR_TABS:
         found |= drawn(open_page("errors", run=one.id, tab=tab))
     for tab in tabs.RUN_TABS:

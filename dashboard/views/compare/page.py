@@ -46,7 +46,7 @@ def main() -> None:
         suggestion(runs, chosen)
         return
     say_unknown("split", COMPARED_SPLITS)
-    say_unknown("tab", sections.TABS)
+    say_unknown("section", sections.TABS)
     with controls:
         baseline = pin(chosen, by_id)
         split = st.segmented_control(

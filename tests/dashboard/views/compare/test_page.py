@@ -27,19 +27,19 @@ def test_the_address_restores_the_view(open_page: Opener, runs: list[FakeRun]) -
     assert app.multiselect(key="compared").value == ids
     assert app.selectbox(key="pinned").value == ids[1] and not app.error
     assert [chart["title"] for chart in line_charts(app)] == ["Validation accuracy (%)", "Validation loss"]
-    app = open_page("compare", tab="Metrics", **view)
+    app = open_page("compare", section="Metrics", **view)
     metrics, seeds = (frame.value for frame in app.dataframe)
     assert "Metrics (test)" in words(app)
     assert metrics["significance"].tolist()[1] == "baseline"
     assert all("p = " in text or "p < " in text for text in metrics["significance"].drop(1))
     assert all("(" in text for text in metrics["macro_f1"].drop(1)), "each with its difference"
     assert seeds["seeds"].tolist() == ["0, 1"] and seeds["n"].tolist() == [2]
-    app = open_page("compare", tab="Config diff", **view)
+    app = open_page("compare", section="Config diff", **view)
     assert len(app.get("echarts_chart")) == 1
     [settings] = (frame.value for frame in app.dataframe)
     assert settings["setting"].tolist() == ["epochs", "seed"]
     assert settings["gamma"].tolist() == ["3", "0"]
-    app = open_page("compare", tab="Images", **view)
+    app = open_page("compare", section="Images", **view)
     assert "Changes vs baseline" in words(app) and "on test" in words(app)
 
 
@@ -50,20 +50,20 @@ def test_only_the_open_tab_is_computed(open_page: Opener, runs: list[FakeRun], m
     monkeypatch.setattr(cache, "predictions", lambda path: read.append(path.parent.name) or predictions(path))
     app = open_page("compare", runs=ids)
     assert not read and not app.dataframe and not app.get("echarts_chart")
-    app = open_page("compare", runs=ids, tab="Config diff")
+    app = open_page("compare", runs=ids, section="Config diff")
     assert not read and not line_charts(app)
-    app = open_page("compare", runs=ids, tab="Metrics")
+    app = open_page("compare", runs=ids, section="Metrics")
     assert len(set(read)) == len(runs) and not line_charts(app) and not app.get("echarts_chart")
 
 
 def test_a_closed_tab_keeps_its_part_of_the_address(open_page: Opener, runs: list[FakeRun]) -> None:
     chosen = {"metric": "Training loss", "axis": "time", "log": "true", "seeds": "true", "setting": "seed"}
-    app = open_page("compare", runs=",".join(run.id for run in runs), tab="Metrics", result="Loss", **chosen)
-    shown = {key: app.query_params.get(key) for key in (*chosen, "result", "tab")}
+    app = open_page("compare", runs=",".join(run.id for run in runs), section="Metrics", result="Loss", **chosen)
+    shown = {key: app.query_params.get(key) for key in (*chosen, "result", "section")}
     assert {key: value[0] if isinstance(value, list) else value for key, value in shown.items()} == {
         **chosen,
         "result": "Loss",
-        "tab": "Metrics",
+        "section": "Metrics",
     }
 
 
@@ -71,7 +71,7 @@ def test_each_view_names_the_colours_once(open_page: Opener, runs: list[FakeRun]
     ids = ",".join(run.id for run in runs)
 
     def chips(tab: str) -> list[str]:
-        links = [each.proto.label for each in open_page("compare", runs=ids, tab=tab).get("page_link")]
+        links = [each.proto.label for each in open_page("compare", runs=ids, section=tab).get("page_link")]
         return [label for label in links if "foreground" in label]
 
     assert chips("Curves") == [], "the legend of the charts has them"
@@ -88,20 +88,20 @@ def test_other_data_than_the_baselines_is_said_and_no_difference_is_shown(
     retrained_on_other_data(runs[1], "other")
     retrained_on_other_data(runs[2])
     for tab in ("Curves", "Metrics", "Config diff", "Images"):
-        [warning] = open_page("compare", runs=ids, tab=tab).warning
+        [warning] = open_page("compare", runs=ids, section=tab).warning
         said = warning.value.replace("\\", "").replace(_JOINER, "")
         assert "beta (other), gamma (another version of demo)" in said and "alpha was trained on demo" in said
-    table = open_page("compare", runs=ids, tab="Metrics").dataframe[0].value
+    table = open_page("compare", runs=ids, section="Metrics").dataframe[0].value
     assert table["delta"].isna().all()
     assert table["significance"].tolist()[1:] == ["Not comparable: trained on different datasets."] * 2
     for metric in ("macro_f1", "log_loss", "calibration_error"):
         assert not [text for text in table[metric] if "(" in text], metric
-    assert "another run on its dataset" in words(open_page("compare", runs=ids, tab="Images"))
-    table = open_page("compare", runs=ids, baseline=runs[1].id, tab="Metrics").dataframe[0].value
+    assert "another run on its dataset" in words(open_page("compare", runs=ids, section="Images"))
+    table = open_page("compare", runs=ids, baseline=runs[1].id, section="Metrics").dataframe[0].value
     assert ["(" in text for text in table["macro_f1"]] == [False, False, True], "these two are on the same"
 
 
-@pytest.mark.parametrize(("parameter", "value"), [("split", "train"), ("tab", "nope")])
+@pytest.mark.parametrize(("parameter", "value"), [("split", "train"), ("section", "nope")])
 def test_what_an_address_asks_for_in_vain_is_said(
     open_page: Opener, runs: list[FakeRun], parameter: str, value: str
 ) -> None:
@@ -112,7 +112,7 @@ def test_what_an_address_asks_for_in_vain_is_said(
 
 def test_a_choice_goes_into_the_address(open_page: Opener, runs: list[FakeRun]) -> None:
     ids = [run.id for run in runs]
-    app = open_page("compare", runs=f"{ids[0]},{ids[1]}", tab="Metrics")
+    app = open_page("compare", runs=f"{ids[0]},{ids[1]}", section="Metrics")
     app.multiselect(key="compared").select(ids[2]).run()
     assert app.query_params["runs"] == [",".join(ids)] or app.query_params["runs"] == ",".join(ids)
     app.selectbox(key="pinned").select(ids[2]).run()
@@ -124,14 +124,14 @@ def test_unknown_runs_and_runs_without_metrics_are_explained(
     open_page: Opener, write: Writer, runs: list[FakeRun]
 ) -> None:
     waiting = write("queued", name="waiting")
-    app = open_page("compare", runs=f"{runs[0].id},nope,{waiting.id}", tab="Metrics")
+    app = open_page("compare", runs=f"{runs[0].id},nope,{waiting.id}", section="Metrics")
     assert "Not found or unreadable: nope" in words(app)
     assert app.dataframe[0].value["significance"].tolist() == ["baseline", "No predictions on validation yet"]
 
 
 def test_hostile_names_stay_text(open_page: Opener, write: Writer) -> None:
     ids = [write("finished", name=HOSTILE, epochs=1, seed=seed).id for seed in range(2)]
-    app = open_page("compare", runs=",".join(ids), tab="Metrics")
+    app = open_page("compare", runs=",".join(ids), section="Metrics")
     rendered = [element.value for element in app.markdown] + [element.value for element in app.caption]
     rendered += [each.proto.label for each in app.get("page_link")]
     assert any("evil" in text for text in rendered)

@@ -12,7 +12,6 @@ from streamlit.testing.v1 import AppTest
 
 from core.review.runs import annotate
 from dashboard.views.compare.sections import TABS as COMPARE_TABS
-from dashboard.views.errors.page import ERROR_TABS
 from dashboard.views.run import tabs
 from dashboard.views.runs import filters
 from tests.conftest import PROJECT_ROOT
@@ -70,7 +69,7 @@ def test_no_two_widgets_of_different_kinds_share_a_key(open_page: Opener, write:
     found |= drawn(open_page("train", clone=one.id))
     for tab in COMPARE_TABS:
         found |= drawn(open_page("compare", runs=f"{one.id},{two.id}", section=tab))
-    for tab in ERROR_TABS:
+    for tab in [tab.label for tab in open_page("errors", run=one.id).tabs]:
         found |= drawn(open_page("errors", run=one.id, tab=tab))
     for tab in tabs.RUN_TABS:
         found |= drawn(open_page("run", run=one.id, tab=tab))

@@ -176,8 +176,8 @@ def _train(run: FakeRun, data_root: Path, dataset: str, epochs: int, seed: int, 
     best = run.add_epoch(
         epochs,
         seed,
-        validation_accuracy=validation["accuracy"],
-        validation_loss=validation["log_loss"],
+        validation_accuracy=round(validation["accuracy"], 5),
+        validation_loss=round(validation["log_loss"], 5),
         **{HASH: hash_of(run.paths.weights)},
     )
     for split, (labels, probabilities) in scored.items():

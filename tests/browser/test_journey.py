@@ -31,7 +31,7 @@ def choose_setting(page: Any, label: str, value: str) -> None:
 
 def curve(page: Any) -> bytes:
     """How the first curve looks now."""
-    chart = page.get_by_test_id("stEChartsChart").first
+    chart = page.locator("fer-charts canvas").first
     return bytes(chart.screenshot())
 
 
@@ -61,7 +61,7 @@ def test_from_nothing_to_a_prediction(app: App, page: Any, tmp_path: Path) -> No
     assert run.id in page.url
 
     # --- the curve grows by itself while it runs
-    page.get_by_test_id("stEChartsChart").first.wait_for()
+    page.locator("fer-charts canvas").first.wait_for()
     before = curve(page)
     page.get_by_text("Finished").first.wait_for(timeout=TRAINING_MS)
     wait_for(lambda: curve(page) != before, 60, "a change of the curve")  # test_live.py: again and again

@@ -62,7 +62,7 @@ def test_a_killed_worker_is_shown_as_crashed(app: App, page: Any) -> None:
         os.kill(worker.pid, signal.SIGKILL)
         worker.wait()
     page.get_by_text("Crashed").first.wait_for()
-    page.get_by_text("The training process died unexpectedly").wait_for()
+    page.get_by_text("The training process died unexpectedly").first.wait_for()
     table.locator("canvas td", has_text="Crashed").first.wait_for(state="attached")
 
 

@@ -24,7 +24,7 @@ KINDS: Final[Mapping[str, tuple[str, int]]] = {
     "type": ("input[type=text], input[type=number], input[type=password], textarea", 3),
     "slide": ("[role=slider], input[type=range]", 2),
     "table": ("[data-testid=stDataFrame] canvas", 2),
-    "chart": ("[data-testid=stEChartsChart], [data-testid=stPlotlyChart]", 1),
+    "chart": ("[data-testid=stEChartsChart], fer-charts, [data-testid=stPlotlyChart]", 1),
     "upload": ("input[type=file]", 1),
     "part": (".matrix button, .tile, .wall button, .photo *", 4),
 }

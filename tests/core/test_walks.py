@@ -1,11 +1,12 @@
 """The ways through the code that `core/README.md` writes down: each file on them is read once in a process."""
 
+import os
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from core import worker
+from core import files, worker
 from core.cli import jobs
 from core.config import TrainConfig
 from core.data.dataset import load_split, read_identity
@@ -21,13 +22,13 @@ from tests.core.training.test_loop import TINY
 def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often each file of settings or corrections was read, by its name."""
     counted: Counter[str] = Counter()
-    read_bytes = Path.read_bytes
+    open_regular = files.open_regular
 
-    def counting(path: Path) -> bytes:
-        counted[path.name] += 1
-        return read_bytes(path)
+    def counting(path: str | Path, flags: int = os.O_RDONLY) -> int:
+        counted[Path(path).name] += 1
+        return open_regular(path, flags)
 
-    monkeypatch.setattr(Path, "read_bytes", counting)
+    monkeypatch.setattr(files, "open_regular", counting)
     return counted
 
 

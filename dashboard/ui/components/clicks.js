@@ -16,10 +16,11 @@ export default function () {
 
   let last = null;
   const once = (event) => {
-    const button = event.target instanceof Element ? event.target.closest(BUTTONS) : null;
+    const target = event.composedPath()[0]; // the window is told of what lies in a component as of the whole of it
+    const button = target instanceof Element ? buttonOf(target) : null;
     const previous = last;
-    if (event.type === "click") last = event;
-    if (button && previous && event.timeStamp - previous.timeStamp < PAUSE_MS && repeats(event, previous, button)) {
+    if (event.type === "click") last = { target, event };
+    if (button && previous && event.timeStamp - previous.event.timeStamp < PAUSE_MS && repeats(event, previous, button)) {
       event.preventDefault();
       event.stopImmediatePropagation();
     }
@@ -29,8 +30,14 @@ export default function () {
   }
 }
 
+// Streamlit's, or one of our own components.
+function buttonOf(element) {
+  return element.closest(element.getRootNode() instanceof ShadowRoot ? "button" : BUTTONS);
+}
+
 function repeats(event, previous, button) {
-  const byKeyboard = (event.type === "click" && event.detail === 0) || previous.detail === 0; // it has no place
+  const first = previous.event;
+  const byKeyboard = (event.type === "click" && event.detail === 0) || first.detail === 0; // it has no place
   if (byKeyboard) return button.contains(previous.target);
-  return Math.hypot(event.clientX - previous.clientX, event.clientY - previous.clientY) < SAME_PLACE_PX;
+  return Math.hypot(event.clientX - first.clientX, event.clientY - first.clientY) < SAME_PLACE_PX;
 }

@@ -1,5 +1,6 @@
 // A table of buttons. Arrow keys go from button to button, Enter or space selects. After it comes, for keyboards, the way past
 // all that stands between it and the images on the same page.
+
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".matrix");
   const size = data.labels.length;
@@ -18,10 +19,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
     if (!whole) button.style.setProperty("--shade", cell.shade);
     const chosen = (i < 0 ? null : i) === row && (j < 0 ? null : j) === column;
     button.setAttribute("aria-pressed", chosen);
-    button.onclick = (event) => {
-      if (event.detail > 1) return; // the second one of a double click would clear what the first has selected
+    button.onclick = () => {
       roam(root, button);
-      // A second click on the selected one clears the selection.
+      // Another click on the selected one clears the selection.
       setTriggerValue("chosen", chosen ? { row: null, column: null } : { row: i < 0 ? null : i, column: j < 0 ? null : j });
     };
     button.onkeydown = (event) => {

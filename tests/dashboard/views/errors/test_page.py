@@ -87,5 +87,5 @@ def test_what_another_run_fixed_and_broke(open_page: Opener, write: Writer) -> N
     app = open_page("errors", run=after.id, tab="Compare with run")
     assert f"{fixed} fixed" in words(app) and f"{broken} regressed" in words(app)
     assert len(part(app, "wall")["tiles"]) == min(30, fixed)
-    app = open_page("compare", runs=f"{before.id},{after.id}", baseline=before.id)
+    app = open_page("compare", runs=f"{before.id},{after.id}", baseline=before.id, section="Images")
     assert "Changes vs baseline" in words(app) and f"{fixed} fixed" in words(app)

@@ -29,4 +29,5 @@ def test_the_environment_names_machine_code_data_and_packages(open_page: Opener,
     assert app.code[0].value == "+![x](http://evil.test)"
     for damaged in ("{", "[1]", '{"git": 1}'):
         run.paths.environment.write_text(damaged)
-        assert not open_page("run", run=run.id, tab="Environment").error
+        [error] = open_page("run", run=run.id, tab="Environment").error
+        assert error.value.replace("\\", "").startswith("Can't use environment.json: ")

@@ -125,6 +125,7 @@ NEXT_PAGE: Step = (lambda page: page.get_by_test_id("stPaginationNext").first.cl
 OPTIONS: Step = (lambda page: page.locator("summary", has_text="Options").click(), "/predict")
 
 
+@pytest.mark.slow
 def test_copied_addresses_and_back_and_forward(app: App, runs: list[FakeRun], browser: Any) -> None:
     a, b, c = (run.id for run in runs)
     page = visit(browser, f"{app.url}/compare?runs={a},{b},{c}&baseline={b}")

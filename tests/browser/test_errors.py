@@ -90,6 +90,7 @@ def test_every_cell_opens_exactly_its_images(app: App, page: Any, demo_root: Pat
 
 def choose(page: Any, within: Any, label: str, option: str) -> None:
     """An option of a select box in some part of the page."""
+    settle(page)  # a list that is opened while the page is drawn again closes
     within.get_by_role("combobox", name=label).click()
     page.get_by_role("option", name=option, exact=True).click()
     settle(page)
@@ -122,6 +123,7 @@ def test_from_errors_to_a_better_run(app: App, page: Any, demo_root: Path) -> No
     tiles.nth(2).click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_text("Review with a comment").click()
+    dialog.get_by_role("button", name="Save review").wait_for()
     choose(page, dialog, "Review", "Not a face")
     dialog.get_by_role("button", name="Save review").click()
     wait_for(lambda: len(read_label_reviews(run.paths)) == 3, 60, "the third review")

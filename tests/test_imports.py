@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import PROJECT_ROOT
 
 FLOORS = [
-    {"core.errors", "core.labels", "core.splits", "core.files", "core.numbers"},
+    {"core.errors", "core.labels", "core.splits", "core.files", "core.numbers", "core.text"},
     {"core.machine", "core.processes", "core.config", "core.models"},
     {"core.presets"},
     {"core.data", "core.evaluation"},

@@ -17,10 +17,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from core.config import TrainConfig
 from core.data.identity import DataIdentity, same_images
 from core.errors import RunError, system_reason
-from core.files import NAME, process_lock, read_regular, write_json
+from core.files import NAME, how_to_write, make_folder, process_lock, read_regular, write_json
 from core.labels import LABELS
 from core.runs.paths import CorrectionPaths, RunPaths
-from core.runs.values import Moment
+from core.runs.values import Moment, Name, OneLine
 from core.splits import CORRECTED_SPLITS
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Correction(BaseModel):
     action: Action
     label: Literal[LABELS] | None = None  # type: ignore[valid-type]
     """The new label, with `relabel` only."""
-    by: str = ""
+    by: OneLine = ""
     """The reviewers it comes from, separated by commas."""
 
     @model_validator(mode="after")
@@ -60,7 +60,7 @@ class Corrections(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     name: str
-    dataset: str
+    dataset: Name
     """Name of the dataset it was made on."""
     data_fingerprint: str
     """Of that dataset; the set fits no other data."""
@@ -115,7 +115,7 @@ def save_corrections(runs_root: Path, corrections: Corrections) -> None:
     check_corrections_name(corrections.name)
     paths = CorrectionPaths(runs_root)
     try:
-        paths.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(paths.folder, parents=True)
         with process_lock(paths.lock, timeout=CORRECTIONS_LOCK_SECONDS):
             if paths.file(corrections.name).exists():
                 raise RunError(f"A correction set named “{corrections.name}” already exists. Choose another name.")
@@ -123,7 +123,8 @@ def save_corrections(runs_root: Path, corrections: Corrections) -> None:
     except Timeout:
         raise RunError("The correction sets are locked by another user. Try again.") from None
     except OSError as error:
-        raise RunError(f"Can't write under {paths.folder}: {system_reason(error)}.") from error
+        advice = how_to_write(runs_root, error, "FER_RUNS_ROOT")
+        raise RunError(f"Can't write under {paths.folder}: {system_reason(error)}.{advice}") from error
 
 
 def load_corrections(runs_root: Path, name: str) -> Corrections:

@@ -28,8 +28,8 @@ LONGEST = ("browser", "faults")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Under `pytest -n 2`: a process takes whole files, whose fixtures are then made once, or one `part` of a test that
-    is long. All that drives Chromium is for one process: two browsers and two servers at once would keep a small machine
+    """Under `pytest -n 2`: a process takes whole files, whose fixtures are then made once, or one `part` of a long
+    test. All that drives Chromium is for one process: two browsers and two servers at once would keep a small machine
     from everything else."""
     from xdist.scheduler import LoadScopeScheduling
 

@@ -59,7 +59,7 @@ class Corrections(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    name: str
+    name: Name
     dataset: Name
     """Name of the dataset it was made on."""
     data_fingerprint: str
@@ -135,7 +135,7 @@ def load_corrections(runs_root: Path, name: str) -> Corrections:
     """
     check_corrections_name(name)
     try:
-        return _read(CorrectionPaths(runs_root).file(name))
+        return _read_set(CorrectionPaths(runs_root).file(name))
     except FileNotFoundError:
         names = ", ".join(each.name for each in list_corrections(runs_root)) or "none yet"
         raise RunError(f"Correction set “{name}” not found. Available: {names}.") from None
@@ -146,7 +146,7 @@ def list_corrections(runs_root: Path) -> list[Corrections]:
     found = []
     for path in CorrectionPaths(runs_root).folder.glob("[a-z0-9]*.json"):
         try:
-            found.append(_read(path))
+            found.append(_read_set(path))
         except (RunError, FileNotFoundError):
             continue
     return sorted(found, key=lambda each: (each.created_at, each.name), reverse=True)
@@ -250,6 +250,14 @@ def check_corrections_name(name: str) -> None:
 def _fingerprint(entries: Sequence[Correction]) -> str:
     rows = sorted([entry.split, entry.image, entry.action, entry.label or ""] for entry in entries)
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+
+def _read_set(path: Path) -> Corrections:
+    """A set among all others, where its name is that of its file: a copy under a second name is none."""
+    corrections = _read(path)
+    if corrections.name != path.stem:
+        raise RunError(f"{path.name} holds the correction set “{corrections.name}”. Rename or remove it.")
+    return corrections
 
 
 def _read(path: Path) -> Corrections:

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from core.bench.sandbox import CONFIG, PATIENCE_SECONDS, Report, Say, difference, finish, place, wait
+from core.bench.sandbox import CONFIG, LONGEST_SECONDS, Report, Say, difference, finish, place, wait_for
 from core.jobs.control import resume, spawn_module, start
 from core.runs.create import create_run
 from core.runs.paths import QueuePaths, RunPaths
@@ -38,13 +38,13 @@ def _kill_at(moment: str, root: Path, data_root: Path, undisturbed: RunPaths) ->
     environment = {"FER_DIES_AT": moment, "FER_DIED_AT": str(died_at)}
     roots = ["--runs-root", str(root), "--data-root", str(data_root)]
     log = QueuePaths(root).runner_log
-    with spawn_module(["core.jobs.runner", *roots, "--worker", "core.bench.mortal"], log, environment) as runner:
-        # Before it has taken its run, it is the runner that sees it die.
-        ended = RunState.FAILED if moment == "spawned" else RunState.CRASHED
-        wait(lambda: read_run(root, paths.run_id).state in (ended, RunState.FINISHED), 0.002)
-        seen = time.monotonic()
-        state = read_run(root, paths.run_id).state
-        runner.wait(PATIENCE_SECONDS)
+    runner = spawn_module(["core.jobs.runner", *roots, "--worker", "core.bench.mortal"], log, environment)
+    # Before it has taken its run, it is the runner that sees it die.
+    ended = RunState.FAILED if moment == "spawned" else RunState.CRASHED
+    wait_for(lambda: read_run(root, paths.run_id).state in (ended, RunState.FINISHED), 0.002)
+    seen = time.monotonic()
+    state = read_run(root, paths.run_id).state
+    runner.wait(LONGEST_SECONDS)
     if state is not ended or not died_at.exists():
         return {"held": False, "problem": f"it did not die, but is {state.in_words()}"}
     resume(root, data_root, paths.run_id)

@@ -31,10 +31,9 @@ from core.runs.paths import RunPaths
 from core.runs.reader import read_run
 from core.runs.records import RunState
 
-EPOCHS: Final = 100_000
-"""More than anybody waits for."""
-START_SECONDS: Final = 600
-STOP_SECONDS: Final = 60
+ENDLESS_EPOCHS: Final = 100_000
+_START_SECONDS: Final = 600
+_STOP_SECONDS: Final = 60
 
 
 @dataclass
@@ -147,7 +146,7 @@ def measure_load(
     Raises:
         RuntimeError: the server or the training does not start, or a page shows an error.
     """
-    config = settings.model_copy(update={"dataset": dataset, "epochs": EPOCHS})
+    config = settings.model_copy(update={"dataset": dataset, "epochs": ENDLESS_EPOCHS})
     with tempfile.TemporaryDirectory(prefix="fer-bench-", ignore_cleanup_errors=True) as folder:
         root = Path(folder) / "runs"
         with training(root, data_root, config) as paths, serve(root, data_root, Path(folder) / "server.log") as server:
@@ -164,14 +163,14 @@ def training(root: Path, data_root: Path, config: TrainConfig) -> Iterator[RunPa
     """
     paths = RunPaths(root, start(root, data_root, config, name="beside viewers"))
     try:
-        _wait(lambda: bool(read_rows(paths.steps)[0]) or not read_run(root, paths.run_id).state.is_live, START_SECONDS)
+        _wait(lambda: bool(read_rows(paths.steps)[0]) or not read_run(root, paths.run_id).state.is_live, _START_SECONDS)
         run = read_run(root, paths.run_id)
         if run.state is not RunState.RUNNING:
             raise RuntimeError(run.problem or f"The run is {run.state.in_words()}.")
         yield paths
     finally:
         stop(root, paths.run_id)
-        if not _wait(lambda: not read_run(root, paths.run_id).state.is_live, STOP_SECONDS):
+        if not _wait(lambda: not read_run(root, paths.run_id).state.is_live, _STOP_SECONDS):
             stop_now(root, paths.run_id)
 
 

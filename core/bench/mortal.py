@@ -16,8 +16,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-EPOCHS: Final = 3
-"""Of the runs it is for."""
+EPOCHS_OF_THE_KILLED: Final = 3
 
 MOMENTS: Final[dict[str, tuple[str, int]]] = {
     "spawned": ("begun", 1),
@@ -34,7 +33,7 @@ MOMENTS: Final[dict[str, tuple[str, int]]] = {
     "inside a status": ("replacing status.json", 5),
     "final scoring": ("reading fer2013_model_2.pth", 1),
     "test predictions written": ("replaced predictions-test.parquet", 1),
-    "evaluation in the summary": ("replaced summary.json", EPOCHS + 1),
+    "evaluation in the summary": ("replaced summary.json", EPOCHS_OF_THE_KILLED + 1),
 }
 """Name to what happens then, for which time. `replacing`: the new file is whole, the old one still has its name."""
 

@@ -3,7 +3,6 @@
 
 import hashlib
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ from typing import Any, Final
 
 import psutil
 
-from core.bench.mortal import EPOCHS
+from core.bench.mortal import EPOCHS_OF_THE_KILLED
 from core.config import TrainConfig
 from core.data.importers.demo import import_demo
 from core.jobs.control import ensure_runner
@@ -24,7 +23,7 @@ from core.runs.records import RunState
 
 CONFIG: Final = TrainConfig(
     dataset="demo",
-    epochs=EPOCHS,
+    epochs=EPOCHS_OF_THE_KILLED,
     batch_size=16,
     images_per_epoch=96,
     model="cnn-model-1",
@@ -32,7 +31,7 @@ CONFIG: Final = TrainConfig(
     device="cpu",
     schedule="cosine",
 )
-PATIENCE_SECONDS: Final = 300
+LONGEST_SECONDS: Final = 300
 MEASURED_ROWS: Final = ("seconds", "elapsed_s", "images_per_second", "time")
 """Fields of rows that no two runs have in common."""
 
@@ -66,7 +65,7 @@ def place() -> Iterator[tuple[Path, Path]]:
 def finish(root: Path, data_root: Path, run_id: str) -> RunPaths:
     """Wait until a run has ended; its paths."""
     ensure_runner(root, data_root)
-    wait(lambda: not read_run(root, run_id).state.is_live)
+    wait_for(lambda: not read_run(root, run_id).state.is_live)
     run = read_run(root, run_id)
     if run.state is not RunState.FINISHED:
         raise RuntimeError(f"Run {run_id} has {run.state.in_words()}: {run.problem}")
@@ -105,7 +104,7 @@ def processes_of(folder: Path, module: str | None = None) -> list[psutil.Process
     return found
 
 
-def wait(condition: Callable[[], bool], poll_seconds: float = 0.05, *, seconds: float = PATIENCE_SECONDS) -> None:
+def wait_for(condition: Callable[[], bool], poll_seconds: float = 0.05, *, seconds: float = LONGEST_SECONDS) -> None:
     """Raises:
     RuntimeError: the condition did not come true in time.
     """
@@ -114,8 +113,3 @@ def wait(condition: Callable[[], bool], poll_seconds: float = 0.05, *, seconds: 
         if time.monotonic() > deadline:
             raise RuntimeError(f"Nothing came of it within {seconds:g} s.")
         time.sleep(poll_seconds)
-
-
-def progress(text: str) -> None:
-    """A line on standard error."""
-    print(f"{text}…", file=sys.stderr, flush=True)

@@ -4,7 +4,7 @@ import re
 import subprocess
 import time
 
-from core.bench.sandbox import CONFIG, PATIENCE_SECONDS, Report, Say, place, processes_of, wait
+from core.bench.sandbox import CONFIG, LONGEST_SECONDS, Report, Say, place, processes_of, wait_for
 from core.processes import start_module
 from core.runs.paths import QueuePaths
 from core.runs.reader import list_runs
@@ -29,12 +29,12 @@ def measure_starts(count: int, say: Say) -> Report:
             for _ in range(count)
         ]
         spawned = time.monotonic() - begun
-        said = [command.communicate(timeout=PATIENCE_SECONDS) for command in commands]
+        said = [command.communicate(timeout=LONGEST_SECONDS) for command in commands]
         started = time.monotonic() - begun
         say(f"{count} started")
         positions = {run.status.queue_position for run in list_runs(root)}
         runners = len(processes_of(root, "core.jobs.runner"))
-        wait(lambda: not any(run.state.is_live for run in list_runs(root)), seconds=PATIENCE_SECONDS + 20 * count)
+        wait_for(lambda: not any(run.state.is_live for run in list_runs(root)), seconds=LONGEST_SECONDS + 20 * count)
         runs = list_runs(root)
         starts = re.findall(r"(\S+) starts on", QueuePaths(root).runner_log.read_text())
     return {

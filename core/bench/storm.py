@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from core.bench.sandbox import CONFIG, PATIENCE_SECONDS, Report, Say, difference, place, processes_of, wait
+from core.bench.sandbox import CONFIG, LONGEST_SECONDS, Report, Say, difference, place, processes_of, wait_for
 from core.bench.visitor import Server, serve
 from core.jobs.control import resume, start
 from core.runs.history import read_rows
@@ -45,7 +45,7 @@ def measure_storm(runs: int, seconds: float, seed: int, say: Say) -> Report:
                 resumed += _resume_all(root, data_root)
                 return all(read_run(root, each).state is RunState.FINISHED for each in ids)
 
-            wait(all_finished, 0.5, seconds=PATIENCE_SECONDS + 20 * runs)
+            wait_for(all_finished, 0.5, seconds=LONGEST_SECONDS + 20 * runs)
             pages = visitors.pages
         first = RunPaths(root, ids[0])
         problems = [f"{each}: {words}" for each in ids[1:] if (words := difference(first, RunPaths(root, each)))]
@@ -70,7 +70,7 @@ class _Visitors:
     def __enter__(self) -> "_Visitors":
         for thread in self._threads:
             thread.start()
-        wait(lambda: all(self.servers))
+        wait_for(lambda: all(self.servers))
         return self
 
     def __exit__(self, *_: object) -> None:

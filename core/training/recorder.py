@@ -40,8 +40,8 @@ class StatusReporter:
         self._last_write = 0.0
 
     def update(self, *, now: bool = False, **fields: Any) -> None:
-        """Change fields; written at once with `now`, else if the last write of this kind is a second ago. What is written
-        at once does not count: where epochs are short, nothing else would ever be seen."""
+        """Change fields; written at once with `now`, else if the last write of this kind is a second ago. The others do
+        not count: where epochs are short, nothing else would ever be seen."""
         clock = time.monotonic()
         self.status = self.status.model_copy(update={**fields, "heartbeat": clock})
         if now:

@@ -84,18 +84,7 @@ def bench_load(
         print_json(results)
         return
     print(f"{results['cores']} cores, {seconds:g} s per stage; a poll is on time if answered before the next")
-    heads = {
-        "viewers": 7,
-        "on time": 16,
-        "p50": 9,
-        "p95": 9,
-        "worst": 9,
-        "CPU": 8,
-        "memory": 9,
-        "training": 17,
-        "load": 7,
-    }
-    print("".join(f"{head:>{width}}" for head, width in heads.items()))
+    print(f"viewers{'on time':>16}{'p50':>9}{'p95':>9}{'worst':>9}{'CPU':>8}{'memory':>9}{'training':>17}{'load':>7}")
     for row in results["stages"]:
         times = "".join(f"{'–' if row[key] is None else f'{row[key]} ms':>9}" for key in LATENCIES)
         print(
@@ -105,7 +94,7 @@ def bench_load(
 
 
 def bench_faults(
-    only: Annotated[list[str] | None, typer.Option(help=f"Repeatable: {', '.join(FAULTS)}.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help=f"Which part; repeatable: {', '.join(FAULTS)}.")] = None,
     moments: Annotated[int, typer.Option(min=1, help="Moments at which a worker is killed.")] = 15,
     runs: Annotated[int, typer.Option(min=2, help="Runs in the storm.")] = 10,
     seconds: Annotated[float, typer.Option(min=1, help="Length of the storm.")] = 60,
@@ -165,9 +154,7 @@ def _counts(text: str) -> list[int]:
     with suppress(ValueError):
         if min(counts := [read_integer(each) for each in text.split(",")]) >= 0:
             return counts
-    raise FerError(
-        f"--viewers {quote(text)} is not a list of numbers. Use numbers separated by commas, such as 0,5,10."
-    )
+    raise FerError(f"--viewers {quote(text)} is not a list of numbers. Separate them by commas, such as 0,5,10.")
 
 
 @contextmanager

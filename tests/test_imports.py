@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import PROJECT_ROOT
 
 FLOORS = [
-    {"core.errors", "core.labels", "core.splits", "core.files", "core.numbers"},
+    {"core.errors", "core.labels", "core.splits", "core.files", "core.numbers", "core.text"},
     {"core.machine", "core.processes", "core.config", "core.models"},
     {"core.presets"},
     {"core.data", "core.evaluation"},
@@ -55,6 +55,8 @@ ONE_NAME_SEVERAL_PLACES = {
 
 OF_NO_MODULE = {
     "core/runs/test_reference.py": "the run that is shipped with the project",
+    "core/bench/test_faults.py": "what is killed, by whom, and how the rest is judged",
+    "core/test_free_text.py": "what people type, on every way in",
     "core/test_old_names.py": "what older versions wrote, wherever it is read",
     "core/test_walks.py": "the ways through the code that core/README.md writes down",
     "dashboard/test_every_page.py": "what holds for all pages",

@@ -60,5 +60,5 @@ def test_a_foreign_host_and_a_foreign_frame_get_nothing(app: App, tmp_path: Path
         # who follows a link on it comes to the dashboard
         page.evaluate("address => { document.body.innerHTML = `<a href='${address}'>there</a>` }", app.url)
         page.click("a")
-        page.get_by_role("heading", name="Overview").wait_for(timeout=60_000)
+        page.get_by_role("heading", name="FER Dashboard").wait_for(timeout=60_000)
         browser.close()

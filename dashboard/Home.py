@@ -22,10 +22,11 @@ if __name__ == "__main__":
     draw()
 else:
     from core.errors import FerError
-    from dashboard.server import life
+    from dashboard.server import headers, life
 
     try:
         middleware = life.middleware()
     except FerError as error:
         sys.exit(str(error))
-    app = st.App(__file__, lifespan=life.lifespan, middleware=middleware)
+    failures = {Exception: headers.tell_failure}
+    app = st.App(__file__, lifespan=life.lifespan, middleware=middleware, exception_handlers=failures)

@@ -3,6 +3,8 @@
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEADERS: Final = {
@@ -30,3 +32,8 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+
+async def tell_failure(_request: Request, _error: Exception) -> PlainTextResponse:
+    """The answer where a route failed, which is given in front of all middleware; the log gets the traceback."""
+    return PlainTextResponse("Something went wrong here. See the server log for details.", 500, HEADERS)

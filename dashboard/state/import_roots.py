@@ -1,6 +1,7 @@
 """From which folders of the server a page may import. The command line may from all that its user can read."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -9,6 +10,8 @@ from core.machine import user_path
 from dashboard.state.exposure import is_on_loopback_only
 
 IMPORT_ROOTS: Final = "FER_IMPORT_ROOTS"
+MOST_ENTRIES: Final = 250_000
+"""Files and folders below a path; no import takes so many."""
 PATHS_OFF: Final = (
     "Server paths are off, since this dashboard can be reached from other machines. Upload the files instead, or ask "
     f"whoever runs the server to list the folders to import from in {IMPORT_ROOTS}."
@@ -39,7 +42,7 @@ def path_to_import(text: str) -> Path:
         text: a path as people type it.
 
     Raises:
-        DataError: it is outside the roots, or has a link to the outside.
+        DataError: it is outside the roots, has a link to the outside, or holds far too much.
         ConfigError: it begins with `~`, and there is no such home folder.
     """
     roots = import_roots()
@@ -67,11 +70,11 @@ def _is_inside(path: Path, roots: list[Path]) -> bool:
     return any(path.is_relative_to(root) for root in roots)
 
 
-def _links(folder: Path) -> list[Path]:
+def _links(folder: Path) -> Iterator[Path]:
     """All links below a folder; of a file, none."""
-    return [
-        Path(where, name)
-        for where, folders, files in os.walk(folder)
-        for name in (*folders, *files)
-        if os.path.islink(os.path.join(where, name))
-    ]
+    seen = 0
+    for where, folders, files in os.walk(folder):
+        seen += len(folders) + len(files)
+        if seen > MOST_ENTRIES:
+            raise DataError(f"{quote(folder.name)} contains more than {MOST_ENTRIES:,} files and folders.")
+        yield from (Path(where, name) for name in (*folders, *files) if os.path.islink(os.path.join(where, name)))

@@ -49,6 +49,12 @@ def test_links_are_followed_inside_the_roots_only(roots: Path) -> None:
     assert path_to_import(str(roots / "a")) == roots / "a"
 
 
+def test_a_folder_without_end_is_not_walked_to_its_end(roots: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_roots, "MOST_ENTRIES", 1)
+    with pytest.raises(DataError, match="'a' contains more than 1 files and folders"):
+        path_to_import(str(roots / "a"))
+
+
 def test_without_roots_everything_is_opened_where_nobody_else_can_ask(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,12 +16,13 @@ from core.data.importers.auto import examine, import_data
 from core.data.importers.mapping import parse_mapping
 from core.errors import DataError, system_reason
 from core.files import file_size
-from core.machine import user_path
 from core.numbers import read_integer
 from dashboard.state import cache
 from dashboard.state.browser import this_browser
+from dashboard.state.import_roots import PATHS_OFF, are_paths_on, import_roots, path_to_import
 from dashboard.state.roots import data_root
 from dashboard.ui.format import escape, plain_cells
+from dashboard.ui.page import guarded
 from dashboard.views.data import kaggle
 
 Work = Callable[[ImportProgress], DatasetInfo]
@@ -43,16 +44,7 @@ def choices(differences: bool, newcomer: bool) -> None:
     with tabs["FER2013 from Kaggle"]:
         kaggle.credentials_choice()
     with tabs["Server path"]:
-        st.caption(
-            "Path on the server to FER2013: the Kaggle zip (msambare/fer2013) or its extracted folder, fer2013.csv, "
-            "icml_face_data.csv, fer2013.tar.gz or Parquet from the Hugging Face Hub. FER+ labels (fer2013new.csv) "
-            "work too."
-        )
-        text = st.text_input("Path", placeholder="/path/to/fer2013.zip", key="path", persist_state="session")
-        if text and st.button("Preview", icon=":material/preview:", key="preview-path"):
-            show_found(user_path(str(text)), "")
-        if st.button("Import", type="primary", icon=":material/download:", disabled=not text, key="import-path"):
-            begin_import(partial(from_path, user_path(str(text)), accept))
+        on_server(accept)
     with tabs["Upload"]:
         st.caption(
             "Upload the same files from your computer (the zip is about 62 MB). Compress fer2013.csv to .gz first."
@@ -77,6 +69,31 @@ def choices(differences: bool, newcomer: bool) -> None:
             begin_import(lambda progress: demo.import_demo(data_root(), progress=progress))
 
 
+def on_server(accept: bool) -> None:
+    """FER2013 in any of its forms, by its path."""
+    if not are_paths_on():
+        st.caption(PATHS_OFF)
+        return
+    st.caption(
+        "Path on the server to FER2013: the Kaggle zip (msambare/fer2013) or its extracted folder, fer2013.csv, "
+        "icml_face_data.csv, fer2013.tar.gz or Parquet from the Hugging Face Hub. FER+ labels (fer2013new.csv) "
+        "work too." + where_paths_lead()
+    )
+    text = st.text_input("Path", placeholder="/path/to/fer2013.zip", key="path", persist_state="session")
+    if text and st.button("Preview", icon=":material/preview:", key="preview-path"):
+        with guarded():
+            show_found(path_to_import(str(text)), "")
+    if st.button("Import", type="primary", icon=":material/download:", disabled=not text, key="import-path"):
+        with guarded():
+            begin_import(partial(from_path, path_to_import(str(text)), accept))
+
+
+def where_paths_lead() -> str:
+    """A sentence on which folders may be named, to be added to a text in Markdown; empty where all of them may."""
+    roots = import_roots()
+    return f" It must be inside {escape(' or '.join(map(str, roots)))}." if roots else ""
+
+
 def own() -> None:
     """Class folders of your own images, from the server or uploaded as a zip."""
     st.caption(
@@ -85,9 +102,15 @@ def own() -> None:
         "train/validation/test folders, each class is split 80/10/10."
     )
     left, right = st.columns(2)
-    text = left.text_input(
-        "Folder or zip on the server", placeholder="/path/to/faces", key="own-path", persist_state="session"
-    )
+    text = ""
+    if are_paths_on():
+        text = left.text_input(
+            "Folder or zip on the server",
+            placeholder="/path/to/faces",
+            key="own-path",
+            persist_state="session",
+            help=where_paths_lead().strip() or None,
+        )
     upload = right.file_uploader("Or upload an archive", type=["zip", "tar", "tgz", "gz", "parquet"], key="own-zip")
     name = left.text_input(
         "Name",
@@ -110,14 +133,16 @@ def own() -> None:
             with as_file(upload.getvalue()) as path:
                 show_found(path, str(mapping))
         else:
-            show_found(user_path(str(text)), str(mapping))
+            with guarded():
+                show_found(path_to_import(str(text)), str(mapping))
     ready = bool(name) and bool(text or upload) and seed is not None
     if st.button("Import", type="primary", icon=":material/folder_open:", disabled=not ready, key="import-own"):
         work = partial(from_own, pairs=[str(mapping)], name=str(name), seed=seed, skip_unreadable=skip)
         if upload is not None:
             begin_import(partial(from_upload, upload.getvalue(), work))
         else:
-            begin_import(partial(work, user_path(str(text))))
+            with guarded():
+                begin_import(partial(work, path_to_import(str(text))))
 
 
 def chosen_seed(text: str) -> int | None:

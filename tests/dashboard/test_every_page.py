@@ -126,7 +126,7 @@ def test_a_link_with_the_old_name_of_a_split_opens(open_page: Opener, write: Wri
 def test_user_text_is_inert(open_page: Opener, write: Writer, page: str) -> None:
     run = write("running", name=HOSTILE, author=HOSTILE, done=1)
     app = open_page(page, **({"run": run.id} if page == "run" else {}))
-    rendered = [element.value for kind in ("title", "markdown", "caption", "subheader") for element in app.get(kind)]
+    rendered = [element.value for kind in ("title", "markdown", "caption", "header") for element in app.get(kind)]
     rendered += [element.proto.body for element in app.get("metric")] + [e.proto.delta for e in app.get("metric")]
     for text in rendered:
         for active in ("![x]", "[l](", ":red[", "<b>", "**s", " `c`", " $a", ":smile:", "http://evil", "www.evil"):

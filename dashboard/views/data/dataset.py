@@ -22,6 +22,7 @@ from dashboard.ui.faces import face_strip
 from dashboard.ui.format import ago, class_chip, escape, exact
 from dashboard.ui.messages import say
 from dashboard.ui.page import draw_live, follow_address
+from dashboard.ui.table import show_table
 from dashboard.views.data import audit
 
 FACES_PER_CLASS = 10
@@ -65,7 +66,7 @@ def choose_dataset(datasets: Sequence[DatasetInfo], default: str) -> str:
 def heading(info: DatasetInfo) -> None:
     title, action = st.columns([4, 1], vertical_alignment="center")
     with title, st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader(escape(info.title), anchor=False, width="content")
+        st.header(escape(info.title), anchor=False, width="content")
         if info.kind == "drawn":
             st.badge("Synthetic", icon=":material/draw:", color="orange")
         elif info.kind == "fer2013-plus":
@@ -140,14 +141,14 @@ def counts(info: DatasetInfo) -> None:
     numbers: dict[str, Any] = {
         str(split): st.column_config.NumberColumn(split.capitalize(), format="localized") for split in splits
     }
-    st.dataframe(table, column_config=numbers, key="counts")
+    show_table(table, column_config=numbers, key="counts")
 
 
 def sample_faces(info: DatasetInfo) -> None:
     """A strip of images per class, every pixel a square."""
     split = cache.split(info.ref(data_root()), "train")
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.subheader("Sample images", anchor=False, width="content")
+        st.header("Sample images", anchor=False, width="content")
         if st.button("Shuffle", icon=":material/shuffle:", key="shuffle"):
             st.session_state["faces-seed"] = st.session_state.get("faces-seed", 0) + 1
     chance = np.random.default_rng(st.session_state.get("faces-seed", 0))

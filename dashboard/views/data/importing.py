@@ -21,7 +21,8 @@ from core.numbers import read_integer
 from dashboard.state import cache
 from dashboard.state.browser import this_browser
 from dashboard.state.roots import data_root
-from dashboard.ui.format import escape, plain_cells
+from dashboard.ui.format import escape
+from dashboard.ui.table import show_table
 from dashboard.views.data import kaggle
 
 Work = Callable[[ImportProgress], DatasetInfo]
@@ -141,7 +142,7 @@ def show_found(path: Path, mapping: str) -> None:
         return
     st.markdown(escape(f"{path.name}: {found.summary}"))
     if rows := found.rows():
-        st.dataframe(plain_cells(pd.DataFrame(rows)), hide_index=True, width="content", key="found")
+        show_table(pd.DataFrame(rows), hide_index=True, width="content", key="found")
     for note in found.notes():
         st.caption(escape(note))
     if found.layout.question:

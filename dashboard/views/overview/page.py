@@ -44,7 +44,7 @@ def overview(watched: bool) -> None:
     latest = [run for run in runs if not run.meta.archived][:LATEST_RUNS]
     if latest:
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            st.subheader("Latest runs", anchor=False, width="content")
+            st.header("Latest runs", anchor=False, width="content")
             st.page_link(RUNS_PAGE, label="All runs", icon=":material/arrow_forward:", icon_position="right")
         run_table(latest, "latest", LATEST_COLUMNS)
 

@@ -110,7 +110,7 @@ def rotation_note(rotations: Sequence[int]) -> str:
 def _predictions(faces: Sequence["FacePrediction"], models: Sequence[Model]) -> None:
     """What each model predicts for one face."""
     if faces[0].no_face:
-        st.markdown("### :material/search_off: No face detected")
+        st.markdown("## :material/search_off: No face detected")
     for column, model, face in zip(st.columns(len(models), gap="medium"), models, faces, strict=True):
         with column:
             if len(models) > 1:
@@ -130,7 +130,7 @@ def _prediction(face: "FacePrediction", model: Model) -> None:
     if face.no_face:
         st.markdown(f"The full image was classified instead, with low confidence: {label}, {second}")
         return
-    st.markdown(f"### {label}")
+    st.markdown(f"## {label}")
     st.markdown(second)
     if face.low_confidence:
         st.warning(

@@ -13,6 +13,7 @@ from dashboard.ui.charts.curves import over_time
 from dashboard.ui.charts.lines import Plan, x_axis
 from dashboard.ui.components.charts import line_charts
 from dashboard.ui.page import download_file
+from dashboard.ui.table import show_table
 
 
 def system(run: Run) -> None:
@@ -73,4 +74,4 @@ def config_tab(run: Run) -> None:
         "default": st.column_config.TextColumn("Default"),
         "description": st.column_config.TextColumn("Description", width="large"),
     }
-    st.dataframe(pd.DataFrame(rows), hide_index=True, column_config=config, height=520, key="settings")
+    show_table(pd.DataFrame(rows), hide_index=True, column_config=config, height=520, key="settings")

@@ -34,7 +34,7 @@ def new_run(
     runs: Sequence[Run],
 ) -> None:
     """What will be started, the estimated time, and the button."""
-    st.subheader("New run", anchor=False)
+    st.header("New run", anchor=False)
     try:
         config, refused = form.chosen_config(values), ""
     except ConfigError as error:
@@ -97,7 +97,7 @@ def estimate(config: TrainConfig, datasets: Sequence[DatasetInfo], runs: Sequenc
     wait = estimate_wait(runs, images, len(list_slots(runs_root()))) if ahead else 0.0
     with st.container(gap="xxsmall"):  # no metric: it would cut the text in a narrow column
         st.caption("Estimated time")
-        st.subheader(f"About {duration((wait or 0) + training.seconds)}", anchor=False)
+        st.markdown(f"**About {duration((wait or 0) + training.seconds)}**")
     others = f"{ahead} run{'' if ahead == 1 else 's'} ahead"
     if wait is None:
         st.caption(f"Plus the time in the queue: {others}.")

@@ -8,22 +8,20 @@ import pandas as pd
 import streamlit as st
 
 from core.data.dataset import DatasetInfo
-from core.data.storage import delete_dataset, disk_bytes
+from core.data.storage import disk_bytes
 from core.labels import LABELS
-from core.runs.reader import list_runs
 from core.splits import SPLITS
 from dashboard.state import cache
-from dashboard.state.roots import data_root, runs_root
+from dashboard.state.roots import data_root
 from dashboard.ui.charts.bars import bars_text, class_balance
 from dashboard.ui.charts.style import CHART_CONFIG
-from dashboard.ui.confirm import confirmed
 from dashboard.ui.datasets import dataset_titles
 from dashboard.ui.faces import face_strip
 from dashboard.ui.format import ago, class_chip, escape, exact
-from dashboard.ui.messages import say
 from dashboard.ui.page import draw_live, follow_address
 from dashboard.ui.table import show_table
 from dashboard.views.data import audit
+from dashboard.views.data.deletion import confirm_deletion
 
 FACES_PER_CLASS = 10
 
@@ -84,26 +82,6 @@ def heading(info: DatasetInfo) -> None:
     with action.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Delete…", icon=":material/delete:", key="delete-dataset"):
             confirm_deletion(info)
-
-
-@st.dialog("Delete dataset?", icon=":material/delete:")
-def confirm_deletion(info: DatasetInfo) -> None:
-    """Say which runs need the dataset before it is deleted."""
-    st.write(f"This deletes **{escape(info.title)}** from this server.")
-    users = [
-        run for run in list_runs(runs_root()) if run.state.is_live and run.config and run.config.dataset == info.name
-    ]
-    if users:
-        names = ", ".join(escape(run.name) for run in users[:5]) + ("…" if len(users) > 5 else "")
-        use = "1 queued or running run uses" if len(users) == 1 else f"{len(users)} queued or running runs use"
-        st.warning(f"{use} this dataset and will fail: {names}.", icon=":material/warning:")
-    st.caption("Runs trained on it are kept, but their images can't be shown until you import it again.")
-    label = "Delete anyway" if users else "Delete dataset"
-    if confirmed(label, f"delete-{info.name}", named=True):
-        delete_dataset(data_root(), info.name)
-        cache.importer().forget()
-        say(f"Deleted {info.title}.", ":material/delete:")
-        st.rerun()
 
 
 def facts(info: DatasetInfo) -> None:

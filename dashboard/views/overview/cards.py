@@ -66,12 +66,7 @@ def card(run: Run, columns: int) -> None:
     numbers = st.grid(columns, min_column_width=140)
     accuracies = [100 * accuracy for accuracy in _course(epochs, "validation_accuracy")]
     losses = _course(epochs, "validation_loss")
-    numbers.metric(
-        "Val. accuracy (best)",
-        best_with_interval(run),
-        chart_data=trend(accuracies),
-        help="± 95% CI",
-    )
+    numbers.metric("Val. accuracy (best)", best_with_interval(run), chart_data=trend(accuracies), help="± 95% CI")
     numbers.metric("Val. loss", compact(losses[-1] if losses else None), chart_data=trend(losses))
     speed = status.images_per_second
     numbers.metric("Images/s", "–" if speed is None else f"{speed:,.0f}")

@@ -12,8 +12,9 @@ from core.labels import LABELS
 from dashboard.ui.downloads import spreadsheet_csv
 from dashboard.ui.format import escape
 from dashboard.ui.table import show_table
+from dashboard.views.predict.memory import start_again
 from dashboard.views.predict.models import Model
-from dashboard.views.predict.work import Result, start_again
+from dashboard.views.predict.work import Result
 
 if TYPE_CHECKING:
     from core.prediction.predictor import FacePrediction

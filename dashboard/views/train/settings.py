@@ -145,8 +145,10 @@ def _wanted(name: str) -> str:
 
 
 def default_choice(field: FieldInfo, options: Sequence[str]) -> str:
+    """What is selected at first: the default of the setting, or else the first option."""
     return str(field.default if field.default in options else options[0])
 
 
 def field_key(name: str) -> str:
+    """Key of the widget of a setting."""
     return f"field-{name}"

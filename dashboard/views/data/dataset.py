@@ -125,6 +125,7 @@ def counts(info: DatasetInfo) -> None:
 def sample_faces(info: DatasetInfo) -> None:
     """A strip of images per class, every pixel a square."""
     split = cache.split(info.ref(data_root()), "train")
+    st.space("xsmall")
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.header("Sample images", anchor=False, width="content")
         if st.button("Shuffle", icon=":material/shuffle:", key="shuffle"):

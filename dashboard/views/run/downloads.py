@@ -48,7 +48,7 @@ def files(run: Run) -> None:
         st.code(f"python -m core export {run.id} --format zip", language="sh")
     rows = [{"file": path.name, "size": path.stat().st_size} for path in present if path.suffix != ".lock"]
     config: dict[str, Any] = {"file": "File", "size": st.column_config.NumberColumn("Size", format="bytes")}
-    show_table(pd.DataFrame(rows), hide_index=True, column_config=config, width=560, key="files")
+    show_table(pd.DataFrame(rows), hide_index=True, column_config=config, width=560, height="content", key="files")
 
 
 def download(label: str, make: Any, name: str, mime: str) -> None:

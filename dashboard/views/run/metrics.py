@@ -23,7 +23,7 @@ def metrics(run: Run) -> None:
     clean = test and test.without_train_duplicates
     recent = steps["loss"].tail(50).dropna() if len(steps) else ()
     speed = status.images_per_second
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="medium"):
         _figure(
             "Val. acc. (95% CI)",
             best_with_interval(run),
@@ -53,7 +53,7 @@ def run_progress(run: Run) -> None:
     """How far it is, in epochs and batches."""
     status = run.status
     if run.state is RunState.QUEUED:
-        st.progress(0.0, queued_text(run))
+        st.progress(status.progress, queued_text(run))  # what is resumed has come some way
     elif run.state.is_live or status.progress < 1 or st.session_state.get(_SEEN_LIVE) == run.id:
         if run.state.is_live:
             st.session_state[_SEEN_LIVE] = run.id

@@ -39,4 +39,4 @@ def test_no_cell_and_no_header_is_a_formula() -> None:
 def test_differences_are_numbers_that_look_signed() -> None:
     app = AppTest.from_function(hostile_table).run()
     assert list(sent(app)["net"]) == [-3, 0], "sorted and downloaded as numbers"
-    assert b"\xe2\x88\x923" in app.dataframe[0].proto.styler.display_values, "a true minus"
+    assert b"\xe2\x88\x923" in app.dataframe[0].proto.arrow_data.styler.display_values, "a true minus"

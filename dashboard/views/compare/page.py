@@ -80,7 +80,7 @@ def choose_runs(by_id: dict[str, Run]) -> list[str]:
         st.query_params["runs"] = ",".join(st.session_state["compared"])
 
     enough = len(known) > 1
-    place = st.container(gap="xsmall", width="content" if enough else "stretch")
+    place = st.container(gap="xxsmall", width="content" if enough else "stretch")
     if enough:
         place.markdown(":small[Runs]")  # on a line with the labels beside it
         place = place.popover("Select runs", icon=":material/checklist:", key="select-runs")

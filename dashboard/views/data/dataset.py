@@ -62,8 +62,8 @@ def choose_dataset(datasets: Sequence[DatasetInfo], default: str) -> str:
 
 
 def heading(info: DatasetInfo) -> None:
-    title, action = st.columns([4, 1], vertical_alignment="center")
-    with title, st.container(horizontal=True, vertical_alignment="center"):
+    line = st.container(horizontal=True, vertical_alignment="center")
+    with line:
         st.header(escape(info.title), anchor=False, width="content")
         if info.kind == "drawn":
             st.badge("Synthetic", icon=":material/draw:", color="orange")
@@ -79,9 +79,8 @@ def heading(info: DatasetInfo) -> None:
                 icon=":material/difference:",
                 color="orange",
             )
-    with action.container(horizontal=True, horizontal_alignment="right"):
-        if st.button("Delete…", icon=":material/delete:", key="delete-dataset"):
-            confirm_deletion(info)
+    if line.button("Delete…", icon=":material/delete:", type="tertiary", key="delete-dataset"):
+        confirm_deletion(info)
 
 
 def facts(info: DatasetInfo) -> None:
@@ -138,6 +137,9 @@ def sample_faces(info: DatasetInfo) -> None:
         chosen = chance.choice(members, min(FACES_PER_CLASS, len(members)), replace=False)
         name, strip = st.columns([1, 8], vertical_alignment="center", wrap=True)
         name.markdown(class_chip(label))
-        strip.image(
-            face_strip(split.images[np.sort(chosen)]), output_format="PNG", alt=f"Training images of class {label}"
-        )
+        halves = strip.grid(2, min_column_width=280)  # above each other where ten faces in a line would be tiny
+        for half in np.array_split(np.sort(chosen), 2):
+            if len(half):
+                halves.image(
+                    face_strip(split.images[half]), output_format="PNG", alt=f"Training images of class {label}"
+                )

@@ -295,6 +295,33 @@ def unsafe_torch_load(root: Path) -> list[str]:
     return offences
 
 
+def tables_past_the_guard(root: Path) -> list[str]:
+    """Whatever a table shows can be downloaded from it: only `show_table` draws one, which lets no formula through."""
+    drawn = {"dataframe", "data_editor", "table"}
+    return [
+        f"{path.relative_to(root)}:{node.lineno}"
+        for path in sorted((root / "dashboard").rglob("*.py"))
+        if path.relative_to(root) != Path("dashboard/ui/table.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in drawn
+    ]
+
+
+def signs_written_elsewhere(root: Path) -> list[str]:
+    """Format specifications with a plus, which write `+0` and a hyphen for a minus; `core.numbers.signed` does not."""
+    return [
+        f"{path.relative_to(root)}:{node.lineno}"
+        for top in ("core", "dashboard")
+        for path in sorted((root / top).rglob("*.py"))
+        if path.relative_to(root) != Path("core/numbers.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if (isinstance(node, ast.FormattedValue) and node.format_spec and "+" in ast.unparse(node.format_spec))
+        or (
+            isinstance(node, ast.Constant) and isinstance(node.value, str) and re.search(r"%\+\.?\d*[dfge]", node.value)
+        )
+    ]
+
+
 def strangers_at_the_top(root: Path) -> list[str]:
     return sorted({name.split("/")[0] for name in tracked_files(root)} - TOP_LEVEL)
 
@@ -339,6 +366,8 @@ RULES: dict[Callable[[Path], list[str]], dict[str, str]] = {
         "pandas.py": "",
     },
     unsafe_torch_load: {"core/x.py": "import torch\nstate = torch.load('x.pt', weights_only=False)\n"},
+    tables_past_the_guard: {"dashboard/views/x.py": "def f(column, rows):\n    column.dataframe(rows)\n"},
+    signs_written_elsewhere: {"core/x.py": "def f(gain):\n    return f'{gain:+.1f} pp'\n"},
     strangers_at_the_top: {"notes.txt": "remember the milk\n"},
     absolute_paths: {"runs/README.md": "see {root}/runs\n"},
 }

@@ -117,7 +117,7 @@ def go_button(label: str, page: str, icon: str, **query: str) -> None:
         icon: of the icon font.
         query: parameters of that page's address.
     """
-    if st.button(label, icon=icon, key=f"go-{page}"):
+    if st.button(label, icon=icon, key=f"go-{page}-{label}"):
         go_to(page, **query)
 
 
@@ -139,7 +139,7 @@ def empty_state(title: str, text: str, page: str | None = None, label: str = "",
         page, label, icon = DATA_PAGE, "Add data", ":material/database:"
         text = f"{text} Training needs a dataset first."
     with st.container(border=True):
-        st.subheader(title, anchor=False)
+        st.header(title, anchor=False)
         st.write(text)
         if page and st.button(label, icon=icon or None, type="primary", key=f"empty-{page}"):
             go_to(page)
@@ -151,10 +151,9 @@ def metric_card(
     value: str,
     note: str = "",
     *,
-    trend: list[float] | None = None,
     help: str | None = None,
 ) -> None:
-    """A number in a frame, with what it is about beneath, and its course."""
+    """A number in a frame, with what it is about beneath."""
     where.metric(
         label,
         value,
@@ -163,7 +162,6 @@ def metric_card(
         delta_arrow="off",
         border=True,
         height="stretch",
-        chart_data=trend,
         help=help,
     )
 

@@ -130,7 +130,7 @@ def test_a_preview_shows_what_was_understood_and_what_must_be_said(open_page: Op
 def test_an_upload_larger_than_the_temporary_folder_says_so(tmp_path: Path) -> None:
     """In a process that alone sees a temporary folder of half a megabyte."""
     code = (
-        "import sys; from dashboard.views.data.importing import from_upload\n"
+        "import sys; from dashboard.views.data.import_job import from_upload\n"
         "try: from_upload(bytes(2_000_000), lambda path, progress: sys.exit('kept'), None)\n"
         "except Exception as error: print(type(error).__name__, error)\n"
     )

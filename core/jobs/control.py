@@ -20,6 +20,7 @@ from core.machine import boot_id, cpu_slots, is_local
 from core.processes import reap, start_module
 from core.review.corrections import Corrections, check_fits, load_corrections
 from core.runs.create import create_run
+from core.runs.naming import free_name, suggest_clone_name
 from core.runs.paths import QueuePaths
 from core.runs.reader import list_runs, read_run
 from core.runs.records import Run, RunState
@@ -135,19 +136,20 @@ def resume(runs_root: Path, data_root: Path, run_id: str, *, keep_place: bool = 
 
 
 def retry(runs_root: Path, data_root: Path, run_id: str) -> str:
-    """Start a new run with the settings of another; its id.
+    """Start a new run with the settings of another, under that one's name with a number; its id.
 
     Raises:
         RunError: there is no such run, its settings cannot be read, or what they name is not on this server.
     """
     run = read_run(runs_root, run_id)
     config = _settings(run, f"run {run.id} again")
+    name = suggest_clone_name(run.name, config, config, _names(runs_root)) if run.meta.name else ""
     corrections = check_inputs(runs_root, data_root, config.dataset, config.corrections)
     return start(
         runs_root,
         data_root,
         config,
-        name=run.meta.name,
+        name=name,
         author=run.meta.author,
         parent=run.id,
         corrections=corrections,
@@ -166,8 +168,12 @@ def reproduce(runs_root: Path, data_root: Path, run_id: str, *, author: str = ""
     run = read_run(runs_root, run_id)
     config = _settings(run, f"reproduce run {run.id}")
     check_reproducible(run, data_root)
-    name = f"{run.name} (reproduction)"[:120]
+    name = free_name(run.name, _names(runs_root), " (reproduction)")
     return start(runs_root, data_root, config, name=name, author=author, parent=run.id, reproduces=run.id)
+
+
+def _names(runs_root: Path) -> set[str]:
+    return {run.name for run in list_runs(runs_root)}
 
 
 def _settings(run: Run, doing: str) -> TrainConfig:

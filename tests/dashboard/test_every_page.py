@@ -67,7 +67,7 @@ def test_pages_show_a_run_in_every_state(open_page: Opener, write: Writer, state
     if state in ("failed", "stopped", "crashed"):
         assert "Resume" in text
     if state in ("running", "queued", "stalled"):
-        assert "Stop" in text
+        assert ("Remove from queue" if state == "queued" else "Stop") in text
     if state == "finished":
         assert "±" in text and "epoch 3" in text
     if state not in ("queued", "damaged"):
@@ -142,7 +142,7 @@ def test_a_link_with_the_old_name_of_a_split_opens(open_page: Opener, write: Wri
 def test_user_text_is_inert(open_page: Opener, write: Writer, page: str) -> None:
     run = write("running", name=HOSTILE, author=HOSTILE, done=1)
     app = open_page(page, **({"run": run.id} if page == "run" else {}))
-    rendered = [element.value for kind in ("title", "markdown", "caption", "subheader") for element in app.get(kind)]
+    rendered = [element.value for kind in ("title", "markdown", "caption", "header") for element in app.get(kind)]
     rendered += [element.proto.body for element in app.get("metric")] + [e.proto.delta for e in app.get("metric")]
     for text in rendered:
         for active in ("![x]", "[l](", ":red[", "<b>", "**s", " `c`", " $a", ":smile:", "http://evil", "www.evil"):

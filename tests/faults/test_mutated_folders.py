@@ -45,9 +45,9 @@ from dashboard.ui.charts.lines import AxisKind, x_axis
 from dashboard.ui.components.charts import _chart
 from dashboard.ui.format import ago, exact
 from dashboard.ui.run_table import _row
+from dashboard.views.overview.cards import _course, trend
 from dashboard.views.run.curves import planned
 from dashboard.views.run.environment import _facts
-from dashboard.views.run.metrics import points
 from tests.dashboard.conftest import Opener, words
 from tests.dashboard_fixtures import write_run
 
@@ -232,7 +232,8 @@ def look_at(odd: Run, good: Run) -> None:
             over_time(steps, {"images_per_second": "throughput"}, "speed", "Throughput", axis),
         ]
         json.dumps([_chart(chart, axis) for chart in charts if chart])
-    points(steps, "loss")
+    for frame, column in ((epochs, "validation_loss"), (epochs, "validation_accuracy")):
+        trend(_course(frame, column))
     compare_origins(good, odd)
     result = read_reproduction(odd)
     if result:

@@ -133,9 +133,10 @@ def test_one_face_upside_down_is_rotated_and_the_others_stay_as_they_are(test_sp
 
 
 @pytest.mark.real_data
-@pytest.mark.parametrize(("turn", "at_least"), [(0, 55), (180, 50)])
-def test_sixty_small_faces_on_24_megapixels(test_split: Split, turn: int, at_least: int) -> None:
-    indices = np.random.default_rng(1).choice(len(test_split), 60, replace=False)
+@pytest.mark.parametrize(("turn", "at_least", "draw"), [(0, 55, 1), (0, 55, 4), (180, 50, 1)])
+def test_sixty_small_faces_on_24_megapixels(test_split: Split, turn: int, at_least: int, draw: int) -> None:
+    """Draw 4 is the hardest of sixteen."""
+    indices = np.random.default_rng(draw).choice(len(test_split), 60, replace=False)
     photo = pasted(test_split, list(indices), 110, (6000, 4000), turn)
     threads = cv2.getNumThreads()
     cv2.setNumThreads(2)

@@ -45,4 +45,6 @@ def curve_controls(smoothing: float, *, log: bool = False) -> DeltaGenerator:
 
 def curve_view() -> CurveView:
     """What is chosen in `curve_controls`, once they are drawn."""
-    return CurveView(st.session_state["axis"], st.session_state["smoothing"], st.session_state["log"])
+    # An address with an empty `axis=` deselects all, which a click cannot.
+    axis = st.session_state["axis"] or "epoch"
+    return CurveView(axis, st.session_state["smoothing"], st.session_state["log"])

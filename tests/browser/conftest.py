@@ -4,7 +4,7 @@ import os
 import subprocess
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,21 +114,19 @@ def page(app: App, browser: Any) -> Iterator[Any]:
     assert errors == []
 
 
-@contextmanager
-def open_browser() -> Iterator[Any]:
-    """Real Chromium."""
+@pytest.fixture(scope="package")
+def playwright() -> Iterator[Any]:
+    """What starts browsers; there can be one of it at a time."""
     from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=CHROMIUM_ARGUMENTS)
-        yield browser
-        browser.close()
+    with sync_playwright() as started:
+        yield started
 
 
 @pytest.fixture(scope="package")
-def chromium() -> Iterator[Any]:
+def chromium(playwright: Any) -> Iterator[Any]:
     """One for all tests here."""
-    with open_browser() as opened:
+    with closing(launch(playwright)) as opened:
         yield opened
 
 
@@ -138,6 +136,20 @@ def browser(chromium: Any) -> Iterator[Any]:
     yield chromium
     for context in chromium.contexts:
         context.close()
+
+
+def launch(playwright: Any, *arguments: str) -> Any:
+    """Real Chromium, with more arguments of its command line."""
+    return playwright.chromium.launch(executable_path=str(CHROMIUM), args=[*CHROMIUM_ARGUMENTS, *arguments])
+
+
+@contextmanager
+def open_browser() -> Iterator[Any]:
+    """Chromium outside the tests."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright, closing(launch(playwright)) as browser:
+        yield browser
 
 
 def new_page(browser: Any) -> Any:

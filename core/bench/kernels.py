@@ -20,7 +20,7 @@ from core.training.step import TrainingStep, step_values
 from core.training.train_data import TrainData
 
 _NO_KERNEL: Final = {"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided", "detach", "lift_fresh"}
-"""Operations that compute nothing, beside views."""
+"""Operations that compute nothing, beside views and the marks of the profiler."""
 
 
 class KernelCounter(TorchDispatchMode):
@@ -33,7 +33,7 @@ class KernelCounter(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = func.overloadpacket.__name__
-        if not (_is_view(func) or name in _NO_KERNEL):
+        if not (_is_view(func) or name in _NO_KERNEL or name.startswith("_record_function")):
             self.counts[name] += _launches(name, args)
         return func(*args, **(kwargs or {}))
 

@@ -3,6 +3,7 @@
 import copy
 import math
 from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -210,12 +211,18 @@ class EmaWeights:
         """The weight of the present weights at a step (from 0). Early on it is larger, as in TensorFlow."""
         return 1 - min(self.decay, (1 + step) / (10 + step))
 
+    @cached_property
+    def _way(self) -> list[Tensor]:
+        return [torch.empty_like(value) for value in self._averaged]
+
     @torch.no_grad()
     def update(self, weight: float | Tensor) -> None:
         """Move towards the present weights, by this fraction of the way."""
         if isinstance(weight, Tensor):
-            way = torch._foreach_sub(self._current, self._averaged)
-            torch._foreach_mul_(way, weight)
-            torch._foreach_add_(self._averaged, way)
+            # one kernel each, which takes that all lists have the same memory layout: new tensors may have another
+            torch._foreach_copy_(self._way, self._current)
+            torch._foreach_sub_(self._way, self._averaged)
+            torch._foreach_mul_(self._way, weight)
+            torch._foreach_add_(self._averaged, self._way)
         else:
             torch._foreach_lerp_(self._averaged, self._current, weight)

@@ -28,4 +28,4 @@ def test_a_list_is_one_kernel_where_a_gpu_has_one_for_it() -> None:
 def test_a_step_of_best_starts_far_fewer_kernels_than_it_did() -> None:
     counts = kernels_per_step(make_config("best"))
     print(f"{counts.total()} kernels: {counts.most_common()}")
-    assert 100 < counts.total() < 290, "303 when each of Muon's matrices had kernels of its own"
+    assert 100 < counts.total() < 240, "307 when each of Muon's matrices had kernels of its own"

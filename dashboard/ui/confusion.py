@@ -12,6 +12,7 @@ from core.labels import LABELS
 from core.review.gallery import SHOWN
 from dashboard.ui.components.matrix import clickable_matrix
 from dashboard.ui.page import ERRORS_PAGE, go_to
+from dashboard.ui.table import show_table
 
 Normalization = Literal["None", "Rows (recall)", "Columns (precision)"]
 CELLS: Final[dict[Normalization, str]] = {
@@ -124,4 +125,4 @@ def per_class_table(matrix: np.ndarray, key: str, *, intervals: bool = True) -> 
             config[f"{name}_interval"] = st.column_config.TextColumn(
                 "95% CI", width=84, help="Wilson; for F1 derived from TP / (TP + FP + FN)"
             )
-    st.dataframe(table, hide_index=True, column_config=config, key=key, height="content", width="content")
+    show_table(table, hide_index=True, column_config=config, key=key, height="content", width="content")

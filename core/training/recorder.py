@@ -32,7 +32,7 @@ STEPS_PER_READ_ON_GPU = 25
 
 
 class StatusReporter:
-    """Keeps `status.json` current, at most once a second."""
+    """Keeps `status.json` current: once a second, and where it matters at once."""
 
     def __init__(self, paths: RunPaths, status: RunStatus) -> None:
         self.paths = paths
@@ -40,11 +40,14 @@ class StatusReporter:
         self._last_write = 0.0
 
     def update(self, *, now: bool = False, **fields: Any) -> None:
-        """Change fields; written if the last write is a second ago, or at once with `now`."""
+        """Change fields; written at once with `now`, else if the last write of this kind is a second ago. The others do
+        not count: where epochs are short, nothing else would ever be seen."""
         clock = time.monotonic()
         self.status = self.status.model_copy(update={**fields, "heartbeat": clock})
-        if now or clock - self._last_write >= HEARTBEAT_SECONDS:
-            write_status(self.paths, self.status, lasting=now)
+        if now:
+            write_status(self.paths, self.status)
+        elif clock - self._last_write >= HEARTBEAT_SECONDS:
+            write_status(self.paths, self.status, lasting=False)
             self._last_write = clock
 
 

@@ -12,11 +12,12 @@ from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import Page
 
 from core.data.dataset import list_datasets
-from core.errors import FerError, explain_system_error
+from core.errors import FerError, explain_system_error, is_out_of_files
 from core.files import file_size
 from core.runs.records import Run
 from dashboard.state import cache
 from dashboard.state.roots import data_root, runs_root
+from dashboard.state.seldom import warn_seldom
 from dashboard.ui.format import escape
 from dashboard.ui.visitor_menu import visitor_menu
 
@@ -48,7 +49,10 @@ def guarded() -> Iterator[None]:
     except FerError as error:
         st.error(escape(for_visitors(str(error))), icon=":material/error:")
     except Exception as error:
-        log.exception("A page failed.")
+        if is_out_of_files(error):  # all open pages fail again and again then
+            warn_seldom(log, "files", explain_system_error(error))
+        else:
+            log.exception("A page failed.")
         st.error(escape(for_visitors(explain_system_error(error))) or UNEXPECTED, icon=":material/error:")
 
 

@@ -1,6 +1,7 @@
 """All pages, in every state of a run, run by Streamlit itself but without a browser."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -97,6 +98,21 @@ def test_an_unknown_split_is_said_so(open_page: Opener, write: Writer, page: str
     assert "Split “nope” isn't available here." in words(app) and "split" not in app.query_params
     app = open_page(page, run=first.id, runs=f"{first.id},{second.id}", split="test")
     assert app.query_params["split"] == "test" and "isn't available here" not in words(app)
+
+
+@pytest.mark.parametrize("value", ["", "nope\0"])
+@pytest.mark.parametrize("page", ["runs", "run", "compare", "errors"])
+def test_an_address_that_sets_nothing_that_exists_fails_no_page(
+    open_page: Opener, write: Writer, page: str, value: str
+) -> None:
+    """Every part of an address that a widget is bound to, empty or nonsense at once."""
+    first, second = write("finished", epochs=1), write("finished", epochs=1, seed=1)
+    source = "".join(path.read_text() for path in (PROJECT_ROOT / "dashboard").rglob("*.py"))
+    bound = set(re.findall(r'key="([a-z-]+)"', source)) - {"run", "runs"}
+    assert {"axis", "smoothing", "split", "tab", "metric"} <= bound
+    app = open_page(page, **dict.fromkeys(bound, value), run=first.id, runs=f"{first.id},{second.id}")
+    assert not app.exception and "failed unexpectedly" not in words(app)
+    assert first.id in words(app) or app.selectbox or app.dataframe or line_charts(app)
 
 
 def test_archived_runs_are_in_no_list_of_the_latest(open_page: Opener, write: Writer) -> None:

@@ -52,6 +52,8 @@ from tests.dashboard_fixtures import write_run
 ODD, GOOD = "odd", "good"
 SAMPLE = 30
 PAGES = 1
+PARTS = 8
+"""Of all cases, each for one process: see `pytest_xdist_make_scheduler`."""
 VALUES: tuple[Any, ...] = (
     None, True, -1, 2.5, 10**30, math.nan, math.inf, "text", "\0", "x" * 5000, "0001-01-01T00:00:00+14:00", [],
     ["text"], {"text": 1},
@@ -290,11 +292,12 @@ def test_a_sample_of_odd_files_costs_nobody_else_anything(root: Path, chance: ra
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3600)
-def test_no_odd_file_costs_anybody_else_anything(root: Path) -> None:
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("part", range(PARTS), ids=lambda part: f"part{part}")
+def test_no_odd_file_costs_anybody_else_anything(part: int, root: Path) -> None:
     every = cases(root / ODD)
     assert len(every) > 6000
-    try_cases(root, every)
+    try_cases(root, every[part::PARTS])
 
 
 def test_pages_show_all_runs_beside_an_odd_one(root: Path, open_page: Opener, chance: random.Random) -> None:

@@ -5,11 +5,13 @@ from functools import partial
 
 import streamlit as st
 
-from core.machine import user_path
 from core.numbers import read_integer
+from dashboard.state.import_roots import are_paths_on, path_to_import
 from dashboard.ui.format import escape
+from dashboard.ui.page import guarded
 from dashboard.views.data.import_job import as_file, begin_import, from_own, from_upload
 from dashboard.views.data.preview import show_found
+from dashboard.views.data.server_path import where_paths_lead
 
 
 def custom_dataset() -> None:
@@ -20,9 +22,15 @@ def custom_dataset() -> None:
         "train/validation/test folders, each class is split 80/10/10."
     )
     left, right = st.columns(2)
-    text = left.text_input(
-        "Folder or zip on the server", placeholder="/path/to/faces", key="own-path", persist_state="session"
-    )
+    text = ""
+    if are_paths_on():
+        text = left.text_input(
+            "Folder or zip on the server",
+            placeholder="/path/to/faces",
+            key="own-path",
+            persist_state="session",
+            help=where_paths_lead().strip() or None,
+        )
     upload = right.file_uploader("Or upload an archive", type=["zip", "tar", "tgz", "gz", "parquet"], key="own-zip")
     name = left.text_input(
         "Name",
@@ -45,14 +53,16 @@ def custom_dataset() -> None:
             with as_file(upload.getvalue()) as path:
                 show_found(path, str(mapping))
         else:
-            show_found(user_path(str(text)), str(mapping))
+            with guarded():
+                show_found(path_to_import(str(text)), str(mapping))
     ready = bool(name) and bool(text or upload) and seed is not None
     if st.button("Import", type="primary", icon=":material/folder_open:", disabled=not ready, key="import-own"):
         work = partial(from_own, pairs=[str(mapping)], name=str(name), seed=seed, skip_unreadable=skip)
         if upload is not None:
             begin_import(partial(from_upload, upload.getvalue(), work))
         else:
-            begin_import(partial(work, user_path(str(text))))
+            with guarded():
+                begin_import(partial(work, path_to_import(str(text))))
 
 
 def chosen_seed(text: str) -> int | None:

@@ -5,12 +5,11 @@ from functools import partial
 import streamlit as st
 
 from core.data.importers import demo
-from core.machine import user_path
 from dashboard.state.roots import data_root
 from dashboard.views.data import kaggle
 from dashboard.views.data.custom import custom_dataset
 from dashboard.views.data.import_job import begin_import, from_path, from_upload
-from dashboard.views.data.preview import show_found
+from dashboard.views.data.server_path import on_server
 
 
 def choices(differences: bool, newcomer: bool) -> None:
@@ -29,16 +28,7 @@ def choices(differences: bool, newcomer: bool) -> None:
     with tabs["FER2013 from Kaggle"]:
         kaggle.credentials_choice()
     with tabs["Server path"]:
-        st.caption(
-            "Path on the server to FER2013: the Kaggle zip (msambare/fer2013) or its extracted folder, fer2013.csv, "
-            "icml_face_data.csv, fer2013.tar.gz or Parquet from the Hugging Face Hub. FER+ labels (fer2013new.csv) "
-            "work too."
-        )
-        text = st.text_input("Path", placeholder="/path/to/fer2013.zip", key="path", persist_state="session")
-        if text and st.button("Preview", icon=":material/preview:", key="preview-path"):
-            show_found(user_path(str(text)), "")
-        if st.button("Import", type="primary", icon=":material/download:", disabled=not text, key="import-path"):
-            begin_import(partial(from_path, user_path(str(text)), accept))
+        on_server(accept)
     with tabs["Upload"]:
         st.caption(
             "Upload the same files from your computer (the zip is about 62 MB). Compress fer2013.csv to .gz first."

@@ -37,11 +37,24 @@ def bench_train(
         return
     print(f"{results['device']}, batch size {batch_size}")
     for name, rate in results["images_per_second"].items():
-        ratio = results["ratio"].get(name)
-        compared = f"   {ratio:.2f}x the usual script" if ratio else ""
-        print(f"{name.replace('_', ' '):16} {rate:>9,.1f} images/s{compared}")
+        print(f"{name.replace('_', ' '):16} {rate:>9,.1f} images/s{_compared(results, name)}")
     print(f"Augmentation, logging, EMA and validation add {as_percent(results['overhead_of_best'])} to an epoch.")
-    print(f"The engine reaches {as_percent(results['fraction_of_peak'])} of this device's matrix-multiply peak.")
+    whole = results["seconds_per_epoch_with_validation"]
+    print(f"An epoch of best with validation takes {whole:.2f} s.")
+    print(f"A step of best starts {results['kernels_per_step']['best']} kernels on a GPU.")
+    if results["unquiet"]:
+        names = ", ".join(name.replace("_", " ") for name in results["unquiet"])
+        print(f"This machine is not quiet: rounds differ by more than a fifth ({names}). Repeat it when it is idle.")
+
+
+def _compared(results: dict[str, Any], name: str) -> str:
+    """What else there is to say of a trainer: seconds per epoch, fraction of the peak, ratio to the script."""
+    if name not in results["seconds_per_epoch"]:
+        return ""
+    ratio = results["ratio"].get(name)
+    compared = f", {ratio:.2f}x the usual script" if ratio else ""
+    peak = as_percent(results["fraction_of_peak"][name])
+    return f"   {results['seconds_per_epoch'][name]:.2f} s per epoch, {peak} of the matrix-multiply peak{compared}"
 
 
 def bench_pages(

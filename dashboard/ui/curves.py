@@ -46,5 +46,5 @@ def curve_controls(smoothing: float, *, log: bool = False) -> DeltaGenerator:
 def curve_view() -> CurveView:
     """What is chosen in `curve_controls`, once they are drawn."""
     # An address with an empty `axis=` deselects all, which a click cannot.
-    axis = st.session_state["axis"] or "epoch"
+    axis: AxisKind = st.session_state["axis"] or "epoch"
     return CurveView(axis, st.session_state["smoothing"], st.session_state["log"])

@@ -141,6 +141,6 @@ def test_axe_finds_nothing_serious_on_any_page_in_any_state(app: App, browser: A
         states += [(f"compare?runs={run},{other}&section={tab}", None) for tab in ("Metrics", "Config+diff", "Images")]
         states += [(f"errors?run={run}", act) for act in (select_image, open_image)]
         tabs = ("Per-class+metrics", "Calibration", "Compare+with+run", "Label+corrections")
-        states += [(f"errors?run={run}&tab={tab}", None) for tab in tabs]
+        states += [(f"errors?run={run}&errors-tab={tab}", None) for tab in tabs]
         introduce(page, "Ada")
         assert look(page, app, states) == []

@@ -19,6 +19,7 @@ except SystemExit as unsupported:
 
 from dashboard import routes  # noqa: E402
 from dashboard.state import cache  # noqa: E402
+from dashboard.state.addresses import whole_address  # noqa: E402
 from dashboard.state.roots import data_root, runs_root  # noqa: E402
 from dashboard.ui import messages  # noqa: E402
 from dashboard.ui.components import behaviour  # noqa: E402
@@ -32,7 +33,7 @@ page = st.navigation(routes.pages(), position="top")
 st.set_page_config(page_title=routes.page_tab_title(page), page_icon=str(ICON), layout="wide")
 st.logo(str(ICON), size="large")
 routes.follow_old_link(page)
-with cache.one_look():
+with cache.one_look(), whole_address(page.url_path):
     # Lines of text and charts wider than this are hard to read on a large screen.
     with st.container(horizontal_alignment="center"):
         width = st.container(width=1600)

@@ -4,7 +4,7 @@ import errno
 import tempfile
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 _NAME_LENGTH: Final = 60
 
@@ -61,6 +61,11 @@ def system_reason(error: OSError) -> str:
     return error.strerror or str(error) or type(error).__name__
 
 
+def is_out_of_files(error: object) -> TypeGuard[OSError]:
+    """Whether the system refused to open one more file or connection."""
+    return isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
+
+
 def explain_system_error(error: Exception) -> str:
     """A sentence on what the system refused, and what to do; empty where too little is known of it."""
     if not isinstance(error, OSError):
@@ -70,6 +75,11 @@ def explain_system_error(error: Exception) -> str:
         return (
             f"No space left on the disk or in the folder for temporary files ({temporary}). Free some space, or set "
             "TMPDIR to another folder."
+        )
+    if is_out_of_files(error):
+        return (
+            "Too many open files on the server: try again when others have left, or raise its limit (LimitNOFILE in a "
+            "systemd unit, ulimit -n in a shell)."
         )
     if isinstance(error, FileNotFoundError) and "temporary directory" in str(error):  # of `tempfile.gettempdir`
         return (

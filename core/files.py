@@ -5,10 +5,11 @@ import errno
 import fcntl
 import json
 import os
+import pwd
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -25,6 +26,9 @@ NO_LOCKS: Final = frozenset({errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EO
 UNWRITABLE: Final = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 """What a folder fails with that this user cannot write."""
 
+_READABLE: Final = 0o644
+"""A run folder is read by the whole team, whatever the umask says."""
+
 _TEMPORARY: Final = ".tmp-"
 
 
@@ -36,26 +40,128 @@ def file_size(count: int) -> str:
     return f"{count} B"
 
 
-def write_whole(path: Path, write: Callable[[BinaryIO], object], *, lasting: bool = True, mode: int = 0o644) -> None:
+def shared_mode(folder: Path) -> int | None:
+    """Who may read and write what is made in a folder that several users share: whoever may do so there.
+
+    Returns:
+        The permission bits of a folder; a file has those of them that are not for executing. None where only the owner
+        may write, or where, as in /tmp, nobody may change what is another's.
+
+    Raises:
+        OSError: it cannot be looked at.
+    """
+    mode = folder.stat().st_mode
+    return stat.S_IMODE(mode) if mode & stat.S_IWGRP and not mode & stat.S_ISVTX else None
+
+
+def share(made: int | Path, folder: Path) -> bool:
+    """Give what this process has made in a folder, or will move there, the group and the mode of that folder; whether
+    several users share it. If not, nothing changes.
+
+    Args:
+        made: a file or folder, or the handle of an open file.
+        folder: where it is, or will be.
+
+    Raises:
+        OSError: one of the two cannot be looked at.
+    """
+    mode = shared_mode(folder)
+    if mode is None:
+        return False
+    about, group = os.stat(made), folder.stat().st_gid
+    with suppress(PermissionError):  # who is not in the group may have been let in as one of all others
+        if about.st_gid != group:
+            os.chown(made, -1, group)
+    with suppress(PermissionError):
+        os.chmod(made, mode if stat.S_ISDIR(about.st_mode) else mode & 0o666)
+    return True
+
+
+def make_folder(folder: Path, *, parents: bool = False) -> None:
+    """Make a folder if it is missing; in one that several users share, it is shared, too.
+
+    Args:
+        folder: the folder.
+        parents: whether to make those above it.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    if parents and not folder.parent.exists():
+        make_folder(folder.parent, parents=True)
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        if not folder.is_dir():
+            raise
+    else:
+        share(folder, folder.parent)
+
+
+def touch(path: Path) -> None:
+    """Make an empty file if it is missing; in a folder that several users share, it is shared, too.
+
+    Raises:
+        OSError: it cannot be made, or is no regular file.
+    """
+    os.close(open_regular(path, os.O_WRONLY | os.O_CREAT))
+
+
+def how_to_write(root: Path, error: OSError, variable: str) -> str:
+    """What to do about a folder that this user cannot write, as a sentence that begins with a space; empty if the error
+    says something else.
+
+    Args:
+        root: the folder of all runs or datasets.
+        error: what the system refused.
+        variable: the environment variable that names another such folder.
+    """
+    if error.errno not in UNWRITABLE:
+        return ""
+    place = _existing(Path(error.filename or root))
+    with suppress(OSError):
+        if error.errno != errno.EROFS and place != root and shared_mode(root) is not None:  # made before it was shared
+            owner = _owner(place)
+            return f" {place.name} belongs to {owner} alone: as {owner}, run `chmod -R g+rwX {root}` to share it."
+    return f" Set {variable} to a folder that can be written."
+
+
+def _existing(path: Path) -> Path:
+    """A file, or the nearest folder above it that is there."""
+    return next(each for each in (path, *path.absolute().parents) if os.path.lexists(each))
+
+
+def _owner(path: Path) -> str:
+    number = path.lstat().st_uid
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"user {number}"
+
+
+def write_whole(
+    path: Path, write: Callable[[BinaryIO], object], *, lasting: bool = True, private: bool = False
+) -> None:
     """Replace a file whole: temporary file beside it, fsync, rename, fsync of the folder.
 
     Args:
         path: the file to replace or create; its folder must exist.
         write: gets the open temporary file. What it raises passes through, and the old file stays as it was.
         lasting: False leaves out the last step, half of the cost: a power cut may then bring the old file back, whole.
-        mode: who may read it; by default everybody, since a run folder is read by the whole team.
+        private: True lets only this user read it; else everybody may, and in a folder that several users share (see
+            `share`), all of them may replace and change it.
 
     Raises:
         OSError: the disk is full or the folder is not writable.
     """
-    with staged(path, write, mode=mode) as put_in_place:
+    with staged(path, write, private=private) as put_in_place:
         put_in_place()
     if lasting:
         sync_folder(path.parent)
 
 
 @contextmanager
-def staged(path: Path, write: Callable[[BinaryIO], object], *, mode: int = 0o644) -> Iterator[Callable[[], None]]:
+def staged(path: Path, write: Callable[[BinaryIO], object], *, private: bool = False) -> Iterator[Callable[[], None]]:
     """As `write_whole`, in two steps: inside, the new file is on disk under another name, and a call of what is given
     renames it; without one, it goes again. So what belongs to it can be done when only a rename may still fail."""
     handle, name = tempfile.mkstemp(prefix=f"{_TEMPORARY}{path.name}-", dir=path.parent)
@@ -64,7 +170,8 @@ def staged(path: Path, write: Callable[[BinaryIO], object], *, mode: int = 0o644
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, mode)  # mkstemp gave 0600, so that what is private was never open
+        if not private and not share(Path(name), path.parent):  # mkstemp has made it for this user only
+            os.chmod(name, _READABLE)
         yield lambda: os.replace(name, path)
     finally:
         Path(name).unlink(missing_ok=True)
@@ -83,15 +190,22 @@ def write_json(path: Path, value: Any, *, lasting: bool = True, indent: int | No
 
 def open_regular(path: str | Path, flags: int = os.O_RDONLY) -> int:
     """Open a file, but nothing else that may have its name: a named pipe would keep us waiting for ever, and a device
-    may have no end. For the standard library's `open`, as `opener`.
+    may have no end. A file that this makes is shared where its folder is. For the standard library's `open`, as
+    `opener`.
 
     Raises:
         OSError: it is no regular file, or cannot be opened.
     """
+    is_new = bool(flags & os.O_CREAT) and not os.path.lexists(path)
     handle = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        if is_new:
+            share(handle, Path(path).parent)
+    except OSError:
         os.close(handle)
-        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        raise
     return handle
 
 
@@ -138,6 +252,8 @@ class _ProcessLock(FileLock):
 
     def acquire(self, *args: Any, **options: Any) -> Any:
         try:
+            if not os.path.lexists(self.lock_file):
+                touch(Path(self.lock_file))  # of itself it would be as the umask says, and no other user's lock
             return super().acquire(*args, **options)
         except Timeout:
             raise

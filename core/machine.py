@@ -1,5 +1,5 @@
-"""What this machine offers: where runs and data live, its cores, the slots of its CPU, which boot this is, and whether
-a folder is on a disk of its own."""
+"""What this machine offers: where runs and data live, its cores and its memory, the slots of its CPU, which boot this
+is, and whether a folder is on a disk of its own."""
 
 import os
 import re
@@ -83,7 +83,7 @@ def cpu_quota(proc: Path = Path("/proc/self")) -> float | None:
     Args:
         proc: the folder of a process in procfs.
     """
-    quotas = [quota for group in _cpu_groups(proc) if (quota := _quota_of(group)) is not None]
+    quotas = [quota for group in _control_groups(proc, "cpu") if (quota := _quota_of(group)) is not None]
     return min(quotas, default=None)
 
 
@@ -100,9 +100,35 @@ def _quota_of(group: Path) -> float | None:
         return None
 
 
-def _cpu_groups(proc: Path) -> Iterator[Path]:
+def memory_bytes(proc: Path = Path("/proc/self")) -> int:
+    """Bytes of memory that this process may use: those of the machine, or the smallest limit of its control groups.
+
+    Args:
+        proc: the folder of a process in procfs.
+    """
+    import psutil
+
+    limits = [limit for group in _control_groups(proc, "memory") if (limit := _memory_limit_of(group)) is not None]
+    return min([int(psutil.virtual_memory().total), *limits])
+
+
+def _memory_limit_of(group: Path) -> int | None:
+    """The limit of one control group: `memory.max` of version 2 holds a number or "max"; version 1 has a number in any
+    case, an absurdly large one without limit."""
+    for name in ("memory.max", "memory.limit_in_bytes"):
+        with suppress(OSError, ValueError):
+            return int((group / name).read_text())
+    return None
+
+
+def _control_groups(proc: Path, controller: str) -> Iterator[Path]:
     """The folders of the control groups that a process is in and that are visible to it, for each version: its own and
-    those around it."""
+    those around it.
+
+    Args:
+        proc: the folder of a process in procfs.
+        controller: what the groups of version 1 limit, such as `cpu`.
+    """
     try:
         memberships = (proc / "cgroup").read_text().splitlines()
         mounts = (proc / "mountinfo").read_text().splitlines()
@@ -111,13 +137,13 @@ def _cpu_groups(proc: Path) -> Iterator[Path]:
     groups = {}
     for line in memberships:  # "4:cpu,cpuacct:/path" of version 1, "0::/path" of version 2
         _, controllers, path = line.split(":", 2)
-        if not controllers or "cpu" in controllers.split(","):
+        if not controllers or controller in controllers.split(","):
             groups["cgroup" if controllers else "cgroup2"] = PurePosixPath(path)
     for line in mounts:  # "33 24 0:28 /root /mounted/at rw - cgroup cgroup rw,cpu,cpuacct"
         fields, _, system = line.partition(" - ")
         root, mounted = fields.split()[3:5]
         kind, _, options = system.split(" ", 2)
-        if kind in groups and (kind == "cgroup2" or "cpu" in options.split(",")):
+        if kind in groups and (kind == "cgroup2" or controller in options.split(",")):
             group = groups[kind]  # seen from the root of the hierarchy, of which a container may have a part mounted
             inside = group.relative_to(root) if group.is_relative_to(root) else PurePosixPath()
             below = [PurePosixPath()] if ".." in inside.parts else [inside, *inside.parents]

@@ -1,4 +1,4 @@
-"""Numbers that people type, with either decimal sign."""
+"""Numbers as people type them, with either decimal sign, and differences as they read them."""
 
 import re
 from typing import Final
@@ -39,3 +39,17 @@ def read_integer(text: str) -> int:
 def typed_number(value: float) -> str:
     """A number as it is written into a text field: `0.001`, `50`; reading it gives the same number."""
     return repr(value).removesuffix(".0")
+
+
+MINUS: Final = "\u2212"
+
+
+def signed(value: float, digits: int = 0) -> str:
+    """A difference with its sign: `+1.5`, or `−0.8` with a true minus. What rounds to zero has none.
+
+    Args:
+        value: the difference, in the unit in which it is shown.
+        digits: behind the point.
+    """
+    rounded = round(value, digits)
+    return f"{rounded:+,.{digits}f}".replace("-", MINUS) if rounded else f"{0:.{digits}f}"

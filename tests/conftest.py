@@ -28,13 +28,16 @@ LONGEST = ("browser", "faults")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Under `pytest -n 2`: a process takes whole files, whose fixtures are then made once. All that drives Chromium is
-    for one process: two browsers and two servers at once would keep a small machine from everything else."""
+    """Under `pytest -n 2`: a process takes whole files, whose fixtures are then made once, or one `part` of a long
+    test. All that drives Chromium is for one process: two browsers and two servers at once would keep a small machine
+    from everything else."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             path = nodeid.split("::")[0]
+            if "[part" in nodeid:
+                return nodeid
             return "browser" if "/browser/" in path else path
 
     config.option.loadscopereorder = False  # by the number of tests: the longest files have few

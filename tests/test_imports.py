@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import PROJECT_ROOT
 
 FLOORS = [
-    {"core.errors", "core.labels", "core.splits", "core.files", "core.numbers"},
+    {"core.errors", "core.labels", "core.splits", "core.files", "core.numbers", "core.text"},
     {"core.machine", "core.processes", "core.config", "core.models"},
     {"core.presets"},
     {"core.data", "core.evaluation"},
@@ -25,9 +25,10 @@ FLOORS = [
     {"core.cli", "core.worker"},
     {"core.__main__"},
     {"dashboard.state"},
-    {"dashboard.ui"},
+    {"dashboard.ui", "dashboard.server"},
     {"dashboard.views"},
     {"dashboard.routes"},
+    {"dashboard.frame"},
     {"dashboard.Home"},
 ]
 """Lowest first: a module imports only from floors below its own, or from its own package."""
@@ -41,7 +42,7 @@ WITHOUT_TORCH = (
 NEVER_TORCH = ("core.runs", "core.review", "core.jobs")
 """Not even inside a function: these run in every command and in every page."""
 
-BESIDE_THE_FOLDERS = {".streamlit", "Home.py", "__init__.py", "routes.py", "icon.svg", "screenshot.png"}
+BESIDE_THE_FOLDERS = {".streamlit", "Home.py", "__init__.py", "frame.py", "routes.py", "icon.svg", "screenshot.png"}
 """What may lie in `dashboard/` itself."""
 
 LONGEST_MODULE = 350
@@ -55,6 +56,8 @@ ONE_NAME_SEVERAL_PLACES = {
 
 OF_NO_MODULE = {
     "core/runs/test_reference.py": "the run that is shipped with the project",
+    "core/bench/test_faults.py": "what is killed, by whom, and how the rest is judged",
+    "core/test_free_text.py": "what people type, on every way in",
     "core/test_old_names.py": "what older versions wrote, wherever it is read",
     "core/test_walks.py": "the ways through the code that core/README.md writes down",
     "dashboard/test_every_page.py": "what holds for all pages",
@@ -292,6 +295,33 @@ def unsafe_torch_load(root: Path) -> list[str]:
     return offences
 
 
+def tables_past_the_guard(root: Path) -> list[str]:
+    """Whatever a table shows can be downloaded from it: only `show_table` draws one, which lets no formula through."""
+    drawn = {"dataframe", "data_editor", "table"}
+    return [
+        f"{path.relative_to(root)}:{node.lineno}"
+        for path in sorted((root / "dashboard").rglob("*.py"))
+        if path.relative_to(root) != Path("dashboard/ui/table.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in drawn
+    ]
+
+
+def signs_written_elsewhere(root: Path) -> list[str]:
+    """Format specifications with a plus, which write `+0` and a hyphen for a minus; `core.numbers.signed` does not."""
+    return [
+        f"{path.relative_to(root)}:{node.lineno}"
+        for top in ("core", "dashboard")
+        for path in sorted((root / top).rglob("*.py"))
+        if path.relative_to(root) != Path("core/numbers.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if (isinstance(node, ast.FormattedValue) and node.format_spec and "+" in ast.unparse(node.format_spec))
+        or (
+            isinstance(node, ast.Constant) and isinstance(node.value, str) and re.search(r"%\+\.?\d*[dfge]", node.value)
+        )
+    ]
+
+
 def strangers_at_the_top(root: Path) -> list[str]:
     return sorted({name.split("/")[0] for name in tracked_files(root)} - TOP_LEVEL)
 
@@ -336,6 +366,8 @@ RULES: dict[Callable[[Path], list[str]], dict[str, str]] = {
         "pandas.py": "",
     },
     unsafe_torch_load: {"core/x.py": "import torch\nstate = torch.load('x.pt', weights_only=False)\n"},
+    tables_past_the_guard: {"dashboard/views/x.py": "def f(column, rows):\n    column.dataframe(rows)\n"},
+    signs_written_elsewhere: {"core/x.py": "def f(gain):\n    return f'{gain:+.1f} pp'\n"},
     strangers_at_the_top: {"notes.txt": "remember the milk\n"},
     absolute_paths: {"runs/README.md": "see {root}/runs\n"},
 }

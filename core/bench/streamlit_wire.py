@@ -5,7 +5,8 @@ The numbers are those of the fields in `streamlit/proto/*.proto`. A test compare
 classes of the Streamlit that is installed. The format: https://protobuf.dev/programming-guides/encoding.
 """
 
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,15 +15,19 @@ VARINT, FIXED64, LENGTH_DELIMITED, FIXED32 = 0, 1, 2, 5
 
 RERUN_SCRIPT: Final = 11
 """BackMsg.rerun_script, a ClientState."""
-QUERY_STRING, PAGE_NAME = 1, 4
+QUERY_STRING, PAGE_SCRIPT_HASH, PAGE_NAME, FRAGMENT_ID, IS_AUTO_RERUN = 1, 3, 4, 5, 6
 """Of ClientState."""
 
-SCRIPT_FINISHED, DELTA = 6, 5
+SCRIPT_FINISHED, DELTA, AUTO_RERUN, NAVIGATION = 6, 5, 21, 23
 """Of ForwardMsg."""
-FINISHED_EARLY_FOR_RERUN: Final = 2
-"""ForwardMsg.ScriptFinishedStatus: the script begins again at once."""
-NEW_ELEMENT: Final = 3
-"""Delta.new_element, an Element."""
+FINISHED_EARLY_FOR_RERUN, FINISHED_FRAGMENT = 2, 3
+"""ForwardMsg.ScriptFinishedStatus: the script begins again at once; a fragment has been drawn again."""
+NEW_ELEMENT, DELTA_FRAGMENT = 3, 8
+"""Of Delta: new_element, an Element, and fragment_id."""
+INTERVAL, AUTO_RERUN_FRAGMENT = 1, 2
+"""Of AutoRerun."""
+NAVIGATION_PAGE: Final = 4
+"""Navigation.page_script_hash: which page is open."""
 ALERT, EXCEPTION = 30, 8
 """Of Element."""
 ALERT_BODY, ALERT_FORMAT = 1, 2
@@ -39,6 +44,12 @@ class ServerMessage:
     """The ScriptFinishedStatus; None unless that is what the message says."""
     problem: str | None = None
     """Text of the error, warning or exception that the message draws; None if it draws none of them."""
+    fragment: str = ""
+    """The fragment that the message draws a part of, or that is to be asked for again and again."""
+    interval: float | None = None
+    """Seconds between two requests for that fragment; None unless that is what the message says."""
+    page: str = ""
+    """The hash of the page that is open; empty unless that is what the message says."""
 
     @property
     def page_is_complete(self) -> bool:
@@ -53,12 +64,19 @@ def rerun_script(page_name: str, query_string: str) -> bytes:
         page_name: the page's address below the root, such as `runs`; empty for the first page.
         query_string: as in a URL, without the question mark.
     """
-    state = b"".join(
-        _length_delimited(number, text.encode())
-        for number, text in ((QUERY_STRING, query_string), (PAGE_NAME, page_name))
-        if text  # an empty string is the default, which is not written
-    )
-    return _length_delimited(RERUN_SCRIPT, state)
+    return _length_delimited(RERUN_SCRIPT, _texts({QUERY_STRING: query_string, PAGE_NAME: page_name}))
+
+
+def rerun_fragment(fragment: str, page: str, query_string: str) -> bytes:
+    """A BackMsg that asks for a part of the open page, as the browser does by itself every so many seconds.
+
+    Args:
+        fragment: its id.
+        page: the hash of the open page.
+        query_string: as in a URL, without the question mark.
+    """
+    state = _texts({QUERY_STRING: query_string, PAGE_SCRIPT_HASH: page, FRAGMENT_ID: fragment})
+    return _length_delimited(RERUN_SCRIPT, state + _varint(IS_AUTO_RERUN << 3 | VARINT) + _varint(1))
 
 
 def read_message(data: bytes) -> ServerMessage:
@@ -71,13 +89,27 @@ def read_message(data: bytes) -> ServerMessage:
     finished = message.get(SCRIPT_FINISHED)
     if isinstance(finished, int):
         return ServerMessage(script_finished=finished)
-    element = _fields(_part(_fields(_part(message, DELTA)), NEW_ELEMENT))
+    if AUTO_RERUN in message:
+        rerun = _fields(_part(message, AUTO_RERUN))
+        [interval] = struct.unpack("<f", _part(rerun, INTERVAL) or bytes(4))
+        return ServerMessage(fragment=_text(rerun, AUTO_RERUN_FRAGMENT), interval=interval)
+    if NAVIGATION in message:
+        return ServerMessage(page=_text(_fields(_part(message, NAVIGATION)), NAVIGATION_PAGE))
+    delta = _fields(_part(message, DELTA))
+    return ServerMessage(problem=_problem(_part(delta, NEW_ELEMENT)), fragment=_text(delta, DELTA_FRAGMENT))
+
+
+def _problem(data: memoryview) -> str | None:
+    element = _fields(data)
     if EXCEPTION in element:
-        return ServerMessage(problem=_text(_fields(_part(element, EXCEPTION)), EXCEPTION_MESSAGE))
+        return _text(_fields(_part(element, EXCEPTION)), EXCEPTION_MESSAGE)
     alert = _fields(_part(element, ALERT))
-    if alert.get(ALERT_FORMAT) in (ERROR, WARNING):
-        return ServerMessage(problem=_text(alert, ALERT_BODY))
-    return ServerMessage()
+    return _text(alert, ALERT_BODY) if alert.get(ALERT_FORMAT) in (ERROR, WARNING) else None
+
+
+def _texts(fields: Mapping[int, str]) -> bytes:
+    """Those that are not empty: an empty string is the default, which is not written."""
+    return b"".join(_length_delimited(number, text.encode()) for number, text in fields.items() if text)
 
 
 def _length_delimited(number: int, payload: bytes) -> bytes:

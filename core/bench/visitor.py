@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import psutil
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
-from websockets.typing import Subprotocol
+from websockets.typing import Origin, Subprotocol
 
 from core.bench.server import start_server
 from core.bench.streamlit_wire import read_message, rerun_script
@@ -72,8 +72,11 @@ class Server:
             return Visit(seconds, self._cpu() - cpu, self.bytes_read() - read, sent, problems)
 
     def _connect(self) -> ClientConnection:
-        address = f"ws://127.0.0.1:{self.port}/_stcore/stream"
-        return connect(address, subprotocols=[Subprotocol("streamlit")], max_size=None, compression=None)
+        place, streamlit = f"127.0.0.1:{self.port}", Subprotocol("streamlit")
+        own = Origin(f"http://{place}")  # as the browser says of a page of the server itself
+        return connect(
+            f"ws://{place}/_stcore/stream", origin=own, subprotocols=[streamlit], max_size=None, compression=None
+        )
 
     def bytes_read(self) -> int:
         """So far, by system calls that read."""

@@ -1,17 +1,23 @@
-"""`python -m core bench`: measurements of speed on this machine."""
+"""`python -m core bench`: measurements of speed, load and faults on this machine."""
 
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Annotated, Any
 
 import typer
 
-from core.cli.options import AsJson, DataRoot
+from core.cli.options import AsJson, DataRoot, Settings, pairs
 from core.cli.output import as_percent, print_json
-from core.errors import FerError
+from core.errors import FerError, TrainingError, quote
 from core.files import PROJECT_ROOT
+from core.numbers import read_integer
+from core.presets import PRESETS, make_config
 
 NEEDED = ("streamlit", "websockets")
 """Packages of the dashboard, without which the rest of the command line works."""
+FAULTS = ("kills", "storm", "starts")
+LATENCIES = ("p50_ms", "p95_ms", "worst_ms")
 
 
 def bench_train(
@@ -31,11 +37,24 @@ def bench_train(
         return
     print(f"{results['device']}, batch size {batch_size}")
     for name, rate in results["images_per_second"].items():
-        ratio = results["ratio"].get(name)
-        compared = f"   {ratio:.2f}x the usual script" if ratio else ""
-        print(f"{name.replace('_', ' '):16} {rate:>9,.1f} images/s{compared}")
+        print(f"{name.replace('_', ' '):16} {rate:>9,.1f} images/s{_compared(results, name)}")
     print(f"Augmentation, logging, EMA and validation add {as_percent(results['overhead_of_best'])} to an epoch.")
-    print(f"The engine reaches {as_percent(results['fraction_of_peak'])} of this device's matrix-multiply peak.")
+    whole = results["seconds_per_epoch_with_validation"]
+    print(f"An epoch of best with validation takes {whole:.2f} s.")
+    print(f"A step of best starts {results['kernels_per_step']['best']} kernels on a GPU.")
+    if results["unquiet"]:
+        names = ", ".join(name.replace("_", " ") for name in results["unquiet"])
+        print(f"This machine is not quiet: rounds differ by more than a fifth ({names}). Repeat it when it is idle.")
+
+
+def _compared(results: dict[str, Any], name: str) -> str:
+    """What else there is to say of a trainer: seconds per epoch, fraction of the peak, ratio to the script."""
+    if name not in results["seconds_per_epoch"]:
+        return ""
+    ratio = results["ratio"].get(name)
+    compared = f", {ratio:.2f}x the usual script" if ratio else ""
+    peak = as_percent(results["fraction_of_peak"][name])
+    return f"   {results['seconds_per_epoch'][name]:.2f} s per epoch, {peak} of the matrix-multiply peak{compared}"
 
 
 def bench_pages(
@@ -44,21 +63,119 @@ def bench_pages(
     as_json: AsJson = False,
 ) -> None:
     """Measure the server time of each page with many runs, and TensorBoard on the same runs."""
+    _require_dashboard()
+    from core.bench.pages import measure_pages
+
+    with _explained("The pages"):
+        results = measure_pages(runs, rounds)
+    if as_json:
+        print_json(results)
+    else:
+        _print(results)
+
+
+def bench_load(
+    data_root: DataRoot,
+    dataset: Annotated[str, typer.Option(help="Name of an imported dataset to train on meanwhile.")] = "fer2013",
+    preset: Annotated[str, typer.Option(help=f"Preset to train: {', '.join(PRESETS)}.")] = "best",
+    settings: Settings = None,
+    viewers: Annotated[str, typer.Option(help="Viewers at once, one stage after the other.")] = "0,5,10,20,40,0",
+    seconds: Annotated[float, typer.Option(min=5, help="Length of each stage.")] = 60,
+    as_json: AsJson = False,
+) -> None:
+    """Measure how many viewers a live run page serves beside a training, and what they cost it."""
+    _require_dashboard()
+    from core.bench.load import measure_load
+    from core.data.dataset import read_info
+
+    read_info(data_root, dataset)
+    counts = _counts(viewers)
+    config = make_config(preset, {"threads": 1, **pairs(settings)})
+    with _explained("The load"):
+        results = measure_load(data_root, dataset, counts, seconds, config)
+    if as_json:
+        print_json(results)
+        return
+    print(f"{results['cores']} cores, {seconds:g} s per stage; a poll is on time if answered before the next")
+    print(f"viewers{'on time':>16}{'p50':>9}{'p95':>9}{'worst':>9}{'CPU':>8}{'memory':>9}{'training':>17}{'load':>7}")
+    for row in results["stages"]:
+        times = "".join(f"{'–' if row[key] is None else f'{row[key]} ms':>9}" for key in LATENCIES)
+        print(
+            f"{row['viewers']:>7} {row['on_time']:>6,} of {row['polls']:>5,}{times}{as_percent(row['server_cpu']):>8}"
+            f"{row['server_memory_mb']:>6} MB{row['training_images_per_second']:>8,.1f} images/s{row['load']:>7}"
+        )
+
+
+def bench_faults(
+    only: Annotated[list[str] | None, typer.Option(help=f"Which part; repeatable: {', '.join(FAULTS)}.")] = None,
+    moments: Annotated[int, typer.Option(min=1, help="Moments at which a worker is killed.")] = 15,
+    runs: Annotated[int, typer.Option(min=2, help="Runs in the storm.")] = 10,
+    seconds: Annotated[float, typer.Option(min=1, help="Length of the storm.")] = 60,
+    starts: Annotated[int, typer.Option(min=2, help="Runs started at once.")] = 20,
+    seed: Annotated[int, typer.Option(help="Of what the storm kills when.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Kill workers, runners and servers, start many runs at once, and check that nothing is lost or done twice."""
+    chosen = only or list(FAULTS)
+    if unknown := [name for name in chosen if name not in FAULTS]:
+        raise FerError(f"Unknown part {quote(unknown[0])}. Use one of {', '.join(FAULTS)}.")
+    if "storm" in chosen:
+        _require_dashboard()
+    from core.bench.kills import measure_kills
+    from core.bench.mortal import MOMENTS
+    from core.bench.pages import report_progress
+    from core.bench.starts import measure_starts
+    from core.bench.storm import measure_storm
+
+    measures = {
+        "kills": lambda: measure_kills(list(MOMENTS)[:moments], report_progress),
+        "storm": lambda: measure_storm(runs, seconds, seed, report_progress),
+        "starts": lambda: measure_starts(starts, report_progress),
+    }
+    with _explained("The faults"):
+        results = {name: measures[name]() for name in chosen}
+    if as_json:
+        print_json(results)
+    else:
+        for name, report in results.items():
+            _print_faults(name, report)
+    if broken := [name for name, report in results.items() if not report["held"]]:
+        raise TrainingError(f"Not held: {', '.join(broken)}.")
+
+
+def _print_faults(name: str, report: dict[str, Any]) -> None:
+    print(f"{name}: {'held' if report['held'] else 'NOT HELD'}")
+    for row in report.get("moments", ()):
+        seen = f"{row['state']} after {row['seen_after_seconds']:.2f} s" if "state" in row else ""
+        print(f"  {row['moment']:28} {seen:26} {row['problem'] or 'resumed, equal to the bit'}")
+    for problem in report.get("problems", ()):
+        print(f"  {problem}")
+    shown = {key: value for key, value in report.items() if key not in ("moments", "problems", "held")}
+    if shown:
+        print("  " + ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in shown.items()))
+
+
+def _require_dashboard() -> None:
     if not (PROJECT_ROOT / "dashboard" / "Home.py").is_file():
         raise FerError("The pages are not here: run this in a checkout of the project, which has dashboard/Home.py.")
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise FerError(f"Missing packages: {', '.join(missing)}. Run `pip install -r requirements.txt`.")
-    from core.bench.pages import measure_pages
 
+
+def _counts(text: str) -> list[int]:
+    with suppress(ValueError):
+        if min(counts := [read_integer(each) for each in text.split(",")]) >= 0:
+            return counts
+    raise FerError(f"--viewers {quote(text)} is not a list of numbers. Separate them by commas, such as 0,5,10.")
+
+
+@contextmanager
+def _explained(what: str) -> Iterator[None]:
     try:
-        results = measure_pages(runs, rounds)
+        yield
     except RuntimeError as error:
-        raise FerError(f"The pages could not be measured: {error}") from error
-    if as_json:
-        print_json(results)
-    else:
-        _print(results)
+        raise FerError(f"{what} could not be measured: {error}") from error
 
 
 def _print(results: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from core.cli.options import AsCsv, AsJson, DataRoot, RunName, RunsRoot, Setting
 from core.cli.output import as_percent, print_csv, print_json
 from core.errors import RunError
 from core.labels import LABELS
+from core.numbers import signed
 from core.presets import PRESETS, make_config
 
 labels_app = typer.Typer(help="Review labels image by image.", no_args_is_help=True, rich_markup_mode=None)
@@ -164,7 +165,7 @@ def runs_changes(
     print(f"{found.id} vs {before.id}, {split.value}: " + ", ".join(f"{n:,} {o}" for o, n in counts.items()))
     print(f"{'':10}" + "".join(f"{outcome:>12}" for outcome in OUTCOMES) + f"{'net':>8}")
     for label, row in per_class.iterrows():
-        print(f"{label:10}" + "".join(f"{row[outcome]:>12,}" for outcome in OUTCOMES) + f"{row['net']:>+8,}")
+        print(f"{label:10}" + "".join(f"{row[outcome]:>12,}" for outcome in OUTCOMES) + f"{signed(row['net']):>8}")
 
 
 # --- correction sets: python -m core corrections

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from core.data.fer2013 import CountDifference
 from core.data.identity import DataIdentity, DatasetRef
@@ -26,6 +26,7 @@ from core.files import read_json, write_json, write_whole
 from core.labels import LABELS, NUM_CLASSES
 from core.models import IMAGE_SIZE
 from core.splits import SPLITS
+from core.text import one_line
 
 Kind = Literal["fer2013", "fer2013-plus", "drawn", "own"]
 
@@ -36,6 +37,10 @@ SplitArrays = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Images uint8 (N, 48, 48), labels (N,) in 0..6, ids (N,) str."""
 
 
+_Shown = Annotated[str, AfterValidator(lambda text: one_line(text[:2000])[:200])]
+"""Sets may come from anywhere: no line breaks, nothing that controls a terminal, and not more than fits a page."""
+
+
 class DatasetInfo(BaseModel):
     """`dataset.json`: what a dataset is and what was found when it was imported."""
 
@@ -43,9 +48,9 @@ class DatasetInfo(BaseModel):
 
     name: str
     """Name of its folder, 1 to 64 of a-z, 0-9 and -."""
-    title: str
+    title: _Shown
     kind: Kind
-    source: str
+    source: _Shown
     """What it was made from: a file name without its folder."""
     fingerprint: str
     """SHA-256 (hex) over the labels and pixels of all splits. The images of a split enter in the order of (label,

@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 from filelock import Timeout
 
 from core.errors import DataError, system_reason
-from core.files import NAME, UNWRITABLE, process_lock, sync_folder
+from core.files import NAME, how_to_write, make_folder, process_lock, sync_folder
 
 _INCOMING: Final = ".incoming-"  # partially written or deleted; garbage once nobody holds the lock
 _REPLACED: Final = ".replaced-"  # the old set while the new one takes its place; valid until the new one is there
@@ -103,7 +103,7 @@ def replacing(data_root: Path, name: str) -> Iterator[Path]:
         _sweep(data_root)
         incoming = data_root / f"{_INCOMING}{name}"
         try:
-            incoming.mkdir()
+            make_folder(incoming)
             yield incoming
             _swap(incoming, data_root / name, data_root / f"{_REPLACED}{name}")
         finally:
@@ -184,7 +184,7 @@ def _sweep_unless_written(data_root: Path) -> None:
 def _locked(data_root: Path) -> Iterator[None]:
     """Hold the lock under which datasets are written; an OSError becomes a DataError."""
     with _explained(data_root):
-        data_root.mkdir(parents=True, exist_ok=True)
+        make_folder(data_root, parents=True)
         with process_lock(data_root / _LOCK, timeout=_LOCK_SECONDS):
             yield
 
@@ -201,5 +201,5 @@ def _explained(data_root: Path) -> Iterator[None]:
             raise DataError(
                 f"The disk of {data_root} is full. Free some space (FER2013 needs 85 MB) and try again."
             ) from error
-        advice = " Set FER_DATA_ROOT to a folder that can be written." if error.errno in UNWRITABLE else ""
+        advice = how_to_write(data_root, error, "FER_DATA_ROOT")
         raise DataError(f"Cannot write datasets under {data_root}: {system_reason(error)}.{advice}") from error

@@ -3,11 +3,12 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from core.errors import RunError
+from core.numbers import signed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,14 +57,10 @@ class Comparison:
         p = self.p_value if p_value is None else p_value
         if not self.is_significant(p):
             return f"not significant ({p_in_words(p)})"
-        low, high = self.interval
-        between = "–" if low >= 0 else " to "  # a dash between two negative numbers reads badly
-        size = f"{_points(self.difference, '+')} pp (95% CI {_points(low)}{between}{_points(high)})"
+        between = "–" if self.interval[0] >= 0 else " to "  # a dash between two negative numbers reads badly
+        ends = between.join(signed(100 * end, 1).removeprefix("+") for end in self.interval)
+        size = f"{signed(100 * self.difference, 1)} pp (95% CI {ends})"
         return f"{size}, {'seed effect only' if reseeded else p_in_words(p)}"
-
-
-def _points(fraction: float, sign: Literal["+", "-"] = "-") -> str:
-    return f"{100 * fraction:{sign}.1f}".replace("-", "\u2212")
 
 
 def p_in_words(p: float) -> str:

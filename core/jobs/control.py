@@ -12,7 +12,7 @@ from typing import Final
 
 from core.config import TrainConfig
 from core.errors import RunError, system_reason
-from core.files import lock_is_held, open_regular
+from core.files import lock_is_held, make_folder, open_regular, touch
 from core.jobs.inputs import check_inputs
 from core.jobs.kill import is_frozen, kill_runner, kill_worker
 from core.jobs.queue import cancel_queued, end_of_queue, note_killed, queue_lock, queued_runs, requeue
@@ -20,11 +20,13 @@ from core.machine import boot_id, cpu_slots, is_local
 from core.processes import reap, start_module
 from core.review.corrections import Corrections, check_fits, load_corrections
 from core.runs.create import create_run
+from core.runs.naming import free_name, suggest_clone_name
 from core.runs.paths import QueuePaths
 from core.runs.reader import list_runs, read_run
 from core.runs.records import Run, RunState
 from core.runs.resume import can_continue
-from core.runs.values import NAME_LENGTH, one_line
+from core.runs.values import NAME_LENGTH
+from core.text import one_line
 
 _OUTPUT: Final = {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8:backslashreplace"}
 """Logs are UTF-8 and complete, whatever the locale."""
@@ -58,8 +60,8 @@ def start(
             fit the data.
         DataError: there is a correction set, but no dataset it could be for.
     """
-    if len(one_line(name)) > NAME_LENGTH:
-        raise RunError(f"The name is too long: {len(name):,} characters (max {NAME_LENGTH}).")
+    if (length := len(one_line(name))) > NAME_LENGTH:
+        raise RunError(f"The name is too long: {length:,} characters (max {NAME_LENGTH}).")
     if config.corrections and corrections is None:
         corrections = load_corrections(runs_root, config.corrections)
     if corrections:
@@ -91,7 +93,7 @@ def stop(runs_root: Path, run_id: str) -> None:
     run = read_run(runs_root, run_id)
     if run.state in (RunState.QUEUED, RunState.RUNNING, RunState.STALLED) and not cancel_queued(run.paths):
         try:
-            run.paths.stop_request.touch()
+            touch(run.paths.stop_request)
         except OSError as error:
             raise RunError(f"Can't ask run {run_id} to stop: {system_reason(error)}.") from error
 
@@ -134,19 +136,20 @@ def resume(runs_root: Path, data_root: Path, run_id: str, *, keep_place: bool = 
 
 
 def retry(runs_root: Path, data_root: Path, run_id: str) -> str:
-    """Start a new run with the settings of another; its id.
+    """Start a new run with the settings of another, under that one's name with a number; its id.
 
     Raises:
         RunError: there is no such run, its settings cannot be read, or what they name is not on this server.
     """
     run = read_run(runs_root, run_id)
     config = _settings(run, f"run {run.id} again")
+    name = suggest_clone_name(run.name, config, config, _names(runs_root)) if run.meta.name else ""
     corrections = check_inputs(runs_root, data_root, config.dataset, config.corrections)
     return start(
         runs_root,
         data_root,
         config,
-        name=run.meta.name,
+        name=name,
         author=run.meta.author,
         parent=run.id,
         corrections=corrections,
@@ -165,8 +168,12 @@ def reproduce(runs_root: Path, data_root: Path, run_id: str, *, author: str = ""
     run = read_run(runs_root, run_id)
     config = _settings(run, f"reproduce run {run.id}")
     check_reproducible(run, data_root)
-    name = f"{run.name} (reproduction)"[:120]
+    name = free_name(run.name, _names(runs_root), " (reproduction)")
     return start(runs_root, data_root, config, name=name, author=author, parent=run.id, reproduces=run.id)
+
+
+def _names(runs_root: Path) -> set[str]:
+    return {run.name for run in list_runs(runs_root)}
 
 
 def _settings(run: Run, doing: str) -> TrainConfig:
@@ -266,7 +273,7 @@ def ensure_runner(runs_root: Path, data_root: Path) -> None:
     cpu_slots()
     queue = QueuePaths(runs_root.resolve())  # the runner has another working directory
     try:
-        queue.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(queue.folder, parents=True)
         if lock_is_held(queue.runner_lock) and not (is_frozen(queue) and kill_runner(queue.root)):
             return
         roots = ["--runs-root", str(queue.root), "--data-root", str(data_root.resolve())]

@@ -13,7 +13,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict
 
 from core.errors import system_reason
-from core.files import read_regular, write_json
+from core.files import make_folder, read_regular, write_json
 from core.machine import boot_id
 from core.processes import start_module
 from core.runs.paths import QueuePaths
@@ -63,7 +63,7 @@ def check_gpus(runs_root: Path, gpus: Mapping[str, str]) -> None:
     record = _Record(about=about, unusable={title: reason for title, reason in reasons.items() if reason})
     queue = QueuePaths(runs_root)
     try:
-        queue.folder.mkdir(exist_ok=True)
+        make_folder(queue.folder)
         write_json(queue.gpus, record.model_dump())
     except OSError as error:
         log.warning("gpus.json can't be written: %s", system_reason(error))

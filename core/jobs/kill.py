@@ -11,6 +11,7 @@ from typing import Final
 
 import psutil
 
+from core.errors import RunError
 from core.machine import boot_id
 from core.runs.paths import QueuePaths, RunPaths
 from core.runs.records import RunStatus
@@ -64,7 +65,11 @@ def kill_runner(runs_root: Path) -> bool:
 
 
 def kill_worker(paths: RunPaths, status: RunStatus) -> bool:
-    """Kill a run's training process and whatever it started; whether it was there and is gone now."""
+    """Kill a run's training process and whatever it started; whether it was there and is gone now.
+
+    Raises:
+        RunError: it is another user's.
+    """
     process = worker_process(paths, status)
     if process is None:
         return False
@@ -78,4 +83,8 @@ def kill_worker(paths: RunPaths, status: RunStatus) -> bool:
         return True
     except psutil.TimeoutExpired:
         return False
+    except (psutil.AccessDenied, PermissionError):
+        raise RunError(
+            f"Process {process.pid} of run {paths.run_id} belongs to {process.username()}, who alone can force-stop it."
+        ) from None
     return True

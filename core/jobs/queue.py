@@ -14,7 +14,7 @@ from filelock import Timeout
 from pydantic import TypeAdapter
 
 from core.errors import RunError, system_reason
-from core.files import UNWRITABLE, lock_is_held, process_lock, read_regular
+from core.files import how_to_write, lock_is_held, make_folder, process_lock, read_regular
 from core.runs.create import write_status
 from core.runs.paths import QueuePaths, RunPaths, is_run_id
 from core.runs.reader import read_run, read_status
@@ -61,12 +61,12 @@ def queue_lock(runs_root: Path, *, make_root: bool = False) -> Iterator[None]:
     queue = QueuePaths(runs_root)
     lock = process_lock(queue.lock, timeout=30)
     try:
-        queue.folder.mkdir(parents=make_root, exist_ok=True)
+        make_folder(queue.folder, parents=make_root)
         lock.acquire()
     except Timeout:
         raise RunError("The queue is busy. Try again in a moment.") from None
     except OSError as error:
-        advice = " Set FER_RUNS_ROOT to a folder that can be written." if error.errno in UNWRITABLE else ""
+        advice = how_to_write(runs_root, error, "FER_RUNS_ROOT")
         raise RunError(f"Can't write the queue under {runs_root}: {system_reason(error)}.{advice}") from error
     try:
         yield

@@ -36,7 +36,13 @@ def load_weights(path: Path, name: str) -> CnnModel1 | CnnModel2:
         raise RunError(
             f"{path.name} does not have the weights of {name}. Choose a file saved from that model."
         ) from None
+    if not _is_finite(model):
+        raise RunError(f"{path.name} contains NaN or Inf (diverged training). Restore it from a backup.")
     return model.eval()
+
+
+def _is_finite(model: CnnModel1 | CnnModel2) -> bool:
+    return all(bool(torch.isfinite(value).all()) for value in model.state_dict().values())
 
 
 def load_tensors(path: Path | BinaryIO, device: torch.device | str = "cpu") -> dict[str, Any]:
@@ -123,7 +129,7 @@ def read_weights(data: bytes, name: str) -> ReadWeights:
         raise WeightsError(f"{shown} {error}") from None
     except (RuntimeError, TypeError, NotImplementedError):  # tensors of kinds that cannot even be looked at or copied
         raise WeightsError(f"{shown} has tensors of a kind that can't be used. Save them as plain float32.") from None
-    if not all(torch.isfinite(value).all() for value in model.state_dict().values()):
+    if not _is_finite(model):
         raise WeightsError(f"Weights in {shown} contain NaN or Inf (diverged training). Choose an earlier checkpoint.")
     return ReadWeights(model.eval(), weights.model, weights.where)
 

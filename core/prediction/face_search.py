@@ -39,7 +39,7 @@ _SIDES: Final = (1280, 640)
 
 _FINEST_SCALE: Final = 2 / 3
 """Scale at which the smallest faces are searched for that have enough pixels for the model: 48 of the photo are 32."""
-_SCORE_SMALL: Final = 0.2
+_SCORE_SMALL: Final = 0.1
 """Score from which a small face is looked at in a close-up, which decides."""
 _WORTH_A_LEVEL: Final = 1.4
 """A finer search starts where it would be more than this factor finer than the others."""
@@ -50,7 +50,9 @@ _TILE_MARGIN: Final = 64
 ones are found at a coarser scale."""
 
 _CLOSE_UP: Final = 320
-"""Side in pixels of a close-up: a square twice as wide as a face, which is detected in it once more."""
+"""Side in pixels of a close-up: a square around a face, which is detected in it once more."""
+_AROUND: Final = (2.0, 1.5)
+"""Sides of close-ups, in sides of the face: some small faces are found in the second alone."""
 
 _SMALLEST_FACE: Final = 16
 """Pixels; smaller ones are not found."""
@@ -141,9 +143,13 @@ def _small_faces(sizes: _Sizes, rotation: int, known: Sequence[Face]) -> list[Fa
         image = rotated(level.image, rotation)
         found += [level.in_photo(_rotated_back(face, image.size, rotation)) for face in _in_tiles(image)]
     candidates = _apart_from(known, _without_overlaps(found))
-    confirmed = _in_threads(partial(_detect_again, sizes, rotation=rotation), candidates)
     threshold = _SCORE_ROTATED if rotation else SCORE
-    return _apart_from(known, (face for face in confirmed if face and face.score >= threshold))
+
+    def confirmed(face: Face) -> Face | None:
+        close_ups = (_detect_again(sizes, face, rotation, around) for around in _AROUND)
+        return next((again for again in close_ups if again and again.score >= threshold), None)
+
+    return _apart_from(known, filter(None, _in_threads(confirmed, candidates)))
 
 
 def _seen_upright(sizes: _Sizes, face: Face) -> Face:
@@ -157,11 +163,15 @@ def _seen_upright(sizes: _Sizes, face: Face) -> Face:
     return best if best.score >= max(_SCORE_TURNED, score + _CLEARLY) else face
 
 
-def _detect_again(sizes: _Sizes, face: Face, rotation: int) -> Face | None:
-    """A face as it is in a close-up, rotated clockwise by so many degrees; None where it is not found there."""
+def _detect_again(sizes: _Sizes, face: Face, rotation: int, around: float = _AROUND[0]) -> Face | None:
+    """A face as it is in a close-up, rotated clockwise by so many degrees; None where it is not found there.
+
+    Args:
+        around: side of the close-up, in sides of the face.
+    """
     by_size = sorted((*sizes.usual, *sizes.fine, sizes.original), key=lambda level: level.image.width)
     level = next((level for level in by_size if face.width / level.across >= _CLOSE_UP / 2), by_size[-1])
-    side = max(1, round(2 * max(face.width / level.across, face.height / level.down)))
+    side = max(1, round(around * max(face.width / level.across, face.height / level.down)))
     left = round((face.left + face.width / 2) / level.across - side / 2)
     top = round((face.top + face.height / 2) / level.down - side / 2)
     close_up = crop(level.image, (left, top, side, side)).resize((_CLOSE_UP, _CLOSE_UP), Image.Resampling.BILINEAR)

@@ -17,10 +17,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from core.config import TrainConfig
 from core.data.identity import DataIdentity, same_images
 from core.errors import RunError, system_reason
-from core.files import NAME, process_lock, read_regular, write_json
+from core.files import NAME, how_to_write, make_folder, process_lock, read_regular, write_json
 from core.labels import LABELS
 from core.runs.paths import CorrectionPaths, RunPaths
-from core.runs.values import Moment
+from core.runs.values import Moment, Name, OneLine
 from core.splits import CORRECTED_SPLITS
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Correction(BaseModel):
     action: Action
     label: Literal[LABELS] | None = None  # type: ignore[valid-type]
     """The new label, with `relabel` only."""
-    by: str = ""
+    by: OneLine = ""
     """The reviewers it comes from, separated by commas."""
 
     @model_validator(mode="after")
@@ -59,8 +59,8 @@ class Corrections(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    name: str
-    dataset: str
+    name: Name
+    dataset: Name
     """Name of the dataset it was made on."""
     data_fingerprint: str
     """Of that dataset; the set fits no other data."""
@@ -115,7 +115,7 @@ def save_corrections(runs_root: Path, corrections: Corrections) -> None:
     check_corrections_name(corrections.name)
     paths = CorrectionPaths(runs_root)
     try:
-        paths.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(paths.folder, parents=True)
         with process_lock(paths.lock, timeout=CORRECTIONS_LOCK_SECONDS):
             if paths.file(corrections.name).exists():
                 raise RunError(f"A correction set named “{corrections.name}” already exists. Choose another name.")
@@ -123,7 +123,8 @@ def save_corrections(runs_root: Path, corrections: Corrections) -> None:
     except Timeout:
         raise RunError("The correction sets are locked by another user. Try again.") from None
     except OSError as error:
-        raise RunError(f"Can't write under {paths.folder}: {system_reason(error)}.") from error
+        advice = how_to_write(runs_root, error, "FER_RUNS_ROOT")
+        raise RunError(f"Can't write under {paths.folder}: {system_reason(error)}.{advice}") from error
 
 
 def load_corrections(runs_root: Path, name: str) -> Corrections:
@@ -134,7 +135,7 @@ def load_corrections(runs_root: Path, name: str) -> Corrections:
     """
     check_corrections_name(name)
     try:
-        return _read(CorrectionPaths(runs_root).file(name))
+        return _read_set(CorrectionPaths(runs_root).file(name))
     except FileNotFoundError:
         names = ", ".join(each.name for each in list_corrections(runs_root)) or "none yet"
         raise RunError(f"Correction set “{name}” not found. Available: {names}.") from None
@@ -145,7 +146,7 @@ def list_corrections(runs_root: Path) -> list[Corrections]:
     found = []
     for path in CorrectionPaths(runs_root).folder.glob("[a-z0-9]*.json"):
         try:
-            found.append(_read(path))
+            found.append(_read_set(path))
         except (RunError, FileNotFoundError):
             continue
     return sorted(found, key=lambda each: (each.created_at, each.name), reverse=True)
@@ -249,6 +250,14 @@ def check_corrections_name(name: str) -> None:
 def _fingerprint(entries: Sequence[Correction]) -> str:
     rows = sorted([entry.split, entry.image, entry.action, entry.label or ""] for entry in entries)
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+
+def _read_set(path: Path) -> Corrections:
+    """A set among all others, where its name is that of its file: a copy under a second name is none."""
+    corrections = _read(path)
+    if corrections.name != path.stem:
+        raise RunError(f"{path.name} holds the correction set “{corrections.name}”. Rename or remove it.")
+    return corrections
 
 
 def _read(path: Path) -> Corrections:

@@ -20,6 +20,7 @@ from core.runs.locks import meta_lock
 from core.runs.paths import RunPaths
 from core.runs.values import ManyLines, Moment, Person
 from core.splits import SPLITS
+from core.text import lines
 
 Decision = Literal["label is wrong", "ambiguous", "hard but right", "not a face", "model's fault"]
 DECISIONS: Final[tuple[Decision, ...]] = get_args(Decision)
@@ -166,7 +167,7 @@ def _checked(
     comment: str,
     present: Mapping[str, str] | None,
 ) -> list[LabelReview]:
-    by, comment = clean_author(by), comment.strip()
+    by, comment = clean_author(by), lines(comment).strip()
     if split not in SPLITS:
         raise RunError(f"Unknown split {split!r}. Use one of {', '.join(SPLITS)}.")
     if decision is not None and decision not in DECISIONS:

@@ -11,21 +11,31 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from core.errors import RunError
 from core.runs.create import write_meta
 from core.runs.history import read_all
 from core.runs.paths import RunPaths
 from core.runs.records import ReviewState, RunMeta
-from core.runs.values import NAME_LENGTH, PERSON_LENGTH, TAG_LENGTH, ManyLines, Moment, Person, Tag, one_line
+from core.runs.values import (
+    MAX_TAGS,
+    NAME_LENGTH,
+    PERSON_LENGTH,
+    TAG_LENGTH,
+    TEXT_LENGTH,
+    ManyLines,
+    Moment,
+    Person,
+    Tags,
+)
+from core.text import lines, one_line
 
 REVIEW_STATES: Final[tuple[ReviewState, ...]] = get_args(ReviewState)
 DECIDED: Final = ("approved", "rejected")
 
-MAX_CHARACTERS: Final = {"name": NAME_LENGTH, "notes": 20_000, "comment": 5_000}
+MAX_CHARACTERS: Final = {"name": NAME_LENGTH, "notes": TEXT_LENGTH, "comment": 5_000}
 """Characters."""
-MAX_TAGS: Final = 30
 _FIELDS: Final = ("name", "notes", "review", "starred", "archived")
 
 
@@ -38,8 +48,8 @@ class Change(BaseModel):
     by: Person
     field: str
     """`name`, `notes`, `tags`, `review`, `starred`, `archived`, or `comment`, which is no field of `meta.json`."""
-    old: ManyLines | list[Tag] | bool | None = None
-    new: ManyLines | list[Tag] | bool | None = None
+    old: ManyLines | Tags | bool | None = None
+    new: ManyLines | Tags | bool | None = None
 
     @model_validator(mode="after")
     def _values_fit(self) -> Self:
@@ -179,9 +189,10 @@ def _clean(field: str, value: Any) -> Any:
         raise RunError(f"Unknown review state {value!r}. Use one of {', '.join(REVIEW_STATES)}.")
     if field not in MAX_CHARACTERS:
         return value
-    text = one_line(str(value)) if field == "name" else TypeAdapter(ManyLines).validate_python(str(value)).strip()
+    text = one_line(str(value)) if field == "name" else lines(str(value)).strip()
     if len(text) > MAX_CHARACTERS[field]:
-        raise RunError(f"The {field} is too long: {len(text):,} characters (max {MAX_CHARACTERS[field]:,}).")
+        verb = "are" if field == "notes" else "is"
+        raise RunError(f"The {field} {verb} too long: {len(text):,} characters (max {MAX_CHARACTERS[field]:,}).")
     return text
 
 

@@ -11,11 +11,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from core.config import TrainConfig
 from core.errors import RunError, system_reason
-from core.files import read_regular, staged, sweep_leftovers, sync_folder, write_json
+from core.files import (
+    how_to_write,
+    make_folder,
+    read_regular,
+    share,
+    staged,
+    sweep_leftovers,
+    sync_folder,
+    write_json,
+)
 from core.runs.history import appended
 from core.runs.locks import meta_lock
 from core.runs.paths import QueuePaths, RunPaths, new_run_id
@@ -59,10 +68,11 @@ def create_run(
     meta = RunMeta(name=name, author=author, parent=parent, reproduces=reproduces)
     drafts = QueuePaths(runs_root).drafts
     try:
-        drafts.mkdir(parents=True, exist_ok=True)
+        make_folder(drafts, parents=True)
         with tempfile.TemporaryDirectory(dir=drafts, ignore_cleanup_errors=True) as own:
             draft = RunPaths(Path(own), paths.run_id)
             draft.folder.mkdir()
+            share(draft.folder, runs_root)
             write_json(draft.config, config.model_dump(mode="json"))
             write_json(draft.status, status.model_dump(mode="json"))
             write_json(draft.meta, meta.model_dump(mode="json"))
@@ -73,7 +83,8 @@ def create_run(
             draft.folder.rename(paths.folder)
         sync_folder(runs_root)
     except OSError as error:
-        raise RunError(f"Can't write a run folder under {runs_root}: {system_reason(error)}.") from error
+        advice = how_to_write(runs_root, error, "FER_RUNS_ROOT")
+        raise RunError(f"Can't write a run folder under {runs_root}: {system_reason(error)}.{advice}") from error
     return paths
 
 
@@ -102,7 +113,8 @@ def write_meta(
     change: Callable[[RunMeta], RunMeta],
     rows: Callable[[RunMeta, RunMeta], list[dict[str, Any]]] = lambda old, new: [],
 ) -> RunMeta:
-    """Change `meta.json`; concurrent changes of different fields are both kept.
+    """Change `meta.json`; concurrent changes of different fields are both kept, and so is what is not changed, such as
+    fields of a newer version or text that is cut when it is read.
 
     Args:
         paths: the run.
@@ -115,17 +127,28 @@ def write_meta(
     """
     try:
         with meta_lock(paths):
-            try:
-                old = RunMeta.model_validate_json(read_regular(paths.meta))
-            except FileNotFoundError:
-                old = RunMeta()
+            kept, old = _read_meta(paths)
             new = RunMeta.model_validate(change(old).model_dump())
-            content = json.dumps(new.model_dump(mode="json"), indent=1, allow_nan=False).encode()
+            before, after = old.model_dump(mode="json"), new.model_dump(mode="json")
+            changed = {field: value for field, value in after.items() if value != before[field]}
+            content = json.dumps({**kept, **changed}, indent=1, allow_nan=False).encode()
             said = rows(old, new)
             history = appended(paths.changes, said) if said else nullcontext()
             with staged(paths.meta, lambda file: file.write(content)) as put_in_place, history:
                 put_in_place()
             sync_folder(paths.folder)
-    except (OSError, ValidationError) as error:
+    except RunError:  # of `change`
+        raise
+    except (OSError, ValueError) as error:
         raise RunError(f"Can't change meta.json of run {paths.run_id!r}: {reason_of(error)}.") from error
     return new
+
+
+def _read_meta(paths: RunPaths) -> tuple[dict[str, Any], RunMeta]:
+    """All that the file holds, and what is understood of it."""
+    try:
+        content = read_regular(paths.meta)
+    except FileNotFoundError:
+        return RunMeta().model_dump(mode="json"), RunMeta()
+    understood = RunMeta.model_validate_json(content)  # first: it explains what is no JSON
+    return json.loads(content), understood

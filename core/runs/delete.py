@@ -8,7 +8,7 @@ from typing import Final
 from filelock import Timeout
 
 from core.errors import RunError, system_reason
-from core.files import file_size, process_lock, sync_folder
+from core.files import file_size, make_folder, process_lock, sync_folder
 from core.runs.paths import QueuePaths, is_shipped
 from core.runs.reader import read_run
 from core.runs.records import Run, RunState
@@ -60,7 +60,7 @@ def delete_run(runs_root: Path, run_id: str, *, shipped: bool = False) -> None:
         raise RunError(f"Nothing was deleted: {shipped_warning(run)}")
     queue = QueuePaths(runs_root)
     try:
-        queue.drafts.mkdir(parents=True, exist_ok=True)
+        make_folder(queue.drafts, parents=True)
         # Under the queue's lock a run can neither be queued nor be taken by a worker in the meantime.
         with process_lock(queue.lock, timeout=DELETE_LOCK_SECONDS):
             run = read_run(runs_root, run_id)

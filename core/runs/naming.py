@@ -36,7 +36,7 @@ def suggest_name(preset: str, config: TrainConfig, base: TrainConfig, taken: Col
     """
     changed = changed_settings(config, base)
     rest = [f"{name}={text}" for name, text in changed.items() if name not in ("dataset", "seed")]
-    return _free(" ".join([preset, config.dataset, f"seed {config.seed}", *rest]), taken)
+    return free_name(" ".join([preset, config.dataset, f"seed {config.seed}", *rest]), taken)
 
 
 def suggest_clone_name(parent: str, config: TrainConfig, base: TrainConfig, taken: Collection[str]) -> str:
@@ -56,16 +56,22 @@ def suggest_clone_name(parent: str, config: TrainConfig, base: TrainConfig, take
             name = re.sub(said, _replaced_by(text), name)
         else:
             name += f" {setting}={text or 'none'}"
-    return _free(name, taken)
+    return free_name(name, taken)
 
 
 def _replaced_by(text: str) -> Callable[[re.Match[str]], str]:
     return lambda match: match["key"] + text
 
 
-def _free(name: str, taken: Collection[str]) -> str:
-    """The name itself or the first of `NAME (2)`, `NAME (3)` that no other run has, cut to `MAX_NAME`."""
-    numbered = (_cut(name, f" ({number})" if number > 1 else "") for number in count(1))
+def free_name(name: str, taken: Collection[str], mark: str = "") -> str:
+    """A name that no other run has, at most `MAX_NAME` long: `NAME`, `NAME (2)`, `NAME (3)`.
+
+    Args:
+        name: cut where it is too long.
+        taken: names of other runs.
+        mark: stands behind the name and is not cut, such as ` (reproduction)`.
+    """
+    numbered = (_cut(name, f"{mark} ({number})" if number > 1 else mark) for number in count(1))
     return next(each for each in numbered if each not in taken)
 
 

@@ -13,7 +13,7 @@ from core.data.identity import DataIdentity
 from core.errors import system_reason
 from core.runs.paths import RunPaths
 from core.runs.summary import EpochMetrics, SplitMetrics, Summary
-from core.runs.values import Argument, Count, ManyLines, Moment, Name, NotNegative, OneLine, Person, Tag
+from core.runs.values import Argument, Count, ManyLines, Moment, Name, NotNegative, OneLine, Person, Tags
 
 
 class RunState(StrEnum):
@@ -54,10 +54,10 @@ class RunStatus(BaseModel):
     """Queued runs start in ascending order of this."""
     data_root: Argument | None = None
     """While it is queued: the folder of datasets it was started with; None means the runner's."""
-    launcher: str = "local"
-    slot: str | None = None
+    launcher: OneLine = "local"
+    slot: OneLine | None = None
     host: OneLine | None = None
-    boot_id: str | None = None
+    boot_id: OneLine | None = None
     pid: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
     heartbeat: float | None = None
     """The machine's monotonic clock, in seconds, when training last moved."""
@@ -90,15 +90,15 @@ class RunMeta(BaseModel):
     name: Name = ""
     author: Person = ""
     notes: ManyLines = ""
-    tags: list[Tag] = []
+    tags: Tags = []
     review: ReviewState = "unreviewed"
     reviewer: Person = ""
     """Who gave it this review state."""
     starred: bool = False
     archived: bool = False
-    parent: str | None = None
+    parent: Name | None = None
     """The run this one was cloned from."""
-    reproduces: str | None = None
+    reproduces: Name | None = None
     """The run that this one retrains, to check whether its result is reproduced."""
 
 

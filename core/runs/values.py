@@ -3,9 +3,10 @@ makes that one run unreadable, with a sentence, and never takes those beside it 
 
 from datetime import UTC, datetime
 from typing import Annotated, Final
-from unicodedata import category
 
 from pydantic import AfterValidator, AwareDatetime, Field
+
+from core.text import lines, one_line
 
 Count = Annotated[int, Field(ge=0, le=2**53)]
 """Above 2**53 not every JSON reader gives the same number, and a table of 64-bit integers may overflow."""
@@ -27,39 +28,26 @@ def _without_nul(text: str) -> str:
     return text
 
 
-def one_line(text: str) -> str:
-    """Text without line breaks, and without characters that control a terminal or the direction of writing."""
-    return " ".join(_visible(text, keep="\t\n\r").split())
-
-
-def _lines(text: str) -> str:
-    return _visible(text, keep="\t\n")
-
-
-def _visible(text: str, keep: str) -> str:
-    """Unicode's category Cc are control characters; of Cf, those that reverse the direction are left out, too."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(char for char in text if char in keep or (category(char) != "Cc" and char not in _DIRECTION))
-
-
-_DIRECTION: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 NAME_LENGTH: Final = 120
 PERSON_LENGTH: Final = 60
 TAG_LENGTH: Final = 40
+TEXT_LENGTH: Final = 20_000
 """Characters."""
+MAX_TAGS: Final = 30
 
 
 def _cut(length: int) -> AfterValidator:
-    """Folders may come from anywhere: what is longer than people may enter is cut, as it would fill every page."""
-    return AfterValidator(lambda text: one_line(text)[:length])
+    """Folders may come from anywhere: what is longer than people may enter is cut, as it would fill every page. Of text
+    that is far longer, only the beginning is looked at."""
+    return AfterValidator(lambda text: one_line(text[: 10 * length])[:length])
 
 
 Name = Annotated[str, _cut(NAME_LENGTH)]
 Person = Annotated[str, _cut(PERSON_LENGTH)]
 Tag = Annotated[str, _cut(TAG_LENGTH)]
 OneLine = Annotated[str, _cut(2000)]
-ManyLines = Annotated[str, AfterValidator(_lines)]
+Tags = Annotated[list[Tag], AfterValidator(lambda tags: [tag for tag in tags if tag][:MAX_TAGS])]
+ManyLines = Annotated[str, AfterValidator(lambda text: lines(text[: 10 * TEXT_LENGTH])[:TEXT_LENGTH])]
 """Free text, with its line breaks."""
 
 Moment = Annotated[AwareDatetime, AfterValidator(_shown_anywhere)]

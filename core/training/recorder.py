@@ -32,7 +32,7 @@ STEPS_PER_READ_ON_GPU = 25
 
 
 class StatusReporter:
-    """Keeps `status.json` current, at most once a second."""
+    """Keeps `status.json` current: once a second, and where it matters at once."""
 
     def __init__(self, paths: RunPaths, status: RunStatus) -> None:
         self.paths = paths
@@ -40,11 +40,14 @@ class StatusReporter:
         self._last_write = 0.0
 
     def update(self, *, now: bool = False, **fields: Any) -> None:
-        """Change fields; written if the last write is a second ago, or at once with `now`."""
+        """Change fields; written at once with `now`, else if the last write of this kind is a second ago. The others do
+        not count: where epochs are short, nothing else would ever be seen."""
         clock = time.monotonic()
         self.status = self.status.model_copy(update={**fields, "heartbeat": clock})
-        if now or clock - self._last_write >= HEARTBEAT_SECONDS:
-            write_status(self.paths, self.status, lasting=now)
+        if now:
+            write_status(self.paths, self.status)
+        elif clock - self._last_write >= HEARTBEAT_SECONDS:
+            write_status(self.paths, self.status, lasting=False)
             self._last_write = clock
 
 
@@ -78,12 +81,11 @@ class Recorder:
     def start_epoch(self) -> None:
         self._epoch_start, self._epoch_first_batch = self.elapsed(), self._progress.batch
 
-    def step(self, loss: Tensor, correct: Tensor, learning_rate: float) -> None:
+    def step(self, result: Tensor, learning_rate: float) -> None:
         """Note one optimizer step, already counted in the progress.
 
         Args:
-            loss: scalar on the device, mean over the batch.
-            correct: scalar on the device, number of right predictions in the batch.
+            result: (2,) on the device: the loss, mean over the batch, and the number of right predictions in it.
             learning_rate: as used in this step.
 
         Raises:
@@ -98,7 +100,7 @@ class Recorder:
             "learning_rate": learning_rate,
             "images_per_second": round(images / max(elapsed - self._epoch_start, 1e-9), 1),
         }
-        self._pending.append((row, torch.stack([loss.detach().float(), correct.float()])))
+        self._pending.append((row, result))
         if len(self._pending) >= self._group or progress.batch == data.batches:
             self.read()
         total = self._config.epochs * data.batches

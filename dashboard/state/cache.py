@@ -21,7 +21,7 @@ from core.evaluation.metrics import fit_temperature, low_confidence_rates, with_
 from core.evaluation.predictions import probabilities_of, read_predictions
 from core.jobs import control
 from core.jobs.slots import check_slots
-from core.machine import raise_open_files_limit, thread_share
+from core.machine import thread_share
 from core.review.gallery import duplicate_flags, with_margin
 from core.review.images import CurrentReviews, LabelReview, current_label_reviews, read_label_reviews
 from core.review.suspects import Suspects, find_suspects
@@ -304,7 +304,6 @@ def _watch(runs_root: str) -> QueueWatch:
 
 @st.cache_resource(show_spinner=False)
 def _take_over(runs_root: str, data_root: str) -> None:
-    raise_open_files_limit()
     roots = Path(runs_root), Path(data_root)
     act = control.recover if os.environ.get("FER_AUTO_RECOVER") == "1" else control.serve_queue
 

@@ -25,6 +25,6 @@ def log_tail(path: Path, lines: int = 300) -> str:
     text = _TERMINAL_CODES.sub("", data.decode(errors="replace"))
     # A progress bar rewrites its line with carriage returns: only what it ended with is of interest.
     shown = [line.rstrip("\r").rsplit("\r", 1)[-1] for line in text.split("\n")]
-    if size > len(data):
-        shown = shown[1:]  # the first one was cut
+    if size > len(data) and any(shown[1:]):
+        shown = shown[1:]  # the first one was cut; unless it is all there is
     return "\n".join(shown[-lines:]).rstrip("\n")

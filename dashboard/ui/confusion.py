@@ -12,6 +12,7 @@ from core.labels import LABELS
 from core.review.gallery import SHOWN
 from dashboard.ui.components.matrix import clickable_matrix
 from dashboard.ui.page import ERRORS_PAGE, go_to
+from dashboard.ui.table import show_table
 
 Normalization = Literal["None", "Rows (recall)", "Columns (precision)"]
 CELLS: Final[dict[Normalization, str]] = {
@@ -116,7 +117,7 @@ def per_class_table(matrix: np.ndarray, key: str, *, intervals: bool = True) -> 
     for name, help in helps.items():
         table[name] = 100 * metrics[name]
         config[name] = st.column_config.ProgressColumn(
-            name.capitalize(), format="%.1f%%", min_value=0, max_value=100, width=124, help=help
+            name.capitalize(), format="%.1f%%", min_value=0, max_value=100, width=124 if intervals else 100, help=help
         )
         if intervals:
             ends = zip(100 * metrics[f"{name}_low"], 100 * metrics[f"{name}_high"], strict=True)
@@ -124,4 +125,4 @@ def per_class_table(matrix: np.ndarray, key: str, *, intervals: bool = True) -> 
             config[f"{name}_interval"] = st.column_config.TextColumn(
                 "95% CI", width=84, help="Wilson; for F1 derived from TP / (TP + FP + FN)"
             )
-    st.dataframe(table, hide_index=True, column_config=config, key=key, height="content", width="content")
+    show_table(table, hide_index=True, column_config=config, key=key, height="content", width="content")

@@ -19,13 +19,14 @@ class CurveView(NamedTuple):
     log: bool
 
 
-def curve_controls(smoothing: float, prefix: str = "") -> DeltaGenerator:
+def curve_controls(smoothing: float, prefix: str = "", *, log: bool = False) -> DeltaGenerator:
     """Axis, smoothing and scale; all of it is in the address. What is not drawn is removed from there, so it is drawn
     even while the curves are not.
 
     Args:
         smoothing: before anybody has chosen.
         prefix: of the parameters in the address, of which no two pages have the same.
+        log: whether the scale is logarithmic before anybody has chosen.
 
     Returns:
         The container of the switches, for more of them.
@@ -38,7 +39,7 @@ def curve_controls(smoothing: float, prefix: str = "") -> DeltaGenerator:
     weight.slider("Smoothing", 0.0, 0.99, smoothing, 0.01, key=f"{prefix}smoothing", bind="query-params")
     row = switches.container(horizontal=True, gap="medium", vertical_alignment="center")
     row.toggle(
-        "Log scale", key=f"{prefix}log", bind="query-params", width="content",
+        "Log scale", value=log, key=f"{prefix}log", bind="query-params", width="content",
         help="Logarithmic y axis for losses and learning rate",
     )  # fmt: skip
     return row

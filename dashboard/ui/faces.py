@@ -14,7 +14,7 @@ from dashboard.state import cache
 from dashboard.state.roots import data_root
 from dashboard.ui.components.wall import Tile, static_wall
 from dashboard.ui.format import escape
-from dashboard.ui.page import DATA_PAGE
+from dashboard.ui.page import DATA_PAGE, go_button
 
 
 def face_grid(
@@ -96,6 +96,6 @@ def say_why_no_images(run: Run) -> None:
     name = f"dataset “{escape(run.config.dataset)}”" if run.config else "the dataset of this run"
     if dataset_of(run) is None:
         st.info(f"Images unavailable: {name} isn't on this machine.", icon=":material/database:")
-        st.page_link(DATA_PAGE, label="Import dataset", icon=":material/arrow_forward:")
+        go_button("Import dataset", DATA_PAGE, ":material/database:")
     else:
         st.info(f"Images unavailable: {name} has changed since this run was trained.", icon=":material/database:")

@@ -11,6 +11,7 @@ from core.data.identity import different_data
 from core.errors import RunError
 from core.evaluation.fixed_broken import changes_per_class, fixed_and_broken
 from core.labels import LABELS
+from core.numbers import signed
 from core.review.corrections import run_corrections
 from core.review.draft import same_data
 from core.runs.records import Run
@@ -22,6 +23,7 @@ from dashboard.ui.components.wall import Tile, static_wall
 from dashboard.ui.faces import say_why_no_images, unchanged_dataset_of
 from dashboard.ui.format import escape, percent
 from dashboard.ui.runs import choose_run
+from dashboard.ui.table import show_table
 
 CHANGES_PER_PAGE: Final = 30
 GALLERIES: Final = {"fixed": "Fixed", "broken": "Regressed", "both wrong": "Both wrong"}
@@ -36,7 +38,7 @@ def against_parent(run: Run, split: str) -> None:
         parent = cache.run(runs_root(), run.meta.parent)
     except RunError:
         return  # deleted: the page says so where it names the parent
-    st.subheader(f"Changes vs {escape(parent.name)}", anchor=False)
+    st.header(f"Changes vs {escape(parent.name)}", anchor=False)
     if not all(each.paths.has_predictions(split) for each in (parent, run)):
         st.caption(f"Available once both runs are evaluated on {split}.")
         return
@@ -51,7 +53,7 @@ def draw_against_baseline(baseline: Run, runs: Sequence[Run], split: str) -> Non
     if not others or not baseline.paths.has_predictions(split):
         st.caption(f"Available once the baseline and another run on its dataset have {split} predictions.")
         return
-    st.subheader("Changes vs baseline", anchor=False)
+    st.header("Changes vs baseline", anchor=False)
     changes(
         baseline,
         choose_run(others, label="Compare with", parameter="beside") if len(others) > 1 else others[0],
@@ -106,10 +108,16 @@ def changes_table(found: pd.DataFrame) -> None:
     config: dict[str, Any] = {
         "label": st.column_config.TextColumn("True class", pinned=True),
         **{outcome: st.column_config.NumberColumn(label) for outcome, label in GALLERIES.items()},
-        "net": st.column_config.NumberColumn("Net", format="%+d", help="Fixed minus regressed"),
+        "net": st.column_config.NumberColumn("Net", help="Fixed minus regressed"),
     }
-    st.dataframe(
-        table, column_order=list(config), column_config=config, hide_index=True, key="changes-classes", height="content"
+    show_table(
+        table,
+        column_order=list(config),
+        column_config=config,
+        written={"net": signed},
+        hide_index=True,
+        key="changes-classes",
+        height="content",
     )
 
 

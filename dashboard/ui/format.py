@@ -32,12 +32,15 @@ def escape(text: str) -> str:
 
 def plain_cells(table: pd.DataFrame) -> pd.DataFrame:
     """A table whose own download no spreadsheet reads as formulas: text that would be one begins with a character of no
-    width. For tables with words of people or from files."""
+    width, in headers, in the index and in lists, too."""
+    return table.map(plain_cell).rename(columns=plain_cell, index=plain_cell)
 
-    def plain(value: Any) -> Any:
-        return _JOINER + value if isinstance(value, str) and spreadsheet_safe(value) != value else value
 
-    return table.map(plain)
+def plain_cell(value: Any) -> Any:
+    """One cell as `plain_cells` makes it."""
+    if isinstance(value, list):
+        return [plain_cell(each) for each in value]
+    return _JOINER + value if isinstance(value, str) and spreadsheet_safe(value) != value else value
 
 
 def percent(fraction: float | None, digits: int = 1) -> str:
@@ -57,11 +60,15 @@ def accuracy_in(metrics: SubsetMetrics | None) -> str:
     return "–" if metrics is None else with_interval(metrics.accuracy, metrics.interval)
 
 
+EXPLODED: Final = 1000
+"""A loss from here on tells nothing but that training has diverged; guessing among seven classes costs 1.95."""
+
+
 def compact(value: float | None) -> str:
     """A loss: `0.907`, or `5.98e+12` where it has exploded; a dash for None."""
     if value is None:
         return "–"
-    return f"{value:.3f}" if abs(value) < 1000 else f"{value:.2e}"
+    return f"{value:.3f}" if abs(value) < EXPLODED else f"{value:.2e}"
 
 
 def duration(seconds: float | None) -> str:

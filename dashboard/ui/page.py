@@ -12,11 +12,12 @@ from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import Page
 
 from core.data.dataset import list_datasets
-from core.errors import FerError, explain_system_error
+from core.errors import FerError, explain_system_error, is_out_of_files
 from core.files import file_size
 from core.runs.records import Run
 from dashboard.state import cache
 from dashboard.state.roots import data_root, runs_root
+from dashboard.state.seldom import warn_seldom
 from dashboard.ui.format import escape
 from dashboard.ui.visitor_menu import visitor_menu
 
@@ -48,7 +49,10 @@ def guarded() -> Iterator[None]:
     except FerError as error:
         st.error(escape(for_visitors(str(error))), icon=":material/error:")
     except Exception as error:
-        log.exception("A page failed.")
+        if is_out_of_files(error):  # all open pages fail again and again then
+            warn_seldom(log, "files", explain_system_error(error))
+        else:
+            log.exception("A page failed.")
         st.error(escape(for_visitors(explain_system_error(error))) or UNEXPECTED, icon=":material/error:")
 
 
@@ -113,7 +117,7 @@ def go_button(label: str, page: str, icon: str, **query: str) -> None:
         icon: of the icon font.
         query: parameters of that page's address.
     """
-    if st.button(label, icon=icon, key=f"go-{page}"):
+    if st.button(label, icon=icon, key=f"go-{page}-{label}"):
         go_to(page, **query)
 
 
@@ -135,7 +139,7 @@ def empty_state(title: str, text: str, page: str | None = None, label: str = "",
         page, label, icon = DATA_PAGE, "Add data", ":material/database:"
         text = f"{text} Training needs a dataset first."
     with st.container(border=True):
-        st.subheader(title, anchor=False)
+        st.header(title, anchor=False)
         st.write(text)
         if page and st.button(label, icon=icon or None, type="primary", key=f"empty-{page}"):
             go_to(page)
@@ -147,10 +151,9 @@ def metric_card(
     value: str,
     note: str = "",
     *,
-    trend: list[float] | None = None,
     help: str | None = None,
 ) -> None:
-    """A number in a frame, with what it is about beneath, and its course."""
+    """A number in a frame, with what it is about beneath."""
     where.metric(
         label,
         value,
@@ -159,7 +162,6 @@ def metric_card(
         delta_arrow="off",
         border=True,
         height="stretch",
-        chart_data=trend,
         help=help,
     )
 

@@ -28,7 +28,7 @@ def queue_table(runs: Sequence[Run]) -> None:
     rows = by_queue_position([*queued, *removed])
     if not rows:
         return
-    st.subheader("Queue", anchor=False)
+    st.header("Queue", anchor=False)
     with st.container(border=True, gap="xsmall"):
         for run in rows[:QUEUE_ROWS]:
             with st.container(

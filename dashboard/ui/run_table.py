@@ -11,8 +11,9 @@ import streamlit as st
 from core.runs.fields import RUN_FIELDS, SETTINGS, epochs_done, setting_text
 from core.runs.records import Run, RunState
 from dashboard.state import cache
-from dashboard.ui.format import accuracy_in, duration, plain_cells
+from dashboard.ui.format import accuracy_in, compact, duration
 from dashboard.ui.runs import LOOKS, open_run, state_cell, test_without_duplicates
+from dashboard.ui.table import show_table
 
 _COLUMN = st.column_config
 CURVE_STEP: Final = 5
@@ -28,7 +29,7 @@ def run_table(runs: Sequence[Run], key: str, columns: Sequence[str]) -> None:
         columns: keys of `run_columns`, or of settings.
     """
     frame, look = _frame_and_look(runs, key, columns)
-    st.dataframe(frame, key=key, alt="Runs", **look)
+    show_table(frame, key=key, alt="Runs", **look)
     _open_clicked(runs, key)
 
 
@@ -67,14 +68,14 @@ def sortable_run_table(
         on_select(ids, list(chosen["rows"]), list(chosen["columns"]))
 
     frame, look = _frame_and_look(runs, key, columns, sorted_by)
-    st.dataframe(frame, key=key, alt="Runs", on_select=selected, selection_mode=["multi-row", "single-column"], **look)
+    show_table(frame, key=key, alt="Runs", on_select=selected, selection_mode=["multi-row", "single-column"], **look)
     _open_clicked(runs, key)
 
 
 def _frame_and_look(
     runs: Sequence[Run], key: str, columns: Sequence[str], sorted_by: tuple[str, bool] | None = None
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    frame = plain_cells(pd.DataFrame([_row(run, columns) for run in runs]))
+    frame = pd.DataFrame([_row(run, columns) for run in runs])
     config = run_columns(frame, sorted_by)
     config["open"] = _COLUMN.ButtonColumn(
         "", width=40, type="tertiary", key=f"{key}-open", help="Open this run", pinned=True
@@ -139,10 +140,10 @@ def run_columns(frame: pd.DataFrame, sorted_by: tuple[str, bool] | None = None) 
             width=180,
             help="Test accuracy (95% CI), excluding test images with a pixel-identical copy in the training set",
         ),
-        "loss": _COLUMN.NumberColumn(
+        "loss": _COLUMN.TextColumn(
             title("loss", "Val. loss"),
             width=84,
-            format="%.3f",
+            alignment="right",
             help="Validation loss at the best epoch (cross-entropy)",
         ),
         "curve": _COLUMN.LineChartColumn(
@@ -191,7 +192,7 @@ def _row(run: Run, columns: Sequence[str]) -> dict[str, Any]:
         "validation": RUN_FIELDS["validation"].value(run),
         "test": accuracy_in(run.metrics("test")),
         "unseen": test_without_duplicates(run),
-        "loss": RUN_FIELDS["loss"].value(run),
+        "loss": compact(RUN_FIELDS["loss"].value(run)),
         "curve": cache.accuracy_curve(run) if "curve" in columns else None,
         "epochs": f"{epochs_done(run)}/{run.status.epochs}" if run.status.epochs else "–",
         "duration": duration(run.status.elapsed_seconds or None),

@@ -14,7 +14,7 @@ from typing import BinaryIO
 import pytest
 from filelock import FileLock, Timeout
 
-from core.files import lock_is_held, process_lock, read_json, sweep_leftovers, write_json, write_whole
+from core.files import lock_is_held, make_folder, process_lock, read_json, sweep_leftovers, write_json, write_whole
 from tests.conftest import PROJECT_ROOT, wait_for
 
 
@@ -112,6 +112,32 @@ def test_a_lock_is_held_until_it_is_released(tmp_path: Path) -> None:
         assert lock_is_held(tmp_path / "x.lock"), "asking changes nothing"
     assert not lock_is_held(tmp_path / "x.lock")
     FileLock(tmp_path / "x.lock").acquire(timeout=0)
+
+
+def test_a_pipe_or_a_socket_in_the_place_of_a_lock_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert not lock_is_held(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(OSError, match="symbolic links"):
+        lock_is_held(tmp_path / "link")
+
+
+def test_what_is_made_is_as_open_as_its_folder(tmp_path: Path) -> None:
+    old = os.umask(0o077)
+    try:
+        for name, mode, kept in (("own", 0o755, 0o644), ("team", 0o775, 0o664), ("closed", 0o770, 0o660)):
+            folder = tmp_path / name
+            folder.mkdir()
+            folder.chmod(mode)
+            write_json(folder / "a.json", {})
+            assert stat.S_IMODE((folder / "a.json").stat().st_mode) == kept
+            write_whole(folder / "token", lambda file: file.write(b"x"), private=True)
+            assert stat.S_IMODE((folder / "token").stat().st_mode) == 0o600
+            make_folder(folder / "b" / "c", parents=True)
+            for inner in (folder / "b", folder / "b" / "c"):
+                assert stat.S_IMODE(inner.stat().st_mode) == (mode if name != "own" else 0o700)
+    finally:
+        os.umask(old)
 
 
 def test_a_lock_is_free_as_soon_as_its_holder_is_dead_even_unburied(tmp_path: Path) -> None:

@@ -8,10 +8,19 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from core.errors import ConfigError
-from core.machine import available_cores, cpu_quota, default_runs_root, is_local, thread_share, user_path
+from core.machine import (
+    available_cores,
+    cpu_quota,
+    default_runs_root,
+    is_local,
+    memory_bytes,
+    thread_share,
+    user_path,
+)
 from tests.conftest import PROJECT_ROOT
 
 COUNTING = {"cpu_count", "process_cpu_count", "sched_getaffinity"}
@@ -107,6 +116,22 @@ def test_a_quota_of_a_control_group_is_found(
 
 def test_where_there_are_no_control_groups_there_is_no_quota(tmp_path: Path) -> None:
     assert cpu_quota(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("membership", "mount", "files", "limit"),
+    [
+        ("0::/a/b", V2, {"a/memory.max": "3000000", "a/b/memory.max": "max"}, 3_000_000),
+        ("0::/", V2, {}, None),
+        ("4:memory:/", V1.replace("cpu,cpuacct", "memory"), {"memory.limit_in_bytes": "2000000"}, 2_000_000),
+        ("4:memory:/", V1.replace("cpu,cpuacct", "memory"), {"memory.limit_in_bytes": "9223372036854771712"}, None),
+    ],
+)
+def test_a_limit_of_memory_is_found(
+    tmp_path: Path, membership: str, mount: str, files: dict[str, str], limit: int | None
+) -> None:
+    expected = limit or psutil.virtual_memory().total
+    assert memory_bytes(process_in(tmp_path, membership, mount, files)) == expected
 
 
 @pytest.mark.parametrize(("quota", "cores"), [(None, 8), (0.5, 1), (1.9, 1), (3.0, 3), (64.0, 8)])

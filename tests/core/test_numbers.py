@@ -1,10 +1,10 @@
-"""Numbers that people type."""
+"""Numbers that people type, and differences that they read."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.numbers import read_decimal, read_integer, typed_number
+from core.numbers import read_decimal, read_integer, signed, typed_number
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,9 @@ def test_what_is_written_into_a_field_is_read_as_the_same_number(number: float) 
 @given(st.integers(-(10**19), 10**19))
 def test_whole_numbers_too(number: int) -> None:
     assert read_integer(typed_number(number)) == number
+
+
+def test_a_difference_has_a_true_minus_and_nothing_has_no_sign() -> None:
+    written = {1.25: "+1.2", -0.84: "\u22120.8", 0.0: "0.0", -0.04: "0.0", 1234.5: "+1,234.5"}
+    assert {value: signed(value, 1) for value in written} == written
+    assert [signed(value) for value in (3, -1200, 0)] == ["+3", "\u22121,200", "0"]

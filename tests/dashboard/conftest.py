@@ -1,7 +1,9 @@
 """Pages as a new visitor opens them, fake runs for them to show, and what stands on a page."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,7 @@ def open_page(runs_root: Path, demo_root: Path, monkeypatch: pytest.MonkeyPatch)
             app.query_params[key] = value
         app.run()
         assert not app.exception, app.exception
+        assert_headings_are_nested(app)
         assert UNEXPECTED not in [error.value for error in app.error], "the page failed; its traceback is in the log"
         return app
 
@@ -61,6 +64,21 @@ def write(runs_root: Path, demo_root: Path) -> Iterator[Writer]:
         run.close()
 
 
+def assert_headings_are_nested(app: AppTest) -> None:
+    """One title, then sections: who listens to a page goes through its headings, and none of them skips a level."""
+    levels = [level for element in app.main if (level := heading_level(element))]
+    assert levels[:1] in ([1], []) and levels.count(1) <= 1, levels  # none: the page itself could not be drawn
+    assert all(later <= earlier + 1 for earlier, later in pairwise(levels)), levels
+
+
+def heading_level(element: Any) -> int:
+    """1 to 6 for a heading, also for one that is written as Markdown; 0 for anything else."""
+    if element.type in ("title", "header", "subheader"):
+        return int(element.tag.removeprefix("h"))
+    marks = re.match(r"(#{1,6}) ", element.value) if element.type == "markdown" else None
+    return len(marks[1]) if marks else 0
+
+
 def line_charts(app: AppTest) -> list[dict[str, Any]]:
     """The line charts of a page, as they are sent to the browser."""
     sent = [each.proto for each in app.get("bidi_component") if each.proto.component_name == "fer_charts"]
@@ -69,9 +87,7 @@ def line_charts(app: AppTest) -> list[dict[str, Any]]:
 
 def words(app: AppTest) -> str:
     """Everything that stands on a page, with the invisible characters of escaped text left out."""
-    kinds = (
-        "title header subheader markdown caption text metric error warning info success button code progress".split()
-    )
+    kinds = "title header markdown caption text metric error warning info success button code progress".split()
     parts = [str(getattr(element, "label", "")) for kind in kinds for element in app.get(kind)]
     parts += [str(getattr(element, "value", "")) for kind in kinds for element in app.get(kind)]
     parts += [element.proto.delta for element in app.get("metric")]

@@ -1,6 +1,7 @@
 """All pages, in every state of a run, run by Streamlit itself but without a browser."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -66,7 +67,7 @@ def test_pages_show_a_run_in_every_state(open_page: Opener, write: Writer, state
     if state in ("failed", "stopped", "crashed"):
         assert "Resume" in text
     if state in ("running", "queued", "stalled"):
-        assert "Stop" in text
+        assert ("Remove from queue" if state == "queued" else "Stop") in text
     if state == "finished":
         assert "±" in text and "epoch 3" in text
     if state not in ("queued", "damaged"):
@@ -99,6 +100,21 @@ def test_an_unknown_split_is_said_so(open_page: Opener, write: Writer, page: str
     assert app.query_params[parameter] == "test" and "isn't available here" not in words(app)
 
 
+@pytest.mark.parametrize("value", ["", "nope\0"])
+@pytest.mark.parametrize("page", ["runs", "run", "compare", "errors"])
+def test_an_address_that_sets_nothing_that_exists_fails_no_page(
+    open_page: Opener, write: Writer, page: str, value: str
+) -> None:
+    """Every part of an address that a widget is bound to, empty or nonsense at once."""
+    first, second = write("finished", epochs=1), write("finished", epochs=1, seed=1)
+    source = "".join(path.read_text() for path in (PROJECT_ROOT / "dashboard").rglob("*.py"))
+    bound = set(re.findall(r'key="([a-z-]+)"', source)) - {"run", "runs"}
+    assert {"axis", "smoothing", "split", "tab", "metric"} <= bound
+    app = open_page(page, **dict.fromkeys(bound, value), run=first.id, runs=f"{first.id},{second.id}")
+    assert not app.exception and "failed unexpectedly" not in words(app)
+    assert first.id in words(app) or app.selectbox or app.dataframe or line_charts(app)
+
+
 def test_archived_runs_are_in_no_list_of_the_latest(open_page: Opener, write: Writer) -> None:
     run = write("finished", name="put away", epochs=1)
     annotate(run.paths, "Mara", {"archived": True})
@@ -126,7 +142,7 @@ def test_a_link_with_the_old_name_of_a_split_opens(open_page: Opener, write: Wri
 def test_user_text_is_inert(open_page: Opener, write: Writer, page: str) -> None:
     run = write("running", name=HOSTILE, author=HOSTILE, done=1)
     app = open_page(page, **({"run": run.id} if page == "run" else {}))
-    rendered = [element.value for kind in ("title", "markdown", "caption", "subheader") for element in app.get(kind)]
+    rendered = [element.value for kind in ("title", "markdown", "caption", "header") for element in app.get(kind)]
     rendered += [element.proto.body for element in app.get("metric")] + [e.proto.delta for e in app.get("metric")]
     for text in rendered:
         for active in ("![x]", "[l](", ":red[", "<b>", "**s", " `c`", " $a", ":smile:", "http://evil", "www.evil"):

@@ -1,4 +1,4 @@
-"""A hundred kills while a checkpoint is written."""
+"""Fifty kills while a checkpoint is written."""
 
 import os
 import random
@@ -17,7 +17,7 @@ from core.training.checkpoint import load_checkpoint
 from tests.conftest import PROJECT_ROOT
 from tests.faults.checkpoint_writer import parts
 
-KILLS = 100
+KILLS = 50
 
 
 def inode(path: Path) -> int:

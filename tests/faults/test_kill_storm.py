@@ -1,4 +1,4 @@
-"""Two hundred runs over four slots while workers and runners are killed at random."""
+"""Many runs over four slots while workers and runners are killed at random."""
 
 import contextlib
 import random
@@ -22,8 +22,6 @@ from core.runs.records import RunState
 from tests.faults.conftest import processes_of
 
 TINY_WORKER = "tests.faults.tiny_worker"
-RUNS = 200
-WORKER_KILLS, RUNNER_KILLS = 30, 10
 LIMIT_SECONDS = 280
 
 
@@ -44,9 +42,14 @@ def kill_one(processes: list[psutil.Process], chance: random.Random) -> psutil.P
 
 
 @pytest.mark.timeout(LIMIT_SECONDS + 20)
-def test_no_run_is_lost_doubled_or_overtaken(runs_root: Path, chance: random.Random) -> None:
+@pytest.mark.parametrize(
+    ("count", "worker_kills", "runner_kills"), [(70, 12, 4), pytest.param(200, 30, 10, marks=pytest.mark.slow)]
+)
+def test_no_run_is_lost_doubled_or_overtaken(
+    runs_root: Path, chance: random.Random, count: int, worker_kills: int, runner_kills: int
+) -> None:
     queue = QueuePaths(runs_root)
-    ids = [f"run-{number:03}" for number in range(RUNS)]
+    ids = [f"run-{number:03}" for number in range(count)]
     for number, run_id in enumerate(ids):
         create_run(runs_root, TrainConfig(), run_id=run_id, queue_position=float(number))
     hit: set[str] = set()
@@ -71,18 +74,18 @@ def test_no_run_is_lost_doubled_or_overtaken(runs_root: Path, chance: random.Ran
                 requeue(run.paths)
         if all(run.state is RunState.FINISHED for run in runs):
             break
-        if killed["worker"] < WORKER_KILLS:
+        if killed["worker"] < worker_kills:
             victim = kill_one(processes_of(runs_root, TINY_WORKER), chance)
             killed["worker"] += victim is not None
-        if killed["runner"] < RUNNER_KILLS and chance.random() < 0.3:
+        if killed["runner"] < runner_kills and chance.random() < 0.3:
             victim = kill_one(processes_of(runs_root, "core.jobs.runner"), chance)
             killed["runner"] += victim is not None
         time.sleep(chance.uniform(0.05, 0.4))
     for runner in runners:
         runner.wait(30)
     print(f"killed {killed}, {len(runners)} runners, {len(hit)} runs put back in line")
-    assert killed == {"worker": WORKER_KILLS, "runner": RUNNER_KILLS}
-    assert len(hit) > 3, "the kills must have met something"
+    assert killed == {"worker": worker_kills, "runner": runner_kills}
+    assert len(hit) > worker_kills / 10, "the kills must have met something"
 
     assert list((queue.folder / "witness").glob("violation-*")) == [], "one process per run and per slot at a time"
     for run_id in ids:
@@ -91,6 +94,6 @@ def test_no_run_is_lost_doubled_or_overtaken(runs_root: Path, chance: random.Ran
     starts = re.findall(r"(run-\d+) starts on (\S+)", queue.runner_log.read_text())
     assert {slot for _, slot in starts} == {"cpu-0", "cpu-1", "cpu-2", "cpu-3"}
     first_starts = [run_id for run_id in dict.fromkeys(run_id for run_id, _ in starts) if run_id not in hit]
-    assert len(first_starts) > RUNS / 2
+    assert len(first_starts) > count / 2
     assert first_starts == sorted(first_starts), "in the order of the line"
     assert processes_of(runs_root, TINY_WORKER) == []

@@ -2,6 +2,7 @@
 cannot, also while somebody stops a run. What was interrupted is offered for recovery, what was stopped is not."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from core.runs.paths import QueuePaths, RunPaths
 from core.runs.reader import list_runs, read_run
 from core.runs.records import RunState
 from tests.conftest import PROJECT_ROOT, wait_for
+from tests.dashboard.conftest import Opener, words
 from tests.faults.conftest import processes_of
 
 WORKER = "tests.faults.tiny_worker"
@@ -58,8 +60,16 @@ def end_everything(paths: RunPaths, number: int, *, stopping: bool = False) -> N
     wait_for(lambda: not any(map(lock_is_held, locks)), what="the end of runner and worker")
 
 
+def offered(open_page: Opener) -> list[str]:
+    """What Overview offers to recover, as it says it."""
+    app = open_page("overview")
+    offers = re.findall(r"\d+ interrupted runs?", words(app))
+    assert ("recover" in [button.key for button in app.button]) == bool(offers)
+    return offers
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_what_a_restart_interrupts_is_recovered(number: int, training: RunPaths) -> None:
+def test_what_a_restart_interrupts_is_recovered(number: int, training: RunPaths, open_page: Opener) -> None:
     end_everything(training, number)
     run = read_run(training.root, "training")
     assert run.state is RunState.CRASHED
@@ -67,17 +77,20 @@ def test_what_a_restart_interrupts_is_recovered(number: int, training: RunPaths)
     assert said in str(run.problem)
     assert [each.id for each in control.interrupted_runs(list_runs(training.root))] == ["training"]
     assert read_run(training.root, "waiting").state is RunState.QUEUED
+    assert offered(open_page) == ["1 interrupted run"]
     result = CliRunner().invoke(app, ["runs", "recover", "--runs-root", str(training.root)])
     assert result.stdout == "training: requeued.\n"
     assert [each.id for each in queued_runs(training.root)] == ["waiting", "training"]
     assert read_run(training.root, "training").problem is None
+    assert offered(open_page) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_what_a_person_stopped_stays_stopped(number: int, training: RunPaths) -> None:
+def test_what_a_person_stopped_stays_stopped(number: int, training: RunPaths, open_page: Opener) -> None:
     end_everything(training, number, stopping=True)
     run = read_run(training.root, "training")
     assert run.state is RunState.STOPPED
+    assert offered(open_page) == []
     assert control.interrupted_runs(list_runs(training.root)) == []
     result = CliRunner().invoke(app, ["runs", "recover", "--runs-root", str(training.root)])
     assert result.stdout == "No interrupted run.\n"

@@ -13,6 +13,7 @@ from pathlib import Path
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from core.bench.server import start_server
 from core.jobs import control
@@ -52,7 +53,9 @@ def page_shows(port: int, awaited: bytes) -> bool:
     begin = BackMsg()
     begin.rerun_script.query_string = ""
     # No limit of unread messages: over it the client would stop listening, to the closing of the connection, too.
-    with connect(f"ws://127.0.0.1:{port}/_stcore/stream", max_size=None, max_queue=None) as connection:
+    place = f"127.0.0.1:{port}"
+    options = {"origin": Origin(f"http://{place}"), "max_size": None, "max_queue": None}
+    with connect(f"ws://{place}/_stcore/stream", **options) as connection:
         connection.send(begin.SerializeToString())
         while True:
             message = connection.recv(timeout=60)

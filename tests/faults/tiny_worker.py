@@ -10,9 +10,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from core.config import TrainConfig
+from core.files import make_folder, process_lock
 from core.runs.create import write_status
 from core.runs.history import HistoryWriter, read_rows
 from core.runs.paths import RunPaths
@@ -28,8 +29,8 @@ def train(
 ) -> dict[str, Any]:
     """Write the rows that are missing."""
     witness = paths.root / ".queue" / "witness"
-    witness.mkdir(exist_ok=True)
-    locks = [FileLock(witness / name) for name in (f"run-{paths.run_id}", f"slot-{status.slot}")]
+    make_folder(witness)
+    locks = [process_lock(witness / name) for name in (f"run-{paths.run_id}", f"slot-{status.slot}")]
     try:
         for lock in locks:
             lock.acquire(timeout=0)

@@ -142,9 +142,9 @@ def keep(credentials: Credentials) -> None:
         if credentials.user:
             token.unlink(missing_ok=True)
             content = json.dumps({"username": credentials.user, "key": credentials.secret}).encode()
-            write_whole(legacy, lambda file: file.write(content), mode=0o600)
+            write_whole(legacy, lambda file: file.write(content), private=True)
         else:
-            write_whole(token, lambda file: file.write(credentials.secret.encode()), mode=0o600)
+            write_whole(token, lambda file: file.write(credentials.secret.encode()), private=True)
             legacy.unlink(missing_ok=True)
     except OSError as error:
         raise DataError(f"Can't save the token in {_home()}: {error.strerror or 'cannot write'}.") from None

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from core.data.kaggle import credentials
 from core.errors import DataError, system_reason
-from core.files import lock_is_held, process_lock, read_json, sweep_leftovers
+from core.files import lock_is_held, make_folder, process_lock, read_json, sweep_leftovers, touch
 from core.processes import reap, start_module
 
 ZIP_BYTES: Final = 61_814_611
@@ -151,7 +151,7 @@ def start_download(data_root: Path, *, accept_differences: bool = False) -> None
         )
     paths = DownloadPaths(data_root)
     try:
-        paths.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(paths.folder, parents=True)
         if lock_is_held(paths.lock):
             raise DataError("FER2013 is already being downloaded. Wait for it to finish, or cancel it.")
         _check_space(paths)
@@ -213,7 +213,7 @@ def cancel(data_root: Path) -> None:
     paths = DownloadPaths(data_root)
     try:
         if paths.folder.is_dir():
-            paths.cancel.touch()
+            touch(paths.cancel)
     except OSError as error:
         raise DataError(f"Can't cancel the download: {system_reason(error)}.") from error
 

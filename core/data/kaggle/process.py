@@ -21,7 +21,7 @@ from filelock import Timeout
 from core.data.kaggle import credentials, messages
 from core.data.kaggle.download import ZIP_BYTES, Download, DownloadPaths, State
 from core.errors import CountsDifferError, DataError
-from core.files import process_lock, read_json, write_json
+from core.files import make_folder, process_lock, read_json, shared_mode, write_json
 from core.processes import start_module
 
 ZIP_SHA256: Final = "f9e170be34a546df7328720a5ea97d90237f3349001dbd4b0c9cfd57671da633"
@@ -61,7 +61,7 @@ def download_and_import(
         OSError: its folder cannot be written.
     """
     paths = DownloadPaths(data_root)
-    paths.folder.mkdir(parents=True, exist_ok=True)
+    make_folder(paths.folder, parents=True)
     lock = process_lock(paths.lock)
     try:
         lock.acquire(timeout=1)  # longer than somebody who only asks whether it is held
@@ -108,6 +108,7 @@ class _Process:
         Raises:
             _Ended: the zip file is not whole.
         """
+        mode = shared_mode(self.paths.folder)
         with start_module(
             "core.data.kaggle.client",
             str(self.paths.folder),
@@ -115,6 +116,9 @@ class _Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # it might contain a secret
+            umask=-1
+            if mode is None
+            else 0o777 & ~mode,  # what has arrived may be continued by whoever shares the folder
         ) as client:
             try:
                 self._watch(client)

@@ -32,7 +32,7 @@ def class_balance(counts: Mapping[str, int], split: str) -> go.Figure:
         )
     )
     style(figure, f"Class distribution ({split})", height=300)
-    figure.update_yaxes(title="images", rangemode="tozero")
+    figure.update_yaxes(title="images", rangemode="tozero", tickformat=",d")
     return figure
 
 

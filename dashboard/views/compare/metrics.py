@@ -1,6 +1,7 @@
 """Metrics of runs side by side: with the significance of each difference, and over several seeds of one config."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 import pandas as pd
@@ -8,8 +9,10 @@ import streamlit as st
 
 from core.comparison.baseline import ComparisonRow, SeedGroup
 from core.data.identity import different_data
+from core.numbers import signed
 from core.runs.records import Run
 from dashboard.ui.format import accuracy_in
+from dashboard.ui.table import show_table
 
 METRICS: Final = (
     ("macro_f1", "Macro F1 (%)", 100, 1, "Unweighted mean of per-class F1"),
@@ -20,7 +23,7 @@ METRICS: Final = (
 
 def metrics_table(rows: Sequence[ComparisonRow], baseline: Run, labels: dict[str, str], split: str) -> None:
     """Each run's metrics with the difference to the baseline, and its significance."""
-    st.subheader(f"Metrics ({split})", anchor=False)
+    st.header(f"Metrics ({split})", anchor=False)
     table = [
         {
             "run": labels[row.run.id],
@@ -35,7 +38,7 @@ def metrics_table(rows: Sequence[ComparisonRow], baseline: Run, labels: dict[str
     config: dict[str, Any] = {
         "run": st.column_config.TextColumn("Run", pinned=True),
         "accuracy": st.column_config.TextColumn("Accuracy (95% CI)"),
-        "delta": st.column_config.NumberColumn("Δ accuracy (pp)", format="%+.1f", help="Accuracy minus the baseline's"),
+        "delta": st.column_config.NumberColumn("Δ accuracy (pp)", help="Accuracy minus the baseline's"),
         "significance": st.column_config.TextColumn("Significance", width=310),
         "no_duplicates": st.column_config.TextColumn(
             "No train dupes (95% CI)",
@@ -43,8 +46,14 @@ def metrics_table(rows: Sequence[ComparisonRow], baseline: Run, labels: dict[str
         ),
         **{key: st.column_config.TextColumn(title, help=text) for key, title, _, _, text in METRICS},
     }
-    st.dataframe(
-        pd.DataFrame(table), hide_index=True, column_config=config, placeholder="", key="metrics", height="content"
+    show_table(
+        pd.DataFrame(table),
+        hide_index=True,
+        column_config=config,
+        written={"delta": partial(signed, digits=1)},
+        placeholder="",
+        key="metrics",
+        height="content",
     )
     compared = sum(row.comparison is not None for row in rows)
     several = f" p-values are Holm-adjusted for {compared} comparisons." if compared > 1 else ""
@@ -67,14 +76,14 @@ def _with_difference(row: ComparisonRow, baseline: Run, split: str, key: str, sc
     if value is None:
         return "–"
     shown = f"{scale * value:.{digits}f}"
-    return shown if other is None else f"{shown} ({scale * (value - other):+.{digits}f})"
+    return shown if other is None else f"{shown} ({signed(scale * (value - other), digits)})"
 
 
 def groups(found: Sequence[SeedGroup], labels: dict[str, str], split: str) -> None:
     """Configs with several seeds: mean and standard deviation."""
     if not found:
         return
-    st.subheader("Seed variance", anchor=False)
+    st.header("Seed variance", anchor=False)
     table = []
     for group in found:
         mean, std = group.mean_and_std or (None, None)
@@ -94,4 +103,4 @@ def groups(found: Sequence[SeedGroup], labels: dict[str, str], split: str) -> No
         "mean": st.column_config.NumberColumn(f"Mean {split} accuracy", format="%.2f%%"),
         "std": st.column_config.NumberColumn("Std (pp)", format="%.2f", help="Sample standard deviation over seeds"),
     }
-    st.dataframe(pd.DataFrame(table), hide_index=True, column_config=config, placeholder="", key="seed-groups")
+    show_table(pd.DataFrame(table), hide_index=True, column_config=config, placeholder="", key="seed-groups")

@@ -38,7 +38,7 @@ def main() -> None:
         )
         return
     by_id = {run.id: run for run in runs}
-    controls = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
+    controls = st.container(horizontal=True, vertical_alignment="top", gap="medium")
     with controls:
         chosen = choose_runs(by_id)
     if len(chosen) < 2:
@@ -80,7 +80,11 @@ def choose_runs(by_id: dict[str, Run]) -> list[str]:
         st.query_params["runs"] = ",".join(st.session_state["compared"])
 
     enough = len(known) > 1
-    with st.popover("Select runs", icon=":material/checklist:", key="select-runs") if enough else st.container():
+    place = st.container(gap="xxsmall", width="content" if enough else "stretch")
+    if enough:
+        place.markdown(":small[Runs]")  # on a line with the labels beside it
+        place = place.popover("Select runs", icon=":material/checklist:", key="select-runs")
+    with place:
         st.multiselect(
             "Runs", list(by_id), key="compared", format_func=describe, on_change=keep, placeholder="Select runs"
         )

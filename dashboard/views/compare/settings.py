@@ -9,6 +9,7 @@ import streamlit as st
 from core.comparison.baseline import setting_differences
 from core.runs.records import Run
 from dashboard.ui.charts import comparison
+from dashboard.ui.table import show_table
 
 ENOUGH_FOR_SCATTER: Final = 3
 ENOUGH_FOR_PARALLEL: Final = 4
@@ -51,7 +52,7 @@ def differences_table(runs: Sequence[Run], labels: dict[str, str], differences: 
     )
     config: dict[str, Any] = {label: st.column_config.TextColumn(width=150) for label in labels.values()}
     config["setting"] = st.column_config.TextColumn("Parameter", pinned=True)
-    st.dataframe(table, hide_index=True, column_config=config, key="differences", height="content")
+    show_table(table, hide_index=True, column_config=config, key="differences", height="content")
 
 
 def against_result(

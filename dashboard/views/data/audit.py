@@ -34,7 +34,7 @@ def audit_section(info: DatasetInfo) -> None:
     with st.spinner("Checking for duplicate and blank images…"):
         audit = audit_dataset(data_root(), info.name)
     splits = {split: cache.split(info.ref(data_root()), split) for split in audit.sizes}
-    st.subheader("Duplicates and blank images", anchor=False)
+    st.header("Duplicates and blank images", anchor=False)
     audit_counts(audit)
     kinds = {
         "Conflicting labels": audit.conflicts,

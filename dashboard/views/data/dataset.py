@@ -8,21 +8,20 @@ import pandas as pd
 import streamlit as st
 
 from core.data.dataset import DatasetInfo
-from core.data.storage import delete_dataset, disk_bytes
+from core.data.storage import disk_bytes
 from core.labels import LABELS
-from core.runs.reader import list_runs
 from core.splits import SPLITS
 from dashboard.state import cache
-from dashboard.state.roots import data_root, runs_root
+from dashboard.state.roots import data_root
 from dashboard.ui.charts.bars import bars_text, class_balance
 from dashboard.ui.charts.style import CHART_CONFIG
-from dashboard.ui.confirm import confirmed
 from dashboard.ui.datasets import dataset_titles
 from dashboard.ui.faces import face_strip
 from dashboard.ui.format import ago, class_chip, escape, exact
-from dashboard.ui.messages import say
 from dashboard.ui.page import draw_live, follow_address
+from dashboard.ui.table import show_table
 from dashboard.views.data import audit
+from dashboard.views.data.deletion import confirm_deletion
 
 FACES_PER_CLASS = 10
 
@@ -63,9 +62,9 @@ def choose_dataset(datasets: Sequence[DatasetInfo], default: str) -> str:
 
 
 def heading(info: DatasetInfo) -> None:
-    title, action = st.columns([4, 1], vertical_alignment="center")
-    with title, st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader(escape(info.title), anchor=False, width="content")
+    line = st.container(horizontal=True, vertical_alignment="center")
+    with line:
+        st.header(escape(info.title), anchor=False, width="content")
         if info.kind == "drawn":
             st.badge("Synthetic", icon=":material/draw:", color="orange")
         elif info.kind == "fer2013-plus":
@@ -80,29 +79,8 @@ def heading(info: DatasetInfo) -> None:
                 icon=":material/difference:",
                 color="orange",
             )
-    with action.container(horizontal=True, horizontal_alignment="right"):
-        if st.button("Delete…", icon=":material/delete:", key="delete-dataset"):
-            confirm_deletion(info)
-
-
-@st.dialog("Delete dataset?", icon=":material/delete:")
-def confirm_deletion(info: DatasetInfo) -> None:
-    """Say which runs need the dataset before it is deleted."""
-    st.write(f"This deletes **{escape(info.title)}** from this server.")
-    users = [
-        run for run in list_runs(runs_root()) if run.state.is_live and run.config and run.config.dataset == info.name
-    ]
-    if users:
-        names = ", ".join(escape(run.name) for run in users[:5]) + ("…" if len(users) > 5 else "")
-        use = "1 queued or running run uses" if len(users) == 1 else f"{len(users)} queued or running runs use"
-        st.warning(f"{use} this dataset and will fail: {names}.", icon=":material/warning:")
-    st.caption("Runs trained on it are kept, but their images can't be shown until you import it again.")
-    label = "Delete anyway" if users else "Delete dataset"
-    if confirmed(label, f"delete-{info.name}", named=True):
-        delete_dataset(data_root(), info.name)
-        cache.importer().forget()
-        say(f"Deleted {info.title}.", ":material/delete:")
-        st.rerun()
+    if line.button("Delete…", icon=":material/delete:", type="tertiary", key="delete-dataset"):
+        confirm_deletion(info)
 
 
 def facts(info: DatasetInfo) -> None:
@@ -140,14 +118,15 @@ def counts(info: DatasetInfo) -> None:
     numbers: dict[str, Any] = {
         str(split): st.column_config.NumberColumn(split.capitalize(), format="localized") for split in splits
     }
-    st.dataframe(table, column_config=numbers, key="counts")
+    show_table(table, column_config=numbers, key="counts")
 
 
 def sample_faces(info: DatasetInfo) -> None:
     """A strip of images per class, every pixel a square."""
     split = cache.split(info.ref(data_root()), "train")
+    st.space("xsmall")
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.subheader("Sample images", anchor=False, width="content")
+        st.header("Sample images", anchor=False, width="content")
         if st.button("Shuffle", icon=":material/shuffle:", key="shuffle"):
             st.session_state["faces-seed"] = st.session_state.get("faces-seed", 0) + 1
     chance = np.random.default_rng(st.session_state.get("faces-seed", 0))
@@ -158,6 +137,9 @@ def sample_faces(info: DatasetInfo) -> None:
         chosen = chance.choice(members, min(FACES_PER_CLASS, len(members)), replace=False)
         name, strip = st.columns([1, 8], vertical_alignment="center", wrap=True)
         name.markdown(class_chip(label))
-        strip.image(
-            face_strip(split.images[np.sort(chosen)]), output_format="PNG", alt=f"Training images of class {label}"
-        )
+        halves = strip.grid(2, min_column_width=280)  # above each other where ten faces in a line would be tiny
+        for half in np.array_split(np.sort(chosen), 2):
+            if len(half):
+                halves.image(
+                    face_strip(split.images[half]), output_format="PNG", alt=f"Training images of class {label}"
+                )

@@ -4,12 +4,14 @@ import pandas as pd
 import streamlit as st
 
 from core.data.dataset import list_datasets
+from core.numbers import signed
 from dashboard.state import cache
 from dashboard.state.background import Snapshot
 from dashboard.state.browser import remember_browser, this_browser
 from dashboard.state.roots import data_root
 from dashboard.ui.format import duration, escape
 from dashboard.ui.page import TRAIN_PAGE, draw_live, go_to, page_title
+from dashboard.ui.table import show_table
 from dashboard.views.data import dataset, importing, kaggle
 
 
@@ -65,7 +67,7 @@ def import_outcome(state: Snapshot) -> None:
         st.warning("Image counts don't match the published FER2013 counts:", icon=":material/difference:")
         table = pd.DataFrame(state.differences)
         table["difference"] = table["found"] - table["published"]
-        st.dataframe(table, hide_index=True, width="content", key="differences")
+        show_table(table, written={"difference": signed}, hide_index=True, width="content", key="differences")
         close_import()
     elif state.error:
         st.error(escape(state.error), icon=":material/error:")

@@ -13,8 +13,9 @@ from core.review.images import DECISION_LABELS, label_review_rows
 from core.runs.records import Run
 from dashboard.state import cache
 from dashboard.state.roots import runs_root
-from dashboard.ui.format import ago, escape, exact, plain_cells
+from dashboard.ui.format import ago, escape, exact
 from dashboard.ui.page import TRAIN_PAGE, go_to
+from dashboard.ui.table import show_table
 from dashboard.views.errors.create_set import create_dialog
 from dashboard.views.errors.shown import Shown
 
@@ -40,7 +41,7 @@ def label_corrections(shown: Shown) -> None:
             create_dialog(run, candidates)
         st.caption(MEANING)
     saved = [each for each in list_corrections(runs_root()) if same_images([each.data, run.data])]
-    st.subheader("Correction sets", anchor=False)
+    st.header("Correction sets", anchor=False)
     if not saved:
         st.caption("None yet. A correction set is an immutable set of relabels and exclusions.")
     for each in saved:
@@ -70,8 +71,8 @@ def reviews_table(rows: Sequence[dict[str, Any]]) -> None:
         "comment": st.column_config.TextColumn("Comment", width="medium"),
         "time": st.column_config.DatetimeColumn("Date", format="distance"),
     }
-    st.dataframe(
-        plain_cells(table.assign(time=pd.to_datetime(table["time"]), verdict=table["verdict"].map(DECISION_LABELS))),
+    show_table(
+        table.assign(time=pd.to_datetime(table["time"]), verdict=table["verdict"].map(DECISION_LABELS)),
         column_order=list(config),
         column_config=config,
         hide_index=True,

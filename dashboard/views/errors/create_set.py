@@ -12,7 +12,8 @@ from core.review.draft import Draft, make_corrections
 from core.runs.records import Run
 from dashboard.state import cache
 from dashboard.state.roots import runs_root
-from dashboard.ui.format import escape, plain_cells
+from dashboard.ui.format import escape
+from dashboard.ui.table import show_table
 
 SKIP: Final = ""
 """Nobody has this name."""
@@ -76,5 +77,5 @@ def preview(draft: Draft) -> None:
     entries = pd.DataFrame([entry.model_dump() for entry in draft.corrections.entries])
     names = {"split": "Split", "image": "Image", "action": "Action", "label": "New label", "by": "Reviewer"}
     height: Literal["content"] | int = "content" if len(entries) <= 6 else 240
-    cells = plain_cells(entries.rename(columns=names))
-    st.dataframe(cells, hide_index=True, placeholder="", key="set-preview", height=height)
+    cells = entries.rename(columns=names)
+    show_table(cells, hide_index=True, placeholder="", key="set-preview", height=height)

@@ -17,16 +17,15 @@ from core.review.gallery import (
     SHOWN,
     ImageFilter,
     filter_images,
-    notes_of,
     ordered,
 )
-from core.review.images import CurrentReviews
 from dashboard.state import cache, visitor
 from dashboard.state.roots import runs_root
 from dashboard.ui import pagination
-from dashboard.ui.components.wall import Tile, wall
+from dashboard.ui.components.wall import wall
 from dashboard.views.errors import export, label_review, shortcuts, viewer
 from dashboard.views.errors.shown import Shown
+from dashboard.views.errors.tiles import tiles
 
 IMAGES_PER_PAGE: Final = 60
 SUSPICION: Final = (
@@ -105,9 +104,9 @@ def gallery(shown: Shown, wanted: ImageFilter, order: str) -> None:
         with st.container(horizontal=True, width="content"):
             shortcuts.undo_button(shown)
             export.button(shown, chosen)
-    page = pagination.choose_page(pages, of)
     if images is None:
         return
+    page = pagination.choose_page(pages, of)
     rows = chosen.iloc[(page - 1) * IMAGES_PER_PAGE : page * IMAGES_PER_PAGE]
     selected, opened = wall(
         tiles(rows, reviews),
@@ -139,35 +138,3 @@ def with_suspicion(shown: Shown) -> pd.DataFrame:
     st.caption(f"{SUSPICION} {found.note}")
     columns = ["image_id", "suspicion", "agreement", "models", "suggested"]
     return shown.table.merge(found.table[columns], on="image_id", how="left")
-
-
-def tiles(rows: pd.DataFrame, reviews: CurrentReviews) -> list[Tile]:
-    """What the wall shows."""
-    return [
-        {
-            "id": name,
-            "true": LABELS[true],
-            "predicted": LABELS[predicted],
-            "right": true == predicted,
-            "confidence": round(float(confidence), 4),
-            "notes": suspected + notes_of(name, reviews),
-        }
-        for name, true, predicted, confidence, suspected in zip(
-            rows["image_id"],
-            rows["label"].tolist(),
-            rows["predicted"].tolist(),
-            rows["confidence"],
-            suspected_notes(rows),
-            strict=True,
-        )
-    ]
-
-
-def suspected_notes(rows: pd.DataFrame) -> list[list[str]]:
-    """How many of several models predict another class than the label, and which."""
-    if "models" not in rows or rows["models"].isna().any():
-        return [[] for _ in range(len(rows))]
-    return [
-        [f"{round(agreement * models)} of {models:.0f} runs predict {LABELS[int(suggested)]}"] if models > 1 else []
-        for agreement, models, suggested in zip(rows["agreement"], rows["models"], rows["suggested"], strict=True)
-    ]

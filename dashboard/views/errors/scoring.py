@@ -17,11 +17,11 @@ def offer(run: Run, split: str) -> None:
     with st.container(border=True):
         if scoring.is_live:
             title = "Computing predictions…" if scoring.running else f"Queued ({scoring.ahead} ahead)"
-            st.subheader(title, anchor=False)
+            st.header(title, anchor=False)
             st.write("About 1 minute per 10,000 images on CPU. Continues in the background.")
             draw_live(wait, seconds=SCORING_POLL_SECONDS, run=run, split=split)
             return
-        st.subheader(f"No predictions on {split} yet", anchor=False)
+        st.header(f"No predictions on {split} yet", anchor=False)
         st.write(
             "Validation and test are scored automatically. Score the training set on demand, e.g. to find label errors."
         )

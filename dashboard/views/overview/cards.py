@@ -1,6 +1,9 @@
 """What the Overview shows: data, device, queue, what is running, and the default model."""
 
+from collections.abc import Sequence
+
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from core.data.dataset import DatasetInfo
@@ -10,10 +13,11 @@ from core.runs.records import Run, RunState
 from dashboard.state import cache
 from dashboard.state.roots import runs_root
 from dashboard.ui.confusion import linked_matrix
-from dashboard.ui.format import accuracy_in, duration, escape
-from dashboard.ui.page import DATA_PAGE, ERRORS_PAGE, PREDICT_PAGE, RUN_PAGE, metric_card
+from dashboard.ui.format import EXPLODED, accuracy_in, compact, duration, escape
+from dashboard.ui.page import DATA_PAGE, ERRORS_PAGE, PREDICT_PAGE, RUN_PAGE, go_button, metric_card
 from dashboard.ui.queue import stop_button
 from dashboard.ui.runs import best_with_interval, scored_split, state_chip, test_without_duplicates, why_default
+from dashboard.views.overview.first_steps import any_own
 
 MOST_BESIDE = 2
 """Cards of running runs in a row."""
@@ -32,7 +36,8 @@ def now(runs: list[Run], datasets: list[DatasetInfo]) -> None:
     else:
         with row.container(border=True, height="stretch", gap="xsmall"):
             st.metric("Data", "No data yet")
-            st.page_link(DATA_PAGE, label="Add data", icon=":material/arrow_forward:")
+            if any_own(runs):  # else the first steps say so
+                go_button("Add data", DATA_PAGE, ":material/database:")
     device = slots[0].title if len(slots) == 1 else f"{len(slots)} × {slots[0].title}"
     metric_card(row, "Device", "Busy" if running else "Idle", escape(device))
     following = f"Next: {escape(queued[0].name)}" if queued else "Queue is empty"
@@ -40,7 +45,7 @@ def now(runs: list[Run], datasets: list[DatasetInfo]) -> None:
     if notice := gpu_notice(runs_root()):
         st.warning(escape(notice), icon=":material/memory:")
     if running:
-        st.subheader("Running", anchor=False)
+        st.header("Running", anchor=False)
         cards = st.grid(min(len(running), MOST_BESIDE), min_column_width=400, border=True)
         for run in running:
             with cards.cell():
@@ -59,18 +64,28 @@ def card(run: Run, columns: int) -> None:
     left = " · stalled" if run.state is RunState.STALLED else f" · {escape(status.activity)}" * bool(status.activity)
     st.progress(status.progress, f"Epoch {status.epoch}/{status.epochs}{left}")
     numbers = st.grid(columns, min_column_width=140)
-    trend = (100 * epochs["validation_accuracy"].dropna()).tolist() if len(epochs) > 1 else None
-    numbers.metric("Val. accuracy (best)", best_with_interval(run), chart_data=trend, help="± 95% CI")
-    losses = epochs["validation_loss"].dropna().tolist() if "validation_loss" in epochs else []
-    numbers.metric("Val. loss", f"{losses[-1]:.3f}" if losses else "–", chart_data=losses if len(losses) > 1 else None)
+    accuracies = [100 * accuracy for accuracy in _course(epochs, "validation_accuracy")]
+    losses = _course(epochs, "validation_loss")
+    numbers.metric("Val. accuracy (best)", best_with_interval(run), chart_data=trend(accuracies), help="± 95% CI")
+    numbers.metric("Val. loss", compact(losses[-1] if losses else None), chart_data=trend(losses))
     speed = status.images_per_second
     numbers.metric("Images/s", "–" if speed is None else f"{speed:,.0f}")
     numbers.metric("Time left", duration(status.eta_seconds))
 
 
+def _course(epochs: pd.DataFrame, column: str) -> list[float]:
+    return epochs[column].dropna().tolist() if column in epochs else []
+
+
+def trend(values: Sequence[float]) -> list[float] | None:
+    """What a sparkline draws; None before there is a line to draw, and where a loss has exploded: one value would press
+    all others flat."""
+    return list(values) if len(values) > 1 and max(map(abs, values)) < EXPLODED else None
+
+
 def default_model(run: Run) -> None:
     """The run that Predict uses by default."""
-    st.subheader("Default model", anchor=False)
+    st.header("Default model", anchor=False)
     scored = scored_split(run)
     with st.container(border=True):
         left, right = st.columns([5, 4], gap="large", vertical_alignment="center")
@@ -91,10 +106,9 @@ def default_model(run: Run) -> None:
             if test:
                 st.caption(f"{test_without_duplicates(run)} excluding train duplicates")
             with st.container(horizontal=True):
-                query = {"run": run.id}
-                st.page_link(RUN_PAGE, label="Curves", icon=":material/show_chart:", query_params=query)
-                st.page_link(ERRORS_PAGE, label="Error analysis", icon=":material/grid_view:", query_params=query)
-                st.page_link(PREDICT_PAGE, label="Predict", icon=":material/add_reaction:", query_params=query)
+                go_button("Curves", RUN_PAGE, ":material/show_chart:", run=run.id)
+                go_button("Error analysis", ERRORS_PAGE, ":material/grid_view:", run=run.id)
+                go_button("Predict", PREDICT_PAGE, ":material/add_reaction:", run=run.id)
         split, metrics = scored or ("", None)
         if metrics and metrics.confusion:
             with right:

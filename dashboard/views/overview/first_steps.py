@@ -51,7 +51,7 @@ def first_steps(runs: list[Run], datasets: list[DatasetInfo]) -> None:
     )
     steps = [predict, get, start] if trained else [get, start, predict]
     current = next((step for step in steps if not step.done), None)
-    st.subheader("Get started", anchor=False)
+    st.header("Get started", anchor=False)
     grid = st.grid(3, min_column_width=260)
     for number, step in enumerate(steps, 1):
         with grid.container(border=True, height="stretch", vertical_alignment="distribute"):  # buttons on one line

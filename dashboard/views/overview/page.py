@@ -43,8 +43,9 @@ def overview(watched: bool) -> None:
         cards.default_model(default)
     latest = [run for run in runs if not run.meta.archived][:LATEST_RUNS]
     if latest:
+        st.space("xsmall")
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            st.subheader("Latest runs", anchor=False, width="content")
+            st.header("Latest runs", anchor=False, width="content")
             st.page_link(RUNS_PAGE, label="All runs", icon=":material/arrow_forward:", icon_position="right")
         run_table(latest, "latest", LATEST_COLUMNS)
 

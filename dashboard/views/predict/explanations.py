@@ -11,8 +11,9 @@ from dashboard.state import cache
 from dashboard.state.roots import data_root
 from dashboard.ui.faces import enlarged, face_grid, unchanged_dataset_of
 from dashboard.ui.format import class_chip, escape
+from dashboard.views.predict.memory import start_again
 from dashboard.views.predict.models import Model
-from dashboard.views.predict.work import Result, start_again
+from dashboard.views.predict.work import Result
 
 if TYPE_CHECKING:
     from core.prediction.predictor import FacePrediction

@@ -10,9 +10,10 @@ from dashboard.ui.components.thumbnails import Thumbnail, thumbnails
 from dashboard.ui.format import percent
 from dashboard.ui.pagination import choose_page
 from dashboard.views.predict.draw import draw_photo
+from dashboard.views.predict.memory import memory
 from dashboard.views.predict.models import Model
 from dashboard.views.predict.table import NO_FACE, draw_table
-from dashboard.views.predict.work import Result, memory
+from dashboard.views.predict.work import Result
 
 THUMBNAILS_PER_PAGE: Final = 24
 _VIEWS: Final = ("Photos", "Table")

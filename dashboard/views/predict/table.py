@@ -10,9 +10,11 @@ from PIL import Image
 
 from core.labels import LABELS
 from dashboard.ui.downloads import spreadsheet_csv
-from dashboard.ui.format import escape, plain_cells
+from dashboard.ui.format import escape
+from dashboard.ui.table import show_table
+from dashboard.views.predict.memory import start_again
 from dashboard.views.predict.models import Model
-from dashboard.views.predict.work import Result, start_again
+from dashboard.views.predict.work import Result
 
 if TYPE_CHECKING:
     from core.prediction.predictor import FacePrediction
@@ -52,8 +54,8 @@ def draw_table(found: Sequence[Result], models: Sequence[Model]) -> tuple[Result
     }
     rows_about = ([result.key for result in found], low, high, labels)
     start_again(TABLE, rows_about, {"selection": {"rows": [], "columns": [], "cells": []}})
-    event = st.dataframe(
-        plain_cells(kept),
+    event = show_table(
+        kept,
         column_order=[name for name in columns if name in kept],
         column_config=columns,
         hide_index=True,
@@ -98,7 +100,7 @@ def draw_problems(found: Sequence[Result]) -> None:
         title = f"{len(problems):,} of {len(found):,} files skipped (unreadable)"
         with st.expander(title, icon=":material/broken_image:", expanded=len(problems) == len(found)):
             table = pd.DataFrame([{"File": result.name, "Reason": result.problem} for result in problems])
-            st.dataframe(plain_cells(table), hide_index=True, height="content" if len(problems) <= 8 else 300)
+            show_table(table, hide_index=True, height="content" if len(problems) <= 8 else 300)
 
 
 def face_table(found: Sequence[Result], models: Sequence[Model]) -> pd.DataFrame:

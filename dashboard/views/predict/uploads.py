@@ -11,7 +11,7 @@ from core.data.archives import is_zip
 from core.errors import ImageError, display_name
 from core.prediction.pictures import ImageFile, images_in_zip
 from dashboard.ui.samples import PARAMETER, SAMPLE_IMAGES
-from dashboard.views.predict.work import memory
+from dashboard.views.predict.memory import memory
 
 PHOTOS: Final = "photos"
 WEBCAM: Final = "webcam"

@@ -1,17 +1,17 @@
-"""What the Predict page computes, and remembers of each visitor: the predictions of each model for each image."""
+"""What the Predict page computes: the predictions of each model for each image."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final
 
-import streamlit as st
 from PIL import Image
 
 from core.data.decode import decode_image
 from core.errors import display_name
 from core.prediction.pictures import ImageFile
-from dashboard.ui.components.thumbnails import SmallImage, small_image
+from dashboard.ui.components.thumbnails import small_image
+from dashboard.views.predict.memory import Memory, memory
 from dashboard.views.predict.models import Model
 
 if TYPE_CHECKING:
@@ -19,33 +19,6 @@ if TYPE_CHECKING:
 
 SHOWN_SIDE: Final = 1000
 """Longest side at which a photo is shown, in pixels."""
-
-
-@dataclass
-class Memory:
-    """What one visitor's page keeps between its script runs, by the keys of image and model and the crop; an image
-    takes about 20 kB here, and `uploads.py` bounds the uploads."""
-
-    framed: dict[tuple, "FaceCrops"] = field(default_factory=dict)
-    predicted: dict[tuple, "PhotoPrediction"] = field(default_factory=dict)
-    thumbnails: dict[str, SmallImage] = field(default_factory=dict)
-    """By the key of the image."""
-    uploads: dict[str, list[Any]] = field(default_factory=dict)
-    """What each upload widget holds, by its key; outlives the widget."""
-    kept: list[Any] = field(default_factory=list)
-    """Uploads of earlier visits to the page."""
-    selected: tuple[str, int] = ("", 0)
-    """The image on display among several, by its key, and the position of its face."""
-    last: tuple[str, Image.Image, float] | None = None
-    """The photo on display: its key, itself at the size it is shown, and the scale of that."""
-
-    def forget_all_but(self, keys: set[str]) -> None:
-        """Drop what is about removed images."""
-        self.framed = {key: value for key, value in self.framed.items() if key[0] in keys}
-        self.predicted = {key: value for key, value in self.predicted.items() if key[0] in keys}
-        self.thumbnails = {key: value for key, value in self.thumbnails.items() if key in keys}
-        if self.last and self.last[0] not in keys:
-            self.last = None
 
 
 @dataclass(frozen=True)
@@ -74,27 +47,6 @@ class Result:
     def problem(self) -> str:
         """Why it is unreadable, the same for all models."""
         return self.photos[0].problem
-
-
-def memory() -> Memory:
-    """This visitor's."""
-    return cast(Memory, st.session_state.setdefault("predict-memory", Memory()))
-
-
-def start_again(key: str, about: object, value: object) -> None:
-    """Before a widget is drawn: give it this value wherever it is about something else than before. It stays the same
-    widget, while one with a key of its own for each thing would leave its predecessor on the page for as long as the
-    page computes.
-
-    Args:
-        key: of the widget.
-        about: what it is about.
-        value: to start with.
-    """
-    known = st.session_state.setdefault("predict-about", {})
-    if known.get(key) != about or key not in st.session_state:
-        known[key] = about
-        st.session_state[key] = value
 
 
 def results(

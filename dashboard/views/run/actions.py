@@ -29,19 +29,24 @@ def actions(run: Run) -> None:
         stop_buttons(run)
     elif run.state in RESUMABLE and run.config:
         resume_buttons(run)
-    if run.has_weights:
+    offered = menu(run)
+    if run.has_weights and run.state in RESUMABLE:  # beside the buttons of these, there is no room for more
+        offered = {
+            ":material/grid_view: Error analysis": partial(go_to, ERRORS_PAGE, run=run.id),
+            ":material/add_reaction: Predict": partial(go_to, PREDICT_PAGE, run=run.id),
+        } | offered
+    elif run.has_weights:
         go_button("Error analysis", ERRORS_PAGE, ":material/grid_view:", run=run.id)
         go_button("Predict", PREDICT_PAGE, ":material/add_reaction:", run=run.id)
-    offered = menu(run)
     chosen = st.menu_button("More", list(offered), icon=":material/more_horiz:", key="more")
     if chosen:
         offered[chosen]()
 
 
 def stop_buttons(run: Run) -> None:
-    """Stop it; by force where it does not."""
+    """Stop it, or take it out of the queue; by force where it does not stop."""
     asked = stop_asked_seconds(run)
-    label = "Stop" if asked is None else "Stopping…"
+    label = "Stopping…" if asked is not None else "Remove from queue" if run.state is RunState.QUEUED else "Stop"
     if st.button(label, icon=":material/stop:", disabled=asked is not None, key="stop"):
         control.stop(runs_root(), run.id)
         st.rerun(scope="app")

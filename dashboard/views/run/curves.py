@@ -11,6 +11,7 @@ from dashboard.ui.charts.curves import learning_rates, over_time, training_curve
 from dashboard.ui.charts.lines import LineChart, Plan, XAxis, x_axis
 from dashboard.ui.components.charts import line_charts
 from dashboard.ui.curves import curve_view
+from dashboard.ui.format import EXPLODED
 
 EMPTY_HEIGHT: Final = 340
 SMOOTHING: Final = 0.9
@@ -20,6 +21,9 @@ def live_curves(run: Run) -> None:
     """Loss and accuracy over the run."""
     epochs, steps = cache.epochs(run), cache.history(run.paths.steps)
     if not len(steps) and not len(epochs):
+        if run.state is RunState.QUEUED:
+            st.caption("Training has not started yet.")
+            return
         with st.container(border=True, height=EMPTY_HEIGHT, horizontal_alignment="center", vertical_alignment="center"):
             begin = "Waiting for the first training step…" if run.state.is_live else "No metrics were logged."
             st.caption(begin, width="content")
@@ -46,6 +50,13 @@ def live_curves(run: Run) -> None:
         "Drag to zoom, double-click to reset. Training metrics are running values on augmented images; validation is "
         "measured on clean images after each epoch, so early validation accuracy can exceed training accuracy."
     )
+
+
+def has_exploded(run: Run) -> bool:
+    """Whether a loss has grown so much that on a linear scale all others are one flat line."""
+    epochs = cache.epochs(run)
+    losses = [epochs[name] for name in ("train_loss", "validation_loss") if name in epochs]
+    return any(loss.max() >= EXPLODED for loss in losses)
 
 
 def _last(rows: pd.DataFrame, column: str) -> float:

@@ -5,7 +5,8 @@ import streamlit as st
 
 from core.runs.environment import DataRecord, Environment, GitState, read_environment, read_uncommitted_changes
 from core.runs.records import Run, reason_of
-from dashboard.ui.format import escape, plain_cells
+from dashboard.ui.format import escape
+from dashboard.ui.table import show_table
 
 
 def environment_tab(run: Run) -> None:
@@ -24,10 +25,10 @@ def environment_tab(run: Run) -> None:
         st.markdown("**Environment**")
         table = pd.DataFrame({"property": list(facts), "value": list(facts.values())})
         columns = {
-            "property": st.column_config.TextColumn("Property", width=124),
-            "value": st.column_config.TextColumn("Value"),
+            "property": st.column_config.TextColumn("Property", width=140),
+            "value": st.column_config.TextColumn("Value", width=540),  # a fingerprint in full
         }
-        st.dataframe(plain_cells(table), hide_index=True, column_config=columns, height="content", key="environment")
+        show_table(table, hide_index=True, column_config=columns, width="content", height="content", key="environment")
         for number, resume in enumerate(found.resumes, start=1):
             changed = ", ".join("commit" if key == "git" else key for key in resume if key not in ("time", "command"))
             st.caption(f"Resume {number}, changes: {escape(changed) or 'none'}")
@@ -36,7 +37,7 @@ def environment_tab(run: Run) -> None:
         st.markdown(f"**{len(packages)} package{'' if len(packages) == 1 else 's'}**")
         names = sorted(packages, key=str.lower)
         rows = pd.DataFrame({"Package": names, "Version": [packages[name] for name in names]})
-        st.dataframe(plain_cells(rows), hide_index=True, height=300, key="packages")
+        show_table(rows, hide_index=True, height=300, key="packages")
     patch = read_uncommitted_changes(run.paths)
     if patch:
         with st.expander("Uncommitted changes", icon=":material/difference:"):

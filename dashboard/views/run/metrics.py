@@ -3,7 +3,6 @@
 from typing import Final
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from core.jobs import machine_slots
@@ -11,7 +10,6 @@ from core.jobs.queue import by_queue_position, stuck_runs
 from core.runs.records import Run, RunState
 from dashboard.state import cache
 from dashboard.ui.format import accuracy_in, ago, compact, duration, escape, percent
-from dashboard.ui.page import metric_card
 from dashboard.ui.runs import best_with_interval
 
 _SEEN_LIVE: Final = "seen-live"
@@ -19,58 +17,43 @@ _SEEN_LIVE: Final = "seen-live"
 
 
 def metrics(run: Run) -> None:
-    """The metrics of the run, each with its split."""
-    epochs, steps = cache.epochs(run), cache.history(run.paths.steps)
-    status = run.status
+    """The metrics of the run, each with its split, in one line: they stand above every tab."""
+    steps, status = cache.history(run.paths.steps), run.status
     best, test = run.best, run.metrics("test")
     clean = test and test.without_train_duplicates
     recent = steps["loss"].tail(50).dropna() if len(steps) else ()
-    loss = float(np.mean(recent)) if len(recent) else None
-    row = st.grid(5, min_column_width=150, row_height=190)  # fixed: nothing jumps when the first trend appears
-    metric_card(
-        row,
-        "Val. acc. (95% CI)",
-        best_with_interval(run),
-        f"best, epoch {best.epoch}" if best else "available after epoch 1",
-        trend=points(epochs, "validation_accuracy"),
-        help="Validation accuracy at the best epoch so far, ± half-width of the 95% CI.",
-    )
-    metric_card(
-        row,
-        "Test acc. (95% CI)",
-        accuracy_in(test),
-        f"{percent(clean.accuracy if clean else None)} no train dupes" if test else "after training",
-        help="Evaluated once after training, never used for model selection. Below: without train duplicates.",
-    )
-    metric_card(row, "Training loss", compact(loss), "last 50 steps", trend=points(steps, "loss"))
     speed = status.images_per_second
-    metric_card(
-        row,
-        "Throughput",
-        f"{speed:,.0f} img/s" if speed else "–",
-        "training",
-        trend=points(steps, "images_per_second"),
-    )
-    if run.state.is_live:
-        elapsed = f"{duration(status.elapsed_seconds)} elapsed"
-        metric_card(row, "ETA", duration(status.eta_seconds), elapsed, trend=points(epochs, "seconds"))
-    else:
-        ended = f"ended {ago(status.ended_at)}" if status.ended_at else ""
-        trained = duration(status.elapsed_seconds or None)
-        metric_card(row, "Training time", trained, ended, trend=points(epochs, "seconds"))
+    with st.container(horizontal=True, gap="medium"):
+        _figure(
+            "Val. acc. (95% CI)",
+            best_with_interval(run),
+            f"best, epoch {best.epoch}" if best else "available after epoch 1",
+            help="Validation accuracy at the best epoch so far, ± half-width of the 95% CI.",
+        )
+        _figure(
+            "Test acc. (95% CI)",
+            accuracy_in(test),
+            f"{percent(clean.accuracy if clean else None)} no train dupes" if test else "after training",
+            help="Evaluated once after training, never used for model selection. Below: without train duplicates.",
+        )
+        _figure("Training loss", compact(float(np.mean(recent)) if len(recent) else None), "last 50 steps")
+        _figure("Throughput", f"{speed:,.0f} img/s" if speed else "–", "training")
+        if run.state.is_live:
+            _figure("ETA", duration(status.eta_seconds), f"{duration(status.elapsed_seconds)} elapsed")
+        else:
+            ended = f"ended {ago(status.ended_at)}" if status.ended_at else ""
+            _figure("Training time", duration(status.elapsed_seconds or None), ended)
 
 
-def points(frame: pd.DataFrame, column: str) -> list[float] | None:
-    """A few values of a column for a sparkline; None as long as there is no line to draw."""
-    values = frame[column].dropna().tolist() if column in frame else []
-    return values[:: max(1, len(values) // 40)] if len(values) > 2 else None
+def _figure(label: str, value: str, note: str, help: str | None = None) -> None:
+    st.metric(label, value, note or None, delta_color="off", delta_arrow="off", width="content", help=help)
 
 
 def run_progress(run: Run) -> None:
     """How far it is, in epochs and batches."""
     status = run.status
     if run.state is RunState.QUEUED:
-        st.progress(0.0, queued_text(run))
+        st.progress(status.progress, queued_text(run))  # what is resumed has come some way
     elif run.state.is_live or status.progress < 1 or st.session_state.get(_SEEN_LIVE) == run.id:
         if run.state.is_live:
             st.session_state[_SEEN_LIVE] = run.id

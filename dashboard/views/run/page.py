@@ -14,7 +14,7 @@ from dashboard.ui.run_table import run_table
 from dashboard.ui.runs import problem, state_chip, why_default
 from dashboard.ui.tab import show_in_tab
 from dashboard.views.run import actions, reproduction
-from dashboard.views.run.curves import SMOOTHING
+from dashboard.views.run.curves import SMOOTHING, has_exploded
 from dashboard.views.run.metrics import metrics, run_progress
 from dashboard.views.run.tabs import RUN_TABS
 
@@ -43,7 +43,7 @@ def main() -> None:
 def offer_runs() -> None:
     """No run in the address: the latest to select from; the Runs page has the others."""
     runs = [run for run in cache.runs(runs_root()) if not run.meta.archived]
-    with page_title("Run details", "Select a run."):
+    with page_title("Run details", "Select a run." if runs else ""):
         if runs:
             st.page_link(RUNS_PAGE, label="All runs", icon=":material/table_rows:")
     if runs:
@@ -78,11 +78,12 @@ def run_body(run_id: str, watched: bool, default: bool) -> None:
         reproduction.reproduction_outcome(run)
     if run.state is not RunState.DAMAGED:
         with guarded():
-            metrics(run)
+            if run.state is not RunState.QUEUED or run.best:
+                metrics(run)
             run_progress(run)
     tabs = st.tabs(list(RUN_TABS), key="tab", bind="query-params")
     with tabs[0]:
-        curve_controls(SMOOTHING)
+        curve_controls(SMOOTHING, log=has_exploded(run))
     for tab, draw in zip(tabs, RUN_TABS.values(), strict=True):
         if tab.open:
             with tab, guarded():

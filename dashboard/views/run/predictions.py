@@ -10,7 +10,7 @@ from dashboard.state import cache
 from dashboard.ui import fixed_broken
 from dashboard.ui.confusion import linked_matrix, per_class_table
 from dashboard.ui.faces import images_of, predicted_faces
-from dashboard.ui.page import ERRORS_PAGE
+from dashboard.ui.page import ERRORS_PAGE, go_button
 
 SAMPLES: Final = 32
 SPLITS_SHOWN: Final = ("test", "validation")
@@ -54,10 +54,7 @@ def errors(run: Run) -> None:
             )
             or splits[0]
         )
-        query = {"run": run.id, "split": split}
-        st.page_link(
-            ERRORS_PAGE, label="Misclassified images", icon=":material/grid_view:", query_params=query, width="content"
-        )
+        go_button("Misclassified images", ERRORS_PAGE, ":material/grid_view:", run=run.id, split=split)
     metrics = run.metrics(split)
     if metrics and metrics.confusion:
         matrix = np.array(metrics.confusion)

@@ -1,6 +1,6 @@
 """What a run recorded, in tabs of the Run page: log, system metrics and config."""
 
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 import streamlit as st
@@ -13,6 +13,10 @@ from dashboard.ui.charts.curves import over_time
 from dashboard.ui.charts.lines import Plan, x_axis
 from dashboard.ui.components.charts import line_charts
 from dashboard.ui.page import download_file
+from dashboard.ui.table import show_table
+
+LONG_LOG: Final = 16
+"""Lines; more of them are scrolled."""
 
 
 def system(run: Run) -> None:
@@ -32,10 +36,8 @@ def system(run: Run) -> None:
     ]
     shown = [chart for chart in charts if chart]
     if not shown:
-        st.info(
-            "No system metrics yet. CPU, memory and GPU are sampled every 5 s during training.",
-            icon=":material/monitoring:",
-        )
+        none = "No system metrics yet." if run.state.is_live else "No system metrics were logged."
+        st.info(f"{none} CPU, memory and GPU are sampled every 5 s during training.", icon=":material/monitoring:")
         return
     line_charts(shown, axis, key="system")
     without = "" if any(chart.key.startswith("gpu") for chart in shown) else " No GPU used."
@@ -45,7 +47,8 @@ def system(run: Run) -> None:
 def log(run: Run) -> None:
     """The end of what the worker printed; follows while it grows."""
     text = log_tail(run.paths.log)
-    with st.container(height=460, autoscroll=True, border=False):
+    long = text.count("\n") > LONG_LOG
+    with st.container(height=460 if long else "content", autoscroll=long, border=False):
         st.code(text or "No log output yet.", language=None, wrap_lines=True)
     if text:
         download_file(run, run.paths.log, "Download log")
@@ -73,4 +76,4 @@ def config_tab(run: Run) -> None:
         "default": st.column_config.TextColumn("Default"),
         "description": st.column_config.TextColumn("Description", width="large"),
     }
-    st.dataframe(pd.DataFrame(rows), hide_index=True, column_config=config, height=520, key="settings")
+    show_table(pd.DataFrame(rows), hide_index=True, column_config=config, height="content", key="settings")

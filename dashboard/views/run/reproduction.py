@@ -7,7 +7,8 @@ import streamlit as st
 
 from core.comparison.reproduction import Reproduction, ReproductionOutcome, read_reproduction
 from core.runs.records import Run
-from dashboard.ui.format import Colour, escape, plain_cells
+from dashboard.ui.format import Colour, escape
+from dashboard.ui.table import show_table
 
 OUTCOME_COLOURS: Final[dict[ReproductionOutcome, Colour]] = {
     ReproductionOutcome.BIT_EQUAL: "green",
@@ -46,7 +47,7 @@ def reproduction_outcome(run: Run) -> None:
                 "result": st.column_config.TextColumn("Result", width="small"),
                 "detail": st.column_config.TextColumn("Original → this run", width="large"),
             }
-            st.dataframe(plain_cells(pd.DataFrame(rows)), hide_index=True, column_config=config, key="reproduction")
+            show_table(pd.DataFrame(rows), hide_index=True, column_config=config, key="reproduction")
 
 
 def differing(found: Reproduction) -> None:

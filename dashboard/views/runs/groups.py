@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.runs.fields import RUN_FIELDS, SETTINGS, setting_text
 from core.runs.selection import RunGroup
+from dashboard.ui.table import show_table
 
 _NUMBER = st.column_config.NumberColumn
 _METRICS: dict[str, str] = {"validation": "Val. accuracy", "test": "Test accuracy"}
@@ -36,7 +37,7 @@ def group_table(
 
     columns = group_columns(chosen, [key for key in groups[0].values if key not in chosen])
     frame = pd.DataFrame([group_row(group) for group in groups])
-    st.dataframe(
+    show_table(
         frame,
         key=key,
         alt="Groups of runs",

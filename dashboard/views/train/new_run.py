@@ -20,9 +20,9 @@ from dashboard.state.roots import data_root, runs_root
 from dashboard.ui.format import duration, escape
 from dashboard.ui.page import once
 from dashboard.ui.runs import open_run
-from dashboard.views.train import form
+from dashboard.views.train import settings
 from dashboard.views.train.command_line import command
-from dashboard.views.train.form import Base
+from dashboard.views.train.settings import Base
 
 
 def new_run(
@@ -34,9 +34,9 @@ def new_run(
     runs: Sequence[Run],
 ) -> None:
     """What will be started, the estimated time, and the button."""
-    st.subheader("New run", anchor=False)
+    st.header("New run", anchor=False)
     try:
-        config, refused = form.chosen_config(values), ""
+        config, refused = settings.chosen_config(values), ""
     except ConfigError as error:
         config, refused = None, str(error)
     suggested = suggested_name(source, config, base, runs) if config else "Optional"
@@ -79,13 +79,15 @@ def changed_list(base: Base, changed: Mapping[str, str]) -> None:
     """All settings that differ from the preset or the parent, and the way back."""
     before = {name: typed_setting(getattr(base.config, name)) for name in changed}
     lines = [
-        f"- {field_label(name)}: {escape(form.in_words(before[name]))} → **{escape(form.in_words(text))}**"
+        f"- {field_label(name)}: {escape(settings.in_words(before[name]))} → **{escape(settings.in_words(text))}**"
         for name, text in changed.items()
     ]
     with st.container(gap="xxsmall"):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.caption(f"Changed from {escape(base.title)}", width="content")
-            st.button("Reset", type="tertiary", icon=":material/undo:", key="reset", on_click=form.reset, args=(base,))
+            st.button(
+                "Reset", type="tertiary", icon=":material/undo:", key="reset", on_click=settings.reset, args=(base,)
+            )
         st.caption("\n".join(lines))
 
 
@@ -97,7 +99,7 @@ def estimate(config: TrainConfig, datasets: Sequence[DatasetInfo], runs: Sequenc
     wait = estimate_wait(runs, images, len(list_slots(runs_root()))) if ahead else 0.0
     with st.container(gap="xxsmall"):  # no metric: it would cut the text in a narrow column
         st.caption("Estimated time")
-        st.subheader(f"About {duration((wait or 0) + training.seconds)}", anchor=False)
+        st.markdown(f"**About {duration((wait or 0) + training.seconds)}**")
     others = f"{ahead} run{'' if ahead == 1 else 's'} ahead"
     if wait is None:
         st.caption(f"Plus the time in the queue: {others}.")

@@ -18,9 +18,9 @@ from dashboard.state.roots import data_root, runs_root
 from dashboard.ui.datasets import dataset_titles
 from dashboard.ui.format import escape
 from dashboard.ui.page import DATA_PAGE, RUN_PAGE, empty_state, page_title
-from dashboard.views.train import address, form
-from dashboard.views.train.form import Base
+from dashboard.views.train import address, form, settings
 from dashboard.views.train.new_run import new_run
+from dashboard.views.train.settings import Base
 
 FIRST_PRESET: Final = "quick"
 """What somebody without a run of their own is offered."""
@@ -46,9 +46,9 @@ def main() -> None:
     with fields:
         source = cloned_run() or choose_preset(datasets, runs, link)
         base = base_of(source)
-        form.fill(base, link)
+        settings.fill(base, link)
         values = form.config_fields(base, dataset_titles(datasets), fitting_lists(datasets))
-    changed = form.changed_fields(base, values)
+    changed = settings.changed_fields(base, values)
     address.write(address_of(source, changed, values, datasets, runs))
     with summary, st.container(border=True):
         new_run(source, base, values, changed, datasets, runs)
@@ -92,7 +92,7 @@ def choose_preset(datasets: Sequence[DatasetInfo], runs: Sequence[Run], link: Ma
         persist_state="session",
     )
     preset = PRESETS[name]
-    chosen = form.chosen_dataset([info.name for info in datasets])
+    chosen = settings.chosen_dataset([info.name for info in datasets])
     of_fer2013 = any(info.name == chosen and info.kind == "fer2013" for info in datasets)
     st.caption(f"{preset.cost}. On FER2013: {preset.expect}." if of_fer2013 else f"{preset.cost}.")
     return str(name)
@@ -109,16 +109,16 @@ def base_of(source: Run | str) -> Base:
     """What the form starts from; of a run, its settings can be read."""
     if isinstance(source, str):
         preset = PRESETS[source]
-        fields = tuple(name for name in form.FIELDS if name != "dataset")
+        fields = tuple(name for name in settings.FIELDS if name != "dataset")
         return Base(source, "preset", preset.title, preset.config, fields)
     assert source.config is not None
-    return Base(source.id, "parent", source.name, source.config, tuple(form.FIELDS))
+    return Base(source.id, "parent", source.name, source.config, tuple(settings.FIELDS))
 
 
 def fitting_lists(datasets: Sequence[DatasetInfo]) -> list[str]:
     """The correction sets that were made on the selected dataset; all, until one is selected."""
     datasets_by_name = {info.name: info for info in datasets}
-    chosen = form.chosen_dataset(list(datasets_by_name))
+    chosen = settings.chosen_dataset(list(datasets_by_name))
     lists = list_corrections(runs_root())
     if chosen is None:
         return [each.name for each in lists]
@@ -138,7 +138,7 @@ def address_of(
         given["name"] = name
     if isinstance(source, Run):
         return {"clone": source.id, **given}
-    if values["dataset"] not in (None, form.usual_dataset([info.name for info in datasets])):
+    if values["dataset"] not in (None, settings.usual_dataset([info.name for info in datasets])):
         given["dataset"] = values["dataset"]
     return {"preset": source, **given} if given or source != usual_preset(runs) else {}
 

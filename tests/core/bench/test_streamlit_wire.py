@@ -8,7 +8,7 @@ from streamlit.proto.Alert_pb2 import Alert
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from core.bench.streamlit_wire import ServerMessage, read_message, rerun_script
+from core.bench.streamlit_wire import ServerMessage, read_message, rerun_fragment, rerun_script
 
 FORMATS = list(Alert.Format.keys())
 Status = ForwardMsg.ScriptFinishedStatus
@@ -25,6 +25,30 @@ def asked(page: str, query: str) -> BackMsg:
 def test_a_page_is_asked_for_as_streamlit_itself_would(page: str, query: str) -> None:
     assert rerun_script(page, query) == asked(page, query).SerializeToString()
     assert BackMsg.FromString(rerun_script(page, query)) == asked(page, query)
+
+
+@given(fragment=TEXTS, page=TEXTS, query=TEXTS)
+def test_a_part_of_a_page_is_asked_for_as_the_browser_does_by_itself(fragment: str, page: str, query: str) -> None:
+    message = BackMsg()
+    asked_for = message.rerun_script
+    asked_for.fragment_id, asked_for.page_script_hash, asked_for.query_string = fragment, page, query
+    asked_for.is_auto_rerun = True
+    assert rerun_fragment(fragment, page, query) == message.SerializeToString()
+
+
+@given(fragment=TEXTS, interval=st.floats(0, 1000, width=32))
+def test_how_often_a_part_is_to_be_asked_for_is_read(fragment: str, interval: float) -> None:
+    message = ForwardMsg(hash="x")
+    message.auto_rerun.fragment_id, message.auto_rerun.interval = fragment, interval
+    assert read_message(message.SerializeToString()) == ServerMessage(fragment=fragment, interval=interval)
+
+
+@given(page=TEXTS)
+def test_which_page_is_open_is_read(page: str) -> None:
+    message = ForwardMsg()
+    message.navigation.page_script_hash = page
+    message.navigation.sections.append("section")
+    assert read_message(message.SerializeToString()) == ServerMessage(page=page)
 
 
 def drawn(kind: str, text: str) -> ForwardMsg:
@@ -50,7 +74,7 @@ def drawn(kind: str, text: str) -> ForwardMsg:
 @given(kind=st.sampled_from([*FORMATS, "exception", "markdown", "slider"]), text=TEXTS)
 def test_errors_and_warnings_are_problems_and_info_boxes_are_not(kind: str, text: str) -> None:
     problem = text if kind in ("ERROR", "WARNING", "exception") else None
-    assert read_message(drawn(kind, text).SerializeToString()) == ServerMessage(problem=problem)
+    assert read_message(drawn(kind, text).SerializeToString()) == ServerMessage(problem=problem, fragment="fragment")
 
 
 @pytest.mark.parametrize("name", Status.keys())

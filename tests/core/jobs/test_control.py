@@ -106,7 +106,7 @@ def test_retry_starts_the_same_settings_anew(runs_root: Path, demo_root: Path, n
     create_run(runs_root, TINY, run_id="first", name="Tiny", author="Ada")
     again = read_run(runs_root, control.retry(runs_root, demo_root, "first"))
     assert again.config == TINY
-    assert (again.meta.name, again.meta.author, again.meta.parent) == ("Tiny", "Ada", "first")
+    assert (again.meta.name, again.meta.author, again.meta.parent) == ("Tiny (2)", "Ada", "first")
     assert again.state is RunState.QUEUED
     assert no_runner == [runs_root]
 

@@ -13,9 +13,10 @@ import safetensors.torch
 import torch
 
 from core.data.identity import DataIdentity
+from core.errors import RunError
 from core.models.cnn import build_model
 from core.models.onnx import write_onnx
-from core.models.state_dict import read_weights
+from core.models.state_dict import load_weights, read_weights
 from core.models.unwrap import WeightsError, unwrap
 from core.models.weights_format import MAX_WEIGHTS_BYTES
 from core.training.checkpoint import TrainingProgress, save_checkpoint
@@ -274,3 +275,12 @@ def test_random_changes_are_refused_or_harmless() -> None:
                 read_weights(bytes(changed), "x.pth")
             except WeightsError as error:
                 assert str(error).endswith(".")  # noqa: PT017
+
+
+def test_weights_of_a_run_that_diverged_are_refused(tmp_path: Path) -> None:
+    state = build_model("cnn-model-1").state_dict()
+    for value in (float("nan"), float("inf")):
+        next(iter(state.values())).view(-1)[0] = value
+        (tmp_path / "fer2013_model_2.pth").write_bytes(saved(state))
+        with pytest.raises(RunError, match=r"^fer2013_model_2\.pth contains NaN or Inf .* Restore it from a backup\.$"):
+            load_weights(tmp_path / "fer2013_model_2.pth", "cnn-model-1")

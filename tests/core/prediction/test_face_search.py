@@ -75,24 +75,21 @@ def matched(upright: PhotoPrediction, turned: PhotoPrediction, size: tuple[int, 
 
 
 @pytest.mark.real_data
-@pytest.mark.parametrize("turn", TURNS)
-def test_a_turned_photo_has_the_same_faces_and_labels(test_split: Split, predictor: Predictor, turn: int) -> None:
+def test_a_turned_photo_has_the_same_faces_and_labels(test_split: Split, predictor: Predictor) -> None:
     """Sixty single faces, turned without a word of it in the file."""
-    same = count = 0
+    count, same = 0, dict.fromkeys(TURNS, 0)
     for index in np.random.default_rng(5).choice(len(test_split), 60, replace=False):
         photo = pasted(test_split, [index], 200, (640, 480))
         upright = predictor.predict(photo)
         if upright.detection is not Detection.FACES:
             continue
-        image = photo.rotate(turn, expand=True)
-        turned = predictor.predict(image)
         count += len(upright.faces)
-        same += sum(
-            label == face.label
-            for label, face in zip(matched(upright, turned, image.size, turn), upright.faces, strict=True)
-        )
+        for turn in TURNS:
+            image = photo.rotate(turn, expand=True)
+            labels = matched(upright, predictor.predict(image), image.size, turn)
+            same[turn] += sum(label == face.label for label, face in zip(labels, upright.faces, strict=True))
     assert count >= 55
-    assert same >= 0.96 * count, (same, count)
+    assert min(same.values()) >= 0.96 * count, (same, count)
 
 
 @pytest.mark.real_data
@@ -136,9 +133,10 @@ def test_one_face_upside_down_is_rotated_and_the_others_stay_as_they_are(test_sp
 
 
 @pytest.mark.real_data
-@pytest.mark.parametrize(("turn", "at_least"), [(0, 55), (180, 50)])
-def test_sixty_small_faces_on_24_megapixels(test_split: Split, turn: int, at_least: int) -> None:
-    indices = np.random.default_rng(1).choice(len(test_split), 60, replace=False)
+@pytest.mark.parametrize(("turn", "at_least", "draw"), [(0, 55, 1), (0, 55, 4), (180, 50, 1)])
+def test_sixty_small_faces_on_24_megapixels(test_split: Split, turn: int, at_least: int, draw: int) -> None:
+    """Draw 4 is the hardest of sixteen."""
+    indices = np.random.default_rng(draw).choice(len(test_split), 60, replace=False)
     photo = pasted(test_split, list(indices), 110, (6000, 4000), turn)
     threads = cv2.getNumThreads()
     cv2.setNumThreads(2)

@@ -58,6 +58,15 @@ def test_a_list_that_was_changed_is_refused(root: Path, demo_root: Path) -> None
         assert list_corrections(root) == []
 
 
+def test_a_copy_under_a_second_name_is_no_second_list(root: Path, demo_root: Path) -> None:
+    save_corrections(root, make_corrections("list", [judged(root, demo_root)]).corrections)
+    path = CorrectionPaths(root).file("list")
+    path.with_name("copy.json").write_bytes(path.read_bytes())
+    assert [each.name for each in list_corrections(root)] == ["list"]
+    with pytest.raises(RunError, match=r"^copy\.json holds the correction set “list”\. Rename or remove it\.$"):
+        load_corrections(root, "copy")
+
+
 def test_it_changes_the_images_it_names_and_no_others(root: Path, demo_root: Path) -> None:
     found = make_corrections("list", [judged(root, demo_root)]).corrections
     split, fear = load_split(demo_root, "demo", "train"), ids(demo_root, "fear")

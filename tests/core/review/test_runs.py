@@ -13,13 +13,14 @@ from core.bench import synthetic_records
 from core.config import TrainConfig
 from core.errors import RunError
 from core.files import write_json
-from core.review.runs import MAX_TAGS, EditConflictError, annotate, local_user, read_changes
+from core.review.runs import EditConflictError, annotate, local_user, read_changes
 from core.runs.create import create_run, write_status
 from core.runs.delete import delete_run, what_is_lost
 from core.runs.history import HistoryWriter
 from core.runs.paths import QueuePaths, RunPaths
 from core.runs.reader import list_runs, read_run, read_status
 from core.runs.records import RunMeta
+from core.runs.values import MAX_TAGS
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 
 from core.presets import PRESETS, make_config
-from core.runs.naming import MAX_NAME, suggest_clone_name, suggest_name
+from core.runs.naming import MAX_NAME, free_name, suggest_clone_name, suggest_name
 
 QUICK = PRESETS["quick"].config
 
@@ -41,3 +41,10 @@ def test_a_long_name_is_cut_and_still_its_own() -> None:
     second = suggest_clone_name("x" * 200, QUICK, QUICK, [first])
     assert len(first) == len(second) == MAX_NAME and first != second
     assert first.endswith("…") and second.endswith("… (2)")
+
+
+def test_the_mark_behind_a_name_is_never_cut() -> None:
+    first = free_name("x" * 200, [], " (reproduction)")
+    second = free_name("x" * 200, [first], " (reproduction)")
+    assert first.endswith("… (reproduction)") and second.endswith("… (reproduction) (2)")
+    assert len(first) == len(second) == MAX_NAME

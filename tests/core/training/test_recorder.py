@@ -9,9 +9,12 @@ import psutil
 import pytest
 import torch
 
+from core.config import TrainConfig
+from core.runs.create import create_run
 from core.runs.history import read_rows
+from core.runs.reader import read_status
 from core.training import recorder
-from core.training.recorder import SystemMonitor
+from core.training.recorder import StatusReporter, SystemMonitor
 from tests.conftest import PROJECT_ROOT
 
 
@@ -82,3 +85,16 @@ def test_the_library_that_measures_gpus_is_required() -> None:
     """Without it torch refuses to say how busy a GPU is."""
     assert torch.cuda._HAS_PYNVML
     assert "\nnvidia-ml-py==" in (PROJECT_ROOT / "requirements.txt").read_text()
+
+
+def test_epochs_of_less_than_a_second_are_not_all_validation(runs_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = create_run(runs_root, TrainConfig())
+    reporter = StatusReporter(paths, read_status(paths))
+    clock, seen = 100.0, set()
+    monkeypatch.setattr(recorder.time, "monotonic", lambda: clock)
+    for _ in range(10):  # epochs of 0.4 s, validation included
+        for activity, at_once in (("training", False), ("validating", True)):
+            clock += 0.2
+            reporter.update(now=at_once, activity=activity)
+            seen.add(read_status(paths).activity)
+    assert seen == {"training", "validating"}

@@ -163,6 +163,7 @@ def test_progress_ends_with_all(tmp_path: Path, data_root: Path, table: list[str
 
 
 @pytest.mark.real_data
+@pytest.mark.slow
 def test_the_real_set_as_a_table(tmp_path: Path, real_root: Path) -> None:
     """Written from the zip's pixels, since nobody may hand out the original; the zip, the folder it unpacks to, the CSV
     and the tar.gz give the same set."""

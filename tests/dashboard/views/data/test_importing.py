@@ -11,7 +11,7 @@ from streamlit.runtime.context import ContextProxy
 
 from core.data.importers import demo
 from core.labels import LABELS
-from dashboard.state import cache
+from dashboard.state import cache, import_roots
 from dashboard.state.browser import BROWSER_COOKIE
 from tests.conftest import PROJECT_ROOT, wait_for
 from tests.dashboard.conftest import Opener, words
@@ -25,7 +25,7 @@ def test_the_demo_set_is_made_and_shown(open_page: Opener, tmp_path: Path, monke
     wait_for(lambda: not cache.importer().look().running, what="the import")
     app.run()
     assert "is ready" in words(app) and "Synthetic" in words(app)
-    assert len(app.image) == 7
+    assert len(app.image) == 14, "two halves of a strip for each class"
 
 
 def test_a_path_that_is_no_data_set_is_refused_to_whom_it_concerns(
@@ -130,7 +130,7 @@ def test_a_preview_shows_what_was_understood_and_what_must_be_said(open_page: Op
 def test_an_upload_larger_than_the_temporary_folder_says_so(tmp_path: Path) -> None:
     """In a process that alone sees a temporary folder of half a megabyte."""
     code = (
-        "import sys; from dashboard.views.data.importing import from_upload\n"
+        "import sys; from dashboard.views.data.import_job import from_upload\n"
         "try: from_upload(bytes(2_000_000), lambda path, progress: sys.exit('kept'), None)\n"
         "except Exception as error: print(type(error).__name__, error)\n"
     )
@@ -142,3 +142,30 @@ def test_an_upload_larger_than_the_temporary_folder_says_so(tmp_path: Path) -> N
         pytest.skip(result.stderr.strip())
     assert result.stdout.startswith("DataError Can't keep the upload (2.0 MB)"), result.stdout + result.stderr
     assert str(tmp_path) in result.stdout and "set TMPDIR" in result.stdout
+
+
+def test_paths_are_off_where_others_can_ask(open_page: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_roots, "is_on_loopback_only", lambda: False)
+    app = open_page("data", data_root=tmp_path / "data")
+    assert "Server paths are off" in words(app)
+    assert not {"path", "own-path"} & {field.key for field in app.text_input}
+
+
+def test_paths_outside_the_roots_are_neither_looked_at_nor_imported(
+    open_page: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "hr" / "payroll").mkdir(parents=True)
+    monkeypatch.setenv("FER_IMPORT_ROOTS", str(tmp_path / "in"))
+    app = open_page("data", data_root=tmp_path / "data")
+    assert f"It must be inside {tmp_path / 'in'}." in words(app)
+    app.text_input(key="path").set_value(str(tmp_path / "hr")).run()
+    app.text_input(key="own-path").set_value(str(tmp_path / "hr"))
+    app.text_input(key="own-name").set_value("mine").run()
+    for button in ("preview-path", "import-path", "preview-own", "import-own"):
+        app.button(key=button).click().run()
+        assert [each for each in app.error if "Paths must be inside" in each.value], button
+        assert "payroll" not in words(app) and not cache.importer().look().running
+    app.text_input(key="path").set_value(str(tmp_path / "in" / "none.zip")).run()
+    app.button(key="preview-path").click().run()
+    assert "File not found" in words(app)

@@ -33,7 +33,7 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
 
 
 def words(app: AppTest) -> str:
-    parts = [*app.markdown, *app.caption, *app.success, *app.error, *app.subheader]
+    parts = [*app.markdown, *app.caption, *app.success, *app.error, *app.header]
     return " ".join(str(part.value) for part in parts).replace("\\", "")
 
 

@@ -58,6 +58,15 @@ def test_a_run_that_has_just_begun_leaves_no_hole(open_page: Opener, write: Writ
         assert not metric.proto.chart_data
 
 
+def test_a_loss_that_has_exploded_is_short_and_presses_no_line_flat(open_page: Opener, write: Writer) -> None:
+    run = write("running", done=3, epochs=12)
+    [before] = [metric.proto for metric in open_page("overview").metric if metric.label == "Val. loss"]
+    assert len(before.chart_data) == 3
+    run.add_epoch(4, validation_loss=179_213_702_345.0)
+    [after] = [metric.proto for metric in open_page("overview").metric if metric.label == "Val. loss"]
+    assert after.body == "1.79e+11" and not after.chart_data
+
+
 def test_the_latest_runs_say_how_far_they_are(open_page: Opener, write: Writer) -> None:
     write("stopped", name="half", done=3, epochs=6)
     table = open_page("overview").dataframe[0]

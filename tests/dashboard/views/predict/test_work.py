@@ -11,6 +11,7 @@ from core.prediction.batch import predict_images, read_and_crop
 from core.prediction.pictures import ImageFile
 from core.prediction.predictor import FaceCrops, Predictor
 from dashboard.views.predict import work
+from dashboard.views.predict.memory import Memory
 from dashboard.views.predict.models import Model
 from tests.dashboard.views.predict.conftest import crop
 from tests.dashboard_fixtures import FakeRun
@@ -19,7 +20,7 @@ from tests.dashboard_fixtures import FakeRun
 def test_the_page_says_what_the_pipeline_says_and_computes_only_what_is_new(
     run: FakeRun, demo_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept, looked_at = work.Memory(), []
+    kept, looked_at = Memory(), []
 
     def frame(picture: ImageFile, **options: Any) -> FaceCrops:
         looked_at.append(picture.key)

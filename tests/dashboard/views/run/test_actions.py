@@ -68,6 +68,7 @@ def test_retry_opens_a_new_run_with_the_same_settings(
     choose(app, "Run again").run()
     [again] = [each for each in list_runs(runs_root) if each.id != run.id]
     assert (again.meta.parent, again.config) == (run.id, read_run(runs_root, run.id).config)
+    assert again.name == "First *try* (2)", "told apart from its parent in lists"
     app = open_page("run", run=again.id)
     assert app.get("page_link")[0].proto.label.replace("\\", "") == "Cloned from First *try*"
 

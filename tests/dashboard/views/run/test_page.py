@@ -44,7 +44,13 @@ def test_each_tab_of_a_run(open_page: Opener, write: Writer, state: str, tab: st
     run = write(state, done=1, epochs=2)
     app = open_page("run", run=run.id, tab=tab)
     assert not any(error.value == UNEXPECTED for error in app.error)
+    if state == "queued":
+        assert not app.metric, "there is nothing to show yet"
     if state == "finished":
+        line = [metric.proto for metric in app.metric][:5]
+        labels = ["Val. acc. (95% CI)", "Test acc. (95% CI)", "Training loss", "Throughput", "Training time"]
+        assert [figure.label for figure in line] == labels
+        assert not any(figure.show_border or figure.chart_data for figure in line), "one line above every tab"
         expected = {
             "Predictions": "32 validation images",
             "Log": "epoch 2/2",

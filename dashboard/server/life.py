@@ -1,0 +1,93 @@
+"""What happens once in the life of a server: at its start, beside its work, when the system refuses it something."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import streamlit as st
+from starlette.middleware import Middleware
+from streamlit import config, net_util
+
+from core.errors import explain_system_error, is_out_of_files
+from core.machine import raise_open_files_limit
+from dashboard.server.headers import SecurityHeaders
+from dashboard.server.origins import OwnPagesOnly
+from dashboard.server.uploads import UploadLimits, UploadShare, free_uploads
+from dashboard.state.exposure import host_names, is_loopback, is_on_loopback_only, server_address
+from dashboard.state.seldom import warn_seldom
+
+log = logging.getLogger(__name__)
+
+
+def middleware() -> list[Middleware]:
+    """What each request passes, the outermost first.
+
+    Raises:
+        ConfigError: `FER_UPLOADS_MB` is invalid.
+    """
+    limits = Middleware(UploadLimits, share=UploadShare.of_settings())
+    return [Middleware(SecurityHeaders), Middleware(OwnPagesOnly), limits]
+
+
+@asynccontextmanager
+async def lifespan(_app: st.App) -> AsyncIterator[None]:
+    """From the start of a server to its end."""
+    raise_open_files_limit()
+    never_ask_for_our_address()
+    asyncio.get_running_loop().set_exception_handler(on_loop_error)
+    print(f"\n  {where_it_is()}\n", flush=True)
+    if doubt := what_is_missing():
+        log.warning("%s", doubt)
+    freeing = asyncio.create_task(free_uploads(), name="free-uploads")
+    yield
+    freeing.cancel()
+    with suppress(asyncio.CancelledError):
+        await freeing
+
+
+def never_ask_for_our_address() -> None:
+    """Streamlit compares an unknown `Origin` with the address this machine has outside, for which it asks
+    checkip.amazonaws.com, twice for a second, while nothing else is answered. Let it believe that it has asked."""
+    net_util._external_ip = "127.0.0.1"
+
+
+def where_it_is() -> str:
+    """A sentence with the address to open, and who can."""
+    names = host_names()
+    address = server_address()
+    name = "localhost" if is_loopback(address) and (not names or "localhost" in names) else (names or [address])[0]
+    scheme = "https" if config.get_option("server.sslCertFile") else "http"
+    base = str(config.get_option("server.baseUrlPath") or "").strip("/")
+    url = f"{scheme}://{name}:{config.get_option('server.port')}/{base}".rstrip("/")
+    if is_on_loopback_only():
+        return f"FER Dashboard is at {url}, for this machine only."
+    answers = ", ".join(names) or "any host name"
+    return f"FER Dashboard is at {url}. It listens on {address} and answers to {answers}, without a login."
+
+
+def what_is_missing() -> str:
+    """A sentence if the server can be reached by nobody else although it listens for others, or by anybody's page."""
+    names = host_names()
+    if not names or "*" in names:
+        return (
+            "server.allowedHosts accepts any host name: a page of any web site can use this dashboard through the "
+            "browser of whoever opens it (DNS rebinding). List the names that people use."
+        )
+    if not is_loopback(server_address()) and all(map(is_loopback, names)):
+        return (
+            f"This server listens on {server_address()} and answers to {', '.join(names)} only. List the host names or "
+            "addresses that people open in server.allowedHosts (.streamlit/config.toml or --server.allowedHosts)."
+        )
+    return ""
+
+
+def on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What the event loop could do nothing about. That there is no descriptor for a new connection it would say 2,048
+    times a second, with traceback, and as often, if the server ends then, that it cannot try again."""
+    error = context.get("exception")
+    if is_out_of_files(error):
+        warn_seldom(log, "files", explain_system_error(error))
+    elif not (isinstance(error, ValueError) and "Invalid file descriptor: -1" in str(error)):
+        loop.default_exception_handler(context)

@@ -1,10 +1,10 @@
-"""A real server with empty folders, and real Chromium."""
+"""A real server with empty folders, and real Chromium: started once for all tests here."""
 
 import os
 import subprocess
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 
 from core.bench.server import start_server
 from tests.browser.traffic import settle, watch
+from tests.browser.watching import instead_of_a_runner
 from tests.conftest import kill_processes_of, wait_for
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -56,7 +57,7 @@ class App:
 def running_app(folder: Path) -> Iterator[App]:
     """`streamlit run dashboard/Home.py` on empty folders; ended, with all it started, at the end."""
     runs_root, data_root, log = folder / "runs", folder / "data", folder / "server.log"
-    with log.open("wb") as output:
+    with log.open("ab") as output:  # so that it can be emptied meanwhile
         port, process = start_server(runs_root, data_root, stdout=output, stderr=subprocess.STDOUT)
     url = f"http://127.0.0.1:{port}"
     try:
@@ -68,11 +69,31 @@ def running_app(folder: Path) -> Iterator[App]:
         kill_processes_of(runs_root)
 
 
-@pytest.fixture
-def app(tmp_path: Path) -> Iterator[App]:
-    """A server of its own for one test."""
-    with running_app(tmp_path) as running:
+@pytest.fixture(scope="package")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """For all tests that need none of their own: a start, and the first look at each page, take seconds."""
+    with running_app(tmp_path_factory.mktemp("server")) as running:
         yield running
+
+
+@pytest.fixture
+def app(server: App, tmp_path: Path) -> Iterator[App]:
+    """The server, its folders and its log empty."""
+    roots = server.runs_root, server.data_root
+    for root in roots:
+        root.mkdir(exist_ok=True)
+    os.truncate(server.log, 0)
+    yield server
+    kill_processes_of(server.runs_root)
+    for root in roots:  # moved at once, whatever is still written there
+        root.rename(tmp_path / f"left-{root.name}")
+
+
+@pytest.fixture
+def no_runner(app: App) -> Iterator[None]:
+    """Queued runs wait: the test is the runner."""
+    with instead_of_a_runner(app.runs_root):
+        yield
 
 
 def _answers(url: str) -> bool:
@@ -84,32 +105,51 @@ def _answers(url: str) -> bool:
 
 
 @pytest.fixture
-def page(app: App) -> Iterator["object"]:
-    """A fresh browser page; the test fails if the page's script or console reports an error."""
-    with open_browser() as browser:
-        page = new_page(browser)
-        errors: list[str] = []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        yield page
+def page(app: App, browser: Any) -> Iterator[Any]:
+    """A fresh browser page; the test fails if the page's script reports an error."""
+    page = new_page(browser)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
     assert errors == []
+
+
+@pytest.fixture(scope="package")
+def playwright() -> Iterator[Any]:
+    """What starts browsers; there can be one of it at a time."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="package")
+def chromium(playwright: Any) -> Iterator[Any]:
+    """One for all tests here."""
+    with closing(launch(playwright)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def browser(chromium: Any) -> Iterator[Any]:
+    """Chromium, for tests in which several people look at one dashboard: each has a profile of their own."""
+    yield chromium
+    for context in chromium.contexts:
+        context.close()
+
+
+def launch(playwright: Any, *arguments: str) -> Any:
+    """Real Chromium, with more arguments of its command line."""
+    return playwright.chromium.launch(executable_path=str(CHROMIUM), args=[*CHROMIUM_ARGUMENTS, *arguments])
 
 
 @contextmanager
 def open_browser() -> Iterator[Any]:
-    """Real Chromium."""
+    """Chromium outside the tests."""
     from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=CHROMIUM_ARGUMENTS)
+    with sync_playwright() as playwright, closing(launch(playwright)) as browser:
         yield browser
-        browser.close()
-
-
-@pytest.fixture
-def browser() -> Iterator[Any]:
-    """Chromium, for tests in which several people look at one dashboard."""
-    with open_browser() as opened:
-        yield opened
 
 
 def new_page(browser: Any) -> Any:

@@ -46,6 +46,20 @@ RULES: Final = {"light": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "dark": [
 Act = Callable[[Any], None]
 
 
+def as_it_is(page: Any) -> None:
+    """Nothing is done."""
+
+
+def click(role: str, name: str) -> Act:
+    """A link or a tab: what it leads to."""
+
+    def act(page: Any) -> None:
+        page.get_by_role(role, name=name, exact=True).first.click()
+
+    act.__name__ = f"{role} {name}"
+    return act
+
+
 def press_delete(page: Any) -> None:
     page.get_by_role("button", name="Delete…").click()
     page.get_by_role("dialog").wait_for()
@@ -63,7 +77,10 @@ def open_image(page: Any) -> None:
     page.get_by_role("dialog").wait_for()
 
 
-def select_image(page: Any) -> None:
+def close_and_select_image(page: Any) -> None:
+    page.keyboard.press("Escape")
+    page.get_by_role("dialog").wait_for(state="hidden")
+    settle(page)
     page.locator(".tile").first.focus()
     page.keyboard.press("Space")
     page.get_by_role("button", name="Save review").wait_for()
@@ -74,7 +91,9 @@ def open_shortcuts(page: Any) -> None:
     page.get_by_text("All pages").wait_for()
 
 
-def open_name(page: Any) -> None:
+def close_and_open_name(page: Any) -> None:
+    page.keyboard.press("Escape")
+    page.get_by_text("All pages").wait_for(state="detached")
     page.locator(".st-key-name button").click()
     page.get_by_text("This browser remembers it.").wait_for()
 
@@ -93,18 +112,17 @@ def serious_findings(page: Any) -> list[str]:
     return found
 
 
-def look(page: Any, app: App, states: list[tuple[str, Act | None]]) -> list[str]:
-    """What axe finds at each address, after what is done there."""
+def look(page: Any, app: App, address: str, *acts: Act) -> list[str]:
+    """What axe finds at an address, after each of these acts."""
+    page.goto(f"{app.url}/{address}")
+    settle(page)
+    page.evaluate(AXE)
+    page.add_style_tag(content="* { transition: none !important }")  # a colour on its way is none to judge
     found = []
-    for address, act in states:
-        page.goto(f"{app.url}/{address}")
+    for act in acts:
+        act(page)
         settle(page)
-        page.evaluate(AXE)
-        page.add_style_tag(content="* { transition: none !important }")  # a colour on its way is none to judge
-        if act:
-            act(page)
-            settle(page)
-        found += [f"/{address} {each}" for each in serious_findings(page)]
+        found += [f"/{address} {act.__name__}: {each}" for each in serious_findings(page)]
     return found
 
 
@@ -128,19 +146,23 @@ def some_runs(app: App) -> Iterator[dict[str, FakeRun]]:
 def test_axe_finds_nothing_serious_on_any_page_in_any_state(app: App, browser: Any) -> None:
     """One server and one browser: the pages without data, then with runs, then with what opens over them."""
     page = visit(browser, app.url)
-    empty = ["", "data", "train", "runs", "compare", "errors", "predict"]
-    assert look(page, app, [(address, None) for address in empty]) == []
+    pages = [click("link", name) for name in ("Data", "Train", "Runs", "Compare", "Error analysis", "Predict")]
+    assert look(page, app, "", as_it_is, open_shortcuts, close_and_open_name) == []
+    assert look(page, app, "", *pages) == []
     with some_runs(app) as runs:
         run, other = runs["finished"].id, runs["other"].id
-        states: list[tuple[str, Act | None]] = [("", open_shortcuts), ("", open_name), ("train?preset=nope", None)]
-        states += [("runs?state=Finished", None), ("run?run=nope", None), ("predict", None), ("data", press_delete)]
-        states += [(f"run?run={runs[state].id}", None) for state in ("failed", "running")]
-        tabs = ("Predictions", "Error+analysis", "System", "Config", "Files", "Review")
-        states += [(f"run?run={other}&tab={tab}", None) for tab in tabs]
-        states += [(f"run?run={run}", delete_run), (f"compare?runs={run},{other}", None)]
-        states += [(f"compare?runs={run},{other}&section={tab}", None) for tab in ("Metrics", "Config+diff", "Images")]
-        states += [(f"errors?run={run}", act) for act in (select_image, open_image)]
-        tabs = ("Per-class+metrics", "Calibration", "Compare+with+run", "Label+corrections")
-        states += [(f"errors?run={run}&tab={tab}", None) for tab in tabs]
         introduce(page, "Ada")
-        assert look(page, app, states) == []
+        found = look(page, app, "", as_it_is, click("link", "Predict"), click("link", "Data"), press_delete)
+        for address in ("train?preset=nope", "runs?state=Finished", "run?run=nope"):
+            found += look(page, app, address, as_it_is)
+        for state in ("failed", "running"):
+            found += look(page, app, f"run?run={runs[state].id}", as_it_is)
+        tabs = ("Predictions", "Error analysis", "System", "Config", "Files", "Review")
+        found += look(page, app, f"run?run={other}", as_it_is, *(click("tab", name) for name in tabs))
+        found += look(page, app, f"run?run={run}", delete_run)
+        tabs = ("Metrics", "Config diff", "Images")
+        found += look(page, app, f"compare?runs={run},{other}", as_it_is, *(click("tab", name) for name in tabs))
+        tabs = ("Per-class metrics", "Calibration", "Compare with run", "Label corrections")
+        acts = (open_image, close_and_select_image, *(click("tab", name) for name in tabs))
+        found += look(page, app, f"errors?run={run}", *acts)
+        assert found == []

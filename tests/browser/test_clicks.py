@@ -1,16 +1,13 @@
 """One click does one thing, and a second one that follows at once does nothing: in real Chromium."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from filelock import FileLock
 
 from core.data.importers.demo import import_demo
 from core.jobs.queue import queued_runs
 from core.review.runs import read_changes
-from core.runs.paths import QueuePaths
 from tests.browser.conftest import App, visit
 from tests.browser.traffic import HANDLED, settle
 from tests.browser.visitor import introduce
@@ -23,14 +20,6 @@ def run(app: App) -> FakeRun:
     """A finished run of Ada's."""
     import_demo(app.data_root, train_per_class=4, validation_per_class=2, test_per_class=2)
     return write_run(app.runs_root, app.data_root, "finished", name="run", author="Ada", epochs=1)
-
-
-@pytest.fixture
-def no_runner(app: App) -> Iterator[FileLock]:
-    """While somebody holds this lock, as a runner does, runs wait."""
-    lock = FileLock(QueuePaths(app.runs_root).runner_lock)
-    yield lock
-    lock.release()
 
 
 def test_train_is_whole_after_a_look_at_the_runs(app: App, run: FakeRun, page: Any) -> None:
@@ -57,7 +46,7 @@ def test_what_is_typed_stays_when_the_next_click_leaves_the_page(app: App, run: 
     page.wait_for_url(re.compile(r"/runs\b"))
     settle(page)
     page.get_by_role("link", name="Train").click()
-    page.wait_for_url(f"{app.url}/train")
+    page.wait_for_url(re.compile(r"/train\b"))  # the form follows in the address, now or a moment later
     settle(page)
     assert page.get_by_label("Name", exact=True).input_value() == "my run"
 
@@ -96,13 +85,11 @@ def reviews(run: FakeRun) -> list[str]:
 
 
 @pytest.mark.parametrize("pause_ms", [180, 400, 900])
-def test_a_double_click_removes_one_run_from_the_queue(
-    app: App, browser: Any, no_runner: FileLock, pause_ms: int
-) -> None:
+@pytest.mark.usefixtures("no_runner")
+def test_a_double_click_removes_one_run_from_the_queue(app: App, browser: Any, pause_ms: int) -> None:
     """Two clicks that are meant as two remove no second run either: its row does not come to lie under the pointer."""
     queued = [write_run(app.runs_root, app.data_root, "queued", name=f"number {number}") for number in range(4)]
     everyone = [run.id for run in queued]
-    no_runner.acquire()
     page = visit(browser, app.url)
     double_click(page, page.locator(f".st-key-remove-{everyone[1]} button").first, pause_ms)
     page.get_by_text("Removed from queue").wait_for()
@@ -129,8 +116,17 @@ NOT_PRESSED_ONCE = (
 Streamlit lets toggle it."""
 
 
+PLACE = """each => {
+    const root = each.getRootNode();
+    const element = root instanceof ShadowRoot ? root : each.closest("[data-testid=stElementContainer]") ?? document;
+    return [...element.querySelectorAll("button:enabled")].indexOf(each);
+}"""
+"""Of a button among those of its element, from 0: all cells of a matrix are one element, all pills of a group, too."""
+
+
+@pytest.mark.parametrize("most", [2, pytest.param(1000, marks=pytest.mark.slow)], ids=["two-of-a-kind", "all"])
 def test_a_second_press_within_200_ms_does_nothing_on_any_button_of_any_page(
-    app: App, run: FakeRun, browser: Any
+    app: App, run: FakeRun, browser: Any, most: int
 ) -> None:
     other = write_run(app.runs_root, app.data_root, "failed", name="other", epochs=2, done=1, seed=1)
     page = visit(browser, app.url)
@@ -144,10 +140,14 @@ def test_a_second_press_within_200_ms_does_nothing_on_any_button_of_any_page(
         page.goto(f"{app.url}/{address}")
         settle(page)
         for button in page.query_selector_all("[data-testid=stMain] button:enabled"):
-            if button.is_visible() and not button.evaluate(f"each => each.closest({NOT_PRESSED_ONCE!r})"):
+            if (
+                button.is_visible()
+                and button.evaluate(PLACE) < most
+                and not button.evaluate(f"each => each.closest({NOT_PRESSED_ONCE!r})")
+            ):
                 assert press_twice(page, button) <= 1, f"{button.inner_text()} on /{address}"
                 pressed += 1
-    assert pressed > 100
+    assert pressed > 60
 
 
 def press_twice(page: Any, button: Any) -> int:
@@ -181,5 +181,4 @@ def double_click(page: Any, button: Any, pause_ms: int) -> None:
     page.mouse.click(*middle)
     page.wait_for_timeout(pause_ms)
     page.mouse.click(*middle)
-    page.wait_for_timeout(1000)  # there is no sign to wait for of what must not happen
     settle(page)

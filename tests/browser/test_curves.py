@@ -1,33 +1,23 @@
 """Curves in Chromium: what the visitor did to them stays while data arrive."""
 
 import json
-import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.browser.conftest import App, running_app
+from tests.browser.conftest import App
 from tests.browser.test_journey import open_page
 from tests.browser.traffic import settle
-from tests.browser.watching import instead_of_a_runner, new_run, start_worker
+from tests.browser.watching import busy, new_run, start_worker
 from tests.conftest import wait_for
 from tests.dashboard_fixtures import write_run
 
-UPDATES = int(os.environ.get("FER_TEST_UPDATES") or 3)
-"""How many updates what was done must outlive; one comes about every two seconds."""
-STEPS = 2000 + 100 * UPDATES
+STEPS = 5000
 """Of the run: more than there is time for."""
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """A server whose runner is the test itself."""
-    folder = tmp_path_factory.mktemp("curves")
-    with instead_of_a_runner(folder / "runs"), running_app(folder) as running:
-        yield running
+MOST_BUSY = 0.12
+"""Of the time that a live page may keep the browser's main thread, as a share of one core."""
 
 
 def state(page: Any, chart: int = 0) -> dict[str, Any]:
@@ -73,7 +63,10 @@ def arrive(page: Any, updates: int) -> None:
         wait_for(lambda before=before: state(page)["points"] > before, 60, "new points")  # type: ignore[misc]
 
 
-def test_tooltip_hidden_lines_and_zoom_outlive_new_data(app: App, page: Any) -> None:
+@pytest.mark.usefixtures("no_runner")
+@pytest.mark.parametrize("updates", [2, pytest.param(30, marks=pytest.mark.slow)], ids=["some", "a-minute"])
+def test_tooltip_hidden_lines_and_zoom_outlive_new_data(app: App, page: Any, updates: int) -> None:
+    """One update comes about every two seconds."""
     run_id = new_run(app.runs_root, "live")
     worker = start_worker(app.runs_root, run_id, STEPS, 0.05)
     try:
@@ -96,7 +89,7 @@ def test_tooltip_hidden_lines_and_zoom_outlive_new_data(app: App, page: Any) -> 
                 new MutationObserver(() => (window.closed += tip.hidden)).observe(tip, { attributes: true });
             }"""
         )
-        arrive(page, UPDATES)
+        arrive(page, updates)
         after = state(page)
         for what in ("x", "shown", "crosshairs"):
             assert after[what] == before[what], what
@@ -112,6 +105,26 @@ def test_tooltip_hidden_lines_and_zoom_outlive_new_data(app: App, page: Any) -> 
     finally:
         worker.terminate()
         worker.wait()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("no_runner")
+def test_a_live_page_leaves_the_browser_idle(app: App, page: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    run_id = new_run(app.runs_root, "live")
+    worker = start_worker(app.runs_root, run_id, STEPS, 0.5)
+    try:
+        open_page(page, app, f"run?run={run_id}&axis=step")
+        page.locator("fer-charts canvas").first.wait_for()
+        arrive(page, 2)
+        before = state(page)["points"]
+        load = busy(page, seconds=60)
+        assert state(page)["points"] > before + 60, "it was live"
+    finally:
+        worker.terminate()
+        worker.wait()
+    with capsys.disabled():
+        print(f"\n{load}")
+    assert load.main_thread < MOST_BUSY
 
 
 def test_a_finished_run_is_read_with_the_keyboard_and_zoomed_along_both_axes(

@@ -2,14 +2,13 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
-from playwright.sync_api import sync_playwright
-
-from tests.browser.conftest import CHROMIUM, CHROMIUM_ARGUMENTS, App
+from tests.browser.conftest import App, launch
 
 SOCKET = """address => new Promise(done => {
     const socket = new WebSocket(address, ["streamlit"])
@@ -33,13 +32,12 @@ def site(folder: Path) -> Iterator[int]:
         server.shutdown()
 
 
-def test_a_foreign_host_and_a_foreign_frame_get_nothing(app: App, tmp_path: Path) -> None:
+def test_a_foreign_host_and_a_foreign_frame_get_nothing(app: App, playwright: Any, tmp_path: Path) -> None:
     port = app.url.rsplit(":", 1)[1]
     (tmp_path / "www").mkdir()
     (tmp_path / "www" / "index.html").write_text(f'<title>attacker</title><iframe src="{app.url}/"></iframe>')
     mapped = "--host-resolver-rules=MAP evil.example 127.0.0.1,MAP attacker.example 127.0.0.1"
-    with sync_playwright() as playwright, site(tmp_path / "www") as attacker:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=[*CHROMIUM_ARGUMENTS, mapped])
+    with site(tmp_path / "www") as attacker, closing(launch(playwright, mapped)) as browser:
         page = browser.new_page()
 
         # its name was looked up again and means this machine now (DNS rebinding): the same origin, for a browser
@@ -61,4 +59,3 @@ def test_a_foreign_host_and_a_foreign_frame_get_nothing(app: App, tmp_path: Path
         page.evaluate("address => { document.body.innerHTML = `<a href='${address}'>there</a>` }", app.url)
         page.click("a")
         page.get_by_role("heading", name="FER Dashboard").wait_for(timeout=60_000)
-        browser.close()

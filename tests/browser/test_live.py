@@ -31,14 +31,14 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 
 def test_points_come_soon_and_nobody_asks_after_the_end(app: App, page: Any) -> None:
     traffic = listen(page)
-    times = delays(page, app.url, app.runs_root)
+    times = delays(page, app.url, app.runs_root, seconds=0.3)
     assert len(times) > 30
     print(f"delays: median {statistics.median(times):.2f} s, p95 {statistics.quantiles(times, n=20)[-1]:.2f} s")
     # The benchmark says how soon; here only that the line grows again and again while the run goes on.
     run = next(run for run in list_runs(app.runs_root) if run.name == "watched")
     assert run.status.ended_at
     ended = run.status.ended_at.timestamp()
-    assert len({points for points, when in page.evaluate("window.drawn") if points > 5 and when < ended}) > 3
+    assert len({points for points, when in page.evaluate("window.drawn") if points > 5 and when < ended}) > 2
 
     def quiet() -> bool:
         since = time.monotonic()

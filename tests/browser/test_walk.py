@@ -70,7 +70,8 @@ def one(runs_root: Path, data_root: Path) -> Iterator[None]:
 def fifteen(runs_root: Path, data_root: Path) -> Iterator[None]:
     runs = fifteen_runs(runs_root, data_root)
     try:
-        yield
+        with one_goes_on(runs_root):
+            yield
     finally:
         for run in runs:
             run.close()
@@ -80,6 +81,12 @@ def fifteen(runs_root: Path, data_root: Path) -> Iterator[None]:
 def running(runs_root: Path, data_root: Path) -> Iterator[None]:
     """One run has ended, one goes on."""
     one_run(runs_root, data_root)
+    with one_goes_on(runs_root):
+        yield
+
+
+@contextmanager
+def one_goes_on(runs_root: Path) -> Iterator[None]:
     worker = start_worker(runs_root, new_run(runs_root, "goes on"), steps=10_000, seconds=0.2)
     try:
         yield
@@ -88,10 +95,13 @@ def running(runs_root: Path, data_root: Path) -> Iterator[None]:
         worker.wait()
 
 
+LONG: Final = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+
 @pytest.mark.parametrize(
-    "acts", [50, pytest.param(200, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])], ids=["short", "long"]
+    ("state", "acts"),
+    [(nothing, 20), (fifteen, 50), *(pytest.param(each, 200, marks=LONG) for each in (nothing, one, fifteen, running))],
 )
-@pytest.mark.parametrize("state", [nothing, one, fifteen, running])
 def test_whatever_is_clicked_no_page_falls_over(
     state: Callable[..., Any], acts: int, browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

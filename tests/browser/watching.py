@@ -71,7 +71,7 @@ def listen(page: Any) -> Traffic:
 def instead_of_a_runner(runs_root: Path) -> FileLock:
     """Holds the place of the runner, so that the server starts none; use it with `with`."""
     queue = QueuePaths(runs_root)
-    queue.folder.mkdir(parents=True)
+    queue.folder.mkdir(parents=True, exist_ok=True)
     return FileLock(queue.runner_lock)
 
 
@@ -84,6 +84,43 @@ def start_worker(runs_root: Path, run_id: str, steps: int, seconds: float) -> "s
     """The worker that does not train."""
     command = [sys.executable, "-m", "tests.browser.slow_worker", str(runs_root), run_id, str(steps), str(seconds)]
     return subprocess.Popen(command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, text=True)
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a page cost its browser, as shares of the time that passed."""
+
+    main_thread: float
+    """CPU time of the renderer's main thread: does not grow where others keep the cores."""
+    renderer: float
+    """CPU time of all threads of the renderer's process."""
+    tasks: float
+    """The main thread's tasks by the clock on the wall, with the time in which they waited for a core."""
+
+    def __str__(self) -> str:
+        return (
+            f"of one core: main thread {self.main_thread:.1%}, whole renderer {self.renderer:.1%}; "
+            f"by the clock on the wall: main thread {self.tasks:.1%}"
+        )
+
+
+def busy(page: Any, seconds: float) -> Load:
+    """What a page costs, from now on, while nobody touches it.
+
+    The numbers are those of https://chromedevtools.github.io/devtools-protocol/tot/Performance/#method-getMetrics.
+    """
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable")
+
+    def metrics() -> dict[str, float]:
+        return {each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]}
+
+    before = metrics()
+    page.wait_for_timeout(1000 * seconds)
+    after = metrics()
+    session.detach()
+    passed = after["Timestamp"] - before["Timestamp"]
+    return Load(*((after[name] - before[name]) / passed for name in ("ThreadTime", "ProcessTime", "TaskDuration")))
 
 
 def delays(page: Any, url: str, runs_root: Path, points: int = 34, seconds: float = 0.5) -> list[float]:

@@ -53,8 +53,8 @@ def live_curves(run: Run) -> None:
 
 
 def has_exploded(run: Run) -> bool:
-    """Whether a loss has grown so much that on a linear scale all others are one flat line; not where the file cannot be
-    read, which the curves say."""
+    """Whether a loss has grown so much that on a linear scale all others are one flat line; not where the file cannot
+    be read, which the curves say."""
     try:
         epochs = cache.epochs(run)
     except OSError:

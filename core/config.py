@@ -25,6 +25,11 @@ def _field(default: Any, group: str, description: str, **limits: Any) -> Any:
     return Field(default=default, description=description, json_schema_extra={"group": group}, **limits)
 
 
+def _probability(operation: str, group: str = "Augmentation") -> Any:
+    """A field for how often an operation is applied; it is drawn for every image, apart from other operations."""
+    return _field(1.0, group, f"Probability per image that {operation}.", ge=0, le=1)
+
+
 class TrainConfig(BaseModel):
     """All settings of one training run. Immutable; written once as `config.json` in the run folder."""
 
@@ -69,6 +74,13 @@ class TrainConfig(BaseModel):
     muon_learning_rate: float = _field(
         0.02, "Optimizer", "Peak learning rate of the conv layers with muon.", gt=0, le=10
     )
+    muon_steps: int = _field(
+        3,
+        "Optimizer",
+        "Newton–Schulz steps of muon: more bring the update nearer to an orthogonal matrix and take longer.",
+        ge=1,
+        le=10,
+    )
     weight_decay: float = _field(
         1e-4, "Optimizer", "Weight decay; not applied to norm layers and biases with sgd, adamw and muon.", ge=0, le=1
     )
@@ -83,6 +95,15 @@ class TrainConfig(BaseModel):
     mixup_alpha: float = _field(
         0.0, "Optimizer", "Mixup α, the Beta distribution parameter (Zhang et al. 2018); 0 = off.", ge=0, le=10
     )
+    mixup_probability: float = _probability("it is blended with another", "Optimizer")
+    asam_rho: float = _field(
+        0.0,
+        "Optimizer",
+        "Neighborhood size ρ of adaptive sharpness-aware minimization (Kwon et al. 2021), which takes a second forward "
+        "and backward pass per step; 0 = off.",
+        ge=0,
+        le=10,
+    )
     ema_decay: float = _field(
         0.0, "Optimizer", "EMA decay per step; the EMA weights are evaluated. 0 = off.", ge=0, lt=1
     )
@@ -95,16 +116,60 @@ class TrainConfig(BaseModel):
     )
 
     # --- augmentation, drawn for every image and epoch
-    flip: bool = _field(True, "Augmentation", "Random horizontal flip (p = 0.5).")
+    flip: bool = _field(True, "Augmentation", "Horizontal flip of half of the images.")
+    flip_mode: Literal["random", "alternating"] = _field(
+        "random",
+        "Augmentation",
+        "random draws the flip anew every time (p = 0.5); alternating draws it once per image and then flips in every "
+        "other epoch (Jordan 2024).",
+    )
     rotation: float = _field(10.0, "Augmentation", "Max rotation in degrees (±).", ge=0, le=180)
+    rotation_probability: float = _probability("it is rotated")
     shift: float = _field(
         0.0, "Augmentation", "Max translation along each axis, as a fraction of the image size.", ge=0, le=1
     )
+    shift_probability: float = _probability("it is translated")
     zoom: float = _field(0.0, "Augmentation", "Max scale change, as a fraction.", ge=0, lt=1)
+    zoom_probability: float = _probability("it is scaled")
+    padding: Literal["zeros", "border"] = _field(
+        "zeros",
+        "Augmentation",
+        "What rotation, translation and scale bring in from outside: zeros is black, border repeats the edge.",
+    )
     brightness: float = _field(
         0.0, "Augmentation", "Max brightness shift, as a fraction of the full range.", ge=0, le=1
     )
+    brightness_probability: float = _probability("its brightness is shifted")
     contrast: float = _field(0.0, "Augmentation", "Max contrast change around the mean, as a fraction.", ge=0, le=1)
+    contrast_probability: float = _probability("its contrast is changed")
+    blur: float = _field(
+        0.0, "Augmentation", "Max standard deviation of a Gaussian blur, in pixels; 0 = off.", ge=0, le=10
+    )
+    blur_probability: float = _probability("it is blurred")
+    sharpness: float = _field(
+        0.0,
+        "Augmentation",
+        "Max sharpness change (±): 1 is between Pillow's factors 0 (smoothed) and 2 (sharpened); 0 = off.",
+        ge=0,
+        le=10,
+    )
+    sharpness_probability: float = _probability("its sharpness is changed")
+    noise: float = _field(
+        0.0,
+        "Augmentation",
+        "Max standard deviation of additive Gaussian noise, as a fraction of the full range; 0 = off.",
+        ge=0,
+        le=1,
+    )
+    noise_probability: float = _probability("noise is added")
+    jpeg_quality: int = _field(
+        0,
+        "Augmentation",
+        "Lowest quality of simulated JPEG compression, which is drawn between it and 95; 0 = off.",
+        ge=0,
+        le=95,
+    )
+    jpeg_probability: float = _probability("it is compressed")
     erasing: float = _field(0.0, "Augmentation", "Random erasing probability.", ge=0, le=1)
     fade_epochs: int = _field(
         0,
@@ -116,8 +181,19 @@ class TrainConfig(BaseModel):
 
     # --- machine
     device: Literal["auto", "cpu", "cuda"] = _field("auto", "Machine", "auto uses a GPU if available.")
-    precision: Literal["auto", "float32", "bfloat16"] = _field(
-        "auto", "Machine", "auto uses bfloat16 if the hardware supports it natively, else float32."
+    precision: Literal["auto", "float32", "tf32", "bfloat16"] = _field(
+        "auto",
+        "Machine",
+        "auto uses bfloat16 if the hardware supports it natively, else float32. tf32 rounds the factors of matrix "
+        "products to ten bits, on CUDA only.",
+    )
+    deterministic: bool = _field(
+        False,
+        "Machine",
+        "On CUDA, use deterministic algorithms: two runs are bit-identical, as on a CPU. Slower.",
+    )
+    cuda_graph: bool = _field(
+        True, "Machine", "Capture the training step as a CUDA graph, which saves launch time; without effect on a CPU."
     )
     compile: bool = _field(False, "Machine", "torch.compile the model; pays off on CUDA only.")
     threads: int = _field(0, "Machine", "CPU threads; 0 = all cores, split between concurrent runs.", ge=0, le=1024)
@@ -160,11 +236,17 @@ _FIELD_LABELS: Final = {
     "drop_train_duplicates": "Exclude train duplicates",
     "corrections": "Correction set",
     "hold_out": "Held-out fold",
+    "muon_steps": "Newton–Schulz steps",
     "mixup_alpha": "Mixup α",
+    "asam_rho": "ASAM ρ",
     "ema_decay": "EMA decay",
     "flip": "Horizontal flip",
     "shift": "Translation",
+    "shift_probability": "Translation probability",
     "zoom": "Scale",
+    "zoom_probability": "Scale probability",
+    "jpeg_quality": "JPEG quality",
+    "jpeg_probability": "JPEG probability",
     "erasing": "Random erasing",
     "fade_epochs": "Augmentation cool-down",
     "compile": "torch.compile",
@@ -178,14 +260,31 @@ def field_label(name: str) -> str:
     return _FIELD_LABELS.get(name, name.replace("_", " ").capitalize())
 
 
-_ONLY_WITH: Final = {"muon_learning_rate": ("optimizer", "muon")}
-"""Settings that do nothing unless another one has a certain value."""
+_ONLY_WITH: Final = {
+    "muon_learning_rate": "optimizer",
+    "muon_steps": "optimizer",
+    "mixup_probability": "mixup_alpha",
+    "flip_mode": "flip",
+    "jpeg_probability": "jpeg_quality",
+    **{
+        f"{name}_probability": name
+        for name in ("rotation", "shift", "zoom", "brightness", "contrast", "blur", "sharpness", "noise")
+    },
+}
+"""Settings that do nothing while another one is off; of optimizers, while it is not muon."""
 
 
 def field_applies(name: str, values: Mapping[str, Any]) -> bool:
-    """Whether a setting has an effect beside these values of the others."""
-    other, needed = _ONLY_WITH.get(name, (name, values.get(name)))
-    return bool(values.get(other) == needed)
+    """Whether a setting has an effect beside these values of the others, numbers as such or as they are typed."""
+    if name not in _ONLY_WITH:
+        return True
+    other = values.get(_ONLY_WITH[name])
+    if _ONLY_WITH[name] == "optimizer":
+        return bool(other == "muon")
+    try:
+        return bool(read_decimal(other) if isinstance(other, str) else other)
+    except ValueError:
+        return True  # it is refused below the form, and what depends on it stays where it was
 
 
 def parse_config(values: Mapping[str, Any]) -> TrainConfig:

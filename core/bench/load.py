@@ -31,7 +31,7 @@ from core.runs.paths import RunPaths
 from core.runs.reader import read_run
 from core.runs.records import RunState
 
-ENDLESS_EPOCHS: Final = 100_000
+ENDLESS_EPOCHS: Final = 10_000
 _START_SECONDS: Final = 600
 _STOP_SECONDS: Final = 60
 

@@ -15,9 +15,10 @@ import psutil
 from core.bench.mortal import EPOCHS_OF_THE_KILLED
 from core.config import TrainConfig
 from core.data.importers.demo import import_demo
+from core.files import lock_is_held
 from core.jobs.control import ensure_runner
 from core.runs.history import read_rows
-from core.runs.paths import RunPaths
+from core.runs.paths import QueuePaths, RunPaths
 from core.runs.reader import read_run
 from core.runs.records import RunState
 
@@ -63,9 +64,10 @@ def place() -> Iterator[tuple[Path, Path]]:
 
 
 def finish(root: Path, data_root: Path, run_id: str) -> RunPaths:
-    """Wait until a run has ended; its paths."""
+    """Wait until a run has ended, and its runner, which would serve the next one, too; its paths."""
     ensure_runner(root, data_root)
     wait_for(lambda: not read_run(root, run_id).state.is_live)
+    wait_for(lambda: not lock_is_held(QueuePaths(root).runner_lock))
     run = read_run(root, run_id)
     if run.state is not RunState.FINISHED:
         raise RuntimeError(f"Run {run_id} has {run.state.in_words()}: {run.problem}")

@@ -26,6 +26,7 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
+from core.bench.kernels import kernels_per_step
 from core.config import TrainConfig
 from core.data.dataset import load_split
 from core.evaluation.inference import BATCH, class_probabilities
@@ -39,7 +40,15 @@ from core.training.loop import Stopped, train
 from core.training.optim import build_optimizers
 from core.training.recorder import StatusReporter
 
-TRAINERS: Final = ("script", "engine", "engine_float32", "best")
+NO_TRAINERS: Final = ("best_bare_step", "validation")
+"""What is measured beside whole trainings."""
+
+ON_A_GPU: Final = {"best_eager": {"cuda_graph": False}, "best_compiled": {"compile": True}}
+"""The preset `best` otherwise than it trains on a GPU, as a captured graph of PyTorch's own kernels: with its kernels
+started one by one, and with compiled ones, in a graph, too."""
+
+QUIET: Final = 0.2
+"""How far apart the rounds of a variant may be, as a fraction of their median, where nothing else computes."""
 
 FLOP_PER_IMAGE: Final = {"cnn-model-2": 2.058e9}
 """Training: three times the multiply-adds of a forward pass, two operations each."""
@@ -58,7 +67,8 @@ def measure_training(
         rounds: per variant; the medians are reported.
 
     Returns:
-        Plain values for JSON. `overhead_of_best` is what augmentation, logging, EMA weights and validation add to an
+        Plain values for JSON. `unquiet` names the variants whose rounds are further apart than `QUIET`: other processes
+        took part. `overhead_of_best` is what augmentation, logging, EMA weights and validation add to an
         epoch of the preset `best`, as a fraction of the bare steps: forward, backward and optimizer on one batch.
 
     Raises:
@@ -76,6 +86,7 @@ def measure_training(
             "engine": (_engine, (Path(folder, "a"), automatic, data_root, steps)),
             "engine_float32": (_engine, (Path(folder, "b"), plain, data_root, steps)),
             "best": (_engine, (Path(folder, "c"), best, data_root, steps)),
+            **_other_ways(compute.device, best, Path(folder), data_root, steps),
             "best_bare_step": (_bare_step, (best, steps)),
             "validation": (_validation, (best, data_root)),
         }
@@ -93,7 +104,8 @@ def measure_training(
     medians = {name: statistics.median(values) for name, values in rates.items()}
     ratios = {
         name: statistics.median(a / b for a, b in zip(rates[name], rates["script"], strict=True))
-        for name in TRAINERS[1:]
+        for name in rates
+        if name != "script" and name not in NO_TRAINERS
     }
     train_images, validation_images = (len(load_split(data_root, dataset, split)) for split in ("train", "validation"))
     bare_epoch = train_images / medians["best_bare_step"]
@@ -103,13 +115,38 @@ def measure_training(
         "batch_size": batch_size,
         "images_per_second": {name: round(value, 1) for name, value in medians.items()},
         "ratio": {name: round(value, 2) for name, value in ratios.items()},
-        "seconds_per_epoch": {name: round(train_images / medians[name], 1) for name in TRAINERS},
+        "seconds_per_epoch": {name: round(train_images / medians[name], 3) for name in ("script", *ratios)},
+        "seconds_per_epoch_with_validation": round(whole_epoch, 3),
+        "kernels_per_step": {
+            "engine": kernels_per_step(base).total(),
+            "best": kernels_per_step(best).total(),
+        },
         "overhead_of_best": round(whole_epoch / bare_epoch - 1, 3),
         "matmul_peak_gflops": round(peak / 1e9, 1),
-        "fraction_of_peak": round(medians["engine"] * FLOP_PER_IMAGE[base.model] / peak, 3),
+        "fraction_of_peak": {
+            name: round(medians[name] * FLOP_PER_IMAGE[base.model] / peak, 3) for name in ("script", *ratios)
+        },
+        "unquiet": [name for name, values in rates.items() if _spread(values) > QUIET],
         "peak_memory_bytes": memory,
         "rounds": {name: [round(value, 1) for value in values] for name, values in rates.items()},
     }
+
+
+def _other_ways(
+    device: torch.device, best: TrainConfig, folder: Path, data_root: Path, steps: int
+) -> dict[str, tuple[Callable[..., float], tuple[Any, ...]]]:
+    """Further contenders: on a GPU, the ways to start the kernels of `best`."""
+    if device.type != "cuda":
+        return {}
+    return {
+        name: (_engine, (folder / name, best.model_copy(update=changes), data_root, steps))
+        for name, changes in ON_A_GPU.items()
+    }
+
+
+def _spread(values: list[float]) -> float:
+    """How far apart values are, as a fraction of their median."""
+    return (max(values) - min(values)) / statistics.median(values)
 
 
 def _usual_script(images: Path, batch_size: int, steps: int, device: torch.device) -> float:

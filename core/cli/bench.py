@@ -37,11 +37,24 @@ def bench_train(
         return
     print(f"{results['device']}, batch size {batch_size}")
     for name, rate in results["images_per_second"].items():
-        ratio = results["ratio"].get(name)
-        compared = f"   {ratio:.2f}x the usual script" if ratio else ""
-        print(f"{name.replace('_', ' '):16} {rate:>9,.1f} images/s{compared}")
+        print(f"{name.replace('_', ' '):16} {rate:>9,.1f} images/s{_compared(results, name)}")
     print(f"Augmentation, logging, EMA and validation add {as_percent(results['overhead_of_best'])} to an epoch.")
-    print(f"The engine reaches {as_percent(results['fraction_of_peak'])} of this device's matrix-multiply peak.")
+    whole = results["seconds_per_epoch_with_validation"]
+    print(f"An epoch of best with validation takes {whole:.2f} s.")
+    print(f"A step of best starts {results['kernels_per_step']['best']} kernels on a GPU.")
+    if results["unquiet"]:
+        names = ", ".join(name.replace("_", " ") for name in results["unquiet"])
+        print(f"This machine is not quiet: rounds differ by more than a fifth ({names}). Repeat it when it is idle.")
+
+
+def _compared(results: dict[str, Any], name: str) -> str:
+    """What else there is to say of a trainer: seconds per epoch, fraction of the peak, ratio to the script."""
+    if name not in results["seconds_per_epoch"]:
+        return ""
+    ratio = results["ratio"].get(name)
+    compared = f", {ratio:.2f}x the usual script" if ratio else ""
+    peak = as_percent(results["fraction_of_peak"][name])
+    return f"   {results['seconds_per_epoch'][name]:.2f} s per epoch, {peak} of the matrix-multiply peak{compared}"
 
 
 def bench_pages(
@@ -84,18 +97,7 @@ def bench_load(
         print_json(results)
         return
     print(f"{results['cores']} cores, {seconds:g} s per stage; a poll is on time if answered before the next")
-    heads = {
-        "viewers": 7,
-        "on time": 16,
-        "p50": 9,
-        "p95": 9,
-        "worst": 9,
-        "CPU": 8,
-        "memory": 9,
-        "training": 17,
-        "load": 7,
-    }
-    print("".join(f"{head:>{width}}" for head, width in heads.items()))
+    print(f"viewers{'on time':>16}{'p50':>9}{'p95':>9}{'worst':>9}{'CPU':>8}{'memory':>9}{'training':>17}{'load':>7}")
     for row in results["stages"]:
         times = "".join(f"{'–' if row[key] is None else f'{row[key]} ms':>9}" for key in LATENCIES)
         print(
@@ -105,7 +107,7 @@ def bench_load(
 
 
 def bench_faults(
-    only: Annotated[list[str] | None, typer.Option(help=f"Repeatable: {', '.join(FAULTS)}.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help=f"Which part; repeatable: {', '.join(FAULTS)}.")] = None,
     moments: Annotated[int, typer.Option(min=1, help="Moments at which a worker is killed.")] = 15,
     runs: Annotated[int, typer.Option(min=2, help="Runs in the storm.")] = 10,
     seconds: Annotated[float, typer.Option(min=1, help="Length of the storm.")] = 60,
@@ -165,9 +167,7 @@ def _counts(text: str) -> list[int]:
     with suppress(ValueError):
         if min(counts := [read_integer(each) for each in text.split(",")]) >= 0:
             return counts
-    raise FerError(
-        f"--viewers {quote(text)} is not a list of numbers. Use numbers separated by commas, such as 0,5,10."
-    )
+    raise FerError(f"--viewers {quote(text)} is not a list of numbers. Separate them by commas, such as 0,5,10.")
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """`python -m core train` and `evaluate`."""
 
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,8 +19,16 @@ from core.cli.options import (
     reported_split,
 )
 from core.cli.output import accuracy_text, as_percent, print_json, run_as_json
+from core.config import TrainConfig
 from core.errors import ConfigError
+from core.numbers import signed
 from core.presets import PRESETS, make_config
+
+if TYPE_CHECKING:
+    from core.evaluation.inference import Views
+    from core.runs.records import Run
+    from core.runs.summary import ViewMetrics
+    from core.training.compute import Compute
 
 
 def start_training(
@@ -61,6 +70,12 @@ def evaluate(
         bool,
         typer.Option("--shifts", help="With --tta: also average over translations by two pixels, ten views in all."),
     ] = False,
+    proxy: Annotated[
+        bool,
+        typer.Option(
+            "--proxy", help="With --split validation: also score it enlarged and cropped like the faces of photos."
+        ),
+    ] = False,
     device: Annotated[Device | None, typer.Option(help="Where to compute; by default as the run was trained.")] = None,
     threads: Annotated[
         int | None, typer.Option(min=0, max=1024, help="CPU threads, 0 for all; by default as the run was trained.")
@@ -78,22 +93,27 @@ def evaluate(
         raise ConfigError("--tta is not available for train. Remove it.")
     if shifts and not tta:
         raise ConfigError("--shifts requires --tta.")
-    from core.evaluation.inference import FLIP, FLIP_AND_SHIFT
+    if proxy and split is not SplitName.VALIDATION:
+        raise ConfigError("--proxy requires --split validation.")
+    from core.evaluation.inference import FLIP, FLIP_AND_SHIFT, PLAIN
     from core.training.compute import choose_compute
     from core.training.final_report import report, score_train
 
-    asked = {"device": device and device.value, "threads": threads}
+    views = FLIP_AND_SHIFT if shifts else FLIP
+    # always computed in float32: a run that was trained in TF32 is evaluated on a CPU, too
+    asked = {"device": device and device.value, "threads": threads, "precision": "float32"}
     compute = choose_compute(config.model_copy(update={key: v for key, v in asked.items() if v is not None}))
     if split is SplitName.TRAIN:
         metrics: ViewMetrics | None = score_train(found.paths, config, found.data, data_root, compute)
     else:
-        views = FLIP_AND_SHIFT if shifts else FLIP
         of_run = found.paths, config, corrections_of(found.paths, config)
         scored = report(*of_run, data_root, compute, splits=[split], tta=views, keep_predictions=False)
         metrics = scored[split].tta if tta else scored[split]
     assert metrics
+    on_proxy = _score_proxy(found, config, data_root, compute, views if tta else PLAIN, metrics) if proxy else None
     if as_json:
-        print_json({"run": found.id, "split": split, "tta": tta, "shifts": shifts, **metrics.as_json()})
+        beside = {"proxy": on_proxy.as_json()} if on_proxy else {}
+        print_json({"run": found.id, "split": split, "tta": tta, "shifts": shifts, **metrics.as_json(), **beside})
         return
     views_used = "" if not tta else " with flip and shift TTA" if shifts else " with flip TTA"
     print(f"{found.id}, {split}{views_used}: {accuracy_text(metrics)} on {metrics.images:,} images")
@@ -101,3 +121,21 @@ def evaluate(
     for label, row in metrics.per_class.items():
         values = "".join(f"{as_percent(value):>11}" for value in (row.precision, row.recall, row.f1))
         print(f"{label:10}{values} {row.support:>8,}")
+    if on_proxy:
+        difference = 100 * (on_proxy.accuracy - metrics.accuracy)
+        print(f"{split} cropped like photos: {accuracy_text(on_proxy)}, {signed(difference, 2)} pp")
+
+
+def _score_proxy(
+    run: "Run", config: TrainConfig, data_root: Path, compute: "Compute", views: "Views", beside: "ViewMetrics"
+) -> "ViewMetrics":
+    """The metrics on validation as the faces of photos would look, with the temperature of those on validation."""
+    from core.data.dataset import load_split
+    from core.prediction.proxy import photo_proxy
+    from core.training.final_report import score_images
+
+    validation = load_split(data_root, config.dataset, "validation")
+    temperature = beside.temperature or 1.0
+    return score_images(
+        run.paths, config, photo_proxy(validation.images), validation.labels, compute, views, temperature
+    )

@@ -37,7 +37,7 @@ SplitArrays = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Images uint8 (N, 48, 48), labels (N,) in 0..6, ids (N,) str."""
 
 
-_Shown = Annotated[str, AfterValidator(lambda text: one_line(text)[:200])]
+_Shown = Annotated[str, AfterValidator(lambda text: one_line(text[:2000])[:200])]
 """Sets may come from anywhere: no line breaks, nothing that controls a terminal, and not more than fits a page."""
 
 

@@ -37,8 +37,9 @@ MAX_TAGS: Final = 30
 
 
 def _cut(length: int) -> AfterValidator:
-    """Folders may come from anywhere: what is longer than people may enter is cut, as it would fill every page."""
-    return AfterValidator(lambda text: one_line(text)[:length])
+    """Folders may come from anywhere: what is longer than people may enter is cut, as it would fill every page. Of text
+    that is far longer, only the beginning is looked at."""
+    return AfterValidator(lambda text: one_line(text[: 10 * length])[:length])
 
 
 Name = Annotated[str, _cut(NAME_LENGTH)]
@@ -46,7 +47,7 @@ Person = Annotated[str, _cut(PERSON_LENGTH)]
 Tag = Annotated[str, _cut(TAG_LENGTH)]
 OneLine = Annotated[str, _cut(2000)]
 Tags = Annotated[list[Tag], AfterValidator(lambda tags: [tag for tag in tags if tag][:MAX_TAGS])]
-ManyLines = Annotated[str, AfterValidator(lambda text: lines(text)[:TEXT_LENGTH])]
+ManyLines = Annotated[str, AfterValidator(lambda text: lines(text[: 10 * TEXT_LENGTH])[:TEXT_LENGTH])]
 """Free text, with its line breaks."""
 
 Moment = Annotated[AwareDatetime, AfterValidator(_shown_anywhere)]

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import os
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from core.config import TrainConfig
+from core.errors import ConfigError
 from core.machine import available_cores, thread_share
 from core.models.device import choose_device
 
@@ -22,6 +24,8 @@ class Compute:
     bfloat16: bool
     """Whether forward and backward run under bfloat16 autocast; weights stay float32."""
     threads: int
+    tf32: bool = False
+    """Whether products in float32 round their factors to TensorFloat-32, ten bits of mantissa; on CUDA only."""
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         """The context in which the model is called."""
@@ -34,31 +38,44 @@ class Compute:
             name = torch.cuda.get_device_name(self.device)
         else:
             name = f"CPU, {self.threads} thread{'' if self.threads == 1 else 's'}"
-        return f"{name}, {'bfloat16' if self.bfloat16 else 'float32'}"
+        return f"{name}, {'bfloat16' if self.bfloat16 else 'TF32' if self.tf32 else 'float32'}"
 
 
 def choose_compute(config: TrainConfig, *, gpu_slot: bool = False) -> Compute:
-    """Pick what the settings ask for and set the process up for it: threads, memory, TensorFloat-32, cuDNN autotuning.
+    """Pick what the settings ask for and set the process up for it: threads, memory, TensorFloat-32, cuDNN autotuning,
+    deterministic algorithms.
 
     Args:
         config: the settings of a run.
         gpu_slot: the process has a GPU to itself, so `auto` means that GPU: beside it others may compute on the CPU.
 
     Raises:
-        ConfigError: there is no GPU that PyTorch can use, and it was asked for; or `FER_CPU_SLOTS` makes no sense.
+        ConfigError: there is no GPU that PyTorch can use, and it was asked for, by itself or by `tf32`; or
+            `FER_CPU_SLOTS` makes no sense.
     """
+    if config.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it at its first product
     device = choose_device("cuda" if gpu_slot and config.device == "auto" else config.device)
     use_cuda = device.type == "cuda"
     threads = config.threads or (available_cores() if use_cuda else thread_share())
     torch.set_num_threads(threads)
     _keep_freed_memory()
+    tf32 = config.precision == "tf32"
+    if tf32 and not use_cuda:
+        raise ConfigError("Precision tf32 needs a CUDA device. Set precision to 'auto' or 'float32'.")
     if use_cuda:
-        torch.backends.cuda.matmul.allow_tf32 = True
-        torch.backends.cudnn.allow_tf32 = True
-        torch.backends.cudnn.benchmark = True  # all batches have one shape, so the search pays off
+        _set_up_cuda(tf32, config.deterministic)
     fast = torch.cuda.is_bf16_supported(including_emulation=False) if use_cuda else _cpu_has_bfloat16()
     bfloat16 = fast if config.precision == "auto" else config.precision == "bfloat16"
-    return Compute(device, bfloat16, threads)
+    return Compute(device, bfloat16, threads, tf32)
+
+
+def _set_up_cuda(tf32: bool, deterministic: bool) -> None:
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
+    torch.backends.cudnn.benchmark = not deterministic  # all batches have one shape, so the search pays off
+    torch.backends.cudnn.deterministic = deterministic
+    # It warns, rather than fail, of max pooling's gradient, which adds in any order: here no two windows overlap.
+    torch.use_deterministic_algorithms(deterministic, warn_only=True)
 
 
 def _keep_freed_memory() -> None:

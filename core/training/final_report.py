@@ -118,6 +118,34 @@ def predict_split(
     write_predictions(paths.predictions(split.name), split.ids, split.labels, values, weights_origin(paths))
 
 
+def score_images(
+    paths: RunPaths,
+    config: TrainConfig,
+    images: np.ndarray,
+    labels: np.ndarray,
+    compute: Compute,
+    views: Views,
+    temperature: float,
+) -> ViewMetrics:
+    """Score a run's best weights on any images, and keep nothing of it.
+
+    Args:
+        paths: the run.
+        config: its settings.
+        images: uint8 (N, 48, 48), N at least 1.
+        labels: (N,) class indices.
+        compute: where to compute; always in float32.
+        views: what to average over.
+        temperature: fitted on validation.
+
+    Raises:
+        RunError: there are no weights, or the file is corrupt.
+    """
+    model = to_device(load_weights(paths.weights, config.model), compute)
+    probabilities = class_probabilities(model, tensor_on(images, compute), views=views).cpu().numpy()
+    return ViewMetrics.model_validate(evaluate_predictions(labels, probabilities, temperature), strict=False)
+
+
 def score_train(
     paths: RunPaths,
     config: TrainConfig,

@@ -12,27 +12,24 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from core.config import TrainConfig
 from core.evaluation.inference import class_probabilities
 from core.evaluation.metrics import log_loss
-from core.labels import NUM_CLASSES
 from core.models.cnn import build_model
-from core.models.preprocess import to_input
 from core.review.corrections import Corrections
 from core.runs.best import HASH
 from core.runs.paths import RunPaths
 from core.runs.resume import require_checkpoint, require_newest
-from core.training.augment import Augmentation, mixup
 from core.training.best import BestWeights, restore_best, write_validation
 from core.training.checkpoint import TrainingProgress, load_checkpoint, save_checkpoint
 from core.training.compute import Compute, to_device
 from core.training.final_report import report
-from core.training.optim import EmaWeights, build_optimizers, rate_factor, set_rate
+from core.training.optim import EmaWeights, build_optimizers, rate_factor
 from core.training.recorder import Recorder, StatusReporter, SystemMonitor
-from core.training.train_data import TrainData, epoch_order, load_data, seed_step
+from core.training.step import CudaGraph, TrainingStep, step_values
+from core.training.train_data import TrainData, alternating_flips, epoch_order, load_data, step_seed
 
 log = logging.getLogger("train")
 
@@ -81,8 +78,8 @@ def train(
         progress = load_checkpoint(paths.checkpoint, *parts, device=compute.device)
         require_newest(paths, progress.step)
         log.info("resuming after %d epochs and %d batches", progress.epoch, progress.batch)
-    forward = torch.compile(model) if config.compile else model
-    augment = Augmentation.from_config(config)
+    graph = CudaGraph if config.cuda_graph and compute.device.type == "cuda" else None
+    step = TrainingStep(model, optimizers, average, data, config, compute, graph)
     record = Recorder(paths, config, data, progress, status)
     try:
         restore_best(paths, config, data, compute, progress, evaluated, lambda: not stop_asked())
@@ -103,7 +100,11 @@ def train(
     with SystemMonitor(paths.system, record.elapsed):
         while progress.epoch < config.epochs and not _should_end_early(progress, config):
             order = epoch_order(config.seed, progress.epoch, data)  # (images per epoch,)
-            strength = _augmentation_strength(progress.epoch, config)
+            steps = range(progress.step - progress.batch, progress.step - progress.batch + data.batches)
+            values = step_values(config, optimizers, average, steps, total_steps, compute.device)
+            alternating = config.flip and config.flip_mode == "alternating"
+            mirrored = alternating_flips(config.seed, progress.epoch, data) if alternating else None
+            step.start_epoch(_augmentation_strength(progress.epoch, config), mirrored)
             record.start_epoch()
 
             while progress.batch < data.batches:
@@ -111,32 +112,12 @@ def train(
                     save()
                     raise Stopped
 
-                # --- one step
-                model.train()
-                seed_step(config.seed, progress.step)
                 chosen = order[progress.batch * data.batch_size :][: data.batch_size]
-                labels = targets = data.labels[chosen]  # (B,)
-                x = augment(to_input(data.images[chosen]), strength)  # (B, 1, 48, 48)
-                if config.mixup_alpha:
-                    x, targets = mixup(x, F.one_hot(labels, NUM_CLASSES).float(), config.mixup_alpha)
-                factor = rate_factor(config, progress.step, total_steps)
-                set_rate(optimizers, factor)
-                with compute.autocast():
-                    logits = forward(x.contiguous(memory_format=torch.channels_last)).float()  # (B, 7)
-                loss = F.cross_entropy(logits, targets, label_smoothing=config.label_smoothing)
-                loss.backward()
-                if config.gradient_clip:
-                    nn.utils.clip_grad_norm_(model.parameters(), config.gradient_clip, foreach=True)
-                for optimizer in optimizers:
-                    optimizer.step()
-                    optimizer.zero_grad(set_to_none=True)
-                if average:
-                    average.update(progress.step)
-                # ---
-
+                result = step(chosen, values[progress.batch], step_seed(config.seed, progress.step))
+                rate = config.learning_rate * rate_factor(config, progress.step, total_steps)
                 progress.batch += 1
                 progress.step += 1
-                record.step(loss, (logits.detach().argmax(1) == labels).sum(), config.learning_rate * factor)
+                record.step(result, rate)
                 if time.monotonic() - last_save > config.checkpoint_seconds:
                     save()
 

@@ -81,12 +81,11 @@ class Recorder:
     def start_epoch(self) -> None:
         self._epoch_start, self._epoch_first_batch = self.elapsed(), self._progress.batch
 
-    def step(self, loss: Tensor, correct: Tensor, learning_rate: float) -> None:
+    def step(self, result: Tensor, learning_rate: float) -> None:
         """Note one optimizer step, already counted in the progress.
 
         Args:
-            loss: scalar on the device, mean over the batch.
-            correct: scalar on the device, number of right predictions in the batch.
+            result: (2,) on the device: the loss, mean over the batch, and the number of right predictions in it.
             learning_rate: as used in this step.
 
         Raises:
@@ -101,7 +100,7 @@ class Recorder:
             "learning_rate": learning_rate,
             "images_per_second": round(images / max(elapsed - self._epoch_start, 1e-9), 1),
         }
-        self._pending.append((row, torch.stack([loss.detach().float(), correct.float()])))
+        self._pending.append((row, result))
         if len(self._pending) >= self._group or progress.batch == data.batches:
             self.read()
         total = self._config.epochs * data.batches

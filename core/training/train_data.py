@@ -120,9 +120,17 @@ def epoch_order(seed: int, epoch: int, data: TrainData) -> Tensor:
     return torch.randperm(len(data.labels), generator=generator)[: data.per_epoch].to(data.images.device)
 
 
-def seed_step(seed: int, step: int) -> None:
-    """Seed augmentation, mixup and dropout of one step, on all devices."""
-    torch.manual_seed(_mix(seed, 1, step))
+def alternating_flips(seed: int, epoch: int, data: TrainData) -> Tensor:
+    """bool (N,), on the device: which training images an epoch flips; drawn once for each image and flipped over after
+    every epoch, so that two epochs in a row show both sides of it (Jordan 2024, airbench)."""
+    generator = torch.Generator().manual_seed(_mix(seed, 2, 0))
+    first = torch.randint(0, 2, (len(data.labels),), generator=generator, dtype=torch.bool)
+    return (first ^ bool(epoch % 2)).to(data.images.device)
+
+
+def step_seed(seed: int, step: int) -> int:
+    """The seed of augmentation, mixup and dropout of one step."""
+    return _mix(seed, 1, step)
 
 
 def _mix(seed: int, stream: int, position: int) -> int:

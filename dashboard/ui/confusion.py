@@ -117,7 +117,7 @@ def per_class_table(matrix: np.ndarray, key: str, *, intervals: bool = True) -> 
     for name, help in helps.items():
         table[name] = 100 * metrics[name]
         config[name] = st.column_config.ProgressColumn(
-            name.capitalize(), format="%.1f%%", min_value=0, max_value=100, width=124, help=help
+            name.capitalize(), format="%.1f%%", min_value=0, max_value=100, width=124 if intervals else 100, help=help
         )
         if intervals:
             ends = zip(100 * metrics[f"{name}_low"], 100 * metrics[f"{name}_high"], strict=True)

@@ -18,8 +18,8 @@ def main(batch: int = 128, repeats: int = 10, rounds: int = 7) -> None:
     import kornia.augmentation as kornia
 
     config = TrainConfig(rotation=12, shift=0.08, zoom=0.1, brightness=0.1, contrast=0.2, erasing=0.25)
-    ours = Augmentation.from_config(config)
-    affine_only = Augmentation.from_config(TrainConfig(rotation=12, shift=0.08, zoom=0.1))
+    ours = Augmentation(config)
+    affine_only = Augmentation(TrainConfig(rotation=12, shift=0.08, zoom=0.1))
     theirs_affine = [
         kornia.RandomHorizontalFlip(p=0.5),
         kornia.RandomAffine(12, translate=(0.08, 0.08), scale=(0.9, 1.1), p=1.0),

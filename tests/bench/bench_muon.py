@@ -13,12 +13,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from core.config import TrainConfig
 from core.models.cnn import MODELS
 from core.presets import make_config
 from core.runs.create import create_run
@@ -59,13 +61,14 @@ def main() -> None:
 def _train_short(data_root: Path, settings: dict[str, Any], steps: int) -> dict[str, Any]:
     """The last validation accuracy, the smallest singular value of the updates (median over layers and training steps;
     the largest is near one), and the seconds it took."""
-    config = make_config("best", settings)
-    with tempfile.TemporaryDirectory(prefix="fer-bench-") as folder, _newton_schulz(steps) as smallest:
+    config = make_config("best", {**settings, "muon_steps": steps})
+    with tempfile.TemporaryDirectory(prefix="fer-bench-") as folder, _singular_values() as smallest:
         paths = create_run(Path(folder), config)
         reporter = StatusReporter(paths, RunStatus(created_at=datetime.now(UTC)))
         started = time.monotonic()
         with contextlib.suppress(Stopped):
-            train(paths, config, data_root, choose_compute(config), reporter, lambda: _epochs(paths) == config.epochs)
+            # stopped before the report at the end, which would score test
+            train(paths, config, None, data_root, choose_compute(config), reporter, partial(_has_ended, paths, config))
         seconds = time.monotonic() - started
         last = read_rows(paths.epochs)[0][-1]
     return {
@@ -75,24 +78,23 @@ def _train_short(data_root: Path, settings: dict[str, Any], steps: int) -> dict[
     }
 
 
-def _epochs(paths: RunPaths) -> int:
-    return len(read_rows(paths.epochs)[0])
+def _has_ended(paths: RunPaths, config: TrainConfig) -> bool:
+    return len(read_rows(paths.epochs)[0]) == config.epochs
 
 
 @contextlib.contextmanager
-def _newton_schulz(steps: int) -> Iterator[list[float]]:
-    """Have Muon take so many steps; gives the smallest singular values of its updates, of one call in seven, which
-    comes to each layer in turn."""
+def _singular_values() -> Iterator[list[float]]:
+    """Gives the smallest singular values of Muon's updates, of one in seven, which comes to each layer in turn."""
     smallest: list[float] = []
     calls = itertools.count()
 
-    def replaced(matrix: Tensor, _: int = steps) -> Tensor:
+    def observed(matrix: Tensor, steps: int) -> Tensor:
         update = _orthogonalise(matrix, steps)
         if next(calls) % 7 == 0:
             smallest.append(float(torch.linalg.svdvals(update.float())[-1]))
         return update
 
-    optim.orthogonalise = replaced
+    optim.orthogonalise = observed
     try:
         yield smallest
     finally:

@@ -55,6 +55,16 @@ def test_pages_use_the_width(app: App, browser: Any) -> None:
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+def test_the_open_tab_is_in_sight_on_a_phone(app: App, running: FakeRun, page: Any) -> None:
+    from playwright.sync_api import expect
+
+    page.set_viewport_size({"width": 420, "height": 900})
+    page.goto(f"{app.url}/run?run={running.id}&tab=Review")
+    settle(page)
+    expect(page.get_by_role("tab", name="Review", selected=True)).to_be_in_viewport(ratio=1)
+    expect(page.get_by_role("tab", name="Curves")).not_to_be_in_viewport()
+
+
 def test_question_mark_lists_the_keys_but_is_typed_in_a_field(app: App, browser: Any) -> None:
     page = visit(browser, app.url)
     page.keyboard.press("?")

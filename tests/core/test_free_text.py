@@ -122,7 +122,7 @@ def test_what_stands_in_a_file_is_cut_and_cleaned_when_it_is_read(paths: RunPath
     dirty = NASTY.replace("\ud800", "") + "x" * 100_000
     with HistoryWriter(paths.changes) as history:
         change = {"time": "2026-01-01T00:00:00Z", "by": dirty, "field": "comment", "old": None, "new": dirty}
-        history.append([change, {**change, "field": "tags", "new": [dirty] * 1000}])
+        history.append([change, {**change, "field": "tags", "new": [dirty[:2000]] * 1000}])
     with HistoryWriter(paths.reviews) as history:
         review = {"time": "2026-01-01T00:00:00Z", "by": dirty, "split": "test", "images": ["a"], "verdict": "ambiguous"}
         history.append([{**review, "comment": dirty}])

@@ -23,17 +23,19 @@ from core.splits import OLD_SPLITS, ORIGINAL_TEST
 from core.training.final_report import REPORTED
 from core.training.loop import Stopped
 from tests.conftest import PROJECT_ROOT
-from tests.core.training.test_loop import EVERYTHING, assert_bit_equal, run_training, train_on
+from tests.core.training.test_loop import OLDER, assert_bit_equal, run_training, train_on
 
 SHIPPED = RunPaths(PROJECT_ROOT / "runs", "reference-cnn-model-2")
+OLD_CONFIG = PROJECT_ROOT / "tests" / "faults" / "run_folders" / "a4-no-tta" / "config.json"
 METRICS = {"images": 10, "accuracy": 0.5, "interval": [0.2, 0.8]}
 
 
 def make_old(paths: RunPaths) -> None:
-    """Give a folder's `config.json` the old name of the schedule, as a folder from before has it."""
-    config = read_json(paths.config)
-    assert config["schedule"] == "linear"
-    write_json(paths.config, config | {"schedule": "one-cycle"})
+    """Give a folder the `config.json` of a folder from before: the old name of the schedule, and only the settings that
+    there were."""
+    config, older = read_json(paths.config), read_json(OLD_CONFIG)
+    assert config["schedule"] == "linear" and older.keys() < config.keys()
+    write_json(paths.config, {name: config[name] for name in older} | {"schedule": "one-cycle"})
 
 
 def old_and_new(root: Path) -> tuple[Run, Run]:
@@ -73,10 +75,10 @@ def test_an_old_folder_and_a_new_one_do_not_differ(tmp_path: Path) -> None:
     assert settings.same is True
 
 
-def test_a_stopped_run_with_the_old_name_resumes_bit_equal(tmp_path: Path, demo_root: Path) -> None:
-    whole = run_training(tmp_path / "whole", demo_root, EVERYTHING)
+def test_a_stopped_run_of_an_older_version_resumes_bit_equal(tmp_path: Path, demo_root: Path) -> None:
+    whole = run_training(tmp_path / "whole", demo_root, OLDER)
     with pytest.raises(Stopped):
-        run_training(tmp_path / "parts", demo_root, EVERYTHING, stop_after=7)
+        run_training(tmp_path / "parts", demo_root, OLDER, stop_after=7)
     paths = RunPaths(tmp_path / "parts", "run")
     make_old(paths)
     config = read_run(paths.root, paths.run_id).config

@@ -104,9 +104,9 @@ def gallery(shown: Shown, wanted: ImageFilter, order: str) -> None:
         with st.container(horizontal=True, width="content"):
             shortcuts.undo_button(shown)
             export.button(shown, chosen)
-    page = pagination.choose_page(pages, of)
     if images is None:
         return
+    page = pagination.choose_page(pages, of)
     rows = chosen.iloc[(page - 1) * IMAGES_PER_PAGE : page * IMAGES_PER_PAGE]
     selected, opened = wall(
         tiles(rows, reviews),

@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.exchange.bundle import write_zip
 from core.exchange.export import HISTORIES, files_of, write_curves
+from core.files import file_size
 from core.runs.records import Run
 from dashboard.ui.downloads import spreadsheet_csv
 from dashboard.ui.page import download_file
@@ -47,8 +48,17 @@ def files(run: Run) -> None:
         st.caption("Too large to download here. On the server, run:")
         st.code(f"python -m core export {run.id} --format zip", language="sh")
     rows = [{"file": path.name, "size": path.stat().st_size} for path in present if path.suffix != ".lock"]
-    config: dict[str, Any] = {"file": "File", "size": st.column_config.NumberColumn("Size", format="bytes")}
-    show_table(pd.DataFrame(rows), hide_index=True, column_config=config, width=560, height="content", key="files")
+    config: dict[str, Any] = {"file": "File", "size": st.column_config.NumberColumn("Size")}
+    written = {"size": file_size}
+    show_table(
+        pd.DataFrame(rows),
+        written=written,
+        hide_index=True,
+        column_config=config,
+        width=560,
+        height="content",
+        key="files",
+    )
 
 
 def download(label: str, make: Any, name: str, mime: str) -> None:

@@ -25,10 +25,10 @@ def environment_tab(run: Run) -> None:
         st.markdown("**Environment**")
         table = pd.DataFrame({"property": list(facts), "value": list(facts.values())})
         columns = {
-            "property": st.column_config.TextColumn("Property", width=124),
-            "value": st.column_config.TextColumn("Value"),
+            "property": st.column_config.TextColumn("Property", width=140),
+            "value": st.column_config.TextColumn("Value", width=540),  # a fingerprint in full
         }
-        show_table(table, hide_index=True, column_config=columns, height="content", key="environment")
+        show_table(table, hide_index=True, column_config=columns, width="content", height="content", key="environment")
         for number, resume in enumerate(found.resumes, start=1):
             changed = ", ".join("commit" if key == "git" else key for key in resume if key not in ("time", "command"))
             st.caption(f"Resume {number}, changes: {escape(changed) or 'none'}")

@@ -43,7 +43,7 @@ def main() -> None:
 def offer_runs() -> None:
     """No run in the address: the latest to select from; the Runs page has the others."""
     runs = [run for run in cache.runs(runs_root()) if not run.meta.archived]
-    with page_title("Run details", "Select a run."):
+    with page_title("Run details", "Select a run." if runs else ""):
         if runs:
             st.page_link(RUNS_PAGE, label="All runs", icon=":material/table_rows:")
     if runs:

@@ -36,10 +36,8 @@ def system(run: Run) -> None:
     ]
     shown = [chart for chart in charts if chart]
     if not shown:
-        st.info(
-            "No system metrics yet. CPU, memory and GPU are sampled every 5 s during training.",
-            icon=":material/monitoring:",
-        )
+        none = "No system metrics yet." if run.state.is_live else "No system metrics were logged."
+        st.info(f"{none} CPU, memory and GPU are sampled every 5 s during training.", icon=":material/monitoring:")
         return
     line_charts(shown, axis, key="system")
     without = "" if any(chart.key.startswith("gpu") for chart in shown) else " No GPU used."
@@ -78,4 +76,4 @@ def config_tab(run: Run) -> None:
         "default": st.column_config.TextColumn("Default"),
         "description": st.column_config.TextColumn("Description", width="large"),
     }
-    show_table(pd.DataFrame(rows), hide_index=True, column_config=config, height=520, key="settings")
+    show_table(pd.DataFrame(rows), hide_index=True, column_config=config, height="content", key="settings")

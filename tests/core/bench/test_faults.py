@@ -14,6 +14,7 @@ from core.bench import kills, sandbox, starts
 from core.bench.mortal import MOMENTS
 from core.errors import FerError
 from core.runs.history import HistoryWriter
+from core.runs.reader import read_run
 from core.runs.records import RunState
 from tests.conftest import PROJECT_ROOT
 from tests.dashboard_fixtures import write_run
@@ -35,7 +36,7 @@ for number in range(3):
 @pytest.mark.parametrize(
     ("event", "count", "left", "leftover"),
     [
-        ("opening status.json", 1, None, True),
+        ("opening status.json", 1, None, False),
         ("replacing status.json", 1, None, True),
         ("replaced status.json", 1, "step 0", False),
         ("reading status.json", 1, "step 0", False),
@@ -79,7 +80,7 @@ def test_what_differs_from_an_undisturbed_run_is_told(runs_root: Path, demo_root
 
 
 def test_lost_and_doubled_starts_are_told(runs_root: Path, demo_root: Path) -> None:
-    run = write_run(runs_root, demo_root, "finished", name="one")
+    run = read_run(runs_root, write_run(runs_root, demo_root, "finished", name="one").id)
     good = (1, [run], {run.id}, {1.0}, [run.id], 1)
     assert starts._judge(*good) == {"problems": [], "held": True}
     bad = (2, [run], {run.id}, {1.0}, [run.id, run.id], 2)

@@ -6,9 +6,15 @@ from typing import Any
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from core.__main__ import app
 from core.config import TrainConfig
+from core.data.dataset import load_split
+from core.evaluation.inference import class_probabilities
 from core.evaluation.predictions import read_predictions
+from core.models.state_dict import load_weights
+from core.prediction.proxy import photo_proxy
 from core.runs.paths import RunPaths
 from core.runs.reader import list_runs
 from tests.core.cli.conftest import SETTINGS, TINY, error_of, fer
@@ -34,6 +40,22 @@ def test_evaluate_repeats_the_metrics_of_the_run(trained: dict[str, Any], roots:
     assert "test with flip and shift TTA: " in shifted
     refused = fer("evaluate", trained["id"], *roots, "--shifts", code=2)
     assert refused.stderr == "--shifts requires --tta.\n"
+
+
+def test_evaluate_scores_the_proxy_beside_validation(
+    trained: dict[str, Any], roots: list[str | Path], demo_root: Path
+) -> None:
+    run = ["evaluate", trained["id"], *roots, "--split", "validation", "--proxy"]
+    metrics = json.loads(CliRunner().invoke(app, [*map(str, run), "--json"], catch_exceptions=False).stdout)
+    assert metrics["accuracy"] == trained["summary"]["evaluation"]["validation"]["accuracy"]
+    paths = RunPaths(Path(roots[1]), trained["id"])
+    split = load_split(demo_root, "demo", "validation")
+    model = load_weights(paths.weights, "cnn-model-1")
+    predicted = class_probabilities(model, torch.from_numpy(photo_proxy(split.images))).argmax(1).numpy()
+    assert metrics["proxy"]["correct"] == int((predicted == split.labels).sum())
+    assert metrics["proxy"]["images"] == len(split)
+    refused = CliRunner().invoke(app, list(map(str, ["evaluate", trained["id"], *roots, "--proxy"])))
+    assert str(refused.exception) == "--proxy requires --split validation."
 
 
 def test_train_prints_the_id_at_once(roots: list[str | Path], runs_root: Path, demo_root: Path) -> None:

@@ -1,9 +1,12 @@
 """Augmentation and preprocessing on real tensors."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 from torchvision import transforms
 
 from core.config import TrainConfig
@@ -25,7 +28,7 @@ def faces(count: int = 64) -> torch.Tensor:
 
 
 def augmentation(**settings: object) -> Augmentation:
-    return Augmentation.from_config(TrainConfig(**{**NONE, **settings}))
+    return Augmentation(TrainConfig(**{**NONE, **settings}))
 
 
 def test_preprocessing_is_what_the_original_project_does() -> None:
@@ -140,6 +143,122 @@ def test_views_are_averaged() -> None:
     assert torch.allclose(together, torch.stack(views).mean(0), atol=1e-6)
     assert torch.allclose(together.sum(1), torch.ones(10), atol=1e-5)
     assert not torch.allclose(views[0], views[1])
+
+
+def older(x: Tensor, config: TrainConfig, strength: float) -> Tensor:
+    """The augmentation of versions before there were probabilities, one operation and one draw at a time."""
+
+    def signed() -> Tensor:
+        return torch.rand(len(x)) * 2 - 1
+
+    mirror = torch.ones(len(x)) - 2 * torch.randint(0, 2, (len(x),))
+    if strength == 0:
+        x = torch.where((mirror < 0).view(-1, 1, 1, 1), x.flip(3), x)
+    else:
+        angle = signed() * (strength * math.radians(config.rotation))
+        scale = 1 / (1 + signed() * (strength * config.zoom))
+        cos, sin = angle.cos() * scale, angle.sin() * scale
+        right, down = (signed() * (2 * strength * config.shift) for _ in range(2))
+        matrix = torch.stack([cos * mirror, -sin, right, sin * mirror, cos, down], dim=1).view(-1, 2, 3)
+        grid = torch.nn.functional.affine_grid(matrix, list(x.shape), align_corners=False)
+        x = torch.nn.functional.grid_sample(x, grid, align_corners=False)
+    gain = 1 + signed().view(-1, 1, 1, 1) * (strength * config.contrast)
+    offset = signed().view(-1, 1, 1, 1) * (strength * config.brightness)
+    mean = x.mean(dim=(2, 3), keepdim=True)
+    x = ((x - mean) * gain + mean + offset).clamp(0, 1)
+    area = 0.02 + 0.31 * torch.rand(len(x))
+    ratio = torch.exp(signed() * math.log(1 / 0.3))
+    height, width = (area * ratio).sqrt() * 48, (area / ratio).sqrt() * 48
+    top, left = torch.rand(len(x)) * (48 - height).clamp(min=0), torch.rand(len(x)) * (48 - width).clamp(min=0)
+    chosen = torch.rand(len(x)) < config.erasing * strength
+    out = x.clone()
+    for index in range(len(x)):
+        rows, columns = torch.arange(48.0), torch.arange(48.0)
+        inside = (rows >= top[index]) & (rows < top[index] + height[index])
+        across = (columns >= left[index]) & (columns < left[index] + width[index])
+        if chosen[index]:
+            out[index, 0, inside.unsqueeze(1) & across] = x[index].mean()
+    return out
+
+
+@pytest.mark.parametrize("strength", [1.0, 1 / 3, 0.0])
+def test_without_new_settings_the_numbers_of_older_versions_are_drawn(strength: float) -> None:
+    """What a run that an older version began needs for a resume that is equal to the last bit."""
+    config, x = TrainConfig(**STRONG | {"erasing": 0.5}), to_input(faces())
+    torch.manual_seed(4)
+    expected, state = older(x, config, strength), torch.get_rng_state()
+    torch.manual_seed(4)
+    out = Augmentation(config)(x, strength)
+    assert torch.equal(torch.get_rng_state(), state), "what is drawn next, for dropout"
+    assert torch.allclose(out, expected, atol=1e-6)
+    assert torch.equal(out, expected) or strength, "sizes of vectors apart, to the last bit"
+
+
+OPERATIONS: list[dict[str, float]] = [
+    {"rotation": 30.0},
+    {"shift": 0.2},
+    {"zoom": 0.3},
+    {"brightness": 0.3},
+    {"contrast": 0.5},
+    {"blur": 2.0},
+    {"sharpness": 2.0},
+    {"noise": 0.1},
+    {"jpeg_quality": 10},
+]
+
+
+@pytest.mark.parametrize("settings", OPERATIONS, ids=lambda settings: next(iter(settings)))
+def test_each_operation_has_a_probability_per_image(settings: dict[str, float]) -> None:
+    x = to_input(faces(400))
+    name = next(iter(settings)).removesuffix("_quality")
+
+    def changed(probability: float, strength: float = 1.0) -> float:
+        torch.manual_seed(5)
+        out = augmentation(**settings, **{f"{name}_probability": probability})(x, strength)
+        assert float(out.min()) >= 0 and float(out.max()) <= 1
+        return float(((out - x).abs().amax((1, 2, 3)) > 1e-4).float().mean())
+
+    assert changed(0.0) == 0
+    assert 0.2 < changed(0.3) < 0.4
+    assert changed(1.0) > 0.8, "a weak blur shows nothing"
+    assert changed(1.0, strength=0.0) == 0, "the cool-down ends without it"
+
+
+def test_two_operations_are_drawn_apart() -> None:
+    x = 0.4 + 0.2 * to_input(faces(1).repeat(800, 1, 1))  # so that nothing is cut off at black or white
+    torch.manual_seed(6)
+    out = augmentation(brightness=0.3, brightness_probability=0.5, contrast=0.5, contrast_probability=0.5)(x)
+    mean, spread = out.mean((1, 2, 3)) - x.mean((1, 2, 3)), out.std((1, 2, 3)) - x.std((1, 2, 3))
+    brighter, stronger = mean.abs() > 1e-3, spread.abs() > 1e-3
+    for first in (brighter, ~brighter):
+        for second in (stronger, ~stronger):
+            assert 120 < int((first & second).sum()) < 280
+
+
+def test_padding_repeats_the_edge_or_is_black() -> None:
+    white = torch.ones(64, 1, 48, 48)
+    moved = {"shift": 0.3, "rotation": 20.0, "zoom": 0.2}
+    assert torch.allclose(augmentation(**moved, padding="border")(white), white)
+    assert float(augmentation(**moved, padding="zeros")(white).amin()) == 0
+
+
+def test_flips_from_outside_take_the_place_of_drawn_ones() -> None:
+    x, mirrored = to_input(faces(10)), torch.arange(10) % 2 == 0
+    state = torch.get_rng_state()
+    out = augmentation(flip=True)(x, mirrored=mirrored)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(out[0::2], x[0::2].flip(3)) and torch.equal(out[1::2], x[1::2])
+    turned = augmentation(flip=True, rotation=1e-6)(x, mirrored=mirrored)
+    assert torch.allclose(turned, out, atol=1e-4)
+
+
+def test_mixup_with_a_probability_leaves_the_other_images_alone() -> None:
+    x, targets = torch.rand(400, 1, 48, 48), torch.eye(7)[torch.arange(400) % 7]
+    torch.manual_seed(0)
+    mixed, soft = mixup(x, targets, 1.0, probability=0.3)
+    alone = (mixed == x).flatten(1).all(1)
+    assert 0.6 < float(alone.float().mean()) < 0.8
+    assert torch.equal(soft[alone], targets[alone])
 
 
 @pytest.mark.gpu

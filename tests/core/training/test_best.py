@@ -58,9 +58,9 @@ def crash_at(victim: str, paths: RunPaths, data_root: Path, monkeypatch: pytest.
 
 def resume_on_a_gpu(paths: RunPaths, data_root: Path, monkeypatch: pytest.MonkeyPatch, **more: Any) -> None:
     """Resume where steps that are done again come out otherwise, so that epoch 2 is not the best this time."""
-    seed_step = loop.seed_step
+    step_seed = loop.step_seed
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "seed_step", lambda seed, step: seed_step(seed + 1, step))
+        patch.setattr(loop, "step_seed", lambda seed, step: step_seed(seed + 1, step))
         patch.setattr(loop, "_score", lambda row: {1: 0.5, 2: 0.4, 3: 0.3}[row["epoch"]])
         train_on(paths, CONFIG, data_root, **more)
 

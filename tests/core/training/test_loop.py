@@ -32,7 +32,7 @@ TINY: dict[str, Any] = {
     "threads": 1,
     "seed": 7,
 }
-EVERYTHING: dict[str, Any] = {
+OLDER: dict[str, Any] = {
     **TINY,
     "optimizer": "muon",
     "schedule": "linear",
@@ -47,6 +47,23 @@ EVERYTHING: dict[str, Any] = {
     "contrast": 0.2,
     "erasing": 0.5,
     "fade_epochs": 2,
+}
+"""What versions before `muon_steps` could set."""
+EVERYTHING: dict[str, Any] = {
+    **OLDER,
+    "muon_steps": 5,
+    "asam_rho": 0.5,
+    "mixup_probability": 0.5,
+    "flip_mode": "alternating",
+    "padding": "border",
+    "shift_probability": 0.5,
+    "contrast_probability": 0.5,
+    "blur": 1.0,
+    "blur_probability": 0.5,
+    "sharpness": 0.5,
+    "noise": 0.05,
+    "jpeg_quality": 40,
+    "jpeg_probability": 0.5,
 }
 STEPS = 3 * 5
 
@@ -193,7 +210,7 @@ def test_a_loss_that_explodes_fails_and_keeps_the_last_good_checkpoint(
         train_on(paths, config, demo_root, stop_after=7)
     good = paths.checkpoint.read_bytes()
     real = torch.nn.functional.cross_entropy
-    monkeypatch.setattr("core.training.loop.F.cross_entropy", lambda *a, **k: real(*a, **k) * float("nan"))
+    monkeypatch.setattr("core.training.step.F.cross_entropy", lambda *a, **k: real(*a, **k) * float("nan"))
     with pytest.raises(TrainingError, match=r"Training loss is NaN \(epoch 2, step 7\)\. Try a lower learning rate"):
         train_on(paths, config, demo_root)
     assert paths.checkpoint.read_bytes() == good
@@ -233,7 +250,7 @@ def test_a_loss_read_late_is_still_found_before_a_checkpoint(
     config = TrainConfig(**{**TINY, "optimizer": "sgd", "learning_rate": 10.0, "gradient_clip": 0.0, "epochs": 200})
     paths = create_run(tmp_path, config, run_id="bad")
     real = torch.nn.functional.cross_entropy
-    monkeypatch.setattr("core.training.loop.F.cross_entropy", lambda *a, **k: real(*a, **k) * float("inf"))
+    monkeypatch.setattr("core.training.step.F.cross_entropy", lambda *a, **k: real(*a, **k) * float("inf"))
     with pytest.raises(TrainingError, match=r"infinite \(epoch 1, step 1\)"):
         train_on(paths, config, demo_root, stop_after=2)
     assert not paths.checkpoint.exists()
@@ -305,3 +322,16 @@ def test_training_on_a_gpu_learns_and_resumes(tmp_path: Path, demo_root: Path) -
         train_on(paths, config, demo_root, stop_after=8)
     train_on(paths, config, demo_root)
     assert [row["step"] for row in read_rows(paths.steps)[0]] == list(range(1, 31))
+
+
+@pytest.mark.gpu
+def test_two_deterministic_runs_on_a_gpu_are_bit_equal(tmp_path: Path, demo_root: Path) -> None:
+    settings = {**EVERYTHING, "device": "cuda", "deterministic": True}
+    whole, again = (run_training(tmp_path / name, demo_root, settings) for name in ("a", "b"))
+    assert_bit_equal(whole, again)
+    config = TrainConfig(**settings)
+    paths = create_run(tmp_path / "parts", config, run_id="run")
+    with pytest.raises(Stopped):
+        train_on(paths, config, demo_root, stop_after=8)
+    train_on(paths, config, demo_root)
+    assert_bit_equal(whole, paths)

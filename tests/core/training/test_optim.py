@@ -9,7 +9,15 @@ from torch import nn
 
 from core.config import TrainConfig
 from core.models.cnn import build_model
-from core.training.optim import EmaWeights, build_optimizers, orthogonalise, rate_factor, set_rate
+from core.training.optim import (
+    EmaWeights,
+    build_optimizers,
+    orthogonalise,
+    orthogonalise_together,
+    peak_rates,
+    rate_factor,
+    set_rates,
+)
 
 
 @pytest.mark.parametrize("shape", [(64, 9), (64, 576), (256, 2304), (300, 20)])
@@ -18,6 +26,45 @@ def test_orthogonalise_brings_singular_values_near_one(shape: tuple[int, int]) -
     values = torch.linalg.svdvals(orthogonalise(torch.randn(shape)).float())
     assert float(values.min()) > 0.5
     assert float(values.max()) < 1.4
+
+
+def test_more_steps_bring_singular_values_nearer_to_one() -> None:
+    torch.manual_seed(0)
+    matrix = torch.randn(64, 576) @ torch.diag(torch.linspace(0.01, 1, 576))
+    smallest = [float(torch.linalg.svdvals(orthogonalise(matrix, steps).float())[-1]) for steps in (1, 3, 5)]
+    assert smallest == sorted(smallest) and smallest[-1] > 0.6
+
+
+def test_a_stack_is_orthogonalised_as_its_matrices_alone() -> None:
+    torch.manual_seed(0)
+    weights = [torch.randn(shape) for shape in ((64, 1, 3, 3), (64, 64, 3, 3), (32, 16, 3, 3))]
+    stack = orthogonalise_together(weights, 5).float()
+    assert stack.shape == (3, 64, 576)
+    for weight, padded in zip(weights, stack, strict=True):
+        rows, columns = weight.flatten(1).shape
+        alone = orthogonalise(weight.flatten(1), 5)
+        assert torch.allclose(padded[:rows, :columns], alone, atol=0.03), "bfloat16 rounds the two differently"
+        assert not padded[rows:].any() and not padded[:, columns:].any()
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "muon"])
+def test_a_loss_that_is_not_finite_moves_no_weight(name: str) -> None:
+    torch.manual_seed(0)
+    model = build_model("cnn-model-1")
+    for rates in (peak_rates, lambda optimizers: [torch.tensor(rate) for rate in peak_rates(optimizers)]):
+        optimizers = build_optimizers(model, TrainConfig(optimizer=name))
+        set_rates(optimizers, rates(optimizers))
+        before = [p.detach().clone() for p in model.parameters()]
+        for found, moves in ((1.0, False), (0.0, True)):
+            for p in model.parameters():
+                p.grad = torch.full_like(p, float("nan") if found else 0.1)
+            for optimizer in optimizers:
+                optimizer.state.clear()
+                optimizer.found_inf = torch.tensor(found)  # type: ignore[attr-defined]
+                optimizer.step()
+            now = [p.detach() for p in model.parameters()]
+            assert all(torch.equal(a, b) != moves for a, b in zip(before, now, strict=True))
+            assert all(p.isfinite().all() for p in now)
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "muon"])
@@ -77,7 +124,7 @@ def test_linear_falls_in_a_line_and_cosine_in_half_a_wave() -> None:
 def test_rates_scale_from_each_groups_own_peak() -> None:
     config = TrainConfig(optimizer="muon", learning_rate=0.001, muon_learning_rate=0.02)
     optimizers = build_optimizers(build_model("cnn-model-1"), config)
-    set_rate(optimizers, 0.5)
+    set_rates(optimizers, [peak / 2 for peak in peak_rates(optimizers)])
     assert [group["lr"] for optimizer in optimizers for group in optimizer.param_groups] == [0.01, 0.0005, 0.0005]
 
 
@@ -88,7 +135,7 @@ def test_average_follows_the_formula_and_covers_batch_norm() -> None:
     with torch.no_grad():
         model[0].weight += 1
     model(torch.rand(8, 3))
-    average.update(step=1000)
+    average.update(average.weight(step=1000))
     assert torch.allclose(average.model[0].weight, start + 0.5)
     assert torch.allclose(average.model[1].running_mean, model[1].running_mean * 0.5)
     assert not average.model.training
@@ -99,5 +146,5 @@ def test_average_forgets_fast_at_first() -> None:
     average = EmaWeights(model, decay=0.999)
     with torch.no_grad():
         model.weight += 1
-    average.update(step=0)
+    average.update(average.weight(step=0))
     assert torch.allclose(average.model.weight, model.weight - 0.1)

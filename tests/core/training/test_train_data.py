@@ -10,7 +10,7 @@ from core.data.dataset import load_split
 from core.errors import DataError, RunError
 from core.labels import LABELS
 from core.training.compute import choose_compute
-from core.training.train_data import load_data
+from core.training.train_data import alternating_flips, load_data
 from tests.core.training.conftest import corrections_for
 from tests.core.training.test_loop import TINY
 
@@ -41,3 +41,12 @@ def test_a_list_that_leaves_nothing_is_refused(demo_root: Path) -> None:
         )
         with pytest.raises(DataError, match=f"excludes? all {'training' if split == 'train' else split} images"):
             load_data(config, demo_root, choose_compute(config), found)
+
+
+def test_alternating_flips_show_both_sides_of_every_image_in_two_epochs(demo_root: Path) -> None:
+    config = TrainConfig(**TINY)
+    data = load_data(config, demo_root, choose_compute(config))
+    first, second, third = (alternating_flips(7, epoch, data) for epoch in range(3))
+    assert bool((first != second).all()) and bool((first == third).all())
+    assert 0.3 < float(first.float().mean()) < 0.7
+    assert not bool((first == alternating_flips(8, 0, data)).all())

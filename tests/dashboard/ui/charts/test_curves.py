@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from core.config import TrainConfig
-from core.training.optim import build_optimizers, set_rate
+from core.training.optim import build_optimizers, peak_rates, set_rates
 from dashboard.state import cache
 from dashboard.ui.charts.curves import (
     QUANTITIES,
@@ -67,7 +67,7 @@ def test_the_rate_of_muon_is_the_one_it_was_trained_with() -> None:
     muon, adamw = build_optimizers(model, config)
     recorded, used = [], []
     for factor in (0.1, 1.0, 0.3):
-        set_rate([muon, adamw], factor)
+        set_rates([muon, adamw], [peak * factor for peak in peak_rates([muon, adamw])])
         recorded.append(config.learning_rate * factor)
         used.append((muon.param_groups[0]["lr"], adamw.param_groups[0]["lr"]))
     table = learning_rates(pd.DataFrame({"learning_rate": recorded}), "muon", 0.001, 0.02)

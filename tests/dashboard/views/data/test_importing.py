@@ -25,7 +25,7 @@ def test_the_demo_set_is_made_and_shown(open_page: Opener, tmp_path: Path, monke
     wait_for(lambda: not cache.importer().look().running, what="the import")
     app.run()
     assert "is ready" in words(app) and "Synthetic" in words(app)
-    assert len(app.image) == 7
+    assert len(app.image) == 14, "two halves of a strip for each class"
 
 
 def test_a_path_that_is_no_data_set_is_refused_to_whom_it_concerns(

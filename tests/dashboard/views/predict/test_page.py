@@ -141,8 +141,8 @@ def test_a_photo_without_a_face_says_so_before_any_expression(
 ) -> None:
     app = open_predict(("wall.png", wall(), "image/png"))
     said = words(app)
-    headings = [line for line in said.splitlines() if line.startswith("### ")]
-    assert headings == ["### :material/search_off: No face detected"]
+    headings = [line for line in said.splitlines() if line.startswith("## ")]
+    assert headings == ["## :material/search_off: No face detected"]
     assert "with low confidence" in said
     assert "400×200 pixels are squeezed" in said
     assert not app.warning or not any("detected" in warning.value for warning in app.warning)

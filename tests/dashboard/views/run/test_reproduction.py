@@ -33,3 +33,17 @@ def test_a_reproduction_names_what_differed(open_page: Opener, run: FakeRun) -> 
     assert "Reproduction of first (deleted)." in text
     run.paths.reproduction.write_text("{")
     assert "The comparison failed. See the log." in words(open_page("run", run=run.id))
+
+
+def test_what_a_reproduction_says_draws_no_image_and_no_link(open_page: Opener, run: FakeRun) -> None:
+    """Its file may be from elsewhere."""
+    hostile = "![x](http://127.0.0.1:1/pixel) [click](http://127.0.0.1:1/link)"
+    checks = [Check(what=hostile, same=same, words=hostile) for same in (False, None)]
+    time, outcome = datetime.now(UTC), ReproductionOutcome.DIFFERENT
+    found = Reproduction(time=time, reproduces="first", outcome=outcome, words=hostile, checks=checks)
+    write_json(run.paths.reproduction, found.model_dump(mode="json"))
+    write_meta(run.paths, lambda meta: meta.model_copy(update={"reproduces": "first"}))
+    app = open_page("run", run=run.id)
+    drawn = [element.value for kind in ("markdown", "caption") for element in app.get(kind)]
+    assert sum("127.0.0.1" in text for text in drawn) == 3
+    assert not [text for text in drawn if "](" in text and "127.0.0.1" in text]

@@ -218,4 +218,4 @@ def test_the_estimate_has_the_queue_in_it(open_page: Opener, write: Writer, monk
 
 
 def estimated(shown: str) -> str:
-    return next(line for line in shown.splitlines() if line.startswith("About "))
+    return next(line for line in shown.splitlines() if line.startswith("**About "))

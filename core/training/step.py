@@ -1,0 +1,240 @@
+"""One training step, tensors in, tensors out: from the indices of a batch to moved weights, never waiting for a device.
+
+On CUDA it is captured once as a CUDA graph, which then starts all of its kernels with one call: they take a few
+microseconds each, less than Python takes to ask for them one by one. What changes from step to step is read from
+tensors that stay where they are; random numbers come from the generator that each step seeds, in a graph as outside.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from core.config import TrainConfig
+from core.labels import NUM_CLASSES
+from core.models.preprocess import to_input
+from core.training.asam import worst_neighbour
+from core.training.augment import Augmentation, mixup
+from core.training.compute import Compute
+from core.training.optim import EmaWeights, peak_rates, rate_factor, set_rates
+from core.training.train_data import TrainData
+
+_STEPS_BEFORE_CAPTURE: Final = 3
+"""Libraries choose their algorithms and optimizers make their state in the first ones, which a graph cannot hold."""
+
+log = logging.getLogger("train")
+
+
+class Graph(Protocol):
+    """A recorded sequence of kernels."""
+
+    def capture(self, body: Callable[[], None]) -> None:
+        """Record what the body asks the device for; nothing is computed.
+
+        Raises:
+            RuntimeError: something in it cannot be recorded.
+        """
+
+    def replay(self) -> None:
+        """Compute it, with what its tensors hold now."""
+
+
+class CudaGraph:
+    """A `Graph` of CUDA."""
+
+    def __init__(self) -> None:
+        self._graph = torch.cuda.CUDAGraph()
+
+    def capture(self, body: Callable[[], None]) -> None:
+        with torch.cuda.graph(self._graph):
+            body()
+
+    def replay(self) -> None:
+        self._graph.replay()
+
+
+class TrainingStep:
+    """Trains on one batch at a time.
+
+    Args:
+        model: in its channels-last layout, with the weights to go on from.
+        optimizers: of its parameters, with their state to go on from.
+        average: EMA weights of the model, if there are any.
+        data: training images and labels, on the device.
+        config: the settings of the run.
+        compute: device and number format.
+        graph: makes an empty graph to capture the step in; None to start kernel by kernel.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizers: list[torch.optim.Optimizer],
+        average: EmaWeights | None,
+        data: TrainData,
+        config: TrainConfig,
+        compute: Compute,
+        graph: Callable[[], Graph] | None,
+    ) -> None:
+        self._model, self._optimizers, self._average, self._data = model, optimizers, average, data
+        self._config, self._compute, self._new_graph = config, compute, graph
+        self._forward = torch.compile(model) if config.compile else model
+        self._augment = Augmentation(config)
+        self._strength, self._done = 1.0, 0
+        self._graph: Graph | None = None
+        device = data.images.device
+        self._chosen = torch.zeros(data.batch_size, dtype=torch.int64, device=device)
+        self._mirrored: Tensor | None = None  # bool (N,)
+        self._result = torch.zeros(2, device=device)
+        self._row: Tensor | None = None
+        if graph or device.type == "cuda":  # read on the device, from one place: a number would have to come from there
+            self._row = torch.zeros(len(peak_rates(optimizers)) + 1, device=device)
+            self._set(list(self._row))
+            for optimizer in optimizers:
+                for group in optimizer.param_groups:
+                    group["capturable"] = True  # or PyTorch refuses to be captured
+
+    def start_epoch(self, strength: float, mirrored: Tensor | None) -> None:
+        """Set what holds for all steps of an epoch.
+
+        Args:
+            strength: of the augmentation, 0..1; a graph is captured anew for each.
+            mirrored: bool (N,), which training images to flip; by default drawn, if the settings have a flip.
+        """
+        if strength != self._strength:
+            self._strength, self._graph = strength, None
+        if mirrored is None or self._mirrored is None:
+            self._mirrored = mirrored
+        else:
+            self._mirrored.copy_(mirrored)
+
+    def __call__(self, chosen: Tensor, values: Tensor, seed: int) -> Tensor:
+        """Train on one batch.
+
+        Args:
+            chosen: int64 (B,), indices of training images.
+            values: a row of `step_values`.
+            seed: of augmentation, mixup and dropout.
+
+        Returns:
+            float32 (2,), on the device: the loss, mean over the batch, and how many predictions were right. If the loss
+            is not finite, the weights have not moved.
+        """
+        torch.manual_seed(seed)
+        self._chosen.copy_(chosen)
+        if self._row is None:
+            self._set(values.tolist())
+        else:
+            self._row.copy_(values, non_blocking=True)
+        if self._new_graph is None:
+            self._compute_all()
+        elif self._done < _STEPS_BEFORE_CAPTURE:
+            _beside(self._compute_all, self._chosen.device)
+        else:
+            self._replay(seed)
+        self._done += 1
+        return self._result.clone()
+
+    def _set(self, values: Sequence[float | Tensor]) -> None:
+        *rates, self._ema_weight = values
+        set_rates(self._optimizers, rates)
+
+    def _replay(self, seed: int) -> None:
+        if self._graph is None:
+            graph = self._new_graph() if self._new_graph else None
+            assert graph
+            try:
+                graph.capture(self._compute_all)
+            except RuntimeError as error:
+                log.warning("The step can't be captured as a CUDA graph and runs kernel by kernel: %s", error)
+                self._new_graph = None
+                torch.manual_seed(seed)
+                self._compute_all()
+                return
+            self._graph = graph
+        self._graph.replay()
+
+    def _compute_all(self) -> None:
+        """The whole step, from and to tensors of this object."""
+        config, model = self._config, self._model
+        model.train()
+        x, targets, labels = self._batch()
+        loss, logits = self._backward(x, targets)
+        not_finite = (loss - loss).ne(0).float()  # 0 or 1: NaN and infinity minus themselves are NaN
+        if config.asam_rho:
+            with worst_neighbour(model, config.asam_rho):
+                self._backward(x, targets)
+        if config.gradient_clip:
+            nn.utils.clip_grad_norm_(model.parameters(), config.gradient_clip, foreach=True)
+        for optimizer in self._optimizers:
+            optimizer.found_inf = not_finite  # type: ignore[attr-defined]  # PyTorch's word for: do not move
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        if self._average:
+            self._average.update(self._ema_weight)
+        correct = (logits.argmax(1) == labels).sum()
+        torch.stack([loss, correct.float()], out=self._result)
+
+    def _batch(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Augmented images (B, 1, 48, 48), what to learn for them, (B,) or (B, 7), and their labels (B,)."""
+        config, chosen = self._config, self._chosen
+        labels = targets = self._data.labels[chosen]
+        mirrored = None if self._mirrored is None else self._mirrored[chosen]
+        x = self._augment(to_input(self._data.images[chosen]), self._strength, mirrored)
+        if config.mixup_alpha:
+            one_hot = F.one_hot(labels, NUM_CLASSES).float()
+            x, targets = mixup(x, one_hot, config.mixup_alpha, config.mixup_probability)
+        return x.contiguous(memory_format=torch.channels_last), targets, labels
+
+    def _backward(self, x: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Loss and logits (B, 7) of a batch; gradients are with the parameters."""
+        with self._compute.autocast():
+            logits = self._forward(x).float()
+        loss = F.cross_entropy(logits, targets, label_smoothing=self._config.label_smoothing)
+        loss.backward()
+        return loss.detach(), logits.detach()
+
+
+def _beside(body: Callable[[], None], device: torch.device) -> None:
+    """Compute on another stream, as PyTorch asks for what is captured afterwards."""
+    if device.type != "cuda":
+        body()
+        return
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        body()
+    torch.cuda.current_stream().wait_stream(stream)
+
+
+def step_values(
+    config: TrainConfig,
+    optimizers: list[torch.optim.Optimizer],
+    average: EmaWeights | None,
+    steps: range,
+    total: int,
+    device: torch.device,
+) -> Tensor:
+    """What changes from step to step: the rate of every parameter group, and how far the EMA weights move.
+
+    Args:
+        config: its schedule.
+        optimizers: with their peak rates.
+        average: EMA weights, if there are any.
+        steps: to compute it for, counted from 0 over the whole run.
+        total: steps of the whole run.
+        device: of the training.
+
+    Returns:
+        (steps, groups + 1): float64 on a CPU, where the optimizers take Python's numbers; float32 on other devices.
+    """
+    peaks = peak_rates(optimizers)
+    rows = []
+    for step in steps:
+        factor = rate_factor(config, step, total)
+        rows.append([*(peak * factor for peak in peaks), average.weight(step) if average else 0.0])
+    dtype = torch.float64 if device.type == "cpu" else torch.float32
+    return torch.tensor(rows, dtype=torch.float64).view(len(steps), len(peaks) + 1).to(device, dtype)

@@ -1,0 +1,36 @@
+"""The stand-in for faces from photos."""
+
+import numpy as np
+
+from core.prediction.proxy import detail, photo_proxy
+
+
+def noisy(count: int = 6) -> np.ndarray:
+    columns = np.linspace(40, 200, 48)
+    noise = np.random.default_rng(0).normal(0, 15, (count, 48, 48))
+    return np.clip(columns + noise, 0, 255).astype(np.uint8)
+
+
+def test_the_proxy_is_smoother_in_the_same_framing_and_order() -> None:
+    images = noisy()
+    proxy = photo_proxy(images)
+    assert proxy.shape == images.shape and proxy.dtype == np.uint8
+    assert detail(proxy) < 0.6 * detail(images)
+    distance = np.abs(proxy[:, None].astype(int) - images[None]).mean((2, 3))
+    assert (distance.argmin(axis=1) == np.arange(len(images))).all()
+    assert np.abs(proxy.mean((1, 2)) - images.mean((1, 2))).max() < 1
+    rows, columns = np.indices((48, 48))
+    spot = np.where((np.abs(rows - 10) < 4) & (np.abs(columns - 30) < 4), 255, 0).astype(np.uint8)
+    weights = photo_proxy(spot[None])[0] / photo_proxy(spot[None])[0].sum()
+    assert np.allclose([(weights * rows).sum(), (weights * columns).sum()], [10, 30], atol=0.1)
+
+
+def test_nothing_in_nothing_out() -> None:
+    assert photo_proxy(np.zeros((0, 48, 48), np.uint8)).shape == (0, 48, 48)
+
+
+def test_detail_is_the_distance_from_the_neighbours() -> None:
+    board = (np.indices((48, 48)).sum(axis=0) % 2 * 10).astype(np.uint8)
+    assert detail(board[None]) == 10.0
+    slope = np.tile(np.arange(48, dtype=np.uint8), (48, 1))
+    assert detail(np.stack([slope, slope.T])) == 0.0

@@ -21,6 +21,7 @@ from core.cli.options import (
 from core.cli.output import accuracy_text, as_percent, print_json, run_as_json
 from core.config import TrainConfig
 from core.errors import ConfigError
+from core.numbers import signed
 from core.presets import PRESETS, make_config
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def evaluate(
         print(f"{label:10}{values} {row.support:>8,}")
     if on_proxy:
         difference = 100 * (on_proxy.accuracy - metrics.accuracy)
-        print(f"{split} cropped like photos: {accuracy_text(on_proxy)}, {difference:+.2f} pp")
+        print(f"{split} cropped like photos: {accuracy_text(on_proxy)}, {signed(difference, 2)} pp")
 
 
 def _score_proxy(

@@ -46,7 +46,7 @@ from dashboard.ui.components.charts import _chart
 from dashboard.ui.format import ago, exact
 from dashboard.ui.run_table import _row
 from dashboard.views.overview.cards import _course, trend
-from dashboard.views.run.curves import planned
+from dashboard.views.run.curves import has_exploded, planned
 from dashboard.views.run.environment import _facts
 from tests.dashboard.conftest import Opener, words
 from tests.dashboard_fixtures import write_run
@@ -235,6 +235,7 @@ def look_at(odd: Run, good: Run) -> None:
         json.dumps([_chart(chart, axis) for chart in charts if chart])
     for frame, column in ((epochs, "validation_loss"), (epochs, "validation_accuracy")):
         trend(_course(frame, column))
+    has_exploded(odd)
     compare_origins(good, odd)
     result = read_reproduction(odd)
     if result:

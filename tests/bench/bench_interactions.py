@@ -234,7 +234,7 @@ INTERACTIONS: Final = (
     Interaction("Open a shared view", "0 clicks", None, open_what_was_shared),
     Interaction("Clone a run and start it", "3 clicks", "run?run={run}", clone),
     Interaction("Reproduce a run", "3 clicks", "run?run={run}", reproduce),
-    Interaction("List of keyboard shortcuts", "none", "", list_the_keys),
+    Interaction("List of keyboard shortcuts", "none", "data", list_the_keys),
     Interaction("Be told that a run has ended", "never", "run?run={training}", hear_of_the_end, rounds=1),
 )
 STOP: Final = Interaction("Stop a run", "1 click, 1.9 s", "run?run={training}", stop, rounds=1)

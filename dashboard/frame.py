@@ -4,6 +4,7 @@ import streamlit as st
 
 from dashboard import routes
 from dashboard.state import cache
+from dashboard.state.addresses import whole_address
 from dashboard.state.roots import data_root, runs_root
 from dashboard.ui import messages
 from dashboard.ui.components import behaviour
@@ -20,7 +21,7 @@ def draw() -> None:
     st.set_page_config(page_title=routes.page_tab_title(page), page_icon=str(ICON), layout="wide")
     st.logo(str(ICON), size="large")
     routes.follow_old_link(page)
-    with cache.one_look():
+    with cache.one_look(), whole_address(page.url_path):
         # Lines of text and charts wider than this are hard to read on a large screen.
         with st.container(horizontal_alignment="center"):
             width = st.container(width=1600)

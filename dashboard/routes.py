@@ -1,5 +1,6 @@
 """The pages and their addresses: what the navigation shows, what a browser tab is called, and where old links lead."""
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -56,6 +57,14 @@ def page_tab_title(page: Page) -> str:
     return f"{page.title} – {PRODUCT}"
 
 
+OLD_NAMES: Final[Mapping[str, Mapping[str, str]]] = {
+    "run": {"split": "run-split"},
+    "compare": {name: f"compare-{name}" for name in ("split", "axis", "smoothing", "log", "change")},
+    "errors": {name: f"errors-{name}" for name in ("tab", "change")},
+}
+"""Address of a page to parameter in older links to its present name. No two pages bind one name to a widget: on the way
+from one to the other, Streamlit takes it out of the address of the page that is opened."""
+
 OLD_VALUES: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
     "run": {"tab": {"Samples": "Predictions", "Errors": "Error analysis", "Settings": "Config"}},
     "runs": {
@@ -89,16 +98,25 @@ OLD_VALUES: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
 """Address of a page to parameter to the values that older links have for it, each with the present one. Streamlit
 writes the label of what is selected into the address, so a label that changes would break the links to it."""
 
+COUNTED: Final = {"change", "compare-change", "errors-change", "finding"}
+"""Parameters whose values had a number in brackets, which was another one as soon as something had changed."""
 
-def present_values(page: str, query: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    """The parameters of an address with old values replaced; those that are not old are returned as they are.
+
+def present_query(page: str, query: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """The parameters of an address with old names and values replaced; those that are not old are returned as they are.
 
     Args:
         page: its path, such as `runs`.
         query: parameter to its values.
     """
-    old = OLD_VALUES.get(page, {})
-    return {name: [old.get(name, {}).get(value, value) for value in values] for name, values in query.items()}
+    names, old = OLD_NAMES.get(page, {}), OLD_VALUES.get(page, {})
+    renamed = {names.get(name, name): values for name, values in query.items() if names.get(name) not in query}
+
+    def present(name: str, value: str) -> str:
+        label = re.sub(r" \([\d,]+\)$", "", value) if name in COUNTED else value
+        return old.get(name, {}).get(label, label)
+
+    return {name: [present(name, value) for value in values] for name, values in renamed.items()}
 
 
 def follow_old_link(page: Page) -> None:
@@ -106,6 +124,6 @@ def follow_old_link(page: Page) -> None:
     if page.url_path == OTHER_OVERVIEW:
         open_overview()
     query = {name: st.query_params.get_all(name) for name in st.query_params}
-    present = present_values(page.url_path, query)
+    present = present_query(page.url_path, query)
     if present != query:
         go_to(page, **present)

@@ -19,12 +19,13 @@ class CurveView(NamedTuple):
     log: bool
 
 
-def curve_controls(smoothing: float, *, log: bool = False) -> DeltaGenerator:
+def curve_controls(smoothing: float, prefix: str = "", *, log: bool = False) -> DeltaGenerator:
     """Axis, smoothing and scale; all of it is in the address. What is not drawn is removed from there, so it is drawn
     even while the curves are not.
 
     Args:
         smoothing: before anybody has chosen.
+        prefix: of the parameters in the address, of which no two pages have the same.
         log: whether the scale is logarithmic before anybody has chosen.
 
     Returns:
@@ -32,17 +33,19 @@ def curve_controls(smoothing: float, *, log: bool = False) -> DeltaGenerator:
     """
     axis, weight, switches = st.columns([3, 4, 5], vertical_alignment="center", gap="medium")
     axis.segmented_control(
-        "Axis", _AXES, default="epoch", required=True, key="axis", bind="query-params", label_visibility="collapsed"
-    )
-    weight.slider("Smoothing", 0.0, 0.99, smoothing, 0.01, key="smoothing", bind="query-params")
+        "Axis", _AXES, default="epoch", required=True, key=f"{prefix}axis", bind="query-params",
+        label_visibility="collapsed",
+    )  # fmt: skip
+    weight.slider("Smoothing", 0.0, 0.99, smoothing, 0.01, key=f"{prefix}smoothing", bind="query-params")
     row = switches.container(horizontal=True, gap="medium", vertical_alignment="center")
     row.toggle(
-        "Log scale", value=log, key="log", bind="query-params", width="content",
+        "Log scale", value=log, key=f"{prefix}log", bind="query-params", width="content",
         help="Logarithmic y axis for losses and learning rate",
     )  # fmt: skip
     return row
 
 
-def curve_view() -> CurveView:
-    """What is chosen in `curve_controls`, once they are drawn."""
-    return CurveView(st.session_state["axis"], st.session_state["smoothing"], st.session_state["log"])
+def curve_view(prefix: str = "") -> CurveView:
+    """What is chosen in `curve_controls` of this prefix, once they are drawn."""
+    axis, smoothing, log = (st.session_state[f"{prefix}{name}"] for name in CurveView._fields)
+    return CurveView(axis or _AXES[0], smoothing, log)  # an address may name no axis

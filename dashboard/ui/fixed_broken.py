@@ -43,7 +43,7 @@ def against_parent(run: Run, split: str) -> None:
         st.caption(f"Available once both runs are evaluated on {split}.")
         return
     note_corrections(run)
-    changes(parent, run, split)
+    changes(parent, run, split, prefix="")
 
 
 def draw_against_baseline(baseline: Run, runs: Sequence[Run], split: str) -> None:
@@ -58,6 +58,7 @@ def draw_against_baseline(baseline: Run, runs: Sequence[Run], split: str) -> Non
         baseline,
         choose_run(others, label="Compare with", parameter="beside") if len(others) > 1 else others[0],
         split,
+        prefix="compare-",
     )
 
 
@@ -68,7 +69,7 @@ def compare_with_run(run: Run, split: str, runs: Sequence[Run]) -> None:
         st.info(f"No other run on this dataset has {split} predictions.", icon=":material/compare:")
         return
     fitting.sort(key=lambda each: each.id != run.meta.parent)
-    changes(choose_run(fitting, label="Compare with", parameter="beside"), run, split)
+    changes(choose_run(fitting, label="Compare with", parameter="beside"), run, split, prefix="errors-")
 
 
 def note_corrections(run: Run) -> None:
@@ -81,8 +82,9 @@ def note_corrections(run: Run) -> None:
         )
 
 
-def changes(before: Run, after: Run, split: str) -> None:
-    """Counts per class, and the images of each kind."""
+def changes(before: Run, after: Run, split: str, prefix: str) -> None:
+    """Counts per class, and the images of each kind; `prefix` begins the name of the choice in the address, of which
+    no two pages have the same."""
     check_matchable(before, after)
     earlier, later = (cache.predictions(each.paths.predictions(split)) for each in (before, after))
     assert earlier is not None and later is not None
@@ -97,7 +99,7 @@ def changes(before: Run, after: Run, split: str) -> None:
     with left:
         changes_table(found)
     with right:
-        changes_gallery(before, after, split, found)
+        changes_gallery(before, after, split, found, f"{prefix}change")
 
 
 def changes_table(found: pd.DataFrame) -> None:
@@ -119,16 +121,15 @@ def changes_table(found: pd.DataFrame) -> None:
     )
 
 
-def changes_gallery(before: Run, after: Run, split: str, found: pd.DataFrame) -> None:
-    """The images of one outcome, in descending confidence of the later run."""
-    names = {kind: f"{label} ({(found['outcome'] == kind).sum():,})" for kind, label in GALLERIES.items()}
+def changes_gallery(before: Run, after: Run, split: str, found: pd.DataFrame, key: str) -> None:
+    """The images of one outcome, in descending confidence of the later run; `key` has the outcome in the address."""
     kind = st.segmented_control(
         "Images",
         list(GALLERIES),
         default="fixed",
-        format_func=names.__getitem__,
+        format_func=GALLERIES.__getitem__,
         required=True,
-        key="change",
+        key=key,
         bind="query-params",
         wrap=True,
     )

@@ -78,7 +78,7 @@ def say_unknown(parameter: str, choices: Collection[str]) -> None:
     Streamlit then drops it from the address and shows the first choice."""
     value = st.query_params.get(parameter)
     if value and value not in choices:
-        said = f"{parameter.capitalize()} “{value}” isn't available here. Choose another one."
+        said = f"{parameter.rpartition('-')[2].capitalize()} “{value}” isn't available here. Choose another one."
         st.warning(escape(said), icon=":material/link_off:")
 
 

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from datetime import timedelta
 from difflib import unified_diff
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from core.data.importers.demo import import_demo
 from core.files import read_json, write_json
-from tests.browser.conftest import App, visit
+from tests.browser.conftest import App, new_page, visit
+from tests.browser.late import can_hold, hold_after, release, wait_until_held
 from tests.browser.traffic import settle
 from tests.dashboard_fixtures import FakeRun, write_run
 
@@ -37,7 +39,7 @@ SHOWN = """() => {
 @pytest.fixture
 def runs(app: App) -> list[FakeRun]:
     """Three finished runs of last week; the second was cloned from the first."""
-    import_demo(app.data_root, train_per_class=30, validation_per_class=30, test_per_class=6)
+    import_demo(app.data_root, train_per_class=4, validation_per_class=9, test_per_class=2)
     age = timedelta(days=7)
     made = [
         write_run(app.runs_root, app.data_root, "finished", name=f"run {seed}", epochs=2, seed=seed, age=age)
@@ -45,6 +47,13 @@ def runs(app: App) -> list[FakeRun]:
     ]
     write_json(made[1].paths.meta, read_json(made[1].paths.meta) | {"parent": made[0].id})
     return made
+
+
+@pytest.fixture
+def small_run(app: App) -> FakeRun:
+    """A finished run on a dataset that is soon made."""
+    import_demo(app.data_root, train_per_class=4, validation_per_class=2, test_per_class=2)
+    return write_run(app.runs_root, app.data_root, "finished", epochs=1)
 
 
 def shown(page: Any) -> str:
@@ -102,15 +111,6 @@ def option(label: str, name: str, address: str) -> Step:
     return choose, address
 
 
-def search(text: str) -> Step:
-    def type_in(page: Any) -> None:
-        box = page.get_by_role("searchbox", name="Search")
-        box.fill(text)
-        box.press("Enter")
-
-    return type_in, f"q={text}"
-
-
 def clone(run_id: str) -> Step:
     def click(page: Any) -> None:
         page.get_by_role("button", name="More").click()
@@ -125,28 +125,20 @@ NEXT_PAGE: Step = (lambda page: page.get_by_test_id("stPaginationNext").first.cl
 OPTIONS: Step = (lambda page: page.locator("summary", has_text="Options").click(), "/predict")
 
 
-@pytest.mark.slow
 def test_copied_addresses_and_back_and_forward(app: App, runs: list[FakeRun], browser: Any) -> None:
     a, b, c = (run.id for run in runs)
     page = visit(browser, f"{app.url}/compare?runs={a},{b},{c}&baseline={b}")
     ways: list[list[Step]] = [
-        [split("test", "split=test"), tab("Metrics", "section")],
+        [split("test", "compare-split=test"), tab("Metrics", "section")],
         [link("run 1", rf"/run\?.*run={b}"), tab("Config")],
         [link("Cloned from", rf"/run\?.*run={a}")],
         [clone(a)],
-        [link("View run", rf"/run\?.*run={a}")],
-        [sidebar("Runs", "/runs"), search("run"), option("Sort by", "Sort: Name", "sort=name")],
-        [sidebar("Overview", f"{app.url}/$")],
-        [
-            link("Error analysis", "/errors.*split=test"),
-            split("validation", "[^t]$"),
-            option("Show", "All", "show=All"),
-        ],
+        [sidebar("Runs", "/runs"), option("Sort by", "Sort: Name", "sort=name")],
+        [sidebar("Error analysis", "/errors"), option("Show", "All", "show=All")],
         [NEXT_PAGE],
-        [sidebar("Data", "/data")],
         [sidebar("Predict", "/predict")],
-        [OPTIONS, option("Compare with", "run 1", f"second={b}")],
-        [sidebar("Error analysis", "/errors"), tab("Compare with run")],
+        [OPTIONS, option("Compare with", "run 2", f"second={c}")],
+        [sidebar("Error analysis", "/errors"), tab("Compare with run", "errors-tab")],
     ]
     seen: list[tuple[str, str]] = []
     for steps in ways:
@@ -156,9 +148,9 @@ def test_copied_addresses_and_back_and_forward(app: App, runs: list[FakeRun], br
         text = shown(page)  # first: only then the address is complete
         seen.append((page.url, text))
 
-    other = visit(browser, app.url)
-    for url, text in dict(seen).items():
-        if "?" in url:  # else nothing was chosen there
+    other = new_page(browser)
+    for (url, text), (after, _) in zip(seen, [*seen[1:], ("", "")], strict=True):
+        if urlsplit(url).path != urlsplit(after).path:  # else the next one says more of the same page
             other.goto(url)
             expect(other, url, text)
     for url, text in reversed(seen[:-1]):
@@ -186,3 +178,40 @@ def test_the_overview_answers_at_both_of_its_addresses(app: App, page: Any) -> N
         if page.url != f"{app.url}/data":
             page.go_back()
     page.wait_for_url(f"{app.url}/data")
+
+
+def test_what_a_page_sends_last_does_not_stand_behind_the_next_one(app: App, small_run: FakeRun, page: Any) -> None:
+    can_hold(page)
+    page.goto(f"{app.url}/train")
+    settle(page)
+    name = page.get_by_label("Name", exact=True)
+    name.fill("my run")
+    hold_after(page, "")
+    name.blur()
+    wait_until_held(page, "name=my+run")
+    page.get_by_role("link", name="Runs").click()
+    wait_until_held(page, "Show archived")
+    release(page)
+    settle(page)
+    assert page.url == f"{app.url}/runs"
+    page.go_back()
+    page.wait_for_url(re.compile(r"/train\?preset=\w+&name=my\+run$"))
+
+
+def test_a_click_while_a_page_is_drawn_stays_in_its_address(app: App, small_run: FakeRun, page: Any) -> None:
+    can_hold(page)
+    page.goto(f"{app.url}/errors?show=All")
+    settle(page)
+    page.get_by_role("link", name="Runs").click()
+    page.wait_for_url(f"{app.url}/runs")
+    settle(page)
+    hold_after(page, "Label corrections")  # the last tab
+    page.get_by_role("link", name="Error analysis").click()
+    wait_until_held(page, "filtered images")
+    page.get_by_role("tab", name="Calibration").click()
+    page.wait_for_url(re.compile("errors-tab=Calibration"))
+    release(page)
+    settle(page)
+    assert parse_qs(urlsplit(page.url).query) == {"show": ["All"], "errors-tab": ["Calibration"]}
+    page.go_back()
+    page.wait_for_url(f"{app.url}/runs")

@@ -53,7 +53,7 @@ def test_each_click_turns_the_page_and_back_goes_back(app: App, browser: Any, ga
     wrong, right = runs(app)
     address = {
         "Errors": f"errors?run={wrong}&show=All",
-        "Compare with run": f"errors?run={right}&tab=Compare+with+run",
+        "Compare with run": f"errors?run={right}&errors-tab=Compare+with+run",
         "Compare": f"compare?runs={wrong},{right}&baseline={wrong}&section=Images",
     }[gallery]
     turn_pages(browser, f"{app.url}/{address}")

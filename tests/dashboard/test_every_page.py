@@ -91,13 +91,13 @@ def test_no_other_run_is_shown_under_the_address_of_an_unknown_one(open_page: Op
     assert app.query_params["run"] == run.id and "not found" not in words(app)
 
 
-@pytest.mark.parametrize("page", ["errors", "compare"])
-def test_an_unknown_split_is_said_so(open_page: Opener, write: Writer, page: str) -> None:
+@pytest.mark.parametrize(("page", "parameter"), [("errors", "split"), ("compare", "compare-split")])
+def test_an_unknown_split_is_said_so(open_page: Opener, write: Writer, page: str, parameter: str) -> None:
     first, second = write("finished", epochs=1), write("finished", epochs=1, seed=1)
-    app = open_page(page, run=first.id, runs=f"{first.id},{second.id}", split="nope")
-    assert "Split “nope” isn't available here." in words(app) and "split" not in app.query_params
-    app = open_page(page, run=first.id, runs=f"{first.id},{second.id}", split="test")
-    assert app.query_params["split"] == "test" and "isn't available here" not in words(app)
+    app = open_page(page, run=first.id, runs=f"{first.id},{second.id}", **{parameter: "nope"})
+    assert "Split “nope” isn't available here." in words(app) and parameter not in app.query_params
+    app = open_page(page, run=first.id, runs=f"{first.id},{second.id}", **{parameter: "test"})
+    assert app.query_params[parameter] == "test" and "isn't available here" not in words(app)
 
 
 @pytest.mark.parametrize("value", ["", "nope\0"])
@@ -108,7 +108,8 @@ def test_an_address_that_sets_nothing_that_exists_fails_no_page(
     """Every part of an address that a widget is bound to, empty or nonsense at once."""
     first, second = write("finished", epochs=1), write("finished", epochs=1, seed=1)
     source = "".join(path.read_text() for path in (PROJECT_ROOT / "dashboard").rglob("*.py"))
-    bound = set(re.findall(r'key="([a-z-]+)"', source)) - {"run", "runs"}
+    names = set(re.findall(r'key=(?:f"{prefix}|")([a-z-]+)"', source)) - {"run", "runs"}
+    bound = names | {f"compare-{name}" for name in names}
     assert {"axis", "smoothing", "split", "tab", "metric"} <= bound
     app = open_page(page, **dict.fromkeys(bound, value), run=first.id, runs=f"{first.id},{second.id}")
     assert not app.exception and "failed unexpectedly" not in words(app)

@@ -6,7 +6,7 @@ import pytest
 
 from core.review.runs import annotate
 from core.runs.fields import RUN_FIELDS
-from dashboard.routes import OLD_VALUES, page_tab_title, pages, present_values
+from dashboard.routes import OLD_NAMES, OLD_VALUES, page_tab_title, pages, present_query
 from dashboard.views.run.tabs import RUN_TABS
 from dashboard.views.runs.filters import COLUMNS
 from tests.dashboard.conftest import Opener, Writer, words
@@ -34,9 +34,21 @@ def test_a_browser_tab_names_its_page(declared: list[SimpleNamespace]) -> None:
 
 def test_old_values_become_present_ones_and_nothing_else_changes() -> None:
     query = {"run": ["a"], "tab": ["Settings"]}
-    assert present_values("run", query) == {"run": ["a"], "tab": ["Config"]}
-    assert present_values("errors", query) == query
-    assert present_values("runs", {"columns": ["Name", "Curve"]}) == {"columns": ["Name", "Val. accuracy (sparkline)"]}
+    assert present_query("run", query) == {"run": ["a"], "tab": ["Config"]}
+    assert present_query("data", query) == query
+    assert present_query("runs", {"columns": ["Name", "Curve"]}) == {"columns": ["Name", "Val. accuracy (sparkline)"]}
+
+
+def test_old_names_become_present_ones_and_a_present_one_counts() -> None:
+    query = {"run": ["a"], "tab": ["Calibration"], "split": ["test"]}
+    assert present_query("errors", query) == {"run": ["a"], "errors-tab": ["Calibration"], "split": ["test"]}
+    assert present_query("compare", query) == {"run": ["a"], "tab": ["Calibration"], "compare-split": ["test"]}
+    assert present_query("run", {"change": ["Regressed (1,234)"]}) == {"change": ["Regressed"]}
+    assert present_query("errors", {"change": ["Both wrong (3)"]}) == {"errors-change": ["Both wrong"]}
+    query = {"split": ["test"], "run-split": ["validation"]}
+    assert present_query("run", query) == {"run-split": ["validation"]}
+    for names in OLD_NAMES.values():  # else an old link would be followed for ever
+        assert not set(names) & set(names.values())
 
 
 def test_every_old_value_leads_to_one_that_is_there() -> None:

@@ -13,6 +13,8 @@ from dashboard.ui.charts.lines import LineChart, Plan, x_axis
 from dashboard.ui.components.charts import line_charts
 from dashboard.ui.curves import curve_controls, curve_view
 
+PREFIX: Final = "compare-"
+"""Of the parameters in the address that the Run page has, too."""
 USUAL: Final = ("Validation accuracy", "Validation loss")
 
 
@@ -26,7 +28,7 @@ def overlaid_curves(runs: Sequence[Run], baseline: Run, labels: dict[str, str], 
     if not any(len(each.epochs) for each in histories):
         st.caption("Curves appear after the first epoch.")
         return
-    kind, smoothing, log = curve_view()
+    kind, smoothing, log = curve_view(PREFIX)
     axis = x_axis(kind, [length_of(run, each) for run, each in zip(runs, histories, strict=True)])
     position = next(at for at, run in enumerate(runs) if run.id == baseline.id)
 
@@ -49,7 +51,7 @@ def curve_selection(has_seeds: bool) -> tuple[Sequence[str], bool]:
         "Curves", list(QUANTITIES), selection_mode="multi", default=list(USUAL), key="metric", bind="query-params",
         label_visibility="collapsed",
     )  # fmt: skip
-    switches = curve_controls(smoothing=0.0)
+    switches = curve_controls(0.0, PREFIX)
     averaged = has_seeds and switches.toggle(
         "Average seeds", key="seeds", bind="query-params", width="content",
         help="One line per config: the mean over its seeds, with ± 1 standard deviation",

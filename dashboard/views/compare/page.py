@@ -45,12 +45,12 @@ def main() -> None:
         st.info("Select two or more runs. The first is the baseline; you can change it.", icon=":material/compare:")
         suggestion(runs, chosen)
         return
-    say_unknown("split", COMPARED_SPLITS)
+    say_unknown("compare-split", COMPARED_SPLITS)
     say_unknown("section", sections.TABS)
     with controls:
         baseline = pin(chosen, by_id)
         split = st.segmented_control(
-            "Split", COMPARED_SPLITS, default=COMPARED_SPLITS[0], key="split", bind="query-params"
+            "Split", COMPARED_SPLITS, default=COMPARED_SPLITS[0], key="compare-split", bind="query-params"
         )
     live = any(by_id[run_id].state.is_live for run_id in chosen)
     draw_live(

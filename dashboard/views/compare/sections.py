@@ -39,8 +39,6 @@ def comparison(run_ids: Sequence[str], baseline_id: str, split: str) -> None:
     baseline = next(run for run in runs if run.id == baseline_id)
     labels = labels_of(runs)
     warn_of_other_data(runs, baseline, labels)
-    # Not "tab", as on the Run page, where links lead from here: on the way back the browser's part of Streamlit would
-    # take the tab of the page that is left for this one's.
     curves, metrics, config_diff, images = st.tabs(list(TABS), key="section", bind="query-params")
     with curves, guarded():
         overlaid_curves(runs, baseline, labels, shown=bool(curves.open))

@@ -84,14 +84,12 @@ def audit_counts(audit: Audit) -> None:
 
 def galleries(audit: Audit, splits: dict[str, Split], kinds: dict[str, list[list[int]]]) -> None:
     """One kind of finding at a time, by pages."""
-    names = {kind: f"{kind} ({len(groups):,})" for kind, groups in kinds.items()}
     first = next(iter(kinds))
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
         kind = st.pills(
             "Show",
             list(kinds),
             default=first,
-            format_func=names.__getitem__,
             required=True,
             key="finding",
             bind="query-params",
@@ -107,8 +105,8 @@ def galleries(audit: Audit, splits: dict[str, Split], kinds: dict[str, list[list
             on_click="ignore",
             key="audit-csv",
         )
-    st.caption(NOTES[kind])
     groups = kinds[kind]
+    st.caption(f"{NOTES[kind]} {len(groups):,} found.")
     pages = -(-len(groups) // PER_PAGE)
     page = pagination.choose_page(pages, f"{audit.name}-{kind}")
     wall = st.grid("auto", min_column_width=160, gap="small", border=True)

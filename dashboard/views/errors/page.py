@@ -17,7 +17,7 @@ from dashboard.views.errors.shown import shown_of
 
 ERROR_TABS = ("Images", "Per-class metrics", "Calibration", "Compare with run", "Label corrections")
 RENAMED = {
-    "tab": {"Against another run": "Compare with run", "Verdicts and lists": "Label corrections"},
+    "errors-tab": {"Against another run": "Compare with run", "Verdicts and lists": "Label corrections"},
     "unit": {"By row": "Rows (recall)", "By column": "Columns (precision)"},
     "show": {"right": "Correct", "all": "All"},
     "order": {
@@ -71,7 +71,7 @@ def main() -> None:
         scoring.offer(run, split)
         return
     summary.metric_cards(shown)
-    tabs = st.tabs(ERROR_TABS, key="tab", bind="query-params")
+    tabs = st.tabs(ERROR_TABS, key="errors-tab", bind="query-params")
     with tabs[0]:  # even while another tab is open: what is not drawn falls out of the address
         choice, images = st.columns([2, 3], gap="medium")
     with choice:

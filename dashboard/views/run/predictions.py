@@ -48,7 +48,7 @@ def errors(run: Run) -> None:
                 splits,
                 default=splits[0],
                 required=True,
-                key="split",
+                key="run-split",
                 bind="query-params",
                 label_visibility="collapsed",
             )

@@ -22,7 +22,7 @@ def test_nothing_to_compare_is_said(open_page: Opener, write: Writer) -> None:
 
 def test_the_address_restores_the_view(open_page: Opener, runs: list[FakeRun]) -> None:
     ids = [run.id for run in runs]
-    view = {"runs": ",".join(ids), "baseline": ids[1], "split": "test"}
+    view = {"runs": ",".join(ids), "baseline": ids[1], "compare-split": "test"}
     app = open_page("compare", **view)
     assert app.multiselect(key="compared").value == ids
     assert app.selectbox(key="pinned").value == ids[1] and not app.error
@@ -57,7 +57,8 @@ def test_only_the_open_tab_is_computed(open_page: Opener, runs: list[FakeRun], m
 
 
 def test_a_closed_tab_keeps_its_part_of_the_address(open_page: Opener, runs: list[FakeRun]) -> None:
-    chosen = {"metric": "Training loss", "axis": "time", "log": "true", "seeds": "true", "setting": "seed"}
+    chosen = {"metric": "Training loss", "compare-axis": "time", "compare-log": "true", "seeds": "true"}
+    chosen["setting"] = "seed"
     app = open_page("compare", runs=",".join(run.id for run in runs), section="Metrics", result="Loss", **chosen)
     shown = {key: app.query_params.get(key) for key in (*chosen, "result", "section")}
     assert {key: value[0] if isinstance(value, list) else value for key, value in shown.items()} == {
@@ -101,12 +102,12 @@ def test_other_data_than_the_baselines_is_said_and_no_difference_is_shown(
     assert ["(" in text for text in table["macro_f1"]] == [False, False, True], "these two are on the same"
 
 
-@pytest.mark.parametrize(("parameter", "value"), [("split", "train"), ("section", "nope")])
+@pytest.mark.parametrize(("parameter", "value"), [("compare-split", "train"), ("section", "nope")])
 def test_what_an_address_asks_for_in_vain_is_said(
     open_page: Opener, runs: list[FakeRun], parameter: str, value: str
 ) -> None:
     app = open_page("compare", runs=",".join(run.id for run in runs), **{parameter: value})
-    assert f"{parameter.capitalize()} “{value}” isn't available here" in words(app)
+    assert f"{parameter.removeprefix('compare-').capitalize()} “{value}” isn't available here" in words(app)
     assert parameter not in app.query_params
 
 

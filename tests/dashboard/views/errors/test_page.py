@@ -25,7 +25,8 @@ def test_matrix_and_gallery_are_those_of_the_predictions(open_page: Opener, run:
 @pytest.mark.parametrize(
     ("older", "present"),
     [
-        ({"tab": "Verdicts and lists"}, {"tab": "Label corrections"}),
+        ({"tab": "Verdicts and lists"}, {"errors-tab": "Label corrections"}),
+        ({"tab": "Calibration"}, {"errors-tab": "Calibration"}),
         ({"show": "all", "order": "least confident"}, {"show": "All", "order": "Least confident"}),
         ({"show": "right", "verdict": "none yet"}, {"show": "Correct", "verdict": "Not reviewed"}),
         ({"copies": "flat", "unit": "By column"}, {"copies": "Blank", "unit": "Columns (precision)"}),
@@ -59,7 +60,7 @@ def test_without_the_images(open_page: Opener, run: FakeRun, tmp_path: Path) -> 
     ],
 )
 def test_each_tab(open_page: Opener, run: FakeRun, tab: str, says: str) -> None:
-    app = open_page("errors", run=run.id, tab=tab)
+    app = open_page("errors", run=run.id, **{"errors-tab": tab})
     assert says in words(app) and not app.error
     assert len(app.get("plotly_chart")) == (2 if tab == "Calibration" else 0)
 
@@ -67,7 +68,7 @@ def test_each_tab(open_page: Opener, run: FakeRun, tab: str, says: str) -> None:
 def test_the_metrics_of_each_class_are_numbers_with_their_intervals(open_page: Opener, run: FakeRun) -> None:
     from sklearn.metrics import precision_recall_fscore_support
 
-    app, table = open_page("errors", run=run.id, tab="Per-class metrics"), table_of(run)
+    app, table = open_page("errors", run=run.id, **{"errors-tab": "Per-class metrics"}), table_of(run)
     expected = precision_recall_fscore_support(table["label"], table["predicted"], labels=range(7), zero_division=0)
     shown = app.dataframe[0].value
     for name, values in zip(("precision", "recall", "f1"), expected, strict=False):
@@ -84,7 +85,7 @@ def test_what_another_run_fixed_and_broke(open_page: Opener, write: Writer) -> N
     fixed = int((~one["correct"] & two["correct"]).sum())
     broken = int((one["correct"] & ~two["correct"]).sum())
     assert fixed and broken
-    app = open_page("errors", run=after.id, tab="Compare with run")
+    app = open_page("errors", run=after.id, **{"errors-tab": "Compare with run"})
     assert f"{fixed} fixed" in words(app) and f"{broken} regressed" in words(app)
     assert len(part(app, "wall")["tiles"]) == min(30, fixed)
     app = open_page("compare", runs=f"{before.id},{after.id}", baseline=before.id, section="Images")

@@ -20,7 +20,7 @@ def test_the_errors_of_each_class_are_at_hand(open_page: Opener, run: FakeRun) -
 def test_matrix_table_and_changes_are_of_one_split(open_page: Opener, write: Writer, split: str) -> None:
     parent, run = write("finished", name="first", epochs=1), write("finished", name="second", epochs=1, seed=3)
     write_json(run.paths.meta, read_json(run.paths.meta) | {"parent": parent.id})
-    app = open_page("run", run=run.id, tab="Error analysis", split=split)
+    app = open_page("run", run=run.id, tab="Error analysis", **{"run-split": split})
     metrics = read_run(run.paths.root, run.id).metrics(split)
     assert metrics and metrics.confusion
     [matrix] = [each.proto for each in app.get("bidi_component") if each.proto.component_name == "fer_matrix"]

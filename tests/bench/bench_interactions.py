@@ -212,6 +212,7 @@ def reproduce(hand: Hand, there: Material) -> None:
 
 
 def list_the_keys(hand: Hand, there: Material) -> None:
+    hand.page.wait_for_function("window.ferOpensShortcuts")  # a page that has just come does not listen yet
     hand.press("?")
     hand.sees("Show this list")
 

@@ -67,6 +67,7 @@ def test_the_open_tab_is_in_sight_on_a_phone(app: App, running: FakeRun, page: A
 
 def test_question_mark_lists_the_keys_but_is_typed_in_a_field(app: App, browser: Any) -> None:
     page = visit(browser, app.url)
+    page.wait_for_function("window.ferOpensShortcuts")  # it does not listen yet when it is drawn
     page.keyboard.press("?")
     page.get_by_text("Show this list").wait_for()
     page.keyboard.press("Escape")

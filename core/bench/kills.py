@@ -41,7 +41,7 @@ def _kill_at(moment: str, root: Path, data_root: Path, undisturbed: RunPaths) ->
     runner = spawn_module(["core.jobs.runner", *roots, "--worker", "core.bench.mortal"], log, environment)
     # Before it has taken its run, it is the runner that sees it die.
     ended = RunState.FAILED if moment == "spawned" else RunState.CRASHED
-    wait_for(lambda: read_run(root, paths.run_id).state in (ended, RunState.FINISHED), 0.002)
+    wait_for(lambda: not read_run(root, paths.run_id).state.is_live, 0.002)
     seen = time.monotonic()
     state = read_run(root, paths.run_id).state
     runner.wait(LONGEST_SECONDS)

@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 import psutil
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
-from websockets.typing import Subprotocol
+from websockets.typing import Origin, Subprotocol
 
 from core.bench.streamlit_wire import FINISHED_FRAGMENT, read_message, rerun_fragment, rerun_script
 from core.bench.visitor import Server, serve
@@ -71,9 +71,10 @@ class Viewer:
         Raises:
             OSError, WebSocketException: the server does not answer.
         """
-        address = f"ws://127.0.0.1:{self.port}/_stcore/stream"
+        place = f"127.0.0.1:{self.port}"
         options: dict[str, Any] = {"subprotocols": [Subprotocol("streamlit")], "max_size": None, "compression": None}
-        async with connect(address, **options, open_timeout=60) as connection:
+        own = Origin(f"http://{place}")  # as the browser says of a page of the server itself
+        async with connect(f"ws://{place}/_stcore/stream", origin=own, **options, open_timeout=60) as connection:
             await connection.send(rerun_script("run", self.query))
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(asyncio.get_running_loop().time() + until - time.monotonic()):
@@ -178,7 +179,10 @@ def _stage(server: Server, paths: RunPaths, batch_size: int, count: int, seconds
     print(f"{count} viewers, {seconds:g} s…", file=sys.stderr, flush=True)
     process = psutil.Process(server.process.pid)
     steps, cpu, begun = _steps(paths), _cpu(process), time.monotonic()
-    polls = asyncio.run(_watch(server.port, paths.run_id, count, begun + seconds))
+    try:
+        polls = asyncio.run(_watch(server.port, paths.run_id, count, begun + seconds))
+    except (OSError, WebSocketException) as error:
+        raise RuntimeError(f"The server does not answer: {error}.") from error
     took = time.monotonic() - begun
     if problems := [problem for each in polls for problem in each.problems]:
         raise RuntimeError(f"The page of the run shows an error: {problems[0]}")

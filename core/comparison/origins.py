@@ -76,7 +76,7 @@ def _packages(old: Mapping[str, Any], new: Mapping[str, Any]) -> Check:
 
 
 def _code(original: Run, again: Run, old: Mapping[str, Any], new: Mapping[str, Any]) -> Check:
-    commits = [(each.get("git") or {}).get("commit", "")[:9] for each in (old, new)]
+    commits = [((each.get("git") or {}).get("commit") or "")[:9] for each in (old, new)]
     before, after = old.get("code"), new.get("code")
     if before and after:
         changed = [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]

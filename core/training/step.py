@@ -49,7 +49,8 @@ class CudaGraph:
         self._graph = torch.cuda.CUDAGraph()
 
     def capture(self, body: Callable[[], None]) -> None:
-        with torch.cuda.graph(self._graph):
+        # thread_local: what the thread that samples the use of the GPU asks for meanwhile is none of its business
+        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
             body()
 
     def replay(self) -> None:
@@ -90,6 +91,7 @@ class TrainingStep:
         self._mirrored: Tensor | None = None  # bool (N,)
         self._result = torch.zeros(2, device=device)
         self._row: Tensor | None = None
+        self._side = torch.cuda.Stream() if device.type == "cuda" else None
         if graph or device.type == "cuda":  # read on the device, from one place: a number would have to come from there
             self._row = torch.zeros(len(peak_rates(optimizers)) + 1, device=device)
             self._set(list(self._row))
@@ -132,7 +134,7 @@ class TrainingStep:
         if self._new_graph is None:
             self._compute_all()
         elif self._done < _STEPS_BEFORE_CAPTURE:
-            _beside(self._compute_all, self._chosen.device)
+            self._compute_beside()
         else:
             self._replay(seed)
         self._done += 1
@@ -151,11 +153,23 @@ class TrainingStep:
             except RuntimeError as error:
                 log.warning("The step can't be captured as a CUDA graph and runs kernel by kernel: %s", error)
                 self._new_graph = None
+                for optimizer in self._optimizers:
+                    optimizer.zero_grad(set_to_none=True)  # gradients that were recorded and never computed
                 torch.manual_seed(seed)
                 self._compute_all()
                 return
             self._graph = graph
         self._graph.replay()
+
+    def _compute_beside(self) -> None:
+        """Compute on a stream of its own, as PyTorch asks for what is captured afterwards."""
+        if self._side is None:
+            self._compute_all()
+            return
+        self._side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._side):
+            self._compute_all()
+        torch.cuda.current_stream().wait_stream(self._side)
 
     def _compute_all(self) -> None:
         """The whole step, from and to tensors of this object."""
@@ -185,7 +199,7 @@ class TrainingStep:
         mirrored = None if self._mirrored is None else self._mirrored[chosen]
         x = self._augment(to_input(self._data.images[chosen]), self._strength, mirrored)
         if config.mixup_alpha:
-            one_hot = F.one_hot(labels, NUM_CLASSES).float()
+            one_hot = labels.unsqueeze(1).eq(torch.arange(NUM_CLASSES, device=labels.device)).float()
             x, targets = mixup(x, one_hot, config.mixup_alpha, config.mixup_probability)
         return x.contiguous(memory_format=torch.channels_last), targets, labels
 
@@ -196,18 +210,6 @@ class TrainingStep:
         loss = F.cross_entropy(logits, targets, label_smoothing=self._config.label_smoothing)
         loss.backward()
         return loss.detach(), logits.detach()
-
-
-def _beside(body: Callable[[], None], device: torch.device) -> None:
-    """Compute on another stream, as PyTorch asks for what is captured afterwards."""
-    if device.type != "cuda":
-        body()
-        return
-    stream = torch.cuda.Stream()
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        body()
-    torch.cuda.current_stream().wait_stream(stream)
 
 
 def step_values(

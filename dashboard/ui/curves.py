@@ -47,4 +47,5 @@ def curve_controls(smoothing: float, prefix: str = "", *, log: bool = False) -> 
 
 def curve_view(prefix: str = "") -> CurveView:
     """What is chosen in `curve_controls` of this prefix, once they are drawn."""
-    return CurveView(*(st.session_state[f"{prefix}{name}"] for name in CurveView._fields))
+    axis, smoothing, log = (st.session_state[f"{prefix}{name}"] for name in CurveView._fields)
+    return CurveView(axis or _AXES[0], smoothing, log)  # an address may name no axis

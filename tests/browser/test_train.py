@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from core.data.importers.demo import import_demo
 from tests.browser.conftest import App, visit
@@ -41,8 +42,8 @@ def test_a_decimal_comma_is_one_and_the_form_survives_a_reload(app: App, form: A
     form.reload()
     settle(form)
     form.get_by_role("tab", name="Optimizer").click()
-    assert form.get_by_label("Learning rate").input_value() == "0,0005"
-    assert form.get_by_label("Name").input_value() == "my run"
+    expect(form.get_by_label("Learning rate")).to_have_value("0,0005")
+    expect(form.get_by_label("Name")).to_have_value("my run")
     assert form.url == before
 
     form.go_back()  # all that was typed is no step
@@ -51,4 +52,4 @@ def test_a_decimal_comma_is_one_and_the_form_survives_a_reload(app: App, form: A
     form.go_forward()
     settle(form)
     form.get_by_role("tab", name="Optimizer").click()
-    assert form.get_by_label("Learning rate").input_value() == "0,0005"
+    expect(form.get_by_label("Learning rate")).to_have_value("0,0005")

@@ -108,7 +108,8 @@ def test_an_address_that_sets_nothing_that_exists_fails_no_page(
     """Every part of an address that a widget is bound to, empty or nonsense at once."""
     first, second = write("finished", epochs=1), write("finished", epochs=1, seed=1)
     source = "".join(path.read_text() for path in (PROJECT_ROOT / "dashboard").rglob("*.py"))
-    bound = set(re.findall(r'key="([a-z-]+)"', source)) - {"run", "runs"}
+    names = set(re.findall(r'key=(?:f"{prefix}|")([a-z-]+)"', source)) - {"run", "runs"}
+    bound = names | {f"compare-{name}" for name in names}
     assert {"axis", "smoothing", "split", "tab", "metric"} <= bound
     app = open_page(page, **dict.fromkeys(bound, value), run=first.id, runs=f"{first.id},{second.id}")
     assert not app.exception and "failed unexpectedly" not in words(app)

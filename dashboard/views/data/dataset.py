@@ -24,6 +24,8 @@ from dashboard.views.data import audit
 from dashboard.views.data.deletion import confirm_deletion
 
 FACES_PER_CLASS = 10
+FACE_PIXELS = 74
+"""Width of a sample: ten stand in a line on a laptop, five on a phone."""
 
 
 def dataset_section(datasets: Sequence[DatasetInfo]) -> None:
@@ -137,9 +139,7 @@ def sample_faces(info: DatasetInfo) -> None:
         chosen = chance.choice(members, min(FACES_PER_CLASS, len(members)), replace=False)
         name, strip = st.columns([1, 8], vertical_alignment="center", wrap=True)
         name.markdown(class_chip(label))
-        halves = strip.grid(2, min_column_width=280)  # above each other where ten faces in a line would be tiny
-        for half in np.array_split(np.sort(chosen), 2):
-            if len(half):
-                halves.image(
-                    face_strip(split.images[half]), output_format="PNG", alt=f"Training images of class {label}"
-                )
+        halves = strip.container(horizontal=True, gap="xxsmall")  # below each other where a line of ten would be tiny
+        for half in filter(len, np.array_split(np.sort(chosen), 2)):
+            faces, width = face_strip(split.images[half]), FACE_PIXELS * len(half)
+            halves.image(faces, width=width, output_format="PNG", alt=f"Training images of class {label}")

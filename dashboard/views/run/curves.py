@@ -53,8 +53,12 @@ def live_curves(run: Run) -> None:
 
 
 def has_exploded(run: Run) -> bool:
-    """Whether a loss has grown so much that on a linear scale all others are one flat line."""
-    epochs = cache.epochs(run)
+    """Whether a loss has grown so much that on a linear scale all others are one flat line; not where the file cannot
+    be read, which the curves say."""
+    try:
+        epochs = cache.epochs(run)
+    except OSError:
+        return False
     losses = [epochs[name] for name in ("train_loss", "validation_loss") if name in epochs]
     return any(loss.max() >= EXPLODED for loss in losses)
 

@@ -23,6 +23,13 @@ def test_older_folders_are_compared_by_commit_and_patch(tmp_path: Path) -> None:
     assert check_of(made[0], made[0], "code") is True
 
 
+def test_a_commit_that_was_not_recorded_is_said_so(tmp_path: Path) -> None:
+    made = [read_run(tmp_path, create_run(tmp_path, TrainConfig(), run_id=name).run_id) for name in ("a", "b")]
+    for run, commit in zip(made, ("c" * 40, None), strict=True):
+        run.paths.environment.write_text(json.dumps({"git": {"commit": commit, "dirty": False}}))
+    assert check_of(made[0], made[1], "code") is None
+
+
 def test_a_resume_with_something_else_is_told(tmp_path: Path) -> None:
     made = [read_run(tmp_path, create_run(tmp_path, TrainConfig(), run_id=name).run_id) for name in ("a", "b")]
     resumes = [[], [{"packages": {"torch": "9"}}]]

@@ -239,16 +239,16 @@ def test_a_damaged_part_is_named_and_the_rest_is_shown(
 
 def test_settings_of_a_newer_version_are_named_and_a_run_with_them_is_only_shown(root: Path) -> None:
     run = make_finished(root, "a-run", 0.5)
-    run.paths.config.write_text('{"epochs": 2, "sharpness": 1}')
+    run.paths.config.write_text('{"epochs": 2, "not_yet_known": 1}')
     [run] = list_runs(root)
     assert run.config == TrainConfig(epochs=2)
-    assert run.problem == "Made by a newer version: this one ignores the setting 'sharpness'."
+    assert run.problem == "Made by a newer version: this one ignores the setting 'not_yet_known'."
     assert best_run([run]) is run
     write_status(run.paths, run.status.model_copy(update={"state": "stopped"}))
     for act in (control.resume, control.retry, control.reproduce):
         with pytest.raises(RunError, match=r"it was made by a newer version\. Update this one, or clone the run\."):
             act(root, root, "a-run")
-    with pytest.raises(RunError, match="this version can't use its entry 'sharpness'"):
+    with pytest.raises(RunError, match="this version can't use its entry 'not_yet_known'"):
         read_config(run.paths)  # of the worker
 
 

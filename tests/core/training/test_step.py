@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from core.bench.kernels import Uncaptured, noise_data
+from core.bench.kernels import Uncaptured, kernels_per_step, noise_data
 from core.config import TrainConfig
 from core.models.cnn import build_model
 from core.training import step as step_module
@@ -77,6 +77,8 @@ def test_a_captured_step_trains_as_one_that_is_not(settings: dict[str, Any]) -> 
 def test_a_step_that_cannot_be_captured_runs_kernel_by_kernel(caplog: pytest.LogCaptureFixture) -> None:
     class Failing(Uncaptured):
         def capture(self, body: Callable[[], None]) -> None:
+            for parameter in failing.model.parameters():
+                parameter.grad = torch.full_like(parameter, float("nan"))
             torch.rand(3)
             raise RuntimeError("operation not permitted when stream is capturing")
 
@@ -84,6 +86,14 @@ def test_a_step_that_cannot_be_captured_runs_kernel_by_kernel(caplog: pytest.Log
     assert torch.equal(expected.train(), failing.train())
     assert same(expected.model, failing.model)
     assert caplog.text.count("can't be captured") == 1
+
+
+@pytest.mark.parametrize("settings", [OLDER, EVERYTHING, OLDER | {"optimizer": "adamw"}])
+def test_the_host_reads_nothing_back_within_a_step(settings: dict[str, Any]) -> None:
+    """Each of these would have it wait for a GPU, and cannot be captured."""
+    counts = kernels_per_step(TrainConfig(**settings))
+    assert not counts.keys() & {"_local_scalar_dense", "nonzero", "equal", "is_nonzero", "allclose", "masked_select"}
+    assert counts.total() > 50
 
 
 def test_a_result_is_not_overwritten_by_the_next_step() -> None:

@@ -26,6 +26,7 @@ from core.bench.streamlit_wire import FINISHED_FRAGMENT, read_message, rerun_fra
 from core.bench.visitor import Server, serve
 from core.config import TrainConfig
 from core.jobs.control import start, stop, stop_now
+from core.machine import available_cores
 from core.runs.history import read_rows
 from core.runs.paths import RunPaths
 from core.runs.reader import read_run
@@ -152,7 +153,7 @@ def measure_load(
         root = Path(folder) / "runs"
         with training(root, data_root, config) as paths, serve(root, data_root, Path(folder) / "server.log") as server:
             stages = [_stage(server, paths, config.batch_size, count, seconds) for count in viewers]
-    return {"cores": os.cpu_count(), "seconds": seconds, "training": paths.run_id, "stages": stages}
+    return {"cores": available_cores(), "seconds": seconds, "training": paths.run_id, "stages": stages}
 
 
 @contextmanager

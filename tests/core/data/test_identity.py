@@ -245,10 +245,10 @@ def test_predictions_are_not_matched_where_a_name_stands_for_another_image(
     arguments = ["runs", "changes", second.id, "--against", first.id, "--runs-root", str(runs_root)]
     assert said in str(CliRunner().invoke(app, arguments).exception)
     with pytest.raises(RunError, match=said):
-        fixed_broken.changes(first, second, "validation")
+        fixed_broken.changes(first, second, "validation", "run")
     offered: list[Run] = []
     monkeypatch.setattr(fixed_broken, "choose_run", lambda runs, **_: offered.extend(runs) or second)
-    monkeypatch.setattr(fixed_broken, "changes", lambda *_: None)
+    monkeypatch.setattr(fixed_broken, "changes", lambda *_, **__: None)
     third = finished_run(runs_root, data_root, "the third")
     fixed_broken.compare_with_run(third, "validation", [first, second, third])
     assert offered == [second]

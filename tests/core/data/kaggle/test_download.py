@@ -89,7 +89,7 @@ def test_a_refusal_without_a_reason_of_the_system_still_says_something(
 
     (tmp_path / ".download").mkdir()
     (tmp_path / ".download" / "fer2013.zip").touch()
-    monkeypatch.setattr(Path, "touch", refuse)
+    monkeypatch.setattr("core.data.kaggle.download.touch", refuse)
     monkeypatch.setattr(Path, "unlink", refuse)
     with pytest.raises(DataError, match=f"Can't cancel the download: {says}\\.$"):
         cancel(tmp_path)

@@ -6,6 +6,7 @@ asks for its parts again as often as the page tells a browser to. A poll is on t
 
 import asyncio
 import os
+import random
 import statistics
 import sys
 import tempfile
@@ -35,6 +36,8 @@ from core.runs.records import RunState
 ENDLESS_EPOCHS: Final = 10_000
 _START_SECONDS: Final = 600
 _STOP_SECONDS: Final = 60
+_ARRIVAL_SECONDS: Final = 3.0
+"""Within which the viewers of a stage open the page, at random moments: two polling intervals of a run."""
 
 
 @dataclass
@@ -203,10 +206,17 @@ def _stage(server: Server, paths: RunPaths, batch_size: int, count: int, seconds
 
 
 async def _watch(port: int, run_id: str, count: int, until: float) -> list[Polls]:
-    """All viewers at once; without one, just the time."""
+    """So many viewers beside each other; without one, just the time."""
     if not count:
         await asyncio.sleep(until - time.monotonic())
-    return list(await asyncio.gather(*(Viewer(port, run_id).watch(until) for _ in range(count))))
+    # Tabs that were opened in the same instant would all ask in the same instant for ever, as people's do not.
+    arrivals = random.Random(0)
+
+    async def arrive_and_watch() -> Polls:
+        await asyncio.sleep(arrivals.uniform(0, _ARRIVAL_SECONDS))
+        return await Viewer(port, run_id).watch(until)
+
+    return list(await asyncio.gather(*(arrive_and_watch() for _ in range(count))))
 
 
 def _quantile(values: Sequence[float], share: float) -> int | None:

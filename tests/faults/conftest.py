@@ -6,9 +6,9 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
+from core.bench.sandbox import processes_of as processes_of
 from tests.dashboard.conftest import open_page as open_page
 
 
@@ -26,14 +26,3 @@ def no_process_is_left(tmp_path: Path) -> Iterator[None]:
     yield
     for process in processes_of(tmp_path):
         process.kill()
-
-
-def processes_of(folder: Path, module: str | None = None) -> list[psutil.Process]:
-    """Living processes whose command line names this folder; only those of `python -m MODULE`, if one is given."""
-    found = []
-    for process in psutil.process_iter(["cmdline", "status"]):
-        command = process.info["cmdline"] or []
-        named = any(str(folder) in part for part in command) and (not module or command[1:3] == ["-m", module])
-        if named and process.pid != os.getpid() and process.info["status"] != psutil.STATUS_ZOMBIE:
-            found.append(process)
-    return found

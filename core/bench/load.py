@@ -23,6 +23,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 from websockets.typing import Origin, Subprotocol
 
+from core.bench.sandbox import wait_for
 from core.bench.streamlit_wire import FINISHED_FRAGMENT, read_message, rerun_fragment, rerun_script
 from core.bench.visitor import Server, serve
 from core.config import TrainConfig
@@ -168,14 +169,19 @@ def training(root: Path, data_root: Path, config: TrainConfig) -> Iterator[RunPa
     """
     paths = RunPaths(root, start(root, data_root, config, name="beside viewers"))
     try:
-        _wait(lambda: bool(read_rows(paths.steps)[0]) or not read_run(root, paths.run_id).state.is_live, _START_SECONDS)
+        wait_for(
+            lambda: bool(read_rows(paths.steps)[0]) or not read_run(root, paths.run_id).state.is_live,
+            seconds=_START_SECONDS,
+        )
         run = read_run(root, paths.run_id)
         if run.state is not RunState.RUNNING:
             raise RuntimeError(run.problem or f"The run is {run.state.in_words()}.")
         yield paths
     finally:
         stop(root, paths.run_id)
-        if not _wait(lambda: not read_run(root, paths.run_id).state.is_live, _STOP_SECONDS):
+        try:
+            wait_for(lambda: not read_run(root, paths.run_id).state.is_live, seconds=_STOP_SECONDS)
+        except RuntimeError:
             stop_now(root, paths.run_id)
 
 
@@ -233,12 +239,3 @@ def _steps(paths: RunPaths) -> int:
 def _cpu(process: psutil.Process) -> float:
     times = process.cpu_times()
     return float(times.user + times.system)
-
-
-def _wait(condition: Any, seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.1)
-    return True

@@ -21,6 +21,7 @@ FLOORS = [
     {"core.runs"},
     {"core.review", "core.comparison", "core.exchange"},
     {"core.training", "core.jobs", "core.prediction"},
+    {"core.team"},
     {"core.bench"},
     {"core.cli", "core.worker"},
     {"core.__main__"},
@@ -34,12 +35,13 @@ FLOORS = [
 """Lowest first: a module imports only from floors below its own, or from its own package."""
 
 WITHOUT_TORCH = (
-    *("core.runs", "core.review", "core.jobs", "core.config", "core.presets", "core.machine", "core.files"),
+    *("core.runs", "core.review", "core.jobs", "core.team", "core.config", "core.presets", "core.machine"),
+    "core.files",
     *("core.cli", "core.worker", "core.__main__", "dashboard"),
 )
 """Importing any of these must not import torch, which takes seconds."""
 
-NEVER_TORCH = ("core.runs", "core.review", "core.jobs")
+NEVER_TORCH = ("core.runs", "core.review", "core.jobs", "core.team")
 """Not even inside a function: these run in every command and in every page."""
 
 BESIDE_THE_FOLDERS = {".streamlit", "Home.py", "__init__.py", "frame.py", "routes.py", "icon.svg", "screenshot.png"}

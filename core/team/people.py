@@ -1,0 +1,36 @@
+"""Who acts, and what their role lets them do."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+Way = Literal["page", "API", "command line"]
+"""How somebody reached the project."""
+
+
+class Role(StrEnum):
+    """What somebody may do; each role may do what those before it may, too."""
+
+    VIEWER = "viewer"
+    """Sees everything, predicts, changes nothing."""
+    MEMBER = "member"
+    """Also starts runs, stops their own, and reviews."""
+    ADMIN = "admin"
+    """Also changes what belongs to others: their runs, the queue, data sets, credentials."""
+
+    def includes(self, other: "Role") -> bool:
+        """Whether this role may do what `other` may."""
+        order = list(Role)
+        return order.index(self) >= order.index(other)
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Somebody who asks for something to be done: a visitor of a page, the owner of a token, the user of a terminal."""
+
+    name: str
+    """As it is written into the log and as the author of runs. Empty: unknown."""
+    role: Role
+    way: Way
+    email: str = ""
+    """From the login, in lower case; empty without one."""

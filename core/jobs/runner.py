@@ -24,6 +24,7 @@ from core.files import lock_is_held, process_lock, write_json
 from core.jobs.control import spawn_module
 from core.jobs.kill import BEAT_SECONDS
 from core.jobs.machine_slots import slot_in_use
+from core.jobs.notify.notifier import Notifier
 from core.jobs.queue import QueuedRun, fail_queued, queue_lock, queued_runs
 from core.jobs.slots import Slot, check_slots, list_slots
 from core.runs.create import sweep_drafts
@@ -85,6 +86,8 @@ class Runner:
         except Timeout:
             return  # another runner is up and will see what we were started for
         self._tidy()
+        notifier = Notifier(self.runs_root)
+        notifier.start()
         log.info("runner up with slots %s", ", ".join(slot.name for slot in self.slots))
         while not self.asked_to_leave:
             try:
@@ -105,6 +108,7 @@ class Runner:
             time.sleep(RUNNER_POLL_SECONDS)
         lock.release()
         log.info("runner leaves")
+        notifier.finish(lambda: self.asked_to_leave)
 
     def _serve(self) -> bool:
         """Look after the workers there are and start what can be started; whether there is anything to stay for."""

@@ -8,6 +8,7 @@ import streamlit as st
 from core.labels import LABELS
 from dashboard.state import visitor
 from dashboard.ui.format import escape
+from dashboard.ui.notifications import notifications_dialog
 
 KEPT_SECONDS: Final = 365 * 24 * 3600
 LONGEST_LABEL: Final = 20
@@ -76,6 +77,8 @@ def name_menu() -> None:
             persist_state="session",
             help="The browser asks once whether it may show notifications. It needs HTTPS or localhost.",
         )
+        if st.button("Webhook and e-mail…", icon=":material/notifications:", type="tertiary", key="notifications"):
+            notifications_dialog()
 
 
 def keep_in_browser() -> None:

@@ -38,8 +38,8 @@ from core.runs.paths import PeoplePaths, QueuePaths, RunPaths
 from core.runs.reader import RunReader
 from core.runs.records import Run
 
-LOOK_SECONDS: Final = 5.0
-TICK_SECONDS: Final = 0.5
+LOOK_SECONDS: Final = 2.0
+TICK_SECONDS: Final = 0.2
 TOLD_FOR: Final = timedelta(days=1)
 """What happened longer ago is not told any more, as when no runner was up."""
 

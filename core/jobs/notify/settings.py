@@ -154,9 +154,8 @@ def read_settings(path: Path | None = None) -> NotifySettings | None:
     except ValidationError as error:
         raise ConfigError(f"Can't use {path.name}: {_first_trouble(error.errors()[0])}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        where = re.search(r"\(at line \d+", str(error))
-        line = f" {where.group()[1:]}" if where else ""
-        raise ConfigError(f"Can't use {path.name}: it isn't valid TOML{line}.") from None
+        where = re.search(r"\((at [^()]*)\)$", str(error))
+        raise ConfigError(f"Can't use {path.name}: it isn't valid TOML{f' {where[1]}' if where else ''}.") from None
 
 
 def _first_trouble(trouble: Any) -> str:

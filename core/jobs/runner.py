@@ -20,7 +20,7 @@ from typing import Final
 from filelock import Timeout
 
 from core.errors import RunError, system_reason
-from core.files import lock_is_held, process_lock, write_json
+from core.files import lock_is_held, make_folder, process_lock, write_json
 from core.jobs.control import spawn_module
 from core.jobs.kill import BEAT_SECONDS
 from core.jobs.machine_slots import slot_in_use
@@ -213,6 +213,10 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     roots = arguments.runs_root.resolve(), arguments.data_root.resolve()
+    try:
+        make_folder(QueuePaths(roots[0]).folder)  # a service may be there before the first run
+    except OSError as error:
+        parser.exit(1, f"Can't use the runs folder {roots[0]}: {system_reason(error)}.\n")
     check_slots(roots[0])
     Runner(*roots, list_slots(roots[0]), stay=arguments.stay, worker=arguments.worker).run()
 

@@ -77,7 +77,9 @@ def name_menu() -> None:
             persist_state="session",
             help="The browser asks once whether it may show notifications. It needs HTTPS or localhost.",
         )
-        if st.button("Webhook and e-mail…", icon=":material/notifications:", type="tertiary", key="notifications-dialog"):
+        if st.button(
+            "Webhook and e-mail…", icon=":material/notifications:", type="tertiary", key="notifications-dialog"
+        ):
             notifications_dialog()
 
 

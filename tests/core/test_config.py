@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic.fields import FieldInfo
 
-from core.config import RunIds, TrainConfig, as_typed, field_applies, field_group, field_label, parse_config
+from core.config import RunIds, TrainConfig, as_typed, field_group, field_label, parse_config
 from core.errors import ConfigError
 from core.numbers import typed_number
 from core.presets import PRESETS, get_preset, make_config
@@ -45,8 +45,7 @@ def values_of(name: str) -> st.SearchStrategy[Any]:
             exclude_max="lt" in bounds,
         )
     if field.annotation == RunIds:
-        names = st.from_regex(r"[a-z0-9][a-z0-9-]{0,63}", fullmatch=True)
-        return st.lists(names, max_size=3, unique=True).map(tuple)
+        return st.lists(st.sampled_from(["run-a", "b", "20261122-134501-calm-river-3f9a"]), unique=True).map(tuple)
     if field.annotation is str:
         return st.from_regex(r"[a-z0-9][a-z0-9-]{0,63}", fullmatch=True)
     return st.sampled_from(typing.get_args(field.annotation))
@@ -212,25 +211,3 @@ def test_a_refused_number_is_named_as_it_was_typed(name: str, typed: str, said: 
 def test_settings_written_as_text_are_read_as_the_same(values: dict[str, Any]) -> None:
     texts = {name: typed_number(value) if name in NUMBERS else value for name, value in values.items()}
     assert parse_config(texts) == parse_config(values)
-
-
-def test_a_setting_that_another_one_switches_off_does_not_apply() -> None:
-    assert field_applies("muon_learning_rate", {"optimizer": "muon"})
-    assert not field_applies("muon_learning_rate", {"optimizer": "adam"})
-    assert all(field_applies(name, get_preset("best").config.model_dump()) for name in PRESETS["best"].settings)
-
-
-@pytest.mark.parametrize(
-    ("typed", "applies"),
-    [(0.0, False), (0.2, True), ("0", False), ("0,0", False), ("0,2", True), ("", True), ("much", True), (None, False)],
-)
-def test_a_probability_applies_where_its_operation_is_on_numbers_as_typed(typed: Any, applies: bool) -> None:
-    assert field_applies("blur_probability", {"blur": typed}) is applies
-
-
-def test_every_setting_that_depends_on_another_names_one() -> None:
-    dependent = [name for name in FIELDS if not field_applies(name, {})]
-    assert {name for name in FIELDS if name.endswith("_probability")} <= set(dependent)
-    assert {"distillation_temperature", "distillation_weight", "soft_label_weight"} <= set(dependent)
-    on = dict.fromkeys(FIELDS, 1) | {"optimizer": "muon"}
-    assert all(field_applies(name, on) for name in FIELDS)

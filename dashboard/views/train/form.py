@@ -8,7 +8,8 @@ from typing import Any, Literal, get_args, get_origin
 
 import streamlit as st
 
-from core.config import field_applies, field_group, field_label
+from core.config import field_group, field_label
+from core.dependent import field_applies
 from core.runs.naming import typed_setting
 from dashboard.ui.format import escape
 from dashboard.views.train.settings import (

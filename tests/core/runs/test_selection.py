@@ -158,6 +158,7 @@ def test_the_settings_that_differ_are_known(swept: list[Run]) -> None:
         "config.seed",
         "config.optimizer",
         "config.learning_rate",
+        "config.teachers",
         "config.flip",
     ]
     assert known_settings(swept)["config.learning_rate"] == [1e-5, 0.01]

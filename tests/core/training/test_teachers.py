@@ -132,7 +132,7 @@ def teach(root: Path, data_root: Path, run_id: str, **settings: Any) -> RunPaths
     paths = create_run(root, config, run_id=run_id)
     torch.manual_seed(len(run_id))
     torch.save(build_model(config.model).state_dict(), paths.weights)
-    data, train = read_identity(data_root, "demo"), load_split(data_root, "demo", "train")
+    data, train = read_identity(data_root, config.dataset), load_split(data_root, config.dataset, "train")
     summary = {"dataset_fingerprint": data.content, "dataset_ordered_fingerprint": data.ordered}
     paths.summary.write_text(json.dumps(summary))
     paths.status.write_text(json.dumps(json.loads(paths.status.read_text()) | {"state": "finished"}))

@@ -46,7 +46,7 @@ def check_unseen(run: Run, config: TrainConfig, data_root: Path, role: str) -> N
     seen = _pixels(*_trained_on(run.config, theirs)) - _pixels(*_trained_on(config, own))
     counts = {name: sum(image.tobytes() in seen for image in images) for name, images in _scored_on(config, own)}
     if any(counts.values()):
-        found = " and ".join(f"{count:,} {name} images" for name, count in counts.items() if count)
+        found = " and ".join(f"{count:,} {name}" for name, count in counts.items() if count)
         raise RunError(f"{role} {run.id} was trained on {found} of {config.dataset!r}. Select another run.")
 
 
@@ -98,11 +98,11 @@ def _pixels(images: "np.ndarray", taken: "np.ndarray") -> set[bytes]:
 
 
 def _scored_on(config: TrainConfig, splits: "tuple[Split, Split, Split]") -> "Iterator[tuple[str, np.ndarray]]":
-    """What a run of these settings is scored on: a name, and uint8 (M, 48, 48)."""
+    """What a run of these settings is scored on: what its images are called, and uint8 (M, 48, 48)."""
     from core.data.folds import held_out
 
     train, *others = splits
     for split in others:
-        yield split.name, split.images
+        yield f"{split.name} images", split.images
     if config.hold_out:
-        yield f"held-out ({config.hold_out})", train.images[held_out(train, config.hold_out)]
+        yield f"images of the held-out fold {config.hold_out}", train.images[held_out(train, config.hold_out)]

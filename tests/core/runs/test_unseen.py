@@ -76,8 +76,8 @@ CLEANED = {"dataset": "leaky", "drop_train_duplicates": True}
         (LEAKY, {}, f"was trained on {COPIES} test images of 'demo'. Select another run."),
         # the fold that a student holds out is scored, too
         ({"hold_out": "1/2"}, {"hold_out": "1/2"}, ""),
-        ({"hold_out": "1/2"}, {"hold_out": "2/2"}, "was trained on 84 held-out (2/2) images of 'demo'."),
-        ({}, {"hold_out": "1/2"}, "was trained on 84 held-out (1/2) images of 'demo'. Select another run."),
+        ({"hold_out": "1/2"}, {"hold_out": "2/2"}, "was trained on 84 images of the held-out fold 2/2 of 'demo'."),
+        ({}, {"hold_out": "1/2"}, "was trained on 84 images of the held-out fold 1/2 of 'demo'. Select another run."),
         ({"hold_out": "1/2"}, {}, ""),
         ({"dataset": "swapped", "teachers": ["deeper"]}, {}, "learned on 'swapped' from runs that may have seen"),
     ],

@@ -153,6 +153,11 @@ class RunPaths:
         """Which messages about it were sent, and to whom."""
         return self.folder / "notifications.json"
 
+    @property
+    def teachers(self) -> Path:
+        """The runs it learns from, if any."""
+        return self.folder / "teachers.json"
+
 
 @dataclass(frozen=True)
 class QueuePaths:

@@ -23,7 +23,7 @@ from core.cli.labels import (
     runs_changes,
     suspects_app,
 )
-from core.cli.notify import notify
+from core.cli.notify import notify_people
 from core.cli.predict import bench_predict, predict
 from core.cli.reference import reference
 from core.cli.runs import runs_app
@@ -59,7 +59,7 @@ app.command("train")(start_training)
 app.command()(evaluate)
 app.command()(export)
 app.command()(predict)
-app.command()(notify)
+app.command("notify")(notify_people)
 app.command(hidden=True)(reference)
 bench_app.command("train")(bench_train)
 bench_app.command("predict")(bench_predict)

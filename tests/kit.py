@@ -73,7 +73,11 @@ def web_server(folder: Path, base_path: str = "") -> Iterator[Served]:
     [command], environment = unit_commands("fer-dashboard.service", replaced)
     for name in ("runs", "data"):
         (folder / name).mkdir(exist_ok=True)
-    own = {"STREAMLIT_SERVER_PORT": str(port), "STREAMLIT_SERVER_BASE_URL_PATH": base_path}
+    own = {
+        "STREAMLIT_SERVER_PORT": str(port),
+        "STREAMLIT_SERVER_BASE_URL_PATH": base_path,
+        "STREAMLIT_SERVER_ALLOWED_HOSTS": f"{HOST} fer.lan",
+    }
     environment = {**environment, **env_file((KIT / "fer.env").read_text()), **own}
     served = Served(port, environment, folder / "runs", folder / "server.log", [command])
     with served.log.open("wb") as output:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 
-def notify(
+def notify_people(
     test: Annotated[bool, typer.Option("--test", help="Send a test message to each destination.")] = False,
 ) -> None:
     """List where this server's messages about runs go, without their secrets; or test them."""

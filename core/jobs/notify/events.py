@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from core.runs.records import Run, RunState
 from core.text import one_line
 
-TEXT_LENGTH: Final = 1000
+MESSAGE_LENGTH: Final = 1000
 """Characters of a message; chat services cut or refuse what is much longer."""
 
 
@@ -28,7 +28,7 @@ RUN_EVENTS: Final = frozenset(Event) - {Event.QUEUE_EMPTY}
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class StateChange:
     """Something that happened once: a run that ends again after a resume is another change."""
 
     event: Event
@@ -48,18 +48,18 @@ class Message:
     """Plain text, the link included."""
 
 
-def change_of(run: Run) -> Change | None:
+def change_of(run: Run) -> StateChange | None:
     """The change that the present state of a run is the result of; None while it waits, trains, or cannot be read."""
     status = run.status
     if run.state is RunState.STALLED:
-        return Change(Event.STALLED, f"heartbeat {status.heartbeat}", datetime.now(UTC))
+        return StateChange(Event.STALLED, f"heartbeat {status.heartbeat}", datetime.now(UTC))
     if run.state.value not in RUN_EVENTS:
         return None
     of = status.queued_at or status.created_at
-    return Change(Event(run.state.value), of.isoformat(), status.ended_at or _last_written(run))
+    return StateChange(Event(run.state.value), of.isoformat(), status.ended_at or _last_written(run))
 
 
-def queue_change(runs: list[Run]) -> Change | None:
+def queue_change(runs: list[Run]) -> StateChange | None:
     """The change that an empty queue is the result of: the end of the run that was queued last; None while runs wait
     or train, or where none ever did."""
     if any(run.state.is_live for run in runs):
@@ -67,7 +67,7 @@ def queue_change(runs: list[Run]) -> Change | None:
     last = max((run for run in runs if run.status.queued_at), key=_queued_at, default=None)
     if last is None:
         return None
-    return Change(Event.QUEUE_EMPTY, _queued_at(last).isoformat(), last.status.ended_at or _last_written(last))
+    return StateChange(Event.QUEUE_EMPTY, _queued_at(last).isoformat(), last.status.ended_at or _last_written(last))
 
 
 def _queued_at(run: Run) -> datetime:
@@ -113,7 +113,7 @@ def message_of_test(address: str) -> Message:
 
 
 def _message(text: str, link: str) -> Message:
-    cut = text if len(text) <= TEXT_LENGTH else f"{text[: TEXT_LENGTH - 1]}…"
+    cut = text if len(text) <= MESSAGE_LENGTH else f"{text[: MESSAGE_LENGTH - 1]}…"
     return Message(f"[FER] {cut[:150]}", f"{cut}\n{link}" if link else cut)
 
 

@@ -22,9 +22,9 @@ from core.files import process_lock
 from core.jobs.notify import channels
 from core.jobs.notify.events import (
     RUN_EVENTS,
-    Change,
     Event,
     Message,
+    StateChange,
     change_of,
     message_about,
     message_about_queue,
@@ -157,7 +157,7 @@ class Notifier:
     def _tell(
         self,
         paths: RunPaths | QueuePaths,
-        change: Change,
+        change: StateChange,
         destinations: Callable[[], list[Destination]],
         message: Message,
     ) -> None:
@@ -202,7 +202,7 @@ class Notifier:
         assert self._settings is not None
         return server_destinations(self._settings) if event in self._settings.events else []
 
-    def _record(self, paths: RunPaths | QueuePaths, change: Change, label: str, delivery: Delivery) -> None:
+    def _record(self, paths: RunPaths | QueuePaths, change: StateChange, label: str, delivery: Delivery) -> None:
         def enter(notices: Notices) -> None:
             if notice := notices.about(change):
                 notice.to[label] = delivery

@@ -8,7 +8,7 @@ from pydantic import ValidationError as _ValidationError
 
 from core.errors import ConfigError, system_reason
 from core.files import read_regular, write_json
-from core.jobs.notify.events import Change
+from core.jobs.notify.events import StateChange
 from core.runs.paths import QueuePaths, RunPaths
 from core.runs.values import Count, Moment, OneLine
 
@@ -37,7 +37,7 @@ class Notice(BaseModel):
     time: Moment
     to: dict[str, Delivery] = {}
 
-    def is_about(self, change: Change) -> bool:
+    def is_about(self, change: StateChange) -> bool:
         """Whether it tells this change."""
         return (self.event, self.of) == (change.event.value, change.of)
 
@@ -51,7 +51,7 @@ class Notices(BaseModel):
     """Of the queue: what happened before was never meant to be told."""
     changes: list[Notice] = []
 
-    def about(self, change: Change) -> Notice | None:
+    def about(self, change: StateChange) -> Notice | None:
         """What was told of a change; None if nothing was."""
         return next((notice for notice in self.changes if notice.is_about(change)), None)
 

@@ -66,7 +66,7 @@ def test_the_commands_of_the_units_run(tmp_path: Path, monkeypatch: pytest.Monke
         wait_for(lambda: lock_is_held(queue.runner_lock) or runner.poll() is not None, 60, "the runner")
         assert [each.pid for each in processes(tmp_path / "runs", "core.jobs.runner")] == [runner.pid]
         with web_server(tmp_path) as served:
-            assert f"It listens on 127.0.0.1 and answers to {HOST}" in served.log.read_text()
+            assert f"It listens on 127.0.0.1 and answers to {HOST}, fer.lan" in served.log.read_text()
             check = [sys.executable, str(KIT / "health.py")]
             assert subprocess.run(check, env={**os.environ, **served.environment}, check=False).returncode == 0
     finally:

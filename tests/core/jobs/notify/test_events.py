@@ -7,7 +7,7 @@ import pytest
 
 from core.config import TrainConfig
 from core.jobs.notify.events import (
-    TEXT_LENGTH,
+    MESSAGE_LENGTH,
     Event,
     Message,
     change_of,
@@ -87,5 +87,5 @@ def test_what_people_type_means_nothing_to_a_chat_service(runs_root: Path) -> No
     paths.status.write_text(json.dumps({**status, "state": "failed", "error": HOSTILE * 30}))
     message: Message = message_about(read_run(runs_root, paths.run_id), "")
     assert not set("<>@&`*[\n") & set(message.text)
-    assert len(message.text) <= TEXT_LENGTH
+    assert len(message.text) <= MESSAGE_LENGTH
     assert len(message.subject) < 200 and "\n" not in message.subject

@@ -58,6 +58,10 @@ def webhook_server(*answers: int, tls: ssl.SSLContext | None = None) -> Iterator
             self.end_headers()
             self.wfile.write(b"ok")
 
+        def do_GET(self) -> None:
+            webhook.bodies.append("GET")  # what some make of a redirected post
+            self.send_error(405)
+
         def log_message(self, *_: Any) -> None: ...
 
     class Server(ThreadingHTTPServer):

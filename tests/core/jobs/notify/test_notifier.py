@@ -234,7 +234,7 @@ def test_a_real_runner_tells_what_happens_to_its_workers_once(
         paths["broken"].config.write_text("{")
         roots = ["--runs-root", str(runs_root), "--data-root", str(runs_root), "--worker", TINY_WORKER]
         log = QueuePaths(runs_root).runner_log
-        spawn_module(["core.jobs.runner", *roots], log, {"FER_TINY_STEPS": "200"})
+        spawn_module(["core.jobs.runner", *roots], log, {"FER_TINY_STEPS": "150"})
         workers = {name: worker_of(paths[name]) for name in ("killed", "frozen")}
         workers["killed"].kill()
         workers["frozen"].send_signal(signal.SIGSTOP)

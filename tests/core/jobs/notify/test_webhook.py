@@ -32,8 +32,9 @@ def test_a_refusal_says_whether_it_may_pass(status: int, again: bool) -> None:
     assert "secret" not in str(e.value)
 
 
-def test_redirects_are_not_followed() -> None:
-    with webhook_server(307) as hook, webhook_server() as other:
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_are_not_followed(status: int) -> None:
+    with webhook_server(status) as hook, webhook_server() as other:
         hook.location = other.url
         with pytest.raises(SendError, match="redirects are not followed") as caught:
             post(hook.url, "x", local=True)

@@ -7,13 +7,14 @@ import streamlit as st
 from core.errors import ConfigError
 from core.jobs.notify.channels import send_test
 from core.jobs.notify.people import PersonalAddresses, addresses_of, personal_destinations, save_addresses
-from core.jobs.notify.settings import Destination, NotifySettings, read_settings, server_destinations, webhook_host
+from core.jobs.notify.settings import Destination, NotifySettings, read_settings, server_destinations
 from core.runs.paths import PeoplePaths
 from core.team.people import Role
 from dashboard.state import visitor
 from dashboard.state.actor import actor
 from dashboard.state.roots import runs_root
 from dashboard.ui.format import escape
+from dashboard.ui.messages import say
 
 WEBHOOK_KEY: Final = "notifications-webhook"
 EMAIL_KEY: Final = "notifications-email"
@@ -38,7 +39,7 @@ def _own(paths: PeoplePaths, name: str, settings: NotifySettings) -> None:
         st.info(f"{visitor.ENTER_NAME} first.", icon=":material/person:")
         return
     saved = addresses_of(paths, name)
-    with st.form("notifications-form", border=False):
+    with st.form("notifications-form", clear_on_submit=True, border=False):
         st.text_input(
             "Webhook",
             key=WEBHOOK_KEY,
@@ -58,6 +59,7 @@ def _own(paths: PeoplePaths, name: str, settings: NotifySettings) -> None:
         _test("Send a test", destinations, settings)
         if st.button("Remove", icon=":material/delete:"):
             save_addresses(paths, name)
+            say("You are no longer notified about your runs.")
             st.rerun()
 
 
@@ -69,8 +71,7 @@ def _save(paths: PeoplePaths, name: str, saved: PersonalAddresses) -> None:
         st.warning("Enter a webhook or an e-mail address.", icon=":material/edit:")
         return
     save_addresses(paths, name, webhook=webhook or saved.webhook, email=email or saved.email)
-    said = f"Saved: {webhook_host(webhook)}." if webhook else "Saved."
-    st.success(escape(said), icon=":material/check:")
+    st.success("Saved. Send a test to see whether it arrives.", icon=":material/check:")
 
 
 def _of_server(settings: NotifySettings) -> None:

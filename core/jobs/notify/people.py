@@ -47,7 +47,7 @@ def save_addresses(paths: PeoplePaths, name: str, *, webhook: str = "", email: s
         if not webhook and not email:
             file.unlink(missing_ok=True)
             return
-        make_folder(paths.folder)
+        make_folder(paths.folder, parents=True)  # before the first run, too
         content = PersonalAddresses(name=name, webhook=webhook, email=email).model_dump_json(indent=1).encode()
         write_whole(file, lambda opened: opened.write(content), private=True)
     except OSError as error:

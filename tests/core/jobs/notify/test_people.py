@@ -32,6 +32,12 @@ def test_addresses_are_saved_for_the_user_of_the_server_alone(paths: PeoplePaths
     assert list_runs(paths.root) == []
 
 
+def test_who_comes_before_the_first_run_can_save_theirs(tmp_path: Path) -> None:
+    paths = PeoplePaths(tmp_path / "no runs yet")
+    save_addresses(paths, "Ada", webhook=HOOK)
+    assert addresses_of(paths, "Ada").webhook == HOOK
+
+
 def test_nothing_of_both_removes_them(paths: PeoplePaths) -> None:
     save_addresses(paths, "Ada", webhook=HOOK)
     save_addresses(paths, "Ada")

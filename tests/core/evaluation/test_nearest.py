@@ -21,7 +21,7 @@ def network(name: str = "cnn-model-1") -> torch.nn.Module:
 @pytest.mark.parametrize("name", ["cnn-model-1", "cnn-model-2"])
 def test_logits_are_linear_in_the_features(name: str) -> None:
     model, pictures = network(name), images(3)
-    found = features(model, pictures)  # type: ignore[arg-type]
+    found = features(model, pictures)  # type: ignore[list-item]
     assert found.shape == (3, 128)
     assert found.min() >= 0
     with torch.no_grad():
@@ -33,8 +33,8 @@ def test_logits_are_linear_in_the_features(name: str) -> None:
 def test_an_image_is_most_like_itself_and_can_be_left_out() -> None:
     model, pictures = network(), images(40)
     wrong = np.array([2, 5, 7, 11, 30])
-    misclassified = Misclassified.find(model, pictures, wrong)  # type: ignore[arg-type]
-    query = features(model, pictures[7:8])[0]  # type: ignore[arg-type]
+    misclassified = Misclassified.find([model], pictures, wrong)  # type: ignore[list-item]
+    query = features(model, pictures[7:8])[0]  # type: ignore[list-item]
     rows, cosines = misclassified.nearest(query, 3)
     assert rows[0] == 7
     assert cosines[0] == pytest.approx(1, abs=1e-5)
@@ -57,9 +57,9 @@ def test_cosines_are_those_of_the_formula() -> None:
 
 def test_a_network_without_mistakes_and_a_query_of_zeros(monkeypatch: pytest.MonkeyPatch) -> None:
     model = network()
-    none = Misclassified.find(model, images(4), np.empty(0, int))  # type: ignore[arg-type]
+    none = Misclassified.find([model], images(4), np.empty(0, int))  # type: ignore[list-item]
     assert len(none.nearest(np.ones(128, np.float32), 5)[0]) == 0
     monkeypatch.setattr(nearest, "MOST", 3)
-    some = Misclassified.find(model, images(10), np.arange(10))  # type: ignore[arg-type]
+    some = Misclassified.find([model], images(10), np.arange(10))  # type: ignore[list-item]
     assert list(some.rows) == [0, 1, 2]
     assert np.isfinite(some.nearest(np.zeros(128, np.float32), 2)[1]).all()

@@ -26,7 +26,7 @@ def write_members(runs_root: Path, data_root: Path, count: int = 2) -> list[Run]
         torch.manual_seed(seed)
         model = build_model("cnn-model-1")
         with torch.no_grad():
-            model.classifier[-1].weight *= 20  # type: ignore[union-attr, operator]  # predictions that are far apart
+            model.classifier[-1].weight *= 200  # type: ignore[union-attr, operator]  # predictions that are far apart
         torch.save(model.state_dict(), paths.weights)
         runs.append(read_run(runs_root, paths.run_id))
     return runs

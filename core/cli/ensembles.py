@@ -13,12 +13,12 @@ ensembles_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the ensemble.")]
+_Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the ensemble.")]
 
 
 @ensembles_app.command("create")
 def ensembles_create(
-    name: Name,
+    name: _Name,
     runs: Annotated[
         list[str], typer.Argument(metavar="RUN...", help="Two or more finished runs on the same data; or ensembles.")
     ],
@@ -55,7 +55,7 @@ def ensembles_list(runs_root: RunsRoot, as_json: AsJson = False) -> None:
 
 
 @ensembles_app.command("delete")
-def ensembles_delete(name: Name, runs_root: RunsRoot) -> None:
+def ensembles_delete(name: _Name, runs_root: RunsRoot) -> None:
     """Delete an ensemble. Its runs stay."""
     from core.runs.ensembles import delete_ensemble
 

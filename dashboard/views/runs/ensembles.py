@@ -26,12 +26,12 @@ def ensemble_menu(ticked: Sequence[Run], name: str) -> None:
     if not menu.open:
         return
     with menu:
-        create(ticked, name)
+        create_from(ticked, name)
         for ensemble in cache.ensembles(runs_root()):
-            listed(ensemble)
+            ensemble_card(ensemble)
 
 
-def create(ticked: Sequence[Run], name: str) -> None:
+def create_from(ticked: Sequence[Run], name: str) -> None:
     """A name, and the button; where the ticked runs cannot answer together, why."""
     st.caption("An ensemble predicts with the mean of the calibrated probabilities of its runs.")
     if len(ticked) < 2:
@@ -58,7 +58,7 @@ def create(ticked: Sequence[Run], name: str) -> None:
         st.rerun(scope="app")
 
 
-def listed(ensemble: Ensemble) -> None:
+def ensemble_card(ensemble: Ensemble) -> None:
     """One ensemble: its members, or what is wrong with it; and what can be done with it."""
     with st.container(border=True, gap="xsmall"):
         st.markdown(f"**{escape(ensemble.name)}**")

@@ -40,9 +40,7 @@ def test_one_name_stands_for_its_members_and_runs_stay_what_they_are(runs_root: 
     ids = [run.id for run in two]
     made = create_ensemble(runs_root, "both", ids, author="Ana")
     content = json.loads(EnsemblePaths(runs_root).file("both").read_text())
-    assert (
-        content["members"] == ids and content["author"] == "Ana" and set(content) == {"members", "created_at", "author"}
-    )
+    assert content == {"members": ids, "author": "Ana", "created_at": content["created_at"]}
     [listed] = list_ensembles(runs_root)
     assert [run.id for run in listed.runs] == ids and listed.problem is None and listed.author == "Ana" == made.author
     assert [run.id for run in members(runs_root, "both")] == ids
@@ -111,11 +109,10 @@ def test_it_takes_two_different_runs(runs_root: Path, two: list[Run]) -> None:
         create_ensemble(runs_root, "x", [two[0].id, "nope"])
 
 
-@pytest.mark.parametrize(
-    "content",
-    ["{", '{"members": ["a"], "created_at": "2026-01-01T00:00:00Z"}', '{"members": "ab"}', "[]"],
-    ids=range(4),
-)
+CORRUPT = ["{", '{"members": ["a"], "created_at": "2026-01-01T00:00:00Z"}', '{"members": "ab"}', "[]"]
+
+
+@pytest.mark.parametrize("content", CORRUPT, ids=["cut", "one member", "no list", "no table"])
 def test_a_corrupt_file_is_named_and_the_others_are_there(runs_root: Path, two: list[Run], content: str) -> None:
     create_ensemble(runs_root, "good", [run.id for run in two])
     EnsemblePaths(runs_root).file("bad").write_text(content)

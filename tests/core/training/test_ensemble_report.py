@@ -41,7 +41,8 @@ def views(run: Run, images: np.ndarray) -> list[np.ndarray]:
 
 def calibrated(validation: np.ndarray, labels: np.ndarray, values: np.ndarray) -> np.ndarray:
     def loss(log_t: float) -> float:
-        return float(log_loss(labels, softmax(np.log(validation) / np.exp(log_t), axis=1), labels=range(7)))
+        tempered = softmax(np.log(validation) / np.exp(log_t), axis=1)
+        return float(-np.log(tempered[np.arange(len(labels)), labels]).mean())
 
     fitted = np.exp(minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded").x)
     return softmax(np.log(values) / fitted, axis=1)

@@ -355,17 +355,23 @@ def test_predict_works_on_a_finished_run(open_page: Opener, write: Writer) -> No
 
 
 def test_flip_tta_is_on_and_can_be_switched_off(
-    open_predict: Callable[..., AppTest], run: FakeRun, demo_root: Path
+    open_predict: Callable[..., AppTest], runs_root: Path, demo_root: Path
 ) -> None:
+    write_members(runs_root, demo_root, 1)
     app = open_predict(("0.png", crop(demo_root), "image/png"))
     assert app.toggle(key="flip").value is True
     assert "Averaged over the face and its flip." in words(app)
-    assert "On validation (single view)" in words(app)
+    assert "Misclassified validation images (single view) closest" in words(app)
     flipped = app.get("plotly_chart")[0].proto.alt
     app.toggle(key="flip").set_value(False).run()
-    assert not app.exception and "flip" in app.query_params
+    assert not app.exception
     assert "Averaged" not in words(app) and "(single view)" not in words(app)
-    assert app.get("plotly_chart")[0].proto.alt != flipped
+    single = app.get("plotly_chart")[0].proto.alt
+    assert single != flipped
+    app = open_predict()
+    app.query_params["flip"] = "false"
+    app.file_uploader(key="photos").set_value([("0.png", crop(demo_root), "image/png")]).run()
+    assert app.toggle(key="flip").value is False and app.get("plotly_chart")[0].proto.alt == single
 
 
 def test_an_ensemble_predicts_as_one_model(
@@ -383,7 +389,8 @@ def test_an_ensemble_predicts_as_one_model(
     assert "Similar misclassified images" in said
     image = np.array(load_split(demo_root, "demo", "test").images[:1])
     [probabilities] = predictor_of(two).scores(image)[1]
-    assert f"{LABELS[probabilities.argmax()]} {100 * probabilities.max():.0f}" in said.replace("&nbsp;", " ")
+    [heading] = [line for line in said.splitlines() if line.startswith("## ")]
+    assert f" {LABELS[probabilities.argmax()]} " in heading and f" {100 * probabilities.max():.0f}%" in heading
     two[1].paths.weights.unlink()
     app.run()
     assert not app.exception

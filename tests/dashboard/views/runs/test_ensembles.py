@@ -27,7 +27,7 @@ def test_ticked_runs_become_an_ensemble_that_is_listed(open_page: Opener, runs_r
     app.button(key="ensemble-create").click().run()
     assert not app.exception
     [made] = list_ensembles(runs_root)
-    assert (made.name, made.author, [run.id for run in made.runs]) == ("both", "Ana", [run.id for run in two])
+    assert (made.name, made.author, {run.id for run in made.runs}) == ("both", "Ana", {run.id for run in two})
 
 
 def test_what_there_is_can_be_used_and_deleted(open_page: Opener, runs_root: Path, two: list[Run]) -> None:
@@ -38,6 +38,8 @@ def test_what_there_is_can_be_used_and_deleted(open_page: Opener, runs_root: Pat
     app.run()
     assert "Select two or more finished runs" in words(app)
     assert "both" in words(app) and "member 0, member 1" in words(app)
+    press(app, "ensemble-both-delete")
+    assert "Its runs are kept" in words(app) and list_ensembles(runs_root)
     press(app, "ensemble-both-delete", "ensemble-delete-really")
     assert list_ensembles(runs_root) == []
 

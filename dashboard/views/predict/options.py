@@ -17,7 +17,7 @@ from dashboard.views.predict.uploads import ARCHIVES, remember
 
 MAX_ARCHIVE_MB: Final = 200
 
-_IN_THE_ADDRESS: Final = ("second", "flip", "whole", "margin")
+_IN_THE_ADDRESS: Final = ("second", "flip-tta", "whole", "margin")
 _OPEN: Final = "predict-options-open"
 
 
@@ -76,7 +76,7 @@ def choose_options(candidates: Sequence[Candidate], chosen: Candidate) -> Option
         flip = st.toggle(
             "Flip TTA",
             value=True,
-            key="flip",
+            key="flip-tta",
             bind="query-params",
             help="Average over each face and its horizontal flip: more accurate, at little more time.",
         )

@@ -355,23 +355,23 @@ def test_predict_works_on_a_finished_run(open_page: Opener, write: Writer) -> No
 
 
 def test_flip_tta_is_on_and_can_be_switched_off(
-    open_predict: Callable[..., AppTest], runs_root: Path, demo_root: Path
+    open_predict: Callable[..., AppTest], open_page: Opener, runs_root: Path, demo_root: Path
 ) -> None:
     write_members(runs_root, demo_root, 1)
     app = open_predict(("0.png", crop(demo_root), "image/png"))
-    assert app.toggle(key="flip").value is True
+    assert app.toggle(key="flip-tta").value is True
     assert "Averaged over the face and its flip." in words(app)
     assert "Misclassified validation images (single view) closest" in words(app)
     flipped = app.get("plotly_chart")[0].proto.alt
-    app.toggle(key="flip").set_value(False).run()
+    app.toggle(key="flip-tta").set_value(False).run()
     assert not app.exception
     assert "Averaged" not in words(app) and "(single view)" not in words(app)
     single = app.get("plotly_chart")[0].proto.alt
     assert single != flipped
-    app = open_predict()
-    app.query_params["flip"] = "false"
+    app = open_page("predict", **{"flip-tta": "false"})
+    assert app.toggle(key="flip-tta").value is False
     app.file_uploader(key="photos").set_value([("0.png", crop(demo_root), "image/png")]).run()
-    assert app.toggle(key="flip").value is False and app.get("plotly_chart")[0].proto.alt == single
+    assert app.get("plotly_chart")[0].proto.alt == single
 
 
 def test_an_ensemble_predicts_as_one_model(

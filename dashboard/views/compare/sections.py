@@ -88,7 +88,7 @@ def chips(runs: Sequence[Candidate], baseline: Candidate, labels: dict[str, str]
             if isinstance(run, Ensemble):
                 pin = " :material/push_pin:" if run.id == baseline.id else ""
                 members = ", ".join(each.name for each in run.runs)
-                said = f":material/join: {escape(labels[run.id])}{pin}"
+                said = f":small[:material/join: {escape(labels[run.id])}{pin}]"
                 st.markdown(said, help=f"Mean of {escape(members)}", width="content")
                 continue
             marks = {

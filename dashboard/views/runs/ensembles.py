@@ -1,6 +1,7 @@
 """Ensembles on the Runs page: made of the runs that are ticked, listed, and deleted."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import streamlit as st
 
@@ -14,6 +15,11 @@ from dashboard.ui.format import escape
 from dashboard.ui.messages import say
 from dashboard.ui.page import COMPARE_PAGE, PREDICT_PAGE, go_to, guarded
 
+MENU: Final = "ensemble-menu"
+"""Key of the menu; in the session state, whether it is open."""
+ASKED: Final = "ensemble-to-delete"
+"""In the session state: the ensemble whose deletion is to be confirmed."""
+
 
 def ensemble_menu(ticked: Sequence[Run], name: str) -> None:
     """A menu to create an ensemble of the ticked runs, and with all there are.
@@ -22,7 +28,9 @@ def ensemble_menu(ticked: Sequence[Run], name: str) -> None:
         ticked: the runs.
         name: the visitor's.
     """
-    menu = st.popover("Ensemble", icon=":material/join:", key="ensemble-menu", on_change="rerun")
+    if asked := st.session_state.pop(ASKED, None):
+        confirm_delete_ensemble(asked)
+    menu = st.popover("Ensemble", icon=":material/join:", key=MENU, on_change="rerun")
     if not menu.open:
         return
     with menu:
@@ -70,8 +78,19 @@ def ensemble_card(ensemble: Ensemble) -> None:
                     go_to(COMPARE_PAGE, runs=",".join([*(run.id for run in ensemble.runs), ensemble.id]))
                 if st.button("Predict", icon=":material/add_reaction:", key=f"{key}-predict"):
                     go_to(PREDICT_PAGE, run=ensemble.id)
-            if st.button("Delete…", icon=":material/delete:", key=f"{key}-delete"):
-                confirm_delete_ensemble(ensemble.name)
+            st.button(
+                "Delete…",
+                icon=":material/delete:",
+                key=f"{key}-delete",
+                on_click=ask_to_delete,
+                args=(ensemble.name,),
+            )
+
+
+def ask_to_delete(name: str) -> None:
+    """Close the menu, which would stay above the dialog, and open that."""
+    st.session_state[MENU] = False
+    st.session_state[ASKED] = name
 
 
 @st.dialog("Delete ensemble?", icon=":material/delete:")

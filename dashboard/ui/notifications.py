@@ -14,7 +14,6 @@ from dashboard.state import visitor
 from dashboard.state.actor import actor
 from dashboard.state.roots import runs_root
 from dashboard.ui.format import escape
-from dashboard.ui.messages import say
 
 WEBHOOK_KEY: Final = "notifications-webhook"
 EMAIL_KEY: Final = "notifications-email"
@@ -59,7 +58,6 @@ def _own(paths: PeoplePaths, name: str, settings: NotifySettings) -> None:
         _test("Send a test", destinations, settings)
         if st.button("Remove", icon=":material/delete:"):
             save_addresses(paths, name)
-            say("You are no longer notified about your runs.")
             st.rerun()
 
 

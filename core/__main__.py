@@ -26,6 +26,7 @@ from core.cli.labels import (
 from core.cli.predict import bench_predict, predict
 from core.cli.reference import reference
 from core.cli.runs import runs_app
+from core.cli.tokens import token_app
 from core.cli.train import evaluate, start_training
 from core.errors import FerError, explain_system_error, system_reason
 
@@ -53,6 +54,7 @@ runs_app.command("verdicts", hidden=True)(labels_reviews)
 app.add_typer(labels_app, name="labels")
 app.add_typer(corrections_app, name="corrections")
 app.add_typer(suspects_app, name="suspects")
+app.add_typer(token_app, name="token")
 app.add_typer(bench_app, name="bench")
 app.command("train")(start_training)
 app.command()(evaluate)

@@ -14,7 +14,6 @@ from core.cli.output import (
     print_csv,
     print_json,
     print_reproduction,
-    run_as_json,
 )
 from core.errors import RunError
 
@@ -40,7 +39,7 @@ def runs_list(
 ) -> None:
     """List runs, newest first."""
     from core.runs.reader import list_runs
-    from core.runs.table import as_rows
+    from core.runs.table import as_rows, run_as_json
 
     everything = list_runs(runs_root)
     runs = [run for run in everything if (archived or not run.meta.archived) and set(tag or ()) <= set(run.meta.tags)]
@@ -201,6 +200,7 @@ def runs_show(run: RunName, runs_root: RunsRoot, as_json: AsJson = False) -> Non
     from core.comparison.reproduction import read_reproduction
     from core.runs.best import describe_mismatch
     from core.runs.reader import find_run
+    from core.runs.table import run_as_json
 
     found = find_run(runs_root, run)
     result = read_reproduction(found)

@@ -18,7 +18,7 @@ from core.cli.options import (
     pairs,
     reported_split,
 )
-from core.cli.output import accuracy_text, as_percent, print_json, run_as_json
+from core.cli.output import accuracy_text, as_percent, print_json
 from core.config import TrainConfig
 from core.errors import ConfigError
 from core.numbers import signed
@@ -46,6 +46,7 @@ def start_training(
     from core.data.dataset import read_info
     from core.jobs.control import start
     from core.runs.reader import read_run
+    from core.runs.table import run_as_json
 
     config = make_config(preset, pairs(settings))
     read_info(data_root, config.dataset)  # a missing dataset is better reported now than in the run's log

@@ -49,6 +49,11 @@ class Action(Enum):
     SAVE_TOKEN = "Save Kaggle token", Role.ADMIN
     REMOVE_TOKEN = "Remove Kaggle token", Role.ADMIN
 
+    CREATE_API_TOKEN = "Create API token", Role.VIEWER
+    CREATE_API_TOKEN_FOR_OTHERS = "Create API token for somebody else", Role.ADMIN
+    REVOKE_API_TOKEN = "Revoke API token", Role.VIEWER
+    REVOKE_API_TOKEN_OF_OTHERS = "Revoke API token of somebody else", Role.ADMIN
+
     def __init__(self, title: str, needs: Role, of_others: Role | None = None) -> None:
         self.title = title
         self.needs = needs

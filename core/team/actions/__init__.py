@@ -16,9 +16,11 @@ from core.team.actions.runs import (
     stop,
     stop_now,
 )
+from core.team.actions.tokens import create_api_token, revoke_api_token
 
 __all__ = [
     "clone",
+    "create_api_token",
     "delete_run",
     "move_queued",
     "queue_folds",
@@ -26,6 +28,7 @@ __all__ = [
     "reproduce",
     "resume",
     "retry",
+    "revoke_api_token",
     "score",
     "start",
     "stop",

@@ -2,6 +2,17 @@
 does not allow it, is written down, and is done by the function it is named after. Pages, the HTTP API and the command
 line call these and nothing behind them."""
 
+from core.team.actions.data import (
+    cancel_download,
+    clear_download,
+    delete_dataset,
+    import_data,
+    import_demo,
+    remove_token,
+    save_token,
+    start_download,
+)
+from core.team.actions.reviews import add_label_reviews, annotate, annotation, save_corrections
 from core.team.actions.runs import (
     clone,
     delete_run,
@@ -18,16 +29,28 @@ from core.team.actions.runs import (
 )
 
 __all__ = [
+    "add_label_reviews",
+    "annotate",
+    "annotation",
+    "cancel_download",
+    "clear_download",
     "clone",
+    "delete_dataset",
     "delete_run",
+    "import_data",
+    "import_demo",
     "move_queued",
     "queue_folds",
     "recover",
+    "remove_token",
     "reproduce",
     "resume",
     "retry",
+    "save_corrections",
+    "save_token",
     "score",
     "start",
+    "start_download",
     "stop",
     "stop_now",
 ]

@@ -23,7 +23,6 @@ def import_data(
     data_root: Path,
     path: Path,
     *,
-    source: str = "",
     name: str | None = None,
     mapping: Mapping[str, str] | None = None,
     seed: int = 0,
@@ -37,7 +36,6 @@ def import_data(
         actor: who does it.
         data_root: the folder of the datasets.
         path: file or folder.
-        source: what the log calls it; empty: the name of the file or folder.
         name: of the dataset.
         mapping: folder or label to class, split or `-`.
         seed: of the split.
@@ -47,7 +45,7 @@ def import_data(
     """
     from core.data.importers import auto
 
-    with _door(Action.IMPORT, actor, data_root, name or "", detail=f"from {source or path.name}"):
+    with _door(Action.IMPORT, actor, data_root, name or "", detail=f"from {path.name}"):
         return auto.import_data(
             path,
             data_root,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from core.cli.options import AsCsv, AsJson, RunName, RunsRoot, find_runs
+from core.cli.options import AsCsv, AsJson, RunName, RunsRoot, find_runs, terminal_user
 from core.cli.output import (
     accuracy_on_test,
     accuracy_text,
@@ -126,15 +126,24 @@ def runs_annotate(
     as_json: AsJson = False,
 ) -> None:
     """Edit a run's name, notes, tags and review."""
-    from core.review.runs import annotate, local_user
     from core.runs.reader import find_run
+    from core.team import actions
 
     found = find_run(runs_root, run)
     wanted = {"name": name, "notes": note, "starred": star, "review": review}
     changes = {field: value for field, value in wanted.items() if value is not None}
     if not (changes or tag or untag or comment):
         raise RunError("Nothing to change. Use --name, --note, --comment, --tag, --untag, --star or --review.")
-    meta = annotate(found.paths, by or local_user(), changes, tag=tag or (), untag=untag or (), comment=comment)
+    meta = actions.annotate(
+        terminal_user(),
+        found.paths.root,
+        found.id,
+        changes,
+        by=by,
+        tag=tag or (),
+        untag=untag or (),
+        comment=comment,
+    )
     if as_json:
         print_json(meta.model_dump(mode="json"))
     else:
@@ -149,10 +158,10 @@ def runs_archive(
     undo: Annotated[bool, typer.Option("--undo", help="Unarchive the runs.")] = False,
 ) -> None:
     """Hide runs from lists. Nothing is deleted."""
-    from core.review.runs import annotate, local_user
+    from core.team import actions
 
     for found in find_runs(runs_root, runs):
-        annotate(found.paths, local_user(), {"archived": not undo})
+        actions.annotate(terminal_user(), found.paths.root, found.id, {"archived": not undo})
         print(f"{found.id}: {'unarchived' if undo else 'archived'}.")
 
 
@@ -165,8 +174,9 @@ def runs_delete(
 ) -> None:
     """Delete runs permanently, after confirmation; the run shipped with the project has to be confirmed twice. Queued
     and running runs must be stopped first."""
-    from core.runs.delete import delete_run, shipped_warning, what_is_lost
+    from core.runs.delete import shipped_warning, what_is_lost
     from core.runs.paths import is_shipped
+    from core.team import actions
 
     found = find_runs(runs_root, runs)
     for run in found:
@@ -186,7 +196,7 @@ def runs_delete(
             if kept:
                 print("Kept.")
                 continue
-        delete_run(run.paths.root, run.id, shipped=True)
+        actions.delete_run(terminal_user(), run.paths.root, run.id, shipped=True)
         print(f"{run.id}: deleted.")
 
 

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from core.cli.options import AsJson, RunsRoot
+from core.cli.options import AsJson, RunsRoot, terminal_user
 from core.cli.output import print_json
-from core.team.people import Actor, Role
+from core.team.people import Role
 
 token_app = typer.Typer(
     help="Create, list and revoke tokens of the HTTP API, as the user who runs the server.",
@@ -30,7 +30,7 @@ def token_create(
     """Create a token and print it. It is kept hashed, so it can't be shown again."""
     from core.team.actions import create_api_token
 
-    token, secret = create_api_token(_local_actor(), runs_root, name, role, owner=owner, email=email, days=days)
+    token, secret = create_api_token(terminal_user(), runs_root, name, role, owner=owner, email=email, days=days)
     print(secret)
     print(f"Token {token.id} of {token.owner}, {token.role}. It won't be shown again.", file=sys.stderr)
 
@@ -64,11 +64,5 @@ def token_revoke(
     from core.team.actions import revoke_api_token
 
     for token_id in token_ids:
-        token = revoke_api_token(_local_actor(), runs_root, token_id)
+        token = revoke_api_token(terminal_user(), runs_root, token_id)
         print(f"{token.id} ({token.name}, {token.owner}): revoked.")
-
-
-def _local_actor() -> Actor:
-    from core.review.runs import local_user
-
-    return Actor(local_user(), Role.ADMIN, "command line")

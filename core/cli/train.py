@@ -1,6 +1,7 @@
 """`python -m core train` and `evaluate`."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +18,7 @@ from core.cli.options import (
     config_of,
     pairs,
     reported_split,
+    terminal_user,
 )
 from core.cli.output import accuracy_text, as_percent, print_json
 from core.config import TrainConfig
@@ -44,13 +46,13 @@ def start_training(
     """Start a training run in the background and print its id."""
     from core.cli.follow import follow_to_end
     from core.data.dataset import read_info
-    from core.jobs.control import start
     from core.runs.reader import read_run
     from core.runs.table import run_as_json
+    from core.team import actions
 
     config = make_config(preset, pairs(settings))
     read_info(data_root, config.dataset)  # a missing dataset is better reported now than in the run's log
-    run_id = start(runs_root, data_root, config, name=name, author=author)
+    run_id = actions.start(terminal_user(), runs_root, data_root, config, name=name, author=author)
     if not as_json or wait:
         print(run_id, file=sys.stderr if as_json else sys.stdout)
     if wait:
@@ -81,6 +83,7 @@ def evaluate(
     threads: Annotated[
         int | None, typer.Option(min=0, max=1024, help="CPU threads, 0 for all; by default as the run was trained.")
     ] = None,
+    by_server: Annotated[bool, typer.Option("--by-server", hidden=True, help="A page has logged who asked.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Evaluate a run's best weights again. Predictions on train are computed on demand only, and saved with the run."""
@@ -97,6 +100,7 @@ def evaluate(
     if proxy and split is not SplitName.VALIDATION:
         raise ConfigError("--proxy requires --split validation.")
     from core.evaluation.inference import FLIP, FLIP_AND_SHIFT, PLAIN
+    from core.team import actions
     from core.training.compute import choose_compute
     from core.training.final_report import report, score_train
 
@@ -105,7 +109,10 @@ def evaluate(
     asked = {"device": device and device.value, "threads": threads, "precision": "float32"}
     compute = choose_compute(config.model_copy(update={key: v for key, v in asked.items() if v is not None}))
     if split is SplitName.TRAIN:
-        metrics: ViewMetrics | None = score_train(found.paths, config, found.data, data_root, compute)
+        score = partial(score_train, found.paths, config, found.data, data_root, compute)
+        if not by_server:
+            score = partial(actions.score, terminal_user(), found.paths.root, found.id, "train", score)
+        metrics: ViewMetrics | None = score()
     else:
         of_run = found.paths, config, corrections_of(found.paths, config)
         scored = report(*of_run, data_root, compute, splits=[split], tta=views, keep_predictions=False)

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from heapq import merge
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -60,6 +61,33 @@ class Entry(BaseModel):
     def is_about(self, text: str) -> bool:
         """Whether it is about the run, dataset or correction set of this name, or one whose name begins so."""
         return any(name.startswith(text) for name in (self.on, self.made) if name)
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which acts are looked for; what is empty lets all pass."""
+
+    who: str = ""
+    """A name or an email address, in any case."""
+    action: str = ""
+    """The key of an `Action`."""
+    on: str = ""
+    """The beginning of the name of a run, dataset or correction set."""
+    outcome: str = ""
+    since: datetime | None = None
+
+    def matching(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+        """Those of the entries, newest first, that are looked for; no older ones are asked for."""
+        recent = takewhile(lambda entry: self.since is None or entry.time >= self.since, entries)
+        return filter(self._matches, recent)
+
+    def _matches(self, entry: Entry) -> bool:
+        return (
+            self.who.casefold() in ("", entry.who.casefold(), entry.email)
+            and self.action.lower() in ("", entry.action)
+            and self.outcome in ("", entry.outcome)
+            and (not self.on or entry.is_about(self.on))
+        )
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,11 @@ class Action(Enum):
         return self.name.lower()
 
 
+def action_title(key: str) -> str:
+    """The name of an action for people, from its key in the log; of one that only a newer version has, its key."""
+    return Action[key.upper()].title if key.upper() in Action.__members__ else key
+
+
 def may(actor: Actor, action: Action, run: Run | None = None) -> bool:
     """Whether somebody may do something; a page asks before it draws a button. Reads no file.
 

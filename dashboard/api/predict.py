@@ -71,7 +71,8 @@ class Turns:
         """
         turn = asyncio.get_running_loop().run_in_executor(self._thread, work)
         try:
-            await asyncio.wait({turn, left}, timeout=until - time.monotonic(), return_when=asyncio.FIRST_COMPLETED)
+            waiting: set[asyncio.Future[Any]] = {turn, left}
+            await asyncio.wait(waiting, timeout=until - time.monotonic(), return_when=asyncio.FIRST_COMPLETED)
             if turn.done():
                 return turn.result()
         finally:
@@ -147,7 +148,7 @@ def _image_files(files: list[tuple[str, bytes]]) -> "Iterator[ImageFile]":
     from core.prediction.pictures import ImageFile
 
     for name, content in files:
-        yield ImageFile(name, lambda content=content: content)
+        yield ImageFile(name, partial(bytes, content))  # which copies nothing
 
 
 def _cropped(image: "ImageFile", options: PredictOptions) -> Any:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,8 @@ from core.runs.history import read_rows
 from core.runs.paths import RunPaths
 from core.runs.reader import RunReader
 from core.runs.records import Run, RunState
+from core.team import actions
+from core.team.people import SERVER
 from dashboard.state.background import Importer, QueueWatch, Scorings
 from dashboard.state.history import History, as_evaluated
 
@@ -305,7 +308,8 @@ def _watch(runs_root: str) -> QueueWatch:
 @st.cache_resource(show_spinner=False)
 def _take_over(runs_root: str, data_root: str) -> None:
     roots = Path(runs_root), Path(data_root)
-    act = control.recover if os.environ.get("FER_AUTO_RECOVER") == "1" else control.serve_queue
+    recovers = os.environ.get("FER_AUTO_RECOVER") == "1"
+    act = partial(actions.recover, SERVER) if recovers else control.serve_queue
 
     def quietly() -> None:
         try:

@@ -8,7 +8,7 @@ from core.config import TrainConfig
 from core.jobs import control, folds, queue
 from core.jobs.inputs import check_inputs
 from core.runs import delete
-from core.runs.reader import read_run
+from core.runs.reader import list_runs, read_run
 from core.team.door import door
 from core.team.people import Actor
 from core.team.rights import Action
@@ -121,7 +121,10 @@ def resume(actor: Actor, runs_root: Path, data_root: Path, run_id: str, *, keep_
 
 def recover(actor: Actor, runs_root: Path, data_root: Path) -> list[str]:
     """Requeue all runs whose process is gone, as after a reboot; their ids. As `core.jobs.control.recover`."""
-    with door(Action.RECOVER, actor, runs_root, make_root=True):
+    if not control.interrupted_runs(list_runs(runs_root)):
+        control.serve_queue(runs_root, data_root)  # as every look at a page does
+        return []
+    with door(Action.RECOVER, actor, runs_root):
         return control.recover(runs_root, data_root)
 
 

@@ -96,7 +96,9 @@ async def read_json(request: Request) -> Any:
     async with _in_time():
         content = b"".join([chunk async for chunk in _limited(request, MAX_JSON_BYTES)])
     try:
-        return json.loads(content)
+        value = json.loads(content)
+        json.dumps(value, ensure_ascii=False).encode()  # no text has half a character in it, as JSON may
+        return value
     except (ValueError, RecursionError):
         raise Refusal(422, "The body is not valid JSON.") from None
 

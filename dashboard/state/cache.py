@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
@@ -31,6 +32,7 @@ from core.runs.paths import RunPaths
 from core.runs.reader import RunReader
 from core.runs.records import Run, RunState
 from core.team import actions
+from core.team.log import ActivityPaths, Entry, read_activity
 from core.team.people import SERVER
 from dashboard.state.background import Importer, QueueWatch, Scorings
 from dashboard.state.history import History, as_evaluated
@@ -279,6 +281,26 @@ def _misclassified(
 
     wrong = np.flatnonzero(~_predictions(predictions)["correct"].to_numpy())
     return Misclassified.find(_predictor(*model).model, split(data, split_name).images, wrong)
+
+
+MOST_ACTIVITY: Final = 5_000
+"""Acts that the Activity page searches."""
+
+
+def activity(runs_root: Path, data_root: Path) -> list[Entry]:
+    """The latest acts with the runs and the datasets of this server, newest first.
+
+    Raises:
+        ActivityError: a log cannot be read.
+    """
+    roots = runs_root, data_root
+    months = [month for root in roots for month in ActivityPaths(root).months()]
+    return _activity(tuple(map(file_key, months)), roots)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _activity(keys: tuple[FileKey, ...], _roots: tuple[Path, ...]) -> list[Entry]:
+    return list(islice(read_activity(_roots), MOST_ACTIVITY))
 
 
 @st.cache_resource(show_spinner=False)

@@ -31,6 +31,7 @@ RUN_PAGE: Final = "views/run/page.py"
 COMPARE_PAGE: Final = "views/compare/page.py"
 ERRORS_PAGE: Final = "views/errors/page.py"
 PREDICT_PAGE: Final = "views/predict/page.py"
+ACTIVITY_PAGE: Final = "views/activity/page.py"
 
 UNEXPECTED: Final = "Something went wrong here. See the server log for details."
 """Shown in place of what failed for an unforeseen reason."""

@@ -16,6 +16,7 @@ from dashboard.state.actor import actor
 from dashboard.state.visitor import ENTER_NAME
 from dashboard.ui.format import Colour, ago, escape, exact
 from dashboard.ui.notes import edit_text
+from dashboard.ui.page import ACTIVITY_PAGE, go_button
 
 ICONS: Final = {
     "unreviewed": ":material/radio_button_unchecked:",
@@ -150,6 +151,7 @@ def review_history(run: Run) -> None:
         with st.container(border=True, gap="xxsmall"):
             st.caption(f"{escape(change.by)} · {ago(change.time)}", help=exact(change.time))
             st.text(change.in_words())
+    go_button("All activity", ACTIVITY_PAGE, ":material/history:", on=run.id)
     started = f" by {escape(run.meta.author)}" if run.meta.author else ""
     st.caption(f"Started{started} {ago(run.status.created_at)}", help=exact(run.status.created_at))
     if len(changes) > HISTORY_LENGTH:

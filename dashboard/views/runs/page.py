@@ -4,10 +4,12 @@ import streamlit as st
 
 from core.runs.records import Run
 from core.runs.selection import group_runs, sort_runs
+from core.team.rights import Action, may
 from dashboard.state import cache
+from dashboard.state.actor import actor
 from dashboard.state.roots import runs_root
 from dashboard.ui import pagination
-from dashboard.ui.page import TRAIN_PAGE, draw_live, empty_state, go_to, page_title
+from dashboard.ui.page import ACTIVITY_PAGE, TRAIN_PAGE, draw_live, empty_state, go_button, go_to, page_title
 from dashboard.ui.run_table import sortable_run_table
 from dashboard.views.runs import actions, filters, order, ticks
 from dashboard.views.runs.groups import group_table
@@ -19,7 +21,12 @@ ROWS = 25  # per page: all are in sight without a scroller of their own, and the
 def main() -> None:
     runs = cache.runs(runs_root())
     with page_title("Runs"):
-        if runs and st.button("Start training", icon=":material/play_arrow:", type="primary"):
+        go_button("Activity", ACTIVITY_PAGE, ":material/history:")
+        if (
+            runs
+            and may(actor(), Action.START)
+            and st.button("Start training", icon=":material/play_arrow:", type="primary")
+        ):
             go_to(TRAIN_PAGE)
     if not runs:
         empty_state(

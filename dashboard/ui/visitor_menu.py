@@ -76,6 +76,10 @@ def name_menu() -> None:
             persist_state="session",
             help="The browser asks once whether it may show notifications. It needs HTTPS or localhost.",
         )
+        if st.button("API tokens", icon=":material/key:", type="tertiary", key="api-tokens"):
+            from dashboard.ui.api_tokens import api_tokens  # draws as pages do, which have this menu
+
+            api_tokens()
 
 
 def keep_in_browser() -> None:

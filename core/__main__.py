@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from core.cli.bench import bench_faults, bench_load, bench_pages, bench_train
+from core.cli.bench import bench_api, bench_faults, bench_load, bench_pages, bench_train
 from core.cli.data import data_app
 from core.cli.export import export
 from core.cli.jobs import runs_clone, runs_move, runs_recover, runs_reproduce, runs_resume, runs_retry, runs_stop
@@ -67,6 +67,7 @@ bench_app.command("train")(bench_train)
 bench_app.command("predict")(bench_predict)
 bench_app.command("pages")(bench_pages)
 bench_app.command("load")(bench_load)
+bench_app.command("api")(bench_api)
 bench_app.command("faults")(bench_faults)
 
 

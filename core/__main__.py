@@ -23,7 +23,7 @@ from core.cli.labels import (
     runs_changes,
     suspects_app,
 )
-from core.cli.log import activity
+from core.cli.log import log_entries
 from core.cli.predict import bench_predict, predict
 from core.cli.reference import reference
 from core.cli.runs import runs_app
@@ -60,7 +60,7 @@ app.add_typer(bench_app, name="bench")
 app.command("train")(start_training)
 app.command()(evaluate)
 app.command()(export)
-app.command("log")(activity)
+app.command("log")(log_entries)
 app.command()(predict)
 app.command(hidden=True)(reference)
 bench_app.command("train")(bench_train)

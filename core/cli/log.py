@@ -10,10 +10,10 @@ from core.cli.options import AsCsv, AsJson, DataRoot, RunsRoot
 from core.cli.output import print_csv, print_json
 
 if TYPE_CHECKING:
-    from core.team.log import Entry
+    from core.team.log import ActivityEntry
 
 
-def activity(
+def log_entries(
     runs_root: RunsRoot,
     data_root: DataRoot,
     who: Annotated[str, typer.Option("--who", help="Only what somebody did, by name or email address.")] = "",
@@ -44,7 +44,7 @@ def activity(
         print("\n".join(map(_line, entries)))
 
 
-def _line(entry: "Entry") -> str:
+def _line(entry: "ActivityEntry") -> str:
     """Such as `2026-11-26 10:15:02 UTC  ada@example.org  page          Stop run  20261126-…  refused: …`."""
     from core.team.rights import action_title
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from core.errors import ActivityError, FerError, NotAllowedError
 from core.runs.records import Run
-from core.team.log import LONGEST_DETAIL, Entry, add_to, record
+from core.team.log import LONGEST_DETAIL, ActivityEntry, add_to, record
 from core.team.people import Actor
 from core.team.rights import Action, why_not
 
@@ -55,7 +55,7 @@ def door(
         NotAllowedError: the actor may not; that is written down, too.
         ActivityError: it cannot be written down; nothing was done.
     """
-    entry = Entry(
+    entry = ActivityEntry(
         who=actor.name,
         email=actor.email,
         role=str(actor.role),

@@ -34,7 +34,7 @@ _BLOCK: Final = 65_536
 ActivityOutcome = Literal["allowed", "refused", "failed"]
 
 
-class Entry(BaseModel):
+class ActivityEntry(BaseModel):
     """One act."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -76,12 +76,12 @@ class Filter:
     outcome: str = ""
     since: datetime | None = None
 
-    def matching(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+    def matching(self, entries: Iterable[ActivityEntry]) -> Iterator[ActivityEntry]:
         """Those of the entries, newest first, that are looked for; no older ones are asked for."""
         recent = takewhile(lambda entry: self.since is None or entry.time >= self.since, entries)
         return filter(self._matches, recent)
 
-    def _matches(self, entry: Entry) -> bool:
+    def _matches(self, entry: ActivityEntry) -> bool:
         return (
             self.who.casefold() in ("", entry.who.casefold(), entry.email)
             and self.action.lower() in ("", entry.action)
@@ -116,7 +116,7 @@ class ActivityPaths:
         return sorted(self.folder.glob("[0-9][0-9][0-9][0-9]-[0-9][0-9].jsonl"), reverse=True)
 
 
-def record(root: Path, entry: Entry, *, variable: str, make_root: bool = False) -> None:
+def record(root: Path, entry: ActivityEntry, *, variable: str, make_root: bool = False) -> None:
     """Write down an act. It is on disk when this returns.
 
     Args:
@@ -132,7 +132,7 @@ def record(root: Path, entry: Entry, *, variable: str, make_root: bool = False) 
     _write(root, row, entry.time, variable, make_root)
 
 
-def add_to(root: Path, entry: Entry, *, variable: str, **more: str) -> None:
+def add_to(root: Path, entry: ActivityEntry, *, variable: str, **more: str) -> None:
     """Add to what is written of an act: `outcome` and `reason`, or `made`.
 
     Raises:
@@ -174,7 +174,7 @@ def _append(path: Path, line: bytes) -> None:
         sync_folder(path.parent)
 
 
-def read_activity(roots: Iterable[Path]) -> Iterator[Entry]:
+def read_activity(roots: Iterable[Path]) -> Iterator[ActivityEntry]:
     """The acts of these folders, newest first; only as much is read as is asked for. Lines that are none are skipped.
 
     Raises:
@@ -184,7 +184,7 @@ def read_activity(roots: Iterable[Path]) -> Iterator[Entry]:
     return merge(*logs, key=lambda entry: entry.time, reverse=True)
 
 
-def _read_log(root: Path) -> Iterator[Entry]:
+def _read_log(root: Path) -> Iterator[ActivityEntry]:
     added: dict[str, dict[str, Any]] = {}
     """By id: what later lines add to acts whose first line is still to come."""
     try:
@@ -193,7 +193,7 @@ def _read_log(root: Path) -> Iterator[Entry]:
                 with suppress(ValueError, TypeError, KeyError, RecursionError):  # a ValidationError is one, too
                     row = json.loads(line)
                     if "action" in row:
-                        yield Entry.model_validate(row | added.pop(row["id"], {}))
+                        yield ActivityEntry.model_validate(row | added.pop(row["id"], {}))
                     else:
                         added[row["id"]] = row | added.get(row["id"], {})
     except OSError as error:

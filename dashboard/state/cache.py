@@ -32,7 +32,7 @@ from core.runs.paths import RunPaths
 from core.runs.reader import RunReader
 from core.runs.records import Run, RunState
 from core.team import actions
-from core.team.log import ActivityPaths, Entry, read_activity
+from core.team.log import ActivityEntry, ActivityPaths, read_activity
 from core.team.people import SERVER
 from dashboard.state.background import Importer, QueueWatch, Scorings
 from dashboard.state.history import History, as_evaluated
@@ -287,7 +287,7 @@ MOST_ACTIVITY: Final = 5_000
 """Acts that the Activity page searches."""
 
 
-def activity(runs_root: Path, data_root: Path) -> list[Entry]:
+def activity(runs_root: Path, data_root: Path) -> list[ActivityEntry]:
     """The latest acts with the runs and the datasets of this server, newest first.
 
     Raises:
@@ -299,7 +299,7 @@ def activity(runs_root: Path, data_root: Path) -> list[Entry]:
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _activity(keys: tuple[FileKey, ...], _roots: tuple[Path, ...]) -> list[Entry]:
+def _activity(keys: tuple[FileKey, ...], _roots: tuple[Path, ...]) -> list[ActivityEntry]:
     return list(islice(read_activity(_roots), MOST_ACTIVITY))
 
 

@@ -7,12 +7,12 @@ from typing import Any, Final
 import pandas as pd
 import streamlit as st
 
-from core.team.log import Entry, Filter
+from core.team.log import ActivityEntry, Filter
 from core.team.rights import action_title
 from dashboard.ui import pagination
 from dashboard.ui.table import show_table
 
-ROWS: Final = 50
+ENTRIES_PER_PAGE: Final = 50
 """Per page."""
 ANYBODY: Final = "Anybody"
 ANYTHING: Final = "Any action"
@@ -23,10 +23,10 @@ PERIODS: Final[dict[str, timedelta | None]] = {
     "Last 7 days": timedelta(days=7),
     "Last 30 days": timedelta(days=30),
 }
-OUTCOMES: Final = {"allowed": "Done", "refused": "Refused", "failed": "Failed"}
+OUTCOME_LABELS: Final = {"allowed": "Done", "refused": "Refused", "failed": "Failed"}
 
 
-def choose(entries: Sequence[Entry], names: Mapping[str, str]) -> list[Entry]:
+def filter_entries(entries: Sequence[ActivityEntry], names: Mapping[str, str]) -> list[ActivityEntry]:
     """The filters, each in the address, and what they let pass.
 
     Args:
@@ -39,12 +39,12 @@ def choose(entries: Sequence[Entry], names: Mapping[str, str]) -> list[Entry]:
     who = row.selectbox("Who", [ANYBODY, *people(entries)], key="by-whom", **bound)
     titles = sorted({action_title(entry.action) for entry in entries})
     action = row.selectbox("Action", [ANYTHING, *titles], key="action", **bound)
-    outcome = row.selectbox("Outcome", [ANY_OUTCOME, *OUTCOMES.values()], key="outcome", **bound)
+    outcome = row.selectbox("Outcome", [ANY_OUTCOME, *OUTCOME_LABELS.values()], key="outcome", **bound)
     period = row.selectbox("Time", list(PERIODS), key="period", **bound)
     age = PERIODS[period]
     wanted = Filter(
         who="" if who == ANYBODY else who,
-        outcome=next((key for key, label in OUTCOMES.items() if label == outcome), ""),
+        outcome=next((key for key, label in OUTCOME_LABELS.items() if label == outcome), ""),
         since=datetime.now(UTC) - age if age else None,
     )
     return [
@@ -54,24 +54,26 @@ def choose(entries: Sequence[Entry], names: Mapping[str, str]) -> list[Entry]:
     ]
 
 
-def people(entries: Sequence[Entry]) -> list[str]:
+def people(entries: Sequence[ActivityEntry]) -> list[str]:
     """Who has done something, by email address where there is one: names can be the same."""
     return sorted({entry.email or entry.who for entry in entries} - {""}, key=str.casefold)
 
 
-def is_about(entry: Entry, text: str, names: Mapping[str, str]) -> bool:
+def is_about(entry: ActivityEntry, text: str, names: Mapping[str, str]) -> bool:
     """Whether an act is about what this text names: the beginning of an id, or a part of a run's display name."""
     shown = (names.get(entry.on, ""), names.get(entry.made, ""))
     return not text or entry.is_about(text) or any(text.casefold() in name.casefold() for name in shown)
 
 
-def table(entries: Sequence[Entry], names: Mapping[str, str]) -> None:
+def show(entries: Sequence[ActivityEntry], names: Mapping[str, str]) -> None:
     """One page of these acts; the time in full is in the table that can be downloaded, and on hover."""
-    pages, of = -(-len(entries) // ROWS), f"{len(entries)} {entries[-1].id}"
+    pages, of = -(-len(entries) // ENTRIES_PER_PAGE), f"{len(entries)} {entries[-1].id}"
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.caption(f"{len(entries):,} {'entry' if len(entries) == 1 else 'entries'}", width="content")
         page = pagination.choose_page(pages, of)
-    frame = pd.DataFrame([cells(entry, names) for entry in entries[(page - 1) * ROWS : page * ROWS]])
+    frame = pd.DataFrame(
+        [as_cells(entry, names) for entry in entries[(page - 1) * ENTRIES_PER_PAGE : page * ENTRIES_PER_PAGE]]
+    )
     config = {
         "Time": st.column_config.DatetimeColumn(format="distance", width="small"),
         "Who": st.column_config.TextColumn(width="small"),
@@ -84,7 +86,7 @@ def table(entries: Sequence[Entry], names: Mapping[str, str]) -> None:
     show_table(frame, column_config=config, hide_index=True, height="content", placeholder="", key="activity")
 
 
-def cells(entry: Entry, names: Mapping[str, str]) -> dict[str, Any]:
+def as_cells(entry: ActivityEntry, names: Mapping[str, str]) -> dict[str, Any]:
     """A row: the run that was made stands where there was none before."""
     on = entry.on or entry.made
     details = [
@@ -98,7 +100,7 @@ def cells(entry: Entry, names: Mapping[str, str]) -> dict[str, Any]:
         "Action": action_title(entry.action),
         "On": names.get(on, on),
         "Details": " · ".join(filter(None, details)),
-        "Outcome": OUTCOMES[entry.outcome],
+        "Outcome": OUTCOME_LABELS[entry.outcome],
         "Via": entry.way.capitalize() if entry.way != "API" else entry.way,
         "ID": on,
         "Email": entry.email,

@@ -15,11 +15,11 @@ def main() -> None:
         empty_state("No activity yet", "Everything that changes a run or a dataset will be listed here.")
         return
     names = {run.id: run.name for run in cache.runs(runs_root())}
-    chosen = entries.choose(found, names)
+    chosen = entries.filter_entries(found, names)
     if not chosen:
         st.info("No activity matches. Adjust the filters.", icon=":material/filter_alt_off:")
     else:
-        entries.table(chosen, names)
+        entries.show(chosen, names)
     if len(found) == cache.MOST_ACTIVITY:
         st.caption(f"Only the latest {len(found):,} entries are searched. All of them: `python -m core log --limit 0`")
 

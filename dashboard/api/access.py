@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -10,16 +11,20 @@ from typing import Final
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from core.errors import ApiTokenError
+from core.errors import ApiTokenError, ConfigError
+from core.team.allow_list import read_allow_list
 from core.team.people import Actor
 from core.team.tokens import ApiToken, find_token, note_use, read_tokens
 from dashboard.api.answers import Refusal, busy
+from dashboard.state.login import NO_LIST
+from dashboard.state.login_settings import login_settings
 from dashboard.state.seldom import warn_seldom
 
 OFF: Final = "The HTTP API is off. It is on as soon as somebody has created an API token."
 NO_TOKEN: Final = "Send an API token in the header “Authorization: Bearer TOKEN”."
 WRONG_TOKEN: Final = "This API token is wrong, or it has been revoked."
 EXPIRED: Final = "This API token has expired. Create a new one."
+NOT_ON_LIST: Final = "The owner of this API token may not use this server any more."
 UNUSABLE: Final = "The API tokens can't be read. See the server log for details."
 
 WRONG_TOKENS: Final = 10
@@ -88,8 +93,9 @@ def actor_of(runs_root: Path, scope: Scope, wrong: WrongTokens) -> Actor:
             raise _unknown(NO_TOKEN)
         found = find_token(tokens, secret)
         if found and not found.has_expired(now):
+            actor = _actor_today(found)
             _note_use(runs_root, found, now)
-            return found.actor
+            return actor
     except ApiTokenError as error:
         raise _unusable(error) from error
     address = str((scope.get("client") or ("unknown",))[0])
@@ -106,6 +112,26 @@ def bearer(headers: Headers) -> str:
     sent = headers.getlist("authorization")
     scheme, _, token = sent[0].partition(" ") if len(sent) == 1 else ("", "", "")
     return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _actor_today(token: ApiToken) -> Actor:
+    """Who acts with a token. Where people log in, the list of those who may counts for their programs, too: it takes
+    effect at once, and a token made as an admin is a viewer's as soon as its owner is one.
+
+    Raises:
+        Refusal: its owner is not on the list any more, or there is none that can be read.
+    """
+    login = login_settings()
+    if login is None or not token.email:  # made by whoever runs the server, for a program that is nobody's
+        return token.actor
+    try:
+        role = read_allow_list(login.people).role_of(token.email)
+    except ConfigError as error:
+        warn_seldom(log, "list of people", str(error))
+        raise Refusal(503, NO_LIST) from error
+    if role is None:
+        raise _unknown(NOT_ON_LIST)
+    return token.actor if role.includes(token.role) else replace(token.actor, role=role)
 
 
 def _note_use(runs_root: Path, token: ApiToken, now: datetime) -> None:

@@ -13,10 +13,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.errors import ActivityError, FerError, NotAllowedError, explain_system_error
 from core.machine import memory_bytes
+from core.team.limits import TooManyStartsError
 from core.team.people import Actor
 from dashboard.api import runs
 from dashboard.api.access import OFF, WrongTokens, actor_of, is_on
-from dashboard.api.answers import Refusal, json_answer
+from dashboard.api.answers import Refusal, busy, json_answer
 from dashboard.api.body import MAX_BODY_BYTES, Incoming
 from dashboard.api.openapi import describe_api
 from dashboard.api.predict import Predictions
@@ -127,6 +128,8 @@ def _refusal_of(error: Exception) -> Refusal:
         return error
     if isinstance(error, NotAllowedError):
         return Refusal(403, str(error))
+    if isinstance(error, TooManyStartsError):
+        return busy(str(error), error.wait_seconds)
     if isinstance(error, ActivityError):
         return Refusal(503, str(error))
     if isinstance(error, FerError) and error.exit_code == 2:

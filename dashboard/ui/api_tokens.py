@@ -23,17 +23,17 @@ MOST_SHOWN: Final = 50
 @st.dialog("API tokens", width="large", icon=":material/key:")
 def api_tokens() -> None:
     """One's own tokens, for admins all, and a form for another one."""
-    me = actor()
     st.caption(
         "With a token, a program can predict, list, start and stop runs over HTTP in your name, as far as the role of "
         "the token allows. The README has examples."
     )
-    if not me.name:
-        st.info(f"{ENTER_NAME} first.")
-        return
     with guarded():
-        _create(me)
-    with guarded():
+        me = actor()
+        if not me.name:
+            st.info(f"{ENTER_NAME} first.")
+            return
+        with guarded():  # what is wrong with a new one does not hide the others
+            _create(me)
         _list(me)
 
 

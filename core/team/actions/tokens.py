@@ -6,6 +6,7 @@ from typing import Final
 
 from core.errors import ApiTokenError, NotAllowedError
 from core.runs.values import PERSON_LENGTH
+from core.team.allow_list import folded
 from core.team.door import door
 from core.team.people import Actor, Role
 from core.team.rights import Action
@@ -42,11 +43,13 @@ def create_api_token(
         NotAllowedError: the actor may not.
     """
     name, is_own = one_line(name), not (owner or email)
-    owner, email = (actor.name, actor.email) if is_own else (one_line(owner or email), email.strip().lower())
+    owner, email = (actor.name, actor.email) if is_own else (one_line(owner or email), folded(email))
     if not name or len(name) > PERSON_LENGTH:
         raise ApiTokenError(f"An API token needs a name of 1 to {PERSON_LENGTH} characters that says what it is for.")
     if not owner or len(owner) > PERSON_LENGTH:
         raise ApiTokenError(f"An API token needs an owner with a name of 1 to {PERSON_LENGTH} characters.")
+    if actor.email and not email:  # else it would stay when whoever made it, or has it, is taken off the list of people
+        raise ApiTokenError("Enter the email address under which the owner of the API token logs in.")
     if days is not None and not 1 <= days <= MAX_DAYS:
         raise ApiTokenError(f"An API token lasts for 1 to {MAX_DAYS:,} days (got {days:,}).")
     action = Action.CREATE_API_TOKEN if is_own else Action.CREATE_API_TOKEN_FOR_OTHERS

@@ -1,7 +1,11 @@
 """Every address of the API with every kind of token, and what is answered where something is wrong."""
 
+import ast
 import json
 import logging
+import re
+import shutil
+import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,12 +14,16 @@ import pytest
 
 from core.errors import ApiTokenError
 from core.team.actions import revoke_api_token
+from core.team.limits import TooManyStartsError
 from core.team.people import Role
 from core.team.tokens import TokenPaths, add_token, find_token, new_secret, new_token, read_tokens
-from dashboard.api import app, runs
+from dashboard.api import access, app, runs
 from dashboard.api.openapi import describe_api
 from dashboard.state import seldom
+from dashboard.state.login import NO_LIST
+from dashboard.state.login_settings import LoginSettings
 from tests.asking import Answer, ask
+from tests.conftest import PROJECT_ROOT
 from tests.dashboard.api.conftest import ADA, Served, answered, refusal
 
 PHOTO = (Path(app.__file__).parents[1] / "ui" / "astronaut.jpg").read_bytes()
@@ -139,6 +147,37 @@ def test_a_hundred_wrong_tokens_are_refused_and_logged_and_keep_nobody_out(
     assert served.ask("GET", "/runs", "viewer").status == 200
 
 
+@pytest.mark.parametrize("mine", Role)
+@pytest.mark.parametrize("listed", [*Role, None])
+def test_a_token_can_do_no_more_than_its_owner_today(
+    served: Served, mine: Role, listed: Role | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    people = tmp_path / "people.toml"
+    people.write_text(f'"ada@example.org" = "{listed}"' if listed else "")
+    monkeypatch.setattr(access, "login_settings", lambda: LoginSettings({}, "http://localhost/oauth2callback", people))
+    token = served.make_token(mine, "Ada Lovelace", email="Ada@example.org")
+    stopped = served.ask("POST", f"/runs/{served.run.id}/stop", token, b"")
+    if listed is None:
+        assert refusal(stopped, 401) == access.NOT_ON_LIST
+    elif mine is listed is Role.ADMIN:
+        assert stopped.status == 202
+    else:
+        lower = mine if listed.includes(mine) else listed
+        assert f"Your role is {lower}." in refusal(stopped, 403)
+    assert served.ask("GET", "/runs", "viewer").status == 200  # of a program that is nobody's
+    people.write_text("nonsense")
+    assert refusal(served.ask("GET", "/runs", token), 503) == NO_LIST
+
+
+def test_who_starts_too_much_is_told_when_to_go_on(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise TooManyStartsError("You have started 20 times within a minute (max 20). Try again in 7 s.", 7)
+
+    monkeypatch.setattr(runs.actions, "start", refuse)
+    answer = served.start("member", {"settings": {"dataset": "demo"}})
+    assert "Try again in 7 s." in refusal(answer, 429) and answer.headers["retry-after"] == "7"
+
+
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
@@ -186,3 +225,37 @@ def test_addresses_are_below_the_base_path() -> None:
     paths = {getattr(route, "path", "") for route in app.api_routes("/fer/")}
     assert paths == {"/fer/healthz", "/fer/api"}
     assert app.Api("/fer")._specification["servers"] == [{"url": "/fer/api"}]
+
+
+README = (PROJECT_ROOT / "README.md").read_text()
+
+
+def test_the_python_of_the_readme_works(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [script] = [block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "/api/predict" in block]
+    (tmp_path / "group.jpg").write_bytes(PHOTO)
+    monkeypatch.chdir(tmp_path)
+    here = script.replace("localhost:8501", f"127.0.0.1:{served.port}").replace("reference-cnn-model-2", served.run.id)
+    exec(compile(here, "README.md", "exec"), {"token": served.tokens["viewer"]})
+    [face] = ast.literal_eval(capsys.readouterr().out)
+    assert sum(face["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not here")
+def test_the_lines_of_curl_in_the_readme_work(served: Served, tmp_path: Path) -> None:
+    lines = re.findall(r"^curl .*", README, re.MULTILINE)
+    assert len(lines) == 5
+    for name in ("face.jpg", "group.jpg"):
+        (tmp_path / name).write_bytes(PHOTO)
+    for line in lines:
+        here = line.replace("localhost:8501", f"127.0.0.1:{served.port}").replace("/RUN/", f"/{served.run.id}/")
+        result = subprocess.run(
+            ["bash", "-c", here.replace('{"seed": 1}', '{"seed": 1, "dataset": "demo"}')],
+            cwd=tmp_path,
+            env={"TOKEN": served.tokens["admin"], "PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            timeout=60,
+            check=True,
+        )
+        assert "error" not in json.loads(result.stdout), line

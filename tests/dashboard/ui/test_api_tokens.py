@@ -4,15 +4,15 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
-from core.team.actions import create_api_token
-from core.team.people import Actor, Role
 from core.team.tokens import find_token, read_tokens
 from tests.dashboard.conftest import HOSTILE, Opener, press, words
 
 
-def dialog(open_page: Opener, name: str = "Ada") -> AppTest:
-    app = open_page("data")
-    app.text_input(key="who").set_value(name).run()
+def dialog(open_page: Opener) -> AppTest:
+    app = open_page("overview")
+    press(app, "api-tokens")
+    assert "Enter your name at the top right first." in words(app)
+    app.text_input(key="who").set_value("Ada").run()
     press(app, "api-tokens")
     return app
 
@@ -23,12 +23,6 @@ def create(app: AppTest, name: str, **choices: str) -> None:
         box = app.text_input if key == "owner" else app.selectbox
         box(key=f"api-token-{key}").set_value(value)
     press(app, "api-token-create", "api-tokens")
-
-
-def test_without_a_name_there_is_nobody_to_make_one_for(open_page: Opener) -> None:
-    app = dialog(open_page, "")
-    assert "Enter your name at the top right first." in words(app)
-    assert not [button for button in app.button if button.key == "api-token-create"]
 
 
 def test_a_token_is_shown_once(open_page: Opener, runs_root: Path) -> None:
@@ -52,13 +46,5 @@ def test_an_admin_makes_one_for_somebody_else_and_revokes_it(open_page: Opener, 
     assert (token.email, token.owner, token.expires_at) == ("bob@example.org", "bob@example.org", None)
     press(app, f"api-token-revoke-{token.id}", "api-tokens")
     assert read_tokens(runs_root) == []
-
-
-def test_what_is_wrong_is_said_in_the_dialog(open_page: Opener, runs_root: Path) -> None:
-    app = dialog(open_page)
     create(app, "")
     assert "An API token needs a name" in app.error[0].value
-    create_api_token(Actor("Ada", Role.ADMIN, "page"), runs_root, "x", Role.VIEWER)
-    (runs_root / ".api" / "tokens.json").chmod(0o644)
-    press(app, "api-tokens")
-    assert "can be read by other users" in app.error[0].value.replace("\\", "")

@@ -53,6 +53,8 @@ def test_whoever_has_logged_in_is_known_by_their_address(runs_root: Path) -> Non
     given, _ = create_api_token(admin, runs_root, "given", Role.VIEWER, email=" Ada@Example.org ")
     assert (own.email, given.email, given.owner) == ("ada@example.org", "ada@example.org", "Ada@Example.org")
     assert own.belongs_to(ada) and given.belongs_to(ada) and not given.belongs_to(admin)
+    with pytest.raises(ApiTokenError, match="Enter the email address"):
+        create_api_token(admin, runs_root, "of nobody", Role.VIEWER, owner="Bob")
     impostor = person(Role.MEMBER, "Ada", "mallory@example.org")
     with pytest.raises(NotAllowedError):
         revoke_api_token(impostor, runs_root, own.id)

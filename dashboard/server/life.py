@@ -12,6 +12,7 @@ from streamlit import config, net_util
 
 from core.errors import explain_system_error, is_out_of_files
 from core.machine import raise_open_files_limit
+from core.team.rights import may_approve_own_runs
 from dashboard.server.headers import SecurityHeaders
 from dashboard.server.origins import OwnPagesOnly
 from dashboard.server.uploads import UploadLimits, UploadShare, free_uploads
@@ -25,8 +26,9 @@ def middleware() -> list[Middleware]:
     """What each request passes, the outermost first.
 
     Raises:
-        ConfigError: `FER_UPLOADS_MB` is invalid.
+        ConfigError: `FER_UPLOADS_MB` or `FER_APPROVE_OWN_RUNS` is invalid.
     """
+    may_approve_own_runs()
     limits = Middleware(UploadLimits, share=UploadShare.of_settings())
     return [Middleware(SecurityHeaders), Middleware(OwnPagesOnly), limits]
 

@@ -75,6 +75,7 @@ OF_NO_MODULE = {
     "core/test_old_names.py": "what older versions wrote, wherever it is read",
     "core/test_walks.py": "the ways through the code that core/README.md writes down",
     "dashboard/test_every_page.py": "what holds for all pages",
+    "dashboard/test_roles.py": "what each role is offered on all pages",
     "dashboard/test_widget_keys.py": "keys that widgets of two pages must not share",
 }
 """Below `tests/`: what is about several modules, and why it is not with one of them."""
@@ -357,6 +358,19 @@ def acts_without_a_door(root: Path) -> list[str]:
     ]
 
 
+def actors_kept_for_later(root: Path) -> list[str]:
+    """A callback asks who presses: of who has seen the page being drawn, the role may have changed."""
+    callbacks = {"args", "kwargs", "on_click", "on_change", "on_dismiss", "on_select", "on_key"}
+    return [
+        f"{path.relative_to(root)}:{node.lineno}"
+        for path in sorted((root / "dashboard").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.keyword) and node.arg in callbacks
+        for each in ast.walk(node.value)
+        if ast.unparse(each) in ("me", "actor()")
+    ]
+
+
 def _is_door(node: ast.AST) -> bool:
     return isinstance(node, ast.With) and re.match(r"_?door\(", ast.unparse(node.items[0])) is not None
 
@@ -453,6 +467,7 @@ RULES: dict[Callable[[Path], list[str]], dict[str, str]] = {
         "dashboard/views/x.py": "from functools import partial\nfrom core.jobs import control as jobs\n"
         "act = partial(jobs.halt, 1)\n",
     },
+    actors_kept_for_later: {"dashboard/x.py": "st.button('Stop', on_click=stop, args=(me, run))\n"},
     acts_without_a_door: {"core/team/actions/x.py": "def stop(actor, run):\n    control.stop(run)\n"},
     signs_written_elsewhere: {"core/x.py": "def f(gain):\n    return f'{gain:+.1f} pp'\n"},
     strangers_at_the_top: {"notes.txt": "remember the milk\n"},

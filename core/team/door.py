@@ -24,7 +24,7 @@ class Act:
     """Something that is being done."""
 
     made: str = ""
-    """To be set to the id of the run that came of it."""
+    """To be set to the id of the run, or the name of the dataset, that came of it."""
 
 
 @contextmanager

@@ -56,7 +56,7 @@ class ActivityEntry(BaseModel):
     reason: OneLine = ""
     """Why it was refused, or has failed."""
     made: Name = ""
-    """The id of the run that came of it."""
+    """The id of the run, or the name of the dataset, that came of it."""
 
     def is_about(self, text: str) -> bool:
         """Whether it is about the run, dataset or correction set of this name, or one whose name begins so."""

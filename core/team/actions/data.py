@@ -45,8 +45,8 @@ def import_data(
     """
     from core.data.importers import auto
 
-    with _door(Action.IMPORT, actor, data_root, name or "", detail=f"from {path.name}"):
-        return auto.import_data(
+    with _door(Action.IMPORT, actor, data_root, name or "", detail=f"from {path.name}") as act:
+        info = auto.import_data(
             path,
             data_root,
             name=name,
@@ -56,6 +56,8 @@ def import_data(
             accept_differences=accept_differences,
             progress=progress,
         )
+        act.made = "" if info.name == name else info.name
+    return info
 
 
 def import_demo(

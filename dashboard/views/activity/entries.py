@@ -24,6 +24,8 @@ PERIODS: Final[dict[str, timedelta | None]] = {
     "Last 30 days": timedelta(days=30),
 }
 OUTCOME_LABELS: Final = {"allowed": "Done", "refused": "Refused", "failed": "Failed"}
+SIGNS: Final = {"allowed": "✓", "refused": "⊘", "failed": "✗"}
+"""Beside the words: a table cell has no icons."""
 
 
 def filter_entries(entries: Sequence[ActivityEntry], names: Mapping[str, str]) -> list[ActivityEntry]:
@@ -75,13 +77,13 @@ def show(entries: Sequence[ActivityEntry], names: Mapping[str, str]) -> None:
         [as_cells(entry, names) for entry in entries[(page - 1) * ENTRIES_PER_PAGE : page * ENTRIES_PER_PAGE]]
     )
     config = {
-        "Time": st.column_config.DatetimeColumn(format="distance", width="small"),
-        "Who": st.column_config.TextColumn(width="small"),
-        "Action": st.column_config.TextColumn(width="small"),
-        "On": st.column_config.TextColumn(width="medium"),
-        "Details": st.column_config.TextColumn(width="large"),
-        "Outcome": st.column_config.TextColumn(width="small"),
-        "Via": st.column_config.TextColumn(width="small"),
+        "Time": st.column_config.DatetimeColumn(format="distance", width=115),
+        "Who": st.column_config.TextColumn(width=130),
+        "Action": st.column_config.TextColumn(width=175),
+        "On": st.column_config.TextColumn(width=200),
+        "Outcome": st.column_config.TextColumn(width=100),
+        "Details": st.column_config.TextColumn(width=400),
+        "Via": st.column_config.TextColumn(width=115),
     }
     show_table(frame, column_config=config, hide_index=True, height="content", placeholder="", key="activity")
 
@@ -91,7 +93,7 @@ def as_cells(entry: ActivityEntry, names: Mapping[str, str]) -> dict[str, Any]:
     on = entry.on or entry.made
     details = [
         entry.detail,
-        f"new run: {names.get(entry.made, entry.made)}" if entry.made and entry.on else "",
+        f"made {names.get(entry.made, entry.made)}" if entry.made and entry.on else "",
         entry.reason,
     ]
     return {
@@ -99,8 +101,8 @@ def as_cells(entry: ActivityEntry, names: Mapping[str, str]) -> dict[str, Any]:
         "Who": entry.who or entry.email or ("Server" if entry.way == "server" else "Unknown"),
         "Action": action_title(entry.action),
         "On": names.get(on, on),
+        "Outcome": f"{SIGNS[entry.outcome]} {OUTCOME_LABELS[entry.outcome]}",
         "Details": " · ".join(filter(None, details)),
-        "Outcome": OUTCOME_LABELS[entry.outcome],
         "Via": entry.way.capitalize() if entry.way != "API" else entry.way,
         "ID": on,
         "Email": entry.email,

@@ -16,7 +16,6 @@ from core.review.images import (
     LabelReview,
 )
 from core.team import actions
-from core.team.people import Actor
 from dashboard.state import visitor
 from dashboard.state.actor import actor
 from dashboard.ui.format import ago, escape, exact
@@ -53,7 +52,7 @@ def form(shown: Shown, images: Sequence[str], key: str) -> None:
             disabled=not me.name or (wrong and label is None),
             help=None if me.name else f"{visitor.ENTER_NAME} to save reviews.",
             on_click=save_reviews,
-            args=(shown, me, list(images), *given, key),
+            args=(shown, list(images), *given, key),
         )
         if mine:
             st.button(
@@ -61,7 +60,7 @@ def form(shown: Shown, images: Sequence[str], key: str) -> None:
                 key=f"{key}-remove",
                 help="Remove your review",
                 on_click=save_reviews,
-                args=(shown, me, mine, None, None, "", key),
+                args=(shown, mine, None, None, "", key),
             )
     if refused := st.session_state.pop(f"{key}-refused", None):
         st.error(escape(refused), icon=":material/error:")
@@ -85,13 +84,13 @@ def suggested_label(shown: Shown, images: Sequence[str]) -> str | None:
 
 
 def save_reviews(
-    shown: Shown, me: Actor, images: list[str], decision: str | None, label: str | None, comment: str, key: str
+    shown: Shown, images: list[str], decision: str | None, label: str | None, comment: str, key: str
 ) -> None:
     """Save reviews, or have the next script run show why they were not saved."""
     try:
         present = shown.labels_of(images)
         actions.add_label_reviews(
-            me, shown.run.paths, shown.data_split, images, decision, label=label, comment=comment, present=present
+            actor(), shown.run.paths, shown.data_split, images, decision, label=label, comment=comment, present=present
         )
     except FerError as error:
         st.session_state[f"{key}-refused"] = str(error)

@@ -62,7 +62,12 @@ def stop_buttons(run: Run, me: Actor) -> None:
         and may(me, Action.FORCE_STOP, run)
         and st.button("Force stop…", icon=":material/dangerous:", key="kill")
     ):
-        confirm_force_stop(partial(team.stop_now, me, runs_root(), run.id))
+        confirm_force_stop(partial(force_stop, run.id))
+
+
+def force_stop(run_id: str) -> None:
+    """Kill the process of a run; asked for in a dialog, which outlives the drawing of the page."""
+    team.stop_now(actor(), runs_root(), run_id)
 
 
 def stop_asked_seconds(run: Run) -> float | None:

@@ -62,10 +62,11 @@ def review_tab(run: Run) -> None:
         review_history(run)
 
 
-def annotate_run(run: Run, me: Actor, **arguments: Any) -> bool:
-    """Record a change; False, with a sentence for the rerun, if it was refused."""
+def annotate_run(run: Run, **arguments: Any) -> bool:
+    """Record a change; False, with a sentence for the rerun, if it was refused. Whoever asks for it is asked for then:
+    their role may have changed since the page was drawn."""
     try:
-        actions.annotate(me, run.paths.root, run.id, **arguments)
+        actions.annotate(actor(), run.paths.root, run.id, **arguments)
     except FerError as error:
         st.session_state[f"refused-{run.id}"] = str(error)
         return False
@@ -92,7 +93,7 @@ def review_buttons(run: Run, me: Actor) -> None:
                     disabled=not me.name or other == state,
                     key=f"review-{other}",
                     on_click=set_review,
-                    args=(run, me, other),
+                    args=(run, other),
                 )
     if may(me, Action.REJECT, run) and (why := why_not(me, Action.APPROVE, run)):
         st.caption(why)
@@ -107,9 +108,9 @@ def review_buttons(run: Run, me: Actor) -> None:
             st.caption("Approved. Default model for predictions.")
 
 
-def set_review(run: Run, me: Actor, state: str) -> None:
+def set_review(run: Run, state: str) -> None:
     """Change the review state, unless someone else has since this page was drawn."""
-    annotate_run(run, me, changes={"review": state}, seen={"review": run.meta.review})
+    annotate_run(run, changes={"review": state}, seen={"review": run.meta.review})
 
 
 def edit_tags(run: Run, me: Actor) -> None:
@@ -119,7 +120,7 @@ def edit_tags(run: Run, me: Actor) -> None:
 
     def change() -> None:
         chosen = set(st.session_state[key])
-        annotate_run(run, me, tag=sorted(chosen - set(run.meta.tags)), untag=sorted(set(run.meta.tags) - chosen))
+        annotate_run(run, tag=sorted(chosen - set(run.meta.tags)), untag=sorted(set(run.meta.tags) - chosen))
 
     st.multiselect(
         "Tags",
@@ -140,7 +141,7 @@ def add_comment(run: Run, me: Actor) -> None:
             "Add a comment", height=80, max_chars=MAX_CHARACTERS["comment"], key=f"comment-text-{run.id}"
         )
         if st.form_submit_button("Comment", icon=":material/send:", disabled=not me.name) and comment.strip():
-            annotate_run(run, me, comment=comment)
+            annotate_run(run, comment=comment)
             st.rerun(scope="app")
 
 

@@ -34,7 +34,8 @@ class AllowList:
     def role_of(self, email: str) -> Role | None:
         """The role of an email address: its own, else the one of its domain; None if it has neither."""
         email = folded(email)
-        return self.people.get(email) or self.domains.get(email.rpartition("@")[2])
+        name, _, domain = email.rpartition("@")
+        return self.people.get(email) or (self.domains.get(domain) if name and "@" not in name else None)
 
 
 def allow_list_path() -> Path:

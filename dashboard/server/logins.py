@@ -13,7 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from streamlit import runtime
+from streamlit import config, runtime
 from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
 from streamlit.web.server.starlette.starlette_websocket import (
     _get_signed_cookie_with_chunks,
@@ -35,9 +35,6 @@ LONGEST_ADDRESS: Final = 2_000
 LOOK_SECONDS: Final = 2.0
 """After so long at the latest, a page whose visitor has logged out elsewhere shows nothing any more."""
 
-_FILES: Final = re.compile(r"/(?:media|_stcore/upload_file)/")
-"""What visitors have made or sent. All other routes are the same for everybody, or ask for themselves."""
-
 log = logging.getLogger(__name__)
 
 
@@ -52,13 +49,16 @@ class Logins:
     def __init__(self, app: ASGIApp, settings: LoginSettings) -> None:
         self._app = app
         self._settings = settings
+        base = str(config.get_option("server.baseUrlPath") or "").strip("/")
+        self._files = (f"/{base}/media/".replace("//", "/"), f"/{base}/_stcore/upload_file/".replace("//", "/"))
+        """What visitors were shown or have sent. All other routes are the same for everybody, or ask for themselves."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         path, claims = scope["path"], self._claims(scope)
-        if _FILES.search(path) and (refusal := self._refusal(claims)):
+        if path.startswith(self._files) and (refusal := self._refusal(claims)):
             await PlainTextResponse(refusal, 401)(scope, receive, send)
             return
         if path.endswith(LOG_OUT_PATH) and claims:

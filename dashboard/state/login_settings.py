@@ -3,6 +3,7 @@ not at all. What it says at the start holds until the end: a file that is lost m
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -82,7 +83,10 @@ def login_settings() -> LoginSettings | None:
 
 
 def _auth_section() -> Mapping[str, Any] | None:
-    if st.secrets.load_if_toml_exists():
+    loaded = False
+    with suppress(ValueError, OSError):  # what is no text
+        loaded = st.secrets.load_if_toml_exists()
+    if loaded:
         section = st.secrets.to_dict().get("auth")
         if section is not None and not isinstance(section, Mapping):
             raise ConfigError("auth in secrets.toml must be a section [auth].")

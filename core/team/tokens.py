@@ -26,7 +26,7 @@ from core.runs.values import Moment, OneLine, Person
 from core.team.people import Actor, Role
 
 MAX_TOKENS: Final = 1000
-PREFIX: Final = "fer_"
+TOKEN_PREFIX: Final = "fer_"
 """What a token begins with, so that people and secret scanners recognise one."""
 _RANDOM_BYTES: Final = 32
 _LOCK_SECONDS: Final = 10.0
@@ -94,7 +94,7 @@ class TokenPaths:
 
 def new_secret() -> str:
     """A fresh token, to be shown once."""
-    return PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
+    return TOKEN_PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
 
 
 def hashed_secret(secret: str) -> str:

@@ -27,7 +27,7 @@ Handler = Callable[[Request, Actor], Response | Awaitable[Response]]
 """Those that read a body are coroutines; the others read files, and run in a thread."""
 
 SPECIFICATION: Final = "/openapi.json"
-FAILED: Final = "Something went wrong here. See the server log for details."
+API_FAILED: Final = "Something went wrong here. See the server log for details."
 
 log = logging.getLogger(__name__)
 
@@ -137,4 +137,4 @@ def _refusal_of(error: Exception) -> Refusal:
     log.error("A request of the API failed.", exc_info=error)
     if isinstance(error, FerError):
         return Refusal(500, str(error))
-    return Refusal(503 if isinstance(error, OSError) else 500, explain_system_error(error) or FAILED)
+    return Refusal(503 if isinstance(error, OSError) else 500, explain_system_error(error) or API_FAILED)

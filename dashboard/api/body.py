@@ -20,7 +20,7 @@ from dashboard.api.answers import Refusal, busy
 
 MAX_JSON_BYTES: Final = 64_000
 MAX_BODY_BYTES: Final = 50_000_000
-MAX_IMAGES: Final = 100
+MOST_IMAGES: Final = 100
 BODY_SECONDS: Final = 120.0
 """Within which a body has to be here as a whole: 50 MB at 3.3 Mbit/s."""
 DRAIN_SECONDS: Final = 20.0
@@ -51,16 +51,16 @@ class Incoming:
 
 
 @dataclass
-class Memory:
+class BodyMemory:
     """How many bytes of bodies are kept at once, for all requests together."""
 
     most: int
     held: int = 0
 
     @contextmanager
-    def share(self) -> Iterator["Share"]:
+    def share(self) -> Iterator["MemoryShare"]:
         """What one request keeps, until its end."""
-        share = Share(self)
+        share = MemoryShare(self)
         try:
             yield share
         finally:
@@ -68,10 +68,10 @@ class Memory:
 
 
 @dataclass
-class Share:
+class MemoryShare:
     """Of the memory for bodies, what one request has taken."""
 
-    memory: Memory
+    memory: BodyMemory
     bytes: int = 0
 
     def take(self, count: int) -> None:
@@ -86,7 +86,7 @@ class Share:
         self.memory.held += count
 
 
-async def read_json(request: Request) -> Any:
+async def read_json_body(request: Request) -> Any:
     """A body of JSON.
 
     Raises:
@@ -103,7 +103,7 @@ async def read_json(request: Request) -> Any:
         raise Refusal(422, "The body is not valid JSON.") from None
 
 
-async def read_images(request: Request, share: Share) -> list[tuple[str, bytes]]:
+async def read_images(request: Request, share: MemoryShare) -> list[tuple[str, bytes]]:
     """The files of a multipart body: the name that the sender gave and the content of each.
 
     Raises:
@@ -111,14 +111,14 @@ async def read_images(request: Request, share: Share) -> list[tuple[str, bytes]]
     """
     _check_type(request, "multipart/form-data")
     parser = _InMemory(
-        request.headers, _limited(request, MAX_BODY_BYTES, share), max_files=MAX_IMAGES, max_fields=0, max_part_size=0
+        request.headers, _limited(request, MAX_BODY_BYTES, share), max_files=MOST_IMAGES, max_fields=0, max_part_size=0
     )
     try:
         async with _in_time():
             form = await parser.parse()
     except MultiPartException as error:
         if error.message.startswith("Too many files"):
-            raise Refusal(422, f"Send at most {MAX_IMAGES} images at once.") from None
+            raise Refusal(422, f"Send at most {MOST_IMAGES} images at once.") from None
         if error.message.startswith("Too many fields"):
             raise Refusal(422, "Send images as files only; what else there is to say goes into the query.") from None
         raise Refusal(422, f"The body is not valid multipart/form-data: {error.message.rstrip('.')}.") from None
@@ -138,7 +138,7 @@ class _InMemory(MultiPartParser):
     spool_max_size = MAX_BODY_BYTES + 1
 
 
-async def _limited(request: Request, most: int, share: Share | None = None) -> AsyncGenerator[bytes, None]:
+async def _limited(request: Request, most: int, share: MemoryShare | None = None) -> AsyncGenerator[bytes, None]:
     """The parts of a body, as long as they are few enough."""
     too_large = Refusal(413, f"The body is too large (max {file_size(most)}).")
     declared = request.headers.get("content-length", "")

@@ -12,7 +12,7 @@ from core.presets import PRESETS
 from core.runs.fields import RUN_FIELDS
 from core.runs.records import RunMeta, RunState, RunStatus
 from core.runs.values import NAME_LENGTH
-from dashboard.api.body import MAX_BODY_BYTES, MAX_IMAGES
+from dashboard.api.body import MAX_BODY_BYTES, MOST_IMAGES
 
 MOST_PER_PAGE: Final = 200
 """Runs."""
@@ -72,12 +72,12 @@ def describe_api(address: str) -> Json:
 
 
 def _predict() -> Json:
-    image = {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1, "maxItems": MAX_IMAGES}
+    image = {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1, "maxItems": MOST_IMAGES}
     form = {"schema": {"type": "object", "properties": {"image": image}, "required": ["image"]}}
     return {
         "operationId": "predict",
         "summary": "Classify the facial expressions in images",
-        "description": f"At most {MAX_IMAGES} images of {MAX_BODY_BYTES // 10**6} MB together.",
+        "description": f"At most {MOST_IMAGES} images of {MAX_BODY_BYTES // 10**6} MB together.",
         "parameters": [
             _parameter("run", "Id of the run whose model to use; by default the approved run, else the best one."),
             _parameter("faces", "Detect faces, or use the full image.", {"type": "boolean", "default": True}),

@@ -18,7 +18,7 @@ from core.runs.records import Run
 from core.runs.selection import best_run
 from core.team.people import Actor
 from dashboard.api.answers import Refusal, busy, json_answer
-from dashboard.api.body import Memory, read_images
+from dashboard.api.body import BodyMemory, read_images
 from dashboard.api.query import Query
 from dashboard.state import cache, roots
 
@@ -113,7 +113,7 @@ class Predictions:
 
     def __init__(self, most_bytes: int) -> None:
         self.turns = Turns()
-        self.memory = Memory(most_bytes)
+        self.memory = BodyMemory(most_bytes)
 
     async def predict(self, request: Request, _actor: Actor) -> Response:
         """Classify the faces in images."""

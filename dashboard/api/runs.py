@@ -19,7 +19,7 @@ from core.runs.table import run_as_json
 from core.team import actions
 from core.team.people import Actor
 from dashboard.api.answers import Refusal, json_answer
-from dashboard.api.body import read_json
+from dashboard.api.body import read_json_body
 from dashboard.api.openapi import CURVES, MOST_PER_PAGE
 from dashboard.api.query import Query
 from dashboard.state import cache, roots
@@ -91,7 +91,7 @@ async def start_run(request: Request, actor: Actor) -> Response:
     """Queue a run with the settings of a preset, some of them overridden."""
     Query(request)
     try:
-        wanted = StartRequest.model_validate(await read_json(request))
+        wanted = StartRequest.model_validate(await read_json_body(request))
     except ValidationError as error:
         raise Refusal(422, _explained(error)) from None
     return await run_in_threadpool(_start, wanted, actor, str(request.url.path))

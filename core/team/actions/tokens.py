@@ -54,8 +54,7 @@ def create_api_token(
         raise ApiTokenError(f"An API token lasts for 1 to {MAX_DAYS:,} days (got {days:,}).")
     action = Action.CREATE_API_TOKEN if is_own else Action.CREATE_API_TOKEN_FOR_OTHERS
     with door(action, actor, runs_root, on=email or owner, detail=f"“{name}”, {role}", make_root=True):
-        if not actor.role.includes(role):
-            raise NotAllowedError(f"An API token can't do more than you: your role is {actor.role}, not {role}.")
+        _check_role(actor, role)
         secret = new_secret()
         ends = None if days is None else datetime.now(UTC) + timedelta(days=days)
         token = new_token(secret, name, owner, role, email=email, created_by=actor.name, expires_at=ends)
@@ -75,3 +74,8 @@ def revoke_api_token(actor: Actor, runs_root: Path, token_id: str) -> ApiToken:
     with door(action, actor, runs_root, on=token.email or token.owner, detail=f"“{token.name}”, {token.role}"):
         remove_token(runs_root, token_id)
     return token
+
+
+def _check_role(actor: Actor, role: Role) -> None:
+    if not actor.role.includes(role):
+        raise NotAllowedError(f"An API token can't do more than you. Your role is {actor.role}, not {role}.")

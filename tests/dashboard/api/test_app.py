@@ -212,7 +212,7 @@ def test_what_fails_unexpectedly_is_told_in_json_and_logged(
 
     monkeypatch.setattr(runs, "run_as_json", fail)
     answer = served.ask("GET", "/runs", "viewer")
-    assert refusal(answer, 500) == app.FAILED and b"secret" not in answer.body
+    assert refusal(answer, 500) == app.API_FAILED and b"secret" not in answer.body
     assert "KeyError: 'secret'" in caplog.text
 
 

@@ -33,7 +33,7 @@ def check_exposure(login: LoginSettings | None) -> None:
         ConfigError: it must not start like this.
     """
     for origin in config.get_option("server.corsAllowedOrigins"):
-        if not re.fullmatch(r"https?://[^/*?#@\\s]+", str(origin)):
+        if not re.fullmatch(r"https?://[^/*?#@\s]+", str(origin)):
             raise ConfigError(
                 "server.corsAllowedOrigins must list whole addresses such as https://fer.example.org, without a path "
                 f"(got {quote(str(origin))})."

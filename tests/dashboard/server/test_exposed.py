@@ -14,7 +14,7 @@ from tests.dashboard.logins import login_of
 TEAM = {
     "server.address": "0.0.0.0",
     "server.allowedHosts": ["fer.example.org"],
-    "server.corsAllowedOrigins": ["https://fer.example.org"],
+    "server.corsAllowedOrigins": ["https://fer.example.org", "http://wiki.test:8080"],
     "server.trustedUserHeaders": {},
 }
 HERE = {**TEAM, "server.address": "127.0.0.1", "server.allowedHosts": ["localhost", "127.0.0.1"]}

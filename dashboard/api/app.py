@@ -21,7 +21,7 @@ from dashboard.api.answers import Refusal, busy, json_answer
 from dashboard.api.body import MAX_BODY_BYTES, Incoming
 from dashboard.api.openapi import describe_api
 from dashboard.api.predict import Predictions
-from dashboard.state.roots import runs_root
+from dashboard.state.roots import for_visitors, runs_root
 
 Handler = Callable[[Request, Actor], Response | Awaitable[Response]]
 """Those that read a body are coroutines; the others read files, and run in a thread."""
@@ -111,7 +111,7 @@ class Api:
     async def _asker(self, scope: Scope) -> Actor | None:
         """Who asks; None for the specification, which is the same everywhere and needs no token."""
         root = runs_root()
-        if scope["path"].endswith(f"/api{SPECIFICATION}"):
+        if scope["path"] == f"{scope.get('root_path', '')}{SPECIFICATION}":
             if not await run_in_threadpool(is_on, root):
                 raise Refusal(404, OFF)
             return None
@@ -126,15 +126,13 @@ def _refusal_of(error: Exception) -> Refusal:
     """What a request is told of an error."""
     if isinstance(error, Refusal):
         return error
-    if isinstance(error, NotAllowedError):
-        return Refusal(403, str(error))
     if isinstance(error, TooManyStartsError):
         return busy(str(error), error.wait_seconds)
-    if isinstance(error, ActivityError):
-        return Refusal(503, str(error))
     if isinstance(error, FerError) and error.exit_code == 2:
-        return Refusal(422, str(error))
+        kinds = {NotAllowedError: 403, ActivityError: 503}
+        status = next((status for kind, status in kinds.items() if isinstance(error, kind)), 422)
+        return Refusal(status, for_visitors(str(error)))
     log.error("A request of the API failed.", exc_info=error)
-    if isinstance(error, FerError):
-        return Refusal(500, str(error))
-    return Refusal(503 if isinstance(error, OSError) else 500, explain_system_error(error) or API_FAILED)
+    if isinstance(error, OSError):
+        return Refusal(503, for_visitors(explain_system_error(error)) or API_FAILED)
+    return Refusal(500, API_FAILED)

@@ -24,6 +24,8 @@ MOST_IMAGES: Final = 100
 BODY_SECONDS: Final = 120.0
 """Within which a body has to be here as a whole: 50 MB at 3.3 Mbit/s."""
 DRAIN_SECONDS: Final = 20.0
+DRAIN_BYTES: Final = 200_000_000
+"""So long, and so much, is let in for nothing. Who sends more finds the connection closed."""
 
 
 class Incoming:
@@ -43,7 +45,7 @@ class Incoming:
 
     async def drain(self) -> None:
         """Let the rest come in and go, within reason: many programs read no answer before they have sent all."""
-        left = MAX_BODY_BYTES
+        left = DRAIN_BYTES
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
                 while left > 0 and not (self.is_complete or self._waits):

@@ -1,6 +1,7 @@
 """Every address of the API with every kind of token, and what is answered where something is wrong."""
 
 import ast
+import errno
 import json
 import logging
 import re
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import ApiTokenError
+from core.errors import ActivityError, ApiTokenError, RunError, TrainingError
 from core.team.actions import revoke_api_token
 from core.team.limits import TooManyStartsError
 from core.team.people import Role
@@ -214,6 +215,30 @@ def test_what_fails_unexpectedly_is_told_in_json_and_logged(
     answer = served.ask("GET", "/runs", "viewer")
     assert refusal(answer, 500) == app.API_FAILED and b"secret" not in answer.body
     assert "KeyError: 'secret'" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (RunError("Can't read {root}/x."), 422, "Can't read runs/x."),
+        (ActivityError("Can't write {root}/.activity."), 503, "Can't write runs/.activity."),
+        (OSError(errno.EACCES, "Permission denied", "{root}/x"), 503, "Can't open x: Permission denied."),
+        (OSError(errno.ENOSPC, "No space left on device"), 503, "No space left on the disk"),
+        (TrainingError("{root} burns."), 500, app.API_FAILED),
+    ],
+    ids=["bad input", "no log", "no file", "no space", "our side"],
+)
+def test_what_goes_wrong_is_told_without_the_places_of_the_server(
+    served: Served, error: Exception, status: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    args = [*error.args, error.filename] if isinstance(error, OSError) and error.filename else error.args
+
+    def fail(*_: object) -> None:
+        raise type(error)(*[each.format(root=served.runs_root) if isinstance(each, str) else each for each in args])
+
+    monkeypatch.setattr(runs, "run_as_json", fail)
+    sentence = refusal(served.ask("GET", "/runs", "viewer"), status)
+    assert sentence.startswith(said) and str(served.runs_root) not in sentence
 
 
 def test_the_specification_needs_no_token_and_is_that_of_this_server(served: Served) -> None:

@@ -137,7 +137,7 @@ def nameless_files() -> set[str]:
 
 
 def test_a_drain_ends_with_a_sender_who_never_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(body, "MAX_BODY_BYTES", 100)
+    monkeypatch.setattr(body, "DRAIN_BYTES", 100)
     asked = []
 
     async def receive() -> Message:

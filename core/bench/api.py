@@ -8,10 +8,9 @@ import tempfile
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
 import psutil
@@ -32,8 +31,7 @@ MODEL: Final = "reference-cnn-model-2"
 _ANSWER_SECONDS: Final = 300.0
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(NamedTuple):
     """One request and how it ended."""
 
     seconds: float

@@ -100,6 +100,7 @@ def test_a_program_needs_no_xsrf_token_and_may_send_no_more_than_there_is_room_f
     assert "libtorch" not in server.libraries()
 
 
+@pytest.mark.slow
 def test_the_first_prediction_brings_torch(server: Running) -> None:
     body, kind = multipart(("astronaut.jpg", PHOTO.read_bytes()))
     mine = {"Authorization": f"Bearer {server.token}"}

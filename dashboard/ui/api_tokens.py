@@ -20,7 +20,7 @@ LASTS: Final[dict[str, int | None]] = {"30 days": 30, "90 days": 90, "1 year": 3
 MOST_SHOWN: Final = 50
 
 
-@st.dialog("API tokens", width="large", icon=":material/key:")
+@st.dialog("API tokens", width="medium", icon=":material/key:")
 def api_tokens() -> None:
     """One's own tokens, for admins all, and a form for another one."""
     st.caption(

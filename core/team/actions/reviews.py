@@ -51,6 +51,8 @@ def annotate(
     run, changes, tag, untag = read_run(runs_root, run_id), dict(changes or {}), list(tag), list(untag)
     said = [*changes, *(f"+{word}" for word in tag), *(f"-{word}" for word in untag), *(["comment"] if comment else [])]
     action = annotation(changes, run.meta)
+    if "review" in changes:  # what it takes depends on the present review: another one meanwhile is a conflict
+        seen = {"review": run.meta.review, **(seen or {})}
     with door(action, actor, runs_root, run=run, detail=_signed(actor, by, ", ".join(map(str, said)))):
         name = _name(actor, by)
         return runs.annotate(run.paths, name, changes, seen=seen, tag=tag, untag=untag, comment=comment)

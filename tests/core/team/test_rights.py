@@ -19,10 +19,11 @@ from core.errors import ConfigError, DataError, NotAllowedError, RunError
 from core.labels import LABELS
 from core.review.corrections import Correction, Corrections
 from core.review.images import add_label_reviews
-from core.review.runs import annotate
+from core.review.runs import EditConflictError, annotate
 from core.runs.create import create_run, write_status
 from core.runs.reader import read_run, read_status
 from core.team import actions
+from core.team.actions import reviews
 from core.team.people import Actor, Role
 from core.team.rights import APPROVE_OWN, Action, action_title, may, owns, why_not
 from core.team.tokens import add_token, new_token, read_tokens
@@ -276,6 +277,18 @@ def test_whatever_ends_a_decision_takes_who_may_decide(decided: str, place: Plac
         "review": decided,
         "name": "",
     }
+
+
+def test_a_decision_that_comes_in_between_is_not_undone_by_a_member(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = read_run(place.runs_root, "of-ada")
+    annotate(place.run, "Eve", {"review": "approved"})
+    monkeypatch.setattr(reviews, "read_run", lambda *_: before)  # as it was when it was asked what it takes
+    with pytest.raises(EditConflictError, match="Eve changed the review in the meantime"):
+        actions.annotate(BEN, place.runs_root, "of-ada", {"review": "in review"})
+    assert read_run(place.runs_root, "of-ada").meta.review == "approved"
+    assert place.activity()[0].outcome == "failed"
 
 
 def test_asking_what_somebody_may_reads_no_file(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from streamlit.web.server.starlette.starlette_websocket import (
     _parse_decoded_user_cookie,
 )
 
-from dashboard.state.admitted import admitted_sessions, forget
+from dashboard.state.admitted import admitted_sessions, forget_session
 from dashboard.state.login import NotAdmittedError, admit, log_out
 from dashboard.state.login_settings import CALLBACK, LoginSettings
 from dashboard.state.visitor import FAILED_COOKIE
@@ -149,7 +149,7 @@ def end_sessions(settings: LoginSettings) -> list[str]:
             admit(claims, settings)
         except NotAdmittedError:
             ended.append(session)
-            forget(session)
+            forget_session(session)
             _draw_again(session)
     return ended
 

@@ -30,6 +30,6 @@ def admitted_sessions() -> dict[str, Mapping[str, Any]]:
     return dict(_claims)
 
 
-def forget(session: str) -> None:
+def forget_session(session: str) -> None:
     """A session shows nothing any more."""
     _claims.pop(session, None)

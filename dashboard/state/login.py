@@ -45,7 +45,7 @@ class RefusedPersonError(NotAdmittedError):
 
 
 @dataclass(frozen=True)
-class Person:
+class KnownPerson:
     """Somebody who has logged in and may enter."""
 
     name: str
@@ -53,7 +53,7 @@ class Person:
     role: Role
 
 
-def admit(claims: Mapping[str, Any], settings: LoginSettings) -> Person:
+def admit(claims: Mapping[str, Any], settings: LoginSettings) -> KnownPerson:
     """Who somebody is, by the claims of their token, as `st.user` has them.
 
     Raises:
@@ -70,7 +70,7 @@ def admit(claims: Mapping[str, Any], settings: LoginSettings) -> Person:
     if claims.get("email_verified", True) not in (True, "true"):
         raise RefusedPersonError(f"{email} is not verified. Verify it where you log in, then log in again.")
     name = " ".join(str(claims.get("name") or email).split())[:MAX_PERSON_CHARACTERS]
-    return Person(name, folded(email), _role(email, settings))
+    return KnownPerson(name, folded(email), _role(email, settings))
 
 
 def _check_origin(claims: Mapping[str, Any], settings: LoginSettings) -> None:

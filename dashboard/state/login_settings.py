@@ -2,6 +2,7 @@
 not at all. What it says at the start holds until the end: a file that is lost meanwhile opens nothing."""
 
 import os
+import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -151,6 +152,8 @@ def check_login_works() -> None:
         ConfigError: what Streamlit logs in with is not installed.
     """
     try:
-        import authlib.integrations.starlette_client  # noqa: F401 - takes 0.1 s, so only where there is a login
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # httpx is what Streamlit's login is made for
+            import authlib.integrations.starlette_client  # noqa: F401 - takes 0.5 s, so only where there is a login
     except ImportError as error:
         raise ConfigError(f"The login needs what requirements.txt lists (pip install): {error}.") from error

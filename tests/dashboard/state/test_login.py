@@ -16,7 +16,7 @@ from dashboard.state.login import (
     NO_LIST,
     NOT_FOR_US,
     NotAdmittedError,
-    Person,
+    KnownPerson,
     RefusedPersonError,
     admit,
     log_out,
@@ -37,9 +37,9 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LoginSettings:
 
 
 def test_who_is_listed_is_let_in_with_their_role(settings: LoginSettings) -> None:
-    assert admit(claims_of("ADA@example.org"), settings) == Person("Ada Lovelace", "ada@example.org", Role.ADMIN)
+    assert admit(claims_of("ADA@example.org"), settings) == KnownPerson("Ada Lovelace", "ada@example.org", Role.ADMIN)
     by_domain = claims_of("eve@lab.example", name=None)
-    assert admit(by_domain, settings) == Person("eve@lab.example", "eve@lab.example", Role.VIEWER)
+    assert admit(by_domain, settings) == KnownPerson("eve@lab.example", "eve@lab.example", Role.VIEWER)
     long = claims_of("ada@example.org", name=" A\n" + "b" * 90)
     assert admit(long, settings).name == "A " + "b" * 58
 

@@ -89,6 +89,9 @@ class RunMeta(BaseModel):
 
     name: Name = ""
     author: Person = ""
+    """Who is shown as having started it; on the command line anybody may say who."""
+    started_by: OneLine = ""
+    """Whose run it is: the email address of the login, or else the name, of who started it; empty in older runs."""
     notes: ManyLines = ""
     tags: Tags = []
     review: ReviewState = "unreviewed"

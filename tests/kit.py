@@ -77,6 +77,7 @@ def web_server(folder: Path, base_path: str = "") -> Iterator[Served]:
         "STREAMLIT_SERVER_PORT": str(port),
         "STREAMLIT_SERVER_BASE_URL_PATH": base_path,
         "STREAMLIT_SERVER_ALLOWED_HOSTS": f"{HOST} fer.lan",
+        "FER_WITHOUT_LOGIN": "1",  # tests/browser/test_login.py has one
     }
     environment = {**environment, **env_file((KIT / "fer.env").read_text()), **own}
     served = Served(port, environment, folder / "runs", folder / "server.log", [command])

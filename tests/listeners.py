@@ -27,6 +27,7 @@ class Webhook:
     bodies: list[Any] = field(default_factory=list)
     """What came, in order; what was refused, too."""
     headers: list[dict[str, str]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
     location: str = ""
     """Where a redirect leads."""
     url: str = ""
@@ -47,6 +48,7 @@ def webhook_server(*answers: int, tls: ssl.SSLContext | None = None) -> Iterator
         def do_POST(self) -> None:
             webhook.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             webhook.headers.append(dict(self.headers))
+            webhook.paths.append(self.path)
             status = webhook.answers.pop(0) if webhook.answers else 200
             if status == HANG:
                 webhook.released.wait(60)

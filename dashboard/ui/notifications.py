@@ -22,11 +22,12 @@ EMAIL_KEY: Final = "notifications-email"
 @st.dialog("Notifications", icon=":material/notifications:")
 def notifications_dialog() -> None:
     """Where the visitor is told about their own runs, and where the server tells about all."""
+    who = actor()
     try:
         settings = read_settings() or NotifySettings()
         if settings.people:
-            _own(PeoplePaths(runs_root()), visitor.who(), settings)
-        if actor().role.includes(Role.ADMIN):
+            _own(PeoplePaths(runs_root()), who.identity, settings)
+        if who.role.includes(Role.ADMIN):
             _of_server(settings)
     except ConfigError as error:
         st.error(escape(str(error)), icon=":material/error:")

@@ -10,7 +10,7 @@ from typing import Final
 
 from core.errors import FerError, system_reason
 
-ANSWER_SECONDS: Final = 10.0
+SILENT_SECONDS: Final = 10.0
 """So long the other side may say nothing."""
 ATTEMPT_SECONDS: Final = 20.0
 """So long an attempt may take, however often something comes."""
@@ -62,7 +62,7 @@ def why_unreachable(error: Exception) -> str:
     """What went wrong, in a few words."""
     reason = error.reason if isinstance(error, urllib.error.URLError) else error
     if isinstance(reason, TimeoutError):
-        return f"no answer within {ANSWER_SECONDS:.0f} s"
+        return f"no answer within {SILENT_SECONDS:.0f} s"
     if isinstance(reason, ssl.SSLCertVerificationError):
         return f"its certificate is not valid ({reason.verify_message})"
     if isinstance(reason, socket.gaierror):

@@ -7,7 +7,7 @@ from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from smtplib import SMTP, SMTP_SSL, SMTPException, SMTPRecipientsRefused, SMTPResponseException
 
-from core.jobs.notify.attempt import ANSWER_SECONDS, Deadline, SendError, time_limit, why_unreachable
+from core.jobs.notify.attempt import SILENT_SECONDS, Deadline, SendError, time_limit, why_unreachable
 from core.jobs.notify.events import Message
 from core.jobs.notify.settings import MailServer
 
@@ -46,9 +46,9 @@ def mail(server: MailServer, to: tuple[str, ...], message: Message) -> None:
 def _connection(server: MailServer, deadline: Deadline) -> Iterator[SMTP]:
     context = ssl.create_default_context()
     if server.security == "tls":
-        opened: SMTP = SMTP_SSL(server.host, server.port, timeout=ANSWER_SECONDS, context=context)
+        opened: SMTP = SMTP_SSL(server.host, server.port, timeout=SILENT_SECONDS, context=context)
     else:
-        opened = SMTP(server.host, server.port, timeout=ANSWER_SECONDS)
+        opened = SMTP(server.host, server.port, timeout=SILENT_SECONDS)
     with opened as connection:
         assert connection.sock is not None
         deadline.watch(connection.sock)

@@ -38,7 +38,7 @@ from core.runs.paths import PeoplePaths, QueuePaths, RunPaths
 from core.runs.reader import RunReader
 from core.runs.records import Run
 
-LOOK_SECONDS: Final = 2.0
+LOOK_PAUSE_SECONDS: Final = 2.0
 TICK_SECONDS: Final = 0.2
 TOLD_FOR: Final = timedelta(days=1)
 """What happened longer ago is not told any more, as when no runner was up."""
@@ -56,7 +56,7 @@ class Notifier:
     """
 
     def __init__(
-        self, runs_root: Path, *, pauses: Sequence[float] = RETRY_SECONDS, look_seconds: float = LOOK_SECONDS
+        self, runs_root: Path, *, pauses: Sequence[float] = RETRY_SECONDS, look_seconds: float = LOOK_PAUSE_SECONDS
     ) -> None:
         self._reader = RunReader(runs_root)
         self._queue = QueuePaths(runs_root)
@@ -191,9 +191,10 @@ class Notifier:
         assert self._settings is not None
         change = change_of(run)
         found = self._server_destinations(change.event) if change else []
-        if run.meta.author and change and change.event in RUN_EVENTS:
+        person = run.meta.started_by or run.meta.author
+        if person and change and change.event in RUN_EVENTS:
             try:
-                found += personal_destinations(addresses_of(self._people, run.meta.author), self._settings)
+                found += personal_destinations(addresses_of(self._people, person), self._settings)
             except ConfigError as error:
                 log.warning("%s", error)
         return list({each.addresses: each for each in reversed(found)}.values())

@@ -1,4 +1,5 @@
-"""Where a person wants to be told about their own runs: those whose author has their name."""
+"""Where a person wants to be told about their own runs: those that `started_by` says are theirs, or in older runs the
+author."""
 
 import os
 from typing import Final
@@ -29,7 +30,7 @@ def save_addresses(paths: PeoplePaths, name: str, *, webhook: str = "", email: s
 
     Args:
         paths: of a runs root.
-        name: the person's, as it stands in their runs as author.
+        name: who it is: the email address of the login, or else the name.
         webhook: a URL, or empty.
         email: an address, or empty.
 

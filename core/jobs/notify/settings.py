@@ -20,7 +20,7 @@ from core.jobs.notify.events import Event
 from core.machine import user_path
 
 SETTINGS_VARIABLE: Final = "FER_NOTIFICATIONS"
-LONGEST_ADDRESS: Final = 2000
+LONGEST_WEBHOOK: Final = 2000
 
 _EMAIL: Final = re.compile(r"""[!-~]{1,64}@[A-Za-z0-9.-]{1,189}""")
 _NOT_IN_EMAIL: Final = set('"(),:;<>[\\]')
@@ -37,7 +37,7 @@ def check_webhook(url: str) -> str:
         valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         raise ConfigError("The webhook isn't a valid URL. Copy it again.") from None
-    if not valid or not url.isascii() or not url.isprintable() or " " in url or len(url) > LONGEST_ADDRESS:
+    if not valid or not url.isascii() or not url.isprintable() or " " in url or len(url) > LONGEST_WEBHOOK:
         raise ConfigError("The webhook must be a URL that begins with https:// or http://, without spaces.")
     if parts.username is not None:
         raise ConfigError("The webhook must not have a user name before its host.")

@@ -9,7 +9,7 @@ import urllib.request
 from ipaddress import ip_address
 from typing import Any, Final
 
-from core.jobs.notify.attempt import ANSWER_SECONDS, ATTEMPT_SECONDS, Deadline, SendError, time_limit, why_unreachable
+from core.jobs.notify.attempt import ATTEMPT_SECONDS, SILENT_SECONDS, Deadline, SendError, time_limit, why_unreachable
 from core.jobs.notify.settings import check_webhook, webhook_host
 
 TRY_AGAIN: Final = frozenset({408, 425, 429})
@@ -44,7 +44,7 @@ def post(url: str, text: str, *, local: bool) -> None:
     with time_limit() as deadline:
         opener = urllib.request.build_opener(_NoRedirects, *_handlers(deadline, request, local))
         try:
-            opener.open(request, timeout=ANSWER_SECONDS).close()  # what it says is of no interest
+            opener.open(request, timeout=SILENT_SECONDS).close()  # what it says is of no interest
         except urllib.error.HTTPError as error:
             error.close()
             passes = error.code >= 500 or error.code in TRY_AGAIN

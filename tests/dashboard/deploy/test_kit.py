@@ -85,7 +85,7 @@ def test_a_runner_whose_folder_is_not_mounted_says_so_and_makes_none(tmp_path: P
 def test_the_variables_are_settings_there_are() -> None:
     lines = [line.lstrip("#") for line in (KIT / "fer.env").read_text().splitlines() if re.match(r"#?[A-Z_]+=", line)]
     known = {option.env_var for option in config._config_options_template.values()}
-    ours = {"FER_IMPORT_ROOTS", "FER_NOTIFICATIONS"}
+    ours = {"FER_IMPORT_ROOTS", "FER_NOTIFICATIONS", "FER_WITHOUT_LOGIN"}
     assert {line.partition("=")[0] for line in lines} <= known | ours
     assert env_file("A=1\n#B=2\nC=x=y\n") == {"A": "1", "C": "x=y"}
 

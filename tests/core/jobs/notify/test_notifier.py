@@ -134,6 +134,21 @@ def test_people_are_told_about_their_own_runs(
     assert len(box.mails) == 1 and "To: ada@example.org" in box.mails[0]
 
 
+def test_with_a_login_a_run_is_its_email_addresss_whatever_the_name(
+    runs_root: Path, hook: Webhook, configure: Configure, tell: Told
+) -> None:
+    """Names are chosen freely: whoever calls themselves Ada is not told about Ada's runs."""
+    begin(runs_root)
+    configure("local_webhooks = true")
+    save_addresses(PeoplePaths(runs_root), "Ada", webhook=hook.url)
+    save_addresses(PeoplePaths(runs_root), "ada@example.org", webhook=f"{hook.url}?to=ada")
+    paths = create_run(runs_root, TrainConfig(), author="Ada", started_by="ada@example.org")
+    ended = {"state": "stopped", "ended_at": datetime.now(UTC)}
+    write_status(paths, read_status(paths).model_copy(update=ended))
+    tell()
+    assert hook.paths == ["/hook/secret?to=ada"]
+
+
 def test_without_settings_and_people_nothing_is_written(runs_root: Path, demo_root: Path, tell: Told) -> None:
     run = write_run(runs_root, demo_root, "failed", epochs=1, done=0)
     tell()

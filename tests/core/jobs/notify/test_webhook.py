@@ -42,7 +42,7 @@ def test_redirects_are_not_followed(status: int) -> None:
 
 
 def test_a_server_that_hangs_or_is_not_there_may_take_it_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhook, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(webhook, "SILENT_SECONDS", 0.3)
     with webhook_server(HANG) as hook, pytest.raises(SendError, match="no answer within") as caught:
         post(hook.url, "x", local=True)
     assert caught.value.again

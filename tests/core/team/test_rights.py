@@ -21,6 +21,7 @@ from core.review.corrections import Correction, Corrections
 from core.review.images import add_label_reviews
 from core.review.runs import EditConflictError, annotate
 from core.runs.create import create_run, write_status
+from core.runs.paths import EnsemblePaths
 from core.runs.reader import read_run, read_status
 from core.team import actions
 from core.team.actions import reviews
@@ -34,7 +35,7 @@ VIEWERS: Final = {Action.CREATE_API_TOKEN, Action.REVOKE_API_TOKEN}
 MEMBERS: Final = {
     *(Action.START, Action.CLONE, Action.RETRY, Action.REPRODUCE, Action.START_FOLDS, Action.SCORE),
     *(Action.ANNOTATE, Action.START_REVIEW, Action.REVIEW_LABELS, Action.REMOVE_LABEL_REVIEWS),
-    Action.CREATE_CORRECTIONS,
+    *(Action.CREATE_CORRECTIONS, Action.CREATE_ENSEMBLE),
 }
 """What members may do, whosever run it is about."""
 OWNERS: Final = {Action.STOP, Action.FORCE_STOP, Action.RESUME, Action.ARCHIVE, Action.UNARCHIVE}
@@ -113,6 +114,10 @@ ACTS: Final[dict[Action, Callable[[Actor, Place], object]]] = {
     Action.ARCHIVE: annotating(archived=True),
     Action.UNARCHIVE: annotating(archived=False),
     Action.SCORE: lambda actor, place: actions.score(actor, place.runs_root, "of-ada", "train", partial(scored, place)),
+    Action.CREATE_ENSEMBLE: lambda actor, place: actions.create_ensemble(
+        actor, place.runs_root, "both", ["of-ada", "of-ada"]
+    ),
+    Action.DELETE_ENSEMBLE: lambda actor, place: actions.delete_ensemble(actor, place.runs_root, "both"),
     Action.ANNOTATE: annotating(name="Renamed", starred=True),
     Action.START_REVIEW: annotating(review="in review"),
     Action.APPROVE: annotating(review="approved"),
@@ -164,6 +169,9 @@ def prepare(action: Action, place: Place, who: Actor) -> None:
             annotate(place.run, "Eve", {"review": "rejected"})
         case Action.REMOVE_LABEL_REVIEWS:
             add_label_reviews(place.run, "Ada", "train", ["row-0"], "ambiguous")
+        case Action.DELETE_ENSEMBLE:
+            EnsemblePaths(place.runs_root).folder.mkdir()
+            EnsemblePaths(place.runs_root).file("both").write_text("{}")
         case Action.IMPORT:
             pictures(place)
         case Action.CANCEL_DOWNLOAD | Action.CLEAR_DOWNLOAD:
@@ -173,7 +181,11 @@ def prepare(action: Action, place: Place, who: Actor) -> None:
             keep(TOKEN)
 
 
-UNFINISHED: Final = {Action.REPRODUCE: "Only finished runs can be reproduced", Action.DOWNLOAD: "No Kaggle token"}
+UNFINISHED: Final = {
+    Action.REPRODUCE: "Only finished runs can be reproduced",
+    Action.CREATE_ENSEMBLE: "two or more different runs",
+    Action.DOWNLOAD: "No Kaggle token",
+}
 """What the act itself says here, after it was let through."""
 
 

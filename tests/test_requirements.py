@@ -22,13 +22,7 @@ USED_WITHOUT_IMPORT = {
     "nvidia-ml-py": "torch.cuda.utilization reads through it",
 }
 """Of the product; and why they are needed."""
-TOOLS = {
-    "pytest-timeout": "pytest",
-    "ruff": ".ci/run",
-    "mypy": ".ci/run",
-    "pandas-stubs": "mypy",
-    "tensorboard": "the test that starts it",
-}
+TOOLS = {"pytest-timeout": "pytest", "ruff": ".ci/run", "mypy": ".ci/run", "pandas-stubs": "mypy"}
 """Of the tests; and who uses them."""
 OPTIONAL = {"fer": "bench predict"}
 """Imported only if somebody has installed it; and what says so then."""

@@ -131,7 +131,10 @@ def _tensors(_: RunPaths, path: Path) -> None:
         raise ValueError(f"it {found.what}")
     if found != "torch":
         raise ValueError("it was not written by torch.save")
-    load_tensors(io.BytesIO(data))
+    try:
+        load_tensors(io.BytesIO(data))
+    except RunError as error:
+        raise ValueError("it is corrupt, or holds more than tensors, which may run code") from error
 
 
 def _predictions(_: RunPaths, path: Path) -> None:

@@ -27,6 +27,7 @@ MOST_STEPS: Final = 1000
 """Steps of a run that are written, evenly spaced; of more, TensorBoard shows a random choice."""
 _IMAGE_SPLITS: Final = ("validation", "test")
 _NOT_PLOTTED: Final = frozenset({"epoch", "step", "elapsed_s"})
+_LARGEST_RECORD: Final = 16_000_000
 _HEADER, _CHECKSUM = struct.Struct("<Q"), struct.Struct("<I")
 
 
@@ -162,11 +163,10 @@ def check_events(file: IO[bytes]) -> None:
         if _CHECKSUM.unpack(header[_HEADER.size :])[0] != masked_crc32c(length):
             raise ValueError("it is not an event file of TensorBoard, or damaged")
         size = _HEADER.unpack(length)[0]
-        content = file.read(min(size, 1 << 24))
-        checksum = file.read(_CHECKSUM.size)
-        if len(content) < size or len(checksum) < _CHECKSUM.size:
-            if size >= 1 << 24:
-                raise ValueError("it has a record of more than 16 MB")
+        if size > _LARGEST_RECORD:
+            raise ValueError(f"it has a record of more than {_LARGEST_RECORD // 10**6} MB")
+        content, checksum = file.read(size), file.read(_CHECKSUM.size)
+        if len(checksum) < _CHECKSUM.size:
             return
         if _CHECKSUM.unpack(checksum)[0] != masked_crc32c(content):
             raise ValueError("it is damaged")

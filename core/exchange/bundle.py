@@ -172,7 +172,7 @@ def _place(runs_root: Path, run_id: str, rename: bool) -> RunPaths:
         return RunPaths(runs_root, run_id)
     if not rename:
         why = "There is a run {} here already." if taken else "{} is an id of runs that are shipped with the project."
-        raise RunError(f"{why.format(quote(run_id))} To import this one beside it, let it be renamed (`--rename`).")
+        raise RunError(f"{why.format(quote(run_id))} Import this one under another ID (`--rename`).")
     stem = f"imported-{run_id}"[:60].rstrip("-")
     names = (stem, *(f"{stem}-{number}" for number in range(2, 1000)))
     return RunPaths(runs_root, next(each for each in names if not os.path.lexists(runs_root / each)))

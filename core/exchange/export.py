@@ -70,7 +70,7 @@ def stream_rows(path: Path, offset: int = 0) -> Iterator[tuple[dict[str, Any], i
 
 
 def write_table(path: Path, file: IO[bytes]) -> None:
-    """A history as Parquet, with every point. A value of another type than most of its column is left out.
+    """A history as Parquet, with every point. A value that does not fit its column is left out.
 
     Args:
         path: `epochs.jsonl`, `steps.jsonl` or `system.jsonl`.
@@ -89,15 +89,19 @@ def write_table(path: Path, file: IO[bytes]) -> None:
 
 
 def _column(values: list[Any]) -> "pa.Array":
-    """Numbers, unless there are only texts."""
+    """Numbers, or texts where there are no numbers."""
     import pyarrow as pa
 
-    texts = all(value is None or isinstance(value, str) for value in values)
-    kinds: Any = str if texts else int | float
-    kept = [value if isinstance(value, kinds) and not isinstance(value, bool) else None for value in values]
-    whole = all(value is None or (isinstance(value, int) and abs(value) < 1 << 53) for value in kept)
-    kind = pa.string() if texts and any(kept) else pa.int64() if whole else pa.float64()
-    return pa.array(kept, kind, from_pandas=True)
+    if any(isinstance(value, str) for value in values) and not any(map(_is_number, values)):
+        return pa.array([value if isinstance(value, str) else None for value in values], pa.string())
+    numbers = [value if _is_number(value) else None for value in values]
+    whole = all(value is None or isinstance(value, int) for value in numbers)
+    return pa.array(numbers, pa.int64() if whole else pa.float64())
+
+
+def _is_number(value: Any) -> bool:
+    """Whether Parquet and pandas take it as one."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1 << 53
 
 
 def write_safetensors(run: "Run", target: Path) -> None:

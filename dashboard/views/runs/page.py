@@ -11,6 +11,7 @@ from dashboard.ui.page import TRAIN_PAGE, draw_live, empty_state, go_to, page_ti
 from dashboard.ui.run_table import sortable_run_table
 from dashboard.views.runs import actions, filters, order, ticks
 from dashboard.views.runs.groups import group_table
+from dashboard.views.runs.importing import import_button
 
 TABLE_POLL_SECONDS = 2
 ROWS = 25  # per page: all are in sight without a scroller of their own, and the curves of no others are read
@@ -19,6 +20,7 @@ ROWS = 25  # per page: all are in sight without a scroller of their own, and the
 def main() -> None:
     runs = cache.runs(runs_root())
     with page_title("Runs"):
+        import_button()
         if runs and st.button("Start training", icon=":material/play_arrow:", type="primary"):
             go_to(TRAIN_PAGE)
     if not runs:

@@ -16,6 +16,7 @@ from core.cli.output import (
     print_reproduction,
     run_as_json,
 )
+from core.config import as_typed
 from core.errors import RunError
 
 runs_app = typer.Typer(
@@ -220,6 +221,8 @@ def runs_show(run: RunName, runs_root: RunsRoot, as_json: AsJson = False) -> Non
         tta = accuracy_text(metrics.tta)
         print(f"{split:13} {accuracy_text(metrics)} on {metrics.images:,} images; {tta} with flip TTA")
     if found.config:
-        print("settings      " + " ".join(f"{key}={value}" for key, value in found.config.model_dump().items()))
+        print(
+            "settings      " + " ".join(f"{key}={as_typed(value)}" for key, value in found.config.model_dump().items())
+        )
     if result:
         print_reproduction(result)

@@ -162,8 +162,13 @@ class RunPaths:
         Raises:
             OSError: the folder cannot be read.
         """
-        names = (re.fullmatch(r"events\.out\.tfevents\.(\d{4,8})", name) for name in os.listdir(self.folder))
+        names = (re.fullmatch(r"events\.out\.tfevents\.([0-9]{4,8})", name) for name in os.listdir(self.folder))
         return sorted(int(found[1]) for found in names if found)
+
+    @property
+    def teachers(self) -> Path:
+        """The runs it learns from, if any."""
+        return self.folder / "teachers.json"
 
 
 @dataclass(frozen=True)

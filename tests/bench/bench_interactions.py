@@ -1,8 +1,8 @@
 """What people do most, in Chromium among 115 runs, in clicks and seconds: `python -m tests.bench.bench_interactions`.
 
 Seconds are until the answer is on the screen, from the first act on and, where there are several, from the last one on;
-each the median of three. What it was before is as somebody noted it in a day with these pages in November 2026, on a busy
-machine ("tick 2, Compare 0.7 s").
+each the median of three. What it was before is as somebody noted it in a day with these pages in November 2026, on a
+busy machine ("tick 2, Compare 0.7 s").
 """
 
 import re

@@ -41,7 +41,7 @@ def test_each_file_can_be_taken_by_itself(
 
     monkeypatch.setattr(downloads, "show_table", first_selected)
     app = open_page("run", run=run.id, tab="Files")
-    assert r"Download \_a \*note\*.txt (7 bytes)" in app.get("download_button")[-1].proto.label.replace("\u2060", "")
+    assert r"Download \_a \*note\*\.txt (7 B)" in app.get("download_button")[-1].proto.label.replace("\u2060", "")
     monkeypatch.setattr(downloads, "MOST_BYTES", 6)
     app.run()
     assert app.code[-1].value.endswith("_a *note*.txt")

@@ -55,7 +55,7 @@ def test_a_bundle_becomes_a_run_and_its_page_opens(
     [run] = list_runs(runs_root)
     assert run.name == "From afar"
     assert [row["by"] for row in read_all(run.paths.imports)] == ["Ada"]
-    assert app.query_params["run"] == [run.id]
+    assert app.query_params["run"] == run.id
 
 
 def test_why_a_bundle_is_refused_is_said_in_the_dialog(runs_root: Path, dialog: Callable[[bytes], AppTest]) -> None:

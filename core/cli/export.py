@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from core.cli.options import AsJson, RunName, RunsRoot
+from core.cli.options import AsJson, RunName, RunsRoot, terminal_user
 from core.cli.output import print_json
 from core.exchange.formats import Format
 
@@ -48,10 +48,9 @@ def runs_import(
     as_json: AsJson = False,
 ) -> None:
     """Import a run that was exported as a bundle, here or on another machine."""
-    from core.exchange.bundle import import_bundle
-    from core.review.runs import local_user
+    from core.team import actions
 
-    made = import_bundle(bundle, runs_root, by=by or local_user(), rename=rename, keep_review=keep_review)
+    made = actions.import_run(terminal_user(), runs_root, bundle, by=by or None, rename=rename, keep_review=keep_review)
     if as_json:
         print_json({"run": made.run_id, "original": made.original_id, "notes": list(made.notes)})
         return

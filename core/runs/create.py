@@ -40,6 +40,7 @@ def create_run(
     *,
     name: str = "",
     author: str = "",
+    started_by: str = "",
     parent: str | None = None,
     run_id: str | None = None,
     queue_position: float | None = None,
@@ -66,7 +67,7 @@ def create_run(
         epochs=config.epochs,
         activity="queued",
     )
-    meta = RunMeta(name=name, author=author, parent=parent, reproduces=reproduces)
+    meta = RunMeta(name=name, author=author, started_by=started_by, parent=parent, reproduces=reproduces)
     with drafted(paths) as draft:
         write_json(draft.config, config.model_dump(mode="json"))
         write_json(draft.status, status.model_dump(mode="json"))

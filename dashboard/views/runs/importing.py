@@ -4,8 +4,10 @@ import io
 
 import streamlit as st
 
-from core.exchange.bundle import import_bundle
+from core.team import actions
+from core.team.rights import Action, may
 from dashboard.state import visitor
+from dashboard.state.actor import actor
 from dashboard.state.roots import runs_root
 from dashboard.ui.messages import say
 from dashboard.ui.page import guarded
@@ -13,8 +15,8 @@ from dashboard.ui.runs import open_run
 
 
 def import_button() -> None:
-    """Opens the dialog."""
-    if st.button("Import…", icon=":material/upload:", key="import-run"):
+    """Opens the dialog, for those who may import."""
+    if may(actor(), Action.IMPORT_RUN) and st.button("Import…", icon=":material/upload:", key="import-run"):
         import_dialog()
 
 
@@ -25,12 +27,13 @@ def import_dialog() -> None:
         st.caption("The zip from the Files tab of a run, or from `python -m core export RUN --format bundle`.")
         upload = st.file_uploader("Run bundle", type=["zip"], key="bundle")
         rename = st.checkbox("If there is a run with its ID, import it under another ID", key="bundle-rename")
-        name = visitor.who()
-        if not name:
+        me = actor()
+        if not me.name:
             st.caption(f"{visitor.ENTER_NAME} first.")
-        off = upload is None or not name
+        off = upload is None or not me.name
         if st.button("Import", type="primary", icon=":material/upload:", disabled=off, key="bundle-import"):
             assert upload is not None
-            made = import_bundle(io.BytesIO(upload.getvalue()), runs_root(), by=name, name=upload.name, rename=rename)
+            content = io.BytesIO(upload.getvalue())
+            made = actions.import_run(me, runs_root(), content, name=upload.name, rename=rename)
             say(" ".join([f"Imported {made.original_id}.", *made.notes]))
             open_run(made.run_id)

@@ -1,5 +1,6 @@
 """Who may do what: each action by each kind of person, on real folders."""
 
+import io
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from core.data.importers import demo
 from core.data.kaggle.credentials import Credentials, keep
 from core.data.kaggle.download import DownloadPaths
 from core.errors import ConfigError, DataError, NotAllowedError, RunError
+from core.exchange.bundle import write_zip
 from core.labels import LABELS
 from core.review.corrections import Correction, Corrections
 from core.review.images import add_label_reviews
@@ -33,7 +35,7 @@ from tests.core.team.conftest import ADA, ANYBODY, BEN, CONFIG, EVE, ZOE, Place,
 VIEWERS: Final = {Action.CREATE_API_TOKEN, Action.REVOKE_API_TOKEN}
 """What viewers may do: it concerns nobody else."""
 MEMBERS: Final = {
-    *(Action.START, Action.CLONE, Action.RETRY, Action.REPRODUCE, Action.START_FOLDS, Action.SCORE),
+    *(Action.START, Action.IMPORT_RUN, Action.CLONE, Action.RETRY, Action.REPRODUCE, Action.START_FOLDS, Action.SCORE),
     *(Action.ANNOTATE, Action.START_REVIEW, Action.REVIEW_LABELS, Action.REMOVE_LABEL_REVIEWS),
     *(Action.CREATE_CORRECTIONS, Action.CREATE_ENSEMBLE),
 }
@@ -99,12 +101,25 @@ def revoking(actor: Actor, place: Place) -> object:
     return actions.revoke_api_token(actor, place.runs_root, read_tokens(place.runs_root)[0].id)
 
 
+def importing(*, keep_review: bool) -> Callable[[Actor, Place], object]:
+    """Import the run that is there once more, from a bundle in memory."""
+
+    def act(actor: Actor, place: Place) -> object:
+        file = io.BytesIO()
+        write_zip(place.run, file)
+        return actions.import_run(actor, place.runs_root, file, rename=True, keep_review=keep_review)
+
+    return act
+
+
 ACTS: Final[dict[Action, Callable[[Actor, Place], object]]] = {
     Action.START: on_both(actions.start, CONFIG),
     Action.CLONE: on_both(actions.clone, "of-ada", CONFIG),
     Action.RETRY: on_both(actions.retry, "of-ada"),
     Action.REPRODUCE: on_both(actions.reproduce, "of-ada"),
     Action.START_FOLDS: on_both(actions.queue_folds, CONFIG, 2),
+    Action.IMPORT_RUN: importing(keep_review=False),
+    Action.IMPORT_REVIEWED_RUN: importing(keep_review=True),
     Action.STOP: on_run(actions.stop),
     Action.FORCE_STOP: on_run(actions.stop_now),
     Action.RESUME: on_both(actions.resume, "of-ada"),

@@ -53,6 +53,10 @@ class ActivityError(FerError):
     """The activity log cannot be written or read."""
 
 
+class ApiTokenError(FerError):
+    """API tokens cannot be read or written, or there is no such one."""
+
+
 class TrainingError(FerError):
     """Training had to stop: a non-finite loss, out of memory, a full disk."""
 

@@ -28,7 +28,7 @@ FLOORS = [
     {"dashboard.state"},
     {"dashboard.ui", "dashboard.server"},
     {"dashboard.views"},
-    {"dashboard.routes"},
+    {"dashboard.routes", "dashboard.api"},
     {"dashboard.frame"},
     {"dashboard.Home"},
 ]

@@ -30,6 +30,8 @@ class Action(Enum):
     ARCHIVE = "Archive run", Role.MEMBER, Role.ADMIN
     UNARCHIVE = "Unarchive run", Role.MEMBER, Role.ADMIN
     SCORE = "Score run", Role.MEMBER
+    CREATE_ENSEMBLE = "Create ensemble", Role.MEMBER
+    DELETE_ENSEMBLE = "Delete ensemble", Role.ADMIN
 
     ANNOTATE = "Edit run", Role.MEMBER
     START_REVIEW = "Start review", Role.MEMBER
@@ -48,6 +50,11 @@ class Action(Enum):
     CLEAR_DOWNLOAD = "Clear download", Role.ADMIN
     SAVE_TOKEN = "Save Kaggle token", Role.ADMIN
     REMOVE_TOKEN = "Remove Kaggle token", Role.ADMIN
+
+    CREATE_API_TOKEN = "Create API token", Role.VIEWER
+    CREATE_API_TOKEN_FOR_OTHERS = "Create API token for somebody else", Role.ADMIN
+    REVOKE_API_TOKEN = "Revoke API token", Role.VIEWER
+    REVOKE_API_TOKEN_OF_OTHERS = "Revoke API token of somebody else", Role.ADMIN
 
     def __init__(self, title: str, needs: Role, of_others: Role | None = None) -> None:
         self.title = title

@@ -12,6 +12,7 @@ from core.team.actions.data import (
     save_token,
     start_download,
 )
+from core.team.actions.ensembles import create_ensemble, delete_ensemble
 from core.team.actions.reviews import add_label_reviews, annotate, annotation, save_corrections
 from core.team.actions.runs import (
     clone,
@@ -27,6 +28,7 @@ from core.team.actions.runs import (
     stop,
     stop_now,
 )
+from core.team.actions.tokens import create_api_token, revoke_api_token
 
 __all__ = [
     "add_label_reviews",
@@ -35,7 +37,10 @@ __all__ = [
     "cancel_download",
     "clear_download",
     "clone",
+    "create_api_token",
+    "create_ensemble",
     "delete_dataset",
+    "delete_ensemble",
     "delete_run",
     "import_data",
     "import_demo",
@@ -46,6 +51,7 @@ __all__ = [
     "reproduce",
     "resume",
     "retry",
+    "revoke_api_token",
     "save_corrections",
     "save_token",
     "score",

@@ -9,8 +9,10 @@ from core.team.rights import Action, may
 from dashboard.state import cache
 from dashboard.state.actor import actor
 from dashboard.state.background import Snapshot
-from dashboard.state.browser import remember_browser, this_browser
+from dashboard.state.browser import BROWSER_COOKIE, BROWSER_KEPT_SECONDS, this_browser
 from dashboard.state.roots import data_root
+from dashboard.state.visitor import cookie_value
+from dashboard.ui.components.behaviour import keep_cookies
 from dashboard.ui.format import duration, escape
 from dashboard.ui.page import TRAIN_PAGE, draw_live, go_to, page_title
 from dashboard.ui.table import show_table
@@ -40,7 +42,8 @@ def main() -> None:
         dataset.dataset_section(datasets)
     elif not (state.running or downloading):
         st.caption("Class counts, class balance and sample images will appear here.")
-    remember_browser()
+    if this_browser() != cookie_value(BROWSER_COOKIE):
+        keep_cookies({BROWSER_COOKIE: this_browser()}, BROWSER_KEPT_SECONDS, "browser")
 
 
 def show_progress() -> None:

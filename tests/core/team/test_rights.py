@@ -26,8 +26,11 @@ from core.team import actions
 from core.team.actions import reviews
 from core.team.people import Actor, Role
 from core.team.rights import APPROVE_OWN, Action, action_title, may, owns, why_not
+from core.team.tokens import add_token, new_token, read_tokens
 from tests.core.team.conftest import ADA, ANYBODY, BEN, CONFIG, EVE, ZOE, Place, run_of
 
+VIEWERS: Final = {Action.CREATE_API_TOKEN, Action.REVOKE_API_TOKEN}
+"""What viewers may do: it concerns nobody else."""
 MEMBERS: Final = {
     *(Action.START, Action.CLONE, Action.RETRY, Action.REPRODUCE, Action.START_FOLDS, Action.SCORE),
     *(Action.ANNOTATE, Action.START_REVIEW, Action.REVIEW_LABELS, Action.REMOVE_LABEL_REVIEWS),
@@ -91,6 +94,10 @@ def scored(place: Place) -> None:
     place.run.predictions("train").write_bytes(b"scored")
 
 
+def revoking(actor: Actor, place: Place) -> object:
+    return actions.revoke_api_token(actor, place.runs_root, read_tokens(place.runs_root)[0].id)
+
+
 ACTS: Final[dict[Action, Callable[[Actor, Place], object]]] = {
     Action.START: on_both(actions.start, CONFIG),
     Action.CLONE: on_both(actions.clone, "of-ada", CONFIG),
@@ -124,13 +131,25 @@ ACTS: Final[dict[Action, Callable[[Actor, Place], object]]] = {
     Action.CLEAR_DOWNLOAD: on_data(actions.clear_download),
     Action.SAVE_TOKEN: on_data(actions.save_token, TOKEN),
     Action.REMOVE_TOKEN: on_data(actions.remove_token),
+    Action.CREATE_API_TOKEN: lambda actor, place: actions.create_api_token(
+        actor, place.runs_root, "notebook", Role.VIEWER
+    ),
+    Action.CREATE_API_TOKEN_FOR_OTHERS: lambda actor, place: actions.create_api_token(
+        actor, place.runs_root, "notebook", Role.VIEWER, email="max@example.org"
+    ),
+    Action.REVOKE_API_TOKEN: revoking,
+    Action.REVOKE_API_TOKEN_OF_OTHERS: revoking,
 }
 """Each action, as somebody does it."""
 
 
-def prepare(action: Action, place: Place) -> None:
-    """Bring everything into the state in which the action changes something."""
+def prepare(action: Action, place: Place, who: Actor) -> None:
+    """Bring everything into the state in which the action of somebody changes something."""
     match action:
+        case Action.REVOKE_API_TOKEN:
+            add_token(place.runs_root, new_token("fer_x", "x", who.name, Role.VIEWER, email=who.email, created_by="x"))
+        case Action.REVOKE_API_TOKEN_OF_OTHERS:
+            add_token(place.runs_root, new_token("fer_x", "x", "Max", Role.VIEWER, created_by="x"))
         case Action.RESUME:
             state_of(place, "stopped")
         case Action.RECOVER:
@@ -163,10 +182,13 @@ UNFINISHED: Final = {Action.REPRODUCE: "Only finished runs can be reproduced", A
 def test_each_action_by_each_person(action: Action, person: str, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     small = partial(demo.import_demo, train_per_class=2, validation_per_class=1, test_per_class=1)
     monkeypatch.setattr(demo, "import_demo", small)
-    prepare(action, place)
-    before, who, act = place.content(), PEOPLE[person], ACTS[action]
-    allowed = who.role is Role.ADMIN or (
-        who.role is Role.MEMBER and (action in MEMBERS or (action in OWNERS and person == "owner"))
+    who, act = PEOPLE[person], ACTS[action]
+    prepare(action, place, who)
+    before = place.content()
+    allowed = (
+        who.role is Role.ADMIN
+        or action in VIEWERS
+        or (who.role is Role.MEMBER and (action in MEMBERS or (action in OWNERS and person == "owner")))
     )
     run = read_run(place.runs_root, "of-ada")
     assert may(who, action, run) is allowed

@@ -8,6 +8,7 @@ import pytest
 from streamlit import config
 
 from core.errors import ConfigError
+from dashboard.server import life
 from dashboard.server.life import middleware, on_loop_error, what_is_missing, where_it_is
 from dashboard.state import seldom
 
@@ -39,6 +40,7 @@ def test_a_server_says_who_can_open_it(
         "server.sslCertFile": None,
     }
     monkeypatch.setattr(config, "get_option", values.__getitem__)
+    monkeypatch.setattr(life, "login_settings", lambda: None)
     assert said in where_it_is()
     assert doubt in what_is_missing() and bool(doubt) is bool(what_is_missing())
 

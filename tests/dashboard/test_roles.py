@@ -56,7 +56,8 @@ def test_a_viewer_is_offered_nothing_that_changes_something(
 ) -> None:
     pages = {page: {} for page in ("overview", "data", "train", "runs")} | {"errors": {"run": team["finished"]}}
     pages["run"] = {"run": team["failed"], "tab": "Review"}
-    assert all(acting(open_page(page, **query)) for page, query in pages.items()), "an admin is offered something"
+    for page in ("data", "errors", "run"):
+        assert acting(open_page(page, **pages[page])), "an admin is offered something"
     visit_as(Role.VIEWER, name="Zoe", email="zoe@example.org")
     others = [("run", {"run": team[state], "tab": "Review"}) for state in ("running", "finished")]
     for page, query in (*pages.items(), *others, ("errors", {"run": team["finished"], "split": "train"})):

@@ -19,7 +19,7 @@ from core.config import TrainConfig
 from core.errors import RunError
 from core.evaluation.inference import class_probabilities
 from core.evaluation.predictions import read_origin, write_predictions
-from core.files import read_regular, write_whole
+from core.files import write_whole
 from core.models.state_dict import load_weights
 from core.runs.best import HASH, hash_of
 from core.runs.history import read_all
@@ -90,7 +90,7 @@ def restore_best(
     model: nn.Module,
     file: bytes | None,
     keep_going: Callable[[], bool],
-) -> BestWeights | None:
+) -> None:
     """At a resume: have weights and validation predictions be those of the best epoch by the checkpoint.
 
     Args:
@@ -98,9 +98,6 @@ def restore_best(
         model: the model to keep, with the weights of the checkpoint.
         file: the weights file of the best epoch, if it is in the checkpoint.
         keep_going: asked before each batch, if predictions have to be made.
-
-    Returns:
-        The best weights, which are on disk now; None before the first epoch has ended.
 
     Raises:
         InterruptedError: `keep_going` said no.
@@ -112,7 +109,7 @@ def restore_best(
     if not best:
         if os.path.lexists(paths.weights):
             raise RunError(f"{paths.checkpoint.name} is from before {paths.weights.name}. {WAYS_ON}")
-        return None
+        return
     found = hash_of(paths.weights)
     if found is None or found != best.get(HASH, found):  # an older version recorded no hash: any file is taken for it
         weights = _from_checkpoint(progress, model, file)
@@ -127,7 +124,6 @@ def restore_best(
         kept = to_device(load_weights(paths.weights, config.model), compute)
         probabilities = class_probabilities(kept, data.validation_images, keep_going=keep_going)
         write_validation(paths, data, probabilities.cpu().numpy(), best)
-    return BestWeights(read_regular(paths.weights), best, None)
 
 
 def _from_checkpoint(progress: TrainingProgress, model: nn.Module, file: bytes | None) -> BestWeights | None:

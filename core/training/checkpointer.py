@@ -37,7 +37,6 @@ class Checkpointer:
         record: of the run.
         progress: of the run, which the loop goes on changing.
         parts: model, optimizers and EMA weights, which the steps go on changing.
-        best: the best weights so far, which are on disk.
         interval: seconds from one checkpoint to the next.
     """
 
@@ -48,12 +47,12 @@ class Checkpointer:
         record: Recorder,
         progress: TrainingProgress,
         parts: Parts,
-        best: BestWeights | None,
         interval: float,
     ) -> None:
         self._paths, self._data, self._record = paths, data, record
-        self._progress, self._parts, self._best, self._interval = progress, parts, best, interval
-        self._on_disk = best  # the weights that are in their file, as the thread knows it
+        self._progress, self._parts, self._interval = progress, parts, interval
+        self._best: BestWeights | None = None  # of an epoch that has ended here: those before are on disk
+        self._on_disk: BestWeights | None = None  # as the thread knows it
         self._writer = BackgroundWriter()
         self._last = time.monotonic()
         self._waiting = False  # for a checkpoint to be written

@@ -75,13 +75,13 @@ def train(
     average = EmaWeights(model, config.ema_decay) if config.ema_decay else None
     evaluated = average.model if average else model  # the weights that are evaluated and kept
     parts = Parts(model, optimizers, average.model if average else None, data.identity)
-    progress, best = TrainingProgress(), None
+    progress = TrainingProgress()
     if paths.checkpoint.exists():
         progress, file = load_checkpoint(paths.checkpoint, parts, compute.device)
         require_newest(paths, progress.step)
         log.info("resuming after %d epochs and %d batches", progress.epoch, progress.batch)
         try:
-            best = restore_best(paths, config, data, compute, progress, evaluated, file, lambda: not stop_asked())
+            restore_best(paths, config, data, compute, progress, evaluated, file, lambda: not stop_asked())
         except InterruptedError:
             raise Stopped from None
     graph = CudaGraph if config.cuda_graph and compute.device.type == "cuda" else None
@@ -89,7 +89,7 @@ def train(
     record = Recorder(paths, config, data, progress, status)
     if progress.epoch:
         record.write_summary(progress)
-    checkpoints = Checkpointer(paths, data, record, progress, parts, best, config.checkpoint_seconds)
+    checkpoints = Checkpointer(paths, data, record, progress, parts, config.checkpoint_seconds)
     total_steps = config.epochs * data.batches
 
     with SystemMonitor(paths.system, record.elapsed), checkpoints:

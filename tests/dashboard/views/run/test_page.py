@@ -53,7 +53,7 @@ def test_each_tab_of_a_run(open_page: Opener, write: Writer, state: str, tab: st
         assert [figure.label for figure in line] == labels
         assert not any(figure.show_border or figure.chart_data for figure in line), "one line above every tab"
         expected = {
-            "Predictions": "32 validation images",
+            "Predictions": "32 validation images, predicted with the weights of epoch 2: ",
             "Log": "epoch 2/2",
             "Config": "learning_rate",
             "Files": "train.log",

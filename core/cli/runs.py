@@ -16,6 +16,7 @@ from core.cli.output import (
     print_reproduction,
     run_as_json,
 )
+from core.config import as_typed
 from core.errors import RunError
 
 runs_app = typer.Typer(
@@ -221,6 +222,8 @@ def runs_show(run: RunName, runs_root: RunsRoot, as_json: AsJson = False) -> Non
     if joules := found.summary.energy_joules:
         print(f"energy        {joules / 3600:,.1f} Wh of the GPU")
     if found.config:
-        print("settings      " + " ".join(f"{key}={value}" for key, value in found.config.model_dump().items()))
+        print(
+            "settings      " + " ".join(f"{key}={as_typed(value)}" for key, value in found.config.model_dump().items())
+        )
     if result:
         print_reproduction(result)

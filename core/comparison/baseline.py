@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.config import TrainConfig
+from core.config import TrainConfig, as_typed
 from core.data.identity import REARRANGED, different_data, rearranged
 from core.errors import RunError
 from core.evaluation.significance import Comparison, compare_predictions, holm, mean_and_std
@@ -128,7 +128,7 @@ def setting_differences(runs: Sequence[Run]) -> dict[str, list[Any]]:
     configs = [run.config.model_dump(mode="json") if run.config else None for run in runs]
     different = {}
     for field in TrainConfig.model_fields:
-        values = [config[field] if config else None for config in configs]
+        values = [as_typed(config[field]) if config else None for config in configs]
         if len({repr(value) for value, config in zip(values, configs, strict=True) if config}) > 1:
             different[field] = values
     return different

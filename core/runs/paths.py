@@ -147,6 +147,11 @@ class RunPaths:
         """The correction set it is trained with, if any."""
         return self.folder / "corrections.json"
 
+    @property
+    def teachers(self) -> Path:
+        """The runs it learns from, if any."""
+        return self.folder / "teachers.json"
+
 
 @dataclass(frozen=True)
 class QueuePaths:

@@ -12,6 +12,7 @@ from torch import nn
 
 from core.config import TrainConfig
 from core.data.dataset import Split, load_split, read_identity
+from core.data.folds import held_out, shares_pixels
 from core.data.identity import DataIdentity, same_images
 from core.errors import RunError
 from core.evaluation.inference import FLIP, Views, class_probabilities
@@ -24,7 +25,6 @@ from core.runs.paths import RunPaths
 from core.runs.summary import SplitMetrics, ViewMetrics
 from core.splits import HELD_OUT, ORIGINAL_TEST
 from core.training.compute import Compute, tensor_on, to_device
-from core.training.folds import held_out, shares_pixels
 from core.training.train_data import correct_validation
 
 REPORTED: Final = {"validation": ("validation",), "test": ("test",), ORIGINAL_TEST: ("validation", "test")}

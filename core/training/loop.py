@@ -20,6 +20,7 @@ from core.models.cnn import build_model
 from core.review.corrections import Corrections
 from core.runs.paths import RunPaths
 from core.runs.resume import require_checkpoint, require_newest
+from core.runs.teachers import soft_label_tables, teaching_of
 from core.training.best import BestWeights, restore_best
 from core.training.checkpoint import Parts, TrainingProgress, load_checkpoint
 from core.training.checkpointer import Checkpointer
@@ -28,6 +29,7 @@ from core.training.final_report import report
 from core.training.optim import EmaWeights, build_optimizers, rate_factor
 from core.training.recorder import Recorder, StatusReporter, SystemMonitor
 from core.training.step import CudaGraph, TrainingStep, step_values
+from core.training.teachers import load_teachers
 from core.training.train_data import TrainData, alternating_flips, epoch_order, load_data, step_seed
 from core.training.utilisation import flop_per_image, peak_of
 
@@ -62,11 +64,13 @@ def train(
         Stopped: `stop_asked` said yes; a checkpoint holds everything done so far.
         TrainingError: a training or validation loss is not finite; the kept weights are from before.
         DataError: the dataset is missing or corrupt.
-        RunError: the checkpoint is missing, corrupt, from other data or older than the metrics, or the weights of its
-            best epoch are gone. Nothing was changed.
+        RunError: the checkpoint is missing, corrupt, from other data or older than the metrics, the weights of its
+            best epoch are gone, or a run that it learns from is not as it was. Nothing was changed.
     """
     require_checkpoint(paths)
-    data = load_data(config, data_root, compute, corrections)
+    teaching = teaching_of(paths, config)
+    data = load_data(config, data_root, compute, corrections, soft_label_tables(paths.root, teaching))
+    teachers = load_teachers(paths.root, teaching, config.distillation_temperature, compute)
     operations, peak = flop_per_image(config.model), peak_of(compute)
     status.update(flop_per_image=operations, peak_flop_per_second=peak.flop_per_second, peak_source=peak.source)
     torch.manual_seed(config.seed)
@@ -85,7 +89,7 @@ def train(
         except InterruptedError:
             raise Stopped from None
     graph = CudaGraph if config.cuda_graph and compute.device.type == "cuda" else None
-    step = TrainingStep(model, optimizers, average, data, config, compute, graph)
+    step = TrainingStep(model, optimizers, average, data, config, compute, graph, teachers)
     record = Recorder(paths, config, data, progress, status)
     if progress.epoch:
         record.write_summary(progress)

@@ -61,7 +61,7 @@ class Peak(NamedTuple):
 def flop_per_image(model: str) -> int:
     """Floating-point operations of forward and backward pass for one training image, counted on the model; a
     multiply-add is two. As usual for model FLOPs utilization (Chowdhery et al. 2022, appendix B), only the operations
-    that training needs count: neither augmentation and optimizer nor a second pass (ASAM).
+    that the model needs count: neither augmentation and optimizer nor a second pass (ASAM) nor teachers.
 
     Args:
         model: one of `MODELS`.

@@ -1,4 +1,4 @@
-"""What stands around every page: navigation, tab title, theme, and what is watched for all of them."""
+"""What stands around every page: the gate, navigation, tab title, theme, and what is watched for all of them."""
 
 import streamlit as st
 
@@ -6,7 +6,7 @@ from dashboard import routes
 from dashboard.state import cache
 from dashboard.state.addresses import whole_address
 from dashboard.state.roots import data_root, runs_root
-from dashboard.ui import messages
+from dashboard.ui import gate, messages
 from dashboard.ui.components import behaviour
 from dashboard.ui.page import THEME, guarded
 from dashboard.ui.tab import ICON
@@ -14,10 +14,16 @@ from dashboard.ui.tab import ICON
 
 def draw() -> None:
     """Draw the page that is asked for."""
+    shut = gate.why_shut()
+    # At the top, since a sidebar would take a fifth of a laptop's screen from tables and charts. Who is not let in
+    # stays at the address of a page that they do not see, and is there after the login.
+    page = st.navigation(routes.pages(), position="hidden" if shut else "top")
+    if shut:
+        gate.draw_way_in(shut)
+        st.html(THEME)
+        return
     with guarded():
         cache.take_over(runs_root(), data_root())
-    # At the top, since a sidebar would take a fifth of a laptop's screen from tables and charts.
-    page = st.navigation(routes.pages(), position="top")
     st.set_page_config(page_title=routes.page_tab_title(page), page_icon=str(ICON), layout="wide")
     st.logo(str(ICON), size="large")
     routes.follow_old_link(page)
@@ -33,4 +39,6 @@ def draw() -> None:
             st.html(THEME)
         with width, guarded():
             page.run()
+        with width:
+            gate.foot()
     messages.show_said()

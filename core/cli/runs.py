@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from core.cli.options import AsCsv, AsJson, RunName, RunsRoot, find_runs
+from core.cli.options import AsCsv, AsJson, RunName, RunsRoot, find_candidates, find_runs, terminal_user
 from core.cli.output import (
     accuracy_on_test,
     accuracy_text,
@@ -14,7 +14,6 @@ from core.cli.output import (
     print_csv,
     print_json,
     print_reproduction,
-    run_as_json,
 )
 from core.config import as_typed
 from core.errors import RunError
@@ -41,7 +40,7 @@ def runs_list(
 ) -> None:
     """List runs, newest first."""
     from core.runs.reader import list_runs
-    from core.runs.table import as_rows
+    from core.runs.table import as_rows, run_as_json
 
     everything = list_runs(runs_root)
     runs = [run for run in everything if (archived or not run.meta.archived) and set(tag or ()) <= set(run.meta.tags)]
@@ -68,7 +67,8 @@ def runs_list(
 @runs_app.command("compare")
 def runs_compare(
     runs: Annotated[
-        list[str], typer.Argument(metavar="BASELINE RUN...", help="The baseline, then the runs to compare with it.")
+        list[str],
+        typer.Argument(metavar="BASELINE RUN...", help="The baseline, then the runs and ensembles to compare with it."),
     ],
     runs_root: RunsRoot,
     split: Annotated[ComparedSplit, typer.Option(help="Split to compare on.")] = ComparedSplit.VALIDATION,
@@ -77,11 +77,13 @@ def runs_compare(
 ) -> None:
     """Compare runs with a baseline and test for significance."""
     from core.comparison.baseline import against_baseline, compared_rows, seed_groups, setting_differences
+    from core.runs.records import Run
 
-    found = find_runs(runs_root, runs)
-    if len(found) < 2:
+    candidates = find_candidates(runs_root, runs)
+    if len(candidates) < 2:
         raise RunError("Select two or more different runs to compare, the baseline first.")
-    rows = against_baseline(found, found[0], split.value)
+    found = [each for each in candidates if isinstance(each, Run)]
+    rows = against_baseline(candidates, candidates[0], split.value)
     if as_csv:
         print_csv(compared_rows(rows, split.value))
         return
@@ -90,7 +92,7 @@ def runs_compare(
         print_json(
             {
                 "split": split.value,
-                "baseline": found[0].id,
+                "baseline": candidates[0].id,
                 "runs": compared_rows(rows, split.value),
                 "settings": {field: dict(zip([run.id for run in found], values, strict=True))
                              for field, values in differences.items()},
@@ -128,15 +130,24 @@ def runs_annotate(
     as_json: AsJson = False,
 ) -> None:
     """Edit a run's name, notes, tags and review."""
-    from core.review.runs import annotate, local_user
     from core.runs.reader import find_run
+    from core.team import actions
 
     found = find_run(runs_root, run)
     wanted = {"name": name, "notes": note, "starred": star, "review": review}
     changes = {field: value for field, value in wanted.items() if value is not None}
     if not (changes or tag or untag or comment):
         raise RunError("Nothing to change. Use --name, --note, --comment, --tag, --untag, --star or --review.")
-    meta = annotate(found.paths, by or local_user(), changes, tag=tag or (), untag=untag or (), comment=comment)
+    meta = actions.annotate(
+        terminal_user(),
+        found.paths.root,
+        found.id,
+        changes,
+        by=by,
+        tag=tag or (),
+        untag=untag or (),
+        comment=comment,
+    )
     if as_json:
         print_json(meta.model_dump(mode="json"))
     else:
@@ -151,10 +162,10 @@ def runs_archive(
     undo: Annotated[bool, typer.Option("--undo", help="Unarchive the runs.")] = False,
 ) -> None:
     """Hide runs from lists. Nothing is deleted."""
-    from core.review.runs import annotate, local_user
+    from core.team import actions
 
     for found in find_runs(runs_root, runs):
-        annotate(found.paths, local_user(), {"archived": not undo})
+        actions.annotate(terminal_user(), found.paths.root, found.id, {"archived": not undo})
         print(f"{found.id}: {'unarchived' if undo else 'archived'}.")
 
 
@@ -167,8 +178,9 @@ def runs_delete(
 ) -> None:
     """Delete runs permanently, after confirmation; the run shipped with the project has to be confirmed twice. Queued
     and running runs must be stopped first."""
-    from core.runs.delete import delete_run, shipped_warning, what_is_lost
+    from core.runs.delete import shipped_warning, what_is_lost
     from core.runs.paths import is_shipped
+    from core.team import actions
 
     found = find_runs(runs_root, runs)
     for run in found:
@@ -188,7 +200,7 @@ def runs_delete(
             if kept:
                 print("Kept.")
                 continue
-        delete_run(run.paths.root, run.id, shipped=True)
+        actions.delete_run(terminal_user(), run.paths.root, run.id, shipped=True)
         print(f"{run.id}: deleted.")
 
 
@@ -202,6 +214,7 @@ def runs_show(run: RunName, runs_root: RunsRoot, as_json: AsJson = False) -> Non
     from core.comparison.reproduction import read_reproduction
     from core.runs.best import describe_mismatch
     from core.runs.reader import find_run
+    from core.runs.table import run_as_json
 
     found = find_run(runs_root, run)
     result = read_reproduction(found)

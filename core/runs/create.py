@@ -40,6 +40,7 @@ def create_run(
     *,
     name: str = "",
     author: str = "",
+    started_by: str = "",
     parent: str | None = None,
     run_id: str | None = None,
     queue_position: float | None = None,
@@ -66,7 +67,7 @@ def create_run(
         epochs=config.epochs,
         activity="queued",
     )
-    meta = RunMeta(name=name, author=author, parent=parent, reproduces=reproduces)
+    meta = RunMeta(name=name, author=author, started_by=started_by, parent=parent, reproduces=reproduces)
     drafts = QueuePaths(runs_root).drafts
     try:
         make_folder(drafts, parents=True)

@@ -117,6 +117,9 @@ class RunMeta(BaseModel):
 
     name: Name = ""
     author: Person = ""
+    """Who is shown as having started it; on the command line anybody may say who."""
+    started_by: OneLine = ""
+    """Whose run it is: the email address of the login, or else the name, of who started it; empty in older runs."""
     notes: ManyLines = ""
     tags: Tags = []
     review: ReviewState = "unreviewed"
@@ -181,8 +184,16 @@ class Run:
 
     @property
     def temperature(self) -> float | None:
-        """Fitted on validation when the run was evaluated; None before."""
+        """Of the single view, fitted on validation when the run was evaluated; None before."""
+        return self.temperature_for(flip=False)
+
+    def temperature_for(self, *, flip: bool) -> float | None:
+        """The temperature of the single view, or of the average over an image and its flip. Each has its own, fitted on
+        validation when the run was evaluated. None where it was not recorded: the other is no substitute, so
+        predictions are then uncalibrated."""
         validation = self.metrics("validation")
+        if flip:
+            return validation.tta.temperature if validation and validation.tta else None
         return validation.temperature if validation else None
 
     @property

@@ -14,8 +14,9 @@ from core.config import TrainConfig
 from core.errors import RunError
 from core.files import read_regular
 from core.runs.best import hash_of
+from core.runs.ensembles import members
 from core.runs.paths import RunPaths
-from core.runs.reader import find_run, predictions_table
+from core.runs.reader import predictions_table
 from core.runs.records import Run, RunState, reason_of
 from core.runs.unseen import check_unseen
 from core.runs.values import Name, OneLine
@@ -59,7 +60,7 @@ def choose_teaching(runs_root: Path, data_root: Path, config: TrainConfig) -> Te
     """What the runs that the settings name can teach now; None if they name none.
 
     Args:
-        runs_root: where they are; an unambiguous beginning of an id will do.
+        runs_root: where they are; an unambiguous beginning of an id will do, and the name of an ensemble of them.
         data_root: where the datasets are.
         config: the settings of the student.
 
@@ -70,8 +71,8 @@ def choose_teaching(runs_root: Path, data_root: Path, config: TrainConfig) -> Te
     """
     if not (config.teachers or config.soft_labels):
         return None
-    teachers = [_usable(runs_root, each, TEACHER) for each in config.teachers]
-    labelers = [_usable(runs_root, each, SOFT_LABELER) for each in config.soft_labels]
+    teachers = _usable(runs_root, config.teachers, TEACHER)
+    labelers = _usable(runs_root, config.soft_labels, SOFT_LABELER)
     for role, runs in ((TEACHER, teachers), (SOFT_LABELER, labelers)):
         for run in runs:
             check_unseen(run, config, data_root, role)
@@ -144,23 +145,28 @@ def soft_label_tables(runs_root: Path, teaching: Teaching | None) -> "list[pd.Da
     return [predictions_table(_source_file(RunPaths(runs_root, source.run), SOFT_LABELER)) for source in sources]
 
 
-def _usable(runs_root: Path, text: str, role: str) -> Run:
-    """A finished run with what its role needs.
+def _usable(runs_root: Path, texts: Sequence[str], role: str) -> list[Run]:
+    """Finished runs with what their role needs, each once; an ensemble stands for its members.
 
     Raises:
-        RunError: there is none, or it cannot have that role.
+        RunError: one is not there, or cannot have that role.
     """
-    try:
-        run = find_run(runs_root, text)
-    except RunError as error:
-        raise RunError(f"{role} not available: {error}") from None
-    if run.state is not RunState.FINISHED or run.config is None:
-        raise RunError(f"{role} {run.id} is {_state(run)}. Select a finished run.")
-    if role == TEACHER and not run.has_weights:
-        raise RunError(f"{role} {run.id} has no weights file. Restore it from a backup, or select another run.")
-    if role == SOFT_LABELER and not run.paths.has_predictions(HELD_OUT):
-        raise RunError(f"{role} {run.id} held out no fold, so it has no soft labels. Select runs with a held-out fold.")
-    return run
+    found: dict[str, Run] = {}
+    for text in texts:
+        try:
+            found |= {run.id: run for run in members(runs_root, text)}
+        except RunError as error:
+            raise RunError(f"{role} not available: {error}") from None
+    for run in found.values():
+        if run.state is not RunState.FINISHED or run.config is None:
+            raise RunError(f"{role} {run.id} is {_state(run)}. Select a finished run.")
+        if role == TEACHER and not run.has_weights:
+            raise RunError(f"{role} {run.id} has no weights file. Restore it from a backup, or select another run.")
+        if role == SOFT_LABELER and not run.paths.has_predictions(HELD_OUT):
+            raise RunError(
+                f"{role} {run.id} held out no fold, so it has no soft labels. Select runs with a held-out fold."
+            )
+    return list(found.values())
 
 
 def _state(run: Run) -> str:

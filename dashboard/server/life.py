@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 import streamlit as st
@@ -12,10 +12,14 @@ from streamlit import config, net_util
 
 from core.errors import explain_system_error, is_out_of_files
 from core.machine import raise_open_files_limit
+from core.team.rights import may_approve_own_runs
+from dashboard.server.exposed import InsideOnly, check_exposure
 from dashboard.server.headers import SecurityHeaders
+from dashboard.server.logins import Logins, watch_logins
 from dashboard.server.origins import OwnPagesOnly
 from dashboard.server.uploads import UploadLimits, UploadShare, free_uploads
 from dashboard.state.exposure import host_names, is_loopback, is_on_loopback_only, server_address
+from dashboard.state.login_settings import login_settings
 from dashboard.state.seldom import warn_seldom
 
 log = logging.getLogger(__name__)
@@ -25,10 +29,14 @@ def middleware() -> list[Middleware]:
     """What each request passes, the outermost first.
 
     Raises:
-        ConfigError: `FER_UPLOADS_MB` is invalid.
+        ConfigError: a setting makes no sense, or would open the server to people whom nobody knows.
     """
+    may_approve_own_runs()
     limits = Middleware(UploadLimits, share=UploadShare.of_settings())
-    return [Middleware(SecurityHeaders), Middleware(OwnPagesOnly), limits]
+    login = login_settings()
+    check_exposure(login)
+    front = [Middleware(SecurityHeaders), Middleware(OwnPagesOnly), Middleware(InsideOnly)]
+    return [*front, *([Middleware(Logins, settings=login)] if login else []), limits]
 
 
 @asynccontextmanager
@@ -40,11 +48,13 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     print(f"\n  {where_it_is()}\n", flush=True)
     if doubt := what_is_missing():
         log.warning("%s", doubt)
-    freeing = asyncio.create_task(free_uploads(), name="free-uploads")
+    work = [asyncio.create_task(free_uploads(), name="free-uploads")]
+    if login := login_settings():
+        work.append(asyncio.create_task(watch_logins(login), name="watch-logins"))
     yield
-    freeing.cancel()
-    with suppress(asyncio.CancelledError):
-        await freeing
+    for task in work:
+        task.cancel()
+    await asyncio.gather(*work, return_exceptions=True)
 
 
 def never_ask_for_our_address() -> None:
@@ -64,7 +74,8 @@ def where_it_is() -> str:
     if is_on_loopback_only():
         return f"FER Dashboard is at {url}, for this machine only."
     answers = ", ".join(names) or "any host name"
-    return f"FER Dashboard is at {url}. It listens on {address} and answers to {answers}, without a login."
+    login = "with a login" if login_settings() else "without a login"
+    return f"FER Dashboard is at {url}. It listens on {address} and answers to {answers}, {login}."
 
 
 def what_is_missing() -> str:

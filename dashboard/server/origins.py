@@ -82,6 +82,8 @@ def _needs_origin(scope: Scope) -> bool:
 
 
 def _is_visit(scope: Scope, headers: Headers) -> bool:
-    """Whether somebody followed a link to a page: shown in a tab of its own, and not in a frame."""
+    """Whether somebody followed a link to a page: shown in a tab of its own, and not in a frame. Nobody's link logs
+    somebody out."""
     asked = headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")
-    return scope["method"] in READING and asked == ("navigate", "document")
+    is_page = scope["method"] in READING and not scope["path"].endswith("/auth/logout")
+    return is_page and asked == ("navigate", "document")

@@ -104,6 +104,8 @@ class UploadLimits:
         async def watched_send(message: Message) -> None:
             if message["type"] == "http.response.start":  # the file is among those that are kept, or dropped
                 self._give_back(session, upload)
+                if message["status"] == 403:  # by Streamlit, which does not say so
+                    warn_seldom(log, "uploads-token", "An upload came without the token of its page.")
             await send(message)
 
         try:

@@ -20,10 +20,3 @@ def this_browser() -> str:
         kept = visitor.cookie_value(BROWSER_COOKIE)
         st.session_state[BROWSER] = kept if re.fullmatch(r"[0-9a-f]{32}", kept) else uuid4().hex
     return str(st.session_state[BROWSER])
-
-
-def remember_browser() -> None:
-    """Let the browser keep its id. Streamlit reads cookies and cannot write them."""
-    if this_browser() != visitor.cookie_value(BROWSER_COOKIE):
-        cookie = f"{BROWSER_COOKIE}={this_browser()}; path=/; max-age={BROWSER_KEPT_SECONDS}; samesite=lax"
-        st.html(f'<script>document.cookie = "{cookie}"</script>', unsafe_allow_javascript=True)

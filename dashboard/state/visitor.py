@@ -16,6 +16,9 @@ NOTIFY_KEY: Final = "notify"
 """In the session state: whether this visitor wants a notification of the browser when a run ends."""
 NOTIFY_COOKIE: Final = "fer-notify"
 
+FAILED_COOKIE: Final = "fer-login-failed"
+"""Of a visitor who comes back from a login that did not work; see `dashboard.server.logins`."""
+
 HAS_PREDICTED: Final = "has-predicted"
 """In the session state once this visitor has seen a prediction."""
 
@@ -28,7 +31,8 @@ def is_logged_in() -> bool:
 def who() -> str:
     """The visitor's name; empty as long as it is not known."""
     if is_logged_in():
-        return str(st.user.get("name") or st.user.get("email") or "")
+        name = str(st.user.get("name") or st.user.get("email") or "")
+        return " ".join(name.split())[:MAX_NAME_CHARACTERS]
     if NAME_KEY not in st.session_state:
         st.session_state[NAME_KEY] = cookie_value(COOKIE)[:MAX_NAME_CHARACTERS]
     return " ".join(str(st.session_state[NAME_KEY] or "").split())

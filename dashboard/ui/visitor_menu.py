@@ -1,12 +1,13 @@
-"""What stands at the top right of every page: the visitor's name, and the keyboard shortcuts."""
+"""What stands at the top right of every page: the visitor's name and API tokens, and the keyboard shortcuts."""
 
 from typing import Final
-from urllib.parse import quote
 
 import streamlit as st
 
 from core.labels import LABELS
 from dashboard.state import visitor
+from dashboard.state.actor import actor
+from dashboard.ui.components.behaviour import keep_cookies
 from dashboard.ui.format import escape
 
 KEPT_SECONDS: Final = 365 * 24 * 3600
@@ -43,10 +44,14 @@ SHORTCUTS: Final = {
 
 
 def visitor_menu() -> None:
-    """The two menus."""
+    """The menus."""
     with st.container(horizontal=True, vertical_alignment="center", width="content", gap="xsmall"):
         keep_in_browser()
         name_menu()
+        if st.button("API", type="tertiary", help="API tokens, for programs", key="api-tokens"):
+            from dashboard.ui.api_tokens import api_tokens  # draws as pages do, which have this menu
+
+            api_tokens()
         if st.button("?", type="tertiary", help="Keyboard shortcuts", key="shortcuts"):
             shortcut_list()
 
@@ -59,7 +64,9 @@ def name_menu() -> None:
         escape(short) or "Your name", icon=":material/person:", type="tertiary", key="name", width="content"
     ):
         if visitor.is_logged_in():
-            st.text(f"Logged in as {name}")
+            me = actor()
+            st.text(f"{me.name}\n{me.email}\nRole: {me.role}")
+            log_out_button()
         else:
             st.text_input(
                 "Your name",
@@ -78,6 +85,12 @@ def name_menu() -> None:
         )
 
 
+def log_out_button() -> None:
+    """Ends the login, in all tabs."""
+    if st.button("Log out", key="log-out", icon=":material/logout:"):
+        st.logout()
+
+
 def keep_in_browser() -> None:
     """Let the browser remember the choices for the next visit: Streamlit reads cookies and cannot write them. Outside
     the popover, whose content is gone by the time the name is known if a click elsewhere ends the typing. Drawn always,
@@ -85,12 +98,9 @@ def keep_in_browser() -> None:
     cookies = {visitor.NOTIFY_COOKIE: "1" if visitor.wants_notifications() else ""}
     if not visitor.is_logged_in():
         cookies[visitor.COOKIE] = visitor.who()
-    script = "".join(
-        f'document.cookie = "{cookie}={quote(value, safe="")}; path=/; samesite=lax; max-age={KEPT_SECONDS}";'
-        for cookie, value in cookies.items()  # quoted: nothing that could end the string
-        if value != visitor.cookie_value(cookie)  # an older tab does not undo what was chosen in another one
-    )
-    st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)
+    # an older tab does not undo what was chosen in another one
+    new = {cookie: value for cookie, value in cookies.items() if value != visitor.cookie_value(cookie)}
+    keep_cookies(new, KEPT_SECONDS, "visitor")
 
 
 @st.dialog("Keyboard shortcuts", icon=":material/keyboard:")

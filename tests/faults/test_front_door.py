@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from core.bench.server import start_server
+from dashboard.server.headers import HEADERS
 from tests.asking import ask, open_socket, session
 from tests.conftest import wait_for
 
@@ -75,6 +76,7 @@ def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[socket.socket]
 def team(tmp_path_factory: pytest.TempPathFactory, outside: socket.socket) -> Iterator[Running]:
     """Opened for others deliberately, on a system that gives it few descriptors."""
     with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("FER_WITHOUT_LOGIN", "1")
         environment.setenv("STREAMLIT_SERVER_ADDRESS", "0.0.0.0")
         environment.setenv("STREAMLIT_SERVER_ALLOWED_HOSTS", "fer.test")
         environment.setenv("STREAMLIT_SERVER_CORS_ALLOWED_ORIGINS", "http://wiki.test")
@@ -174,12 +176,15 @@ def test_every_answer_forbids_frames_and_guessing(
     answer = ask(server.port, path, method, **{name: text.format(port=server.port) for name, text in headers.items()})
     expected = {
         "x-frame-options": "DENY",
-        "content-security-policy": "frame-ancestors 'none'",
+        "permissions-policy": HEADERS["Permissions-Policy"],
         "x-content-type-options": "nosniff",
         "referrer-policy": "same-origin",
         "cross-origin-resource-policy": "same-origin",
     }
     assert {name: answer.headers.get(name) for name in expected} == expected
+    policy = answer.headers["content-security-policy"].split("; ")
+    assert {"default-src 'none'", "frame-ancestors 'none'"} <= set(policy)
+    assert not any("unsafe" in each for each in policy if not each.startswith("style-src"))
 
 
 def test_no_page_may_send_the_dashboard_messages(server: Running) -> None:
@@ -212,6 +217,24 @@ def test_uploads_need_the_page_that_they_are_from(server: Running) -> None:
         assert ask(server.port, path, "PUT", b"x", **token).status == 403, "no origin"
         assert ask(server.port, path, "PUT", b"x", Origin="http://evil.example", **token).status == 403
         assert ask(server.port, path, "DELETE", Origin="http://127.0.0.1:1", **token).status == 403
+        origin = f"http://127.0.0.1:{server.port}"
+        for wrong in ({}, {"X_Xsrftoken": own.token}, {**token, "X_Xsrftoken": "2|0|0|0"}):
+            assert ask(server.port, path, "PUT", b"x", Origin=origin, **wrong).status == 403, "no token of the page"
+        assert own.upload(b"x") == 204
+    assert "An upload came without the token of its page." in server.log.read_text()
+
+
+def test_what_is_for_whoever_runs_the_server_is_not_there_for_others(server: Running, team: Running) -> None:
+    for path in ("/_stcore/metrics", "/_stcore/agent/openapi.json"):
+        assert ask(server.port, path).status != 404
+        assert ask(server.port, path, X_Forwarded_For="8.8.8.8").status == 404
+        assert ask(team.port, path, Host="fer.test").status == 404
+    assert ask(team.port, "/_stcore/host-config", Host="fer.test").status == 200  # its pages need it
+
+
+def test_no_link_of_others_logs_somebody_out(server: Running) -> None:
+    assert ask(server.port, "/auth/logout", Sec_Fetch_Site="cross-site", **VISIT).status == 403
+    assert ask(server.port, "/auth/logout", Sec_Fetch_Site="same-origin", **VISIT).status == 302
 
 
 def test_without_descriptors_the_log_says_so_once(team: Running) -> None:

@@ -1,5 +1,5 @@
 """How pages behave: one press of back per page, the keyboard stays in an open dialog, a double click acts once, "?"
-lists the keys, and the browser says when a run has ended."""
+lists the keys, the browser says when a run has ended, and keeps cookies."""
 
 from collections.abc import Callable, Mapping
 
@@ -18,6 +18,7 @@ _history = _behaviour("history")
 _clicks = _behaviour("clicks")
 _keys = _behaviour("keys")
 _notify = _behaviour("notify")
+_cookies = _behaviour("cookies")
 
 
 def one_step_back() -> None:
@@ -48,3 +49,14 @@ def notify(wanted: bool, ended: Mapping[str, str]) -> None:
         ended: id of a run to what is said about it; each is said once.
     """
     _notify(key="notifications", data={"wanted": wanted, "ended": dict(ended)}, height=1)
+
+
+def keep_cookies(cookies: Mapping[str, str], seconds: int, key: str) -> None:
+    """Have the browser keep cookies: see cookies.js.
+
+    Args:
+        cookies: name to text.
+        seconds: for how long.
+        key: of the element, one for each place.
+    """
+    _cookies(key=f"cookies-{key}", data={"cookies": dict(cookies), "seconds": seconds}, width=1, height=1)

@@ -7,6 +7,7 @@ import streamlit as st
 
 from core.data.decode import FORMAT_NAMES, MAX_IMAGE_BYTES
 from core.errors import display_name
+from core.exchange.intended_use import INTENDED_USE
 from core.prediction.pictures import ImageFile
 from dashboard.state import cache, visitor
 from dashboard.state.roots import runs_root
@@ -38,6 +39,12 @@ NAMES_SHOWN: Final = 3
 
 def main() -> None:
     page_title("Predict", "Classify the facial expressions in your photos, or in a sample image.")
+    classify_photos()
+    st.caption(INTENDED_USE)
+
+
+def classify_photos() -> None:
+    """Model, photos, and what the model says of them."""
     runs = [run for run in cache.runs(runs_root()) if run.has_weights and not run.meta.archived]
     if not runs:
         empty_state(
@@ -48,10 +55,11 @@ def main() -> None:
             ":material/play_arrow:",
         )
         return
+    ensembles = cache.ensembles(runs_root())
     left, right = st.columns([3, 2], gap="large")
     with right:
-        run = choose_model(runs)
-    options = choose_options(runs, run)
+        chosen = choose_model(runs, ensembles)
+    options = choose_options([*(each for each in ensembles if not each.problem), *runs], chosen)
     with left:
         uploads, kept = upload_photos(options.archives)
     image_files = choose_images(uploads, kept)

@@ -50,7 +50,7 @@ def main() -> None:
         settings.fill(base, link)
         selected = settings.chosen_dataset([info.name for info in datasets])
         dataset = next((info for info in datasets if info.name == selected), None)
-        learnable = learnable_runs(runs, dataset)
+        learnable = learnable_runs(runs, cache.ensembles(runs_root()), dataset)
         values = form.config_fields(base, dataset_titles(datasets), fitting_lists(datasets), learnable)
     changed = settings.changed_fields(base, values)
     address.write(address_of(source, changed, values, datasets, runs))

@@ -4,16 +4,22 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from core.data.dataset import DatasetInfo
+from core.runs.ensembles import Ensemble
 from core.runs.records import Run, RunState
 from core.splits import HELD_OUT
 from dashboard.ui.format import percent
+from dashboard.ui.runs import in_a_list
 
 
-def learnable_runs(runs: Sequence[Run], dataset: DatasetInfo | None) -> dict[str, Mapping[str, str]]:
-    """For the settings `teachers` and `soft_labels`: ids of runs, each with the title that is shown.
+def learnable_runs(
+    runs: Sequence[Run], ensembles: Sequence[Ensemble], dataset: DatasetInfo | None
+) -> dict[str, Mapping[str, str]]:
+    """For the settings `teachers` and `soft_labels`: ids of runs, each with the title that is shown; for the first also
+    ensembles, whose members teach.
 
     Args:
         runs: all there are.
+        ensembles: all there are.
         dataset: the selected one; runs that were trained on it are offered. Others may be typed on the command line.
     """
     finished = [
@@ -28,8 +34,13 @@ def learnable_runs(runs: Sequence[Run], dataset: DatasetInfo | None) -> dict[str
     names = Counter(run.name for run in finished)
     teachers = [run for run in finished if run.has_weights]
     labelers = [run for run in finished if run.config and run.config.hold_out and run.paths.has_predictions(HELD_OUT)]
+    together = {
+        each.id: in_a_list(each)
+        for each in ensembles
+        if dataset and not each.problem and each.data.content == dataset.fingerprint
+    }
     return {
-        "teachers": {run.id: _title(run, names) for run in teachers},
+        "teachers": together | {run.id: _title(run, names) for run in teachers},
         "soft_labels": {run.id: _title(run, names) for run in labelers},
     }
 

@@ -10,12 +10,14 @@ from core.config import TrainConfig
 from core.errors import RunError
 from core.jobs import control
 from core.runs.best import hash_of
+from core.runs.ensembles import create_ensemble
 from core.runs.paths import RunPaths
 from core.runs.reader import read_config, read_run
 from core.runs.teachers import choose_teaching, read_teaching, teaching_of
 from core.splits import HELD_OUT
 from tests.core.training.test_loop import TINY
 from tests.core.training.test_teachers import teach
+from tests.members import write_members
 
 
 @pytest.fixture
@@ -43,6 +45,16 @@ def test_a_start_records_the_hashes_and_the_whole_ids(root: Path, demo_root: Pat
         ],
     }
     assert teaching_of(paths, config) == read_teaching(paths, config)
+
+
+def test_an_ensemble_teaches_as_its_members(runs_root: Path, demo_root: Path) -> None:
+    ids = [run.id for run in write_members(runs_root, demo_root)]
+    create_ensemble(runs_root, "both", ids)
+    teaching = choose_teaching(runs_root, demo_root, TrainConfig(**TINY, teachers=("both", ids[0])))
+    assert teaching is not None and teaching.ids()["teachers"] == tuple(ids), "each once"
+    RunPaths(runs_root, ids[1]).weights.unlink()
+    with pytest.raises(RunError, match=r"^Teacher not available: Can't use ensemble “both”: run"):
+        choose_teaching(runs_root, demo_root, TrainConfig(**TINY, teachers=("both",)))
 
 
 def test_a_run_without_teachers_has_no_such_file(root: Path, demo_root: Path) -> None:

@@ -11,8 +11,10 @@ from core.jobs import control
 from core.review.corrections import save_corrections
 from core.review.draft import make_corrections
 from core.review.images import add_label_reviews
+from core.runs.ensembles import create_ensemble
 from core.runs.reader import list_runs, read_run
 from tests.dashboard.conftest import Opener, Writer, words
+from tests.members import write_members
 
 
 def test_a_preset_fills_the_form(open_page: Opener) -> None:
@@ -94,6 +96,15 @@ def test_teachers_are_finished_runs_of_the_dataset_and_get_into_the_command(
     assert f"- Teachers: none → **{teacher.id}**" in words(app)
     again = open_page("train", **app.query_params)
     assert again.multiselect(key="field-teachers").value == [teacher.id] and start_is_open(again)
+
+
+def test_an_ensemble_is_offered_as_a_teacher(open_page: Opener, runs_root: Path, demo_root: Path) -> None:
+    create_ensemble(runs_root, "both", [run.id for run in write_members(runs_root, demo_root)])
+    app = open_page("train")
+    field = app.multiselect(key="field-teachers")
+    assert field.options[0] == "both · ensemble of 2"
+    field.set_value(["both"]).run()
+    assert "--set teachers=both" in words(app) and start_is_open(app)
 
 
 def test_a_teacher_that_must_not_teach_is_refused_below_the_form(

@@ -12,6 +12,7 @@ import typer
 
 from core.cli.bench import bench_faults, bench_load, bench_pages, bench_train
 from core.cli.data import data_app
+from core.cli.ensembles import ensembles_app
 from core.cli.export import export
 from core.cli.jobs import runs_clone, runs_move, runs_recover, runs_reproduce, runs_resume, runs_retry, runs_stop
 from core.cli.labels import (
@@ -50,6 +51,7 @@ runs_app.command("changes")(runs_changes)
 # The old names of `labels review` and `labels reviews`.
 runs_app.command("verdict", hidden=True, context_settings=TAKES_OLD_OPTIONS)(labels_review)
 runs_app.command("verdicts", hidden=True)(labels_reviews)
+app.add_typer(ensembles_app, name="ensembles")
 app.add_typer(labels_app, name="labels")
 app.add_typer(corrections_app, name="corrections")
 app.add_typer(suspects_app, name="suspects")

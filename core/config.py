@@ -6,10 +6,11 @@ the documentation are made from these fields.
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
+from pydantic.types import StringConstraints
 from pydantic_core import PydanticCustomError
 
 from core.errors import ConfigError
@@ -18,6 +19,10 @@ from core.numbers import read_decimal, read_integer
 
 OLD_SCHEDULES: Final = {"one-cycle": "linear"}
 """Schedules by the names that older `config.json` files, links and command lines have for them."""
+
+
+RunIds = tuple[Annotated[str, StringConstraints(pattern=rf"^{NAME}$")], ...]
+"""Runs that a run learns from, by their ids."""
 
 
 def _field(default: Any, group: str, description: str, **limits: Any) -> Any:
@@ -115,6 +120,28 @@ class TrainConfig(BaseModel):
         le=10_000,
     )
 
+    # --- what is learned beside the labels
+    teachers: RunIds = _field(
+        (),
+        "Distillation",
+        "Runs whose predictions on the same augmented images are learned beside the labels (knowledge distillation, "
+        "Hinton et al. 2015); several are averaged.",
+    )
+    distillation_temperature: float = _field(
+        4.0, "Distillation", "Temperature that the logits of teachers and model are divided by.", gt=0, le=100
+    )
+    distillation_weight: float = _field(
+        0.9, "Distillation", "Weight of the distillation loss; the loss on the labels has the rest.", ge=0, le=1
+    )
+    soft_labels: RunIds = _field(
+        (),
+        "Distillation",
+        "Cross-validated runs, one per held-out fold, whose predictions of their fold are blended into the labels.",
+    )
+    soft_label_weight: float = _field(
+        0.3, "Distillation", "Weight of the soft labels; the labels as imported have the rest.", ge=0, le=1
+    )
+
     # --- augmentation, drawn for every image and epoch
     flip: bool = _field(True, "Augmentation", "Horizontal flip of half of the images.")
     flip_mode: Literal["random", "alternating"] = _field(
@@ -210,6 +237,15 @@ class TrainConfig(BaseModel):
     def _current_schedule(cls, value: Any) -> Any:
         return OLD_SCHEDULES.get(value, value) if isinstance(value, str) else value
 
+    @field_validator("teachers", "soft_labels", mode="before")
+    @classmethod
+    def _typed_list(cls, value: Any) -> Any:
+        """Ids that were typed are separated by commas or spaces."""
+        ids = value.replace(",", " ").split() if isinstance(value, str) else value
+        if isinstance(ids, list | tuple) and len(set(map(str, ids))) < len(ids):
+            raise PydanticCustomError("repeated", "name each run once")
+        return ids
+
     @field_validator("*", mode="before")
     @classmethod
     def _typed_number(cls, value: Any, info: ValidationInfo) -> Any:
@@ -260,31 +296,9 @@ def field_label(name: str) -> str:
     return _FIELD_LABELS.get(name, name.replace("_", " ").capitalize())
 
 
-_ONLY_WITH: Final = {
-    "muon_learning_rate": "optimizer",
-    "muon_steps": "optimizer",
-    "mixup_probability": "mixup_alpha",
-    "flip_mode": "flip",
-    "jpeg_probability": "jpeg_quality",
-    **{
-        f"{name}_probability": name
-        for name in ("rotation", "shift", "zoom", "brightness", "contrast", "blur", "sharpness", "noise")
-    },
-}
-"""Settings that do nothing while another one is off; of optimizers, while it is not muon."""
-
-
-def field_applies(name: str, values: Mapping[str, Any]) -> bool:
-    """Whether a setting has an effect beside these values of the others, numbers as such or as they are typed."""
-    if name not in _ONLY_WITH:
-        return True
-    other = values.get(_ONLY_WITH[name])
-    if _ONLY_WITH[name] == "optimizer":
-        return bool(other == "muon")
-    try:
-        return bool(read_decimal(other) if isinstance(other, str) else other)
-    except ValueError:
-        return True  # it is refused below the form, and what depends on it stays where it was
+def as_typed(value: Any) -> Any:
+    """A list of runs as it is typed, the ids separated by commas; the value of any other setting as it is."""
+    return ",".join(value) if isinstance(value, list | tuple) else value
 
 
 def parse_config(values: Mapping[str, Any]) -> TrainConfig:
@@ -308,6 +322,8 @@ def _explain(problem: Any, values: Mapping[str, Any]) -> str:
         allowed = "be a name of 1–64 characters: a–z, 0–9 and hyphens"
         if TrainConfig.model_fields[name].default == "":
             allowed += ", or empty"
+        if TrainConfig.model_fields[name].default == ():
+            allowed = "be IDs of runs, separated by commas"
     else:
         allowed = re.split(r", (?:unable to|got) ", problem["msg"].removeprefix("Input should "))[0]
     got = _as_given(value)

@@ -39,6 +39,7 @@ from core.runs.environment import describe_environment, uncommitted_changes
 from core.runs.paths import QueuePaths, RunPaths
 from core.runs.reader import read_config, read_status
 from core.runs.records import RunStatus
+from core.runs.teachers import recorded, teaching_of
 
 log = logging.getLogger("train")
 
@@ -190,7 +191,7 @@ def _train(
     from core.data.dataset import read_identity, read_info
 
     info, identity = read_info(data_root, config.dataset), read_identity(data_root, config.dataset)
-    corrections = corrections_of(paths, config)
+    corrections, teaching = corrections_of(paths, config), teaching_of(paths, config)
     from core.training.compute import choose_compute
     from core.training.loop import Stopped, train
     from core.training.recorder import StatusReporter
@@ -208,6 +209,7 @@ def _train(
             "kind": info.kind,
         },
         **({"corrections": {"name": corrections.name, "fingerprint": corrections.fingerprint}} if corrections else {}),
+        **recorded(teaching),
     )
     record_environment(paths, environment)
     reporter = StatusReporter(paths, status)

@@ -15,7 +15,7 @@ from tests.conftest import PROJECT_ROOT
 
 FLOORS = [
     {"core.errors", "core.labels", "core.splits", "core.files", "core.numbers", "core.text"},
-    {"core.machine", "core.processes", "core.config", "core.models"},
+    {"core.machine", "core.processes", "core.config", "core.dependent", "core.models"},
     {"core.presets"},
     {"core.data", "core.evaluation"},
     {"core.runs"},

@@ -17,6 +17,7 @@ from core.models.cnn import build_model
 from core.training.compute import Compute, to_device
 from core.training.optim import EmaWeights, build_optimizers
 from core.training.step import TrainingStep, step_values
+from core.training.teachers import Teachers
 from core.training.train_data import TrainData
 
 _NO_KERNEL: Final = {"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided", "detach", "lift_fresh"}
@@ -70,14 +71,17 @@ def kernels_per_step(config: TrainConfig) -> Counter[str]:
     """The kernels of one training step as a GPU would run it, by operation; most frequent first with `most_common`.
 
     Args:
-        config: its settings; few images are enough, since only sizes depend on their number.
+        config: its settings; few images are enough, since only sizes depend on their number. Its teachers are taken to
+            be of the same model.
     """
     compute = Compute(torch.device("cpu"), bfloat16=True, threads=torch.get_num_threads())
     data = noise_data(16)
     model = to_device(build_model(config.model), compute)
     optimizers = build_optimizers(model, config)
     average = EmaWeights(model, config.ema_decay) if config.ema_decay else None
-    step = TrainingStep(model, optimizers, average, data, config, compute, Uncaptured)
+    others = [to_device(build_model(config.model), compute) for _ in config.teachers]
+    teachers = Teachers(others, config.distillation_temperature, compute) if others else None
+    step = TrainingStep(model, optimizers, average, data, config, compute, Uncaptured, teachers)
     values = step_values(config, optimizers, average, range(2), 100, compute.device)
     chosen = torch.arange(data.batch_size)
     step(chosen, values[0], 0)  # the first one makes the state of the optimizers

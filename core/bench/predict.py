@@ -13,10 +13,9 @@ from PIL import Image
 from core.data.dataset import load_split
 from core.data.decode import decode_image
 from core.errors import DataError
-from core.evaluation.grad_cam import grad_cam
 from core.labels import LABELS
 from core.prediction.face_search import find_faces
-from core.prediction.predictor import Predictor, crop_faces
+from core.prediction.predictor import FaceClassifier, crop_faces
 
 _SIZE: Final = (1152, 864)
 """One megapixel."""
@@ -39,7 +38,7 @@ def group_photo(data_root: Path) -> Image.Image:
     return photo
 
 
-def bench_predictor(predictor: Predictor, photo: Image.Image, rounds: int = 5) -> dict[str, Any]:
+def bench_predictor(predictor: FaceClassifier, photo: Image.Image, rounds: int = 5) -> dict[str, Any]:
     """Milliseconds for one photo, medians over the rounds, after one that does not count.
 
     Args:
@@ -72,7 +71,7 @@ def bench_predictor(predictor: Predictor, photo: Image.Image, rounds: int = 5) -
         "decoding": _median(lambda: decode_image(data), rounds),
         "finding_faces": _median(lambda: find_faces(decoded), rounds),
         "model_per_face": model / faces,
-        "grad_cam_per_face": _median(lambda: grad_cam(predictor.model, crops.crops, classes), rounds) / faces,
+        "grad_cam_per_face": _median(lambda: predictor.grad_cam(crops.crops, classes), rounds) / faces,
     }
     return {
         "photo": f"{photo.width}x{photo.height} pixels, {faces} faces",

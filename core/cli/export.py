@@ -77,7 +77,7 @@ def _as_onnx(run: "Run", folder: Path) -> list[Path]:
     from core.models.onnx import write_onnx
     from core.prediction.predictor import Predictor
 
-    predictor = Predictor.of_run(run)
+    predictor = Predictor.of_run(run, flip=False)  # the file has one view
     target = folder / f"{run.id}.onnx"
     write_onnx(predictor.model, target, predictor.temperature, run.id)
     return [target]

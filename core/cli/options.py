@@ -13,6 +13,7 @@ from core.machine import default_data_root, default_runs_root
 from core.splits import ORIGINAL_TEST, current_split
 
 if TYPE_CHECKING:
+    from core.runs.ensembles import Candidate
     from core.runs.records import Run
 
 RunsRoot = Annotated[
@@ -37,6 +38,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 RunName = Annotated[
     str, typer.Argument(metavar="RUN", help="Run id, an unambiguous prefix of it, or the path of the run folder.")
+]
+Flip = Annotated[
+    bool, typer.Option("--flip/--no-flip", help="Flip TTA: average over each face and its horizontal flip.")
 ]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override one setting; repeatable.")
@@ -94,6 +98,29 @@ def find_runs(runs_root: Path, texts: Sequence[str]) -> "list[Run]":
     from core.runs.reader import find_run
 
     return list({run.id: run for run in (find_run(runs_root, text) for text in texts)}.values())
+
+
+def find_candidates(runs_root: Path, texts: Sequence[str]) -> "list[Candidate]":
+    """The runs and ensembles that ids, their beginnings, folders or names stand for, each once, in the order given.
+
+    Raises:
+        RunError: one of them stands for none or for several, or is an ensemble that cannot be used.
+    """
+    from core.runs.ensembles import find_candidate
+
+    return list({found.id: found for found in (find_candidate(runs_root, text) for text in texts)}.values())
+
+
+def find_members(runs_root: Path, texts: Sequence[str]) -> "list[Run]":
+    """As `find_candidates`, with the members in place of each ensemble.
+
+    Raises:
+        RunError: as for `find_candidates`.
+    """
+    from core.runs.ensembles import runs_of
+
+    found = [run for candidate in find_candidates(runs_root, texts) for run in runs_of(candidate)]
+    return list({run.id: run for run in found}.values())
 
 
 def config_of(run: "Run") -> TrainConfig:

@@ -4,25 +4,32 @@ import csv
 import json
 import sys
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.cli.options import AsJson, DataRoot, RunsRoot
+from core.cli.options import AsJson, DataRoot, Flip, RunsRoot, find_members
 from core.cli.output import as_percent, print_json
 from core.errors import ConfigError, RunError, display_name, quote, system_reason
 from core.machine import available_cores, cpu_quota
 
 if TYPE_CHECKING:
-    from core.prediction.predictor import FacePrediction, Predictor
+    from core.prediction.predictor import FaceClassifier, FacePrediction
 
 _LINE_EVERY = 100
 """Where no bar is shown: a line on the progress after so many images."""
 
 RunOption = Annotated[
-    str, typer.Option(help="Run whose weights to use.", show_default="the approved run, else the best one")
+    list[str] | None,
+    typer.Option(
+        "--run",
+        help="Run or ensemble whose weights to use; repeatable: several predict together, with the mean of their "
+        "calibrated probabilities.",
+        show_default="the approved run, else the best one",
+    ),
 ]
 WeightsOption = Annotated[
     Path | None,
@@ -37,8 +44,9 @@ def predict(
         list[str], typer.Argument(metavar="IMAGE...", help="Images, folders, zip files, or patterns like '**/*.jpg'.")
     ],
     runs_root: RunsRoot,
-    run: RunOption = "",
+    run: RunOption = None,
     weights: WeightsOption = None,
+    flip: Flip = True,
     faces: Annotated[bool, typer.Option("--faces/--no-faces", help="Detect faces, or use the full image.")] = True,
     margin: Annotated[
         float,
@@ -53,7 +61,7 @@ def predict(
     """
     if as_json and as_csv:
         raise ConfigError("--json and --csv exclude each other. Choose one.")
-    predictor = _predictor(runs_root, run, weights)
+    predictor = _predictor(runs_root, run or [], weights, flip=flip)
     from core.cli.progress import ProgressBar
     from core.prediction.batch import CSV_COLUMNS, photo_as_json, predict_images, prediction_rows, read_and_crop
     from core.prediction.pictures import images_at
@@ -91,28 +99,29 @@ def predict(
         raise typer.Exit(2)
 
 
-def _predictor(runs_root: Path, run: str, weights: Path | None) -> "Predictor":
+def _predictor(runs_root: Path, names: Sequence[str], weights: Path | None, *, flip: bool) -> "FaceClassifier":
     """The model that was asked for, by default that of the best run.
 
     Raises:
-        RunError: there is no such run, or none at all.
+        RunError: there is no such run, or none at all, or the runs cannot predict together.
     """
     if weights:
-        if run:
+        if names:
             raise ConfigError("--run and --weights exclude each other. Choose one.")
-        return _own_weights(weights)
-    from core.runs.reader import find_run, list_runs
+        return _own_weights(weights, flip=flip)
+    from core.runs.reader import list_runs
     from core.runs.selection import best_run
 
-    chosen = find_run(runs_root, run) if run else best_run(list_runs(runs_root))
-    if chosen is None:
+    best = None if names else best_run(list_runs(runs_root))
+    runs = find_members(runs_root, names) if names else [best] if best else []
+    if not runs:
         raise RunError("No trained run yet. Start one with `python -m core train --preset quick`.")
-    from core.prediction.predictor import Predictor
+    from core.prediction.ensemble import predictor_of
 
-    return Predictor.of_run(chosen)
+    return predictor_of(runs, flip=flip)
 
 
-def _own_weights(path: Path) -> "Predictor":
+def _own_weights(path: Path, *, flip: bool) -> "FaceClassifier":
     from core.models.state_dict import read_weights
     from core.models.unwrap import WeightsError
     from core.models.weights_format import MAX_WEIGHTS_BYTES
@@ -126,7 +135,7 @@ def _own_weights(path: Path) -> "Predictor":
     found = read_weights(data, path.name)
     if found.where:
         print(f"Using {quote(found.where)} in {display_name(path.name)}.", file=sys.stderr)
-    return Predictor(found.model)
+    return Predictor(found.model, flip=flip)
 
 
 def _remarks(face: "FacePrediction") -> str:
@@ -163,7 +172,8 @@ def _printable(name: str) -> str:
 def bench_predict(
     runs_root: RunsRoot,
     data_root: DataRoot,
-    run: RunOption = "",
+    run: RunOption = None,
+    flip: Flip = True,
     photo: Annotated[
         Path | None, typer.Option(help="Photo with faces.", show_default="a collage of six FER2013 images")
     ] = None,
@@ -171,7 +181,7 @@ def bench_predict(
     as_json: AsJson = False,
 ) -> None:
     """Measure milliseconds per photo and per face, also of the package fer where it is installed."""
-    predictor = _predictor(runs_root, run, None)
+    predictor = _predictor(runs_root, run or [], None, flip=flip)
     from core.bench.predict import bench_predictor, group_photo
     from core.data.decode import decode_image
     from core.prediction.pictures import read_image_file

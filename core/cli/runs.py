@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from core.cli.options import AsCsv, AsJson, RunName, RunsRoot, find_runs
+from core.cli.options import AsCsv, AsJson, RunName, RunsRoot, find_candidates, find_runs
 from core.cli.output import (
     accuracy_on_test,
     accuracy_text,
@@ -16,6 +16,7 @@ from core.cli.output import (
     print_reproduction,
     run_as_json,
 )
+from core.config import as_typed
 from core.errors import RunError
 
 runs_app = typer.Typer(
@@ -67,7 +68,8 @@ def runs_list(
 @runs_app.command("compare")
 def runs_compare(
     runs: Annotated[
-        list[str], typer.Argument(metavar="BASELINE RUN...", help="The baseline, then the runs to compare with it.")
+        list[str],
+        typer.Argument(metavar="BASELINE RUN...", help="The baseline, then the runs and ensembles to compare with it."),
     ],
     runs_root: RunsRoot,
     split: Annotated[ComparedSplit, typer.Option(help="Split to compare on.")] = ComparedSplit.VALIDATION,
@@ -76,11 +78,13 @@ def runs_compare(
 ) -> None:
     """Compare runs with a baseline and test for significance."""
     from core.comparison.baseline import against_baseline, compared_rows, seed_groups, setting_differences
+    from core.runs.records import Run
 
-    found = find_runs(runs_root, runs)
-    if len(found) < 2:
+    candidates = find_candidates(runs_root, runs)
+    if len(candidates) < 2:
         raise RunError("Select two or more different runs to compare, the baseline first.")
-    rows = against_baseline(found, found[0], split.value)
+    found = [each for each in candidates if isinstance(each, Run)]
+    rows = against_baseline(candidates, candidates[0], split.value)
     if as_csv:
         print_csv(compared_rows(rows, split.value))
         return
@@ -89,7 +93,7 @@ def runs_compare(
         print_json(
             {
                 "split": split.value,
-                "baseline": found[0].id,
+                "baseline": candidates[0].id,
                 "runs": compared_rows(rows, split.value),
                 "settings": {field: dict(zip([run.id for run in found], values, strict=True))
                              for field, values in differences.items()},
@@ -217,6 +221,8 @@ def runs_show(run: RunName, runs_root: RunsRoot, as_json: AsJson = False) -> Non
         tta = accuracy_text(metrics.tta)
         print(f"{split:13} {accuracy_text(metrics)} on {metrics.images:,} images; {tta} with flip TTA")
     if found.config:
-        print("settings      " + " ".join(f"{key}={value}" for key, value in found.config.model_dump().items()))
+        print(
+            "settings      " + " ".join(f"{key}={as_typed(value)}" for key, value in found.config.model_dump().items())
+        )
     if result:
         print_reproduction(result)

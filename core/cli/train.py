@@ -1,6 +1,7 @@
 """`python -m core train` and `evaluate`."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,11 +11,11 @@ from core.cli.options import (
     AsJson,
     DataRoot,
     Device,
-    RunName,
     RunsRoot,
     Settings,
     SplitName,
     config_of,
+    find_members,
     pairs,
     reported_split,
 )
@@ -59,7 +60,12 @@ def start_training(
 
 
 def evaluate(
-    run: RunName,
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN...", help="Run ids, prefixes, folders or ensembles. Several are evaluated as one ensemble."
+        ),
+    ],
     runs_root: RunsRoot,
     data_root: DataRoot,
     split: Annotated[SplitName, typer.Option(parser=reported_split, help="Split to score.")] = SplitName.TEST,
@@ -82,41 +88,29 @@ def evaluate(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Evaluate a run's best weights again. Predictions on train are computed on demand only, and saved with the run."""
-    from core.review.corrections import corrections_of
-    from core.runs.reader import find_run
-    from core.runs.summary import ViewMetrics
+    """Evaluate a run's best weights again, or several runs together: the mean of their calibrated probabilities.
 
-    found = find_run(runs_root, run)
-    config = config_of(found)
-    if tta and split is SplitName.TRAIN:
-        raise ConfigError("--tta is not available for train. Remove it.")
-    if shifts and not tta:
-        raise ConfigError("--shifts requires --tta.")
-    if proxy and split is not SplitName.VALIDATION:
-        raise ConfigError("--proxy requires --split validation.")
+    Predictions on train are computed on demand only, and saved with the run."""
+    found = find_members(runs_root, runs)
+    _check_options(len(found), split, tta=tta, shifts=shifts, proxy=proxy)
+    config = config_of(found[0])
     from core.evaluation.inference import FLIP, FLIP_AND_SHIFT, PLAIN
     from core.training.compute import choose_compute
-    from core.training.final_report import report, score_train
 
     views = FLIP_AND_SHIFT if shifts else FLIP
     # always computed in float32: a run that was trained in TF32 is evaluated on a CPU, too
     asked = {"device": device and device.value, "threads": threads, "precision": "float32"}
     compute = choose_compute(config.model_copy(update={key: v for key, v in asked.items() if v is not None}))
-    if split is SplitName.TRAIN:
-        metrics: ViewMetrics | None = score_train(found.paths, config, found.data, data_root, compute)
-    else:
-        of_run = found.paths, config, corrections_of(found.paths, config)
-        scored = report(*of_run, data_root, compute, splits=[split], tta=views, keep_predictions=False)
-        metrics = scored[split].tta if tta else scored[split]
-    assert metrics
-    on_proxy = _score_proxy(found, config, data_root, compute, views if tta else PLAIN, metrics) if proxy else None
+    metrics = _score(found, split, data_root, compute, views, tta=tta)
+    on_proxy = _score_proxy(found[0], config, data_root, compute, views if tta else PLAIN, metrics) if proxy else None
     if as_json:
         beside = {"proxy": on_proxy.as_json()} if on_proxy else {}
-        print_json({"run": found.id, "split": split, "tta": tta, "shifts": shifts, **metrics.as_json(), **beside})
+        what = {"run": found[0].id} if len(found) == 1 else {"runs": [run.id for run in found]}
+        print_json({**what, "split": split, "tta": tta, "shifts": shifts, **metrics.as_json(), **beside})
         return
     views_used = "" if not tta else " with flip and shift TTA" if shifts else " with flip TTA"
-    print(f"{found.id}, {split}{views_used}: {accuracy_text(metrics)} on {metrics.images:,} images")
+    names = " + ".join(run.id for run in found)
+    print(f"{names}, {split}{views_used}: {accuracy_text(metrics)} on {metrics.images:,} images")
     print(f"{'':10} {'precision':>10} {'recall':>10} {'F1':>10} {'images':>8}")
     for label, row in metrics.per_class.items():
         values = "".join(f"{as_percent(value):>11}" for value in (row.precision, row.recall, row.f1))
@@ -124,6 +118,39 @@ def evaluate(
     if on_proxy:
         difference = 100 * (on_proxy.accuracy - metrics.accuracy)
         print(f"{split} cropped like photos: {accuracy_text(on_proxy)}, {signed(difference, 2)} pp")
+
+
+def _check_options(runs: int, split: SplitName, *, tta: bool, shifts: bool, proxy: bool) -> None:
+    if tta and split is SplitName.TRAIN:
+        raise ConfigError("--tta is not available for train. Remove it.")
+    if shifts and not tta:
+        raise ConfigError("--shifts requires --tta.")
+    if proxy and split is not SplitName.VALIDATION:
+        raise ConfigError("--proxy requires --split validation.")
+    if runs > 1 and (proxy or split is SplitName.TRAIN):
+        raise ConfigError(f"{'--proxy' if proxy else '--split train'} takes a single run, not an ensemble.")
+
+
+def _score(
+    runs: "Sequence[Run]", split: SplitName, data_root: Path, compute: "Compute", views: "Views", *, tta: bool
+) -> "ViewMetrics":
+    """The metrics on one split, of the single view or of the average over the views."""
+    from core.review.corrections import corrections_of
+    from core.training.ensemble_report import report_ensemble
+    from core.training.final_report import report, score_train
+
+    paths, config = runs[0].paths, config_of(runs[0])
+    if split is SplitName.TRAIN:
+        return score_train(paths, config, runs[0].data, data_root, compute)
+    if len(runs) > 1:
+        scored = report_ensemble(runs, data_root, compute, [split], tta=views)[split]
+    else:
+        of_run = paths, config, corrections_of(paths, config)
+        scored = report(*of_run, data_root, compute, splits=[split], tta=views, keep_predictions=False)[split]
+    if not tta:
+        return scored
+    assert scored.tta
+    return scored.tta
 
 
 def _score_proxy(

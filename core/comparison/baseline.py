@@ -1,29 +1,27 @@
 """Comparing runs: settings that differ, seeds of one configuration, metrics against a baseline."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from core.config import TrainConfig
+from core.comparison.candidates import Reader, metrics_on, predictions_on
+from core.config import TrainConfig, as_typed
 from core.data.identity import REARRANGED, different_data, rearranged
 from core.errors import RunError
 from core.evaluation.significance import Comparison, compare_predictions, holm, mean_and_std
+from core.runs.ensembles import Candidate
+from core.runs.reader import predictions_table
 from core.runs.records import Run
 from core.runs.summary import SplitMetrics
-
-if TYPE_CHECKING:
-    import pandas as pd
-from core.runs.reader import predictions_table
 from core.runs.table import spreadsheet_safe
 from core.splits import COMPARED_SPLITS
 
 
 @dataclass(frozen=True)
 class ComparisonRow:
-    """One run of a comparison on one split."""
+    """One run, or ensemble, of a comparison on one split."""
 
-    run: Run
+    run: Candidate
     metrics: SplitMetrics | None
     """On the split; None before it was evaluated."""
     is_baseline: bool
@@ -64,15 +62,15 @@ class SeedGroup:
 
 
 def against_baseline(
-    runs: Sequence[Run],
-    baseline: Run,
+    runs: Sequence[Candidate],
+    baseline: Candidate,
     split: str,
-    read: Callable[[Path], "pd.DataFrame"] = predictions_table,
+    read: Reader = predictions_table,
 ) -> list[ComparisonRow]:
     """Each run compared with the baseline on the images of a split, in the order given.
 
     Args:
-        runs: with or without the baseline.
+        runs: runs and ensembles, with or without the baseline.
         baseline: what the others are compared to.
         split: one of `SPLITS`.
         read: gives the table of a predictions file; pages pass one that remembers.
@@ -87,7 +85,7 @@ def against_baseline(
         if run.id != baseline.id:
             try:
                 check_matchable(baseline, run)
-                tables = [read(each.paths.predictions(split)) for each in (baseline, run)]
+                tables = [predictions_on(each, split, read) for each in (baseline, run)]
                 results[run.id] = compare_predictions(*tables)
             except RunError as error:
                 results[run.id] = str(error)
@@ -97,7 +95,7 @@ def against_baseline(
     return [
         ComparisonRow(
             run,
-            run.metrics(split),
+            metrics_on(run, split, read),
             is_baseline=run.id == baseline.id,
             reseeded=run.id != baseline.id and own is not None and reseed_key(run) == own,
             comparison=found.get(run.id),
@@ -108,7 +106,7 @@ def against_baseline(
     ]
 
 
-def check_matchable(one: Run, other: Run) -> None:
+def check_matchable(one: Candidate, other: Candidate) -> None:
     """Refuse to match the predictions of two runs by image id where an id may name another image in each.
 
     Raises:
@@ -128,15 +126,16 @@ def setting_differences(runs: Sequence[Run]) -> dict[str, list[Any]]:
     configs = [run.config.model_dump(mode="json") if run.config else None for run in runs]
     different = {}
     for field in TrainConfig.model_fields:
-        values = [config[field] if config else None for config in configs]
+        values = [as_typed(config[field]) if config else None for config in configs]
         if len({repr(value) for value, config in zip(values, configs, strict=True) if config}) > 1:
             different[field] = values
     return different
 
 
-def reseed_key(run: Run) -> str | None:
-    """What makes two runs reseedings of each other when it is equal: all settings but the seed, and the data."""
-    if run.config is None:
+def reseed_key(run: Candidate) -> str | None:
+    """What makes two runs reseedings of each other when it is equal: all settings but the seed, and the data. None of
+    an ensemble, which has no settings of its own."""
+    if not isinstance(run, Run) or run.config is None:
         return None
     return f"{run.summary.dataset_fingerprint} {run.config.model_dump_json(exclude={'seed'})}"
 
@@ -170,7 +169,7 @@ def compared_rows(rows: Sequence[ComparisonRow], split: str) -> list[dict[str, A
         flat.append(
             {
                 "run": row.run.id,
-                "name": spreadsheet_safe(row.run.meta.name),
+                "name": spreadsheet_safe(row.run.meta.name if isinstance(row.run, Run) else row.run.name),
                 "split": split,
                 "images": metrics and metrics.images,
                 "accuracy": row.accuracy,

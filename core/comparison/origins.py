@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
+from core.config import as_typed
 from core.data.identity import REARRANGED, DataIdentity, same_images
 from core.runs.environment import read_environment, read_uncommitted_changes
 from core.runs.records import Run
@@ -20,7 +21,8 @@ class Check(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     what: OneLine
-    """`settings`, `data`, `code`, `packages`, `Python`, `system`, `machine`, `device`, `threads` or `precision`."""
+    """`settings`, `data`, `teachers`, `soft labels`, `code`, `packages`, `Python`, `system`, `machine`, `device`,
+    `threads` or `precision`."""
     same: bool | None
     """None: missing in one of the runs."""
     words: OneLine
@@ -33,6 +35,7 @@ def compare_origins(original: Run, again: Run) -> list[Check]:
     checks = [
         _settings(original, again),
         _same_data(recorded_data(original, old), recorded_data(again, new)),
+        *(_sources(name, old, new) for name in ("teachers", "soft_labels") if old.get(name) or new.get(name)),
         _code(original, again, old, new),
         _packages(old, new),
         _plain("Python", old.get("python"), new.get("python")),
@@ -55,10 +58,21 @@ def _same_data(old: DataIdentity, new: DataIdentity) -> Check:
     return _plain("data", old.content[:12] or None, new.content[:12] or None)
 
 
+def _sources(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Check:
+    """The runs that both learned from, with what each contributed."""
+    before, after = (
+        ", ".join(f"{source['run']} ({source['sha256'][:12]})" for source in each.get(name) or ()) or None
+        for each in (old, new)
+    )
+    return _plain(name.replace("_", " "), before, after)
+
+
 def _settings(original: Run, again: Run) -> Check:
     old, new = (run.config.model_dump() if run.config else {} for run in (original, again))
     changed = [
-        f"{field} {old.get(field)} → {new.get(field)}" for field in {**old, **new} if old.get(field) != new.get(field)
+        f"{field} {as_typed(old.get(field))} → {as_typed(new.get(field))}"
+        for field in {**old, **new}
+        if old.get(field) != new.get(field)
     ]
     return Check(what="settings", same=not changed, words=_named(changed) or f"all {len(new)}")
 
@@ -95,7 +109,7 @@ def _code(original: Run, again: Run, old: Mapping[str, Any], new: Mapping[str, A
 def _resumed(check: Check, old: Mapping[str, Any], new: Mapping[str, Any]) -> Check:
     """A run that was resumed elsewhere, or with something else, was not trained with one thing alone."""
     keys = {"data": "dataset", "system": "platform", "machine": "host", "Python": "python"}
-    key = keys.get(check.what, check.what)
+    key = keys.get(check.what, check.what.replace(" ", "_"))
     who = [
         name
         for name, environment in (("the original", old), ("the reproduction", new))

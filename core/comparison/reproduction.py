@@ -15,13 +15,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from core.comparison.baseline import reseed_key
 from core.comparison.origins import Check, compare_origins, recorded_data, recorded_environment
-from core.data.identity import REARRANGED, same_images
+from core.data.identity import REARRANGED, DataIdentity, same_images
 from core.errors import DataError, RunError
 from core.evaluation.significance import compare_predictions, mean_and_std
 from core.files import read_regular, write_json
 from core.runs.paths import RunPaths
 from core.runs.reader import list_runs, predictions_table, read_meta, read_run
 from core.runs.records import Run, RunState
+from core.runs.teachers import changed_sources, read_teaching
 from core.runs.values import Moment, OneLine
 from core.splits import COMPARED_SPLITS
 
@@ -75,11 +76,11 @@ class Reproduction(BaseModel):
 
 
 def check_reproducible(run: Run, data_root: Path) -> str | None:
-    """Check before a run is reproduced. None if its data are here; else one sentence on how they differ, which does not
-    prevent the reproduction.
+    """Check before a run is reproduced. None if its data and teachers are here; else a sentence on how each differs,
+    which does not prevent the reproduction.
 
     Raises:
-        RunError: it has not finished, or its settings cannot be read.
+        RunError: it has not finished, its settings cannot be read, or a run that it learned from was deleted.
         DataError: its dataset is not on this machine.
     """
     from core.data.dataset import read_identity
@@ -92,17 +93,37 @@ def check_reproducible(run: Run, data_root: Path) -> str | None:
         now = read_identity(data_root, run.config.dataset)
     except DataError as error:
         raise DataError(f"Can't reproduce run {run.id} without its dataset. {error}") from error
+    return " ".join(filter(None, [_data_warning(run, run.config.dataset, now), _teacher_warning(run)])) or None
+
+
+def _teacher_warning(run: Run) -> str | None:
+    """A sentence for each run that it learned from and that has changed.
+
+    Raises:
+        RunError: one of them was deleted.
+    """
+    assert run.config
+    teaching = read_teaching(run.paths, run.config)
+    if teaching is None:
+        return None
+    changed = changed_sources(run.paths.root, teaching)
+    if gone := [source.words for source in changed if source.gone]:
+        raise RunError(f"Can't reproduce run {run.id}. {' '.join(gone)} Restore it from a backup.")
+    return " ".join([*(source.words for source in changed), "The results will differ."]) if changed else None
+
+
+def _data_warning(run: Run, dataset: str, now: DataIdentity) -> str | None:
     recorded = recorded_data(run, recorded_environment(run))
     if not recorded.content:
         return f"Run {run.id} did not record which data it was trained on, so the data may differ."
     if recorded.content != now.content:
         return (
-            f"Dataset {run.config.dataset!r} has changed: its fingerprint is {now.content[:12]}, the run was "
+            f"Dataset {dataset!r} has changed: its fingerprint is {now.content[:12]}, the run was "
             f"trained on {recorded.content[:12]}. The results will differ."
         )
     if not same_images([recorded, now]):
         return (
-            f"Dataset {run.config.dataset!r} contains the images the run was trained on {REARRANGED}. The same seed "
+            f"Dataset {dataset!r} contains the images the run was trained on {REARRANGED}. The same seed "
             "draws them in another order, so the results will differ."
         )
     return None

@@ -5,6 +5,8 @@ so two viewers who share one loaded model would get each other's; and it brings 
 models here are sequential, and can simply be cut in two.
 """
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import torch
@@ -59,6 +61,19 @@ def grad_cam(model: CnnModel1 | CnnModel2, images: np.ndarray, classes: np.ndarr
             cam = cam / cam.amax((1, 2), keepdim=True).clamp_min(torch.finfo(cam.dtype).tiny)
         heat[part] = cam.cpu().numpy()
     return heat
+
+
+def mean_heat(maps: Sequence[np.ndarray]) -> np.ndarray:
+    """The mean of several heatmaps of the same images: of the views, or of the models, whose answers are averaged.
+
+    Args:
+        maps: at least one, each (N, 48, 48) as `grad_cam` returns it, so that none outshines the others.
+
+    Returns:
+        float32 (N, 48, 48), the largest value of each image 1 again, or all 0.
+    """
+    mean = np.mean(maps, axis=0, dtype=np.float32)
+    return np.asarray(mean / np.maximum(mean.max(axis=(1, 2), keepdims=True), np.finfo(np.float32).tiny))
 
 
 def heat_over(image: np.ndarray, heat: np.ndarray) -> np.ndarray:

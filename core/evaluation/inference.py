@@ -62,13 +62,16 @@ def class_probabilities(
     result = torch.zeros(len(images), NUM_CLASSES, device=images.device)
     for start in range(0, len(images), BATCH):
         batch = images[start : start + BATCH]
-        for view in views:
+        # Of few images all views go through the model together, which costs little more than one of them.
+        together = len(views) if len(batch) * len(views) <= BATCH else 1
+        for first in range(0, len(views), together):
             if not keep_going():
                 raise InterruptedError
-            x = to_input(_view(batch, *view)).contiguous(memory_format=torch.channels_last)
+            seen = torch.cat([_view(batch, *view) for view in views[first : first + together]])
             with exact_float32():
-                logits = model(x)
-            result[start : start + BATCH] += F.softmax(logits, dim=1)
+                logits = model(to_input(seen).contiguous(memory_format=torch.channels_last))
+            each = F.softmax(logits, dim=1).unflatten(0, (together, len(batch)))
+            result[start : start + BATCH] += each.sum(dim=0)
     return result / len(views)
 
 

@@ -1,5 +1,6 @@
 """The misclassified images nearest to an image in a model's feature space."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,6 +40,20 @@ def features(model: CnnModel1 | CnnModel2, images: np.ndarray) -> np.ndarray:
     return result
 
 
+def joint_features(models: Sequence[CnnModel1 | CnnModel2], images: np.ndarray) -> np.ndarray:
+    """The features of several models that answer together, those of each scaled to length 1 and put behind one another:
+    the cosine between two images is then the mean of the cosines in the models.
+
+    Args:
+        models: at least one, as for `features`.
+        images: uint8 (N, 48, 48).
+
+    Returns:
+        float32 (N, 128 x models).
+    """
+    return np.concatenate([_directions(features(model, images)) for model in models], axis=1)
+
+
 @dataclass(frozen=True)
 class Misclassified:
     """The images of a split that a model misclassifies, ready to be searched."""
@@ -46,19 +61,20 @@ class Misclassified:
     rows: np.ndarray
     """(M,) their rows in the split."""
     directions: np.ndarray
-    """float32 (M, 128), their features scaled to length 1."""
+    """float32 (M, features), their `joint_features` scaled to length 1."""
 
     @classmethod
-    def find(cls, model: CnnModel1 | CnnModel2, images: np.ndarray, wrong: np.ndarray) -> "Misclassified":
-        """Compute the features of the misclassified images: about a second for FER2013's validation on two cores.
+    def find(cls, models: Sequence[CnnModel1 | CnnModel2], images: np.ndarray, wrong: np.ndarray) -> "Misclassified":
+        """Compute the features of the misclassified images: about a second per model for FER2013's validation on two
+        cores.
 
         Args:
-            model: in evaluation mode.
+            models: in evaluation mode; several that answer together, or a single one.
             images: uint8 (N, 48, 48), the split.
             wrong: rows of the misclassified images; beyond `MOST` the rest is left out.
         """
         rows = np.asarray(wrong)[:MOST]
-        return cls(rows, _directions(features(model, images[rows])))
+        return cls(rows, _directions(joint_features(models, images[rows])))
 
     def nearest(self, query: np.ndarray, count: int, without: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """The misclassified images nearest to an image, the most similar first.
@@ -68,7 +84,7 @@ class Misclassified:
         distance, 32%.
 
         Args:
-            query: float32 (128,), the image's `features`.
+            query: float32 (features,), the image's `joint_features`, or with a single model its `features`.
             count: the maximum number.
             without: a row to leave out, where the image is one of them itself.
 

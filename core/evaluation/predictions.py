@@ -33,13 +33,20 @@ def write_predictions(
         probabilities: (N, 7), rows summing to 1.
         origin: which weights made them, `epoch` and `weights_sha256`; kept in the file's metadata.
     """
+    frame = predictions_frame(ids, labels, probabilities)
+    frame.attrs.update(origin or {})
+    write_whole(path, lambda file: frame.to_parquet(file, index=False))
+
+
+def predictions_frame(ids: np.ndarray, labels: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:
+    """The columns of the file, `image_id`, `label`, `p_angry` ... `p_surprise` and `loss`; arguments as of
+    `write_predictions`."""
     frame = pd.DataFrame(probabilities.astype(np.float32), columns=PROBABILITY_COLUMNS)
     frame.insert(0, "image_id", ids.astype(str))
     frame.insert(1, "label", labels.astype(np.int8))
     of_label = probabilities[np.arange(len(labels)), labels]
     frame["loss"] = -np.log(np.maximum(of_label, np.finfo(np.float32).tiny)).astype(np.float32)
-    frame.attrs.update(origin or {})
-    write_whole(path, lambda file: frame.to_parquet(file, index=False))
+    return frame
 
 
 def read_origin(path: Path) -> dict[str, Any]:
@@ -72,6 +79,11 @@ def read_predictions(path: Path) -> pd.DataFrame:
     except (ValueError, KeyError, TypeError, NotImplementedError) as error:  # pyarrow's own are ValueErrors or these
         reason = " ".join(str(error).split())[:200].rstrip(".")
         raise RunError(f"{path.name} is not a valid table of predictions: {reason}.") from error
+    return with_outcomes(frame)
+
+
+def with_outcomes(frame: pd.DataFrame) -> pd.DataFrame:
+    """The columns of `predictions_frame`, and those that `read_predictions` makes from them."""
     probabilities = probabilities_of(frame)
     extra: dict[str, Any] = {
         "index": np.arange(len(frame)),

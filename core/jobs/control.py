@@ -25,6 +25,7 @@ from core.runs.paths import QueuePaths
 from core.runs.reader import list_runs, read_run
 from core.runs.records import Run, RunState
 from core.runs.resume import can_continue
+from core.runs.teachers import choose_teaching, teaching_of
 from core.runs.values import NAME_LENGTH
 from core.text import one_line
 
@@ -56,9 +57,9 @@ def start(
         corrections: the set that `config` names, if the caller has loaded it already.
 
     Raises:
-        RunError: the name is too long, the run folder cannot be written, or the correction set is missing or does not
-            fit the data.
-        DataError: there is a correction set, but no dataset it could be for.
+        RunError: the name is too long, the run folder cannot be written, the correction set is missing or does not
+            fit the data, or a run that it is to learn from must not teach it.
+        DataError: there is a correction set or a teacher, but no dataset it could be for.
     """
     if (length := len(one_line(name))) > NAME_LENGTH:
         raise RunError(f"The name is too long: {length:,} characters (max {NAME_LENGTH}).")
@@ -66,6 +67,9 @@ def start(
         corrections = load_corrections(runs_root, config.corrections)
     if corrections:
         check_fits(corrections, data_root, config.dataset)
+    teaching = choose_teaching(runs_root, data_root, config)
+    if teaching:
+        config = config.model_copy(update=teaching.ids())
     with queue_lock(runs_root, make_root=True):
         paths = create_run(
             runs_root,
@@ -76,6 +80,7 @@ def start(
             queue_position=end_of_queue(runs_root),
             data_root=data_root.resolve(),
             corrections=corrections,
+            teaching=teaching,
             reproduces=reproduces,
         )
     ensure_runner(runs_root, data_root)
@@ -127,10 +132,10 @@ def resume(runs_root: Path, data_root: Path, run_id: str, *, keep_place: bool = 
         keep_place: whether it returns to its last position, not to the end of the queue.
 
     Raises:
-        RunError: there is no such run, or its state does not allow it.
+        RunError: there is no such run, its state does not allow it, or a run that it learns from is not as it was.
     """
     run = read_run(runs_root, run_id)
-    _settings(run, f"resume run {run.id}")
+    teaching_of(run.paths, _settings(run, f"resume run {run.id}"))
     requeue(run.paths, data_root.resolve(), keep_place=keep_place)
     ensure_runner(runs_root, data_root)
 

@@ -10,7 +10,7 @@ from core.data.decode import decode_image
 from core.errors import ImageError
 from core.labels import LABELS
 from core.prediction.pictures import ImageFile
-from core.prediction.predictor import FaceCrops, PhotoPrediction, Predictor, crop_faces
+from core.prediction.predictor import FaceClassifier, FaceCrops, PhotoPrediction, crop_faces
 from core.runs.table import spreadsheet_safe
 
 IMAGES_PER_BATCH: Final = 32
@@ -61,7 +61,7 @@ def read_and_crop(
 
 
 def predict_images(
-    predictor: Predictor, images: Iterable[ImageFile], cropped: Callable[[ImageFile], FaceCrops] = read_and_crop
+    predictor: FaceClassifier, images: Iterable[ImageFile], cropped: Callable[[ImageFile], FaceCrops] = read_and_crop
 ) -> Iterator[PhotoPrediction]:
     """The one way from images to predictions: one for each, in their order; an unreadable image has a `problem` instead
     of faces, and the others are processed.

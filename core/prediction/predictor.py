@@ -1,5 +1,6 @@
 """Facial expressions in images: a loaded model, and its predictions for a file."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,7 +14,8 @@ from PIL import Image
 
 from core.data.decode import decode_image, to_face
 from core.errors import RunError
-from core.evaluation.inference import class_probabilities
+from core.evaluation.grad_cam import grad_cam, mean_heat
+from core.evaluation.inference import FLIP, PLAIN, class_probabilities
 from core.evaluation.metrics import LOW_CONFIDENCE, with_temperature
 from core.labels import LABELS
 from core.models import IMAGE_SIZE
@@ -171,67 +173,49 @@ def limit_threads(threads: int) -> None:
     cv2.setNumThreads(threads)
 
 
-class Predictor:
-    """A model ready to predict, in float32. Threads may share it."""
+class FaceClassifier(ABC):
+    """What classifies faces: a model, or several that answer together. Threads may share it."""
 
     labels = LABELS
     """Names of the classes, in the order of the probabilities."""
+    device: torch.device
 
-    def __init__(
-        self, model: CnnModel1 | CnnModel2, device: torch.device | str = "cpu", temperature: float | None = None
-    ) -> None:
-        self.device = torch.device(device)
-        model.to(self.device).to(memory_format=torch.channels_last)
-        self.model = model.eval()
-        self.temperature = temperature
-        """Fitted on validation; None where it is unknown, and probabilities are uncalibrated."""
+    @property
+    @abstractmethod
+    def models(self) -> tuple[CnnModel1 | CnnModel2, ...]:
+        """The networks behind it."""
 
-    @classmethod
-    def load(
-        cls, weights: Path, model: str = "cnn-model-2", temperature: float | None = None, device: str = ""
-    ) -> "Predictor":
-        """From a run's `fer2013_model_2.pth`, on the GPU where PyTorch can use one and no device is named.
-
-        Raises:
-            RunError: the file is missing, corrupt, or has other weights.
-        """
-        return cls(load_weights(weights, model), device or choose_device(), temperature)
-
-    @classmethod
-    def of_run(cls, run: Run | str | Path, runs_root: Path = Path("runs")) -> "Predictor":
-        """The best weights of a run, with its temperature once it has been evaluated.
-
-        Args:
-            run: as read, or its id, or its folder.
-            runs_root: where a run given by its id is.
-
-        Raises:
-            RunError: there is no such run, or it has no usable weights.
-        """
-        if not isinstance(run, Run):
-            run = find_run(runs_root, f"{run}/" if isinstance(run, Path) else run)
-        if run.config is None:
-            raise RunError(f"Can't use run {run.id}: {run.problem}")
-        return cls.load(run.paths.weights, run.config.model, run.temperature)
-
-    def probabilities(self, images: np.ndarray) -> np.ndarray:
-        """Class probabilities of gray crops, uncalibrated: those of the evaluation.
+    @abstractmethod
+    def scores(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Class probabilities of gray crops.
 
         Args:
             images: uint8 (N, 48, 48).
 
         Returns:
-            float32 (N, 7), rows summing to 1.
+            (N, 7) uncalibrated and (N, 7) calibrated, rows summing to 1. Both are the same where no temperature is
+            known.
         """
-        return class_probabilities(self.model, torch.tensor(images, device=self.device)).cpu().numpy()
+
+    @abstractmethod
+    def grad_cam(self, images: np.ndarray, classes: np.ndarray) -> np.ndarray:
+        """Grad-CAM of what is answered, over all views and models; as `core.evaluation.grad_cam.grad_cam`.
+
+        Args:
+            images: uint8 (N, 48, 48).
+            classes: (N,) class indices, one asked about per image.
+        """
+
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        """The uncalibrated ones of `scores`."""
+        return self.scores(images)[0]
 
     def classify(self, images: Sequence[FaceCrops]) -> list[PhotoPrediction]:
         """The predictions for images whose faces were cropped, all faces in one batch; in their order, unreadable ones
         included."""
         if not images:
             return []
-        raw = self.probabilities(np.concatenate([image.crops for image in images]))
-        calibrated = raw if self.temperature is None else with_temperature(raw, self.temperature)
+        raw, calibrated = self.scores(np.concatenate([image.crops for image in images]))
         results, start = [], 0
         for image in images:
             part = slice(start, start + len(image.regions))
@@ -260,3 +244,77 @@ class Predictor:
         """
         path = Path(path)
         return self.predict(decode_image(read_image_file(path), path.name), whole=whole)
+
+
+class Predictor(FaceClassifier):
+    """A model ready to predict, in float32."""
+
+    def __init__(
+        self,
+        model: CnnModel1 | CnnModel2,
+        device: torch.device | str = "cpu",
+        temperature: float | None = None,
+        *,
+        flip: bool = False,
+    ) -> None:
+        self.device = torch.device(device)
+        model.to(self.device).to(memory_format=torch.channels_last)
+        self.model = model.eval()
+        self.temperature = temperature
+        """Fitted on validation, on the views that are averaged; None where it is unknown, and probabilities are
+        uncalibrated."""
+        self.flip = flip
+        """Flip TTA: the answer is the average over an image and its horizontal flip."""
+
+    @classmethod
+    def load(
+        cls,
+        weights: Path,
+        model: str = "cnn-model-2",
+        temperature: float | None = None,
+        device: str = "",
+        *,
+        flip: bool = False,
+    ) -> "Predictor":
+        """From a run's `fer2013_model_2.pth`, on the GPU where PyTorch can use one and no device is named.
+
+        Raises:
+            RunError: the file is missing, corrupt, or has other weights.
+        """
+        return cls(load_weights(weights, model), device or choose_device(), temperature, flip=flip)
+
+    @classmethod
+    def of_run(cls, run: Run | str | Path, runs_root: Path = Path("runs"), *, flip: bool = True) -> "Predictor":
+        """The best weights of a run, with the temperature of these views once it has been evaluated.
+
+        Args:
+            run: as read, or its id, or its folder.
+            runs_root: where a run given by its id is.
+            flip: average over each image and its horizontal flip, as the pages and the command line do.
+
+        Raises:
+            RunError: there is no such run, or it has no usable weights.
+        """
+        if not isinstance(run, Run):
+            run = find_run(runs_root, f"{run}/" if isinstance(run, Path) else run)
+        if run.config is None:
+            raise RunError(f"Can't use run {run.id}: {run.problem}")
+        return cls.load(run.paths.weights, run.config.model, run.temperature_for(flip=flip), flip=flip)
+
+    @property
+    def models(self) -> tuple[CnnModel1 | CnnModel2, ...]:
+        """The one network."""
+        return (self.model,)
+
+    def scores(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The probabilities of the evaluation, single view or flip TTA, as they are and calibrated."""
+        views = FLIP if self.flip else PLAIN
+        raw = class_probabilities(self.model, torch.tensor(images, device=self.device), views=views).cpu().numpy()
+        return raw, raw if self.temperature is None else with_temperature(raw, self.temperature)
+
+    def grad_cam(self, images: np.ndarray, classes: np.ndarray) -> np.ndarray:
+        """Of the model; with flip TTA, the mean of the heatmaps of the image and of its flip, turned back."""
+        if not self.flip:
+            return grad_cam(self.model, images, classes)
+        both = grad_cam(self.model, np.concatenate([images, images[:, :, ::-1]]), np.concatenate([classes, classes]))
+        return mean_heat([both[: len(images)], both[len(images) :, :, ::-1]])

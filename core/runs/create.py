@@ -45,12 +45,13 @@ def create_run(
     queue_position: float | None = None,
     data_root: Path | None = None,
     corrections: BaseModel | None = None,
+    teaching: BaseModel | None = None,
     reproduces: str | None = None,
 ) -> RunPaths:
     """Make the folder of a new, queued run; by default at the end of the queue, by the clock.
 
     The folder appears under its name only when it is complete: nobody ever lists half a run. The correction set that
-    its settings name is copied into it.
+    its settings name is copied into it, and what it learns from is recorded there.
 
     Raises:
         RunError: a run of that id is there already, or the folder cannot be written.
@@ -78,6 +79,8 @@ def create_run(
             write_json(draft.meta, meta.model_dump(mode="json"))
             if corrections is not None:
                 write_json(draft.corrections, corrections.model_dump(mode="json"))
+            if teaching is not None:
+                write_json(draft.teachers, teaching.model_dump(mode="json"))
             if os.path.lexists(paths.folder):
                 raise RunError(f"A run named “{paths.run_id}” already exists. Choose another name.")
             draft.folder.rename(paths.folder)

@@ -9,6 +9,7 @@ from filelock import Timeout
 
 from core.errors import RunError, system_reason
 from core.files import file_size, make_folder, process_lock, sync_folder
+from core.runs.ensembles import ensembles_with
 from core.runs.paths import QueuePaths, is_shipped
 from core.runs.reader import read_run
 from core.runs.records import Run, RunState
@@ -33,6 +34,8 @@ def what_is_lost(run: Run) -> str:
         parts.append("notes")
     if run.meta.review in ("approved", "rejected"):
         parts.append(f"the review ({run.meta.review})")
+    if ensembles := ensembles_with(run.paths.root, run.id):
+        parts.append(f"a member of the ensemble{'' if len(ensembles) == 1 else 's'} {', '.join(ensembles)}")
     return ", ".join(parts)
 
 

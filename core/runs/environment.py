@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from core.files import PROJECT_ROOT, read_regular
 from core.runs.paths import RunPaths
+from core.runs.teachers import TeachingRun
 
 LONGEST_PATCH: Final = 1_000_000
 """Characters."""
@@ -60,6 +61,8 @@ class Environment(_Record):
     threads: int | None = None
     precision: str | None = None
     dataset: DataRecord | None = None
+    teachers: list[TeachingRun] | None = None
+    soft_labels: list[TeachingRun] | None = None
     resumes: list[dict[str, Any]] = []
     """Of each resume, what had changed since the start."""
 

@@ -44,21 +44,27 @@ def estimate_duration(config: TrainConfig, images: Mapping[str, int], runs: Sequ
         runs: all runs there are; finished ones of the same model, device and precision on this machine count.
     """
     speeds = [
-        run.status.images_per_second
+        run.status.images_per_second * _cost(run.config)
         for run in runs
-        if run.state is RunState.FINISHED and run.status.images_per_second and _alike(run, config)
+        if run.state is RunState.FINISHED and run.config and run.status.images_per_second and _alike(run, config)
     ]
     speed = median(speeds) if speeds else ROUGH_IMAGES_PER_SECOND
+    shown = speed / _cost(config)
     if speeds:
         of = "1 finished run" if len(speeds) == 1 else f"{len(speeds)} finished runs"
-        basis = f"{speed:,.0f} img/s (median of {of} of this model on this machine)"
+        basis = f"{shown:,.0f} img/s (median of {of} of this model on this machine)"
     else:
-        basis = f"rough estimate ({speed:,.0f} img/s); no finished run on this machine yet"
+        basis = f"rough estimate ({shown:,.0f} img/s); no finished run on this machine yet"
     per_epoch = min(config.images_per_epoch or images["train"], images["train"])
     final_speed = FORWARD_SPEED if config.precision == "float32" else FINAL_SPEED
-    each_epoch = per_epoch + images["validation"] / FORWARD_SPEED  # in images trained on
+    each_epoch = per_epoch * _cost(config) + images["validation"] / FORWARD_SPEED  # in images trained on
     at_the_end = FINAL_VIEWS * (images["validation"] + images["test"]) / final_speed
-    return Estimate((config.epochs * each_epoch + at_the_end) / speed, per_epoch, speed, basis)
+    return Estimate((config.epochs * each_epoch + at_the_end) / speed, per_epoch, shown, basis)
+
+
+def _cost(config: TrainConfig) -> float:
+    """Of training with an image, in that of training with it alone: each teacher scores it, too."""
+    return 1 + len(config.teachers) / FORWARD_SPEED
 
 
 def estimate_wait(runs: Sequence[Run], images: Mapping[str, Mapping[str, int]], slots: int) -> float | None:

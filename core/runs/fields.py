@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Final
 
-from core.config import TrainConfig, field_label
+from core.config import TrainConfig, as_typed, field_label
 from core.runs.records import Run
 
 SETTING: Final = "config."
@@ -90,4 +90,4 @@ def setting_text(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:g}"
-    return str(value) or "–"
+    return str(as_typed(value)) or "–"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from itertools import count
 from typing import Final
 
-from core.config import TrainConfig
+from core.config import TrainConfig, as_typed
 from core.numbers import typed_number
 
 MAX_NAME: Final = 80
@@ -16,7 +16,7 @@ def typed_setting(value: object) -> str:
     """The value of a setting as people type it."""
     if isinstance(value, bool):
         return str(value).lower()
-    return typed_number(value) if isinstance(value, int | float) else str(value)
+    return typed_number(value) if isinstance(value, int | float) else str(as_typed(value))
 
 
 def changed_settings(config: TrainConfig, base: TrainConfig) -> dict[str, str]:

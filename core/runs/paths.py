@@ -147,6 +147,11 @@ class RunPaths:
         """The correction set it is trained with, if any."""
         return self.folder / "corrections.json"
 
+    @property
+    def teachers(self) -> Path:
+        """The runs it learns from, if any."""
+        return self.folder / "teachers.json"
+
 
 @dataclass(frozen=True)
 class QueuePaths:
@@ -209,4 +214,24 @@ class CorrectionPaths:
 
     def file(self, name: str) -> Path:
         """The correction set of that name, which must be one that `core.files.NAME` allows."""
+        return self.folder / f"{name}.json"
+
+
+@dataclass(frozen=True)
+class EnsemblePaths:
+    """Ensembles of runs, in a folder whose name no run can have."""
+
+    root: Path
+
+    @property
+    def folder(self) -> Path:
+        return self.root / "_ensembles"
+
+    @property
+    def lock(self) -> Path:
+        """Held while an ensemble is written."""
+        return self.folder / ".lock"
+
+    def file(self, name: str) -> Path:
+        """The ensemble of that name, which must be one that `core.files.NAME` allows."""
         return self.folder / f"{name}.json"

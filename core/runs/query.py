@@ -41,7 +41,8 @@ class Condition:
         if isinstance(actual, int | float) and not isinstance(actual, bool):
             same = wanted is not None and math.isclose(actual, wanted, rel_tol=1e-6)
         else:
-            same = self.value in (str(actual).lower(), setting_text(actual).lower())
+            texts = (str(actual).lower(), setting_text(actual).lower())
+            same = self.value in (texts + actual if isinstance(actual, tuple) else texts)  # one run of a list will do
         return same == (self.sign == "=")
 
 
@@ -69,7 +70,7 @@ def _field_called(name: str) -> str | None:
 
 
 def _number(text: str) -> float | None:
-    """A decimal comma is taken as a point: no setting holds a list."""
+    """A decimal comma is taken as a point: no setting holds a list of numbers."""
     try:
         return float(text.replace(",", "."))
     except ValueError:

@@ -153,8 +153,16 @@ class Run:
 
     @property
     def temperature(self) -> float | None:
-        """Fitted on validation when the run was evaluated; None before."""
+        """Of the single view, fitted on validation when the run was evaluated; None before."""
+        return self.temperature_for(flip=False)
+
+    def temperature_for(self, *, flip: bool) -> float | None:
+        """The temperature of the single view, or of the average over an image and its flip. Each has its own, fitted on
+        validation when the run was evaluated. None where it was not recorded: the other is no substitute, so
+        predictions are then uncalibrated."""
         validation = self.metrics("validation")
+        if flip:
+            return validation.tta.temperature if validation and validation.tta else None
         return validation.temperature if validation else None
 
     @property

@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 from typing import Any
 
+from core.config import as_typed
 from core.runs.records import Run
 
 
 def as_rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
     """One flat row per run: what it is, its metrics (fractions 0..1), what people added, every setting."""
     fields = sorted({field for run in runs if run.config for field in type(run.config).model_fields})
-    return [_row(run) | {field: getattr(run.config, field) if run.config else "" for field in fields} for run in runs]
+    return [
+        _row(run) | {field: as_typed(getattr(run.config, field)) if run.config else "" for field in fields}
+        for run in runs
+    ]
 
 
 def _row(run: Run) -> dict[str, Any]:

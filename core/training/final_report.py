@@ -4,6 +4,7 @@ Called once at the end of training and again by `python -m core evaluate`: the s
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from torch import nn
 
 from core.config import TrainConfig
 from core.data.dataset import Split, load_split, read_identity
+from core.data.folds import held_out, shares_pixels
 from core.data.identity import DataIdentity, same_images
 from core.errors import RunError
 from core.evaluation.inference import FLIP, Views, class_probabilities
@@ -24,7 +26,6 @@ from core.runs.paths import RunPaths
 from core.runs.summary import SplitMetrics, ViewMetrics
 from core.splits import HELD_OUT, ORIGINAL_TEST
 from core.training.compute import Compute, tensor_on, to_device
-from core.training.folds import held_out, shares_pixels
 from core.training.train_data import correct_validation
 
 REPORTED: Final = {"validation": ("validation",), "test": ("test",), ORIGINAL_TEST: ("validation", "test")}
@@ -67,10 +68,54 @@ def report(
         InterruptedError: `keep_going` said no.
     """
     model = to_device(load_weights(paths.weights, config.model), compute)
+    data, train, leaked = reported_data(data_root, config.dataset, splits)
+    plain, averaged = score_views(model, data, compute, tta, keep_going)
+    if keep_predictions:
+        for name, split in data.items():
+            write_predictions(paths.predictions(name), split.ids, split.labels, plain[name], weights_origin(paths))
+        if config.hold_out:
+            mask = held_out(train, config.hold_out)
+            unseen = Split(HELD_OUT, train.images[mask], train.labels[mask], train.ids[mask])
+            predict_split(paths, model, unseen, compute, keep_going)
+    evaluation = {
+        name: {**_figures(name, data, leaked, plain), "tta": _figures(name, data, leaked, averaged)} for name in splits
+    }
+    corrected = correct_validation(corrections, data["validation"])
+    if corrected and "validation" in evaluation:
+        temperature = fit_temperature(data["validation"].labels, plain["validation"])
+        figures, labels = evaluation["validation"], corrected.labels[corrected.kept]
+        for values, target in ((plain, figures), (averaged, figures["tta"])):
+            target["corrected"] = evaluate_predictions(labels, values["validation"][corrected.kept], temperature)
+    return {name: SplitMetrics.model_validate(figures, strict=False) for name, figures in evaluation.items()}
+
+
+def reported_data(
+    data_root: Path, dataset: str, splits: Iterable[str]
+) -> tuple[dict[str, Split], Split, dict[str, np.ndarray]]:
+    """The stored splits that a report on some of `REPORTED` needs, validation among them; train; and which of their
+    images are in train, too.
+
+    Raises:
+        DataError: the dataset is missing or corrupt.
+    """
     needed = {stored for name in splits for stored in REPORTED[name]} | {"validation"}
-    data = {name: load_split(data_root, config.dataset, name) for name in sorted(needed)}
-    train = load_split(data_root, config.dataset, "train")
-    leaked = {name: shares_pixels(split.images, train.images) for name, split in data.items()}
+    data = {name: load_split(data_root, dataset, name) for name in sorted(needed)}
+    train = load_split(data_root, dataset, "train")
+    return data, train, {name: shares_pixels(split.images, train.images) for name, split in data.items()}
+
+
+def score_views(
+    model: nn.Module,
+    data: dict[str, Split],
+    compute: Compute,
+    tta: Views,
+    keep_going: Callable[[], bool] = lambda: True,
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """(N, 7) probabilities of each split: of the first view, and averaged over all of them.
+
+    Raises:
+        InterruptedError: `keep_going` said no.
+    """
     by_view = {
         name: [
             class_probabilities(model, tensor_on(split.images, compute), views=(view,), keep_going=keep_going)
@@ -80,29 +125,10 @@ def report(
         ]
         for name, split in data.items()
     }
-    plain = {name: views[0] for name, views in by_view.items()}
-    averaged = {name: np.mean(views, axis=0) for name, views in by_view.items()}
-    if keep_predictions:
-        for name, split in data.items():
-            write_predictions(paths.predictions(name), split.ids, split.labels, plain[name], weights_origin(paths))
-        if config.hold_out:
-            mask = held_out(train, config.hold_out)
-            unseen = Split(HELD_OUT, train.images[mask], train.labels[mask], train.ids[mask])
-            predict_split(paths, model, unseen, compute, keep_going)
-    evaluation = {
-        name: {
-            **_figures(REPORTED[name], data, leaked, plain),
-            "tta": _figures(REPORTED[name], data, leaked, averaged),
-        }
-        for name in splits
-    }
-    corrected = correct_validation(corrections, data["validation"])
-    if corrected and "validation" in evaluation:
-        temperature = fit_temperature(data["validation"].labels, plain["validation"])
-        figures, labels = evaluation["validation"], corrected.labels[corrected.kept]
-        for values, target in ((plain, figures), (averaged, figures["tta"])):
-            target["corrected"] = evaluate_predictions(labels, values["validation"][corrected.kept], temperature)
-    return {name: SplitMetrics.model_validate(figures, strict=False) for name, figures in evaluation.items()}
+    return (
+        {name: views[0] for name, views in by_view.items()},
+        {name: np.mean(views, axis=0) for name, views in by_view.items()},
+    )
 
 
 def predict_split(
@@ -182,17 +208,33 @@ def score_train(
 
 
 def _figures(
-    members: tuple[str, ...],
+    name: str, data: dict[str, Split], leaked: dict[str, np.ndarray], probabilities: dict[str, np.ndarray]
+) -> dict[str, Any]:
+    temperature = fit_temperature(data["validation"].labels, probabilities["validation"])
+    return figures_on(name, data, leaked, probabilities, partial(evaluate_predictions, temperature=temperature))
+
+
+def figures_on(
+    name: str,
     data: dict[str, Split],
     leaked: dict[str, np.ndarray],
     probabilities: dict[str, np.ndarray],
+    evaluate: Callable[[np.ndarray, np.ndarray], dict[str, Any]],
 ) -> dict[str, Any]:
-    """Metrics on the union of stored splits, with and without train duplicates."""
-    labels = np.concatenate([data[name].labels for name in members])
-    values = np.concatenate([probabilities[name] for name in members])
-    clean = ~np.concatenate([leaked[name] for name in members])
-    temperature = fit_temperature(data["validation"].labels, probabilities["validation"])
-    figures = evaluate_predictions(labels, values, temperature)
+    """Metrics on one of `REPORTED`, the union of stored splits, with and without train duplicates.
+
+    Args:
+        name: of the split.
+        data: the stored splits.
+        leaked: which of their images are in train, too.
+        probabilities: (N, 7) for each of them.
+        evaluate: gives the metrics from labels and probabilities.
+    """
+    stored = REPORTED[name]
+    labels = np.concatenate([data[each].labels for each in stored])
+    values = np.concatenate([probabilities[each] for each in stored])
+    clean = ~np.concatenate([leaked[each] for each in stored])
+    figures = evaluate(labels, values)
     if clean.any():
-        figures["without_train_duplicates"] = evaluate_predictions(labels[clean], values[clean], temperature)
+        figures["without_train_duplicates"] = evaluate(labels[clean], values[clean])
     return figures

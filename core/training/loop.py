@@ -22,6 +22,7 @@ from core.review.corrections import Corrections
 from core.runs.best import HASH
 from core.runs.paths import RunPaths
 from core.runs.resume import require_checkpoint, require_newest
+from core.runs.teachers import soft_label_tables, teaching_of
 from core.training.best import BestWeights, restore_best, write_validation
 from core.training.checkpoint import TrainingProgress, load_checkpoint, save_checkpoint
 from core.training.compute import Compute, to_device
@@ -29,6 +30,7 @@ from core.training.final_report import report
 from core.training.optim import EmaWeights, build_optimizers, rate_factor
 from core.training.recorder import Recorder, StatusReporter, SystemMonitor
 from core.training.step import CudaGraph, TrainingStep, step_values
+from core.training.teachers import load_teachers
 from core.training.train_data import TrainData, alternating_flips, epoch_order, load_data, step_seed
 
 log = logging.getLogger("train")
@@ -62,11 +64,13 @@ def train(
         Stopped: `stop_asked` said yes; a checkpoint holds everything done so far.
         TrainingError: a training or validation loss is not finite; the kept weights are from before.
         DataError: the dataset is missing or corrupt.
-        RunError: the checkpoint is missing, corrupt, from other data or older than the metrics, or the weights of its
-            best epoch are gone. Nothing was changed.
+        RunError: the checkpoint is missing, corrupt, from other data or older than the metrics, the weights of its
+            best epoch are gone, or a run that it learns from is not as it was. Nothing was changed.
     """
     require_checkpoint(paths)
-    data = load_data(config, data_root, compute, corrections)
+    teaching = teaching_of(paths, config)
+    data = load_data(config, data_root, compute, corrections, soft_label_tables(paths.root, teaching))
+    teachers = load_teachers(paths.root, teaching, config.distillation_temperature, compute)
     torch.manual_seed(config.seed)
     model = to_device(build_model(config.model), compute)
     optimizers = build_optimizers(model, config)
@@ -79,7 +83,7 @@ def train(
         require_newest(paths, progress.step)
         log.info("resuming after %d epochs and %d batches", progress.epoch, progress.batch)
     graph = CudaGraph if config.cuda_graph and compute.device.type == "cuda" else None
-    step = TrainingStep(model, optimizers, average, data, config, compute, graph)
+    step = TrainingStep(model, optimizers, average, data, config, compute, graph, teachers)
     record = Recorder(paths, config, data, progress, status)
     try:
         restore_best(paths, config, data, compute, progress, evaluated, lambda: not stop_asked())

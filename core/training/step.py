@@ -20,6 +20,7 @@ from core.training.asam import worst_neighbour
 from core.training.augment import Augmentation, mixup
 from core.training.compute import Compute
 from core.training.optim import EmaWeights, peak_rates, rate_factor, set_rates
+from core.training.teachers import Teachers, distillation_loss
 from core.training.train_data import TrainData
 
 _STEPS_BEFORE_CAPTURE: Final = 3
@@ -68,6 +69,7 @@ class TrainingStep:
         config: the settings of the run.
         compute: device and number format.
         graph: makes an empty graph to capture the step in; None to start kernel by kernel.
+        teachers: whose predictions are learned beside the labels, if there are any.
     """
 
     def __init__(
@@ -79,9 +81,10 @@ class TrainingStep:
         config: TrainConfig,
         compute: Compute,
         graph: Callable[[], Graph] | None,
+        teachers: Teachers | None = None,
     ) -> None:
         self._model, self._optimizers, self._average, self._data = model, optimizers, average, data
-        self._config, self._compute, self._new_graph = config, compute, graph
+        self._config, self._compute, self._new_graph, self._teachers = config, compute, graph, teachers
         self._forward = torch.compile(model) if config.compile else model
         self._augment = Augmentation(config)
         self._strength, self._done = 1.0, 0
@@ -176,11 +179,12 @@ class TrainingStep:
         config, model = self._config, self._model
         model.train()
         x, targets, labels = self._batch()
-        loss, logits = self._backward(x, targets)
+        taught = self._teachers(x) if self._teachers else None
+        loss, logits = self._backward(x, targets, taught)
         not_finite = (loss - loss).ne(0).float()  # 0 or 1: NaN and infinity minus themselves are NaN
         if config.asam_rho:
             with worst_neighbour(model, config.asam_rho):
-                self._backward(x, targets)
+                self._backward(x, targets, taught)
         if config.gradient_clip:
             nn.utils.clip_grad_norm_(model.parameters(), config.gradient_clip, foreach=True)
         for optimizer in self._optimizers:
@@ -194,20 +198,29 @@ class TrainingStep:
 
     def _batch(self) -> tuple[Tensor, Tensor, Tensor]:
         """Augmented images (B, 1, 48, 48), what to learn for them, (B,) or (B, 7), and their labels (B,)."""
-        config, chosen = self._config, self._chosen
+        config, chosen, soft_labels = self._config, self._chosen, self._data.soft_labels
         labels = targets = self._data.labels[chosen]
         mirrored = None if self._mirrored is None else self._mirrored[chosen]
         x = self._augment(to_input(self._data.images[chosen]), self._strength, mirrored)
+        if config.mixup_alpha or soft_labels is not None:
+            targets = labels.unsqueeze(1).eq(torch.arange(NUM_CLASSES, device=labels.device)).float()
+        if soft_labels is not None:
+            targets = targets.lerp(soft_labels[chosen], config.soft_label_weight)
         if config.mixup_alpha:
-            one_hot = labels.unsqueeze(1).eq(torch.arange(NUM_CLASSES, device=labels.device)).float()
-            x, targets = mixup(x, one_hot, config.mixup_alpha, config.mixup_probability)
+            x, targets = mixup(x, targets, config.mixup_alpha, config.mixup_probability)
         return x.contiguous(memory_format=torch.channels_last), targets, labels
 
-    def _backward(self, x: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Loss and logits (B, 7) of a batch; gradients are with the parameters."""
+    def _backward(self, x: Tensor, targets: Tensor, taught: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Loss and logits (B, 7) of a batch; gradients are with the parameters. `taught` is what teachers say of it,
+        (B, 7)."""
+        config = self._config
         with self._compute.autocast():
             logits = self._forward(x).float()
-        loss = F.cross_entropy(logits, targets, label_smoothing=self._config.label_smoothing)
+        loss = F.cross_entropy(logits, targets, label_smoothing=config.label_smoothing)
+        if taught is not None:
+            loss = loss.lerp(
+                distillation_loss(logits, taught, config.distillation_temperature), config.distillation_weight
+            )
         loss.backward()
         return loss.detach(), logits.detach()
 

@@ -1,20 +1,23 @@
 """What the loop eats: the splits on the device, and for each epoch and step an order and a seed of its own."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
 from core.config import TrainConfig
 from core.data.dataset import Split, load_split, read_identity
+from core.data.folds import trained_on
 from core.data.identity import DataIdentity, same_images
 from core.errors import DataError, RunError
+from core.evaluation.out_of_fold import out_of_fold
 from core.review.corrections import Corrections, apply_corrections
 from core.splits import SPLITS
 from core.training.compute import Compute, tensor_on
-from core.training.folds import held_out, shares_pixels
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class TrainData:
     batch_size: int
     batches: int
     """Batches per epoch. A last, smaller batch is left out: its images come up in the next epochs."""
+    soft_labels: Tensor | None = None
+    """float32 (N, 7), rows summing to 1: what runs that were not trained on a training image say of it."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,11 @@ class Corrected:
 
 
 def load_data(
-    config: TrainConfig, data_root: Path, compute: Compute, corrections: Corrections | None = None
+    config: TrainConfig,
+    data_root: Path,
+    compute: Compute,
+    corrections: Corrections | None = None,
+    held_out_predictions: Sequence[pd.DataFrame] = (),
 ) -> TrainData:
     """Put training and validation images on the device; 74 MB for all of FER2013.
 
@@ -60,10 +69,11 @@ def load_data(
         compute: where to put the images.
         corrections: the set the run is trained with: on train it excludes images and replaces labels; validation is
             kept as imported and as corrected.
+        held_out_predictions: of the runs that the settings name for soft labels, as `read_predictions` gives them.
 
     Raises:
         DataError: the dataset is not imported or is corrupt, or a split is empty or excluded as a whole.
-        RunError: the correction set was made for other data.
+        RunError: the correction set was made for other data, or a training image has no soft label.
     """
     identity = read_identity(data_root, config.dataset)
     train, validation, test = (load_split(data_root, config.dataset, split) for split in SPLITS)
@@ -77,10 +87,7 @@ def load_data(
                 f"Correction set {corrections.name!r} was made for other data than {config.dataset!r} contains now."
             )
         labels, kept = apply_corrections(corrections, train)
-    if config.drop_train_duplicates:
-        kept &= ~shares_pixels(train.images, np.concatenate([validation.images, test.images]))
-    if config.hold_out:
-        kept &= ~held_out(train, config.hold_out)
+    kept = kept & trained_on(config, train, validation, test)
     keep = np.flatnonzero(kept)
     if len(keep) == 0:
         raise DataError(f"These settings exclude all training images of {config.dataset!r}.")
@@ -96,7 +103,20 @@ def load_data(
         per_epoch=per_epoch,
         batch_size=batch_size,
         batches=per_epoch // batch_size,
+        soft_labels=_soft_labels(held_out_predictions, train.ids[keep], compute) if config.soft_labels else None,
     )
+
+
+def _soft_labels(predictions: Sequence[pd.DataFrame], image_ids: np.ndarray, compute: Compute) -> Tensor:
+    """float32 (N, 7), on the device.
+
+    Raises:
+        RunError: an image has none.
+    """
+    probabilities, known = out_of_fold(predictions, image_ids)
+    if not known.all():
+        raise RunError(f"{int((~known).sum()):,} training images have no soft label. Select one run for every fold.")
+    return tensor_on(probabilities, compute)
 
 
 def correct_validation(corrections: Corrections | None, validation: Split) -> Corrected | None:

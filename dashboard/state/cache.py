@@ -6,35 +6,32 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.comparison.candidates import predictions_on
 from core.data.audit import audit_dataset
 from core.data.dataset import Split, load_split
 from core.data.identity import DatasetRef
 from core.errors import FerError, RunError
-from core.evaluation.metrics import fit_temperature, low_confidence_rates, with_temperature
+from core.evaluation.metrics import fit_temperature
 from core.evaluation.predictions import probabilities_of, read_predictions
 from core.jobs import control
 from core.jobs.slots import check_slots
-from core.machine import thread_share
 from core.review.gallery import duplicate_flags, with_margin
 from core.review.images import CurrentReviews, LabelReview, current_label_reviews, read_label_reviews
 from core.review.suspects import Suspects, find_suspects
+from core.runs.ensembles import Candidate, Ensemble, is_ensemble, list_ensembles, read_ensemble
 from core.runs.history import read_rows
 from core.runs.paths import RunPaths
 from core.runs.reader import RunReader
 from core.runs.records import Run, RunState
 from dashboard.state.background import Importer, QueueWatch, Scorings
 from dashboard.state.history import History, as_evaluated
-
-if TYPE_CHECKING:
-    from core.evaluation.nearest import Misclassified
-    from core.prediction.predictor import Predictor
 
 log = logging.getLogger(__name__)
 
@@ -132,6 +129,27 @@ def predictions(path: Path) -> pd.DataFrame | None:
     return _predictions(file_key(path)) if path.is_file() else None
 
 
+def predictions_of(candidate: Candidate, split_name: str) -> pd.DataFrame:
+    """The predictions of a run or an ensemble for a split, single view.
+
+    Raises:
+        RunError: there are none, or those of an ensemble's members do not match.
+    """
+    return predictions_on(candidate, split_name, read_cached)
+
+
+def read_cached(path: Path) -> pd.DataFrame:
+    """As `predictions`, for `core.comparison`.
+
+    Raises:
+        RunError: the file is not there, or is no such table.
+    """
+    table = predictions(path)
+    if table is None:
+        raise RunError(f"No predictions on {path.stem.removeprefix('predictions-')} yet")
+    return table
+
+
 @st.cache_resource(max_entries=64, show_spinner=False)  # a comparison of 20 runs needs them all, at 0.5 MB each
 def _predictions(key: FileKey) -> pd.DataFrame:
     return read_predictions(Path(key[0]))
@@ -209,73 +227,23 @@ def _current_reviews(key: FileKey, split_name: str, _paths: RunPaths) -> Current
     return current_label_reviews(_label_reviews(key, _paths), split_name)
 
 
-def predictor(run: Run) -> "Predictor":
-    """A run's best weights, ready to predict. The first one of a server imports torch, which takes seconds.
+def ensembles(runs_root: Path) -> list[Ensemble]:
+    """All ensembles, as `core.runs.ensembles.list_ensembles`."""
+    return list_ensembles(runs_root, partial(run, runs_root))
+
+
+def candidate(runs_root: Path, name: str) -> Candidate:
+    """A run by its id, or an ensemble by its name.
 
     Raises:
-        RunError: its settings or its weights cannot be used.
+        RunError: there is none, or the ensemble cannot be used.
     """
-    loaded = _predictor(*_model_key(run))
-    return loaded if run.temperature is None else type(loaded)(loaded.model, loaded.device, run.temperature)
-
-
-def _model_key(run: Run) -> tuple[FileKey, str]:
-    if run.config is None:
-        raise RunError(f"Can't use run {run.id}: {run.problem}")
-    return file_key(run.paths.weights), run.config.model
-
-
-@st.cache_resource(max_entries=3, show_spinner=False)
-def _predictor(key: FileKey, model: str) -> "Predictor":
-    return _bounded_predictor().load(Path(key[0]), model, device="cpu")
-
-
-@st.cache_resource(max_entries=4, show_spinner=False)
-def own_predictor(file_id: str, _data: bytes, name: str) -> tuple["Predictor", str]:
-    """A model from uploaded weights, by the id of the upload; and where in the file they were, empty if it holds
-    nothing else.
-
-    Raises:
-        WeightsError: they are not those of one of our models.
-    """
-    from core.models.state_dict import read_weights
-
-    found = read_weights(_data, name)
-    return _bounded_predictor()(found.model), found.where
-
-
-def _bounded_predictor() -> "type[Predictor]":
-    """The class, with the threads of this server limited: GPUs and most cores belong to the runs."""
-    from core.prediction.predictor import Predictor, limit_threads
-
-    limit_threads(thread_share(beside_runs=True))
-    return Predictor
-
-
-@st.cache_resource(max_entries=16, show_spinner=False)
-def low_confidence(predictions: FileKey, temperature: float) -> tuple[float, float, float]:
-    """What low confidence means for a model: see `core.evaluation.metrics.low_confidence_rates`."""
-    table = _predictions(predictions)
-    return low_confidence_rates(table["label"].to_numpy(), with_temperature(probabilities_of(table), temperature))
-
-
-def misclassified(run: Run, data: DatasetRef, split_name: str) -> "Misclassified":
-    """The misclassified images of a split that a run was evaluated on, to be searched for those most similar to a face.
-
-    Raises:
-        RunError: its settings or its weights cannot be used.
-    """
-    return _misclassified(_model_key(run), file_key(run.paths.predictions(split_name)), data, split_name)
-
-
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _misclassified(
-    model: tuple[FileKey, str], predictions: FileKey, data: DatasetRef, split_name: str
-) -> "Misclassified":
-    from core.evaluation.nearest import Misclassified
-
-    wrong = np.flatnonzero(~_predictions(predictions)["correct"].to_numpy())
-    return Misclassified.find(_predictor(*model).model, split(data, split_name).images, wrong)
+    if not is_ensemble(runs_root, name):
+        return run(runs_root, name)
+    found = read_ensemble(runs_root, name, partial(run, runs_root))
+    if found.problem:
+        raise RunError(found.problem)
+    return found
 
 
 @st.cache_resource(show_spinner=False)

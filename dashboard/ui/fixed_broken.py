@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from core.comparison.baseline import check_matchable
+from core.comparison.candidates import has_predictions
 from core.data.identity import different_data
 from core.errors import RunError
 from core.evaluation.fixed_broken import changes_per_class, fixed_and_broken
@@ -14,6 +15,7 @@ from core.labels import LABELS
 from core.numbers import signed
 from core.review.corrections import run_corrections
 from core.review.draft import same_data
+from core.runs.ensembles import Candidate, runs_of
 from core.runs.records import Run
 from core.splits import dataset_split
 from dashboard.state import cache
@@ -22,7 +24,7 @@ from dashboard.ui import pagination
 from dashboard.ui.components.wall import Tile, static_wall
 from dashboard.ui.faces import say_why_no_images, unchanged_dataset_of
 from dashboard.ui.format import escape, percent
-from dashboard.ui.runs import choose_run
+from dashboard.ui.runs import choose_id, choose_run, in_a_list
 from dashboard.ui.table import show_table
 
 CHANGES_PER_PAGE: Final = 30
@@ -46,20 +48,18 @@ def against_parent(run: Run, split: str) -> None:
     changes(parent, run, split, prefix="")
 
 
-def draw_against_baseline(baseline: Run, runs: Sequence[Run], split: str) -> None:
-    """For the Compare page: what another run fixed, and where it regressed, against the baseline."""
-    evaluated = [run for run in runs if run.id != baseline.id and run.paths.has_predictions(split)]
-    others = [run for run in evaluated if not different_data(run.data, baseline.data)]
-    if not others or not baseline.paths.has_predictions(split):
+def draw_against_baseline(baseline: Candidate, runs: Sequence[Candidate], split: str) -> None:
+    """For the Compare page: what another run or ensemble fixed, and where it regressed, against the baseline."""
+    evaluated = [run for run in runs if run.id != baseline.id and has_predictions(run, split)]
+    others = {run.id: run for run in evaluated if not different_data(run.data, baseline.data)}
+    if not others or not has_predictions(baseline, split):
         st.caption(f"Available once the baseline and another run on its dataset have {split} predictions.")
         return
     st.header("Changes vs baseline", anchor=False)
-    changes(
-        baseline,
-        choose_run(others, label="Compare with", parameter="beside") if len(others) > 1 else others[0],
-        split,
-        prefix="compare-",
-    )
+    first = next(iter(others))
+    if len(others) > 1:
+        first = choose_id("Compare with", list(others), first, lambda name: in_a_list(others[name]), "beside")
+    changes(baseline, others[first], split, prefix="compare-")
 
 
 def compare_with_run(run: Run, split: str, runs: Sequence[Run]) -> None:
@@ -82,13 +82,11 @@ def note_corrections(run: Run) -> None:
         )
 
 
-def changes(before: Run, after: Run, split: str, prefix: str) -> None:
+def changes(before: Candidate, after: Candidate, split: str, prefix: str) -> None:
     """Counts per class, and the images of each kind; `prefix` begins the name of the choice in the address, of which
     no two pages have the same."""
     check_matchable(before, after)
-    earlier, later = (cache.predictions(each.paths.predictions(split)) for each in (before, after))
-    assert earlier is not None and later is not None
-    found = fixed_and_broken(earlier, later)
+    found = fixed_and_broken(*(cache.predictions_of(each, split) for each in (before, after)))
     counts = found["outcome"].value_counts()
     fixed, broken, both = (int(counts[name]) for name in GALLERIES)
     st.markdown(
@@ -121,7 +119,7 @@ def changes_table(found: pd.DataFrame) -> None:
     )
 
 
-def changes_gallery(before: Run, after: Run, split: str, found: pd.DataFrame, key: str) -> None:
+def changes_gallery(before: Candidate, after: Candidate, split: str, found: pd.DataFrame, key: str) -> None:
     """The images of one outcome, in descending confidence of the later run; `key` has the outcome in the address."""
     kind = st.segmented_control(
         "Images",
@@ -134,12 +132,13 @@ def changes_gallery(before: Run, after: Run, split: str, found: pd.DataFrame, ke
         wrap=True,
     )
     rows = found[found["outcome"] == (kind or "fixed")].sort_values("confidence_after", ascending=False, kind="stable")
-    info = unchanged_dataset_of(after)
+    trained = runs_of(after)[0]
+    info = unchanged_dataset_of(trained)
     if not len(rows):
         st.caption("None.")
         return
     if info is None:
-        say_why_no_images(after)
+        say_why_no_images(trained)
         return
     pages, of = -(-len(rows) // CHANGES_PER_PAGE), f"{kind}-{before.id}-{after.id}-{split}"
     page = pagination.choose_page(pages, of)

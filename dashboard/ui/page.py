@@ -193,8 +193,8 @@ def once(wish: Hashable, start: Callable[[], str]) -> str:
     return run_id
 
 
-def download_file(run: Run, path: Path, label: str, primary: bool = False) -> None:
-    """A button that hands out one file of a run, read when it is clicked."""
+def download_file(run: Run, path: Path, label: str, primary: bool = False, of: str = "run") -> None:
+    """A button that hands out one file of a run, read when it is clicked; `of` tells it from another for this file."""
     st.download_button(
         f"{label} ({file_size(path.stat().st_size)})",
         path.read_bytes,
@@ -203,5 +203,5 @@ def download_file(run: Run, path: Path, label: str, primary: bool = False) -> No
         icon=":material/download:",
         type="primary" if primary else "secondary",
         on_click="ignore",
-        key=f"download-{path.name}-{run.id}",
+        key=f"download-{of}-{path.name}-{run.id}",
     )

@@ -8,6 +8,7 @@ import streamlit as st
 from core.evaluation.metrics import accuracy_interval
 from core.runs.best import describe_mismatch
 from core.runs.delete import shipped_warning
+from core.runs.ensembles import Candidate, Ensemble
 from core.runs.paths import is_shipped
 from core.runs.records import Run, RunState
 from core.runs.summary import SplitMetrics
@@ -124,7 +125,7 @@ def choose_run(runs: Sequence[Run], default: Run | None = None, label: str = "Ru
     listed = [run for run in runs if not run.meta.archived or run.id == wanted] or runs
     by_id = {run.id: run for run in listed}
     preset = (default or listed[0]).id
-    return by_id[choose_id(label, list(by_id), preset, lambda run_id: _in_a_list(by_id[run_id]), parameter)]
+    return by_id[choose_id(label, list(by_id), preset, lambda run_id: in_a_list(by_id[run_id]), parameter)]
 
 
 def choose_id(label: str, ids: Sequence[str], default: str, describe: Callable[[str], str], parameter: str) -> str:
@@ -157,9 +158,12 @@ def _chosen(key: str, parameter: str) -> None:
         st.query_params[parameter] = st.session_state[key]
 
 
-def _in_a_list(run: Run) -> str:
-    accuracy = run.validation_accuracy
-    return f"{run.name} · {run.state.in_words() if accuracy is None else f'{percent(accuracy)} val'}"
+def in_a_list(candidate: Candidate) -> str:
+    """A run or an ensemble as an entry of a select box."""
+    if isinstance(candidate, Ensemble):
+        return f"{candidate.name} · " + ("unusable" if candidate.problem else f"ensemble of {len(candidate.runs)}")
+    accuracy = candidate.validation_accuracy
+    return f"{candidate.name} · {candidate.state.in_words() if accuracy is None else f'{percent(accuracy)} val'}"
 
 
 # --- deleting

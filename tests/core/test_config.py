@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic.fields import FieldInfo
 
-from core.config import TrainConfig, field_applies, field_group, field_label, parse_config
+from core.config import RunIds, TrainConfig, as_typed, field_group, field_label, parse_config
 from core.errors import ConfigError
 from core.numbers import typed_number
 from core.presets import PRESETS, get_preset, make_config
@@ -44,6 +44,8 @@ def values_of(name: str) -> st.SearchStrategy[Any]:
             exclude_min="gt" in bounds,
             exclude_max="lt" in bounds,
         )
+    if field.annotation == RunIds:
+        return st.lists(st.sampled_from(["run-a", "b", "20261122-134501-calm-river-3f9a"]), unique=True).map(tuple)
     if field.annotation is str:
         return st.from_regex(r"[a-z0-9][a-z0-9-]{0,63}", fullmatch=True)
     return st.sampled_from(typing.get_args(field.annotation))
@@ -57,7 +59,7 @@ def test_every_field_has_a_heading_and_a_description_that_ends_as_a_sentence(nam
     field = FIELDS[name]
     assert field.description is not None
     assert field.description.endswith(".")
-    assert field_group(field) in {"Basics", "Optimizer", "Augmentation", "Machine"}
+    assert field_group(field) in {"Basics", "Optimizer", "Distillation", "Augmentation", "Machine"}
 
 
 @pytest.mark.parametrize("name", NUMBERS)
@@ -70,7 +72,9 @@ def out_of_range() -> list[tuple[str, Any]]:
     step = {"ge": -1, "gt": 0, "le": 1, "lt": 0}
     numbers = [(name, value + step[bound]) for name in NUMBERS for bound, value in limits(FIELDS[name]).items()]
     not_finite = [(name, value) for name in NUMBERS for value in (float("nan"), float("inf"))]
-    choices = [(name, "nonsense") for name, field in FIELDS.items() if typing.get_args(field.annotation)]
+    choices = [
+        (name, "nonsense") for name, field in FIELDS.items() if typing.get_origin(field.annotation) is typing.Literal
+    ]
     switches = [(name, "perhaps") for name, field in FIELDS.items() if field.annotation is bool]
     return [
         *numbers,
@@ -84,6 +88,10 @@ def out_of_range() -> list[tuple[str, Any]]:
         ("dataset", "A"),
         ("dataset", ""),
         ("dataset", "a" * 65),
+        ("teachers", "../run"),
+        ("teachers", ["Run"]),
+        ("teachers", "run run"),
+        ("soft_labels", 7),
     ]
 
 
@@ -132,7 +140,8 @@ def test_a_config_error_is_bad_input() -> None:
 
 @given(ANY_SETTINGS)
 def test_strings_from_the_command_line_mean_what_they_say(settings: dict[str, Any]) -> None:
-    assert make_config("original", {name: str(value) for name, value in settings.items()}) == parse_config(settings)
+    texts = {name: str(as_typed(value)) for name, value in settings.items()}
+    assert make_config("original", texts) == parse_config(settings)
 
 
 @given(ANY_SETTINGS)
@@ -157,6 +166,18 @@ def test_presets_are_valid_and_say_what_they_are(preset: Any) -> None:
     assert not re.search(r"\d *(s|min|minutes?|h|hours?)\b", preset.cost), "a second time beside the estimated one"
     assert preset.expect
     assert preset.command.split() == ["python", "-m", "core", "train", "--preset", preset.name]
+
+
+@pytest.mark.parametrize("typed", ["run-a,run-b", " run-a, run-b ", "run-a run-b", ["run-a", "run-b"]], ids=repr)
+def test_a_list_of_runs_is_typed_with_commas(typed: Any) -> None:
+    assert parse_config({"teachers": typed}).teachers == ("run-a", "run-b")
+    assert parse_config({"teachers": ""}).teachers == ()
+
+
+def test_a_run_that_is_listed_twice_is_refused() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config({"teachers": "run-a,run-a"})
+    assert str(caught.value) == "Teachers must name each run once (got 'run-a,run-a')."
 
 
 def test_overrides_replace_the_settings_of_the_preset() -> None:
@@ -190,24 +211,3 @@ def test_a_refused_number_is_named_as_it_was_typed(name: str, typed: str, said: 
 def test_settings_written_as_text_are_read_as_the_same(values: dict[str, Any]) -> None:
     texts = {name: typed_number(value) if name in NUMBERS else value for name, value in values.items()}
     assert parse_config(texts) == parse_config(values)
-
-
-def test_a_setting_that_another_one_switches_off_does_not_apply() -> None:
-    assert field_applies("muon_learning_rate", {"optimizer": "muon"})
-    assert not field_applies("muon_learning_rate", {"optimizer": "adam"})
-    assert all(field_applies(name, get_preset("best").config.model_dump()) for name in PRESETS["best"].settings)
-
-
-@pytest.mark.parametrize(
-    ("typed", "applies"),
-    [(0.0, False), (0.2, True), ("0", False), ("0,0", False), ("0,2", True), ("", True), ("much", True), (None, False)],
-)
-def test_a_probability_applies_where_its_operation_is_on_numbers_as_typed(typed: Any, applies: bool) -> None:
-    assert field_applies("blur_probability", {"blur": typed}) is applies
-
-
-def test_every_setting_that_depends_on_another_names_one() -> None:
-    dependent = [name for name in FIELDS if not field_applies(name, {})]
-    assert {name for name in FIELDS if name.endswith("_probability")} <= set(dependent)
-    on = dict.fromkeys(FIELDS, 1) | {"optimizer": "muon"}
-    assert all(field_applies(name, on) for name in FIELDS)

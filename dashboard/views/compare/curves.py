@@ -6,6 +6,7 @@ from typing import Final
 import streamlit as st
 
 from core.comparison.baseline import reseed_key
+from core.runs.ensembles import Candidate
 from core.runs.records import Run
 from dashboard.state import cache
 from dashboard.ui.charts.curves import QUANTITIES, Quantity, RunCurve, overlay, seed_bands
@@ -18,8 +19,9 @@ PREFIX: Final = "compare-"
 USUAL: Final = ("Validation accuracy", "Validation loss")
 
 
-def overlaid_curves(runs: Sequence[Run], baseline: Run, labels: dict[str, str], *, shown: bool) -> None:
-    """The metrics that are selected, each as a chart of all runs; only the controls where they are not `shown`."""
+def overlaid_curves(runs: Sequence[Run], baseline: Candidate, labels: dict[str, str], *, shown: bool) -> None:
+    """The metrics that are selected, each as a chart of all runs; only the controls where they are not `shown`.
+    Ensembles are not trained and have no curves."""
     by_config = seed_groups_of(runs)
     chosen, averaged = curve_selection(has_seeds=any(len(members) > 1 for members in by_config))
     if not shown:
@@ -30,7 +32,7 @@ def overlaid_curves(runs: Sequence[Run], baseline: Run, labels: dict[str, str], 
         return
     kind, smoothing, log = curve_view(PREFIX)
     axis = x_axis(kind, [length_of(run, each) for run, each in zip(runs, histories, strict=True)])
-    position = next(at for at, run in enumerate(runs) if run.id == baseline.id)
+    position = next((at for at, run in enumerate(runs) if run.id == baseline.id), -1)
 
     def chart(quantity: Quantity) -> LineChart:
         if averaged:

@@ -10,7 +10,7 @@ import streamlit as st
 from core.comparison.baseline import ComparisonRow, SeedGroup
 from core.data.identity import different_data
 from core.numbers import signed
-from core.runs.records import Run
+from core.runs.ensembles import Ensemble
 from dashboard.ui.format import accuracy_in
 from dashboard.ui.table import show_table
 
@@ -21,9 +21,10 @@ METRICS: Final = (
 )
 
 
-def metrics_table(rows: Sequence[ComparisonRow], baseline: Run, labels: dict[str, str], split: str) -> None:
+def metrics_table(rows: Sequence[ComparisonRow], labels: dict[str, str], split: str) -> None:
     """Each run's metrics with the difference to the baseline, and its significance."""
     st.header(f"Metrics ({split})", anchor=False)
+    baseline = next(row for row in rows if row.is_baseline)
     table = [
         {
             "run": labels[row.run.id],
@@ -31,7 +32,7 @@ def metrics_table(rows: Sequence[ComparisonRow], baseline: Run, labels: dict[str
             "delta": None if row.comparison is None else 100 * row.comparison.difference,
             "significance": row.words,
             "no_duplicates": accuracy_in(row.metrics and row.metrics.without_train_duplicates),
-            **{key: _with_difference(row, baseline, split, key, scale, digits) for key, _, scale, digits, _ in METRICS},
+            **{key: _with_difference(row, baseline, key, scale, digits) for key, _, scale, digits, _ in METRICS},
         }
         for row in rows
     ]
@@ -62,17 +63,22 @@ def metrics_table(rows: Sequence[ComparisonRow], baseline: Run, labels: dict[str
         if split == "validation"
         else " Selecting the best of many runs on test overestimates it: select on validation, report test once."
     )
+    averaged = (
+        " Ensembles: the mean of the calibrated probabilities of their runs; loss and ECE of runs are uncalibrated."
+        if any(isinstance(row.run, Ensemble) for row in rows)
+        else ""
+    )
     st.caption(
         "Exact McNemar test and paired bootstrap on the same images. They compare these two models; to compare "
-        f"configs, train several seeds of each.{several}{selection}"
+        f"configs, train several seeds of each.{several}{averaged}{selection}"
     )
 
 
-def _with_difference(row: ComparisonRow, baseline: Run, split: str, key: str, scale: float, digits: int) -> str:
+def _with_difference(row: ComparisonRow, baseline: ComparisonRow, key: str, scale: float, digits: int) -> str:
     """A metric, and how far it is from the baseline's where both are about the same data."""
-    comparable = not row.is_baseline and not different_data(row.run.data, baseline.data)
+    comparable = not row.is_baseline and not different_data(row.run.data, baseline.run.data)
     value = getattr(row.metrics, key, None)
-    other = getattr(baseline.metrics(split), key, None) if comparable else None
+    other = getattr(baseline.metrics, key, None) if comparable else None
     if value is None:
         return "–"
     shown = f"{scale * value:.{digits}f}"

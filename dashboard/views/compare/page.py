@@ -1,7 +1,10 @@
 """Compare: overlaid curves, config diff and significance tests."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
+from core.runs.ensembles import Candidate, Ensemble
 from core.runs.records import Run, RunState
 from core.splits import COMPARED_SPLITS
 from dashboard.state import cache
@@ -37,7 +40,8 @@ def main() -> None:
             ":material/play_arrow:",
         )
         return
-    by_id = {run.id: run for run in runs}
+    candidates: list[Candidate] = [each for each in cache.ensembles(runs_root()) if say_usable(each, wanted)]
+    by_id = {each.id: each for each in [*candidates, *runs]}
     controls = st.container(horizontal=True, vertical_alignment="top", gap="medium")
     with controls:
         chosen = choose_runs(by_id)
@@ -52,7 +56,7 @@ def main() -> None:
         split = st.segmented_control(
             "Split", COMPARED_SPLITS, default=COMPARED_SPLITS[0], key="compare-split", bind="query-params"
         )
-    live = any(by_id[run_id].state.is_live for run_id in chosen)
+    live = any(run.state.is_live for run in runs if run.id in chosen)
     draw_live(
         sections.comparison,
         seconds=5 if live else None,
@@ -62,7 +66,14 @@ def main() -> None:
     )
 
 
-def choose_runs(by_id: dict[str, Run]) -> list[str]:
+def say_usable(ensemble: Ensemble, wanted: Sequence[str]) -> bool:
+    """Whether an ensemble can be compared; where the address has one that cannot, why."""
+    if ensemble.problem and ensemble.id in wanted:
+        st.warning(escape(ensemble.problem), icon=":material/link_off:")
+    return not ensemble.problem
+
+
+def choose_runs(by_id: dict[str, Candidate]) -> list[str]:
     """The runs of the address, `runs=a,b,c`, and a box that changes it; once there is something to compare, it makes
     room for that."""
     wanted = list(dict.fromkeys(filter(None, st.query_params.get("runs", "").split(","))))
@@ -74,7 +85,10 @@ def choose_runs(by_id: dict[str, Run]) -> list[str]:
     labels = sections.labels_of(list(by_id.values()))
 
     def describe(run_id: str) -> str:
-        return f"{labels[run_id]} · {percent(by_id[run_id].validation_accuracy)}"
+        found = by_id[run_id]
+        if isinstance(found, Ensemble):
+            return f"{labels[run_id]} · ensemble of {len(found.runs)}"
+        return f"{labels[run_id]} · {percent(found.validation_accuracy)}"
 
     def keep() -> None:
         st.query_params["runs"] = ",".join(st.session_state["compared"])
@@ -102,7 +116,7 @@ def suggestion(runs: list[Run], chosen: list[str]) -> None:
         st.rerun()
 
 
-def pin(chosen: list[str], by_id: dict[str, Run]) -> str:
+def pin(chosen: list[str], by_id: dict[str, Candidate]) -> str:
     """The baseline of the address, else the first run."""
     wanted = st.query_params.get("baseline")
     st.session_state["pinned"] = wanted if wanted in chosen else chosen[0]

@@ -1,15 +1,13 @@
 """The tabs of the Compare page, and what stands above all of them: whether the runs are comparable at all."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
-import pandas as pd
 import streamlit as st
 
 from core.comparison.baseline import against_baseline, seed_groups
 from core.data.identity import different_data
-from core.errors import RunError
+from core.runs.ensembles import Candidate, Ensemble, runs_of
 from core.runs.records import Run
 from dashboard.state import cache
 from dashboard.state.roots import runs_root
@@ -26,8 +24,8 @@ NAMED_RUNS: Final = 4
 """So many runs on other data are named; the others are counted."""
 
 
-def labels_of(runs: Sequence[Run]) -> dict[str, str]:
-    """A name for each run that no other of them has."""
+def labels_of(runs: Sequence[Candidate]) -> dict[str, str]:
+    """A name for each run or ensemble that no other of them has."""
     names = [run.name for run in runs]
     return {run.id: run.name if names.count(run.name) == 1 else f"{run.name} · {run.id[-4:]}" for run in runs}
 
@@ -35,17 +33,19 @@ def labels_of(runs: Sequence[Run]) -> dict[str, str]:
 def comparison(run_ids: Sequence[str], baseline_id: str, split: str) -> None:
     """The tabs, from the current files. Of those that are closed only the controls are drawn that stand in the address:
     Streamlit removes from there what is not drawn."""
-    runs = [cache.run(runs_root(), run_id) for run_id in run_ids]
-    baseline = next(run for run in runs if run.id == baseline_id)
-    labels = labels_of(runs)
-    warn_of_other_data(runs, baseline, labels)
+    found = [cache.candidate(runs_root(), run_id) for run_id in run_ids]
+    runs = [each for each in found if isinstance(each, Run)]
+    chosen: list[Candidate] = [*runs, *(each for each in found if isinstance(each, Ensemble))]  # colours go by position
+    baseline = next(each for each in chosen if each.id == baseline_id)
+    labels = labels_of(chosen)
+    warn_of_other_data(chosen, baseline, labels)
     curves, metrics, config_diff, images = st.tabs(list(TABS), key="section", bind="query-params")
     with curves, guarded():
         overlaid_curves(runs, baseline, labels, shown=bool(curves.open))
     if metrics.open:
         with metrics, guarded():
-            chips(runs, baseline, labels)
-            metrics_table(against_baseline(runs, baseline, split, cached_predictions), baseline, labels, split)
+            chips(chosen, baseline, labels)
+            metrics_table(against_baseline(chosen, baseline, split, cache.read_cached), labels, split)
             groups(seed_groups(runs, split), labels, split)
     with config_diff, guarded():
         if config_diff.open:
@@ -53,10 +53,10 @@ def comparison(run_ids: Sequence[str], baseline_id: str, split: str) -> None:
         settings.config_diff(runs, labels, split, shown=bool(config_diff.open))
     if images.open:
         with images, guarded():
-            fixed_broken.draw_against_baseline(baseline, runs, split)
+            fixed_broken.draw_against_baseline(baseline, chosen, split)
 
 
-def warn_of_other_data(runs: Sequence[Run], baseline: Run, labels: dict[str, str]) -> None:
+def warn_of_other_data(runs: Sequence[Candidate], baseline: Candidate, labels: dict[str, str]) -> None:
     """Say which runs were trained on other data than the baseline."""
     others = [run for run in runs if different_data(run.data, baseline.data)]
     if not others:
@@ -74,24 +74,23 @@ def warn_of_other_data(runs: Sequence[Run], baseline: Run, labels: dict[str, str
     st.warning(escape(said), icon=":material/warning:")
 
 
-def dataset_name(run: Run) -> str:
+def dataset_name(candidate: Candidate) -> str:
     """The name of the dataset in its settings."""
-    return run.config.dataset if run.config else "unknown dataset"
+    config = runs_of(candidate)[0].config
+    return config.dataset if config else "unknown dataset"
 
 
-def cached_predictions(path: Path) -> pd.DataFrame:
-    """A table of predictions, cached."""
-    table = cache.predictions(path)
-    if table is None:
-        raise RunError(f"No predictions on {path.stem.removeprefix('predictions-')} yet")
-    return table
-
-
-def chips(runs: Sequence[Run], baseline: Run, labels: dict[str, str]) -> None:
-    """The runs with the colours of their lines and points, each a link to its page. Over the curves, their legend says
-    the same."""
+def chips(runs: Sequence[Candidate], baseline: Candidate, labels: dict[str, str]) -> None:
+    """The runs with the colours of their lines and points, each a link to its page, and the ensembles. Over the curves,
+    their legend says the same."""
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         for position, run in enumerate(runs):
+            if isinstance(run, Ensemble):
+                pin = " :material/push_pin:" if run.id == baseline.id else ""
+                members = ", ".join(each.name for each in run.runs)
+                said = f":small[:material/join: {escape(labels[run.id])}{pin}]"
+                st.markdown(said, help=f"Mean of {escape(members)}", width="content")
+                continue
             marks = {
                 "Baseline": ":material/push_pin:" if run.id == baseline.id else "",
                 "Approved": ":material/verified:" if run.meta.review == "approved" else "",

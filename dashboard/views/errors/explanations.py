@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from core.labels import LABELS
-from dashboard.state import cache
+from dashboard.state import predictors
 from dashboard.state.roots import data_root
 from dashboard.ui.faces import face_grid, predicted_faces
 from dashboard.views.errors.shown import Shown, shown_of
@@ -28,7 +28,7 @@ def heatmaps(shown: Shown, row: pd.Series) -> list[tuple[np.ndarray, str]]:
     from core.evaluation.grad_cam import grad_cam, heat_over
 
     assert shown.images is not None
-    predictor = cache.predictor(shown.run)
+    predictor = predictors.predictor(shown.run)
     pixels = shown.images[row["index"]]
     asked = {"predicted": int(row["predicted"]), "true": int(row["label"])}
     if len(set(asked.values())) == 1:
@@ -50,8 +50,8 @@ def similar_errors(shown: Shown, row: pd.Series) -> None:
         from core.evaluation.nearest import features
 
         assert shown.images is not None
-        predictor = cache.predictor(shown.run)
-        misclassified = cache.misclassified(shown.run, validation.info.ref(data_root()), "validation")
+        predictor = predictors.predictor(shown.run)
+        misclassified = predictors.misclassified(shown.run, validation.info.ref(data_root()), "validation")
         query = features(predictor.model, shown.images[[row["index"]]])[0]
         own = int(row["index"]) if shown.data_split == "validation" else None
         found, cosines = misclassified.nearest(query, NEAREST_SHOWN, own)

@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from core.evaluation.metrics import LOW_CONFIDENCE
-from dashboard.state import cache
+from dashboard.state import predictors
 from dashboard.ui.charts.bars import bars_text, probability_bars
 from dashboard.ui.charts.style import CHART_CONFIG
 from dashboard.ui.format import class_chip, escape, percent
@@ -50,21 +50,24 @@ def _prediction(face: "FacePrediction", model: Model) -> None:
 
 def _calibration(face: "FacePrediction", model: Model) -> str:
     """What the probabilities are, as a sentence."""
-    if model.temperature is None:
-        return "Uncalibrated probabilities."
+    views = " Averaged over the face and its flip." if model.flip else ""
+    several = len(model.temperatures) > 1
+    if not any(model.temperatures):
+        return f"{f'Mean of {len(model.temperatures)} models, u' if several else 'U'}ncalibrated probabilities.{views}"
     plain, shown = percent(float(face.uncalibrated.max()), 0), percent(face.confidence, 0)
     before = "" if plain == shown else f"; {plain} before calibration"
-    return f"Calibrated (T = {model.temperature:.2f}{before})."
+    fitted = ", ".join("none" if each is None else f"{each:.2f}" for each in model.temperatures)
+    kind = f"Mean of {len(model.temperatures)} models, each calibrated" if several else "Calibrated"
+    return f"{kind} (T = {fitted}{before}).{views}"
 
 
 def _low_confidence_rates(model: Model) -> str:
-    """How often such predictions are correct, where the run has validation predictions."""
-    if model.run is None or model.temperature is None:
+    """How often such predictions are correct, where there are validation predictions."""
+    rates = predictors.low_confidence(model.candidate) if model.candidate and any(model.temperatures) else None
+    if rates is None:
         return ""
-    predictions = model.run.paths.predictions("validation")
-    if not predictions.exists():
-        return ""
-    _, below, above = cache.low_confidence(cache.file_key(predictions), model.temperature)
+    views = " (single view)" if model.flip else ""
     return (
-        f" On validation, low-confidence predictions are {percent(below, 0)} correct, all others {percent(above, 0)}."
+        f" On validation{views}, low-confidence predictions are {percent(rates[1], 0)} correct, all others "
+        f"{percent(rates[2], 0)}."
     )

@@ -6,17 +6,18 @@ from typing import Any, Final, NamedTuple
 import streamlit as st
 
 from core.errors import FerError
+from core.runs.ensembles import Candidate, Ensemble, runs_of
 from core.runs.records import Run
 from core.runs.selection import best_run
 from dashboard.ui.faces import dataset_of
 from dashboard.ui.format import escape
-from dashboard.ui.runs import choose_id, choose_run, why_default
+from dashboard.ui.runs import choose_id, in_a_list, why_default
 from dashboard.views.predict.models import Model, model_of, model_of_upload
 from dashboard.views.predict.uploads import ARCHIVES, remember
 
 MAX_ARCHIVE_MB: Final = 200
 
-_IN_THE_ADDRESS: Final = ("second", "whole", "margin")
+_IN_THE_ADDRESS: Final = ("second", "flip-tta", "whole", "margin")
 _OPEN: Final = "predict-options-open"
 
 
@@ -33,33 +34,52 @@ class Options(NamedTuple):
     """Large ZIP files of photos."""
 
 
-def choose_model(runs: Sequence[Run]) -> Run:
-    """The run whose model is used."""
+def choose_model(runs: Sequence[Run], ensembles: Sequence[Ensemble]) -> Candidate:
+    """The run or ensemble whose model is used."""
     default = best_run(list(runs))
-    run = choose_run(runs, default, "Model")
-    if default and run.id == default.id:
-        st.caption(why_default(run))
-    info = dataset_of(run)
+    candidates: list[Candidate] = [*ensembles, *runs]
+    by_id = {each.id: each for each in candidates}
+    chosen = by_id[choose_id("Model", list(by_id), (default or runs[0]).id, lambda name: in_a_list(by_id[name]), "run")]
+    if isinstance(chosen, Ensemble):
+        describe_ensemble(chosen)
+    elif default and chosen.id == default.id:
+        st.caption(why_default(chosen))
+    info = dataset_of(runs_of(chosen)[0])
     if info and info.kind == "drawn":
         synthetic = "Trained on synthetic faces only. Predictions on photos aren't meaningful."
         st.warning(synthetic, icon=":material/draw:")
-    return run
+    return chosen
 
 
-def choose_options(runs: Sequence[Run], run: Run) -> Options:
+def describe_ensemble(ensemble: Ensemble) -> None:
+    """Its members; where it cannot be used, why, and the page ends."""
+    if ensemble.problem:
+        st.error(escape(ensemble.problem), icon=":material/error:")
+        st.stop()
+    st.caption(f"Mean of {len(ensemble.runs)} runs: {escape(', '.join(run.name for run in ensemble.runs))}")
+
+
+def choose_options(candidates: Sequence[Candidate], chosen: Candidate) -> Options:
     """What few people need, in an expander, which is open where the address has some of it.
 
     Args:
-        runs: that can predict.
-        run: the one that was chosen, which uploaded weights take the place of.
+        candidates: runs and ensembles that can predict.
+        chosen: the one that was chosen, which uploaded weights take the place of.
     """
     is_open = st.session_state.setdefault(_OPEN, any(name in st.query_params for name in _IN_THE_ADDRESS))
     with st.expander("Options", icon=":material/tune:", expanded=is_open):
         models, crops, weights, zips = st.columns(4, gap="medium")
-    others = {other.id: other for other in runs if other.id != run.id}
+    others = {other.id: other for other in candidates if other.id != chosen.id}
     name = {"": "None"} | {other.id: other.name for other in others.values()}
     with models:
         second = choose_id("Compare with", ["", *others], "", name.__getitem__, "second")
+        flip = st.toggle(
+            "Flip TTA",
+            value=True,
+            key="flip-tta",
+            bind="query-params",
+            help="Average over each face and its horizontal flip: more accurate, at little more time.",
+        )
     with crops:
         margin_place = st.container()
         whole = st.toggle(
@@ -93,17 +113,17 @@ def choose_options(runs: Sequence[Run], run: Run) -> Options:
         on_change=remember,
         args=(ARCHIVES,),
     )
-    model = _of_weights(upload) or model_of(run)
-    return Options([model, *([model_of(others[second])] if second else [])], whole, margin, archives)
+    model = _of_weights(upload, flip=flip) or model_of(chosen, flip=flip)
+    return Options([model, *([model_of(others[second], flip=flip)] if second else [])], whole, margin, archives)
 
 
-def _of_weights(upload: Any) -> Model | None:
+def _of_weights(upload: Any, *, flip: bool) -> Model | None:
     """The model of uploaded weights; None where there are none, or, with an error shown, they cannot be used."""
     if upload is None:
         return None
     try:
         with st.spinner("Checking weights…"):
-            model = model_of_upload(upload)
+            model = model_of_upload(upload, flip=flip)
     except FerError as error:
         st.error(escape(str(error)), icon=":material/error:")
         return None

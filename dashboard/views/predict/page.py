@@ -55,10 +55,11 @@ def classify_photos() -> None:
             ":material/play_arrow:",
         )
         return
+    ensembles = cache.ensembles(runs_root())
     left, right = st.columns([3, 2], gap="large")
     with right:
-        run = choose_model(runs)
-    options = choose_options(runs, run)
+        chosen = choose_model(runs, ensembles)
+    options = choose_options([*(each for each in ensembles if not each.problem), *runs], chosen)
     with left:
         uploads, kept = upload_photos(options.archives)
     image_files = choose_images(uploads, kept)

@@ -144,8 +144,7 @@ def downloads(found: Sequence[Result], models: Sequence[Model], rows: pd.DataFra
     for position, face in zip(rows["result"], rows["face"], strict=True):
         result = found[position]
         for model, photo in zip(models, result.photos, strict=True):
-            title = model.run.id if model.run else model.title
-            lines.append({"model": spreadsheet_safe(title)} | prediction_rows(result.name, photo)[face])
-            objects.append({"file": result.name, "model": title, **photo.faces[face].as_json()})
+            lines.append({"model": spreadsheet_safe(model.id)} | prediction_rows(result.name, photo)[face])
+            objects.append({"file": result.name, "model": model.id, **photo.faces[face].as_json()})
     csv = pd.DataFrame(lines, columns=["model", *CSV_COLUMNS]).to_csv(index=False)
     return spreadsheet_csv(csv), json.dumps(objects, indent=1)

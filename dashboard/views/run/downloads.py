@@ -13,6 +13,7 @@ from core.exchange.export import HISTORIES, files_of, write_curves
 from core.files import file_size
 from core.runs.records import Run
 from dashboard.ui.downloads import spreadsheet_csv
+from dashboard.ui.format import escape
 from dashboard.ui.page import download_file
 from dashboard.ui.table import show_table
 
@@ -23,11 +24,6 @@ HISTORY_TITLES: Final = {"epochs": "Epoch metrics", "steps": "Step metrics", "sy
 
 def files(run: Run) -> None:
     """What can be downloaded."""
-    left_out = {run.paths.stop_request.name}
-    present = sorted(
-        (path for path in run.paths.folder.iterdir() if path.is_file() and path.name not in left_out),
-        key=lambda path: path.name,
-    )
     if run.has_weights:
         download_file(run, run.paths.weights, "Download weights", primary=True)
         st.caption("Best checkpoint as a PyTorch state_dict (load with `weights_only=True`).")
@@ -47,18 +43,38 @@ def files(run: Run) -> None:
     if size > MOST_BYTES:
         st.caption("Too large to download here. On the server, run:")
         st.code(f"python -m core export {run.id} --format zip", language="sh")
-    rows = [{"file": path.name, "size": path.stat().st_size} for path in present if path.suffix != ".lock"]
+    each_file(run)
+
+
+def each_file(run: Run) -> None:
+    """All files of the folder, each of which can be downloaded by itself."""
+    present = sorted(
+        path
+        for path in run.paths.folder.iterdir()
+        if path.is_file() and path.name != run.paths.stop_request.name and path.suffix != ".lock"
+    )
+    rows = [{"file": path.name, "size": path.stat().st_size} for path in present]
     config: dict[str, Any] = {"file": "File", "size": st.column_config.NumberColumn("Size")}
-    written = {"size": file_size}
-    show_table(
+    table = show_table(
         pd.DataFrame(rows),
-        written=written,
+        written={"size": file_size},
         hide_index=True,
         column_config=config,
         width=560,
         height="content",
+        on_select="rerun",
+        selection_mode="single-row",
         key="files",
     )
+    # A file may have gone since the row was selected.
+    selected = [present[row] for row in table.selection.rows if row < len(present)]
+    if not selected:
+        st.caption("Select a file to download it.")
+    elif selected[0].stat().st_size > MOST_BYTES:
+        st.caption("This file is too large to download here. Copy it from the run folder on the server:")
+        st.code(str(selected[0]), language=None)
+    else:
+        download_file(run, selected[0], f"Download {escape(selected[0].name)}", of="selected")
 
 
 def download(label: str, make: Any, name: str, mime: str) -> None:

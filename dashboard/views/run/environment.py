@@ -1,10 +1,13 @@
 """The Environment tab of the Run page: machine, code, data and packages of the run."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 import streamlit as st
 
 from core.runs.environment import DataRecord, Environment, GitState, read_environment, read_uncommitted_changes
 from core.runs.records import Run, reason_of
+from core.runs.teachers import TeachingRun
 from dashboard.ui.format import escape
 from dashboard.ui.table import show_table
 
@@ -50,6 +53,11 @@ def environment_tab(run: Run) -> None:
             )  # fmt: skip
 
 
+def _sources(sources: Sequence[TeachingRun] | None) -> str | None:
+    """The runs it learned from, with the beginning of the hash of what each contributed."""
+    return ", ".join(f"{source.run} ({source.sha256[:12]})" for source in sources or ()) or None
+
+
 def _facts(found: Environment) -> dict[str, str]:
     git, data = found.git or GitState(), found.dataset or DataRecord()
     changed = " (dirty)" if git.dirty else ""
@@ -57,6 +65,8 @@ def _facts(found: Environment) -> dict[str, str]:
         "Commit": f"{git.commit[:12]}{changed}" if git.commit else None,
         "Dataset": data.name,
         "Data fingerprint": data.fingerprint,
+        "Teachers": _sources(found.teachers),
+        "Soft labels": _sources(found.soft_labels),
         "Device": found.device,
         "Threads": found.threads,
         "Precision": found.precision,

@@ -5,7 +5,7 @@ from typing import Any, Final
 import pandas as pd
 import streamlit as st
 
-from core.config import TrainConfig
+from core.config import TrainConfig, as_typed
 from core.runs.records import Run
 from dashboard.state import cache
 from dashboard.state.logs import log_tail
@@ -63,8 +63,8 @@ def config_tab(run: Run) -> None:
     rows = [
         {
             "setting": name,
-            "value": str(getattr(run.config, name)),
-            "default": str(getattr(defaults, name)),
+            "value": str(as_typed(getattr(run.config, name))),
+            "default": str(as_typed(getattr(defaults, name))),
             "description": field.description,
         }
         for name, field in TrainConfig.model_fields.items()

@@ -16,6 +16,7 @@ from dashboard.ui.page import COMPARE_PAGE, go_to
 from dashboard.ui.runs import open_run
 from dashboard.views.runs import ticks
 from dashboard.views.runs.changes import REFUSED, edit, set_archived
+from dashboard.views.runs.ensembles import ensemble_menu
 
 
 def actions_bar(ticked: list[Run], shown: list[Run]) -> None:
@@ -33,6 +34,7 @@ def actions_bar(ticked: list[Run], shown: list[Run]) -> None:
         label = f"Compare {len(ticked)}" if ticked else "Compare"
         if st.button(label, icon=":material/compare_arrows:", disabled=len(ticked) < 2, key="compare"):
             go_to(COMPARE_PAGE, runs=",".join(run.id for run in ticked))
+        ensemble_menu(ticked, name)
         with st.popover("Edit", icon=":material/edit:", disabled=none):
             if ticked:
                 edit(ticked, shown, name)

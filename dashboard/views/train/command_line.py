@@ -2,7 +2,7 @@
 
 import shlex
 
-from core.config import TrainConfig
+from core.config import TrainConfig, as_typed
 from core.presets import PRESETS
 from core.runs.records import Run
 
@@ -14,7 +14,7 @@ def command(source: str | Run, config: TrainConfig, name: str, author: str) -> s
     else:
         base, parts = PRESETS[source].config, ["python -m core train", f"--preset {source}"]
     parts += [
-        f"--set {field}={shlex.quote(str(getattr(config, field)))}"
+        f"--set {field}={shlex.quote(str(as_typed(getattr(config, field))))}"
         for field in TrainConfig.model_fields
         if getattr(config, field) != getattr(base, field)
     ]

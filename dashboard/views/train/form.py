@@ -8,13 +8,28 @@ from typing import Any, Literal, get_args, get_origin
 
 import streamlit as st
 
-from core.config import field_applies, field_group, field_label
+from core.config import field_group, field_label
+from core.dependent import field_applies
 from core.runs.naming import typed_setting
 from dashboard.ui.format import escape
-from dashboard.views.train.settings import FIELDS, Base, default_choice, differs, field_key, in_words, leave_open
+from dashboard.views.train.settings import (
+    FIELDS,
+    Base,
+    default_choice,
+    differs,
+    field_key,
+    in_words,
+    is_list,
+    leave_open,
+)
 
 
-def config_fields(base: Base, datasets: Mapping[str, str], corrections: Sequence[str]) -> dict[str, Any]:
+def config_fields(
+    base: Base,
+    datasets: Mapping[str, str],
+    corrections: Sequence[str],
+    learnable: Mapping[str, Mapping[str, str]],
+) -> dict[str, Any]:
     """The form, made from the fields of `TrainConfig`; its values. A field that does nothing beside the others is left
     out, and so are the correction sets where there are none.
 
@@ -22,10 +37,12 @@ def config_fields(base: Base, datasets: Mapping[str, str], corrections: Sequence
         base: what it starts from.
         datasets: names to select from, each with the title that is shown.
         corrections: names of correction sets.
+        learnable: for settings that list runs, ids of runs to select from, each with the title that is shown.
     """
     choices: dict[str, Mapping[str, str]] = {
         "dataset": datasets,
         "corrections": {name: name or "None" for name in ("", *corrections)},
+        **learnable,
     }
     asked = corrections or st.session_state.get(field_key("corrections"), "") != ""
     shown = {name: st.session_state.get(field_key(name)) for name in FIELDS}
@@ -58,6 +75,11 @@ def widget(base: Base, name: str, choices: Mapping[str, str] | None = None) -> A
     if get_origin(field.annotation) is Literal:
         choices = {str(option): str(option) or "None" for option in get_args(field.annotation)}
     common: dict[str, Any] = {"key": key, "persist_state": "session"}
+    if is_list(field):
+        titles = dict(choices or {})
+        options = list(dict.fromkeys([*titles, *st.session_state.get(key, ())]))  # what a link names is shown, too
+        common |= {"placeholder": "None", "format_func": lambda option: titles.get(option, option)}
+        return st.multiselect(_label(base, name), options, **common)
     if choices:
         titles, options = dict(choices), list(choices)
         st.session_state.setdefault(key, default_choice(field, options))

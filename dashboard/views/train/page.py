@@ -21,6 +21,7 @@ from dashboard.ui.page import DATA_PAGE, RUN_PAGE, empty_state, page_title
 from dashboard.views.train import address, form, settings
 from dashboard.views.train.new_run import new_run
 from dashboard.views.train.settings import Base
+from dashboard.views.train.teachers import learnable_runs
 
 FIRST_PRESET: Final = "quick"
 """What somebody without a run of their own is offered."""
@@ -47,7 +48,10 @@ def main() -> None:
         source = cloned_run() or choose_preset(datasets, runs, link)
         base = base_of(source)
         settings.fill(base, link)
-        values = form.config_fields(base, dataset_titles(datasets), fitting_lists(datasets))
+        selected = settings.chosen_dataset([info.name for info in datasets])
+        dataset = next((info for info in datasets if info.name == selected), None)
+        learnable = learnable_runs(runs, cache.ensembles(runs_root()), dataset)
+        values = form.config_fields(base, dataset_titles(datasets), fitting_lists(datasets), learnable)
     changed = settings.changed_fields(base, values)
     address.write(address_of(source, changed, values, datasets, runs))
     with summary, st.container(border=True):

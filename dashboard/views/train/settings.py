@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 import streamlit as st
 from pydantic.fields import FieldInfo
 
-from core.config import TrainConfig, parse_config
+from core.config import RunIds, TrainConfig, parse_config
 from core.errors import ConfigError
 from core.jobs.inputs import missing_inputs
 from core.numbers import typed_number
@@ -58,7 +58,14 @@ def reset(base: Base) -> None:
 def _in_the_field(config: TrainConfig, name: str) -> Any:
     """The value of a setting as its field holds it."""
     value = getattr(config, name)
+    if is_list(FIELDS[name]):
+        return list(value)
     return typed_number(value) if _is_number(FIELDS[name]) else value
+
+
+def is_list(field: FieldInfo) -> bool:
+    """Whether a setting is a list of runs."""
+    return field.annotation == RunIds
 
 
 def _is_number(field: FieldInfo) -> bool:
@@ -74,7 +81,7 @@ def _read_link(name: str, text: str) -> Any:
     """
     if _is_number(FIELDS[name]):
         return text[:40]
-    return getattr(parse_config({name: text}), name)
+    return _in_the_field(parse_config({name: text}), name)
 
 
 def chosen_dataset(datasets: Sequence[str]) -> str | None:

@@ -29,6 +29,7 @@ from core.data.importers.demo import import_demo
 from core.errors import DataError, RunError
 from core.jobs import control
 from core.jobs.queue import queued_runs
+from core.runs.best import hash_of
 from core.runs.create import write_meta
 from core.runs.reader import list_runs, read_run
 from core.runs.records import Run, RunMeta
@@ -109,6 +110,35 @@ def test_changed_data_are_named_before_and_after(trained: Run, data_root: Path) 
     assert [check.what for check in verdict.differences] == ["data"]
     assert verdict.differences[0].words[:12] in warning and verdict.differences[0].words[-12:] in warning
     assert "the dataset has changed" in verdict.words
+
+
+def test_a_student_is_reproduced_with_the_same_teacher_only(trained: Run, data_root: Path) -> None:
+    root = trained.paths.root
+    config = TrainConfig(**ONE_EPOCH, teachers=(trained.id,))
+    student = read_run(root, control.start(root, data_root, config))
+    recorded = json.loads(student.paths.environment.read_text())["teachers"]
+    assert recorded == [{"run": trained.id, "sha256": hash_of(trained.paths.weights)}]
+    assert check_reproducible(student, data_root) is None
+    verdict = read_reproduction(again(student, data_root))
+    assert verdict is not None and verdict.outcome is ReproductionOutcome.BIT_EQUAL and not verdict.differences
+    assert "teachers" in [check.what for check in verdict.checks]
+
+    state = torch.load(trained.paths.weights, weights_only=True)
+    state["classifier.6.bias"] += torch.arange(7)
+    torch.save(state, trained.paths.weights)
+    warning = check_reproducible(student, data_root)
+    assert warning == (
+        f"Teacher {trained.id} has other weights now than when the run was started. The results will differ."
+    )
+    verdict = read_reproduction(again(student, data_root))
+    assert verdict is not None and verdict.outcome is not ReproductionOutcome.BIT_EQUAL
+    assert [check.what for check in verdict.differences] == ["teachers"]
+
+    trained.paths.weights.unlink()
+    with pytest.raises(
+        RunError, match=rf"^Can't reproduce .*\. Teacher {trained.id} was deleted, or its weights were\."
+    ):
+        again(student, data_root)
 
 
 def test_the_command_waits_and_prints_the_verdict(trained: Run, data_root: Path) -> None:

@@ -10,11 +10,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from core.data.dataset import load_split
+from core.data.folds import held_out
 from core.data.importers.demo import import_demo
 from core.errors import RunError
 from core.evaluation.label_quality import suspects, suspicion
 from core.evaluation.predictions import PROBABILITY_COLUMNS
-from core.training.folds import held_out
 from dashboard.views.errors.gallery import SUSPICION
 from tests.bench.bench_suspects import flip_labels
 

@@ -8,11 +8,11 @@ import pytest
 from core.bench import synthetic_records
 from core.config import TrainConfig
 from core.data.dataset import load_split
+from core.data.folds import held_out
 from core.errors import RunError
 from core.evaluation.predictions import read_predictions
 from core.runs.create import create_run
 from core.runs.reader import list_runs, read_run
-from core.training.folds import held_out
 from tests.core.terminal import SETTINGS, Terminal
 
 

@@ -77,6 +77,17 @@ def test_the_shipped_run_was_not_trained_here() -> None:
     assert "rough" in estimate.basis and estimate.images_per_second == ROUGH_IMAGES_PER_SECOND
 
 
+def test_teachers_take_time_wherever_the_speed_was_measured(tmp_path: Path) -> None:
+    taught = CONFIG.model_copy(update={"teachers": ("one", "two")})
+    alone, slower = finished(tmp_path, 100.0), finished(tmp_path, 100.0 / (1 + 2 / FORWARD_SPEED), taught)
+    estimates = [[estimate_duration(config, IMAGES, [run]) for run in (alone, slower)] for config in (CONFIG, taught)]
+    for same in estimates:
+        assert same[0].seconds == pytest.approx(same[1].seconds)
+    assert estimates[1][0].images_per_second == slower.status.images_per_second
+    more = estimates[1][0].seconds - estimates[0][0].seconds
+    assert more == pytest.approx(CONFIG.epochs * IMAGES["train"] * 2 / FORWARD_SPEED / 100)
+
+
 def test_fewer_images_per_epoch_take_less_time() -> None:
     short = estimate_duration(CONFIG.model_copy(update={"images_per_epoch": 100}), IMAGES, [])
     assert short.images_per_epoch == 100

@@ -29,6 +29,7 @@ def test_no_two_runs_are_offered_one_name() -> None:
         ("quick fer2013 seed 0", {"dataset": "demo"}, "quick demo seed 0"),
         ("my best epochs=4", {"epochs": 9, "seed": 1}, "my best epochs=9 seed=1"),
         ("seed 00 epochs=40", {"epochs": 9, "seed": 1}, "seed 00 epochs=40 epochs=9 seed=1"),
+        ("my best", {"teachers": ("one", "two")}, "my best teachers=one,two"),
         (r"\g<0> [", {"weight_decay": 0.1}, r"\g<0> [ weight_decay=0.1"),
     ],
 )

@@ -95,7 +95,7 @@ def swept(tmp_path: Path) -> list[Run]:
         "a": {"learning_rate": 0.01, "seed": 0},
         "b": {"learning_rate": 0.01, "seed": 1},
         "c": {"learning_rate": 1e-5, "seed": 0},
-        "d": {"learning_rate": 1e-5, "seed": 1, "optimizer": "muon", "flip": False},
+        "d": {"learning_rate": 1e-5, "seed": 1, "optimizer": "muon", "flip": False, "teachers": ("a", "b")},
     }
     for run_id, values in settings.items():
         paths = create_run(tmp_path, TrainConfig(**values), run_id=run_id, name=f"run {run_id}")
@@ -118,6 +118,9 @@ def swept(tmp_path: Path) -> list[Run]:
         ("OPTIMIZER=Muon", "d"),
         ("flip=no", "d"),
         ("flip=false", "d"),
+        ("teachers=b", "d"),
+        ("teachers=a,b", "d"),
+        ("teachers!=a", "cba"),
         ("validation>45", "ba"),
         ("lr=0.01 seed=1 run", "b"),
         ("lr=0.01 nothing", ""),
@@ -155,6 +158,7 @@ def test_the_settings_that_differ_are_known(swept: list[Run]) -> None:
         "config.seed",
         "config.optimizer",
         "config.learning_rate",
+        "config.teachers",
         "config.flip",
     ]
     assert known_settings(swept)["config.learning_rate"] == [1e-5, 0.01]

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from core.__main__ import app
 from core.config import TrainConfig
 from core.data.dataset import load_split, write_dataset
+from core.data.folds import shares_pixels
 from core.errors import RunError
 from core.evaluation.metrics import accuracy_interval
 from core.evaluation.predictions import probabilities_of, read_predictions
@@ -26,7 +27,6 @@ from core.runs.paths import RunPaths
 from core.runs.reader import read_run
 from core.training.compute import Compute, choose_compute
 from core.training.final_report import report
-from core.training.folds import shares_pixels
 from core.training.train_data import load_data
 from core.worker import StopFlag, _train, work
 from dashboard.state.background import Scoring, Scorings

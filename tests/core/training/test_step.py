@@ -16,10 +16,12 @@ from core.training.asam import worst_neighbour
 from core.training.compute import Compute, to_device
 from core.training.optim import EmaWeights, build_optimizers
 from core.training.step import CudaGraph, Graph, TrainingStep, step_values
+from core.training.teachers import Teachers
 from tests.core.training.test_loop import EVERYTHING, OLDER
 
 CPU = Compute(torch.device("cpu"), bfloat16=False, threads=1)
 STEPS = 8
+TAUGHT: dict[str, Any] = {**EVERYTHING, "teachers": ("one", "two")}
 
 
 class Trainer:
@@ -35,7 +37,9 @@ class Trainer:
         self.optimizers = build_optimizers(self.model, self.config)
         self.average = EmaWeights(self.model, self.config.ema_decay) if self.config.ema_decay else None
         parts = (self.model, self.optimizers, self.average, self.data, self.config, compute)
-        self.step = TrainingStep(*parts, graph)
+        others = [to_device(build_model("cnn-model-1"), compute) for _ in self.config.teachers]
+        self.teachers = Teachers(others, self.config.distillation_temperature, compute) if others else None
+        self.step = TrainingStep(*parts, graph, self.teachers)
         device = compute.device
         self.values = step_values(self.config, self.optimizers, self.average, range(STEPS), STEPS, device)
         self.orders = [torch.randperm(32, generator=torch.Generator().manual_seed(n)).to(device) for n in range(STEPS)]
@@ -55,7 +59,7 @@ def same(a: nn.Module, b: nn.Module) -> bool:
     return all(torch.equal(x, y) for x, y in pairs)
 
 
-@pytest.mark.parametrize("settings", [OLDER, EVERYTHING, OLDER | {"optimizer": "adam"}, OLDER | {"optimizer": "sgd"}])
+@pytest.mark.parametrize("settings", [OLDER, TAUGHT, OLDER | {"optimizer": "adam"}, OLDER | {"optimizer": "sgd"}])
 def test_a_captured_step_trains_as_one_that_is_not(settings: dict[str, Any]) -> None:
     graphs: list[Uncaptured] = []
 
@@ -88,7 +92,7 @@ def test_a_step_that_cannot_be_captured_runs_kernel_by_kernel(caplog: pytest.Log
     assert caplog.text.count("can't be captured") == 1
 
 
-@pytest.mark.parametrize("settings", [OLDER, EVERYTHING, OLDER | {"optimizer": "adamw"}])
+@pytest.mark.parametrize("settings", [OLDER, TAUGHT, OLDER | {"optimizer": "adamw"}])
 def test_the_host_reads_nothing_back_within_a_step(settings: dict[str, Any]) -> None:
     """Each of these would have it wait for a GPU, and cannot be captured."""
     counts = kernels_per_step(TrainConfig(**settings))
@@ -153,7 +157,7 @@ def test_asam_looks_uphill_in_proportion_to_the_weights_and_comes_back() -> None
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("settings", [OLDER, EVERYTHING, OLDER | {"optimizer": "sgd"}, OLDER | {"compile": True}])
+@pytest.mark.parametrize("settings", [OLDER, TAUGHT, OLDER | {"optimizer": "sgd"}, OLDER | {"compile": True}])
 def test_a_cuda_graph_trains_as_its_kernels_one_by_one(
     settings: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,12 +1,17 @@
 """The Compare page: restored from its address, honest beside every difference, calm where there is nothing."""
 
+from pathlib import Path
+
 import pytest
 
+from core.comparison.baseline import against_baseline
+from core.runs.ensembles import create_ensemble, find_candidate
 from dashboard.state import cache
-from dashboard.ui.format import _JOINER
+from dashboard.ui.format import _JOINER, accuracy_in
 from tests.dashboard.conftest import HOSTILE, Opener, Writer, line_charts, words
 from tests.dashboard.views.compare.conftest import retrained_on_other_data
 from tests.dashboard_fixtures import FakeRun
+from tests.members import write_members
 
 
 def test_nothing_to_compare_is_said(open_page: Opener, write: Writer) -> None:
@@ -139,3 +144,24 @@ def test_hostile_names_stay_text(open_page: Opener, write: Writer) -> None:
     for text in rendered:
         for active in ("![x]", "[l](", ":red[r]", "<b>", ":smile:", "http://evil", "www.evil"):
             assert active not in text
+
+
+def test_an_ensemble_is_compared_beside_its_members(open_page: Opener, runs_root: Path, demo_root: Path) -> None:
+    two = write_members(runs_root, demo_root)
+    create_ensemble(runs_root, "both", [run.id for run in two])
+    ids = [*(run.id for run in two), "both"]
+    app = open_page("compare", runs=",".join(ids), section="Metrics")
+    assert app.multiselect(key="compared").value == ids
+    metrics = app.dataframe[0].value
+    assert metrics["run"].tolist() == ["member 0", "member 1", "both"]
+    by_core = against_baseline([find_candidate(runs_root, each) for each in ids], two[0], "validation")
+    assert metrics["significance"].tolist() == [row.words for row in by_core]
+    assert metrics["accuracy"].tolist()[2] == accuracy_in(by_core[2].metrics)
+    assert "Ensembles: the mean of the calibrated probabilities" in words(app)
+    app = open_page("compare", runs=",".join(ids), section="Images", beside="both")
+    assert "both vs member 0 on validation" in words(app).replace("*", "")
+    app = open_page("compare", runs=",".join(ids), section="Curves", baseline="both")
+    assert len(line_charts(app)) == 2 and not app.error
+    two[1].paths.weights.unlink()
+    app = open_page("compare", runs=",".join(ids))
+    assert "Can't use ensemble “both”: run" in words(app)

@@ -6,18 +6,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 from streamlit.runtime.context import ContextProxy
 from streamlit.testing.v1 import AppTest
 
+from core.data.dataset import load_split
 from core.data.decode import MAX_IMAGE_BYTES
+from core.labels import LABELS
 from core.models.cnn import build_model
+from core.prediction.ensemble import predictor_of
 from core.prediction.predictor import limit_threads
 from core.review.runs import annotate
+from core.runs.ensembles import create_ensemble
 from core.runs.reader import read_run
-from dashboard.state import cache, visitor
+from dashboard.state import cache, predictors, visitor
 from dashboard.ui.samples import SAMPLE_IMAGES
 from dashboard.views.predict import uploads
 from dashboard.views.predict.draw import rotation_note
@@ -25,6 +30,7 @@ from tests.conftest import PROJECT_ROOT
 from tests.dashboard.conftest import Opener, Writer
 from tests.dashboard.views.predict.conftest import crop
 from tests.dashboard_fixtures import FakeRun, write_run
+from tests.members import write_members
 
 HOME = PROJECT_ROOT / "dashboard" / "Home.py"
 File = tuple[str, bytes, str]
@@ -330,8 +336,8 @@ def test_the_server_predicts_on_the_cpu_with_its_share_of_the_cores(
     torch.save(build_model("cnn-model-1").state_dict(), upload)
     try:
         for load in (
-            lambda: cache.predictor(read_run(run.paths.root, run.id)),
-            lambda: cache.own_predictor("an upload", upload.getvalue(), "mine.pth")[0],
+            lambda: predictors.predictor(read_run(run.paths.root, run.id)),
+            lambda: predictors.own_predictor("an upload", upload.getvalue(), "mine.pth")[0],
         ):
             limit_threads(8)
             assert load().device == torch.device("cpu")
@@ -346,3 +352,47 @@ def test_predict_works_on_a_finished_run(open_page: Opener, write: Writer) -> No
     app = open_page("predict")
     assert "Faces are detected" in words(app)
     assert app.selectbox[0].value == run.id
+
+
+def test_flip_tta_is_on_and_can_be_switched_off(
+    open_predict: Callable[..., AppTest], open_page: Opener, runs_root: Path, demo_root: Path
+) -> None:
+    write_members(runs_root, demo_root, 1)
+    app = open_predict(("0.png", crop(demo_root), "image/png"))
+    assert app.toggle(key="flip-tta").value is True
+    assert "Averaged over the face and its flip." in words(app)
+    assert "Misclassified validation images (single view) closest" in words(app)
+    flipped = app.get("plotly_chart")[0].proto.alt
+    app.toggle(key="flip-tta").set_value(False).run()
+    assert not app.exception
+    assert "Averaged" not in words(app) and "(single view)" not in words(app)
+    single = app.get("plotly_chart")[0].proto.alt
+    assert single != flipped
+    app = open_page("predict", **{"flip-tta": "false"})
+    assert app.toggle(key="flip-tta").value is False
+    app.file_uploader(key="photos").set_value([("0.png", crop(demo_root), "image/png")]).run()
+    assert app.get("plotly_chart")[0].proto.alt == single
+
+
+def test_an_ensemble_predicts_as_one_model(
+    open_predict: Callable[..., AppTest], runs_root: Path, demo_root: Path
+) -> None:
+    two = write_members(runs_root, demo_root)
+    create_ensemble(runs_root, "both", [each.id for each in two])
+    app = open_predict()
+    app.selectbox(key="choose-run").set_value("both").run()
+    app.file_uploader(key="photos").set_value([("0.png", crop(demo_root), "image/png")]).run()
+    assert not app.exception and not app.error
+    said = words(app)
+    assert "Mean of 2 runs: " in said and "member 0" in said and "member 1" in said
+    assert "Mean of 2 models, each calibrated (T = " in said
+    assert "Similar misclassified images" in said
+    image = np.array(load_split(demo_root, "demo", "test").images[:1])
+    [probabilities] = predictor_of(two).scores(image)[1]
+    [heading] = [line for line in said.splitlines() if line.startswith("## ")]
+    assert f" {LABELS[probabilities.argmax()]} " in heading and f" {100 * probabilities.max():.0f}%" in heading
+    two[1].paths.weights.unlink()
+    app.run()
+    assert not app.exception
+    assert f"Can't use ensemble “both”: run '{two[1].id}' has no usable weights." in words(app)
+    assert not app.get("plotly_chart")

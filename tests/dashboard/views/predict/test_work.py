@@ -28,7 +28,7 @@ def test_the_page_says_what_the_pipeline_says_and_computes_only_what_is_new(
 
     monkeypatch.setattr(work, "memory", lambda: kept)
     monkeypatch.setattr("core.prediction.batch.read_and_crop", frame)
-    models = [Model(key, key, None, lambda: Predictor.load(run.paths.weights)) for key in "ab"]
+    models = [Model(key, key, lambda: Predictor.load(run.paths.weights)) for key in "ab"]
     pictures = [ImageFile("face.png", partial(crop, demo_root, number), str(number)) for number in range(3)]
     pictures[1] = ImageFile("face.png", lambda: b"broken", "1")
 

@@ -2,6 +2,12 @@
 
 import zipfile
 from io import BytesIO
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
 
 from core.runs.reader import read_run
 from dashboard.views.run import downloads
@@ -23,3 +29,19 @@ def test_everything_can_be_taken_away(open_page: Opener, run: FakeRun) -> None:
     assert downloads.curves_as_csv(run.paths.steps).count(b"\n") == 161
     with zipfile.ZipFile(BytesIO(downloads.run_as_zip(read_run(run.paths.root, run.id)))) as archive:
         assert f"{run.id}/steps.jsonl" in archive.namelist()
+
+
+def test_each_file_can_be_taken_by_itself(
+    open_page: Opener, run: FakeRun, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (run.paths.folder / "_a *note*.txt").write_text("by hand")
+
+    def first_selected(frame: pd.DataFrame, **_: Any) -> Any:
+        return SimpleNamespace(selection=SimpleNamespace(rows=[list(frame["file"]).index("_a *note*.txt")]))
+
+    monkeypatch.setattr(downloads, "show_table", first_selected)
+    app = open_page("run", run=run.id, tab="Files")
+    assert r"Download \_a \*note\*\.txt (7 B)" in app.get("download_button")[-1].proto.label.replace("\u2060", "")
+    monkeypatch.setattr(downloads, "MOST_BYTES", 6)
+    app.run()
+    assert app.code[-1].value.endswith("_a *note*.txt")

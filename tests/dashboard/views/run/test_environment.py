@@ -13,6 +13,7 @@ def test_the_environment_names_machine_code_data_and_packages(open_page: Opener,
             "packages": {"torch": "2.14.1", "Pillow": "13"},
             "git": {"commit": "a" * 40, "dirty": True},
             "dataset": {"name": "demo", "fingerprint": "f" * 64},
+            "teachers": [{"run": "one", "sha256": "1" * 64}, {"run": "two", "sha256": "2" * 64}],
             "resumes": [{"time": "now", "host": "other"}],
         },
     )
@@ -23,6 +24,7 @@ def test_the_environment_names_machine_code_data_and_packages(open_page: Opener,
         "Commit": "aaaaaaaaaaaa (dirty)",
         "Dataset": "demo",
         "Data fingerprint": "f" * 64,
+        "Teachers": "one (111111111111), two (222222222222)",
         "Python": "3.11.2",
     }
     assert "Resume 1, changes: host" in words(app) and "2 packages" in words(app)

@@ -3,14 +3,18 @@
 import json
 from pathlib import Path
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.evaluation.predictions import read_predictions
+from core.jobs import control
 from core.review.corrections import save_corrections
 from core.review.draft import make_corrections
 from core.review.images import add_label_reviews
-from core.runs.reader import read_run
+from core.runs.ensembles import create_ensemble
+from core.runs.reader import list_runs, read_run
 from tests.dashboard.conftest import Opener, Writer, words
+from tests.members import write_members
 
 
 def test_a_preset_fills_the_form(open_page: Opener) -> None:
@@ -71,6 +75,48 @@ def test_a_clone_whose_correction_list_is_not_here_or_does_not_fit_asks_for_anot
     app = open_page("train", clone=run.id)
     assert app.selectbox(key="field-corrections").value is None and not start_is_open(app)
     assert "The correction set 'look-1' was made for other data than 'demo'" in words(app)
+
+
+def test_teachers_are_finished_runs_of_the_dataset_and_get_into_the_command(
+    open_page: Opener, write: Writer, runs_root: Path
+) -> None:
+    teacher, other = write("finished", name="Teacher", epochs=2), write("finished", name="Elsewhere", epochs=2)
+    write("stopped", name="Unfinished", done=1)
+    summary = json.loads(other.paths.summary.read_text())
+    other.paths.summary.write_text(json.dumps(summary | {"dataset_fingerprint": "0" * 64}))
+    app = open_page("train")
+    field = app.multiselect(key="field-teachers")
+    accuracy = read_run(runs_root, teacher.id).validation_accuracy
+    assert accuracy and field.options == [f"Teacher · {100 * accuracy:.1f}%"] and field.value == []
+    assert app.multiselect(key="field-soft_labels").options == []
+    assert "field-distillation_weight" not in {box.key for box in app.text_input}
+    field.set_value([teacher.id]).run()
+    app.text_input(key="field-distillation_weight").set_value("0,5").run()
+    assert f"--set teachers={teacher.id} --set distillation_weight=0.5" in words(app)
+    assert f"- Teachers: none → **{teacher.id}**" in words(app)
+    again = open_page("train", **app.query_params)
+    assert again.multiselect(key="field-teachers").value == [teacher.id] and start_is_open(again)
+
+
+def test_an_ensemble_is_offered_as_a_teacher(open_page: Opener, runs_root: Path, demo_root: Path) -> None:
+    create_ensemble(runs_root, "both", [run.id for run in write_members(runs_root, demo_root)])
+    app = open_page("train")
+    field = app.multiselect(key="field-teachers")
+    assert field.options[0] == "both · ensemble of 2"
+    field.set_value(["both"]).run()
+    assert "--set teachers=both" in words(app) and start_is_open(app)
+
+
+def test_a_teacher_that_must_not_teach_is_refused_below_the_form(
+    open_page: Opener, runs_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "ensure_runner", lambda *_: None)
+    app = open_page("train", teachers="gone")
+    assert app.multiselect(key="field-teachers").value == ["gone"]
+    app.button(key="start").click().run()
+    assert "Teacher not available: Run “gone” not found." in words(app) and not list_runs(runs_root)
+    app.button(key="reset").click().run()
+    assert app.multiselect(key="field-teachers").value == []
 
 
 def test_a_field_that_does_nothing_is_not_shown_and_not_set(open_page: Opener) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from core.data.dataset import Split, load_split
-from core.training.folds import held_out
+from core.data.folds import held_out
 
 
 def test_folds_divide_every_class_and_keep_copies_together(demo_root: Path) -> None:

@@ -1,7 +1,9 @@
-"""Which training images a run holds out, so that they are scored by a model that was not trained on them."""
+"""Which training images a run leaves out: a fold, so that it is scored by a model that was not trained on it, and
+copies of what it is scored on."""
 
 import numpy as np
 
+from core.config import TrainConfig
 from core.data.dataset import Split
 
 _FOLD_SEED = 2013
@@ -26,6 +28,16 @@ def held_out(train: Split, fold: str) -> np.ndarray:
     fold_of_group[dealt] = np.arange(len(first)) % folds
     mask: np.ndarray = fold_of_group[group] == number - 1
     return mask
+
+
+def trained_on(config: TrainConfig, train: Split, validation: Split, test: Split) -> np.ndarray:
+    """bool (N,): the training images that a run of these settings is trained on, before its correction set."""
+    kept = np.ones(len(train), dtype=bool)
+    if config.drop_train_duplicates:
+        kept &= ~shares_pixels(train.images, np.concatenate([validation.images, test.images]))
+    if config.hold_out:
+        kept &= ~held_out(train, config.hold_out)
+    return kept
 
 
 def shares_pixels(images: np.ndarray, others: np.ndarray) -> np.ndarray:

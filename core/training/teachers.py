@@ -1,0 +1,81 @@
+"""Knowledge distillation: what teachers say of the images that the student sees, and the loss it gives.
+
+Teachers see the very images of the student, augmented and blended (Beyer et al. 2021, "Knowledge distillation: a good
+teacher is patient and consistent"). They have no random numbers and no state, so a resume needs nothing of them but
+their weights, and their part of a step can be captured in a CUDA graph with the rest.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from core.errors import RunError
+from core.models.state_dict import load_weights
+from core.runs.paths import RunPaths
+from core.runs.reader import read_config
+from core.runs.teachers import Teaching
+from core.training.compute import Compute, to_device
+
+
+class Teachers:
+    """Models that answer together.
+
+    Args:
+        models: on the device of the training; they are put into evaluation mode.
+        temperature: what their logits are divided by, above 0.
+        compute: the number format they are called in.
+    """
+
+    def __init__(self, models: Sequence[nn.Module], temperature: float, compute: Compute) -> None:
+        self._models = [model.eval().requires_grad_(False) for model in models]
+        self._temperature, self._compute = temperature, compute
+
+    @torch.no_grad()
+    def __call__(self, x: Tensor) -> Tensor:
+        """What they say of a batch.
+
+        Args:
+            x: (B, 1, 48, 48), as the student gets it.
+
+        Returns:
+            float32 (B, 7): the mean over the models of their softened probabilities, softmax(logits / temperature).
+        """
+        with self._compute.autocast():
+            logits = [model(x) for model in self._models]
+        return torch.stack([F.softmax(each.float() / self._temperature, dim=1) for each in logits]).mean(dim=0)
+
+
+def load_teachers(runs_root: Path, teaching: Teaching | None, temperature: float, compute: Compute) -> Teachers | None:
+    """The teachers of a run on its device; None if it has none.
+
+    Raises:
+        RunError: the settings or the weights of one cannot be read.
+    """
+    if teaching is None or not teaching.teachers:
+        return None
+    models = [_load(RunPaths(runs_root, source.run), compute) for source in teaching.teachers]
+    return Teachers(models, temperature, compute)
+
+
+def _load(paths: RunPaths, compute: Compute) -> nn.Module:
+    try:
+        return to_device(load_weights(paths.weights, read_config(paths).model), compute)
+    except RunError as error:
+        raise RunError(f"Teacher {paths.run_id}: {error}") from error
+
+
+def distillation_loss(logits: Tensor, taught: Tensor, temperature: float) -> Tensor:
+    """The mean over a batch of T² KL(taught ‖ softmax(logits / T)), in nats.
+
+    The factor T² keeps the size of its gradients whatever the temperature T (Hinton et al. 2015, section 2).
+
+    Args:
+        logits: (B, 7), of the student.
+        taught: (B, 7), probabilities at the same temperature; see `Teachers`.
+        temperature: T, above 0.
+    """
+    student = F.log_softmax(logits / temperature, dim=1)
+    return temperature**2 * F.kl_div(student, taught, reduction="batchmean")

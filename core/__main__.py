@@ -10,10 +10,10 @@ import sys
 
 import typer
 
-from core.cli.bench import bench_faults, bench_load, bench_pages, bench_train
+from core.cli.bench import bench_api, bench_faults, bench_load, bench_pages, bench_train
 from core.cli.data import data_app
 from core.cli.ensembles import ensembles_app
-from core.cli.export import export
+from core.cli.export import export, runs_import
 from core.cli.jobs import runs_clone, runs_move, runs_recover, runs_reproduce, runs_resume, runs_retry, runs_stop
 from core.cli.labels import (
     TAKES_OLD_OPTIONS,
@@ -24,9 +24,11 @@ from core.cli.labels import (
     runs_changes,
     suspects_app,
 )
+from core.cli.log import log_entries
 from core.cli.predict import bench_predict, predict
 from core.cli.reference import reference
 from core.cli.runs import runs_app
+from core.cli.tokens import token_app
 from core.cli.train import evaluate, start_training
 from core.errors import FerError, explain_system_error, system_reason
 
@@ -47,6 +49,7 @@ runs_app.command("clone")(runs_clone)
 runs_app.command("reproduce")(runs_reproduce)
 runs_app.command("move")(runs_move)
 runs_app.command("recover")(runs_recover)
+runs_app.command("import")(runs_import)
 runs_app.command("changes")(runs_changes)
 # The old names of `labels review` and `labels reviews`.
 runs_app.command("verdict", hidden=True, context_settings=TAKES_OLD_OPTIONS)(labels_review)
@@ -55,16 +58,19 @@ app.add_typer(ensembles_app, name="ensembles")
 app.add_typer(labels_app, name="labels")
 app.add_typer(corrections_app, name="corrections")
 app.add_typer(suspects_app, name="suspects")
+app.add_typer(token_app, name="token")
 app.add_typer(bench_app, name="bench")
 app.command("train")(start_training)
 app.command()(evaluate)
 app.command()(export)
+app.command("log")(log_entries)
 app.command()(predict)
 app.command(hidden=True)(reference)
 bench_app.command("train")(bench_train)
 bench_app.command("predict")(bench_predict)
 bench_app.command("pages")(bench_pages)
 bench_app.command("load")(bench_load)
+bench_app.command("api")(bench_api)
 bench_app.command("faults")(bench_faults)
 
 

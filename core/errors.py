@@ -45,6 +45,18 @@ class RunError(FerError, ValueError):
     """A run that does not exist, is corrupt, or is in the wrong state for what was asked."""
 
 
+class NotAllowedError(FerError):
+    """Somebody's role does not let them do what they asked for."""
+
+
+class ActivityError(FerError):
+    """The activity log cannot be written or read."""
+
+
+class ApiTokenError(FerError):
+    """API tokens cannot be read or written, or there is no such one."""
+
+
 class TrainingError(FerError):
     """Training had to stop: a non-finite loss, out of memory, a full disk."""
 

@@ -22,6 +22,7 @@ if __name__ == "__main__":
     draw()
 else:
     from core.errors import FerError
+    from dashboard.api.app import api_routes
     from dashboard.server import headers, life
 
     try:
@@ -29,4 +30,5 @@ else:
     except FerError as error:
         sys.exit(str(error))
     failures = {Exception: headers.tell_failure}
-    app = st.App(__file__, lifespan=life.lifespan, middleware=middleware, exception_handlers=failures)
+    routes = api_routes(st.get_option("server.baseUrlPath"))
+    app = st.App(__file__, lifespan=life.lifespan, routes=routes, middleware=middleware, exception_handlers=failures)

@@ -10,6 +10,7 @@ from streamlit.navigation.page import Page
 from core.review.runs import REVIEW_STATES
 from core.runs.records import RunState
 from dashboard.ui.page import (
+    ACTIVITY_PAGE,
     COMPARE_PAGE,
     DATA_PAGE,
     ERRORS_PAGE,
@@ -30,7 +31,8 @@ OTHER_OVERVIEW: Final = "overview"
 
 
 def pages() -> list[Page]:
-    """All pages in the order of the navigation. A run is opened from Runs, so its page has no entry of its own.
+    """All pages in the order of the navigation. A run is opened from Runs, and so is the log of
+    what was done, so they have no entries of their own.
 
     Streamlit serves the default page at `/` alone, whatever its `url_path` says.
     """
@@ -44,6 +46,7 @@ def pages() -> list[Page]:
         st.Page(COMPARE_PAGE, title="Compare", icon=":material/compare_arrows:", url_path="compare"),
         st.Page(ERRORS_PAGE, title="Error analysis", icon=":material/grid_view:", url_path="errors"),
         st.Page(PREDICT_PAGE, title="Predict", icon=":material/add_reaction:", url_path="predict"),
+        st.Page(ACTIVITY_PAGE, title="Activity", icon=":material/history:", url_path="activity", visibility="hidden"),
     ]
 
 

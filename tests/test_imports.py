@@ -28,7 +28,7 @@ FLOORS = [
     {"dashboard.state"},
     {"dashboard.ui", "dashboard.server"},
     {"dashboard.views"},
-    {"dashboard.routes"},
+    {"dashboard.routes", "dashboard.api"},
     {"dashboard.frame"},
     {"dashboard.Home"},
 ]
@@ -47,6 +47,18 @@ NEVER_TORCH = ("core.runs", "core.review", "core.jobs", "core.team")
 BESIDE_THE_FOLDERS = {".streamlit", "Home.py", "__init__.py", "frame.py", "routes.py", "icon.svg", "screenshot.png"}
 """What may lie in `dashboard/` itself."""
 
+ACTS = Path("core/team/actions")
+"""The one door: each act of a person is a function here, named after what does it."""
+
+BEYOND_THE_DOOR = {
+    *("core.runs.create.create_run", "core.runs.create.write_meta", "core.runs.create.write_status"),
+    *("core.jobs.queue.requeue", "core.jobs.queue.cancel_queued", "core.jobs.queue.fail_queued"),
+}
+"""What changes something too, beside what the acts call: nobody above `core.team` calls it."""
+
+NO_ACT_OF_A_PERSON = ("core.bench", "core.worker")
+"""Measurements, in folders of their own, and the training process itself."""
+
 LONGEST_MODULE = 350
 """Lines: what is longer has a seam."""
 
@@ -63,6 +75,7 @@ OF_NO_MODULE = {
     "core/test_old_names.py": "what older versions wrote, wherever it is read",
     "core/test_walks.py": "the ways through the code that core/README.md writes down",
     "dashboard/test_every_page.py": "what holds for all pages",
+    "dashboard/test_roles.py": "what each role is offered on all pages",
     "dashboard/test_widget_keys.py": "keys that widgets of two pages must not share",
 }
 """Below `tests/`: what is about several modules, and why it is not with one of them."""
@@ -231,6 +244,8 @@ def names_with_two_meanings(root: Path) -> list[str]:
     places: dict[str, set[str]] = {}
     for top in ("core", "dashboard"):
         for path in (root / top).rglob("*.py"):
+            if path.is_relative_to(root / ACTS):
+                continue  # an act is named after what it lets through
             for name in _public_names(ast.parse(path.read_text())):
                 places.setdefault(name, set()).add(str(path.relative_to(root)))
     return [
@@ -309,6 +324,83 @@ def tables_past_the_guard(root: Path) -> list[str]:
     ]
 
 
+def acts_past_the_door(root: Path) -> list[str]:
+    """What the acts of `core.team` call once somebody may, and whatever else changes something, is called by no page
+    and no command: they call the acts."""
+    behind = {name for path in (root / ACTS).rglob("*.py") for name in _called_behind_the_door(path)} | BEYOND_THE_DOOR
+    door = _floor("core.team")
+    offences = []
+    for path in (path for top in ("core", "dashboard") for path in sorted((root / top).rglob("*.py"))):
+        module = _module_name(path.relative_to(root))
+        unit = _unit(module)
+        if unit is None or _floor(unit) <= door or _within(module, *NO_ACT_OF_A_PERSON):
+            continue
+        tree = ast.parse(path.read_text())
+        meant = _imported_names(tree)
+        offences += [
+            f"{module}:{node.lineno} uses {name}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Name | ast.Attribute) and (name := _full_name(node, meant)) in behind
+        ]
+    return offences
+
+
+def acts_without_a_door(root: Path) -> list[str]:
+    """Each function that takes an actor, behind which something is done, asks whether the actor may."""
+    return [
+        f"{path.relative_to(root)}: {node.name}"
+        for path in sorted((root / ACTS).rglob("*.py"))
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.FunctionDef)
+        and not node.name.startswith("_")
+        and [each.arg for each in node.args.args[:1]] == ["actor"]
+        and not any(_is_door(each) for each in ast.walk(node))
+    ]
+
+
+def actors_kept_for_later(root: Path) -> list[str]:
+    """A callback asks who presses: of who has seen the page being drawn, the role may have changed."""
+    callbacks = {"args", "kwargs", "on_click", "on_change", "on_dismiss", "on_select", "on_key"}
+    return [
+        f"{path.relative_to(root)}:{node.lineno}"
+        for path in sorted((root / "dashboard").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.keyword) and node.arg in callbacks
+        for each in ast.walk(node.value)
+        if ast.unparse(each) in ("me", "actor()")
+    ]
+
+
+def _is_door(node: ast.AST) -> bool:
+    return isinstance(node, ast.With) and re.match(r"_?door\(", ast.unparse(node.items[0])) is not None
+
+
+def _called_behind_the_door(path: Path) -> set[str]:
+    """Full names of the functions of this project that are called inside `with door(...)`."""
+    tree = ast.parse(path.read_text())
+    meant = _imported_names(tree)
+    inside = [line for node in ast.walk(tree) if isinstance(node, ast.With) and _is_door(node) for line in node.body]
+    calls = [each.func for line in inside for each in ast.walk(line) if isinstance(each, ast.Call)]
+    return {name for call in calls if (name := _full_name(call, meant)).startswith("core.")}
+
+
+def _imported_names(tree: ast.Module) -> dict[str, str]:
+    """What the names that a file imports stand for, wherever in it they are imported."""
+    return {
+        each.asname or each.name: f"{node.module}.{each.name}" if isinstance(node, ast.ImportFrom) else each.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for each in node.names
+    }
+
+
+def _full_name(node: ast.expr, meant: dict[str, str]) -> str:
+    """What `f`, `module.f` or `package.module.f` stands for; what is no such name stands for itself."""
+    text = ast.unparse(node)
+    known = [name for name in meant if text == name or text.startswith(f"{name}.")]
+    return meant[known[0]] + text[len(known[0]) :] if known else text
+
+
 def signs_written_elsewhere(root: Path) -> list[str]:
     """Format specifications with a plus, which write `+0` and a hyphen for a minus; `core.numbers.signed` does not."""
     return [
@@ -369,6 +461,14 @@ RULES: dict[Callable[[Path], list[str]], dict[str, str]] = {
     },
     unsafe_torch_load: {"core/x.py": "import torch\nstate = torch.load('x.pt', weights_only=False)\n"},
     tables_past_the_guard: {"dashboard/views/x.py": "def f(column, rows):\n    column.dataframe(rows)\n"},
+    acts_past_the_door: {
+        "core/team/actions/runs.py": "from core.jobs import control\ndef halt(actor):\n"
+        "    with door(actor):\n        control.halt()\n",
+        "dashboard/views/x.py": "from functools import partial\nfrom core.jobs import control as jobs\n"
+        "act = partial(jobs.halt, 1)\n",
+    },
+    actors_kept_for_later: {"dashboard/x.py": "st.button('Stop', on_click=stop, args=(me, run))\n"},
+    acts_without_a_door: {"core/team/actions/x.py": "def stop(actor, run):\n    control.stop(run)\n"},
     signs_written_elsewhere: {"core/x.py": "def f(gain):\n    return f'{gain:+.1f} pp'\n"},
     strangers_at_the_top: {"notes.txt": "remember the milk\n"},
     absolute_paths: {"runs/README.md": "see {root}/runs\n"},

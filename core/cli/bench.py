@@ -106,6 +106,37 @@ def bench_load(
         )
 
 
+def bench_api(
+    data_root: DataRoot,
+    dataset: Annotated[str, typer.Option(help="Name of an imported dataset to train on meanwhile.")] = "fer2013",
+    preset: Annotated[str, typer.Option(help=f"Preset to train: {', '.join(PRESETS)}.")] = "best",
+    settings: Settings = None,
+    requests: Annotated[int, typer.Option(min=1, help="Predictions to ask for.")] = 200,
+    at_once: Annotated[int, typer.Option("--at-once", min=1, max=1000, help="Programs that ask at once.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Measure how fast the HTTP API predicts for many programs beside a training, and whether any answer is lost."""
+    _require_dashboard()
+    from core.bench.api import measure_api
+    from core.data.dataset import read_info
+
+    read_info(data_root, dataset)
+    config = make_config(preset, {"threads": 1, **pairs(settings)})
+    with _explained("The API"):
+        results = measure_api(data_root, dataset, requests, at_once, config)
+    if as_json:
+        print_json(results)
+    else:
+        times = ", ".join(f"{key.removesuffix('_ms')} {results[key]:,} ms" for key in ("first_ms", *LATENCIES))
+        print(
+            f"{requests} predictions by {at_once} programs at once on {results['cores']} cores: {results['lost']} lost"
+        )
+        print(f"{times}; {results['images_per_second']} images/s, server {results['server_memory_mb']} MB")
+        print(f"Meanwhile the training ran at {results['training_images_per_second']:,} images/s.")
+    if results["lost"]:
+        raise TrainingError(f"{results['lost']} of {requests} requests got no prediction: {results['statuses']}.")
+
+
 def bench_faults(
     only: Annotated[list[str] | None, typer.Option(help=f"Which part; repeatable: {', '.join(FAULTS)}.")] = None,
     moments: Annotated[int, typer.Option(min=1, help="Moments at which a worker is killed.")] = 15,

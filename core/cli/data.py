@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.cli.options import AsJson, DataRoot
+from core.cli.options import AsJson, DataRoot, terminal_user
 from core.cli.output import print_json
 from core.errors import DataError, system_reason
 from core.labels import LABELS
@@ -53,8 +53,9 @@ def data_import(
     """Find out what PATH holds, then validate and cache it as a dataset; if this fails, nothing is kept. FER2013 is
     recognised under any names; anything else becomes a custom dataset."""
     from core.cli.progress import ProgressBar
-    from core.data.importers.auto import examine, import_data
+    from core.data.importers.auto import examine
     from core.data.importers.mapping import parse_mapping
+    from core.team import actions
 
     mapped = parse_mapping(mapping or [])
     if dry_run:
@@ -65,9 +66,10 @@ def data_import(
         def show(done: int, total: int) -> None:
             bar.update(f"{done:,} of {total:,} images", done / max(total, 1))
 
-        info = import_data(
-            path,
+        info = actions.import_data(
+            terminal_user(),
             data_root,
+            path,
             name=name,
             mapping=mapped,
             seed=seed,
@@ -97,36 +99,39 @@ def data_download(
     from core.data.dataset import read_info
     from core.data.fer2013 import TERMS
     from core.data.kaggle import credentials, download
+    from core.team import actions
 
     given = kaggle_json or token_file
     if given:
-        credentials.keep(credentials.parse_credentials(_read_secret(given)))
+        actions.save_token(terminal_user(), data_root, credentials.parse_credentials(_read_secret(given)))
         print("Token saved for later downloads. `data credentials --remove` removes it.", file=sys.stderr)
     running = download.look(data_root)
     if running is None or not running.running:  # else follow the one in progress
         print(TERMS, file=sys.stderr)
-        download.start_download(data_root, accept_differences=accept_differences)
+        actions.start_download(terminal_user(), data_root, accept_differences=accept_differences)
     try:
         ended = _follow_download(data_root)
     except KeyboardInterrupt:
-        download.cancel(data_root)
+        actions.cancel_download(terminal_user(), data_root)
         ended = _follow_download(data_root)
     if ended.state != "finished":
         raise DataError(ended.sentence)
-    download.forget(data_root)
+    actions.clear_download(terminal_user(), data_root)
     print(ended.sentence, file=sys.stderr)
     _print_dataset(read_info(data_root, ended.name), as_json)
 
 
 @data_app.command("credentials")
 def data_credentials(
+    data_root: DataRoot,
     remove: Annotated[bool, typer.Option("--remove", help="Delete the saved token.")] = False,
 ) -> None:
     """Show which Kaggle token a download would use, without revealing it."""
     from core.data.kaggle import credentials
+    from core.team import actions
 
     if remove:
-        credentials.remove()
+        actions.remove_token(terminal_user(), data_root)
     source = credentials.find_credentials()
     print(f"A download would use {source.where}." if source else "No Kaggle token on this machine.")
 
@@ -163,9 +168,9 @@ def data_demo(
     as_json: AsJson = False,
 ) -> None:
     """Generate the synthetic demo dataset: cartoon faces, to try every feature without FER2013."""
-    from core.data.importers.demo import import_demo
+    from core.team import actions
 
-    _print_dataset(import_demo(data_root, seed=seed), as_json)
+    _print_dataset(actions.import_demo(terminal_user(), data_root, seed=seed), as_json)
 
 
 @data_app.command("status")

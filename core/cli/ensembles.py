@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from core.cli.options import AsJson, RunsRoot, find_members
+from core.cli.options import AsJson, RunsRoot, find_members, terminal_user
 from core.cli.output import accuracy_text, print_json
 from core.runs.ensembles import Ensemble
 
@@ -27,11 +27,10 @@ def ensembles_create(
     as_json: AsJson = False,
 ) -> None:
     """Create an ensemble: the mean of the calibrated probabilities of its runs."""
-    from core.review.runs import local_user
-    from core.runs.ensembles import create_ensemble
+    from core.team import actions
 
     ids = [run.id for run in find_members(runs_root, runs)]
-    made = create_ensemble(runs_root, name, ids, author=by or local_user())
+    made = actions.create_ensemble(terminal_user(), runs_root, name, ids, author=by)
     if as_json:
         print_json(_as_json(made))
     else:
@@ -57,9 +56,9 @@ def ensembles_list(runs_root: RunsRoot, as_json: AsJson = False) -> None:
 @ensembles_app.command("delete")
 def ensembles_delete(name: _Name, runs_root: RunsRoot) -> None:
     """Delete an ensemble. Its runs stay."""
-    from core.runs.ensembles import delete_ensemble
+    from core.team import actions
 
-    delete_ensemble(runs_root, name)
+    actions.delete_ensemble(terminal_user(), runs_root, name)
     print(f"{name}: deleted.")
 
 

@@ -4,15 +4,16 @@ import sys
 import time
 from pathlib import Path
 
+from core.cli.options import terminal_user
 from core.cli.progress import ProgressBar
 from core.errors import TrainingError
-from core.jobs.control import stop
 from core.jobs.machine_slots import WAITS, waits_for_others
 from core.jobs.slots import gpu_notice
 from core.runs.history import Row, read_rows
 from core.runs.paths import RunPaths
 from core.runs.reader import read_run
 from core.runs.records import Run, RunState
+from core.team import actions
 
 REFRESH_SECONDS = 0.5
 
@@ -58,7 +59,7 @@ def follow(runs_root: Path, run_id: str) -> Run:
                     bar.say(f"The run continues. To stop it: python -m core runs stop {run_id}")
                     return run
                 asked = True
-                stop(runs_root, run_id)
+                actions.stop(terminal_user(), runs_root, run_id)
                 bar.say("Stopping at the next batch, with a checkpoint; Ctrl-C again to leave at once.")
 
 

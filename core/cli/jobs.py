@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from core.cli.options import AsJson, DataRoot, RunName, RunsRoot, Settings, config_of, pairs
+from core.cli.options import AsJson, DataRoot, RunName, RunsRoot, Settings, config_of, pairs, terminal_user
 from core.cli.output import print_json, print_reproduction
 
 
@@ -25,11 +25,11 @@ def runs_stop(
     now: Annotated[bool, typer.Option("--now", help="Force stop; progress since the last checkpoint is lost.")] = False,
 ) -> None:
     """Stop a run at its next batch, with a checkpoint; or remove it from the queue."""
-    from core.jobs.control import stop, stop_now
     from core.runs.reader import find_run
+    from core.team import actions
 
     found = find_run(runs_root, run)
-    (stop_now if now else stop)(found.paths.root, found.id)
+    (actions.stop_now if now else actions.stop)(terminal_user(), found.paths.root, found.id)
     if found.state.is_live:
         print(f"{found.id}: {'stopped' if now else 'stopping'}.")
     else:
@@ -38,21 +38,21 @@ def runs_stop(
 
 def runs_resume(run: RunName, runs_root: RunsRoot, data_root: DataRoot) -> None:
     """Requeue a stopped, failed or crashed run; it resumes from its last checkpoint."""
-    from core.jobs.control import resume
     from core.runs.reader import find_run
+    from core.team import actions
 
     found = find_run(runs_root, run)
-    resume(found.paths.root, data_root, found.id)
+    actions.resume(terminal_user(), found.paths.root, data_root, found.id)
     print(f"{found.id}: requeued.")
 
 
 def runs_retry(run: RunName, runs_root: RunsRoot, data_root: DataRoot) -> None:
     """Start a new run with the same settings as another and print its id."""
-    from core.jobs.control import retry
     from core.runs.reader import find_run
+    from core.team import actions
 
     found = find_run(runs_root, run)
-    print(retry(found.paths.root, data_root, found.id))
+    print(actions.retry(terminal_user(), found.paths.root, data_root, found.id))
 
 
 def runs_clone(
@@ -65,14 +65,12 @@ def runs_clone(
 ) -> None:
     """Start a new run from the settings of another, some of them overridden, and print its id."""
     from core.config import parse_config
-    from core.jobs.control import start
-    from core.jobs.inputs import check_inputs
     from core.runs.reader import find_run
+    from core.team import actions
 
     found = find_run(runs_root, run)
-    root, config = found.paths.root, parse_config({**config_of(found).model_dump(), **pairs(settings)})
-    corrections = check_inputs(root, data_root, config.dataset, config.corrections)
-    print(start(root, data_root, config, name=name, author=author, parent=found.id, corrections=corrections))
+    config = parse_config({**config_of(found).model_dump(), **pairs(settings)})
+    print(actions.clone(terminal_user(), found.paths.root, data_root, found.id, config, name=name, author=author))
 
 
 def runs_reproduce(
@@ -86,14 +84,14 @@ def runs_reproduce(
     """Retrain a finished run with its recorded settings and check whether the result is reproduced."""
     from core.cli.follow import follow_to_end
     from core.comparison.reproduction import check_reproducible, read_reproduction
-    from core.jobs.control import reproduce
     from core.runs.reader import find_run, read_run
+    from core.team import actions
 
     found = find_run(runs_root, run)
     warning = check_reproducible(found, data_root)
     if warning:
         print(warning, file=sys.stderr)
-    run_id = reproduce(found.paths.root, data_root, found.id, author=author)
+    run_id = actions.reproduce(terminal_user(), found.paths.root, data_root, found.id, author=author)
     if not as_json or wait:
         print(run_id, file=sys.stderr if as_json else sys.stdout)
     if wait:
@@ -115,20 +113,21 @@ def runs_move(
     place: Annotated[MoveTo, typer.Option("--to", help="New place in the queue.")],
 ) -> None:
     """Move a queued run within the queue."""
-    from core.jobs.queue import move_queued
     from core.runs.reader import find_run
+    from core.team import actions
 
     found = find_run(runs_root, run)
-    move_queued(found.paths, place.value)
+    actions.move_queued(terminal_user(), found.paths.root, found.id, place.value)
     print(f"{found.id}: moved.")
 
 
 def runs_recover(runs_root: RunsRoot, data_root: DataRoot) -> None:
     """Requeue interrupted runs after a reboot and start the runner."""
-    from core.jobs.control import interrupted_elsewhere, interrupted_without_checkpoint, recover
+    from core.jobs.control import interrupted_elsewhere, interrupted_without_checkpoint
     from core.runs.reader import list_runs
+    from core.team import actions
 
-    recovered = recover(runs_root, data_root)
+    recovered = actions.recover(terminal_user(), runs_root, data_root)
     for run_id in recovered:
         print(f"{run_id}: requeued.")
     runs = list_runs(runs_root)

@@ -6,7 +6,18 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from core.cli.options import AsCsv, AsJson, DataRoot, RunName, RunsRoot, Settings, config_of, find_runs, pairs
+from core.cli.options import (
+    AsCsv,
+    AsJson,
+    DataRoot,
+    RunName,
+    RunsRoot,
+    Settings,
+    config_of,
+    find_runs,
+    pairs,
+    terminal_user,
+)
 from core.cli.output import as_percent, print_csv, print_json
 from core.errors import RunError
 from core.labels import LABELS
@@ -67,9 +78,8 @@ def labels_review(
 ) -> None:
     """Review the labels of one or more images; saved with your name and the time."""
     from core.data.dataset import load_split
-    from core.review.images import add_label_reviews
-    from core.review.runs import local_user
     from core.runs.reader import find_run
+    from core.team import actions
 
     if withdraw == (decision is not None):
         raise RunError("Use either --decision, or --withdraw to remove your review.")
@@ -81,8 +91,16 @@ def labels_review(
         raise RunError(
             f"Image {unknown[0]!r} not found in {split.value} of {dataset!r}. See the predictions for image ids."
         )
-    reviews = add_label_reviews(
-        found.paths, by or local_user(), split.value, image, decision, label=label, comment=comment, present=present
+    reviews = actions.add_label_reviews(
+        terminal_user(),
+        found.paths,
+        split.value,
+        image,
+        decision,
+        by=by,
+        label=label,
+        comment=comment,
+        present=present,
     )
     if as_json:
         print_json([each.model_dump(mode="json") for each in reviews])
@@ -200,13 +218,13 @@ def corrections_make(
     as_json: AsJson = False,
 ) -> None:
     """Create a correction set from label reviews: replaces wrong labels, excludes ambiguous images and non-faces."""
-    from core.review.corrections import save_corrections
     from core.review.draft import make_corrections
     from core.splits import CORRECTED_SPLITS
+    from core.team import actions
 
     found = find_runs(runs_root, runs)
     draft = make_corrections(name, found, splits=split or CORRECTED_SPLITS, follow=follow)
-    save_corrections(runs_root, draft.corrections)
+    actions.save_corrections(terminal_user(), runs_root, draft.corrections)
     if draft.disputed:
         print(
             f"Skipped: {len(draft.disputed):,} images with conflicting reviews (see --follow).",
@@ -257,12 +275,11 @@ def suspects_queue(
 ) -> None:
     """Queue one run per fold of the train split; each holds its fold out and scores it at the end."""
     from core.data.dataset import read_info
-    from core.jobs.folds import queue_folds
-    from core.review.runs import local_user
+    from core.team import actions
 
     config = make_config(preset, pairs(settings))
     read_info(data_root, config.dataset)
-    tag, ids = queue_folds(runs_root, data_root, config, folds, author=by or local_user())
+    tag, ids = actions.queue_folds(terminal_user(), runs_root, data_root, config, folds, author=by or None)
     if as_json:
         print_json({"tag": tag, "runs": ids})
         return

@@ -11,6 +11,7 @@ from core.config import TrainConfig
 from core.errors import ConfigError, RunError
 from core.machine import default_data_root, default_runs_root
 from core.splits import ORIGINAL_TEST, current_split
+from core.team.people import Actor, Role
 
 if TYPE_CHECKING:
     from core.runs.ensembles import Candidate
@@ -87,6 +88,13 @@ def pairs(settings: list[str] | None) -> dict[str, str]:
         if not separator:
             raise ConfigError(f"--set {field!r} has no value. Use --set FIELD=VALUE, e.g. --set epochs=5.")
     return {field.strip(): value.strip() for field, _, value in parts}
+
+
+def terminal_user() -> Actor:
+    """Who uses this terminal: an admin, since the files are theirs to change anyway."""
+    from core.review.runs import local_user
+
+    return Actor(name=local_user(), role=Role.ADMIN, way="command line")
 
 
 def find_runs(runs_root: Path, texts: Sequence[str]) -> "list[Run]":

@@ -12,20 +12,6 @@ if TYPE_CHECKING:
     from core.runs.summary import SubsetMetrics
 
 
-def run_as_json(run: "Run") -> dict[str, Any]:
-    """Everything about a run, as `--json` prints it."""
-    return {
-        "id": run.id,
-        "name": run.name,
-        "state": str(run.state),
-        "problem": run.problem,
-        "status": run.status.model_dump(mode="json"),
-        "meta": run.meta.model_dump(mode="json"),
-        "config": run.config and run.config.model_dump(mode="json"),
-        "summary": run.summary.as_json(),
-    }
-
-
 def print_json(value: Any) -> None:
     """Print a value as JSON."""
     print(json.dumps(value, indent=1))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from core.cli.options import AsCsv, AsJson, RunName, RunsRoot, find_candidates, find_runs
+from core.cli.options import AsCsv, AsJson, RunName, RunsRoot, find_candidates, find_runs, terminal_user
 from core.cli.output import (
     accuracy_on_test,
     accuracy_text,
@@ -14,7 +14,6 @@ from core.cli.output import (
     print_csv,
     print_json,
     print_reproduction,
-    run_as_json,
 )
 from core.config import as_typed
 from core.errors import RunError
@@ -41,7 +40,7 @@ def runs_list(
 ) -> None:
     """List runs, newest first."""
     from core.runs.reader import list_runs
-    from core.runs.table import as_rows
+    from core.runs.table import as_rows, run_as_json
 
     everything = list_runs(runs_root)
     runs = [run for run in everything if (archived or not run.meta.archived) and set(tag or ()) <= set(run.meta.tags)]
@@ -131,15 +130,24 @@ def runs_annotate(
     as_json: AsJson = False,
 ) -> None:
     """Edit a run's name, notes, tags and review."""
-    from core.review.runs import annotate, local_user
     from core.runs.reader import find_run
+    from core.team import actions
 
     found = find_run(runs_root, run)
     wanted = {"name": name, "notes": note, "starred": star, "review": review}
     changes = {field: value for field, value in wanted.items() if value is not None}
     if not (changes or tag or untag or comment):
         raise RunError("Nothing to change. Use --name, --note, --comment, --tag, --untag, --star or --review.")
-    meta = annotate(found.paths, by or local_user(), changes, tag=tag or (), untag=untag or (), comment=comment)
+    meta = actions.annotate(
+        terminal_user(),
+        found.paths.root,
+        found.id,
+        changes,
+        by=by,
+        tag=tag or (),
+        untag=untag or (),
+        comment=comment,
+    )
     if as_json:
         print_json(meta.model_dump(mode="json"))
     else:
@@ -154,10 +162,10 @@ def runs_archive(
     undo: Annotated[bool, typer.Option("--undo", help="Unarchive the runs.")] = False,
 ) -> None:
     """Hide runs from lists. Nothing is deleted."""
-    from core.review.runs import annotate, local_user
+    from core.team import actions
 
     for found in find_runs(runs_root, runs):
-        annotate(found.paths, local_user(), {"archived": not undo})
+        actions.annotate(terminal_user(), found.paths.root, found.id, {"archived": not undo})
         print(f"{found.id}: {'unarchived' if undo else 'archived'}.")
 
 
@@ -170,8 +178,9 @@ def runs_delete(
 ) -> None:
     """Delete runs permanently, after confirmation; the run shipped with the project has to be confirmed twice. Queued
     and running runs must be stopped first."""
-    from core.runs.delete import delete_run, shipped_warning, what_is_lost
+    from core.runs.delete import shipped_warning, what_is_lost
     from core.runs.paths import is_shipped
+    from core.team import actions
 
     found = find_runs(runs_root, runs)
     for run in found:
@@ -191,7 +200,7 @@ def runs_delete(
             if kept:
                 print("Kept.")
                 continue
-        delete_run(run.paths.root, run.id, shipped=True)
+        actions.delete_run(terminal_user(), run.paths.root, run.id, shipped=True)
         print(f"{run.id}: deleted.")
 
 
@@ -204,7 +213,9 @@ def runs_show(run: RunName, runs_root: RunsRoot, as_json: AsJson = False) -> Non
     """Show a run: state, progress, metrics and settings; for a reproduction, also its result."""
     from core.comparison.reproduction import read_reproduction
     from core.runs.best import describe_mismatch
+    from core.runs.history import read_all
     from core.runs.reader import find_run
+    from core.runs.table import run_as_json
 
     found = find_run(runs_root, run)
     result = read_reproduction(found)
@@ -215,6 +226,8 @@ def runs_show(run: RunName, runs_root: RunsRoot, as_json: AsJson = False) -> Non
     if not found.state.is_live and (mismatch := describe_mismatch(found.paths)):
         print(mismatch)
     print(f"epochs        {found.summary.epochs_done} of {found.status.epochs}")
+    for origin in read_all(found.paths.imports):
+        print(f"imported      by {origin.get('by')} at {origin.get('time')}, from run {origin.get('run')}")
     if best := found.best:
         print(f"validation    {as_percent(best.validation_accuracy)} (best, epoch {best.epoch})")
     for split, metrics in found.summary.evaluation.items():

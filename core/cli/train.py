@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,8 +19,9 @@ from core.cli.options import (
     find_members,
     pairs,
     reported_split,
+    terminal_user,
 )
-from core.cli.output import accuracy_text, as_percent, print_json, run_as_json
+from core.cli.output import accuracy_text, as_percent, print_json
 from core.config import TrainConfig
 from core.errors import ConfigError
 from core.numbers import signed
@@ -45,12 +47,13 @@ def start_training(
     """Start a training run in the background and print its id."""
     from core.cli.follow import follow_to_end
     from core.data.dataset import read_info
-    from core.jobs.control import start
     from core.runs.reader import read_run
+    from core.runs.table import run_as_json
+    from core.team import actions
 
     config = make_config(preset, pairs(settings))
     read_info(data_root, config.dataset)  # a missing dataset is better reported now than in the run's log
-    run_id = start(runs_root, data_root, config, name=name, author=author)
+    run_id = actions.start(terminal_user(), runs_root, data_root, config, name=name, author=author)
     if not as_json or wait:
         print(run_id, file=sys.stderr if as_json else sys.stdout)
     if wait:
@@ -86,6 +89,7 @@ def evaluate(
     threads: Annotated[
         int | None, typer.Option(min=0, max=1024, help="CPU threads, 0 for all; by default as the run was trained.")
     ] = None,
+    by_server: Annotated[bool, typer.Option("--by-server", hidden=True, help="A page has logged who asked.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Evaluate a run's best weights again, or several runs together: the mean of their calibrated probabilities.
@@ -95,13 +99,17 @@ def evaluate(
     _check_options(len(found), split, tta=tta, shifts=shifts, proxy=proxy)
     config = config_of(found[0])
     from core.evaluation.inference import FLIP, FLIP_AND_SHIFT, PLAIN
+    from core.team import actions
     from core.training.compute import choose_compute
 
     views = FLIP_AND_SHIFT if shifts else FLIP
     # always computed in float32: a run that was trained in TF32 is evaluated on a CPU, too
     asked = {"device": device and device.value, "threads": threads, "precision": "float32"}
     compute = choose_compute(config.model_copy(update={key: v for key, v in asked.items() if v is not None}))
-    metrics = _score(found, split, data_root, compute, views, tta=tta)
+    score = partial(_score, found, split, data_root, compute, views, tta=tta)
+    if split is SplitName.TRAIN and not by_server:  # what is kept with the run
+        score = partial(actions.score, terminal_user(), runs_root, found[0].id, "train", score)
+    metrics = score()
     on_proxy = _score_proxy(found[0], config, data_root, compute, views if tta else PLAIN, metrics) if proxy else None
     if as_json:
         beside = {"proxy": on_proxy.as_json()} if on_proxy else {}

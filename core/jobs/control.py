@@ -40,6 +40,7 @@ def start(
     *,
     name: str = "",
     author: str = "",
+    started_by: str = "",
     parent: str | None = None,
     reproduces: str | None = None,
     corrections: Corrections | None = None,
@@ -51,7 +52,8 @@ def start(
         data_root: the folder of datasets.
         config: its settings.
         name: its display name.
-        author: who starts it.
+        author: who is shown as having started it.
+        started_by: whose run it is, see `RunMeta`.
         parent: the id of the run that its settings are from.
         reproduces: the id of the run that it is to be compared with at its end.
         corrections: the set that `config` names, if the caller has loaded it already.
@@ -76,6 +78,7 @@ def start(
             config,
             name=name,
             author=author,
+            started_by=started_by,
             parent=parent,
             queue_position=end_of_queue(runs_root),
             data_root=data_root.resolve(),
@@ -140,8 +143,15 @@ def resume(runs_root: Path, data_root: Path, run_id: str, *, keep_place: bool = 
     ensure_runner(runs_root, data_root)
 
 
-def retry(runs_root: Path, data_root: Path, run_id: str) -> str:
+def retry(runs_root: Path, data_root: Path, run_id: str, *, author: str = "", started_by: str = "") -> str:
     """Start a new run with the settings of another, under that one's name with a number; its id.
+
+    Args:
+        runs_root: the folder of all runs.
+        data_root: the folder of datasets.
+        run_id: the other one.
+        author: who is shown as having started it; empty: the author of the other one.
+        started_by: whose run it is, see `RunMeta`.
 
     Raises:
         RunError: there is no such run, its settings cannot be read, or what they name is not on this server.
@@ -155,13 +165,14 @@ def retry(runs_root: Path, data_root: Path, run_id: str) -> str:
         data_root,
         config,
         name=name,
-        author=run.meta.author,
+        author=author or run.meta.author,
+        started_by=started_by,
         parent=run.id,
         corrections=corrections,
     )
 
 
-def reproduce(runs_root: Path, data_root: Path, run_id: str, *, author: str = "") -> str:
+def reproduce(runs_root: Path, data_root: Path, run_id: str, *, author: str = "", started_by: str = "") -> str:
     """Retrain a finished run with its recorded settings; the id of the new run, which ends with a comparison.
 
     Raises:
@@ -174,7 +185,16 @@ def reproduce(runs_root: Path, data_root: Path, run_id: str, *, author: str = ""
     config = _settings(run, f"reproduce run {run.id}")
     check_reproducible(run, data_root)
     name = free_name(run.name, _names(runs_root), " (reproduction)")
-    return start(runs_root, data_root, config, name=name, author=author, parent=run.id, reproduces=run.id)
+    return start(
+        runs_root,
+        data_root,
+        config,
+        name=name,
+        author=author,
+        started_by=started_by,
+        parent=run.id,
+        reproduces=run.id,
+    )
 
 
 def _names(runs_root: Path) -> set[str]:

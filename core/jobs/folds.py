@@ -11,7 +11,7 @@ from core.runs.paths import RunPaths
 
 
 def queue_folds(
-    runs_root: Path, data_root: Path, config: TrainConfig, folds: int, *, author: str
+    runs_root: Path, data_root: Path, config: TrainConfig, folds: int, *, author: str, started_by: str = ""
 ) -> tuple[str, list[str]]:
     """Queue one run per fold, all with one new tag.
 
@@ -20,7 +20,8 @@ def queue_folds(
         data_root: where their dataset is.
         config: their settings, but for the fold.
         folds: 2 to 5.
-        author: who starts them, not empty.
+        author: who is shown as having started them, not empty.
+        started_by: whose runs they are, see `RunMeta`.
 
     Returns:
         The tag, and the ids in the order of the folds.
@@ -31,7 +32,8 @@ def queue_folds(
     tag = f"folds-{secrets.token_hex(2)}"
     ids = []
     for each in fold_settings(config, folds):
-        run_id = start(runs_root, data_root, each, name=f"Fold {each.hold_out} of {tag}", author=author)
+        name = f"Fold {each.hold_out} of {tag}"
+        run_id = start(runs_root, data_root, each, name=name, author=author, started_by=started_by)
         annotate(RunPaths(runs_root, run_id), author, tag=[tag])
         ids.append(run_id)
     return tag, ids

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from core.data.dataset import Split
 
-Action = Literal["exclude", "relabel"]
+CorrectionAction = Literal["exclude", "relabel"]
 
 CORRECTIONS_LOCK_SECONDS: Final = 10.0
 
@@ -41,7 +41,7 @@ class Correction(BaseModel):
 
     split: Literal["train", "validation"]
     image: str
-    action: Action
+    action: CorrectionAction
     label: Literal[LABELS] | None = None  # type: ignore[valid-type]
     """The new label, with `relabel` only."""
     by: OneLine = ""
@@ -91,7 +91,7 @@ class Corrections(BaseModel):
         """Image to correction, of one split."""
         return {entry.image: entry for entry in self.entries if entry.split == split}
 
-    def count(self, action: Action, split: str | None = None) -> int:
+    def count(self, action: CorrectionAction, split: str | None = None) -> int:
         """How many images are excluded, or relabelled."""
         return sum(entry.action == action and split in (None, entry.split) for entry in self.entries)
 

@@ -7,13 +7,13 @@ from typing import Final
 
 from core.data.identity import DataIdentity, same_images
 from core.errors import RunError
-from core.review.corrections import Action, Correction, Corrections, check_corrections_name
+from core.review.corrections import Correction, CorrectionAction, Corrections, check_corrections_name
 from core.review.images import WRONG_LABEL, LabelReview, current_label_reviews, read_label_reviews
 from core.runs.paths import RunPaths
 from core.runs.records import Run
 from core.splits import CORRECTED_SPLITS
 
-ACTIONS: Final[dict[str, Action]] = {WRONG_LABEL: "relabel", "ambiguous": "exclude", "not a face": "exclude"}
+ACTIONS: Final[dict[str, CorrectionAction]] = {WRONG_LABEL: "relabel", "ambiguous": "exclude", "not a face": "exclude"}
 """The effect of each decision; the others have none, since the label is right."""
 
 
@@ -97,7 +97,7 @@ def _last_words(reviews: Iterable[LabelReview]) -> Iterable[LabelReview]:
     return {(each.split, each.image, each.by): each for each in reviews}.values()
 
 
-def _decision(review: LabelReview) -> tuple[Action | None, str | None]:
+def _decision(review: LabelReview) -> tuple[CorrectionAction | None, str | None]:
     action = ACTIONS.get(review.decision or "")
     return action, review.label if action == "relabel" else None
 

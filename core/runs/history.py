@@ -68,8 +68,8 @@ def appended(path: Path, rows: Iterable[Mapping[str, Any]]) -> Iterator[None]:
             raise
 
 
-def read_rows(path: Path, offset: int = 0) -> tuple[list[Row], int]:
-    """Rows from a byte offset on, and the offset to ask from next time.
+def read_rows(path: Path, offset: int = 0, most: int = -1) -> tuple[list[Row], int]:
+    """Rows from a byte offset on, and the offset to ask from next time; of at most so many bytes, if not negative.
 
     Reads only what was appended since; ignores what follows the last newline; skips lines that are no JSON object. A
     missing file has no rows. A file shorter than the offset was rewritten (a resume dropped rows) and is read anew:
@@ -80,7 +80,7 @@ def read_rows(path: Path, offset: int = 0) -> tuple[list[Row], int]:
             size = file.seek(0, 2)
             start = offset if offset <= size else 0
             file.seek(start)
-            data = file.read()
+            data = file.read(most)
     except FileNotFoundError:
         return [], 0
     whole = data[: data.rfind(b"\n") + 1]

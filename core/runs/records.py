@@ -89,6 +89,9 @@ class RunMeta(BaseModel):
 
     name: Name = ""
     author: Person = ""
+    """Who is shown as having started it; on the command line anybody may say who."""
+    started_by: OneLine = ""
+    """Whose run it is: the email address of the login, or else the name, of who started it; empty in older runs."""
     notes: ManyLines = ""
     tags: Tags = []
     review: ReviewState = "unreviewed"
@@ -164,6 +167,11 @@ class Run:
         if flip:
             return validation.tta.temperature if validation and validation.tta else None
         return validation.temperature if validation else None
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether it came from elsewhere, or was exported and imported again."""
+        return os.path.isfile(self.paths.imports)
 
     @property
     def has_weights(self) -> bool:

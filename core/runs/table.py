@@ -1,10 +1,24 @@
-"""Runs as flat rows, for CSV and tables elsewhere."""
+"""Runs as JSON, and as flat rows for CSV and tables elsewhere."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from core.config import as_typed
 from core.runs.records import Run
+
+
+def run_as_json(run: Run) -> dict[str, Any]:
+    """Everything about a run, as `--json` and the HTTP API have it."""
+    return {
+        "id": run.id,
+        "name": run.name,
+        "state": str(run.state),
+        "problem": run.problem,
+        "status": run.status.model_dump(mode="json"),
+        "meta": run.meta.model_dump(mode="json"),
+        "config": run.config and run.config.model_dump(mode="json"),
+        "summary": run.summary.as_json(),
+    }
 
 
 def as_rows(runs: Sequence[Run]) -> list[dict[str, Any]]:

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
-Way = Literal["page", "API", "command line"]
-"""How somebody reached the project."""
+Way = Literal["page", "API", "command line", "server"]
+"""How somebody reached the project; `server` is the server itself, as after a restart of the machine."""
 
 
 class Role(StrEnum):
@@ -34,3 +34,12 @@ class Actor:
     way: Way
     email: str = ""
     """From the login, in lower case; empty without one."""
+
+    @property
+    def identity(self) -> str:
+        """What tells this person from others: the email address, which the login vouches for, or else the name."""
+        return self.email or self.name
+
+
+SERVER: Final = Actor(name="", role=Role.ADMIN, way="server")
+"""Who does what nobody has asked for, as after a restart of the machine."""

@@ -12,6 +12,7 @@ from streamlit import config, net_util
 
 from core.errors import explain_system_error, is_out_of_files
 from core.machine import raise_open_files_limit
+from core.team.rights import may_approve_own_runs
 from dashboard.server.exposed import InsideOnly, check_exposure
 from dashboard.server.headers import SecurityHeaders
 from dashboard.server.logins import Logins, watch_logins
@@ -30,6 +31,7 @@ def middleware() -> list[Middleware]:
     Raises:
         ConfigError: a setting makes no sense, or would open the server to people whom nobody knows.
     """
+    may_approve_own_runs()
     limits = Middleware(UploadLimits, share=UploadShare.of_settings())
     login = login_settings()
     check_exposure(login)

@@ -186,7 +186,7 @@ def _score(job: _Job) -> str:
     with tempfile.TemporaryFile() as said:
         process = start_module(
             *("core", "evaluate", job.paths.run_id, "--split", job.split, *roots),
-            *("--device", "cpu", "--threads", str(job.threads)),
+            *("--device", "cpu", "--threads", str(job.threads), "--by-server"),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=said,

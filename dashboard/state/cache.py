@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
+from itertools import islice
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -30,6 +32,9 @@ from core.runs.history import read_rows
 from core.runs.paths import RunPaths
 from core.runs.reader import RunReader
 from core.runs.records import Run, RunState
+from core.team import actions
+from core.team.log import ActivityEntry, ActivityPaths, read_activity
+from core.team.people import SERVER
 from dashboard.state.background import Importer, QueueWatch, Scorings
 from dashboard.state.history import History, as_evaluated
 
@@ -246,6 +251,26 @@ def candidate(runs_root: Path, name: str) -> Candidate:
     return found
 
 
+MOST_ACTIVITY: Final = 5_000
+"""Acts that the Activity page searches."""
+
+
+def activity(runs_root: Path, data_root: Path) -> list[ActivityEntry]:
+    """The latest acts with the runs and the datasets of this server, newest first.
+
+    Raises:
+        ActivityError: a log cannot be read.
+    """
+    roots = runs_root, data_root
+    months = [month for root in roots for month in ActivityPaths(root).months()]
+    return _activity(tuple(map(file_key, months)), roots)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _activity(keys: tuple[FileKey, ...], _roots: tuple[Path, ...]) -> list[ActivityEntry]:
+    return list(islice(read_activity(_roots), MOST_ACTIVITY))
+
+
 @st.cache_resource(show_spinner=False)
 def importer() -> Importer:
     """The one importer of this server."""
@@ -273,7 +298,8 @@ def _watch(runs_root: str) -> QueueWatch:
 @st.cache_resource(show_spinner=False)
 def _take_over(runs_root: str, data_root: str) -> None:
     roots = Path(runs_root), Path(data_root)
-    act = control.recover if os.environ.get("FER_AUTO_RECOVER") == "1" else control.serve_queue
+    recovers = os.environ.get("FER_AUTO_RECOVER") == "1"
+    act = partial(actions.recover, SERVER) if recovers else control.serve_queue
 
     def quietly() -> None:
         try:

@@ -1,19 +1,19 @@
 """What asks before something is lost: never the first button one would press, and with a way out beside it."""
 
-import logging
 from collections.abc import Callable, Sequence
 
 import streamlit as st
 
 from core.errors import FerError
-from core.runs.delete import delete_run, what_is_lost
+from core.runs.delete import what_is_lost
 from core.runs.records import Run
+from core.team import actions
+from core.team.people import Actor
 from dashboard.state import visitor
+from dashboard.state.actor import actor
 from dashboard.ui.messages import say
 from dashboard.ui.page import guarded
 from dashboard.ui.runs import may_delete
-
-log = logging.getLogger(__name__)
 
 
 def confirmed(
@@ -64,21 +64,20 @@ def confirm_delete(runs: Sequence[Run], then: Callable[[], object]) -> None:
         off = not may_delete(runs)
         count = "Delete run" if len(runs) == 1 else f"Delete {len(runs):,} runs"
         if confirmed(count, "delete-really", disabled=off, named=True):
-            delete_runs(runs, visitor.who())
+            delete_runs(runs, actor())
             then()
 
 
-def delete_runs(runs: Sequence[Run], name: str) -> None:
+def delete_runs(runs: Sequence[Run], me: Actor) -> None:
     """Delete each of them and say so; a refusal does not keep the others back."""
     done = []
     for run in runs:
         try:
-            delete_run(run.paths.root, run.id, shipped=True)
+            actions.delete_run(me, run.paths.root, run.id, shipped=True)
         except FerError as error:
             say(str(error), ":material/error:")
         else:
             done.append(run)
-            log.info("%s deleted run %s.", name, run.id)
     if done:
         say(f"Deleted {done[0].name}." if len(done) == 1 else f"Deleted {len(done):,} runs.", ":material/delete:")
 

@@ -4,12 +4,14 @@ from typing import Any
 
 import streamlit as st
 
-from core.review.runs import MAX_CHARACTERS, EditConflictError, annotate
+from core.review.runs import MAX_CHARACTERS, EditConflictError
 from core.runs.records import Run
+from core.team import actions
+from core.team.people import Actor
 from dashboard.ui.messages import say
 
 
-def edit_text(run: Run, name: str, field: str) -> None:
+def edit_text(run: Run, me: Actor, field: str) -> None:
     """A text field with its own save button. What a visitor types is only ever replaced when they ask for it."""
     key, seen_key = f"{field}-{run.id}", f"seen-{field}-{run.id}"
     theirs = getattr(run.meta, field)
@@ -20,16 +22,22 @@ def edit_text(run: Run, name: str, field: str) -> None:
     more: dict[str, Any] = {"height": 180} if field == "notes" else {"placeholder": run.id}
     draw(label, key=key, max_chars=MAX_CHARACTERS[field], persist_state="session", **more)
     if theirs not in (st.session_state[seen_key], st.session_state[key]):
-        conflict(run, name, field)
-    elif st.button(f"Save {field}", icon=":material/save:", disabled=not name, key=f"save-{field}"):
-        save(run, name, field)
+        conflict(run, field)
+    elif st.button(f"Save {field}", icon=":material/save:", disabled=not me.name, key=f"save-{field}"):
+        save(run, me, field)
 
 
-def save(run: Run, name: str, field: str) -> None:
+def save(run: Run, me: Actor, field: str) -> None:
     """Save one text unless someone else has changed it since it was read."""
     key, seen_key = f"{field}-{run.id}", f"seen-{field}-{run.id}"
     try:
-        meta = annotate(run.paths, name, {field: st.session_state[key]}, seen={field: st.session_state[seen_key]})
+        meta = actions.annotate(
+            me,
+            run.paths.root,
+            run.id,
+            {field: st.session_state[key]},
+            seen={field: st.session_state[seen_key]},
+        )
     except EditConflictError as error:
         st.session_state[f"refused-{run.id}"] = str(error)
         st.rerun(scope="app")
@@ -38,7 +46,7 @@ def save(run: Run, name: str, field: str) -> None:
     st.rerun(scope="app")
 
 
-def conflict(run: Run, name: str, field: str) -> None:
+def conflict(run: Run, field: str) -> None:
     """Someone else has saved another text: show both and ask which one to keep."""
     key, seen_key = f"{field}-{run.id}", f"seen-{field}-{run.id}"
     theirs = getattr(run.meta, field)

@@ -16,7 +16,7 @@ from core.errors import FerError, explain_system_error, is_out_of_files
 from core.files import file_size
 from core.runs.records import Run
 from dashboard.state import cache
-from dashboard.state.roots import data_root, runs_root
+from dashboard.state.roots import data_root, for_visitors, runs_root
 from dashboard.state.seldom import warn_seldom
 from dashboard.ui.format import escape
 from dashboard.ui.visitor_menu import visitor_menu
@@ -31,6 +31,7 @@ RUN_PAGE: Final = "views/run/page.py"
 COMPARE_PAGE: Final = "views/compare/page.py"
 ERRORS_PAGE: Final = "views/errors/page.py"
 PREDICT_PAGE: Final = "views/predict/page.py"
+ACTIVITY_PAGE: Final = "views/activity/page.py"
 
 UNEXPECTED: Final = "Something went wrong here. See the server log for details."
 """Shown in place of what failed for an unforeseen reason."""
@@ -54,16 +55,6 @@ def guarded() -> Iterator[None]:
         else:
             log.exception("A page failed.")
         st.error(escape(for_visitors(explain_system_error(error))) or UNEXPECTED, icon=":material/error:")
-
-
-def for_visitors(text: str) -> str:
-    """A message without the place of the folders on the server, which is nobody's business; the log gets the whole."""
-    said = text
-    for root in (runs_root(), data_root()):
-        said = said.replace(str(root), root.name)
-    if said != text:
-        log.warning(text)
-    return said
 
 
 def follow_address(key: str, value: object) -> None:

@@ -6,8 +6,12 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.jobs import control
-from core.jobs.queue import by_queue_position, move_queued, stuck_runs
+from core.jobs.queue import by_queue_position, stuck_runs
 from core.runs.records import Run, RunState
+from core.team import actions
+from core.team.people import Actor
+from core.team.rights import Action, may
+from dashboard.state.actor import actor
 from dashboard.state.roots import data_root, runs_root
 from dashboard.ui.format import escape
 from dashboard.ui.page import RUN_PAGE
@@ -23,6 +27,7 @@ UNDO_SECONDS = 60
 def queue_table(runs: Sequence[Run]) -> None:
     """Queued runs, the next first, each with buttons that change its place; those that this visitor has just removed
     keep their rows, so that no other run moves under the pointer."""
+    me = actor()
     queued = by_queue_position(run for run in runs if run.state is RunState.QUEUED)
     removed = just_removed(runs)
     rows = by_queue_position([*queued, *removed])
@@ -38,9 +43,9 @@ def queue_table(runs: Sequence[Run]) -> None:
                 key=f"row-{run.id}",
             ):
                 if run in removed:
-                    removed_row(run)
+                    removed_row(run, me)
                 else:
-                    queued_row(run, queued)
+                    queued_row(run, queued, me)
         if len(rows) > QUEUE_ROWS:
             st.caption(f"and {len(rows) - QUEUE_ROWS} more")
 
@@ -52,14 +57,14 @@ def just_removed(runs: Sequence[Run]) -> list[Run]:
     return [run for run in runs if run.id in recent and run.state is RunState.STOPPED]
 
 
-def queued_row(run: Run, queued: Sequence[Run]) -> None:
+def queued_row(run: Run, queued: Sequence[Run], me: Actor) -> None:
     """Place, name, author, and the buttons."""
     place = queued.index(run)
     run_link(f"{place + 1}. ", run, f"by {run.meta.author}" if run.meta.author else "")
     if stuck := stuck_runs(run.paths.root).get(run.id):
         st.caption(f":red[{escape(stuck)}]", width="content")
     with st.container(horizontal=True, width="content", gap="small"):
-        queue_buttons(run, first=place == 0, last=place == len(queued) - 1)
+        queue_buttons(run, me, first=place == 0, last=place == len(queued) - 1)
 
 
 def run_link(place: str, run: Run, note: str) -> None:
@@ -76,7 +81,7 @@ def shortened(text: str) -> str:
     return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 1]}…"
 
 
-def removed_row(run: Run) -> None:
+def removed_row(run: Run, me: Actor) -> None:
     """Says so, with an undo button; where the remove button was, nothing can be clicked."""
     run_link("", run, "Removed from queue")
     with st.container(horizontal=True, width="content", gap="small"):
@@ -86,30 +91,36 @@ def removed_row(run: Run) -> None:
             type="tertiary",
             key=f"undo-remove-{run.id}",
         ):
-            control.resume(runs_root(), data_root(), run.id, keep_place=True)
+            actions.resume(me, runs_root(), data_root(), run.id, keep_place=True)
             st.rerun(scope="app")
         st.button("Remove", type="tertiary", key=f"remove-{run.id}", disabled=True)
 
 
-def queue_buttons(run: Run, *, first: bool, last: bool) -> None:
-    """Move up, move down, remove."""
-    if st.button("Up", type="tertiary", key=f"earlier-{run.id}", disabled=first):
-        move_queued(run.paths, "earlier")
-        st.rerun(scope="app")
-    if st.button("Down", type="tertiary", key=f"later-{run.id}", disabled=last):
-        move_queued(run.paths, "later")
-        st.rerun(scope="app")
-    if st.button("Remove", help="Remove from queue", type="tertiary", key=f"remove-{run.id}"):
-        control.stop(runs_root(), run.id)
+def queue_buttons(run: Run, me: Actor, *, first: bool, last: bool) -> None:
+    """Move up, move down, remove; what the visitor may."""
+    if may(me, Action.MOVE, run):
+        if st.button("Up", type="tertiary", key=f"earlier-{run.id}", disabled=first):
+            actions.move_queued(me, run.paths.root, run.id, "earlier")
+            st.rerun(scope="app")
+        if st.button("Down", type="tertiary", key=f"later-{run.id}", disabled=last):
+            actions.move_queued(me, run.paths.root, run.id, "later")
+            st.rerun(scope="app")
+    if may(me, Action.STOP, run) and st.button(
+        "Remove", help="Remove from queue", type="tertiary", key=f"remove-{run.id}"
+    ):
+        actions.stop(me, runs_root(), run.id)
         st.session_state.setdefault(REMOVED, {})[run.id] = time.monotonic()
         st.rerun(scope="app")
 
 
 def stop_button(run: Run) -> None:
-    """Ask a run to stop; it ends at its next batch, with a checkpoint."""
+    """Ask a run to stop; it ends at its next batch, with a checkpoint. Nothing where the visitor may not."""
+    me = actor()
+    if not may(me, Action.STOP, run):
+        return
     asked = run.paths.stop_request.exists()
     if st.button("Stopping…" if asked else "Stop", icon=":material/stop:", key=f"stop-{run.id}", disabled=asked):
-        control.stop(runs_root(), run.id)
+        actions.stop(me, runs_root(), run.id)
         st.rerun(scope="app")
 
 
@@ -127,7 +138,9 @@ def interrupted(runs: Sequence[Run]) -> None:
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(f":red[:material/bolt:] {count} interrupted run{'' if count == 1 else 's'}", width="content")
-        label = "Requeue" if count == 1 else "Requeue all"
-        if st.button(label, icon=":material/resume:", key="recover", help="Resumes from the last checkpoint"):
-            control.recover(runs_root(), data_root())
+        me, label = actor(), "Requeue" if count == 1 else "Requeue all"
+        if may(me, Action.RECOVER) and st.button(
+            label, icon=":material/resume:", key="recover", help="Resumes from the last checkpoint"
+        ):
+            actions.recover(me, runs_root(), data_root())
             st.rerun(scope="app")

@@ -1,4 +1,4 @@
-"""What stands at the top right of every page: the visitor's name, and the keyboard shortcuts."""
+"""What stands at the top right of every page: the visitor's name and API tokens, and the keyboard shortcuts."""
 
 from typing import Final
 
@@ -44,10 +44,14 @@ SHORTCUTS: Final = {
 
 
 def visitor_menu() -> None:
-    """The two menus."""
+    """The menus."""
     with st.container(horizontal=True, vertical_alignment="center", width="content", gap="xsmall"):
         keep_in_browser()
         name_menu()
+        if st.button("API", type="tertiary", help="API tokens, for programs", key="api-tokens"):
+            from dashboard.ui.api_tokens import api_tokens  # draws as pages do, which have this menu
+
+            api_tokens()
         if st.button("?", type="tertiary", help="Keyboard shortcuts", key="shortcuts"):
             shortcut_list()
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.state import cache
+from core.team.people import Actor, Role
+from dashboard.state import actor, cache
 from dashboard.ui.format import _JOINER
 from dashboard.ui.page import UNEXPECTED
 from tests.conftest import PROJECT_ROOT
@@ -110,3 +111,13 @@ def choose(app: AppTest, entry: str) -> AppTest:
     [option] = [option for option in menu.options if entry in option]
     menu.click(option)
     return app
+
+
+@pytest.fixture
+def visit_as(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """From now on, the visitor is somebody else: `visit_as(Role.VIEWER, name="Zoe")`."""
+
+    def change(role: Role, **who: str) -> None:
+        monkeypatch.setattr(actor, "Actor", lambda **given: Actor(**{**given, "role": role, **who}))
+
+    return change

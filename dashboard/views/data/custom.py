@@ -6,6 +6,7 @@ from functools import partial
 import streamlit as st
 
 from core.numbers import read_integer
+from dashboard.state.actor import actor
 from dashboard.state.import_roots import are_paths_on, path_to_import
 from dashboard.ui.format import escape
 from dashboard.ui.page import guarded
@@ -57,7 +58,7 @@ def custom_dataset() -> None:
                 show_found(path_to_import(str(text)), str(mapping))
     ready = bool(name) and bool(text or upload) and seed is not None
     if st.button("Import", type="primary", icon=":material/folder_open:", disabled=not ready, key="import-own"):
-        work = partial(from_own, pairs=[str(mapping)], name=str(name), seed=seed, skip_unreadable=skip)
+        work = partial(from_own, actor(), pairs=[str(mapping)], name=str(name), seed=seed, skip_unreadable=skip)
         if upload is not None:
             begin_import(partial(from_upload, upload.getvalue(), work))
         else:

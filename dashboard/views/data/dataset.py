@@ -11,7 +11,9 @@ from core.data.dataset import DatasetInfo
 from core.data.storage import disk_bytes
 from core.labels import LABELS
 from core.splits import SPLITS
+from core.team.rights import Action, may
 from dashboard.state import cache
+from dashboard.state.actor import actor
 from dashboard.state.roots import data_root
 from dashboard.ui.charts.bars import bars_text, class_balance
 from dashboard.ui.charts.style import CHART_CONFIG
@@ -81,7 +83,8 @@ def heading(info: DatasetInfo) -> None:
                 icon=":material/difference:",
                 color="orange",
             )
-    if line.button("Delete…", icon=":material/delete:", type="tertiary", key="delete-dataset"):
+    may_delete = may(actor(), Action.DELETE_DATASET)
+    if may_delete and line.button("Delete…", icon=":material/delete:", type="tertiary", key="delete-dataset"):
         confirm_deletion(info)
 
 

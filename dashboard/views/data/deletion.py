@@ -3,9 +3,10 @@
 import streamlit as st
 
 from core.data.dataset import DatasetInfo
-from core.data.storage import delete_dataset
 from core.runs.reader import list_runs
+from core.team import actions
 from dashboard.state import cache
+from dashboard.state.actor import actor
 from dashboard.state.roots import data_root, runs_root
 from dashboard.ui.confirm import confirmed
 from dashboard.ui.format import escape
@@ -26,7 +27,7 @@ def confirm_deletion(info: DatasetInfo) -> None:
     st.caption("Runs trained on it are kept, but their images can't be shown until you import it again.")
     label = "Delete anyway" if users else "Delete dataset"
     if confirmed(label, f"delete-{info.name}", named=True):
-        delete_dataset(data_root(), info.name)
+        actions.delete_dataset(actor(), data_root(), info.name)
         cache.importer().forget()
         say(f"Deleted {info.title}.", ":material/delete:")
         st.rerun()

@@ -9,10 +9,11 @@ from typing import Any
 import streamlit as st
 
 from core.data.dataset import DatasetInfo, ImportProgress
-from core.data.importers.auto import import_data
 from core.data.importers.mapping import parse_mapping
 from core.errors import DataError, system_reason
 from core.files import file_size
+from core.team import actions
+from core.team.people import Actor
 from dashboard.state import cache
 from dashboard.state.browser import this_browser
 from dashboard.state.roots import data_root
@@ -26,14 +27,14 @@ def begin_import(work: Work) -> None:
     st.rerun()
 
 
-def from_path(path: Path, accept: bool, progress: ImportProgress) -> DatasetInfo:
+def from_path(me: Actor, path: Path, accept: bool, progress: ImportProgress) -> DatasetInfo:
     """Import FER2013 in any of its forms; with `accept`, whatever its numbers of images are."""
-    return import_data(path, data_root(), accept_differences=accept, progress=progress)
+    return actions.import_data(me, data_root(), path, accept_differences=accept, progress=progress)
 
 
-def from_own(path: Path, progress: ImportProgress, pairs: list[str], **options: Any) -> DatasetInfo:
+def from_own(me: Actor, path: Path, progress: ImportProgress, pairs: list[str], **options: Any) -> DatasetInfo:
     """Import a custom dataset; `pairs` as `parse_mapping` takes them, `options` as `import_data` does."""
-    return import_data(path, data_root(), mapping=parse_mapping(pairs), progress=progress, **options)
+    return actions.import_data(me, data_root(), path, mapping=parse_mapping(pairs), progress=progress, **options)
 
 
 def from_upload(content: bytes, work: Callable[..., DatasetInfo], progress: ImportProgress) -> DatasetInfo:

@@ -4,7 +4,8 @@ from functools import partial
 
 import streamlit as st
 
-from core.data.importers import demo
+from core.team import actions
+from dashboard.state.actor import actor
 from dashboard.state.roots import data_root
 from dashboard.views.data import kaggle
 from dashboard.views.data.custom import custom_dataset
@@ -41,7 +42,7 @@ def choices(differences: bool, newcomer: bool) -> None:
         )
         if st.button("Import", type="primary", icon=":material/upload:", disabled=upload is None, key="import-zip"):
             assert upload is not None
-            begin_import(partial(from_upload, upload.getvalue(), partial(from_path, accept=accept)))
+            begin_import(partial(from_upload, upload.getvalue(), partial(from_path, actor(), accept=accept)))
     with tabs["Custom dataset"]:
         custom_dataset()
     with tabs["Synthetic demo"]:
@@ -50,4 +51,5 @@ def choices(differences: bool, newcomer: bool) -> None:
             "Scores don't transfer to real faces."
         )
         if st.button("Generate demo dataset", type="primary", icon=":material/draw:", key="import-demo"):
-            begin_import(lambda progress: demo.import_demo(data_root(), progress=progress))
+            me, root = actor(), data_root()
+            begin_import(lambda progress: actions.import_demo(me, root, progress=progress))

@@ -8,6 +8,9 @@ from core.data.fer2013 import KAGGLE_NAME, KAGGLE_URL
 from core.data.kaggle import credentials, download
 from core.data.kaggle.download import Download
 from core.errors import DataError
+from core.team import actions
+from core.team.rights import Action, may
+from dashboard.state.actor import actor
 from dashboard.state.roots import data_root
 from dashboard.ui.format import escape
 from dashboard.ui.page import TRAIN_PAGE, draw_live, go_to, guarded
@@ -24,7 +27,8 @@ def kaggle_section() -> bool:
         st.success(escape(now.sentence), icon=":material/check_circle:")
         with st.container(horizontal=True):
             if st.button("Train on this dataset", icon=":material/play_arrow:", type="primary", key="kaggle-train"):
-                download.forget(data_root())
+                if may(actor(), Action.CLEAR_DOWNLOAD):
+                    actions.clear_download(actor(), data_root())
                 go_to(TRAIN_PAGE)
             close("Close")
     else:
@@ -42,8 +46,9 @@ def download_progress() -> None:
         st.progress(min(1.0, now.done / now.total) if now.total else 0.0, escape(now.sentence))
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             st.caption("You can leave this page; the download continues.", width="content")
-            if st.button("Cancel", icon=":material/close:", key="kaggle-cancel"):
-                download.cancel(data_root())
+            me = actor()
+            if may(me, Action.CANCEL_DOWNLOAD) and st.button("Cancel", icon=":material/close:", key="kaggle-cancel"):
+                actions.cancel_download(me, data_root())
                 st.toast("Cancelling download…")
 
 
@@ -54,7 +59,7 @@ def ended_early(now: Download) -> None:
     else:
         st.info(escape(now.sentence), icon=":material/pause_circle:")
     with st.container(horizontal=True):
-        if not now.rejected:
+        if not now.rejected and may(actor(), Action.DOWNLOAD):
             label = "Resume download" if now.kept_bytes else "Try again"
             if st.button(label, icon=":material/refresh:", type="primary", key="kaggle-again"):
                 begin_download()
@@ -71,9 +76,10 @@ def with_links(text: str) -> str:
 
 def close(label: str) -> None:
     """A button that removes what is left of the download."""
-    if st.button(label, icon=":material/close:", key="kaggle-close"):
+    me = actor()
+    if may(me, Action.CLEAR_DOWNLOAD) and st.button(label, icon=":material/close:", key="kaggle-close"):
         with guarded():
-            download.forget(data_root())
+            actions.clear_download(me, data_root())
             st.rerun()
 
 
@@ -105,7 +111,7 @@ def credentials_choice() -> None:
             "Remove saved token", icon=":material/delete:", type="tertiary", key="kaggle-remove"
         ):
             with guarded():
-                credentials.remove()
+                actions.remove_token(actor(), data_root())
                 st.rerun()
     with st.expander("Use another token", icon=":material/key:"):
         save_credentials()
@@ -129,7 +135,8 @@ def save_credentials() -> None:
             with guarded():
                 given = upload.getvalue()[:20_000] if upload else str(token)
                 try:
-                    credentials.keep(credentials.parse_credentials(given, "" if upload else str(user)))
+                    entered = credentials.parse_credentials(given, "" if upload else str(user))
+                    actions.save_token(actor(), data_root(), entered)
                 except DataError as error:
                     st.error(with_links(str(error)), icon=":material/error:")
                     return
@@ -141,5 +148,5 @@ def begin_download() -> None:
     """Start, or resume the partial download."""
     with guarded():
         with st.spinner("Starting…"):
-            download.start_download(data_root())
+            actions.start_download(actor(), data_root())
         st.rerun()

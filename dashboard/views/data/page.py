@@ -5,7 +5,9 @@ import streamlit as st
 
 from core.data.dataset import list_datasets
 from core.numbers import signed
+from core.team.rights import Action, may
 from dashboard.state import cache
+from dashboard.state.actor import actor
 from dashboard.state.background import Snapshot
 from dashboard.state.browser import BROWSER_COOKIE, BROWSER_KEPT_SECONDS, this_browser
 from dashboard.state.roots import data_root
@@ -26,11 +28,16 @@ def main() -> None:
         import_outcome(state)
     downloading = kaggle.kaggle_section()
     unfinished = state.running or (mine and bool(state.error))
-    with st.expander("Add data", expanded=unfinished or not (datasets or downloading)):
-        if state.running:
-            draw_live(show_progress, seconds=0.5)
-        else:
-            importing.choices(differences=mine and bool(state.differences), newcomer=not datasets)
+    if may(actor(), Action.IMPORT):
+        with st.expander("Add data", expanded=unfinished or not (datasets or downloading)):
+            if state.running:
+                draw_live(show_progress, seconds=0.5)
+            else:
+                importing.choices(differences=mine and bool(state.differences), newcomer=not datasets)
+    elif state.running:
+        draw_live(show_progress, seconds=0.5)
+    elif not datasets:
+        st.caption("An admin of this server can add a dataset here.")
     if datasets:
         dataset.dataset_section(datasets)
     elif not (state.running or downloading):

@@ -4,6 +4,7 @@ from functools import partial
 
 import streamlit as st
 
+from dashboard.state.actor import actor
 from dashboard.state.import_roots import PATHS_OFF, are_paths_on, import_roots, path_to_import
 from dashboard.ui.format import escape
 from dashboard.ui.page import guarded
@@ -27,7 +28,7 @@ def on_server(accept: bool) -> None:
             show_found(path_to_import(str(text)), "")
     if st.button("Import", type="primary", icon=":material/download:", disabled=not text, key="import-path"):
         with guarded():
-            begin_import(partial(from_path, path_to_import(str(text)), accept))
+            begin_import(partial(from_path, actor(), path_to_import(str(text)), accept))
 
 
 def where_paths_lead() -> str:

@@ -11,7 +11,9 @@ from core.review.corrections import Corrections, list_corrections
 from core.review.draft import same_data
 from core.review.images import DECISION_LABELS, label_review_rows
 from core.runs.records import Run
+from core.team.rights import Action, may
 from dashboard.state import cache
+from dashboard.state.actor import actor
 from dashboard.state.roots import runs_root
 from dashboard.ui.format import ago, escape, exact
 from dashboard.ui.page import TRAIN_PAGE, go_to
@@ -31,7 +33,7 @@ def label_corrections(shown: Shown) -> None:
     reviews_table(label_review_rows(cache.label_reviews(run.paths)))
     candidates = [each for each in same_data(run, cache.runs(runs_root())) if cache.label_reviews(each.paths)]
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button(
+        if may(actor(), Action.CREATE_CORRECTIONS) and st.button(
             "Create correction set",
             icon=":material/playlist_add:",
             type="primary",
@@ -92,5 +94,7 @@ def saved_set(run: Run, corrections: Corrections) -> None:
             f"Created {ago(corrections.created_at)}, fingerprint {corrections.fingerprint[:8]}",
             help=exact(corrections.created_at),
         )
-        if st.button("Train with this set", icon=":material/play_arrow:", key=f"train-{corrections.name}"):
+        if may(actor(), Action.CLONE) and st.button(
+            "Train with this set", icon=":material/play_arrow:", key=f"train-{corrections.name}"
+        ):
             go_to(TRAIN_PAGE, clone=run.id, corrections=corrections.name)

@@ -7,10 +7,11 @@ import pandas as pd
 import streamlit as st
 
 from core.errors import FerError
-from core.review.corrections import save_corrections
 from core.review.draft import Draft, make_corrections
 from core.runs.records import Run
+from core.team import actions
 from dashboard.state import cache
+from dashboard.state.actor import actor
 from dashboard.state.roots import runs_root
 from dashboard.ui.format import escape
 from dashboard.ui.table import show_table
@@ -52,7 +53,7 @@ def create_body(run: Run, candidates: Sequence[Run]) -> None:
     preview(draft)
     if st.button("Save", type="primary", icon=":material/save:", disabled=not name, key="set-save"):
         try:
-            save_corrections(runs_root(), draft.corrections)
+            actions.save_corrections(actor(), runs_root(), draft.corrections)
         except FerError as error:
             st.error(escape(str(error)), icon=":material/error:")
             return

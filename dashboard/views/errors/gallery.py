@@ -19,7 +19,9 @@ from core.review.gallery import (
     filter_images,
     ordered,
 )
-from dashboard.state import cache, visitor
+from core.team.rights import Action, may
+from dashboard.state import cache
+from dashboard.state.actor import actor
 from dashboard.state.roots import runs_root
 from dashboard.ui import pagination
 from dashboard.ui.components.wall import wall
@@ -106,20 +108,26 @@ def gallery(shown: Shown, wanted: ImageFilter, order: str) -> None:
             export.button(shown, chosen)
     if images is None:
         return
+    me = actor()
+    may_review = may(me, Action.REVIEW_LABELS)
     page = pagination.choose_page(pages, of)
     rows = chosen.iloc[(page - 1) * IMAGES_PER_PAGE : page * IMAGES_PER_PAGE]
     selected, opened = wall(
         tiles(rows, reviews),
         images[rows["index"].to_numpy()],
         key="wall",
-        keys={"legend": shortcuts.LEGEND, "undo": shortcuts.UNDO, "named": bool(visitor.who())},
+        keys={
+            "legend": shortcuts.LEGEND if may_review else (),
+            "undo": shortcuts.UNDO,
+            "named": may_review and bool(me.name),
+        },
         on_key=partial(shortcuts.review_by_key, shown),
         lines=2 if order == LIKELY_LABEL_ERROR else 1,
         at=viewer.last_viewed(),
     )
     pagination.links_below(pages, of, page)
-    everything = st.toggle(f"Review all {len(chosen):,} filtered images", key="everything")
-    if everything or selected:
+    everything = may_review and st.toggle(f"Review all {len(chosen):,} filtered images", key="everything")
+    if may_review and (everything or selected):
         label_review.review_bar(shown, list(chosen["image_id"]) if everything else selected)
     if opened:
         viewer.dialog(shown, list(chosen["image_id"]), opened, partial(show_page_of, of))

@@ -14,9 +14,10 @@ from core.review.images import (
     LONGEST_COMMENT,
     WRONG_LABEL,
     LabelReview,
-    add_label_reviews,
 )
+from core.team import actions
 from dashboard.state import visitor
+from dashboard.state.actor import actor
 from dashboard.ui.format import ago, escape, exact
 from dashboard.views.errors.shown import Shown
 
@@ -31,7 +32,7 @@ def form(shown: Shown, images: Sequence[str], key: str) -> None:
     """Review, correct label, comment, and the buttons."""
     preset_label(shown, images, key)
     row = st.grid(4, min_column_width=130, vertical_alignment="bottom")
-    name = visitor.who()
+    me = actor()
     decision = row.selectbox(
         "Review", DECISIONS, format_func=DECISION_LABELS.__getitem__, key=f"{key}-decision", persist_state="session"
     )
@@ -42,16 +43,16 @@ def form(shown: Shown, images: Sequence[str], key: str) -> None:
     comment = row.text_input("Comment", max_chars=LONGEST_COMMENT, key=f"{key}-comment", placeholder="Optional")
     given = decision, label if wrong else None, (comment or "").strip()
     current = shown.current_reviews
-    mine = [image for image in images if name in current.get(image, {})]
+    mine = [image for image in images if me.name in current.get(image, {})]
     with row.cell(), st.container(horizontal=True, gap="xsmall"):
         st.button(
             f"Save {len(images):,} reviews" if len(images) > 1 else "Save review",
             type="primary",
             key=f"{key}-save",
-            disabled=not name or (wrong and label is None),
-            help=None if name else f"{visitor.ENTER_NAME} to save reviews.",
+            disabled=not me.name or (wrong and label is None),
+            help=None if me.name else f"{visitor.ENTER_NAME} to save reviews.",
             on_click=save_reviews,
-            args=(shown, name, list(images), *given, key),
+            args=(shown, list(images), *given, key),
         )
         if mine:
             st.button(
@@ -59,7 +60,7 @@ def form(shown: Shown, images: Sequence[str], key: str) -> None:
                 key=f"{key}-remove",
                 help="Remove your review",
                 on_click=save_reviews,
-                args=(shown, name, mine, None, None, "", key),
+                args=(shown, mine, None, None, "", key),
             )
     if refused := st.session_state.pop(f"{key}-refused", None):
         st.error(escape(refused), icon=":material/error:")
@@ -83,13 +84,13 @@ def suggested_label(shown: Shown, images: Sequence[str]) -> str | None:
 
 
 def save_reviews(
-    shown: Shown, name: str, images: list[str], decision: str | None, label: str | None, comment: str, key: str
+    shown: Shown, images: list[str], decision: str | None, label: str | None, comment: str, key: str
 ) -> None:
     """Save reviews, or have the next script run show why they were not saved."""
     try:
         present = shown.labels_of(images)
-        add_label_reviews(
-            shown.run.paths, name, shown.data_split, images, decision, label=label, comment=comment, present=present
+        actions.add_label_reviews(
+            actor(), shown.run.paths, shown.data_split, images, decision, label=label, comment=comment, present=present
         )
     except FerError as error:
         st.session_state[f"{key}-refused"] = str(error)

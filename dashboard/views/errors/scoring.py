@@ -1,9 +1,14 @@
 """Predictions that a run does not have yet, computed on demand in a process of their own."""
 
+from functools import partial
+
 import streamlit as st
 
 from core.runs.records import Run
+from core.team import actions
+from core.team.rights import Action, may
 from dashboard.state import cache
+from dashboard.state.actor import actor
 from dashboard.state.roots import data_root
 from dashboard.ui.format import escape
 from dashboard.ui.page import draw_live
@@ -27,14 +32,16 @@ def offer(run: Run, split: str) -> None:
         )
         if scoring.error:
             st.error(escape(scoring.error), icon=":material/error:")
-        if st.button(
+        me = actor()
+        if may(me, Action.SCORE) and st.button(
             "Score training set" if split == "train" else f"Score {split}",
             type="primary",
             icon=":material/calculate:",
             disabled=not run.has_weights,
             key="score",
         ):
-            cache.scorings().start(run.paths, split, data_root())
+            begin = partial(cache.scorings().start, run.paths, split, data_root())
+            actions.score(me, run.paths.root, run.id, split, begin)
             st.rerun()
         st.caption("Command line")
         st.code(f"python -m core evaluate {run.id} --split {split}", language="bash")

@@ -13,11 +13,14 @@ from core.review.images import (
     DECISION_LABELS,
     WRONG_LABEL,
     Decision,
-    add_label_reviews,
     current_label_reviews,
     read_label_reviews,
 )
+from core.team import actions
+from core.team.people import Actor
+from core.team.rights import Action, may
 from dashboard.state import visitor
+from dashboard.state.actor import actor
 from dashboard.ui.format import escape
 from dashboard.views.errors.shown import Shown
 
@@ -39,11 +42,11 @@ LEGEND: Final = (
 
 def review_by_key(shown: Shown, key: str, images: list[str]) -> Callable[[], str]:
     """What saves the review of a shortcut on the wall, and says so; all that it needs of the session is read before."""
-    name = visitor.who()
-    since = first_look(shown, name)
+    me = actor()
+    since = first_look(shown, me.name)
 
     def act() -> str:
-        outcome = save_by_key(shown, name, since, key, images)
+        outcome = save_by_key(shown, me, since, key, images)
         st.toast(escape(outcome.words), icon=outcome.icon, duration="short" if outcome.saved else "long")
         return outcome.words
 
@@ -60,26 +63,26 @@ class Outcome:
     """The images that have another review now."""
 
 
-def save_by_key(shown: Shown, name: str, since: datetime, key: str, images: Sequence[str]) -> Outcome:
+def save_by_key(shown: Shown, me: Actor, since: datetime, key: str, images: Sequence[str]) -> Outcome:
     """Save the review of a key; the undo key removes the review of the key before it.
 
     Args:
         shown: what is reviewed.
-        name: of the reviewer; empty while it is not known.
+        me: the reviewer; the name is empty while it is not known.
         since: reviews before that are not undone.
         key: one of `KEYS`, `LABEL_KEYS`, or `UNDO`.
         images: ids.
     """
-    if not name:
+    if not me.name:
         return Outcome(f"{visitor.ENTER_NAME}, then press the key again.", ":material/person:")
     undo = key == UNDO
     decision = None if undo else KEYS.get(key, WRONG_LABEL)
     try:
-        if undo and not (images := last_reviewed(shown, name, since)):
+        if undo and not (images := last_reviewed(shown, me.name, since)):
             return Outcome("Nothing to undo.", ":material/undo:")
         present = shown.labels_of(images)
-        saved = add_label_reviews(
-            shown.run.paths, name, shown.data_split, images, decision, label=LABEL_KEYS.get(key), present=present
+        saved = actions.add_label_reviews(
+            me, shown.run.paths, shown.data_split, images, decision, label=LABEL_KEYS.get(key), present=present
         )
     except FerError as error:
         return Outcome(str(error), ":material/error:")
@@ -96,7 +99,10 @@ def first_look(shown: Shown, name: str) -> datetime:
 
 def undo_button(shown: Shown) -> None:
     """Takes back what was saved last, however it was saved: one click too many is no harm."""
-    name = visitor.who()
+    me = actor()
+    if not may(me, Action.REMOVE_LABEL_REVIEWS):
+        return
+    name = me.name
     mine = [reviews[name].time for reviews in shown.current_reviews.values() if name in reviews]
     st.button(
         "Undo review",

@@ -7,7 +7,10 @@ import streamlit as st
 
 from core.labels import LABELS
 from core.review.images import DECISION_LABELS
+from core.team.people import Actor
+from core.team.rights import Action, may
 from dashboard.state import visitor
+from dashboard.state.actor import actor
 from dashboard.ui.format import escape
 from dashboard.ui.page import guarded
 from dashboard.views.errors import image, label_review, shortcuts
@@ -49,11 +52,14 @@ def viewer(shown: Shown, images: Sequence[str], places: Mapping[str, int]) -> No
         current = images[position]
         row = shown.table[shown.table["image_id"] == current].iloc[0]
         image.face_and_probabilities(shown, row)
-        name = visitor.who()
-        review_keys(shown, images, position, LABELS[row["label"]], name)
+        me = actor()
+        may_review = may(me, Action.REVIEW_LABELS)
+        if may_review:
+            review_keys(shown, images, position, LABELS[row["label"]], me)
         image.details(shown, row)
-        with st.expander("Review with a comment"):
-            label_review.form(shown, [current], "image")
+        if may_review:
+            with st.expander("Review with a comment"):
+                label_review.form(shown, [current], "image")
 
 
 def step_buttons(images: Sequence[str], places: Mapping[str, int], position: int) -> None:
@@ -81,7 +87,7 @@ def step_buttons(images: Sequence[str], places: Mapping[str, int], position: int
         st.caption(f"{position + 1:,} of {len(images):,} · {escape(images[position])}", width="content")
 
 
-def review_keys(shown: Shown, images: Sequence[str], position: int, present: str, name: str) -> None:
+def review_keys(shown: Shown, images: Sequence[str], position: int, present: str, me: Actor) -> None:
     """A button for each shortcut of the wall, with the same key; the next image comes by itself."""
     keys = {key: DECISION_LABELS[decision] for key, decision in shortcuts.KEYS.items()}
     for words, choices in (("Review", keys), ("Relabel as", shortcuts.LABEL_KEYS)):
@@ -92,7 +98,7 @@ def review_keys(shown: Shown, images: Sequence[str], position: int, present: str
                     label,
                     shortcut=key,
                     key=f"viewer-key-{key}",
-                    disabled=not name or label == present,
+                    disabled=not me.name or label == present,
                     on_click=review,
                     args=(shown, images, position, key),
                 )
@@ -102,12 +108,12 @@ def review_keys(shown: Shown, images: Sequence[str], position: int, present: str
                     shortcut=shortcuts.UNDO,
                     type="tertiary",
                     key="viewer-undo",
-                    disabled=not name,
+                    disabled=not me.name,
                     on_click=review,
                     args=(shown, images, position, shortcuts.UNDO),
                 )
     # Not as a toast: one from here would replace the dialog.
-    hint = "Each key reviews and goes on." if name else f"{visitor.ENTER_NAME} to review."
+    hint = "Each key reviews and goes on." if me.name else f"{visitor.ENTER_NAME} to review."
     st.caption(escape(st.session_state.get(LAST_ACT) or hint))
 
 
@@ -125,8 +131,8 @@ def look_at(images: Sequence[str], position: int) -> None:
 def review(shown: Shown, images: Sequence[str], position: int, key: str) -> None:
     """Save what a key means for the image at a position, the one that was in view when it was pressed, and go on; undo
     goes back to the image whose review was taken back."""
-    name = visitor.who()
-    outcome = shortcuts.save_by_key(shown, name, shortcuts.first_look(shown, name), key, [images[position]])
+    me = actor()
+    outcome = shortcuts.save_by_key(shown, me, shortcuts.first_look(shown, me.name), key, [images[position]])
     st.session_state[LAST_ACT] = outcome.words
     if key != shortcuts.UNDO and outcome.saved:
         look_at(images, position + 1)

@@ -4,7 +4,9 @@ import streamlit as st
 
 from core.data.dataset import list_datasets
 from core.runs.selection import best_run
+from core.team.rights import Action, may
 from dashboard.state import cache
+from dashboard.state.actor import actor
 from dashboard.state.roots import data_root, runs_root
 from dashboard.ui.page import RUNS_PAGE, TRAIN_PAGE, draw_live, go_to, page_title
 from dashboard.ui.queue import interrupted, queue_table
@@ -31,7 +33,8 @@ def overview(watched: bool) -> None:
         "FER Dashboard",
         "Train, compare and try out models that classify seven facial expressions in FER2013 (48×48 grayscale).",
     ):
-        if datasets and st.button("Start training", icon=":material/play_arrow:", type="primary"):
+        may_start = bool(datasets) and may(actor(), Action.START)
+        if may_start and st.button("Start training", icon=":material/play_arrow:", type="primary"):
             go_to(TRAIN_PAGE)
     if not any_own(runs):
         first_steps(runs, datasets)

@@ -7,10 +7,12 @@ from functools import partial
 import streamlit as st
 
 from core.comparison.reproduction import check_reproducible
-from core.jobs import control
-from core.review.runs import annotate
 from core.runs.records import Run, RunState
+from core.team import actions as team
+from core.team.people import Actor
+from core.team.rights import Action, may
 from dashboard.state import visitor
+from dashboard.state.actor import actor
 from dashboard.state.roots import data_root, runs_root
 from dashboard.ui.confirm import confirm_delete, confirm_force_stop
 from dashboard.ui.format import escape
@@ -24,12 +26,14 @@ PATIENCE_SECONDS = 30
 
 
 def actions(run: Run) -> None:
-    """The buttons at the top of a run's page: the likely one first, the others in a menu."""
-    if run.state.is_live:
-        stop_buttons(run)
+    """The buttons at the top of a run's page, those that the visitor may press: the likely one first, the others in a
+    menu."""
+    me = actor()
+    if run.state.is_live and may(me, Action.STOP, run):
+        stop_buttons(run, me)
     elif run.state in RESUMABLE and run.config:
-        resume_buttons(run)
-    offered = menu(run)
+        resume_buttons(run, me)
+    offered = menu(run, me)
     if run.has_weights and run.state in RESUMABLE:  # beside the buttons of these, there is no room for more
         offered = {
             ":material/grid_view: Error analysis": partial(go_to, ERRORS_PAGE, run=run.id),
@@ -38,24 +42,32 @@ def actions(run: Run) -> None:
     elif run.has_weights:
         go_button("Error analysis", ERRORS_PAGE, ":material/grid_view:", run=run.id)
         go_button("Predict", PREDICT_PAGE, ":material/add_reaction:", run=run.id)
+    if not offered:
+        return
     chosen = st.menu_button("More", list(offered), icon=":material/more_horiz:", key="more")
     if chosen:
         offered[chosen]()
 
 
-def stop_buttons(run: Run) -> None:
+def stop_buttons(run: Run, me: Actor) -> None:
     """Stop it, or take it out of the queue; by force where it does not stop."""
     asked = stop_asked_seconds(run)
     label = "Stopping…" if asked is not None else "Remove from queue" if run.state is RunState.QUEUED else "Stop"
     if st.button(label, icon=":material/stop:", disabled=asked is not None, key="stop"):
-        control.stop(runs_root(), run.id)
+        team.stop(me, runs_root(), run.id)
         st.rerun(scope="app")
     if (
         asked is not None
         and asked > PATIENCE_SECONDS
+        and may(me, Action.FORCE_STOP, run)
         and st.button("Force stop…", icon=":material/dangerous:", key="kill")
     ):
-        confirm_force_stop(partial(control.stop_now, runs_root(), run.id))
+        confirm_force_stop(partial(force_stop, run.id))
+
+
+def force_stop(run_id: str) -> None:
+    """Kill the process of a run; asked for in a dialog, which outlives the drawing of the page."""
+    team.stop_now(actor(), runs_root(), run_id)
 
 
 def stop_asked_seconds(run: Run) -> float | None:
@@ -66,42 +78,49 @@ def stop_asked_seconds(run: Run) -> float | None:
         return None
 
 
-def resume_buttons(run: Run) -> None:
+def resume_buttons(run: Run, me: Actor) -> None:
     """Go on from the last checkpoint. What failed by itself would fail again: it is rather started with changes."""
-    failed = run.state is RunState.FAILED
+    failed = run.state is RunState.FAILED and may(me, Action.CLONE)
     if failed and st.button("Clone with changes", icon=":material/content_copy:", type="primary", key="clone-failed"):
         go_to(TRAIN_PAGE, clone=run.id)
-    if st.button(
+    if may(me, Action.RESUME, run) and st.button(
         "Resume",
         icon=":material/resume:",
         type="secondary" if failed else "primary",
         key="resume",
         help="Resume from the last checkpoint",
     ):
-        control.resume(runs_root(), data_root(), run.id)
+        team.resume(me, runs_root(), data_root(), run.id)
         st.rerun(scope="app")
 
 
-def menu(run: Run) -> dict[str, Callable[[], object]]:
-    """What else can be done with the run: label, as Markdown, and what it does."""
+def menu(run: Run, me: Actor) -> dict[str, Callable[[], object]]:
+    """What else the visitor may do with the run: label, as Markdown, and what it does."""
     offered: dict[str, Callable[[], object]] = {}
+
+    def offer(action: Action, label: str, act: Callable[[], object]) -> None:
+        if may(me, action, run):
+            offered[label] = act
+
     if run.config:
-        offered[":material/content_copy: Clone"] = partial(go_to, TRAIN_PAGE, clone=run.id)
+        offer(Action.CLONE, ":material/content_copy: Clone", partial(go_to, TRAIN_PAGE, clone=run.id))
         if not run.state.is_live:
-            offered[":material/replay: Run again"] = partial(run_again, run)
+            offer(Action.RETRY, ":material/replay: Run again", partial(run_again, run))
         if run.state is RunState.FINISHED:
-            offered[":material/repeat: Reproduce…"] = partial(reproduce_dialog, run)
-    label = ":material/unarchive: Unarchive" if run.meta.archived else ":material/archive: Archive"
-    offered[label] = partial(archive, run)
+            offer(Action.REPRODUCE, ":material/repeat: Reproduce…", partial(reproduce_dialog, run))
+    if run.meta.archived:
+        offer(Action.UNARCHIVE, ":material/unarchive: Unarchive", partial(archive, run))
+    else:
+        offer(Action.ARCHIVE, ":material/archive: Archive", partial(archive, run))
     if not run.state.is_live:
-        offered[":material/delete: Delete…"] = partial(confirm_delete, [run], partial(go_to, RUNS_PAGE))
+        offer(Action.DELETE, ":material/delete: Delete…", partial(confirm_delete, [run], partial(go_to, RUNS_PAGE)))
     return offered
 
 
 def run_again(run: Run) -> None:
     """Start a new run with the same settings."""
-    roots = runs_root(), data_root()
-    open_run(once(("retry", run.id), lambda: control.retry(*roots, run.id)))
+    again = partial(team.retry, actor(), runs_root(), data_root(), run.id)
+    open_run(once(("retry", run.id), again))
 
 
 @st.dialog("Reproduce this run", icon=":material/repeat:")
@@ -117,18 +136,17 @@ def reproduce_dialog(run: Run) -> None:
             st.warning(escape(warning), icon=":material/database:")
         label = "Start anyway" if warning else "Start reproduction"
         if st.button(label, type="primary", icon=":material/repeat:", key="reproduce-start"):
-            roots, author = (runs_root(), data_root()), visitor.who()
-            start = partial(control.reproduce, *roots, run.id, author=author)
+            start = partial(team.reproduce, actor(), runs_root(), data_root(), run.id)
             open_run(once(("reproduce", run.id), start))
 
 
 def archive(run: Run) -> None:
     """Hide the run from lists, or show it there again; nothing is deleted. Every change is recorded with a name."""
-    name = visitor.who()
-    if not name:
+    me = actor()
+    if not me.name:
         st.toast(f"{visitor.ENTER_NAME} to archive this run.", icon=":material/person:")
         return
-    annotate(run.paths, name, {"archived": not run.meta.archived})
+    team.annotate(me, run.paths.root, run.id, {"archived": not run.meta.archived})
     done = "is in the lists again" if run.meta.archived else "is archived: hidden from lists, nothing deleted"
     say(f"{run.name} {done}.", ":material/archive:")
     st.rerun(scope="app")

@@ -8,7 +8,9 @@ import streamlit as st
 
 from core.runs.records import Run
 from core.runs.table import as_rows
+from core.team.rights import Action, may
 from dashboard.state import visitor
+from dashboard.state.actor import actor
 from dashboard.ui.confirm import confirm_delete
 from dashboard.ui.downloads import spreadsheet_csv
 from dashboard.ui.format import escape
@@ -20,13 +22,14 @@ from dashboard.views.runs.ensembles import ensemble_menu
 
 
 def actions_bar(ticked: list[Run], shown: list[Run]) -> None:
-    """The buttons above the table, always all of them: in a table that moves, a click would tick the wrong row.
+    """The buttons above the table, always all that the visitor may press: in a table that moves, a click would tick the
+    wrong row.
 
     Args:
         ticked: what they act on; some may be on other pages, or hidden by filters.
         shown: the runs that match the filters.
     """
-    name, none = visitor.who(), not ticked
+    me, none = actor(), not ticked
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         choose_ticked(ticked, shown)
         if st.button("Open", icon=":material/open_in_new:", key="open-ticked", disabled=len(ticked) != 1):
@@ -34,20 +37,21 @@ def actions_bar(ticked: list[Run], shown: list[Run]) -> None:
         label = f"Compare {len(ticked)}" if ticked else "Compare"
         if st.button(label, icon=":material/compare_arrows:", disabled=len(ticked) < 2, key="compare"):
             go_to(COMPARE_PAGE, runs=",".join(run.id for run in ticked))
-        ensemble_menu(ticked, name)
-        with st.popover("Edit", icon=":material/edit:", disabled=none):
-            if ticked:
-                edit(ticked, shown, name)
+        ensemble_menu(ticked, me)
+        if may(me, Action.ANNOTATE):
+            with st.popover("Edit", icon=":material/edit:", disabled=none):
+                if ticked:
+                    edit(ticked, shown, me)
         archived = bool(ticked) and all(run.meta.archived for run in ticked)
-        if st.button(
+        if may(me, Action.UNARCHIVE if archived else Action.ARCHIVE) and st.button(
             "Unarchive" if archived else "Archive",
             icon=":material/archive:",
             key="archive",
-            disabled=none or not name,
-            help=None if name else f"{visitor.ENTER_NAME} first",
+            disabled=none or not me.name,
+            help=None if me.name else f"{visitor.ENTER_NAME} first",
         ):
-            set_archived(ticked, name, not archived)
-        if st.button("Delete…", icon=":material/delete:", key="delete", disabled=none):
+            set_archived(ticked, me, not archived)
+        if may(me, Action.DELETE) and st.button("Delete…", icon=":material/delete:", key="delete", disabled=none):
             confirm_delete(ticked, tick_none)
         st.download_button(
             f"Export CSV ({len(ticked or shown):,})",

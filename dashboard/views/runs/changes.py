@@ -6,8 +6,9 @@ from typing import Any
 import streamlit as st
 
 from core.errors import FerError
-from core.review.runs import annotate
 from core.runs.records import Run
+from core.team import actions
+from core.team.people import Actor
 from dashboard.state import visitor
 from dashboard.ui.messages import say
 from dashboard.ui.notes import edit_text
@@ -16,50 +17,50 @@ from dashboard.views.runs import ticks
 REFUSED = "runs-refused"
 
 
-def edit(ticked: list[Run], shown: list[Run], name: str) -> None:
+def edit(ticked: list[Run], shown: list[Run], me: Actor) -> None:
     """What people add to runs."""
-    if not name:
+    if not me.name:
         st.caption(f"{visitor.ENTER_NAME} to change runs.")
     if len(ticked) == 1:
-        edit_text(ticked[0], name, "name")
-        edit_text(ticked[0], name, "notes")
-    add_and_remove_tags(ticked, shown, name)
+        edit_text(ticked[0], me, "name")
+        edit_text(ticked[0], me, "notes")
+    add_and_remove_tags(ticked, shown, me)
     starred = all(run.meta.starred for run in ticked)
-    if st.button("Unstar" if starred else "Star", icon=":material/star:", key="star", disabled=not name):
-        annotate_each(ticked, name, "Unstarred" if starred else "Starred", changes={"starred": not starred})
+    if st.button("Unstar" if starred else "Star", icon=":material/star:", key="star", disabled=not me.name):
+        annotate_each(ticked, me, "Unstarred" if starred else "Starred", changes={"starred": not starred})
 
 
-def add_and_remove_tags(ticked: Sequence[Run], shown: Sequence[Run], name: str) -> None:
+def add_and_remove_tags(ticked: Sequence[Run], shown: Sequence[Run], me: Actor) -> None:
     """Tags to add to all ticked runs, and to remove from them."""
     known = sorted({tag for run in (*shown, *ticked) for tag in run.meta.tags})
     add = st.multiselect("Add tags", known, key="tags-add", accept_new_options=True, placeholder="Add or create a tag")
     present = sorted({tag for run in ticked for tag in run.meta.tags})
     remove = st.multiselect("Remove tags", present, key="tags-remove", placeholder="Any") if present else []
-    off = not (name and (add or remove))
+    off = not (me.name and (add or remove))
     if st.button("Apply tags", icon=":material/sell:", key="tags-change", disabled=off):
-        annotate_each(ticked, name, "Changed the tags of", tag=add, untag=remove)
+        annotate_each(ticked, me, "Changed the tags of", tag=add, untag=remove)
 
 
-def set_archived(ticked: Sequence[Run], name: str, archived: bool) -> None:
+def set_archived(ticked: Sequence[Run], me: Actor, archived: bool) -> None:
     """Hide the runs from lists, or show them again. They are not ticked any more: nobody sees what is hidden."""
     ticks.tick(())
-    annotate_each(ticked, name, "Archived" if archived else "Unarchived", changes={"archived": archived})
+    annotate_each(ticked, me, "Archived" if archived else "Unarchived", changes={"archived": archived})
 
 
-def annotate_each(runs: Sequence[Run], name: str, done: str, **what: Any) -> None:
+def annotate_each(runs: Sequence[Run], me: Actor, done: str, **what: Any) -> None:
     """Make the same change to each of these runs; a refusal is shown after the rerun, and does not keep the others
     back.
 
     Args:
         runs: at least one.
-        name: who does it.
+        me: who does it.
         done: what was done, for the message: `Starred`.
-        what: as `core.review.runs.annotate` takes it.
+        what: as `core.team.actions.annotate` takes it.
     """
     refused = []
     for run in runs:
         try:
-            annotate(run.paths, name, **what)
+            actions.annotate(me, run.paths.root, run.id, **what)
         except FerError as error:
             refused.append(str(error))
     st.session_state[REFUSED] = refused

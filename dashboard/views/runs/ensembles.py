@@ -6,9 +6,13 @@ from typing import Final
 import streamlit as st
 
 from core.errors import FerError
-from core.runs.ensembles import Ensemble, create_ensemble, delete_ensemble, why_not_together
+from core.runs.ensembles import Ensemble, why_not_together
 from core.runs.records import Run
+from core.team import actions
+from core.team.people import Actor
+from core.team.rights import Action, may
 from dashboard.state import cache, visitor
+from dashboard.state.actor import actor
 from dashboard.state.roots import runs_root
 from dashboard.ui.confirm import confirmed
 from dashboard.ui.format import escape
@@ -21,12 +25,12 @@ ASKED: Final = "ensemble-to-delete"
 """In the session state: the ensemble whose deletion is to be confirmed."""
 
 
-def ensemble_menu(ticked: Sequence[Run], name: str) -> None:
+def ensemble_menu(ticked: Sequence[Run], me: Actor) -> None:
     """A menu to create an ensemble of the ticked runs, and with all there are.
 
     Args:
         ticked: the runs.
-        name: the visitor's.
+        me: the visitor.
     """
     if asked := st.session_state.pop(ASKED, None):
         confirm_delete_ensemble(asked)
@@ -34,12 +38,13 @@ def ensemble_menu(ticked: Sequence[Run], name: str) -> None:
     if not menu.open:
         return
     with menu:
-        create_from(ticked, name)
+        if may(me, Action.CREATE_ENSEMBLE):
+            create_from(ticked, me)
         for ensemble in cache.ensembles(runs_root()):
-            ensemble_card(ensemble)
+            ensemble_card(ensemble, me)
 
 
-def create_from(ticked: Sequence[Run], name: str) -> None:
+def create_from(ticked: Sequence[Run], me: Actor) -> None:
     """A name, and the button; where the ticked runs cannot answer together, why."""
     st.caption("An ensemble predicts with the mean of the calibrated probabilities of its runs.")
     if len(ticked) < 2:
@@ -54,11 +59,11 @@ def create_from(ticked: Sequence[Run], name: str) -> None:
         f"Create ensemble of {len(ticked)}",
         icon=":material/add:",
         key="ensemble-create",
-        disabled=not name or not wanted,
-        help=None if name else f"{visitor.ENTER_NAME} first",
+        disabled=not me.name or not wanted,
+        help=None if me.name else f"{visitor.ENTER_NAME} first",
     ):
         try:
-            create_ensemble(runs_root(), wanted, [run.id for run in ticked], author=name)
+            actions.create_ensemble(me, runs_root(), wanted, [run.id for run in ticked])
         except FerError as error:
             st.error(escape(str(error)), icon=":material/error:")
             return
@@ -66,7 +71,7 @@ def create_from(ticked: Sequence[Run], name: str) -> None:
         st.rerun(scope="app")
 
 
-def ensemble_card(ensemble: Ensemble) -> None:
+def ensemble_card(ensemble: Ensemble, me: Actor) -> None:
     """One ensemble: its members, or what is wrong with it; and what can be done with it."""
     with st.container(border=True, gap="xsmall"):
         st.markdown(f"**{escape(ensemble.name)}**")
@@ -78,13 +83,14 @@ def ensemble_card(ensemble: Ensemble) -> None:
                     go_to(COMPARE_PAGE, runs=",".join([*(run.id for run in ensemble.runs), ensemble.id]))
                 if st.button("Predict", icon=":material/add_reaction:", key=f"{key}-predict"):
                     go_to(PREDICT_PAGE, run=ensemble.id)
-            st.button(
-                "Delete…",
-                icon=":material/delete:",
-                key=f"{key}-delete",
-                on_click=ask_to_delete,
-                args=(ensemble.name,),
-            )
+            if may(me, Action.DELETE_ENSEMBLE):
+                st.button(
+                    "Delete…",
+                    icon=":material/delete:",
+                    key=f"{key}-delete",
+                    on_click=ask_to_delete,
+                    args=(ensemble.name,),
+                )
 
 
 def ask_to_delete(name: str) -> None:
@@ -99,6 +105,6 @@ def confirm_delete_ensemble(name: str) -> None:
     with guarded():
         st.text(f"{name} will no longer be available on Predict and Compare. Its runs are kept.")
         if confirmed("Delete ensemble", "ensemble-delete-really", named=True):
-            delete_ensemble(runs_root(), name)
+            actions.delete_ensemble(actor(), runs_root(), name)
             say(f"Deleted ensemble {name}.", ":material/delete:")
             st.rerun()

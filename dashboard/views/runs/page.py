@@ -4,13 +4,16 @@ import streamlit as st
 
 from core.runs.records import Run
 from core.runs.selection import group_runs, sort_runs
+from core.team.rights import Action, may
 from dashboard.state import cache
+from dashboard.state.actor import actor
 from dashboard.state.roots import runs_root
 from dashboard.ui import pagination
-from dashboard.ui.page import TRAIN_PAGE, draw_live, empty_state, go_to, page_title
+from dashboard.ui.page import ACTIVITY_PAGE, TRAIN_PAGE, draw_live, empty_state, go_to, page_title
 from dashboard.ui.run_table import sortable_run_table
 from dashboard.views.runs import actions, filters, order, ticks
 from dashboard.views.runs.groups import group_table
+from dashboard.views.runs.importing import import_button
 
 TABLE_POLL_SECONDS = 2
 ROWS = 25  # per page: all are in sight without a scroller of their own, and the curves of no others are read
@@ -19,7 +22,12 @@ ROWS = 25  # per page: all are in sight without a scroller of their own, and the
 def main() -> None:
     runs = cache.runs(runs_root())
     with page_title("Runs"):
-        if runs and st.button("Start training", icon=":material/play_arrow:", type="primary"):
+        import_button()
+        if (
+            runs
+            and may(actor(), Action.START)
+            and st.button("Start training", icon=":material/play_arrow:", type="primary")
+        ):
             go_to(TRAIN_PAGE)
     if not runs:
         empty_state(
@@ -84,6 +92,7 @@ def page_of(shown: list[Run], view: filters.View, rest: str) -> list[Run]:
     rows = shown[(page - 1) * ROWS : page * ROWS]
     of = f"{(page - 1) * ROWS + 1}–{(page - 1) * ROWS + len(rows)} of " if pages > 1 else ""
     place.caption(f"{of}{len(shown):,} {'run' if len(shown) == 1 else 'runs'}{rest}", width="content")
+    place.page_link(ACTIVITY_PAGE, label="Activity", icon=":material/history:", help="Who did what, when and on what")
     return rows
 
 

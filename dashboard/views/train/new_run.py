@@ -9,13 +9,15 @@ import streamlit as st
 from core.config import TrainConfig, field_label
 from core.data.dataset import DatasetInfo
 from core.errors import ConfigError
-from core.jobs import control
 from core.jobs.slots import gpu_notice, list_slots
 from core.runs.estimate import estimate_duration, estimate_wait
 from core.runs.naming import MAX_NAME, suggest_clone_name, suggest_name, typed_setting
 from core.runs.records import Run
 from core.splits import SPLITS
+from core.team import actions
+from core.team.rights import Action, why_not
 from dashboard.state import visitor
+from dashboard.state.actor import actor
 from dashboard.state.roots import data_root, runs_root
 from dashboard.ui.format import duration, escape
 from dashboard.ui.page import once
@@ -41,7 +43,8 @@ def new_run(
         config, refused = None, str(error)
     suggested = suggested_name(source, config, base, runs) if config else "Optional"
     typed = st.text_input("Name", max_chars=MAX_NAME, placeholder=suggested, key="run-name", persist_state="session")
-    author = visitor.who()
+    me, parent = actor(), source.id if isinstance(source, Run) else None
+    author = me.name
     st.caption(f"Author: {escape(author)}" if author else f"{visitor.ENTER_NAME} to start runs under it.")
     if changed:
         changed_list(base, changed)
@@ -49,7 +52,10 @@ def new_run(
         st.error(escape(refused), icon=":material/error:")
     else:
         estimate(config, datasets, runs)
-    start = st.button(
+    not_allowed = why_not(me, Action.CLONE if parent else Action.START)
+    if not_allowed:
+        st.caption(not_allowed)
+    start = not not_allowed and st.button(
         "Start training",
         type="primary",
         icon=":material/play_arrow:",
@@ -59,9 +65,10 @@ def new_run(
     )
     if config is None:
         return
-    name, parent = typed.strip() or suggested, source.id if isinstance(source, Run) else None
+    name, roots = typed.strip() or suggested, (runs_root(), data_root())
     if start:
-        wish = partial(control.start, runs_root(), data_root(), config, name=name, author=author, parent=parent)
+        act = partial(actions.clone, me, *roots, parent) if parent else partial(actions.start, me, *roots)
+        wish = partial(act, config, name=name)
         open_run(once((config, typed, author, parent), wish))
     st.caption("Command line")
     st.code(command(source, config, name, author), language="bash", wrap_lines=True)

@@ -21,7 +21,7 @@ DOCUMENTS = [PROJECT_ROOT / name for name in ("README.md", "core/README.md", "ru
 def existing(command: Any = ROOT, name: str = "python -m core") -> set[str]:
     """Every command, argument and option that is not hidden, as `command` or `command option`."""
     found = {name}
-    for parameter in command.params:
+    for parameter in parameters(command):
         is_option = parameter.opts[0].startswith("-")
         written = [*parameter.opts, *parameter.secondary_opts] if is_option else spellings(parameter)
         found |= {f"{name} {each}" for each in written}

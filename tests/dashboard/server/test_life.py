@@ -7,8 +7,9 @@ import logging
 import pytest
 from streamlit import config
 
+from core.errors import ConfigError
 from dashboard.server import life
-from dashboard.server.life import on_loop_error, what_is_missing, where_it_is
+from dashboard.server.life import middleware, on_loop_error, what_is_missing, where_it_is
 from dashboard.state import seldom
 
 
@@ -57,3 +58,9 @@ def test_a_lack_of_descriptors_is_logged_once_and_other_errors_as_they_are(
     loop.close()
     first, second = caplog.messages
     assert first.startswith("Too many open files on the server") and second == "Task failed"
+
+
+def test_a_setting_of_the_team_that_makes_no_sense_is_said_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FER_APPROVE_OWN_RUNS", "no")
+    with pytest.raises(ConfigError, match=r"FER_APPROVE_OWN_RUNS must be 0 or 1 \(got 'no'\)\."):
+        middleware()

@@ -37,7 +37,7 @@ def test_a_path_that_is_no_data_set_is_refused_to_whom_it_concerns(
     wait_for(lambda: not cache.importer().look().running, what="the import")
     app.run()
     assert "File not found: " in words(app)
-    assert not list(tmp_path.glob("data/*"))
+    assert [path.name for path in tmp_path.glob("data/*")] == [".activity"], "only the log"
 
     other = open_page("data", data_root=tmp_path / "data")
     assert "File not found: " not in words(other) and not other.get("warning"), "of another visitor's import"

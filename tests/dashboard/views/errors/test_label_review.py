@@ -1,26 +1,32 @@
 """Label reviews: what is refused, and many images at once."""
 
+from collections.abc import Callable
+
 import pytest
 import streamlit as st
 
 from core.evaluation.predictions import PROBABILITY_COLUMNS
 from core.labels import LABELS
 from core.review.images import add_label_reviews, current_label_reviews, read_label_reviews
+from core.team.people import Role
 from dashboard.state import cache
 from dashboard.views.errors import label_review
 from tests.dashboard.views.errors.conftest import shown, table_of
 from tests.dashboard_fixtures import FakeRun
 
 
-def test_a_label_that_an_image_has_already_is_refused_whatever_its_id(run: FakeRun) -> None:
+def test_a_label_that_an_image_has_already_is_refused_whatever_its_id(
+    run: FakeRun, visit_as: Callable[..., None]
+) -> None:
+    visit_as(Role.MEMBER, name="Ada")
     table = table_of(run)
     table["image_id"] = [f"row-{number}" for number in range(len(table))]
     label = LABELS[table["label"].iloc[0]]
-    label_review.save_reviews(shown(run, table), "Ada", ["row-0"], "label is wrong", label, "", "bar")
+    label_review.save_reviews(shown(run, table), ["row-0"], "label is wrong", label, "", "bar")
     assert f"“{label}” is the current label of row-0" in st.session_state.pop("bar-refused")
     assert read_label_reviews(run.paths) == []
     other = next(each for each in LABELS if each != label)
-    label_review.save_reviews(shown(run, table), "Ada", ["row-0"], "label is wrong", other, "", "bar")
+    label_review.save_reviews(shown(run, table), ["row-0"], "label is wrong", other, "", "bar")
     assert [each.label for each in read_label_reviews(run.paths)] == [other]
 
 

@@ -1,10 +1,13 @@
 """The Review tab: verdicts and words with a name, and two people who edit at once."""
 
+from collections.abc import Callable
+
 import pytest
 
 from core.review.runs import annotate, read_changes
 from core.runs.reader import read_run
 from core.runs.records import RunMeta
+from core.team.people import Role
 from tests.dashboard.conftest import HOSTILE, Opener, Writer, words
 from tests.dashboard_fixtures import FakeRun
 
@@ -60,16 +63,15 @@ def test_two_who_edit_the_notes_at_once_lose_nothing(open_page: Opener, run: Fak
 
 
 def test_a_verdict_meanwhile_is_not_overruled_unseen(
-    open_page: Opener, run: FakeRun, monkeypatch: pytest.MonkeyPatch
+    run: FakeRun, visit_as: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from dashboard.views.run import review
 
-    app = open_page("run", run=run.id, tab="Review")
-    app.text_input(key="who").set_value("Ben").run()
+    visit_as(Role.ADMIN, name="Ben")
     drawn = read_run(run.paths.root, run.id)
     annotate(run.paths, "Ada", {"review": "rejected"})
     monkeypatch.setattr(review.st, "session_state", said := {})
-    assert not review.annotate_run(drawn, "Ben", changes={"review": "approved"}, seen={"review": drawn.meta.review})
+    assert not review.annotate_run(drawn, changes={"review": "approved"}, seen={"review": drawn.meta.review})
     assert meta(run).review == "rejected" and "Ada changed the review" in said[f"refused-{run.id}"]
 
 

@@ -1,0 +1,64 @@
+"""Everything that changes something, behind the one door: each act takes who asks for it, is refused where their role
+does not allow it, is written down, and is done by the function it is named after. Pages, the HTTP API and the command
+line call these and nothing behind them."""
+
+from core.team.actions.data import (
+    cancel_download,
+    clear_download,
+    delete_dataset,
+    import_data,
+    import_demo,
+    remove_token,
+    save_token,
+    start_download,
+)
+from core.team.actions.ensembles import create_ensemble, delete_ensemble
+from core.team.actions.reviews import add_label_reviews, annotate, annotation, save_corrections
+from core.team.actions.runs import (
+    clone,
+    delete_run,
+    import_run,
+    move_queued,
+    queue_folds,
+    recover,
+    reproduce,
+    resume,
+    retry,
+    score,
+    start,
+    stop,
+    stop_now,
+)
+from core.team.actions.tokens import create_api_token, revoke_api_token
+
+__all__ = [
+    "add_label_reviews",
+    "annotate",
+    "annotation",
+    "cancel_download",
+    "clear_download",
+    "clone",
+    "create_api_token",
+    "create_ensemble",
+    "delete_dataset",
+    "delete_ensemble",
+    "delete_run",
+    "import_data",
+    "import_demo",
+    "import_run",
+    "move_queued",
+    "queue_folds",
+    "recover",
+    "remove_token",
+    "reproduce",
+    "resume",
+    "retry",
+    "revoke_api_token",
+    "save_corrections",
+    "save_token",
+    "score",
+    "start",
+    "start_download",
+    "stop",
+    "stop_now",
+]

@@ -1,0 +1,166 @@
+"""Runs are listed, shown, started and stopped as on the command line."""
+
+import json
+import os
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from core.__main__ import app
+from core.runs.history import read_rows
+from core.runs.reader import read_run
+from core.team.log import read_activity
+from core.team.people import Role
+from dashboard.api import runs
+from tests.dashboard.api.conftest import Served, answered, refusal
+from tests.dashboard_fixtures import write_run
+
+
+def cli(served: Served, *arguments: str) -> Any:
+    result = CliRunner().invoke(app, ["runs", *arguments, "--json", "--runs-root", str(served.runs_root)])
+    assert result.exception is None
+    return json.loads(result.stdout)
+
+
+def test_a_run_is_what_the_command_line_shows(served: Served) -> None:
+    assert answered(served.ask("GET", f"/runs/{served.run.id}", "viewer")) == cli(served, "show", served.run.id)
+
+
+def test_all_runs_are_listed_by_pages(served: Served) -> None:
+    for seed in range(3):
+        write_run(served.runs_root, served.data_root, "queued", name=f"page {seed}", author="Bob", seed=seed)
+    everything = cli(served, "list")
+    found, page = [], 1
+    while True:
+        part = answered(served.ask("GET", f"/runs?per_page=2&page={page}", "viewer"))
+        assert (part["total"], part["pages"]) == (len(everything), -(-len(everything) // 2))
+        found += part["runs"]
+        page += 1
+        if page > part["pages"]:
+            break
+    assert found == everything
+    assert answered(served.ask("GET", f"/runs?page={page}", "viewer"))["runs"] == []
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("author=Bob&sort=name", ["find 0", "find 1"]),
+        ("author=Bob&sort=-name", ["find 1", "find 0"]),
+        ("search=seed%3D1+find", ["find 1"]),
+        ("state=queued&author=Bob&author=Eve&search=find+seed%3D0", ["find 0"]),
+        ("state=running&author=Bob", []),
+        ("tag=paper", []),
+        ("review=approved", []),
+    ],
+)
+def test_runs_are_filtered_and_sorted(served: Served, query: str, names: list[str]) -> None:
+    if not any(run["name"] == "find 0" for run in cli(served, "list")):
+        for seed in range(2):
+            write_run(served.runs_root, served.data_root, "queued", name=f"find {seed}", author="Bob", seed=seed)
+    listed = answered(served.ask("GET", f"/runs?{query}", "viewer"))["runs"]
+    assert [run["name"] for run in listed if not run["name"].startswith("page")] == names
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/runs?pages=2", "Unknown parameter 'pages'. Use one of page, per_page"),
+        ("/runs?page=0", "page must be a whole number from 1"),
+        ("/runs?page=1e3", "(got '1e3')"),
+        ("/runs?per_page=201", "from 1 to 200"),
+        ("/runs?page=1&page=2", "The parameter page is there 2 times."),
+        ("/runs?sort=password", "Can't sort by 'password'."),
+        ("/runs?state=done", "(got 'done')"),
+        ("/runs?archived=maybe", "archived must be one of true, false"),
+        ("/runs/{run}?full=1", "Unknown parameter 'full'. There are none here."),
+        ("/runs/{run}/curves?of=status", "of must be one of epochs, steps, system"),
+        ("/runs/{run}/curves?offset=-1", "offset must be a whole number"),
+    ],
+)
+def test_wrong_parameters_are_named(served: Served, path: str, said: str) -> None:
+    assert said in refusal(served.ask("GET", path.format(run=served.run.id), "viewer"), 422)
+
+
+@pytest.mark.parametrize("run_id", ["nope", ".api", ".activity", "_corrections", "UPPER", "-x", "a" * 65, "%00"])
+@pytest.mark.parametrize("below", ["", "/curves"])
+def test_only_runs_are_shown(served: Served, run_id: str, below: str) -> None:
+    refusal(served.ask("GET", f"/runs/{run_id}{below}", "admin"), 404)
+
+
+@pytest.mark.parametrize("of", ["epochs", "steps", "system"])
+def test_curves_are_the_rows_of_the_file(served: Served, of: str) -> None:
+    rows, end = read_rows(getattr(served.run.paths, of))
+    assert rows
+    expected = {"of": of, "offset": 0, "next": end, "rows": rows}
+    assert answered(served.ask("GET", f"/runs/{served.run.id}/curves?of={of}", "viewer")) == expected
+
+
+def test_a_program_gets_only_what_has_come_since(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = write_run(served.runs_root, served.data_root, "stopped", done=2)
+    monkeypatch.setattr(runs, "MOST_CURVE_BYTES", 5_000)
+
+    def ask_from(offset: int) -> Any:
+        return answered(served.ask("GET", f"/runs/{run.id}/curves?of=steps&offset={offset}", "viewer"))
+
+    rows: list[Any] = []
+    answer = ask_from(0)
+    while answer["rows"]:
+        rows += answer["rows"]
+        answer = ask_from(answer["next"])
+    assert rows == read_rows(run.paths.steps)[0] and answer["next"] == run.paths.steps.stat().st_size
+    with run.paths.steps.open("ab") as file:
+        file.write(b'{"step": 7, "loss": NaN}\n{"step": 8')
+    assert ask_from(answer["next"])["rows"] == [{"step": 7, "loss": None}]
+
+    os.truncate(run.paths.steps, 0)
+    run.add_epoch(1)
+    anew = ask_from(answer["next"] + 10**9)
+    assert anew["offset"] == 0 and anew["rows"][0]["step"] == 1
+
+
+def test_a_run_is_started_in_the_name_of_the_owner_and_stopped_by_them_alone(served: Served) -> None:
+    wanted = {"preset": "quick", "settings": {"dataset": "demo", "epochs": 3}, "name": "by a program"}
+    answer = served.start("member", wanted)
+    value = answered(answer)
+    assert answer.status == 201 and answer.headers["location"] == f"/api/runs/{value['id']}"
+    run = read_run(served.runs_root, value["id"])
+    assert (run.name, run.meta.author, run.config and run.config.epochs) == ("by a program", "the member", 3)
+    assert value == {key: each for key, each in cli(served, "show", run.id).items() if key != "reproduction"}
+
+    other = served.make_token(Role.MEMBER, "somebody else")
+    assert "somebody else has started" in refusal(served.ask("POST", f"/runs/{run.id}/stop", other, b""), 403)
+    stopped = served.ask("POST", f"/runs/{run.id}/stop", "member", b"")
+    assert (stopped.status, answered(stopped)["state"]) == (202, "stopped")
+    assert served.ask("POST", f"/runs/{run.id}/stop", "member", b"").status == 202  # too late is harmless
+    acts = [(entry.who, entry.action, entry.outcome) for entry in read_activity([served.runs_root])]
+    assert ("the member", "start", "allowed") in acts and ("somebody else", "stop", "refused") in acts
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"{", "not valid JSON"),
+        (b"[" * 60_000, "not valid JSON"),
+        (b"\xff", "not valid JSON"),
+        (b"[]", "The body must be a JSON object."),
+        (b'{"presets": "quick"}', "Unknown field 'presets'. Use one of preset, settings, name."),
+        (b'{"preset": ["quick"]}', "preset must be text."),
+        (b'{"preset": "quickest"}', "Unknown preset 'quickest'."),
+        (b'{"settings": {"epochs": [1]}}', "settings must be an object of setting to number"),
+        (b'{"settings": {"epochs": -1}}', "Epochs must be greater than or equal to 1 (got -1)."),
+        (b'{"settings": {"epoch": 1}}', "Unknown setting 'epoch'."),
+        (b'{"settings": {"learning_rate": NaN}}', "Learning rate must be a finite number"),
+        (b'{"settings": {"dataset": "nope"}}', "nope"),
+        (b'{"settings": {"dataset": "../../etc"}}', "1\u201364 characters"),
+        (b'{"settings": {"dataset": "demo"}, "name": "' + b"x" * 200 + b'"}', "The name is too long"),
+        (b'{"settings": {"\\ud800": 1}}', "not valid JSON"),
+    ],
+    ids=str.split("torn deep bytes list field preset-list preset nested range setting nan dataset path name half"),
+)
+def test_what_cannot_be_started_is_refused_in_a_sentence(served: Served, body: bytes, said: str) -> None:
+    before = {path.name for path in served.runs_root.iterdir()}
+    answer = served.ask("POST", "/runs", "member", body, Content_Type="application/json")
+    assert said in refusal(answer, 422)
+    assert {path.name for path in served.runs_root.iterdir()} == before

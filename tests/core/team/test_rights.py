@@ -21,20 +21,22 @@ from core.review.corrections import Correction, Corrections
 from core.review.images import add_label_reviews
 from core.review.runs import EditConflictError, annotate
 from core.runs.create import create_run, write_status
-from core.runs.reader import read_run, read_status
+from core.runs.paths import EnsemblePaths
+from core.runs.reader import list_runs, read_run, read_status
 from core.team import actions
 from core.team.actions import reviews
 from core.team.people import Actor, Role
 from core.team.rights import APPROVE_OWN, Action, action_title, may, owns, why_not
 from core.team.tokens import add_token, new_token, read_tokens
 from tests.core.team.conftest import ADA, ANYBODY, BEN, CONFIG, EVE, ZOE, Place, run_of
+from tests.dashboard_fixtures import write_run
 
 VIEWERS: Final = {Action.CREATE_API_TOKEN, Action.REVOKE_API_TOKEN}
 """What viewers may do: it concerns nobody else."""
 MEMBERS: Final = {
     *(Action.START, Action.CLONE, Action.RETRY, Action.REPRODUCE, Action.START_FOLDS, Action.SCORE),
     *(Action.ANNOTATE, Action.START_REVIEW, Action.REVIEW_LABELS, Action.REMOVE_LABEL_REVIEWS),
-    Action.CREATE_CORRECTIONS,
+    *(Action.CREATE_CORRECTIONS, Action.CREATE_ENSEMBLE),
 }
 """What members may do, whosever run it is about."""
 OWNERS: Final = {Action.STOP, Action.FORCE_STOP, Action.RESUME, Action.ARCHIVE, Action.UNARCHIVE}
@@ -131,6 +133,10 @@ ACTS: Final[dict[Action, Callable[[Actor, Place], object]]] = {
     Action.CLEAR_DOWNLOAD: on_data(actions.clear_download),
     Action.SAVE_TOKEN: on_data(actions.save_token, TOKEN),
     Action.REMOVE_TOKEN: on_data(actions.remove_token),
+    Action.CREATE_ENSEMBLE: lambda actor, place: actions.create_ensemble(
+        actor, place.runs_root, "both", [run.id for run in list_runs(place.runs_root) if run.id != "of-ada"]
+    ),
+    Action.DELETE_ENSEMBLE: lambda actor, place: actions.delete_ensemble(actor, place.runs_root, "both"),
     Action.CREATE_API_TOKEN: lambda actor, place: actions.create_api_token(
         actor, place.runs_root, "notebook", Role.VIEWER
     ),
@@ -146,6 +152,12 @@ ACTS: Final[dict[Action, Callable[[Actor, Place], object]]] = {
 def prepare(action: Action, place: Place, who: Actor) -> None:
     """Bring everything into the state in which the action of somebody changes something."""
     match action:
+        case Action.CREATE_ENSEMBLE:
+            for seed in range(2):
+                write_run(place.runs_root, place.data_root, "finished", epochs=1, seed=seed)
+        case Action.DELETE_ENSEMBLE:
+            EnsemblePaths(place.runs_root).folder.mkdir()
+            EnsemblePaths(place.runs_root).file("both").write_text("{}")
         case Action.REVOKE_API_TOKEN:
             add_token(place.runs_root, new_token("fer_x", "x", who.name, Role.VIEWER, email=who.email, created_by="x"))
         case Action.REVOKE_API_TOKEN_OF_OTHERS:

@@ -169,6 +169,11 @@ class Run:
         return validation.temperature if validation else None
 
     @property
+    def is_imported(self) -> bool:
+        """Whether it came from elsewhere, or was exported and imported again."""
+        return os.path.isfile(self.paths.imports)
+
+    @property
     def has_weights(self) -> bool:
         return os.path.isfile(self.paths.weights)  # Path.exists raises where the folder may not be entered
 

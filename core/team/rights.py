@@ -21,6 +21,8 @@ class Action(Enum):
     RETRY = "Run again", Role.MEMBER
     REPRODUCE = "Reproduce run", Role.MEMBER
     START_FOLDS = "Start cross-validation", Role.MEMBER
+    IMPORT_RUN = "Import run", Role.MEMBER
+    IMPORT_REVIEWED_RUN = "Import run with its review", Role.ADMIN
     STOP = "Stop run", Role.MEMBER, Role.ADMIN
     FORCE_STOP = "Force-stop run", Role.MEMBER, Role.ADMIN
     RESUME = "Resume run", Role.MEMBER, Role.ADMIN

@@ -26,6 +26,7 @@ from core.runs.teachers import soft_label_tables, teaching_of
 from core.training.best import BestWeights, restore_best, write_validation
 from core.training.checkpoint import TrainingProgress, load_checkpoint, save_checkpoint
 from core.training.compute import Compute, to_device
+from core.training.event_file import EventFile
 from core.training.final_report import report
 from core.training.optim import EmaWeights, build_optimizers, rate_factor
 from core.training.recorder import Recorder, StatusReporter, SystemMonitor
@@ -101,7 +102,7 @@ def train(
         save_checkpoint(paths.checkpoint, progress, *parts)
         last_save = time.monotonic()
 
-    with SystemMonitor(paths.system, record.elapsed):
+    with SystemMonitor(paths.system, record.elapsed), EventFile(paths, total_steps):
         while progress.epoch < config.epochs and not _should_end_early(progress, config):
             order = epoch_order(config.seed, progress.epoch, data)  # (images per epoch,)
             steps = range(progress.step - progress.batch, progress.step - progress.batch + data.batches)
@@ -162,7 +163,7 @@ def train(
             evaluation = report(paths, config, corrections, data_root, compute, keep_going)
         except InterruptedError:
             raise Stopped from None
-    record.write_summary(evaluation=evaluation)
+        record.write_summary(evaluation=evaluation)
     record.close()
 
 

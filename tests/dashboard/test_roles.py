@@ -15,7 +15,19 @@ from core.team.people import Role
 from tests.dashboard.conftest import Opener, Writer, words
 
 ACTING: Final = {
-    *("start", "stop", "kill", "resume", "clone-failed", "recover", "archive", "delete", "star", "tags-change"),
+    *(
+        "start",
+        "import-run",
+        "stop",
+        "kill",
+        "resume",
+        "clone-failed",
+        "recover",
+        "archive",
+        "delete",
+        "star",
+        "tags-change",
+    ),
     *("save-name", "save-notes", "delete-dataset", "import-demo", "import-zip", "import-path", "import-own"),
     *("kaggle-download", "kaggle-cancel", "kaggle-again", "kaggle-close", "kaggle-remove", "score", "create-set"),
     *("bar-save", "bar-remove", "undo-review", "viewer-undo", "image-save"),

@@ -13,7 +13,7 @@ import typer
 from core.cli.bench import bench_api, bench_faults, bench_load, bench_pages, bench_train
 from core.cli.data import data_app
 from core.cli.ensembles import ensembles_app
-from core.cli.export import export
+from core.cli.export import export, runs_import
 from core.cli.jobs import runs_clone, runs_move, runs_recover, runs_reproduce, runs_resume, runs_retry, runs_stop
 from core.cli.labels import (
     TAKES_OLD_OPTIONS,
@@ -50,6 +50,7 @@ runs_app.command("clone")(runs_clone)
 runs_app.command("reproduce")(runs_reproduce)
 runs_app.command("move")(runs_move)
 runs_app.command("recover")(runs_recover)
+runs_app.command("import")(runs_import)
 runs_app.command("changes")(runs_changes)
 # The old names of `labels review` and `labels reviews`.
 runs_app.command("verdict", hidden=True, context_settings=TAKES_OLD_OPTIONS)(labels_review)

@@ -72,6 +72,14 @@ def machine_locks(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     return folder
 
 
+@pytest.fixture(autouse=True)
+def _starts_of_this_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has started anything yet."""
+    from core.team import limits
+
+    monkeypatch.setattr(limits, "starts", limits.StartLimit())
+
+
 @pytest.fixture
 def data_root(tmp_path: Path) -> Path:
     """Where a test imports to; not there yet."""

@@ -25,7 +25,7 @@ USED_WITHOUT_IMPORT = {
 """Of the product; and why they are needed."""
 TOOLS = {"pytest-timeout": "pytest", "ruff": ".ci/run", "mypy": ".ci/run", "pandas-stubs": "mypy"}
 """Of the tests; and who uses them."""
-OPTIONAL = {"fer": "bench predict", "tensorboard": "bench pages"}
+OPTIONAL = {"fer": "bench predict"}
 """Imported only if somebody has installed it; and what says so then."""
 
 

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -23,6 +24,8 @@ import psutil
 from core.bench.server import free_port
 from core.bench.synthetic_runs import DETAILED, EPOCHS, make_runs
 from core.bench.visitor import Server, Visit, serve, wait_for_answer
+from core.exchange.tensorboard import write_events
+from core.files import write_whole
 from core.runs.history import read_rows
 from core.runs.paths import RunPaths
 
@@ -106,16 +109,13 @@ def summarize_visits(visits: Sequence[Visit]) -> dict[str, Any]:
 def measure_tensorboard(root: Path, run_id: str) -> dict[str, Any]:
     """From starting it on the same runs until it serves the scalars of one of them."""
     command = shutil.which("tensorboard", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
-    try:
-        from tensorboard.compat.proto.event_pb2 import Event as _  # noqa: F401
-    except ImportError:
-        command = None
     if command is None:
         return {"missing": "TensorBoard is not installed: `pip install tensorboard` to have it measured, too."}
     report_progress("writing event files")
     for folder in sorted(root.iterdir()):
         if folder.is_dir() and not folder.name.startswith("."):
-            write_events(RunPaths(root, folder.name))
+            paths = RunPaths(root, folder.name)
+            write_whole(paths.events(1), partial(write_events, paths), lasting=False)
     report_progress("TensorBoard")
     port = free_port()
     started = time.perf_counter()
@@ -125,7 +125,7 @@ def measure_tensorboard(root: Path, run_id: str) -> dict[str, Any]:
         stderr=subprocess.DEVNULL,
     )
     base = f"http://127.0.0.1:{port}/data"
-    scalars = f"{base}/plugin/scalars/scalars?run={quote(run_id)}&tag={quote('validation/accuracy')}"
+    scalars = f"{base}/plugin/scalars/scalars?run={quote(run_id)}&tag={quote('epochs/validation_accuracy')}"
     try:
         wait_until(lambda: len(fetch_json(scalars, process)) >= EPOCHS)
         served = time.perf_counter() - started
@@ -148,34 +148,6 @@ def measure_tensorboard(root: Path, run_id: str) -> dict[str, Any]:
             child.terminate()
         process.terminate()
         process.wait(20)
-
-
-def write_events(paths: RunPaths) -> None:
-    """The metrics of a run as TensorBoard stores them: per epoch four scalars, per step two."""
-    from tensorboard.compat.proto.event_pb2 import Event
-    from tensorboard.compat.proto.summary_pb2 import Summary
-    from tensorboard.summary.writer.record_writer import RecordWriter
-
-    def events(path: Path, tags: dict[str, str]) -> list[Event]:
-        return [
-            Event(
-                wall_time=1.7e9 + row["elapsed_s"],
-                step=row["step"],
-                summary=Summary(value=[Summary.Value(tag=tag, simple_value=row[key]) for key, tag in tags.items()]),
-            )
-            for row in read_rows(path)[0]
-        ]
-
-    per_epoch = {
-        f"{split}_{kind}": f"{split}/{kind}" for split in ("train", "validation") for kind in ("loss", "accuracy")
-    }
-    per_step = {"loss": "step/loss", "accuracy": "step/accuracy"}
-    with (paths.folder / "events.out.tfevents.1700000000.bench").open("wb") as file:
-        writer = RecordWriter(file)
-        writer.write(Event(wall_time=1.7e9, file_version="brain.Event:2").SerializeToString())
-        for event in events(paths.epochs, per_epoch) + events(paths.steps, per_step):
-            writer.write(event.SerializeToString())
-        writer.flush()
 
 
 def fetch_json(url: str, process: "subprocess.Popen[bytes]") -> list[Any]:

@@ -1,26 +1,13 @@
-"""`python -m core export RUN --format ...`: a run in another format. A new format is a function here and a line in
-`EXPORTERS`."""
+"""`python -m core export RUN` and `python -m core runs import BUNDLE`: runs in other formats, and from elsewhere."""
 
-from collections.abc import Callable
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated
 
 import typer
 
-from core.cli.options import RunName, RunsRoot
-from core.errors import RunError, system_reason
-
-if TYPE_CHECKING:
-    from core.runs.records import Run
-
-
-class Format(StrEnum):
-    """What a run can be exported as."""
-
-    CSV = "csv"
-    ZIP = "zip"
-    ONNX = "onnx"
+from core.cli.options import AsJson, RunName, RunsRoot, terminal_user
+from core.cli.output import print_json
+from core.exchange.formats import Format
 
 
 def export(
@@ -30,61 +17,42 @@ def export(
         Format,
         typer.Option(
             "--format",
-            help="csv: curves with every point. zip: run folder without checkpoint. onnx: best weights.",
+            help="csv, parquet: curves with every point; parquet also has the predictions. tensorboard: an event file. "
+            "onnx, safetensors: best weights. bundle: the run folder as a zip file, for `runs import`; zip is its old "
+            "name.",
         ),
     ],
     output: Annotated[Path, typer.Option("--output", help="Folder to write to.")] = Path(),
+    checkpoint: Annotated[
+        bool, typer.Option("--checkpoint", help="Include the checkpoint in a bundle, to resume the run elsewhere.")
+    ] = False,
 ) -> None:
     """Export a run and print the files written."""
+    from core.exchange.formats import export_run
     from core.runs.reader import find_run
 
-    found = find_run(runs_root, run)
-    if not output.is_dir():
-        raise RunError(f"Folder not found: {output}. Create it, or choose another with --output.")
-    try:
-        written = EXPORTERS[form](found, output)
-    except OSError as error:
-        raise RunError(f"Can't export run {found.id}: {system_reason(error)}.") from error
-    for path in written:
+    for path in export_run(find_run(runs_root, run), form, output, checkpoint=checkpoint):
         print(path)
 
 
-def _as_csv(run: "Run", folder: Path) -> list[Path]:
-    from core.exchange.export import HISTORIES, write_curves
+def runs_import(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Zip file that `export --format bundle` wrote.")],
+    runs_root: RunsRoot,
+    rename: Annotated[
+        bool, typer.Option("--rename", help="If there is a run of that id, import this one under another.")
+    ] = False,
+    keep_review: Annotated[
+        bool, typer.Option("--keep-review", help="Keep its review. An approved run is used for predictions.")
+    ] = False,
+    by: Annotated[str, typer.Option(help="Your name.", show_default="the logged-in user")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Import a run that was exported as a bundle, here or on another machine."""
+    from core.team import actions
 
-    histories = {name: path for name in HISTORIES if (path := getattr(run.paths, name)).exists()}
-    if not histories:
-        raise RunError(f"Run {run.id} has no metrics yet. They are logged from the first training step on.")
-    written = []
-    for name, path in histories.items():
-        target = folder / f"{run.id}-{name}.csv"
-        with target.open("w", encoding="utf-8", newline="") as text:
-            write_curves(path, text)
-        written.append(target)
-    return written
-
-
-def _as_zip(run: "Run", folder: Path) -> list[Path]:
-    from core.exchange.bundle import write_zip
-    from core.files import write_whole
-
-    target = folder / f"{run.id}.zip"
-    write_whole(target, lambda file: write_zip(run.paths, file))
-    return [target]
-
-
-def _as_onnx(run: "Run", folder: Path) -> list[Path]:
-    from core.models.onnx import write_onnx
-    from core.prediction.predictor import Predictor
-
-    predictor = Predictor.of_run(run, flip=False)  # the file has one view
-    target = folder / f"{run.id}.onnx"
-    write_onnx(predictor.model, target, predictor.temperature, run.id)
-    return [target]
-
-
-EXPORTERS: Final[dict[Format, Callable[["Run", Path], list[Path]]]] = {
-    Format.CSV: _as_csv,
-    Format.ZIP: _as_zip,
-    Format.ONNX: _as_onnx,
-}
+    made = actions.import_run(terminal_user(), runs_root, bundle, by=by or None, rename=rename, keep_review=keep_review)
+    if as_json:
+        print_json({"run": made.run_id, "original": made.original_id, "notes": list(made.notes)})
+        return
+    renamed = f" as {made.run_id}" if made.run_id != made.original_id else ""
+    print(" ".join([f"{made.original_id}: imported{renamed}.", *made.notes]))

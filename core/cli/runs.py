@@ -213,6 +213,7 @@ def runs_show(run: RunName, runs_root: RunsRoot, as_json: AsJson = False) -> Non
     """Show a run: state, progress, metrics and settings; for a reproduction, also its result."""
     from core.comparison.reproduction import read_reproduction
     from core.runs.best import describe_mismatch
+    from core.runs.history import read_all
     from core.runs.reader import find_run
     from core.runs.table import run_as_json
 
@@ -225,11 +226,17 @@ def runs_show(run: RunName, runs_root: RunsRoot, as_json: AsJson = False) -> Non
     if not found.state.is_live and (mismatch := describe_mismatch(found.paths)):
         print(mismatch)
     print(f"epochs        {found.summary.epochs_done} of {found.status.epochs}")
+    for origin in read_all(found.paths.imports):
+        print(f"imported      by {origin.get('by')} at {origin.get('time')}, from run {origin.get('run')}")
     if best := found.best:
         print(f"validation    {as_percent(best.validation_accuracy)} (best, epoch {best.epoch})")
     for split, metrics in found.summary.evaluation.items():
         tta = accuracy_text(metrics.tta)
         print(f"{split:13} {accuracy_text(metrics)} on {metrics.images:,} images; {tta} with flip TTA")
+    if (speed := found.status.images_per_second) and found.status.utilization:
+        print(f"throughput    {speed:,.0f} images/s, {found.status.utilization}")
+    if joules := found.summary.energy_joules:
+        print(f"energy        {joules / 3600:,.1f} Wh of the GPU")
     if found.config:
         print(
             "settings      " + " ".join(f"{key}={as_typed(value)}" for key, value in found.config.model_dump().items())

@@ -5,8 +5,8 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -68,28 +68,40 @@ def create_run(
         activity="queued",
     )
     meta = RunMeta(name=name, author=author, started_by=started_by, parent=parent, reproduces=reproduces)
-    drafts = QueuePaths(runs_root).drafts
+    with drafted(paths) as draft:
+        write_json(draft.config, config.model_dump(mode="json"))
+        write_json(draft.status, status.model_dump(mode="json"))
+        write_json(draft.meta, meta.model_dump(mode="json"))
+        if corrections is not None:
+            write_json(draft.corrections, corrections.model_dump(mode="json"))
+        if teaching is not None:
+            write_json(draft.teachers, teaching.model_dump(mode="json"))
+    return paths
+
+
+@contextmanager
+def drafted(paths: RunPaths) -> Iterator[RunPaths]:
+    """A folder to be filled, which becomes that of the run when the block ends. Where it ends with an error, nothing
+    is left.
+
+    Raises:
+        RunError: a run of that id is there already, or the folder cannot be written.
+    """
+    root, drafts = paths.root, QueuePaths(paths.root).drafts
     try:
         make_folder(drafts, parents=True)
         with tempfile.TemporaryDirectory(dir=drafts, ignore_cleanup_errors=True) as own:
             draft = RunPaths(Path(own), paths.run_id)
             draft.folder.mkdir()
-            share(draft.folder, runs_root)
-            write_json(draft.config, config.model_dump(mode="json"))
-            write_json(draft.status, status.model_dump(mode="json"))
-            write_json(draft.meta, meta.model_dump(mode="json"))
-            if corrections is not None:
-                write_json(draft.corrections, corrections.model_dump(mode="json"))
-            if teaching is not None:
-                write_json(draft.teachers, teaching.model_dump(mode="json"))
+            share(draft.folder, root)
+            yield draft
             if os.path.lexists(paths.folder):
                 raise RunError(f"A run named “{paths.run_id}” already exists. Choose another name.")
             draft.folder.rename(paths.folder)
-        sync_folder(runs_root)
+        sync_folder(root)
     except OSError as error:
-        advice = how_to_write(runs_root, error, "FER_RUNS_ROOT")
-        raise RunError(f"Can't write a run folder under {runs_root}: {system_reason(error)}.{advice}") from error
-    return paths
+        advice = how_to_write(root, error, "FER_RUNS_ROOT")
+        raise RunError(f"Can't write a run folder under {root}: {system_reason(error)}.{advice}") from error
 
 
 def sweep_drafts(runs_root: Path) -> None:

@@ -154,6 +154,24 @@ class RunPaths:
         return self.folder / "notifications.json"
 
     @property
+    def imports(self) -> Path:
+        """Where it came from, if it was imported; append-only."""
+        return self.folder / "imports.jsonl"
+
+    def events(self, number: int) -> Path:
+        """The metrics for TensorBoard; each start of the worker writes a file of its own, numbered from 1."""
+        return self.folder / f"events.out.tfevents.{number:04}"
+
+    def event_numbers(self) -> list[int]:
+        """The numbers of those that are there, in order; files of other programs are not among them.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        names = (re.fullmatch(r"events\.out\.tfevents\.([0-9]{4,8})", name) for name in os.listdir(self.folder))
+        return sorted(int(found[1]) for found in names if found)
+
+    @property
     def teachers(self) -> Path:
         """The runs it learns from, if any."""
         return self.folder / "teachers.json"

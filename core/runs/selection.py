@@ -99,13 +99,14 @@ def group_runs(runs: Sequence[Run], by: Sequence[str]) -> list[RunGroup]:
 
 
 def best_run(runs: list[Run]) -> Run | None:
-    """The run that predictions use by default: approved before others, then by best validation accuracy.
+    """The run that predictions use by default: approved before others, then runs of this folder before imported ones,
+    whose metrics nobody here has measured, then by best validation accuracy.
 
     Runs that are archived, rejected, unreadable or without weights are left out.
     """
     sound = [run for run in runs if run.config and run.state is not RunState.DAMAGED and run.has_weights]
     return max(
         (run for run in sound if not run.meta.archived and run.meta.review != "rejected"),
-        key=lambda run: (run.meta.review == "approved", run.validation_accuracy or 0.0),
+        key=lambda run: (run.meta.review == "approved", not run.is_imported, run.validation_accuracy or 0.0),
         default=None,
     )

@@ -9,9 +9,10 @@ from typing import Final
 
 from core.errors import ActivityError, FerError, NotAllowedError
 from core.runs.records import Run
+from core.team import limits
 from core.team.log import LONGEST_DETAIL, ActivityEntry, add_to, record
 from core.team.people import Actor
-from core.team.rights import Action, why_not
+from core.team.rights import STARTS, Action, why_not
 
 RUNS_ROOT: Final = "FER_RUNS_ROOT"
 DATA_ROOT: Final = "FER_DATA_ROOT"
@@ -53,6 +54,7 @@ def door(
 
     Raises:
         NotAllowedError: the actor may not; that is written down, too.
+        TooManyStartsError: the actor has started too many runs within a minute; written down as well.
         ActivityError: it cannot be written down; nothing was done.
     """
     entry = ActivityEntry(
@@ -64,12 +66,16 @@ def door(
         on=on or (run.id if run else ""),
         detail=detail[:LONGEST_DETAIL],
     )
-    reason = why_not(actor, action, run)
-    if reason is not None:
-        refused = entry.model_copy(update={"outcome": "refused", "reason": reason})
+    try:
+        if reason := why_not(actor, action, run):
+            raise NotAllowedError(reason)
+        if action in STARTS:
+            limits.starts.count(actor)
+    except (NotAllowedError, limits.TooManyStartsError) as refusal:
+        refused = entry.model_copy(update={"outcome": "refused", "reason": str(refusal)})
         with _noted("The refusal of an act"):
             record(root, refused, variable=variable)
-        raise NotAllowedError(reason)
+        raise
     record(root, entry, variable=variable, make_root=make_root)
     act = Act()
     try:

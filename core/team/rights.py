@@ -21,6 +21,8 @@ class Action(Enum):
     RETRY = "Run again", Role.MEMBER
     REPRODUCE = "Reproduce run", Role.MEMBER
     START_FOLDS = "Start cross-validation", Role.MEMBER
+    IMPORT_RUN = "Import run", Role.MEMBER
+    IMPORT_REVIEWED_RUN = "Import run with its review", Role.ADMIN
     STOP = "Stop run", Role.MEMBER, Role.ADMIN
     FORCE_STOP = "Force-stop run", Role.MEMBER, Role.ADMIN
     RESUME = "Resume run", Role.MEMBER, Role.ADMIN
@@ -65,6 +67,10 @@ class Action(Enum):
     def key(self) -> str:
         """As the log has it."""
         return self.name.lower()
+
+
+STARTS: Final = frozenset({Action.START, Action.CLONE, Action.RETRY, Action.REPRODUCE, Action.START_FOLDS})
+"""Actions that queue new runs, which one person may do so many times a minute only."""
 
 
 def action_title(key: str) -> str:

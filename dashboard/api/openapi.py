@@ -81,7 +81,7 @@ def _predict() -> Json:
         "parameters": [
             _parameter(
                 "run",
-                "Id of the run, or name of the ensemble, that predicts; by default the approved run, else the best one.",
+                "Run id or ensemble name that predicts; by default the approved run, else the best one.",
             ),
             _parameter("faces", "Detect faces, or use the full image.", {"type": "boolean", "default": True}),
             _parameter("margin", "Crop margin.", {"type": "number", "minimum": 0.5, "maximum": 2, "default": 1}),

@@ -23,7 +23,7 @@ from core.jobs import control
 from core.jobs.queue import queued_runs
 from core.runs.reader import list_runs
 from tests.browser.conftest import App, new_page, open_browser, running_app
-from tests.browser.traffic import settle
+from tests.browser.traffic import settle, until
 from tests.browser.watching import instead_of_a_runner, new_run, start_worker
 from tests.dashboard_fixtures import FakeRun, end_run, write_run
 
@@ -163,12 +163,12 @@ def zoom(hand: Hand, there: Material) -> None:
     hand.page.mouse.move(*place(hand.page, 0.3, 0.9), steps=4)
     hand.page.mouse.up()
     hand.clicks += 1
-    hand.page.wait_for_function(f"charts => ({X_RANGE})(charts) < {before / 2}", arg=charts)
+    until(hand.page, f"charts => ({X_RANGE})(charts) < {before / 2}", arg=charts)
 
 
 def hover(hand: Hand, there: Material) -> None:
     hand.page.mouse.move(*place(hand.page, 0.02, 0.5))
-    hand.page.wait_for_function(TIP, arg=hand.page.locator("fer-charts").element_handle())
+    until(hand.page, TIP, arg=hand.page.locator("fer-charts").element_handle())
 
 
 def look_at_two_images(hand: Hand, there: Material) -> None:
@@ -193,7 +193,7 @@ def tag_a_run(hand: Hand, there: Material) -> None:
 
 def hear_of_the_end(hand: Hand, there: Material) -> None:
     end_run(there.training)
-    hand.page.wait_for_function("document.title.startsWith('✓')")
+    until(hand.page, "document.title.startsWith('✓')")
 
 
 def open_what_was_shared(hand: Hand, there: Material) -> None:
@@ -218,7 +218,7 @@ def reproduce(hand: Hand, there: Material) -> None:
 
 
 def list_the_keys(hand: Hand, there: Material) -> None:
-    hand.page.wait_for_function("window.ferOpensShortcuts")  # a page that has just come does not listen yet
+    until(hand.page, "window.ferOpensShortcuts")  # a page that has just come does not listen yet
     hand.press("?")
     hand.sees("Show this list")
 
@@ -319,7 +319,7 @@ def main() -> None:
         page.wait_for_url(re.compile(r"/run\?.*run="))
         page.get_by_text(re.compile("training|epoch 1", re.IGNORECASE)).first.wait_for()
         [run] = [each for each in list_runs(app.runs_root) if each.name == "to stop"]
-        page.wait_for_function("document.title.startsWith('●')", timeout=120_000)
+        until(page, "document.title.startsWith('●')", seconds=120)
         report(STOP, *measure(page, STOP, there, run.id))
 
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from tests.browser.traffic import until
+
 HELD = """(() => {
     const text = message => new TextDecoder().decode(message.data);
     const Socket = window.WebSocket;
@@ -41,7 +43,7 @@ def hold_after(page: Any, words: str) -> None:
 
 def wait_until_held(page: Any, words: str) -> None:
     """Until a message with these words is among those that wait."""
-    page.wait_for_function("holds", arg=words)
+    until(page, "holds", arg=words)
 
 
 def release(page: Any) -> None:

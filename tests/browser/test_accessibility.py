@@ -10,7 +10,7 @@ import axe_playwright_python
 from core.data.importers.demo import import_demo
 from core.review.runs import annotate
 from tests.browser.conftest import App, visit
-from tests.browser.traffic import settle
+from tests.browser.traffic import settle, until
 from tests.browser.visitor import introduce
 from tests.dashboard_fixtures import FakeRun, write_run
 
@@ -104,9 +104,7 @@ def serious_findings(page: Any) -> list[str]:
     known = [[rule, where] for rule, where, _ in KNOWN]
     for theme, rules in RULES.items():
         page.emulate_media(color_scheme=theme)
-        page.wait_for_function(
-            "theme => getComputedStyle(document.querySelector('.stApp')).colorScheme === theme", arg=theme
-        )
+        until(page, "theme => getComputedStyle(document.querySelector('.stApp')).colorScheme === theme", arg=theme)
         settle(page)
         found += [f"{theme}: {each}" for each in page.evaluate(FIND, [rules, known])]
     return found

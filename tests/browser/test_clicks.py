@@ -8,7 +8,7 @@ from core.data.importers.demo import import_demo
 from core.jobs.queue import queued_runs
 from core.review.runs import read_changes
 from tests.browser.conftest import App, visit
-from tests.browser.traffic import HANDLED, settle
+from tests.browser.traffic import HANDLED, settle, until
 from tests.browser.visitor import introduce
 from tests.conftest import wait_for
 from tests.dashboard_fixtures import FakeRun, write_run
@@ -162,9 +162,9 @@ def press_twice(page: Any, button: Any) -> int:
     page.evaluate(HANDLED)
     asked = int(page.evaluate("dropped"))
     if button.get_attribute("aria-haspopup") in ("dialog", "menu", "true"):  # it has opened and not closed again
-        page.wait_for_function("button => button.ariaExpanded === 'true'", arg=button)
+        until(page, "button => button.ariaExpanded === 'true'", arg=button)
         page.keyboard.press("Escape")
-        page.wait_for_function("button => button.ariaExpanded === 'false'", arg=button)
+        until(page, "button => button.ariaExpanded === 'false'", arg=button)
         page.locator("[role=dialog], [role=menu]").first.wait_for(state="detached")
     page.evaluate("dropped = null")
     return asked

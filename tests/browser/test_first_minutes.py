@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import new_page, running_app
-from tests.browser.traffic import settle
+from tests.browser.traffic import settle, until
 from tests.conftest import PROJECT_ROOT
 
 PREDICTION_SECONDS = 60
@@ -76,9 +76,7 @@ def first_minutes(page: Any, url: str, steps: Steps) -> None:
     charts = page.locator("fer-charts")
     charts.wait_for()
     for points, what in ((1, "The first point of the curve"), (2, "The second point: it is a live curve")):
-        page.wait_for_function(
-            f"charts => ({POINTS})(charts) >= {points}", arg=charts.element_handle(), timeout=300_000
-        )
+        until(page, f"charts => ({POINTS})(charts) >= {points}", arg=charts.element_handle(), seconds=300)
         seconds = steps.note(what)
     assert seconds < CURVE_SECONDS
     assert page.get_by_text("Finished").count() == 0, "it is live"

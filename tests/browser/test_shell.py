@@ -8,7 +8,7 @@ from core.data.importers.demo import import_demo
 from core.runs.create import write_status
 from core.runs.reader import read_status
 from tests.browser.conftest import App, visit
-from tests.browser.traffic import settle
+from tests.browser.traffic import settle, until
 from tests.dashboard_fixtures import FakeRun, end_run, write_run
 
 
@@ -28,19 +28,19 @@ def test_tab_and_messages_follow_a_run_without_a_reload(app: App, running: FakeR
     page, other = visit(browser, f"{app.url}/run?run={running.id}"), visit(browser, f"{app.url}/data")
     other.get_by_role("button", name="Delete…").click()
     other.get_by_role("dialog").wait_for()
-    page.wait_for_function("document.title.startsWith('● 60% · my run')")
+    until(page, "document.title.startsWith('● 60% · my run')")
     before = favicon(page)
     write_status(running.paths, read_status(running.paths).model_copy(update={"progress": 0.8}))
-    page.wait_for_function("document.title.startsWith('● 80% · my run')")
+    until(page, "document.title.startsWith('● 80% · my run')")
     end_run(running)
-    page.wait_for_function("document.title === '✓ my run'")
+    until(page, "document.title === '✓ my run'")
     for each in (page, other):
         each.get_by_test_id("stToast").filter(has_text="my run: finished").wait_for()
     assert favicon(page) != before
     assert other.get_by_role("dialog").is_visible()
     settle(page)
     page.get_by_role("link", name="Runs").click()
-    page.wait_for_function("document.title === 'Runs – FER'")
+    until(page, "document.title === 'Runs – FER'")
 
 
 def test_pages_use_the_width(app: App, browser: Any) -> None:
@@ -49,7 +49,7 @@ def test_pages_use_the_width(app: App, browser: Any) -> None:
     row = title.locator("xpath=ancestor::*[contains(@class, 'stHorizontalBlock')][1]")
     for width, content in ((1400, 1240), (1024, 800), (2400, 1600)):
         page.set_viewport_size({"width": width, "height": 900})
-        page.wait_for_function(f"innerWidth === {width}")
+        until(page, f"innerWidth === {width}")
         shown = row.bounding_box()["width"]
         assert shown >= content and shown <= 1600
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -67,7 +67,7 @@ def test_the_open_tab_is_in_sight_on_a_phone(app: App, running: FakeRun, page: A
 
 def test_question_mark_lists_the_keys_but_is_typed_in_a_field(app: App, browser: Any) -> None:
     page = visit(browser, app.url)
-    page.wait_for_function("window.ferOpensShortcuts")  # it does not listen yet when it is drawn
+    until(page, "window.ferOpensShortcuts")  # it does not listen yet when it is drawn
     page.keyboard.press("?")
     page.get_by_text("Show this list").wait_for()
     page.keyboard.press("Escape")

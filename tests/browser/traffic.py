@@ -70,3 +70,28 @@ def settle(page: Any) -> None:
             return
         page.wait_for_timeout(20)
     raise AssertionError(f"{page.url} did not come to rest within {TIMEOUT_SECONDS} s")
+
+
+def until(page: Any, condition: str, arg: Any = None, seconds: float = TIMEOUT_SECONDS) -> None:
+    """Wait until something holds in a page. Playwright's own `wait_for_function` asks again by `eval`, which the policy
+    of our pages refuses, as it should.
+
+    Args:
+        page: the page; it is not left meanwhile.
+        condition: an expression of JavaScript, or a function of `arg`.
+        arg: what Playwright can hand over.
+        seconds: for how long at most.
+    """
+    page.evaluate(
+        f"""arg => new Promise((done, fail) => {{
+            const end = performance.now() + {seconds * 1000};
+            const ask = () => {{
+                const asked = ({condition});
+                if (typeof asked === "function" ? asked(arg) : asked) done();
+                else if (performance.now() > end) fail(new Error("It did not come true within {seconds} s."));
+                else requestAnimationFrame(ask);
+            }};
+            ask();
+        }})""",
+        arg,
+    )

@@ -15,6 +15,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from core.presets import make_config
 from core.runs.create import create_run
 from core.runs.paths import QueuePaths
+from tests.browser.traffic import until
 from tests.conftest import PROJECT_ROOT
 
 WATCH_LINES = """
@@ -136,7 +137,7 @@ def delays(page: Any, url: str, runs_root: Path, points: int = 34, seconds: floa
     out, _ = worker.communicate(timeout=300)
     written = {int(step): float(moment) for step, moment in (line.split() for line in out.splitlines())}
     page.get_by_text("Finished").first.wait_for()
-    page.wait_for_function(f"window.drawn.some(([points]) => points >= {points})")
+    until(page, f"window.drawn.some(([points]) => points >= {points})")
     drawn: list[tuple[int, float]] = page.evaluate("window.drawn")
     # A line of so many points was on the screen at that moment; the axes' lines have two.
     return [

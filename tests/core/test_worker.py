@@ -57,6 +57,7 @@ def test_every_file_of_a_finished_run_is_described(two_runs: tuple[Path, list[st
     text = (PROJECT_ROOT / "runs" / "README.md").read_text()
     for path in [*(runs_root / run_id).iterdir(), *(runs_root / ".queue").iterdir()]:
         name = re.sub(r"^predictions-\w+\.", "predictions-<split>.", path.name)
+        name = re.sub(r"^(events\.out\.tfevents)\.\d+$", r"\1.<n>", name)
         name = re.sub(r"^slot-.*\.lock$", "slot-<slot>.lock", name)
         assert f"`{name}`" in text or f"`{name}/`" in text, f"runs/README.md does not name {name}"
 

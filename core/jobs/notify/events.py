@@ -59,6 +59,14 @@ def change_of(run: Run) -> StateChange | None:
     return StateChange(Event(run.state.value), of.isoformat(), status.ended_at or _last_written(run))
 
 
+def ended_elsewhere(run: Run, change: StateChange) -> bool:
+    """Whether a run was imported after the change: it ended on another server, which has told it there."""
+    try:
+        return run.paths.imports.stat().st_mtime >= change.time.timestamp()
+    except OSError:  # nearly all were started here
+        return False
+
+
 def queue_change(runs: list[Run]) -> StateChange | None:
     """The change that an empty queue is the result of: the end of the run that was queued last; None while runs wait
     or train, or where none ever did."""

@@ -26,6 +26,7 @@ from core.jobs.notify.events import (
     Message,
     StateChange,
     change_of,
+    ended_elsewhere,
     message_about,
     message_about_queue,
     queue_change,
@@ -138,7 +139,7 @@ class Notifier:
         since = self._begin()
         runs = self._reader.list()
         for run in runs:
-            if (change := change_of(run)) and change.time >= since:
+            if (change := change_of(run)) and change.time >= since and not ended_elsewhere(run, change):
                 self._tell(run.paths, change, partial(self._destinations_of, run), message_about(run, settings.address))
         if (change := queue_change(runs)) and change.time >= since:
             everybody = partial(self._server_destinations, Event.QUEUE_EMPTY)

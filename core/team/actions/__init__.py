@@ -17,6 +17,7 @@ from core.team.actions.reviews import add_label_reviews, annotate, annotation, s
 from core.team.actions.runs import (
     clone,
     delete_run,
+    import_run,
     move_queued,
     queue_folds,
     recover,
@@ -44,6 +45,7 @@ __all__ = [
     "delete_run",
     "import_data",
     "import_demo",
+    "import_run",
     "move_queued",
     "queue_folds",
     "recover",

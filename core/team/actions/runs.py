@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TYPE_CHECKING, TypeVar
 
 from core.config import TrainConfig
+from core.errors import display_name
 from core.jobs import control, folds, queue
 from core.jobs.inputs import check_inputs
 from core.runs import delete
@@ -12,6 +13,9 @@ from core.runs.reader import list_runs, read_run
 from core.team.door import door
 from core.team.people import Actor
 from core.team.rights import Action
+
+if TYPE_CHECKING:
+    from core.exchange.bundle import ImportedRun
 
 _T = TypeVar("_T")
 
@@ -99,6 +103,39 @@ def queue_folds(
     with door(Action.START_FOLDS, actor, runs_root, detail=detail, make_root=True):
         author = _author(actor, author)
         return folds.queue_folds(runs_root, data_root, config, count, author=author, started_by=actor.identity)
+
+
+def import_run(
+    actor: Actor,
+    runs_root: Path,
+    bundle: Path | IO[bytes],
+    *,
+    name: str = "",
+    by: str | None = None,
+    rename: bool = False,
+    keep_review: bool = False,
+) -> "ImportedRun":
+    """Import a run that was exported as a bundle. As `core.exchange.bundle.import_bundle`.
+
+    Args:
+        actor: who does it.
+        runs_root: the folder of all runs.
+        bundle: the zip file, as a path or open for reading and seeking.
+        name: what the actor calls the file; by default its own name.
+        by: who is said to have imported it; None: the actor.
+        rename: give it another id if there is a run of its id.
+        keep_review: trust the review it comes with, as only who may review runs can.
+    """
+    from core.exchange.bundle import import_bundle  # reads Parquet and more, which other commands do without
+
+    action = Action.IMPORT_REVIEWED_RUN if keep_review else Action.IMPORT_RUN
+    name = name or (bundle.name if isinstance(bundle, Path) else "")
+    with door(action, actor, runs_root, detail=f"from {display_name(name)}", make_root=True) as act:
+        made = import_bundle(
+            bundle, runs_root, by=_author(actor, by), name=name, rename=rename, keep_review=keep_review
+        )
+        act.made = made.run_id
+    return made
 
 
 def stop(actor: Actor, runs_root: Path, run_id: str) -> None:

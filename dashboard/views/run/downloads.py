@@ -42,7 +42,7 @@ def files(run: Run) -> None:
             )
     if size > MOST_BYTES:
         st.caption("Too large to download here. On the server, run:")
-        st.code(f"python -m core export {run.id} --format zip", language="sh")
+        st.code(f"python -m core export {run.id} --format bundle", language="sh")
     each_file(run)
 
 

@@ -13,6 +13,7 @@ from dashboard.ui.page import ACTIVITY_PAGE, TRAIN_PAGE, draw_live, empty_state,
 from dashboard.ui.run_table import sortable_run_table
 from dashboard.views.runs import actions, filters, order, ticks
 from dashboard.views.runs.groups import group_table
+from dashboard.views.runs.importing import import_button
 
 TABLE_POLL_SECONDS = 2
 ROWS = 25  # per page: all are in sight without a scroller of their own, and the curves of no others are read
@@ -21,6 +22,7 @@ ROWS = 25  # per page: all are in sight without a scroller of their own, and the
 def main() -> None:
     runs = cache.runs(runs_root())
     with page_title("Runs"):
+        import_button()
         if (
             runs
             and may(actor(), Action.START)

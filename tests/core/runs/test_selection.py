@@ -197,6 +197,16 @@ def test_the_best_run_is_approved_before_it_is_accurate(root: Path) -> None:
     assert best.id == "approved"
 
 
+def test_an_imported_run_is_the_best_only_once_it_is_approved_or_alone(root: Path) -> None:
+    own, imported = make_finished(root, "own", 0.6), make_finished(root, "imported", 0.99)
+    imported.paths.imports.touch()
+    assert best_run([own, imported]) is own
+    assert best_run([imported]) is imported
+    approved = make_finished(root, "approved", 0.5, RunMeta(review="approved"))
+    approved.paths.imports.touch()
+    assert best_run([own, imported, approved]) is approved
+
+
 def test_there_is_no_best_run_without_weights_or_settings(root: Path) -> None:
     without_weights, without_config = make_finished(root, "a", 0.6), make_finished(root, "b", 0.6)
     without_weights.paths.weights.unlink()

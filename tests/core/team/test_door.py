@@ -8,9 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from core.errors import ActivityError, NotAllowedError, RunError
-from core.runs.reader import read_run
+from core.runs.reader import list_runs, read_run
 from core.runs.records import RunState
 from core.team import actions, door, log
+from core.team.limits import STARTS_PER_MINUTE, TooManyStartsError
 from core.team.log import ActivityPaths
 from core.team.rights import Action
 from tests.core.team.conftest import ADA, BEN, CONFIG, EVE, ZOE, Place
@@ -92,3 +93,18 @@ def test_a_run_that_was_made_is_named_even_where_the_log_is_full_by_then(
     assert "The run that an act has made is not in the activity log" in caplog.text
     [entry] = place.activity()
     assert (entry.action, entry.made, entry.detail) == ("start", "", "“first” on demo")
+
+
+def test_who_starts_too_often_is_refused_and_that_is_written_down(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(STARTS_PER_MINUTE, "2")
+    first = actions.start(ADA, place.runs_root, place.data_root, CONFIG)
+    actions.clone(ADA, place.runs_root, place.data_root, first, CONFIG)
+    before = {run.id for run in list_runs(place.runs_root)}
+    with pytest.raises(TooManyStartsError, match=r"You have started 2 times within a minute \(max 2\)\. Try again in"):
+        actions.start(ADA, place.runs_root, place.data_root, CONFIG)
+    assert {run.id for run in list_runs(place.runs_root)} == before
+    assert (place.activity()[0].action, place.activity()[0].outcome) == ("start", "refused")
+    actions.start(BEN, place.runs_root, place.data_root, CONFIG)
+    actions.stop(ADA, place.runs_root, first)  # what starts nothing is not counted

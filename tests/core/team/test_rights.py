@@ -1,5 +1,6 @@
 """Who may do what: each action by each kind of person, on real folders."""
 
+import io
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -16,11 +17,13 @@ from core.data.importers import demo
 from core.data.kaggle.credentials import Credentials, keep
 from core.data.kaggle.download import DownloadPaths
 from core.errors import ConfigError, DataError, NotAllowedError, RunError
+from core.exchange.bundle import write_zip
 from core.labels import LABELS
 from core.review.corrections import Correction, Corrections
 from core.review.images import add_label_reviews
 from core.review.runs import EditConflictError, annotate
 from core.runs.create import create_run, write_status
+from core.runs.paths import EnsemblePaths
 from core.runs.reader import read_run, read_status
 from core.team import actions
 from core.team.actions import reviews
@@ -32,9 +35,9 @@ from tests.core.team.conftest import ADA, ANYBODY, BEN, CONFIG, EVE, ZOE, Place,
 VIEWERS: Final = {Action.CREATE_API_TOKEN, Action.REVOKE_API_TOKEN}
 """What viewers may do: it concerns nobody else."""
 MEMBERS: Final = {
-    *(Action.START, Action.CLONE, Action.RETRY, Action.REPRODUCE, Action.START_FOLDS, Action.SCORE),
+    *(Action.START, Action.IMPORT_RUN, Action.CLONE, Action.RETRY, Action.REPRODUCE, Action.START_FOLDS, Action.SCORE),
     *(Action.ANNOTATE, Action.START_REVIEW, Action.REVIEW_LABELS, Action.REMOVE_LABEL_REVIEWS),
-    Action.CREATE_CORRECTIONS,
+    *(Action.CREATE_CORRECTIONS, Action.CREATE_ENSEMBLE),
 }
 """What members may do, whosever run it is about."""
 OWNERS: Final = {Action.STOP, Action.FORCE_STOP, Action.RESUME, Action.ARCHIVE, Action.UNARCHIVE}
@@ -98,12 +101,25 @@ def revoking(actor: Actor, place: Place) -> object:
     return actions.revoke_api_token(actor, place.runs_root, read_tokens(place.runs_root)[0].id)
 
 
+def importing(*, keep_review: bool) -> Callable[[Actor, Place], object]:
+    """Import the run that is there once more, from a bundle in memory."""
+
+    def act(actor: Actor, place: Place) -> object:
+        file = io.BytesIO()
+        write_zip(place.run, file)
+        return actions.import_run(actor, place.runs_root, file, rename=True, keep_review=keep_review)
+
+    return act
+
+
 ACTS: Final[dict[Action, Callable[[Actor, Place], object]]] = {
     Action.START: on_both(actions.start, CONFIG),
     Action.CLONE: on_both(actions.clone, "of-ada", CONFIG),
     Action.RETRY: on_both(actions.retry, "of-ada"),
     Action.REPRODUCE: on_both(actions.reproduce, "of-ada"),
     Action.START_FOLDS: on_both(actions.queue_folds, CONFIG, 2),
+    Action.IMPORT_RUN: importing(keep_review=False),
+    Action.IMPORT_REVIEWED_RUN: importing(keep_review=True),
     Action.STOP: on_run(actions.stop),
     Action.FORCE_STOP: on_run(actions.stop_now),
     Action.RESUME: on_both(actions.resume, "of-ada"),
@@ -113,6 +129,10 @@ ACTS: Final[dict[Action, Callable[[Actor, Place], object]]] = {
     Action.ARCHIVE: annotating(archived=True),
     Action.UNARCHIVE: annotating(archived=False),
     Action.SCORE: lambda actor, place: actions.score(actor, place.runs_root, "of-ada", "train", partial(scored, place)),
+    Action.CREATE_ENSEMBLE: lambda actor, place: actions.create_ensemble(
+        actor, place.runs_root, "both", ["of-ada", "of-ada"]
+    ),
+    Action.DELETE_ENSEMBLE: lambda actor, place: actions.delete_ensemble(actor, place.runs_root, "both"),
     Action.ANNOTATE: annotating(name="Renamed", starred=True),
     Action.START_REVIEW: annotating(review="in review"),
     Action.APPROVE: annotating(review="approved"),
@@ -164,6 +184,9 @@ def prepare(action: Action, place: Place, who: Actor) -> None:
             annotate(place.run, "Eve", {"review": "rejected"})
         case Action.REMOVE_LABEL_REVIEWS:
             add_label_reviews(place.run, "Ada", "train", ["row-0"], "ambiguous")
+        case Action.DELETE_ENSEMBLE:
+            EnsemblePaths(place.runs_root).folder.mkdir()
+            EnsemblePaths(place.runs_root).file("both").write_text("{}")
         case Action.IMPORT:
             pictures(place)
         case Action.CANCEL_DOWNLOAD | Action.CLEAR_DOWNLOAD:
@@ -173,7 +196,11 @@ def prepare(action: Action, place: Place, who: Actor) -> None:
             keep(TOKEN)
 
 
-UNFINISHED: Final = {Action.REPRODUCE: "Only finished runs can be reproduced", Action.DOWNLOAD: "No Kaggle token"}
+UNFINISHED: Final = {
+    Action.REPRODUCE: "Only finished runs can be reproduced",
+    Action.CREATE_ENSEMBLE: "two or more different runs",
+    Action.DOWNLOAD: "No Kaggle token",
+}
 """What the act itself says here, after it was let through."""
 
 

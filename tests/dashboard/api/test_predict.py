@@ -196,7 +196,7 @@ def test_what_takes_too_long_is_given_up(served: Served, monkeypatch: pytest.Mon
 
 def test_nothing_is_computed_for_a_client_that_was_killed(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[Any] = []
-    monkeypatch.setattr(predict, "_loaded", loaded.append)
+    monkeypatch.setattr(predict.predictors, "classifier", lambda chosen, flip: loaded.append(chosen))
     content, kind = multipart(("a.png", GRAY))
     head = (
         f"POST /api/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {served.tokens['viewer']}\r\n"

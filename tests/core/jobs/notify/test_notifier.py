@@ -149,6 +149,21 @@ def test_with_a_login_a_run_is_its_email_addresss_whatever_the_name(
     assert hook.paths == ["/hook/secret?to=ada"]
 
 
+def test_an_imported_run_is_told_only_if_it_ends_here(
+    runs_root: Path, demo_root: Path, hook: Webhook, configure: Configure, tell: Told
+) -> None:
+    configure(to_hook(hook))
+    begin(runs_root)
+    run = write_run(runs_root, demo_root, "failed", epochs=1, done=0)
+    run.paths.imports.touch()
+    tell()
+    assert hook.bodies == []
+    now = datetime.now(UTC) + timedelta(seconds=1)
+    write_status(run.paths, read_status(run.paths).model_copy(update={"queued_at": now, "ended_at": now}))
+    tell()
+    assert len(hook.bodies) == 1
+
+
 def test_without_settings_and_people_nothing_is_written(runs_root: Path, demo_root: Path, tell: Told) -> None:
     run = write_run(runs_root, demo_root, "failed", epochs=1, done=0)
     tell()

@@ -70,6 +70,14 @@ def machine_locks(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     return folder
 
 
+@pytest.fixture(autouse=True)
+def _nobody_has_started_anything() -> None:
+    """Many tests start runs as the same person; within a minute, only so many may."""
+    from core.team.limits import starts
+
+    starts.clear()
+
+
 @pytest.fixture
 def data_root(tmp_path: Path) -> Path:
     """Where a test imports to; not there yet."""

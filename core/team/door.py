@@ -9,12 +9,15 @@ from typing import Final
 
 from core.errors import ActivityError, FerError, NotAllowedError
 from core.runs.records import Run
+from core.team.limits import TooManyStartsError, starts
 from core.team.log import LONGEST_DETAIL, ActivityEntry, add_to, record
 from core.team.people import Actor
 from core.team.rights import Action, why_not
 
 RUNS_ROOT: Final = "FER_RUNS_ROOT"
 DATA_ROOT: Final = "FER_DATA_ROOT"
+STARTING: Final = (Action.START, Action.CLONE, Action.RETRY, Action.REPRODUCE, Action.START_FOLDS)
+"""What makes new runs, of which one person can start so many within a minute."""
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +56,7 @@ def door(
 
     Raises:
         NotAllowedError: the actor may not; that is written down, too.
+        TooManyStartsError: they have started too much within the last minute; that, too.
         ActivityError: it cannot be written down; nothing was done.
     """
     entry = ActivityEntry(
@@ -64,12 +68,13 @@ def door(
         on=on or (run.id if run else ""),
         detail=detail[:LONGEST_DETAIL],
     )
-    reason = why_not(actor, action, run)
-    if reason is not None:
-        refused = entry.model_copy(update={"outcome": "refused", "reason": reason})
+    try:
+        _check(actor, action, run)
+    except (NotAllowedError, TooManyStartsError) as error:
+        refused = entry.model_copy(update={"outcome": "refused", "reason": str(error)})
         with _noted("The refusal of an act"):
             record(root, refused, variable=variable)
-        raise NotAllowedError(reason)
+        raise
     record(root, entry, variable=variable, make_root=make_root)
     act = Act()
     try:
@@ -82,6 +87,14 @@ def door(
     if act.made:
         with _noted("The run that an act has made"):
             add_to(root, entry, variable=variable, made=act.made)
+
+
+def _check(actor: Actor, action: Action, run: Run | None) -> None:
+    reason = why_not(actor, action, run)
+    if reason is not None:
+        raise NotAllowedError(reason)
+    if action in STARTING and actor.way in ("page", "API"):  # who has a terminal here needs no door to fill a disk
+        starts.count(actor)
 
 
 @contextmanager

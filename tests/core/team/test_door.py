@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from core.errors import ActivityError, NotAllowedError, RunError
 from core.runs.reader import read_run
 from core.runs.records import RunState
 from core.team import actions, door, log
+from core.team.limits import STARTS_PER_MINUTE, TooManyStartsError
 from core.team.log import ActivityPaths
 from core.team.rights import Action
 from tests.core.team.conftest import ADA, BEN, CONFIG, EVE, ZOE, Place
@@ -92,3 +94,15 @@ def test_a_run_that_was_made_is_named_even_where_the_log_is_full_by_then(
     assert "The run that an act has made is not in the activity log" in caplog.text
     [entry] = place.activity()
     assert (entry.action, entry.made, entry.detail) == ("start", "", "“first” on demo")
+
+
+def test_who_starts_too_much_is_refused_and_that_is_written_down(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(STARTS_PER_MINUTE, "2")
+    for _ in range(2):
+        actions.start(ADA, place.runs_root, place.data_root, CONFIG)
+    with pytest.raises(TooManyStartsError, match=r"within a minute \(max 2\)"):
+        actions.clone(ADA, place.runs_root, place.data_root, "of-ada", CONFIG)
+    assert place.activity()[0].outcome == "refused" and "max 2" in place.activity()[0].reason
+    actions.stop(ADA, place.runs_root, "of-ada")
+    actions.start(BEN, place.runs_root, place.data_root, CONFIG)
+    actions.start(replace(ADA, way="command line"), place.runs_root, place.data_root, CONFIG)

@@ -71,11 +71,11 @@ def machine_locks(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
 
 
 @pytest.fixture(autouse=True)
-def _nobody_has_started_anything() -> None:
-    """Many tests start runs as the same person; within a minute, only so many may."""
-    from core.team.limits import starts
+def _starts_of_this_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has started anything yet."""
+    from core.team import limits
 
-    starts.clear()
+    monkeypatch.setattr(limits, "starts", limits.StartLimit())
 
 
 @pytest.fixture

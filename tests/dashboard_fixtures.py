@@ -27,6 +27,14 @@ STEPS_PER_EPOCH = 80
 SECONDS_PER_STEP = 0.9
 SAMPLE_SECONDS = 5
 WEIGHTS = b"not real weights"
+SETTINGS = {
+    "optimizer": "adamw",
+    "weight_decay": 0.05,
+    "schedule": "linear",
+    "warmup_fraction": 0.2,
+    "batch_size": 64,
+}
+"""Of every run, beside what it is asked for."""
 
 
 class FakeRun:
@@ -114,7 +122,7 @@ def write_run(
         age: time since it was created.
         seed: makes runs differ.
     """
-    config = make_config("quick", {"epochs": epochs, "dataset": dataset, "seed": seed, "images_per_epoch": 0})
+    config = make_config("original", {**SETTINGS, "epochs": epochs, "dataset": dataset, "seed": seed})
     created = datetime.now(UTC) - age
     run = FakeRun(create_run(runs_root, config, name=name, author=author))
     if state == "queued":

@@ -12,6 +12,7 @@ import os
 import runpy
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -40,33 +41,41 @@ MOMENTS: Final[dict[str, tuple[str, int]]] = {
 _TEMPORARY: Final = ".tmp-"
 
 
+class _Thread(threading.local):
+    """What the hook knows of the thread that it is called in: a worker writes in two."""
+
+    def __init__(self) -> None:
+        self.after: list[str] = []
+        """What has happened as soon as the call that is being audited has returned."""
+        self.looking = False
+
+
 class Fate:
     """An audit hook that ends the process when something has happened for the n-th time."""
 
     def __init__(self, event: str, count: int, died_at: Path) -> None:
         self.event, self.count, self.died_at = event, count, died_at
-        self._after: list[str] = []
-        """What has happened as soon as the call that is being audited has returned."""
-        self._looking = False
+        self._here = _Thread()
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if self._looking or not (event == "open" or event.startswith("os.")):
+        here = self._here
+        if here.looking or not (event == "open" or event.startswith("os.")):
             return
-        self._looking = True
-        happened, self._after = self._after, []
+        here.looking = True
+        happened, here.after = here.after, []
         if event == "os.rename":
             name = os.path.basename(os.fsdecode(arguments[1]))
             happened.append(f"replacing {name}")
-            self._after.append(f"replaced {name}")
+            here.after.append(f"replaced {name}")
             if name == "status.json":
-                self._after.append(f"says {json.loads(Path(arguments[0]).read_bytes())['activity']}")
+                here.after.append(f"says {json.loads(Path(arguments[0]).read_bytes())['activity']}")
         elif event == "open" and isinstance(arguments[0], str):
             name = os.path.basename(arguments[0])
             is_new = name.startswith(_TEMPORARY)
             happened.append(f"opening {name[len(_TEMPORARY) :].rpartition('-')[0]}" if is_new else f"reading {name}")
         for each in happened:
             self.note(each)
-        self._looking = False
+        here.looking = False
 
     def note(self, happened: str) -> None:
         """Count what has happened, and die if that was the moment."""

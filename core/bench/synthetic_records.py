@@ -64,6 +64,9 @@ def status_record(
         "eta_seconds": (epochs - done) * batches * 0.9 if running else None,
         "elapsed_seconds": seconds,
         "images_per_second": 142.0,
+        "flop_per_image": 2_055_000_000,
+        "peak_flop_per_second": 0.8e12,
+        "peak_source": "measured",
         "device": DEVICE,
     }
     return RunStatus.model_validate(values | more)
@@ -222,6 +225,7 @@ def summary(
         "best": max(rows, key=lambda row: row["validation_accuracy"]),
         "last": rows[-1],
         "epochs_done": rows[-1]["epoch"],
+        "checkpoint_step": rows[-1]["step"],
         "train_images": 28709,
         "images_per_epoch": 28709,
         "validation_images": 3589,

@@ -29,19 +29,32 @@ from torchvision.datasets import ImageFolder
 from core.bench.kernels import kernels_per_step
 from core.config import TrainConfig
 from core.data.dataset import load_split
+from core.errors import DataError
 from core.evaluation.inference import BATCH, class_probabilities
 from core.labels import LABELS
 from core.models.cnn import build_model
 from core.presets import make_config
 from core.runs.create import create_run
+from core.runs.history import read_rows
+from core.runs.paths import RunPaths
 from core.runs.records import RunStatus
-from core.training.compute import choose_compute, tensor_on, to_device
+from core.training.compute import Compute, choose_compute, tensor_on, to_device
 from core.training.loop import Stopped, train
 from core.training.optim import build_optimizers
 from core.training.recorder import StatusReporter
+from core.training.utilisation import flop_per_image, peak_of, time_on
 
-NO_TRAINERS: Final = ("best_bare_step", "validation")
-"""What is measured beside whole trainings."""
+NO_TRAINERS: Final = ("best_bare_step", "best_whole_epochs", "validation")
+"""What is measured beside the steps of trainings."""
+
+BATCH_SIZES: Final = {"cpu": (128,), "cuda": (128, 512, 1024)}
+"""Images per step that are measured by default: a GPU is not busy with few."""
+
+UNTIMED_STEPS: Final = {"cpu": 1, "cuda": 10}
+"""Steps before the clock starts: libraries choose algorithms, kernels are compiled, and a GPU's graph is captured."""
+
+WHOLE_EPOCHS: Final = 4
+"""Epochs with validation and checkpoints that are trained on a GPU; the first one is not timed."""
 
 ON_A_GPU: Final = {"best_eager": {"cuda_graph": False}, "best_compiled": {"compile": True}}
 """The preset `best` otherwise than it trains on a GPU, as a captured graph of PyTorch's own kernels: with its kernels
@@ -49,9 +62,6 @@ started one by one, and with compiled ones, in a graph, too."""
 
 QUIET: Final = 0.2
 """How far apart the rounds of a variant may be, as a fraction of their median, where nothing else computes."""
-
-FLOP_PER_IMAGE: Final = {"cnn-model-2": 2.058e9}
-"""Training: three times the multiply-adds of a forward pass, two operations each."""
 
 
 def measure_training(
@@ -63,21 +73,27 @@ def measure_training(
         data_root: the folder of the datasets.
         dataset: its name.
         batch_size: images per step, for all.
-        steps: timed steps per round, after one that is not timed.
+        steps: timed steps per round, after those that are not; fewer if an epoch has fewer.
         rounds: per variant; the medians are reported.
 
     Returns:
         Plain values for JSON. `unquiet` names the variants whose rounds are further apart than `QUIET`: other processes
         took part. `overhead_of_best` is what augmentation, logging, EMA weights and validation add to an
         epoch of the preset `best`, as a fraction of the bare steps: forward, backward and optimizer on one batch.
+        `seconds_per_epoch_with_validation` is of `best`: on a GPU that of whole epochs, checkpoints included; on a CPU,
+        where an epoch takes a minute, the sum of its parts.
 
     Raises:
-        DataError: the dataset is not imported.
+        DataError: the dataset is not imported, or has too few training images for this batch size.
     """
+    train_images, validation_images = (len(load_split(data_root, dataset, split)) for split in ("train", "validation"))
     base = make_config("original", {"dataset": dataset, "batch_size": batch_size})
     automatic, plain = base, base.model_copy(update={"precision": "float32"})
     best = make_config("best", {"dataset": dataset, "batch_size": batch_size})
     compute = choose_compute(base)
+    steps = min(steps, train_images // batch_size - UNTIMED_STEPS[compute.device.type] - 1)
+    if steps < 1:
+        raise DataError(f"Dataset {dataset!r} has too few training images for a batch size of {batch_size}.")
     with tempfile.TemporaryDirectory(prefix="fer-bench-") as folder:
         images = Path(folder, "images")
         _write_image_folder(images, data_root, dataset, (steps + 1) * batch_size)
@@ -100,16 +116,18 @@ def measure_training(
                 for name, (contender, arguments) in contenders.items():
                     rates[name].append(pools[name].submit(contender, *arguments).result())
                     memory[name] = pools[name].submit(_peak_memory).result()
-    peak = matmul_peak(compute.device, torch.bfloat16 if compute.bfloat16 else torch.float32)
+    peak = peak_of(compute)
     medians = {name: statistics.median(values) for name, values in rates.items()}
     ratios = {
         name: statistics.median(a / b for a, b in zip(rates[name], rates["script"], strict=True))
         for name in rates
         if name != "script" and name not in NO_TRAINERS
     }
-    train_images, validation_images = (len(load_split(data_root, dataset, split)) for split in ("train", "validation"))
     bare_epoch = train_images / medians["best_bare_step"]
-    whole_epoch = train_images / medians["best"] + validation_images / medians["validation"]
+    if "best_whole_epochs" in medians:
+        whole_epoch = train_images / medians["best_whole_epochs"]
+    else:
+        whole_epoch = train_images / medians["best"] + validation_images / medians["validation"]
     return {
         "device": compute.title,
         "batch_size": batch_size,
@@ -122,9 +140,11 @@ def measure_training(
             "best": kernels_per_step(best).total(),
         },
         "overhead_of_best": round(whole_epoch / bare_epoch - 1, 3),
-        "matmul_peak_gflops": round(peak / 1e9, 1),
+        "peak_gflops": round(peak.flop_per_second / 1e9, 1),
+        "peak_source": peak.source,
         "fraction_of_peak": {
-            name: round(medians[name] * FLOP_PER_IMAGE[base.model] / peak, 3) for name in ("script", *ratios)
+            name: round(medians[name] * flop_per_image(base.model) / peak.flop_per_second, 3)
+            for name in ("script", *ratios)
         },
         "unquiet": [name for name, values in rates.items() if _spread(values) > QUIET],
         "peak_memory_bytes": memory,
@@ -135,13 +155,14 @@ def measure_training(
 def _other_ways(
     device: torch.device, best: TrainConfig, folder: Path, data_root: Path, steps: int
 ) -> dict[str, tuple[Callable[..., float], tuple[Any, ...]]]:
-    """Further contenders: on a GPU, the ways to start the kernels of `best`."""
+    """Further contenders: on a GPU, the ways to start the kernels of `best`, and its whole epochs."""
     if device.type != "cuda":
         return {}
-    return {
+    ways: dict[str, tuple[Callable[..., float], tuple[Any, ...]]] = {
         name: (_engine, (folder / name, best.model_copy(update=changes), data_root, steps))
         for name, changes in ON_A_GPU.items()
     }
+    return {**ways, "best_whole_epochs": (_whole_epochs, (folder / "whole", best, data_root))}
 
 
 def _spread(values: list[float]) -> float:
@@ -181,25 +202,46 @@ def _usual_script(images: Path, batch_size: int, steps: int, device: torch.devic
 
 
 def _engine(folder: Path, config: TrainConfig, data_root: Path, steps: int) -> float:
-    """Images per second of `train` itself, without its first step."""
-    config = config.model_copy(update={"epochs": 1, "images_per_epoch": (steps + 2) * config.batch_size})
-    paths = create_run(folder, config)
-    reporter = StatusReporter(paths, RunStatus(created_at=datetime.now(UTC)))
+    """Images per second of the steps of `train` itself, without its first ones."""
     compute = choose_compute(config)
+    first = UNTIMED_STEPS[compute.device.type]
+    last = first + steps
+    config = config.model_copy(update={"epochs": 1, "images_per_epoch": (last + 1) * config.batch_size})
     done = itertools.count()
     times: list[float] = []
 
     def stop_asked() -> bool:
-        """Asked before each batch: after the first and the last one the clock is read, once the device has done it."""
+        """Asked before each batch: before the first and after the last timed one the clock is read, once the device has
+        done what it was given."""
         batches = next(done)
-        if batches in (1, steps + 1):
-            times.append(_time_on(compute.device))
-        return batches > steps
+        if batches in (first, last):
+            times.append(time_on(compute.device))
+        return batches >= last
 
     with contextlib.suppress(Stopped):
-        train(paths, config, None, data_root, compute, reporter, stop_asked)
+        _train(folder, config, data_root, compute, stop_asked)
     started, ended = times
     return steps * config.batch_size / (ended - started)
+
+
+def _whole_epochs(folder: Path, config: TrainConfig, data_root: Path, epochs: int = WHOLE_EPOCHS) -> float:
+    """Images per second of whole epochs of `train`, with validation and a checkpoint every second; without the first
+    epoch, whose steps are prepared."""
+    config = config.model_copy(update={"epochs": epochs, "checkpoint_seconds": 1})
+    paths = _train(folder, config, data_root, choose_compute(config), lambda: False)
+    ends = [row["elapsed_s"] for row in read_rows(paths.epochs)[0]]
+    images = read_rows(paths.steps)[0][-1]["step"] // epochs * config.batch_size
+    return images * (epochs - 1) / (ends[-1] - ends[0])
+
+
+def _train(
+    folder: Path, config: TrainConfig, data_root: Path, compute: Compute, stop_asked: Callable[[], bool]
+) -> RunPaths:
+    """Train a run in a folder of its own."""
+    paths = create_run(folder, config)
+    reporter = StatusReporter(paths, RunStatus(created_at=datetime.now(UTC)))
+    train(paths, config, None, data_root, compute, reporter, stop_asked)
+    return paths
 
 
 def _bare_step(config: TrainConfig, steps: int) -> float:
@@ -209,7 +251,7 @@ def _bare_step(config: TrainConfig, steps: int) -> float:
     optimizers = build_optimizers(model, config)
     x = torch.rand(config.batch_size, 1, 48, 48, device=compute.device).contiguous(memory_format=torch.channels_last)
     y = torch.randint(0, 7, (config.batch_size,), device=compute.device)
-    started = _time_on(compute.device)
+    started = time_on(compute.device)
     for number in range(steps + 1):
         with compute.autocast():
             logits = model(x).float()
@@ -218,8 +260,8 @@ def _bare_step(config: TrainConfig, steps: int) -> float:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         if number == 0:
-            started = _time_on(compute.device)
-    return steps * config.batch_size / (_time_on(compute.device) - started)
+            started = time_on(compute.device)
+    return steps * config.batch_size / (time_on(compute.device) - started)
 
 
 def _validation(config: TrainConfig, data_root: Path) -> float:
@@ -229,34 +271,9 @@ def _validation(config: TrainConfig, data_root: Path) -> float:
     images = tensor_on(load_split(data_root, config.dataset, "validation").images, compute)
     # A whole batch and one as small as the last: cuDNN searches once for each shape, which an epoch does not pay for.
     class_probabilities(model, images[: BATCH + len(images) % BATCH])
-    started = _time_on(compute.device)
+    started = time_on(compute.device)
     class_probabilities(model, images)
-    return len(images) / (_time_on(compute.device) - started)
-
-
-def _time_on(device: torch.device) -> float:
-    """The time, by a monotonic clock, once the device has done all it was given: CUDA only queues what it is asked."""
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.monotonic()
-
-
-def matmul_peak(device: torch.device, dtype: torch.dtype) -> float:
-    """Floating-point operations per second of large square matrix products: what the device can do at best.
-
-    A GPU gets larger ones, and more of them in a row, so that they take far longer than their launch on the CPU:
-    2048 rows in bfloat16 are 20 microseconds of work for an H100, 8192 rows more than a millisecond.
-    """
-    size, in_a_row = (8192, 20) if device.type == "cuda" else (2048, 4)
-    a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
-    product = torch.mm(a, b)  # not timed: libraries are loaded, and the clock of a GPU rises
-    best = 0.0
-    for _ in range(8):
-        started = _time_on(device)
-        for _ in range(in_a_row):
-            torch.mm(a, b, out=product)
-        best = max(best, in_a_row * 2 * size**3 / (_time_on(device) - started))
-    return best
+    return len(images) / (time_on(compute.device) - started)
 
 
 def _write_image_folder(folder: Path, data_root: Path, dataset: str, count: int) -> None:

@@ -23,24 +23,37 @@ LATENCIES = ("p50_ms", "p95_ms", "worst_ms")
 def bench_train(
     data_root: DataRoot,
     dataset: Annotated[str, typer.Option(help="Name of an imported dataset.")] = "fer2013",
-    batch_size: Annotated[int, typer.Option(min=2, help="Images per optimizer step.")] = 128,
+    batch_size: Annotated[
+        list[int] | None,
+        typer.Option(min=2, help="Images per optimizer step; repeatable. Default: 128, on a GPU 128, 512 and 1024."),
+    ] = None,
     steps: Annotated[int, typer.Option(min=2, help="Timed steps per round; use 100 on a GPU.")] = 8,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds per variant.")] = 3,
     as_json: AsJson = False,
 ) -> None:
     """Measure the training speed of a plain PyTorch script and of the engine, in alternating rounds."""
-    from core.bench.train import measure_training
+    from core.bench.train import BATCH_SIZES, measure_training
+    from core.models.device import choose_device
 
-    results = measure_training(data_root, dataset, batch_size=batch_size, steps=steps, rounds=rounds)
+    sizes = batch_size or BATCH_SIZES[choose_device("auto").type]
+    measured = []
+    for size in sizes:
+        measured.append(measure_training(data_root, dataset, batch_size=size, steps=steps, rounds=rounds))
+        if not as_json:
+            _print_training(measured[-1])
     if as_json:
-        print_json(results)
-        return
-    print(f"{results['device']}, batch size {batch_size}")
+        print_json(measured)
+
+
+def _print_training(results: dict[str, Any]) -> None:
+    print(f"{results['device']}, batch size {results['batch_size']}")
     for name, rate in results["images_per_second"].items():
-        print(f"{name.replace('_', ' '):16} {rate:>9,.1f} images/s{_compared(results, name)}")
+        print(f"{name.replace('_', ' '):18} {rate:>9,.1f} images/s{_compared(results, name)}")
+    print(f"The peak is {results['peak_gflops'] / 1000:,.2f} TFLOP/s ({results['peak_source']}).")
     print(f"Augmentation, logging, EMA and validation add {as_percent(results['overhead_of_best'])} to an epoch.")
     whole = results["seconds_per_epoch_with_validation"]
-    print(f"An epoch of best with validation takes {whole:.2f} s.")
+    added = "validation and checkpoints" if "best_whole_epochs" in results["images_per_second"] else "validation"
+    print(f"An epoch of best with {added} takes {whole:.2f} s.")
     print(f"A step of best starts {results['kernels_per_step']['best']} kernels on a GPU.")
     if results["unquiet"]:
         names = ", ".join(name.replace("_", " ") for name in results["unquiet"])
@@ -54,7 +67,7 @@ def _compared(results: dict[str, Any], name: str) -> str:
     ratio = results["ratio"].get(name)
     compared = f", {ratio:.2f}x the usual script" if ratio else ""
     peak = as_percent(results["fraction_of_peak"][name])
-    return f"   {results['seconds_per_epoch'][name]:.2f} s per epoch, {peak} of the matrix-multiply peak{compared}"
+    return f"   {results['seconds_per_epoch'][name]:.2f} s per epoch, {peak} of peak{compared}"
 
 
 def bench_pages(

@@ -233,6 +233,10 @@ def runs_show(run: RunName, runs_root: RunsRoot, as_json: AsJson = False) -> Non
     for split, metrics in found.summary.evaluation.items():
         tta = accuracy_text(metrics.tta)
         print(f"{split:13} {accuracy_text(metrics)} on {metrics.images:,} images; {tta} with flip TTA")
+    if (speed := found.status.images_per_second) and found.status.utilization:
+        print(f"throughput    {speed:,.0f} images/s, {found.status.utilization}")
+    if joules := found.summary.energy_joules:
+        print(f"energy        {joules / 3600:,.1f} Wh of the GPU")
     if found.config:
         print(
             "settings      " + " ".join(f"{key}={as_typed(value)}" for key, value in found.config.model_dump().items())

@@ -74,9 +74,37 @@ class RunStatus(BaseModel):
     elapsed_seconds: NotNegative = 0.0
     """Time spent training, over all resumes, by a monotonic clock."""
     images_per_second: NotNegative | None = None
+    flop_per_image: Count | None = None
+    """Floating-point operations to train on one image."""
+    peak_flop_per_second: NotNegative | None = None
+    """Of its device, in its precision, at best."""
+    peak_source: OneLine | None = None
+    """Where that is from: `data sheet` or `measured`."""
     device: OneLine | None = None
     error: OneLine | None = None
     """One line for people; the traceback is in `train.log`."""
+
+    @property
+    def flop_per_second(self) -> float | None:
+        """Floating-point operations per second of the training."""
+        if self.images_per_second is None or self.flop_per_image is None:
+            return None
+        return self.images_per_second * self.flop_per_image
+
+    @property
+    def fraction_of_peak(self) -> float | None:
+        """Model FLOPs utilization: the operations per second that training needs, of those the device has at best."""
+        if self.flop_per_second is None or not self.peak_flop_per_second:
+            return None
+        return self.flop_per_second / self.peak_flop_per_second
+
+    @property
+    def utilization(self) -> str:
+        """Both in words, such as `0.95 TFLOP/s, 36% of peak`; empty where they are not known."""
+        if self.flop_per_second is None:
+            return ""
+        share = f", {self.fraction_of_peak:.0%} of peak" if self.fraction_of_peak is not None else ""
+        return f"{self.flop_per_second / 1e12:.3g} TFLOP/s{share}"
 
 
 ReviewState = Literal["unreviewed", "in review", "approved", "rejected"]

@@ -4,9 +4,11 @@ import os
 from typing import Any, Final
 
 from core.errors import RunError
+from core.files import read_regular
 from core.runs.best import HASH, hash_of
 from core.runs.history import read_all
 from core.runs.paths import RunPaths
+from core.runs.summary import Summary
 
 WAYS_ON: Final = "Restore it from a backup, or clone the run."
 
@@ -41,7 +43,8 @@ def can_continue(paths: RunPaths) -> bool:
 def require_newest(paths: RunPaths, step: int) -> None:
     """Refuse to resume from a checkpoint that is older than what the run has recorded, as one from a backup is.
 
-    A crash leaves at most one epoch that its checkpoint does not count: its row comes first, its weights last.
+    A crash leaves rows of epochs that its checkpoint does not count, but neither their weights nor a summary that knows
+    a later checkpoint.
 
     Args:
         paths: the run.
@@ -52,11 +55,23 @@ def require_newest(paths: RunPaths, step: int) -> None:
     """
     later = [row for row in read_all(paths.epochs) if _step(row) > step]
     kept = {row[HASH] for row in later if HASH in row}
-    if len(later) > 1 or (kept and hash_of(paths.weights) in kept):
+    counted = _counted_steps(paths)
+    # Older versions wrote a checkpoint after every epoch, so that at most one epoch could be missing in it.
+    is_older = len(later) > 1 if counted is None else counted > step
+    if is_older or (kept and hash_of(paths.weights) in kept):
+        lost = f"{len(later)} epoch{'s' if len(later) > 1 else ''}" if later else "steps"
         raise RunError(
             f"{paths.checkpoint.name} of run {paths.run_id} is older than its metrics: resuming would discard "
-            f"{len(later)} epoch{'s' if len(later) > 1 else ''}. Restore the newer one from a backup, or clone the run."
+            f"{lost}. Restore the newer one from a backup, or clone the run."
         )
+
+
+def _counted_steps(paths: RunPaths) -> int | None:
+    """The steps that a checkpoint counted when the summary was written; None where that is not recorded."""
+    try:
+        return Summary.model_validate_json(read_regular(paths.summary)).checkpoint_step
+    except (OSError, ValueError):
+        return None
 
 
 def _has_result(paths: RunPaths) -> bool:

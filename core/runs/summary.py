@@ -47,7 +47,7 @@ class EpochMetrics(_Metrics):
     learning_rate: float | None = None
     images_per_second: NotNegative | None = None
     weights_sha256: str | None = None
-    """Of the weights file as this epoch left it; None where it was not the best so far."""
+    """Of the weights file with the weights of this epoch; None where it was not the best so far."""
 
 
 MaybeEpoch = Annotated[EpochMetrics | None, BeforeValidator(lambda value: None if value == {} else value)]
@@ -122,10 +122,14 @@ class Summary(_Metrics):
     """The row of the best epoch so far, as training wrote it; None before the first has ended."""
     last: MaybeEpoch = None
     epochs_done: Count = 0
+    checkpoint_step: Count | None = None
+    """Optimizer steps that the checkpoint counted as done when this was written."""
     train_images: Count | None = None
     images_per_epoch: Count | None = None
     validation_images: Count | None = None
     elapsed_seconds: NotNegative | None = None
+    energy_joules: NotNegative | None = None
+    """That the GPU has taken, over all resumes; None where nothing tells it."""
     dataset_fingerprint: str | None = None
     dataset_ordered_fingerprint: str | None = None
     evaluation: Annotated[dict[str, SplitMetrics], AfterValidator(with_current_splits)] = {}

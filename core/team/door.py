@@ -9,15 +9,13 @@ from typing import Final
 
 from core.errors import ActivityError, FerError, NotAllowedError
 from core.runs.records import Run
-from core.team.limits import TooManyStartsError, starts
+from core.team import limits
 from core.team.log import LONGEST_DETAIL, ActivityEntry, add_to, record
 from core.team.people import Actor
-from core.team.rights import Action, why_not
+from core.team.rights import STARTS, Action, why_not
 
 RUNS_ROOT: Final = "FER_RUNS_ROOT"
 DATA_ROOT: Final = "FER_DATA_ROOT"
-STARTING: Final = (Action.START, Action.CLONE, Action.RETRY, Action.REPRODUCE, Action.START_FOLDS)
-"""What makes new runs, of which one person can start so many within a minute."""
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +54,7 @@ def door(
 
     Raises:
         NotAllowedError: the actor may not; that is written down, too.
-        TooManyStartsError: they have started too much within the last minute; that, too.
+        TooManyStartsError: the actor has started too many runs within a minute; written down as well.
         ActivityError: it cannot be written down; nothing was done.
     """
     entry = ActivityEntry(
@@ -69,9 +67,12 @@ def door(
         detail=detail[:LONGEST_DETAIL],
     )
     try:
-        _check(actor, action, run)
-    except (NotAllowedError, TooManyStartsError) as error:
-        refused = entry.model_copy(update={"outcome": "refused", "reason": str(error)})
+        if reason := why_not(actor, action, run):
+            raise NotAllowedError(reason)
+        if action in STARTS:
+            limits.starts.count(actor)
+    except (NotAllowedError, limits.TooManyStartsError) as refusal:
+        refused = entry.model_copy(update={"outcome": "refused", "reason": str(refusal)})
         with _noted("The refusal of an act"):
             record(root, refused, variable=variable)
         raise
@@ -87,14 +88,6 @@ def door(
     if act.made:
         with _noted("The run that an act has made"):
             add_to(root, entry, variable=variable, made=act.made)
-
-
-def _check(actor: Actor, action: Action, run: Run | None) -> None:
-    reason = why_not(actor, action, run)
-    if reason is not None:
-        raise NotAllowedError(reason)
-    if action in STARTING and actor.way in ("page", "API"):  # who has a terminal here needs no door to fill a disk
-        starts.count(actor)
 
 
 @contextmanager

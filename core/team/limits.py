@@ -61,11 +61,6 @@ class StartLimit:
                 )
             mine.append(now)
 
-    def clear(self) -> None:
-        """Forget all starts."""
-        with self._lock:
-            self._starts.clear()
-
     def _forget(self, now: float) -> None:
         """What is older than a minute, and people who have nothing else: so there are never many."""
         for person, starts in list(self._starts.items()):

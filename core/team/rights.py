@@ -69,6 +69,10 @@ class Action(Enum):
         return self.name.lower()
 
 
+STARTS: Final = frozenset({Action.START, Action.CLONE, Action.RETRY, Action.REPRODUCE, Action.START_FOLDS})
+"""Actions that queue new runs, which one person may do so many times a minute only."""
+
+
 def action_title(key: str) -> str:
     """The name of an action for people, from its key in the log; of one that only a newer version has, its key."""
     return Action[key.upper()].title if key.upper() in Action.__members__ else key

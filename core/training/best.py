@@ -1,7 +1,7 @@
 """Keeping the weights of the best epoch so far and their predictions, so that both always tell which epoch they are of.
 
 On a GPU an epoch that is done again does not come out the same. So the weights of an epoch replace others only when its
-row and its checkpoint are on disk: from then on the epoch counts, and until the next checkpoint this one holds the very
+row and a checkpoint that counts it are on disk: from then on the epoch counts, and that checkpoint holds the very
 weights that a resume has to write if a crash came first.
 """
 
@@ -9,6 +9,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from core.runs.best import HASH, hash_of
 from core.runs.history import read_all
 from core.runs.paths import RunPaths
 from core.runs.resume import WAYS_ON
-from core.training.checkpoint import TrainingProgress, plain_weights, serialise
+from core.training.checkpoint import HostCopy, TrainingProgress, serialise
 from core.training.compute import Compute, to_device
 from core.training.train_data import TrainData
 
@@ -32,23 +33,44 @@ log = logging.getLogger("train")
 
 
 class BestWeights:
-    """The weights of one epoch, as the bytes of their file.
+    """The weights of the best epoch so far, their file, and what they predict on validation.
 
     Args:
-        model: the model to keep.
+        weights: the tensors of the weights, or the content of their file.
+        row: of the epoch in `epochs.jsonl`.
+        probabilities: (M, 7), on validation; None where they are on disk already.
     """
 
-    def __init__(self, model: nn.Module) -> None:
-        self._content = serialise(plain_weights(model))
-        self.hash = hashlib.sha256(self._content).hexdigest()
+    def __init__(self, weights: HostCopy | bytes, row: dict[str, Any], probabilities: np.ndarray | None) -> None:
+        self.row, self.probabilities = row, probabilities
+        self._weights = weights
 
-    def write(self, paths: RunPaths) -> None:
-        """Replace the run's weights file.
+    @classmethod
+    def of(cls, model: nn.Module, row: dict[str, Any], probabilities: np.ndarray | None) -> "BestWeights":
+        """Those that a model has at this moment."""
+        return cls(HostCopy(model.state_dict()), row, probabilities)
+
+    @cached_property
+    def content(self) -> bytes:
+        """Their file, as the original project has it: a plain state dict, float32, standard memory layout."""
+        if isinstance(self._weights, bytes):
+            return self._weights
+        return serialise({name: value.contiguous() for name, value in self._weights.get().items()})
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of their file."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    def write(self, paths: RunPaths, data: TrainData) -> None:
+        """Replace the run's weights file, then its validation predictions.
 
         Raises:
-            OSError: it cannot be written; the old one stays, and a resume writes this one from the checkpoint.
+            OSError: one cannot be written; the old one stays, and a resume writes it from the checkpoint.
         """
-        write_whole(paths.weights, lambda file: file.write(self._content))
+        write_whole(paths.weights, lambda file: file.write(self.content))
+        if self.probabilities is not None:
+            write_validation(paths, data, self.probabilities, self.row)
 
 
 def write_validation(paths: RunPaths, data: TrainData, probabilities: np.ndarray, row: Mapping[str, Any]) -> None:
@@ -66,6 +88,7 @@ def restore_best(
     compute: Compute,
     progress: TrainingProgress,
     model: nn.Module,
+    file: bytes | None,
     keep_going: Callable[[], bool],
 ) -> None:
     """At a resume: have weights and validation predictions be those of the best epoch by the checkpoint.
@@ -73,6 +96,7 @@ def restore_best(
     Args:
         progress: from the checkpoint.
         model: the model to keep, with the weights of the checkpoint.
+        file: the weights file of the best epoch, if it is in the checkpoint.
         keep_going: asked before each batch, if predictions have to be made.
 
     Raises:
@@ -87,22 +111,29 @@ def restore_best(
             raise RunError(f"{paths.checkpoint.name} is from before {paths.weights.name}. {WAYS_ON}")
         return
     found = hash_of(paths.weights)
-    if found is not None and HASH not in best:
-        return  # an older version recorded no hash: nothing says that they are others
-    if found is None or found != best[HASH]:
-        of_this_epoch = (progress.epoch, progress.batch) == (best["epoch"], 0)  # the checkpoint is of its very end
-        if not of_this_epoch or not (found is None or _was_best(paths, found)):
+    if found is None or found != best.get(HASH, found):  # an older version recorded no hash: any file is taken for it
+        weights = _from_checkpoint(progress, model, file)
+        if weights is None or not (found is None or _was_best(paths, found)):
             raise RunError(
                 f"{paths.weights.name} is missing or is not the file that epoch {best['epoch']} wrote. {WAYS_ON}"
             )
-        weights = BestWeights(model)
         best[HASH] = weights.hash
-        weights.write(paths)
+        weights.write(paths, data)
         log.info("the weights of epoch %d are written from the checkpoint", best["epoch"])
-    if read_origin(paths.predictions("validation")).get(HASH) != best[HASH]:
+    if HASH in best and read_origin(paths.predictions("validation")).get(HASH) != best[HASH]:
         kept = to_device(load_weights(paths.weights, config.model), compute)
         probabilities = class_probabilities(kept, data.validation_images, keep_going=keep_going)
         write_validation(paths, data, probabilities.cpu().numpy(), best)
+
+
+def _from_checkpoint(progress: TrainingProgress, model: nn.Module, file: bytes | None) -> BestWeights | None:
+    """The best weights, if the checkpoint holds them: as a file, or in the model, if it is of the very end of their
+    epoch."""
+    if file is not None:
+        return BestWeights(file, progress.best, None)
+    if (progress.epoch, progress.batch) == (progress.best["epoch"], 0):
+        return BestWeights.of(model, progress.best, None)
+    return None
 
 
 def _was_best(paths: RunPaths, found: str) -> bool:

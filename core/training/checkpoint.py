@@ -27,6 +27,8 @@ class TrainingProgress:
     step: int = 0
     """Optimizer steps completed."""
     elapsed_seconds: float = 0.0
+    energy_joules: float | None = None
+    """That the GPU has taken; None where that is not known."""
     loss_sum: float = 0.0
     """Over the images of the epoch in progress."""
     correct: int = 0
@@ -37,41 +39,89 @@ class TrainingProgress:
     """The newest row of `epochs.jsonl`."""
 
 
-def save_checkpoint(
-    path: Path,
-    progress: TrainingProgress,
-    model: nn.Module,
-    optimizers: list[torch.optim.Optimizer],
-    average: nn.Module | None,
-    data: DataIdentity,
-) -> None:
+class HostCopy:
+    """Tensors as they are at this moment, in the memory of the host, while training goes on changing the originals.
+
+    From a GPU they are copied to page-locked memory, in turn with the kernels of the training: nobody waits for them
+    but who asks for the copies.
+
+    Args:
+        state: tensors and plain values, in dicts, lists and tuples.
+    """
+
+    def __init__(self, state: Any) -> None:
+        self._state = _copied(state)
+        self._copied: torch.cuda.Event | None = None
+        if torch.cuda.is_initialized():
+            self._copied = torch.cuda.Event()
+            self._copied.record()
+
+    def get(self) -> Any:
+        """The copies, once they are complete; from any thread."""
+        if self._copied is not None:
+            self._copied.synchronize()
+        return self._state
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        value = value.detach()
+        if value.device.type == "cpu":
+            return value.clone()
+        return torch.empty_like(value, device="cpu", pin_memory=True).copy_(value, non_blocking=True)
+    if isinstance(value, dict):
+        return {key: _copied(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_copied(each) for each in value)
+    return value
+
+
+@dataclass
+class Parts:
+    """What a checkpoint is of, beside its progress."""
+
+    model: nn.Module
+    optimizers: list[torch.optim.Optimizer]
+    average: nn.Module | None
+    """The EMA weights, if there are any."""
+    data: DataIdentity
+
+    def copy(self) -> HostCopy:
+        """Their state at this moment."""
+        return HostCopy(
+            {
+                "model": self.model.state_dict(),
+                "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+                "average": self.average.state_dict() if self.average is not None else None,
+                "fingerprint": self.data.content,
+                "ordered_fingerprint": self.data.ordered,
+            }
+        )
+
+
+def write_checkpoint(path: Path, progress: TrainingProgress, parts: HostCopy, best_weights: bytes | None) -> None:
     """Replace the checkpoint whole.
+
+    Args:
+        path: of the checkpoint.
+        progress: where the run was when the parts were copied.
+        parts: from `Parts.copy`.
+        best_weights: the weights file of the best epoch, as long as it is neither on disk nor made of the parts: a
+            crash may come before it is written.
 
     Raises:
         OSError: it cannot be written; the last one stays.
     """
-    state = {
-        "format": FORMAT,
-        "progress": asdict(progress),
-        "model": model.state_dict(),
-        "optimizers": [optimizer.state_dict() for optimizer in optimizers],
-        "average": average.state_dict() if average is not None else None,
-        "fingerprint": data.content,
-        "ordered_fingerprint": data.ordered,
-    }
-    content = serialise(state)
+    best = torch.frombuffer(bytearray(best_weights), dtype=torch.uint8) if best_weights else None
+    content = serialise({"format": FORMAT, "progress": asdict(progress), **parts.get(), "best": {"file": best}})
     write_whole(path, lambda file: file.write(content))
 
 
-def load_checkpoint(
-    path: Path,
-    model: nn.Module,
-    optimizers: list[torch.optim.Optimizer],
-    average: nn.Module | None,
-    data: DataIdentity,
-    device: torch.device,
-) -> TrainingProgress:
+def load_checkpoint(path: Path, parts: Parts, device: torch.device) -> tuple[TrainingProgress, bytes | None]:
     """Put a checkpoint into freshly built parts.
+
+    Returns:
+        Where the run was, and the weights file of its best epoch, if that is in it.
 
     Raises:
         RunError: it is corrupt, from another format, or from other data; nothing is trained from scratch instead.
@@ -82,21 +132,22 @@ def load_checkpoint(
             f"{path.name} has format {state.get('format')}, but this version reads {FORMAT}. Start a new run."
         )
     trained_on = DataIdentity(state["fingerprint"], state.get("ordered_fingerprint", ""))
-    if trained_on.content != data.content:
+    if trained_on.content != parts.data.content:
         raise RunError(
             f"{path.name} was trained on other data than the imported dataset. Import the old one or start a new run."
         )
-    if not same_images([trained_on, data]):
+    if not same_images([trained_on, parts.data]):
         raise RunError(
             f"{path.name} was trained on the same images under other names or in another order. Import them again as "
             "they were then, or start a new run."
         )
-    model.load_state_dict(state["model"])
-    for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
+    parts.model.load_state_dict(state["model"])
+    for optimizer, saved in zip(parts.optimizers, state["optimizers"], strict=True):
         optimizer.load_state_dict(saved)
-    if average is not None:
-        average.load_state_dict(state["average"])
-    return TrainingProgress(**state["progress"])
+    if parts.average is not None:
+        parts.average.load_state_dict(state["average"])
+    best = state.get("best", {}).get("file")  # older versions had none
+    return TrainingProgress(**state["progress"]), None if best is None else best.cpu().numpy().tobytes()
 
 
 def serialise(state: dict[str, Any]) -> bytes:
@@ -104,8 +155,3 @@ def serialise(state: dict[str, Any]) -> bytes:
     buffer = io.BytesIO()
     torch.save(state, buffer)
     return buffer.getvalue()
-
-
-def plain_weights(model: nn.Module) -> dict[str, Tensor]:
-    """The state dict as the original project's file has it: float32 on the CPU, standard memory layout."""
-    return {name: value.detach().cpu().contiguous().clone() for name, value in model.state_dict().items()}

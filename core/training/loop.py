@@ -5,7 +5,6 @@ step. So a run that is stopped at any batch and resumed ends bit-identical (on a
 """
 
 import logging
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,12 +18,12 @@ from core.evaluation.inference import class_probabilities
 from core.evaluation.metrics import log_loss
 from core.models.cnn import build_model
 from core.review.corrections import Corrections
-from core.runs.best import HASH
 from core.runs.paths import RunPaths
 from core.runs.resume import require_checkpoint, require_newest
 from core.runs.teachers import soft_label_tables, teaching_of
-from core.training.best import BestWeights, restore_best, write_validation
-from core.training.checkpoint import TrainingProgress, load_checkpoint, save_checkpoint
+from core.training.best import BestWeights, restore_best
+from core.training.checkpoint import Parts, TrainingProgress, load_checkpoint
+from core.training.checkpointer import Checkpointer
 from core.training.compute import Compute, to_device
 from core.training.event_file import EventFile
 from core.training.final_report import report
@@ -33,6 +32,7 @@ from core.training.recorder import Recorder, StatusReporter, SystemMonitor
 from core.training.step import CudaGraph, TrainingStep, step_values
 from core.training.teachers import load_teachers
 from core.training.train_data import TrainData, alternating_flips, epoch_order, load_data, step_seed
+from core.training.utilisation import flop_per_image, peak_of
 
 log = logging.getLogger("train")
 
@@ -72,38 +72,33 @@ def train(
     teaching = teaching_of(paths, config)
     data = load_data(config, data_root, compute, corrections, soft_label_tables(paths.root, teaching))
     teachers = load_teachers(paths.root, teaching, config.distillation_temperature, compute)
+    operations, peak = flop_per_image(config.model), peak_of(compute)
+    status.update(flop_per_image=operations, peak_flop_per_second=peak.flop_per_second, peak_source=peak.source)
     torch.manual_seed(config.seed)
     model = to_device(build_model(config.model), compute)
     optimizers = build_optimizers(model, config)
     average = EmaWeights(model, config.ema_decay) if config.ema_decay else None
     evaluated = average.model if average else model  # the weights that are evaluated and kept
-    parts = (model, optimizers, average.model if average else None, data.identity)
+    parts = Parts(model, optimizers, average.model if average else None, data.identity)
     progress = TrainingProgress()
     if paths.checkpoint.exists():
-        progress = load_checkpoint(paths.checkpoint, *parts, device=compute.device)
+        progress, file = load_checkpoint(paths.checkpoint, parts, compute.device)
         require_newest(paths, progress.step)
         log.info("resuming after %d epochs and %d batches", progress.epoch, progress.batch)
+        try:
+            restore_best(paths, config, data, compute, progress, evaluated, file, lambda: not stop_asked())
+        except InterruptedError:
+            raise Stopped from None
     graph = CudaGraph if config.cuda_graph and compute.device.type == "cuda" else None
     step = TrainingStep(model, optimizers, average, data, config, compute, graph, teachers)
     record = Recorder(paths, config, data, progress, status)
-    try:
-        restore_best(paths, config, data, compute, progress, evaluated, lambda: not stop_asked())
-    except InterruptedError:
-        raise Stopped from None
     if progress.epoch:
-        record.write_summary()
+        record.write_summary(progress)
+    checkpoints = Checkpointer(paths, data, record, progress, parts, config.checkpoint_seconds)
     total_steps = config.epochs * data.batches
-    last_save = time.monotonic()
 
-    def save() -> None:
-        nonlocal last_save
-        record.sync()
-        progress.elapsed_seconds = record.elapsed()
-        save_checkpoint(paths.checkpoint, progress, *parts)
-        last_save = time.monotonic()
-
-    with SystemMonitor(paths.system, record.elapsed), EventFile(paths, total_steps):
-        while progress.epoch < config.epochs and not _should_end_early(progress, config):
+    with SystemMonitor(paths.system, record.elapsed), EventFile(paths, total_steps), checkpoints:
+        while not _is_over(progress, config):
             order = epoch_order(config.seed, progress.epoch, data)  # (images per epoch,)
             steps = range(progress.step - progress.batch, progress.step - progress.batch + data.batches)
             values = step_values(config, optimizers, average, steps, total_steps, compute.device)
@@ -114,7 +109,7 @@ def train(
 
             while progress.batch < data.batches:
                 if stop_asked():
-                    save()
+                    checkpoints.save(wait=True)
                     raise Stopped
 
                 chosen = order[progress.batch * data.batch_size :][: data.batch_size]
@@ -123,37 +118,35 @@ def train(
                 progress.batch += 1
                 progress.step += 1
                 record.step(result, rate)
-                if time.monotonic() - last_save > config.checkpoint_seconds:
-                    save()
+                if checkpoints.due:
+                    checkpoints.save()
 
-            status.update(now=True, activity="validating")
+            status.update(activity="validating")
             try:
                 # In exact float32, as the evaluation at the end: an epoch has one validation accuracy.
                 probabilities = class_probabilities(
                     evaluated, data.validation_images, keep_going=lambda: not stop_asked()
                 )
             except InterruptedError:
-                save()
+                checkpoints.save(wait=True)
                 raise Stopped from None
             rate = config.learning_rate * rate_factor(config, progress.step - 1, total_steps)
             row = record.epoch_row(_validation_metrics(data, probabilities), rate)
             best = None
             if _score(row) > (_score(progress.best) if progress.best else -1.0):
-                best = BestWeights(evaluated)
-                progress.best = row = {**row, HASH: best.hash}
+                best = BestWeights.of(evaluated, row, probabilities.cpu().numpy())
+                progress.best = row
             progress.last = row
             progress.epoch, progress.batch, progress.loss_sum, progress.correct = progress.epoch + 1, 0, 0.0, 0
-            record.end_epoch(row)
-            save()
-            if best:  # only now that its row and checkpoint are on disk: see `restore_best`
-                best.write(paths)
-                write_validation(paths, data, probabilities.cpu().numpy(), row)
-            record.write_summary()
+            checkpoints.end_epoch(row, best, last=_is_over(progress, config))
             log.info(
                 "epoch %(epoch)d: train loss %(train_loss).4f, accuracy %(train_accuracy).4f; "
-                "validation loss %(validation_loss).4f, accuracy %(validation_accuracy).4f; %(seconds).1f s",
-                row,
+                "validation loss %(validation_loss).4f, accuracy %(validation_accuracy).4f; %(seconds).1f s, "
+                "%(speed)s images/s, %(utilization)s",
+                row | {"speed": row["images_per_second"], "utilization": status.status.utilization},
             )
+
+        checkpoints.wait()
 
         def keep_going() -> bool:
             status.update(activity="evaluating", eta_seconds=None)
@@ -163,7 +156,7 @@ def train(
             evaluation = report(paths, config, corrections, data_root, compute, keep_going)
         except InterruptedError:
             raise Stopped from None
-        record.write_summary(evaluation=evaluation)
+        record.write_summary(record.totals(progress), evaluation)
     record.close()
 
 
@@ -196,6 +189,7 @@ def _augmentation_strength(epoch: int, config: TrainConfig) -> float:
     return min(1.0, (config.epochs - 1 - epoch) / config.fade_epochs)
 
 
-def _should_end_early(progress: TrainingProgress, config: TrainConfig) -> bool:
-    patience = config.early_stopping
-    return bool(patience and progress.best and progress.epoch - progress.best["epoch"] >= patience)
+def _is_over(progress: TrainingProgress, config: TrainConfig) -> bool:
+    """Whether all epochs are done, or as many without a better one as early stopping waits for."""
+    waited = progress.epoch - progress.best["epoch"] if progress.best else 0
+    return progress.epoch >= config.epochs or bool(config.early_stopping and waited >= config.early_stopping)

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from core.runs.records import RunStatus
 from core.runs.summary import SplitMetrics, Summary
 from core.training.checkpoint import TrainingProgress
 from core.training.train_data import TrainData
+from core.training.utilisation import EnergyMeter
 
 log = logging.getLogger("train")
 
@@ -32,23 +34,23 @@ STEPS_PER_READ_ON_GPU = 25
 
 
 class StatusReporter:
-    """Keeps `status.json` current: once a second, and where it matters at once."""
+    """Keeps `status.json` current: once a second, and a new activity at once."""
 
     def __init__(self, paths: RunPaths, status: RunStatus) -> None:
         self.paths = paths
         self.status = status
-        self._last_write = 0.0
+        self._last_write: dict[str, float] = {}
 
     def update(self, *, now: bool = False, **fields: Any) -> None:
-        """Change fields; written at once with `now`, else if the last write of this kind is a second ago. The others do
-        not count: where epochs are short, nothing else would ever be seen."""
+        """Change fields; written at once with `now`, else if the last write of the same activity is a second ago. Other
+        activities do not count: where epochs are short, one of them would never be seen."""
         clock = time.monotonic()
         self.status = self.status.model_copy(update={**fields, "heartbeat": clock})
         if now:
             write_status(self.paths, self.status)
-        elif clock - self._last_write >= HEARTBEAT_SECONDS:
+        elif clock - self._last_write.get(self.status.activity, -math.inf) >= HEARTBEAT_SECONDS:
             write_status(self.paths, self.status, lasting=False)
-            self._last_write = clock
+            self._last_write[self.status.activity] = clock
 
 
 class Recorder:
@@ -72,11 +74,24 @@ class Recorder:
         self._pending: list[tuple[dict[str, Any], Tensor]] = []
         self._clock_start = time.monotonic() - progress.elapsed_seconds
         self._epoch_start, self._epoch_first_batch = self.elapsed(), progress.batch
+        self._meter = EnergyMeter(data.images.device)
+        self._energy_before = progress.energy_joules if progress.step else 0.0
+        self.checkpoint_step: int | None = progress.step or None
+        """Optimizer steps that the checkpoint on disk counts as done."""
         self._since = (progress.elapsed_seconds, progress.step)  # of this process: the estimate is made from it
 
     def elapsed(self) -> float:
         """Seconds of training over all resumes, by a monotonic clock."""
         return time.monotonic() - self._clock_start
+
+    def energy(self) -> float | None:
+        """Joules that the GPU has taken for training over all resumes; None where a part of it is not known."""
+        since = self._meter.joules()
+        return None if since is None or self._energy_before is None else self._energy_before + since
+
+    def totals(self, progress: TrainingProgress) -> TrainingProgress:
+        """The progress of this moment, with the time and the energy it has taken; the loop goes on changing its own."""
+        return replace(progress, elapsed_seconds=self.elapsed(), energy_joules=self.energy())
 
     def start_epoch(self) -> None:
         self._epoch_start, self._epoch_first_batch = self.elapsed(), self._progress.batch
@@ -91,7 +106,13 @@ class Recorder:
         Raises:
             TrainingError: a loss was not finite.
         """
-        progress, data, elapsed = self._progress, self._data, self.elapsed()
+        progress, data = self._progress, self._data
+        read = len(self._pending) + 1 >= self._group or progress.batch == data.batches
+        if read and result.is_cuda:
+            torch.cuda.synchronize(
+                result.device
+            )  # it has only queued the steps: their time and speed are still to come
+        elapsed = self.elapsed()
         images = (progress.batch - self._epoch_first_batch) * data.batch_size
         row = {
             "step": progress.step,
@@ -101,7 +122,7 @@ class Recorder:
             "images_per_second": round(images / max(elapsed - self._epoch_start, 1e-9), 1),
         }
         self._pending.append((row, result))
-        if len(self._pending) >= self._group or progress.batch == data.batches:
+        if read:
             self.read()
         total = self._config.epochs * data.batches
         self.status.update(
@@ -118,20 +139,17 @@ class Recorder:
         )
 
     def sync(self) -> None:
-        """Read what waits and have all rows on disk, before a checkpoint counts their steps as done: a resume after a
-        power cut would never write them again.
-
-        Raises:
-            TrainingError: a loss was not finite; such weights must never reach a checkpoint.
-        """
-        self.read()
+        """Have all rows written so far survive a power cut, before a checkpoint counts them as done: a resume would
+        never write them again."""
         self._steps.append([], lasting=True)
+        self._epochs.append([], lasting=True)
 
     def read(self) -> None:
-        """Fetch what waits on the device and append it to the history.
+        """Fetch what waits on the device and append it to the history; before every checkpoint.
 
         Raises:
-            TrainingError: a loss was not finite, so the weights are lost from that step on.
+            TrainingError: a loss was not finite, so the weights are lost from that step on, and must never reach a
+                checkpoint.
         """
         if not self._pending:
             return
@@ -168,20 +186,21 @@ class Recorder:
         }
 
     def end_epoch(self, row: dict[str, Any]) -> None:
-        """Append the epoch's row, for good."""
-        self._epochs.append([row], lasting=True)
+        """Append the epoch's row."""
+        self._epochs.append([row])
 
-    def write_summary(self, evaluation: dict[str, SplitMetrics] | None = None) -> None:
-        """Replace `summary.json` with what is known now."""
-        progress = self._progress
+    def write_summary(self, progress: TrainingProgress, evaluation: dict[str, SplitMetrics] | None = None) -> None:
+        """Replace `summary.json` with what was known at this progress."""
         summary: dict[str, Any] = {
             "best": progress.best,
             "last": progress.last,
             "epochs_done": progress.epoch,
+            "checkpoint_step": self.checkpoint_step,
             "train_images": len(self._data.labels),
             "images_per_epoch": self._data.per_epoch,
             "validation_images": len(self._data.validation),
-            "elapsed_seconds": round(self.elapsed(), 1),
+            "elapsed_seconds": round(progress.elapsed_seconds, 1),
+            "energy_joules": progress.energy_joules,
             "dataset_fingerprint": self._data.identity.content,
             "dataset_ordered_fingerprint": self._data.identity.ordered,
         }

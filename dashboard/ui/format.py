@@ -84,6 +84,12 @@ def duration(seconds: float | None) -> str:
     return f"{whole} s"
 
 
+def energy(joules: float) -> str:
+    """Joules in watt-hours or kilowatt-hours, the unit of electricity meters."""
+    hours = joules / 3600
+    return f"{hours / 1000:.3g} kWh" if hours >= 1000 else f"{hours:.3g} Wh"
+
+
 def ago(moment: datetime | None) -> str:
     """A time relative to now, such as `3 days ago` or `37 min ago`."""
     if moment is None:

@@ -124,6 +124,7 @@ def test_from_errors_to_a_better_run(app: App, page: Any, demo_root: Path) -> No
     dialog = page.get_by_role("dialog")
     dialog.get_by_text("Review with a comment").click()
     dialog.get_by_role("button", name="Save review").wait_for()
+    settle(page)
     choose(page, dialog, "Review", "Not a face")
     dialog.get_by_role("button", name="Save review").click()
     wait_for(lambda: len(read_label_reviews(run.paths)) == 3, 60, "the third review")

@@ -9,34 +9,34 @@ import torch
 from torch import nn
 
 from core.data.identity import DataIdentity
-from core.training.checkpoint import TrainingProgress, load_checkpoint, save_checkpoint
+from core.training.checkpoint import Parts, TrainingProgress, load_checkpoint, write_checkpoint
 
 
-def parts() -> tuple[nn.Module, list[torch.optim.Optimizer]]:
+def parts() -> Parts:
     model = nn.Linear(512, 512)  # a megabyte: long enough to be killed in, short enough for a hundred times
-    return model, [torch.optim.SGD(model.parameters(), lr=0.1)]
+    return Parts(model, [torch.optim.SGD(model.parameters(), lr=0.1)], None, DataIdentity("data"))
 
 
-def write_for_ever(path: Path, model: nn.Module, optimizers: list[torch.optim.Optimizer]) -> None:
+def write_for_ever(path: Path, parts: Parts) -> None:
     progress = TrainingProgress()
     if path.exists():
-        progress = load_checkpoint(path, model, optimizers, None, DataIdentity("data"), torch.device("cpu"))
+        progress, _ = load_checkpoint(path, parts, torch.device("cpu"))
     while True:
         progress.step += 1
         with torch.no_grad():
-            for weight in model.parameters():
+            for weight in parts.model.parameters():
                 weight.fill_(progress.step)
-        save_checkpoint(path, progress, model, optimizers, None, DataIdentity("data"))
+        write_checkpoint(path, progress, parts.copy(), None)
 
 
 def main() -> None:
     path = Path(sys.argv[1])
-    model, optimizers = parts()
+    written = parts()
     torch.set_num_threads(1)  # other threads would not be there in a child
     for _ in sys.stdin:
         child = os.fork()
         if child == 0:
-            write_for_ever(path, model, optimizers)
+            write_for_ever(path, written)
         print(child, flush=True)
         os.waitpid(child, 0)
         print("gone", flush=True)

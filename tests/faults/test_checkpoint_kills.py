@@ -11,7 +11,6 @@ from pathlib import Path
 import torch
 
 from core.config import TrainConfig
-from core.data.identity import DataIdentity
 from core.runs.create import create_run, sweep_run
 from core.training.checkpoint import load_checkpoint
 from tests.conftest import PROJECT_ROOT
@@ -27,7 +26,7 @@ def inode(path: Path) -> int:
 def test_the_last_checkpoint_always_loads(runs_root: Path, chance: random.Random) -> None:
     paths = create_run(runs_root, TrainConfig())
     command = [sys.executable, "-m", "tests.faults.checkpoint_writer", str(paths.checkpoint)]
-    model, optimizers = parts()
+    read = parts()
     step, leftovers, last = 0, 0, -1
     with subprocess.Popen(
         command, cwd=PROJECT_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -42,11 +41,9 @@ def test_the_last_checkpoint_always_loads(runs_root: Path, chance: random.Random
             time.sleep(chance.uniform(0, 0.03))
             os.kill(child, signal.SIGKILL)
             assert forker.stdout.readline() == "gone\n"
-            progress = load_checkpoint(
-                paths.checkpoint, model, optimizers, None, DataIdentity("data"), torch.device("cpu")
-            )
+            progress, _ = load_checkpoint(paths.checkpoint, read, torch.device("cpu"))
             assert progress.step >= step, "it never goes back"
-            assert all((weight == progress.step).all() for weight in model.parameters()), "and is of one moment"
+            assert all((weight == progress.step).all() for weight in read.model.parameters()), "and is of one moment"
             step, last = progress.step, inode(paths.checkpoint)
             if list(paths.folder.glob(".tmp-*")):
                 leftovers += 1

@@ -9,11 +9,17 @@ from core.jobs import machine_slots
 from core.jobs.queue import by_queue_position, stuck_runs
 from core.runs.records import Run, RunState
 from dashboard.state import cache
-from dashboard.ui.format import accuracy_in, ago, compact, duration, escape, percent
+from dashboard.ui.format import accuracy_in, ago, compact, duration, energy, escape, percent
 from dashboard.ui.runs import best_with_interval
 
 _SEEN_LIVE: Final = "seen-live"
 """In the session state: the run this visitor has watched. Its bar stays when it ends, so that nothing below moves."""
+
+_USE: Final = (
+    "Model FLOPs utilization: the floating-point operations that training needs, as a fraction of the device's peak in "
+    "this precision, from its data sheet or else measured with a matrix product."
+)
+_ENERGY: Final = "Energy of the whole GPU while this run trained, over all resumes, including what others used it for."
 
 
 def metrics(run: Run) -> None:
@@ -37,12 +43,14 @@ def metrics(run: Run) -> None:
             help="Evaluated once after training, never used for model selection. Below: without train duplicates.",
         )
         _figure("Training loss", compact(float(np.mean(recent)) if len(recent) else None), "last 50 steps")
-        _figure("Throughput", f"{speed:,.0f} img/s" if speed else "–", "training")
+        _figure("Throughput", f"{speed:,.0f} img/s" if speed else "–", status.utilization or "training", help=_USE)
         if run.state.is_live:
             _figure("ETA", duration(status.eta_seconds), f"{duration(status.elapsed_seconds)} elapsed")
         else:
             ended = f"ended {ago(status.ended_at)}" if status.ended_at else ""
             _figure("Training time", duration(status.elapsed_seconds or None), ended)
+        if run.summary.energy_joules:
+            _figure("GPU energy", energy(run.summary.energy_joules), "training", help=_ENERGY)
 
 
 def _figure(label: str, value: str, note: str, help: str | None = None) -> None:

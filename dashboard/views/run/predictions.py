@@ -28,8 +28,10 @@ def sample_predictions(run: Run) -> None:
         return
     chosen = table.iloc[np.random.default_rng(0).permutation(len(table))[:SAMPLES]]
     right = int(chosen["correct"].sum())
+    epoch = table.attrs.get("epoch")  # while a run trains, its best epoch may be newer than its last checkpoint
+    weights = f"the weights of epoch {epoch}" if isinstance(epoch, int) else "the best weights so far"
     st.caption(
-        f"{len(chosen)} validation images, best checkpoint so far: {right} correct. "
+        f"{len(chosen)} validation images, predicted with {weights}: {right} correct. "
         "Labels: true → predicted, confidence."
     )
     predicted_faces(images, chosen, "samples")

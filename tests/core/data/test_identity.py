@@ -28,7 +28,7 @@ from core.review.suspects import find_suspects
 from core.runs.reader import read_run
 from core.runs.records import Run
 from core.splits import SPLITS
-from core.training.checkpoint import TrainingProgress, load_checkpoint, save_checkpoint
+from core.training.checkpoint import Parts, TrainingProgress, load_checkpoint, write_checkpoint
 from core.training.compute import choose_compute
 from core.training.final_report import score_train
 from core.training.train_data import load_data
@@ -129,10 +129,10 @@ def test_a_resume_on_renamed_images_is_refused_and_old_checkpoints_go_on(data_ro
 
     def load() -> TrainingProgress:
         data = load_data(config, data_root, choose_compute(config)).identity
-        return load_checkpoint(path, model, optimizers, None, data, torch.device("cpu"))
+        return load_checkpoint(path, Parts(model, optimizers, None, data), torch.device("cpu"))[0]
 
     data = load_data(config, data_root, choose_compute(config)).identity
-    save_checkpoint(path, TrainingProgress(epoch=3), model, optimizers, None, data)
+    write_checkpoint(path, TrainingProgress(epoch=3), Parts(model, optimizers, None, data).copy(), None)
     as_imported_before(data_root)
     assert load().epoch == 3, "a set that an older version imported is the same set"
     renamed(data_root)

@@ -19,7 +19,7 @@ from core.models.onnx import write_onnx
 from core.models.state_dict import load_weights, read_weights
 from core.models.unwrap import WeightsError, unwrap
 from core.models.weights_format import MAX_WEIGHTS_BYTES
-from core.training.checkpoint import TrainingProgress, save_checkpoint
+from core.training.checkpoint import Parts, TrainingProgress, write_checkpoint
 from tests.core.models.weights_grammar import (
     FORMATS,
     PRECISIONS,
@@ -104,9 +104,10 @@ def test_where_the_weights_were_is_said() -> None:
 
 def test_a_checkpoint_of_a_run_gives_its_ema_weights(tmp_path: Path) -> None:
     model, average = build_model("cnn-model-1"), build_model("cnn-model-1")
-    parts = [torch.optim.Adam(model.parameters())]
+    optimizers: list[torch.optim.Optimizer] = [torch.optim.Adam(model.parameters())]
     for ema, where in ((None, "model"), (average, "average")):
-        save_checkpoint(tmp_path / "checkpoint.pt", TrainingProgress(epoch=3), model, parts, ema, DataIdentity("data"))
+        parts = Parts(model, optimizers, ema, DataIdentity("data")).copy()
+        write_checkpoint(tmp_path / "checkpoint.pt", TrainingProgress(epoch=3), parts, b"the weights file of an epoch")
         read = read_weights((tmp_path / "checkpoint.pt").read_bytes(), "checkpoint.pt")
         assert read.where == where
         assert torch.equal(read.model.classifier[6].weight, (ema or model).classifier[6].weight)

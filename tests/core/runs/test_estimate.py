@@ -27,6 +27,7 @@ from core.runs.records import Run, RunState
 from tests.conftest import PROJECT_ROOT
 
 CONFIG = TrainConfig(epochs=10)
+ROUGH = ROUGH_IMAGES_PER_SECOND[CONFIG.model]
 IMAGES = {"train": 1000, "validation": 100, "test": 100}
 FER2013 = {"train": 28_709, "validation": 3589, "test": 3589}
 REFERENCE = RunPaths(PROJECT_ROOT / "runs", "reference-cnn-model-2")
@@ -41,8 +42,10 @@ def finished(root: Path, speed: float | None, config: TrainConfig = CONFIG, **fi
 
 def test_without_runs_the_estimate_is_rough_and_says_so() -> None:
     estimate = estimate_duration(CONFIG, IMAGES, [])
-    assert estimate.images_per_second == ROUGH_IMAGES_PER_SECOND
+    assert estimate.images_per_second == ROUGH
     assert "rough" in estimate.basis
+    small = estimate_duration(CONFIG.model_copy(update={"model": "cnn-model-1"}), IMAGES, [])
+    assert small.seconds == pytest.approx(estimate.seconds * ROUGH / 2000)
 
 
 def test_the_median_of_finished_runs_counts(tmp_path: Path) -> None:
@@ -61,7 +64,7 @@ def test_runs_that_are_not_alike_do_not_count(tmp_path: Path) -> None:
         finished(tmp_path, 1.0, state="failed"),
         finished(tmp_path, None),
     ]
-    assert estimate_duration(CONFIG, IMAGES, runs).images_per_second == ROUGH_IMAGES_PER_SECOND
+    assert estimate_duration(CONFIG, IMAGES, runs).images_per_second == ROUGH
     assert "1 finished run " in estimate_duration(CONFIG, IMAGES, [*runs, finished(tmp_path, 300.0)]).basis
 
 
@@ -74,7 +77,7 @@ def test_the_shipped_run_was_not_trained_here() -> None:
     shipped = read_run(PROJECT_ROOT / "runs", "reference-cnn-model-2")
     assert shipped.config is not None and shipped.status.images_per_second
     estimate = estimate_duration(shipped.config, IMAGES, [shipped])
-    assert "rough" in estimate.basis and estimate.images_per_second == ROUGH_IMAGES_PER_SECOND
+    assert "rough" in estimate.basis and estimate.images_per_second == ROUGH
 
 
 def test_teachers_take_time_wherever_the_speed_was_measured(tmp_path: Path) -> None:
@@ -101,13 +104,13 @@ def test_more_images_per_epoch_than_there_are_take_no_more_time() -> None:
 
 
 def test_evaluation_is_nearly_half_of_a_short_run() -> None:
-    """`quick`: 16,000 images trained on, 14,356 scored after its epochs, and two views of 7,178 at its end."""
-    estimate = estimate_duration(make_config("quick"), FER2013, [])
-    training = 4 * 4000 / ROUGH_IMAGES_PER_SECOND
-    assert estimate.seconds == pytest.approx(training + (4 * 3589 / 3.4 + 2 * 7178 / 1.65) / ROUGH_IMAGES_PER_SECOND)
+    """16,000 images trained on, 14,356 scored after the epochs, and two views of 7,178 at the end."""
+    estimate = estimate_duration(make_config("original", {"epochs": 4, "images_per_epoch": 4000}), FER2013, [])
+    training = 4 * 4000 / ROUGH
+    assert estimate.seconds == pytest.approx(training + (4 * 3589 / 3.4 + 2 * 7178 / 1.65) / ROUGH)
     assert 1.7 < estimate.seconds / training < 2.0
     whole = estimate_duration(make_config("best"), FER2013, [])
-    assert 1.03 < whole.seconds / (45 * 28_709 / ROUGH_IMAGES_PER_SECOND) < 1.06
+    assert 1.03 < whole.seconds / (45 * 28_709 / ROUGH) < 1.06
 
 
 def test_the_speeds_of_evaluation_are_those_of_the_shipped_run() -> None:

@@ -1,6 +1,7 @@
 """A resume never trains over what it cannot continue: no checkpoint, one from a backup, or weights that are not its."""
 
 import io
+import json
 import shutil
 import zipfile
 from pathlib import Path
@@ -12,6 +13,7 @@ from core.__main__ import app
 from core.config import TrainConfig
 from core.errors import RunError
 from core.exchange.bundle import write_zip
+from core.files import read_json, write_json
 from core.jobs import control
 from core.runs.best import HASH
 from core.runs.create import create_run, write_status
@@ -19,6 +21,7 @@ from core.runs.history import read_rows
 from core.runs.paths import RunPaths
 from core.runs.reader import list_runs, read_run, read_status
 from core.runs.records import RunState
+from core.runs.resume import require_newest
 from core.training import loop
 from core.training.loop import Stopped
 from tests.core.training.test_loop import TINY, train_on
@@ -126,6 +129,25 @@ def test_a_checkpoint_from_a_backup_takes_no_later_epochs(
     with pytest.raises(RunError, match="is older than its metrics: resuming would discard"):
         train_on(run, CONFIG, demo_root)
     assert results(run) == before
+
+
+def test_a_crash_costs_the_epochs_since_the_checkpoint_and_a_backup_none(
+    stopped: RunPaths, run: RunPaths, demo_root: Path
+) -> None:
+    """After a crash there may be many epochs that no checkpoint counts; what tells a backup is that one once did."""
+    with run.epochs.open("a") as file:
+        for epoch in (3, 4):
+            file.write(json.dumps({"epoch": epoch, "step": 5 * epoch, "validation_accuracy": 1.0}) + "\n")
+    summary = read_json(run.summary)
+    assert summary["checkpoint_step"] <= 10, "it is from before the stop, whose checkpoint counts 10 steps"
+    require_newest(run, 10)
+    write_json(run.summary, summary | {"checkpoint_step": 15})
+    with pytest.raises(RunError, match="is older than its metrics: resuming would discard 2 epochs"):
+        train_on(run, CONFIG, demo_root)
+    del summary["checkpoint_step"]  # as older versions, which missed at most one epoch
+    write_json(run.summary, summary)
+    with pytest.raises(RunError, match="would discard 2 epochs"):
+        train_on(run, CONFIG, demo_root)
 
 
 def test_weights_that_are_not_of_the_run_stay(run: RunPaths, demo_root: Path) -> None:

@@ -25,8 +25,9 @@ from core.runs.history import read_rows
 from core.runs.paths import RunPaths
 from core.runs.reader import read_status
 from core.training import loop
+from core.training.checkpointer import Checkpointer
 from core.training.loop import Stopped
-from tests.core.training.test_loop import TINY, train_on, weights_of
+from tests.core.training.test_loop import TINY, assert_bit_equal, train_on, weights_of
 
 CONFIG = TrainConfig(**TINY, precision="float32", learning_rate=0.01)  # so that figures can be compared to the digit
 FILES = ("checkpoint.pt", "fer2013_model_2.pth", "predictions-validation.parquet", "summary.json")
@@ -36,13 +37,23 @@ class Crash(BaseException):
     """As a power cut: nothing catches it."""
 
 
+def save_after_epochs(patch: pytest.MonkeyPatch) -> None:
+    """Have a checkpoint written when an epoch ends, and at no other time."""
+
+    def due(self: Checkpointer) -> bool:
+        self._writer.check()
+        return self._progress.batch == 0
+
+    patch.setattr(Checkpointer, "due", property(due))
+
+
 def crash_at(victim: str, paths: RunPaths, data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Train until epoch 2, better than the first, is over and this file would be replaced."""
     replace, scored = files.os.replace, []
 
     def score(row: dict[str, Any]) -> float:
         scored.append(row["epoch"])
-        return {1: 0.5, 2: 0.9}[row["epoch"]]
+        return {1: 0.5, 2: 0.9}.get(row["epoch"], 0.0)
 
     def crash(source: str, target: Path) -> None:
         if 2 in scored and Path(target).name == victim:
@@ -50,6 +61,7 @@ def crash_at(victim: str, paths: RunPaths, data_root: Path, monkeypatch: pytest.
         replace(source, target)
 
     with monkeypatch.context() as patch:
+        save_after_epochs(patch)
         patch.setattr(loop, "_score", score)
         patch.setattr(files.os, "replace", crash)
         with pytest.raises(Crash):
@@ -121,6 +133,32 @@ def test_without_a_resume_each_file_tells_its_epoch(
         assert said in CliRunner().invoke(app, ["runs", "show", "run", "--runs-root", str(tmp_path)]).stdout
 
 
+def test_weights_that_only_the_checkpoint_holds_are_restored(
+    tmp_path: Path, demo_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stop within epoch 3, when epoch 2 is the best, and a crash before its weights are written."""
+    whole, paths = (create_run(tmp_path / name, CONFIG, run_id="run") for name in ("whole", "crashed"))
+    monkeypatch.setattr(loop, "_score", lambda row: {1: 0.5, 2: 0.9, 3: 0.1}[row["epoch"]])
+    train_on(whole, CONFIG, demo_root)
+    replace, weights = files.os.replace, iter((True, False))
+
+    def crash(source: str, target: Path) -> None:
+        if Path(target) == paths.weights and not next(weights):
+            raise Crash
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files.os, "replace", crash)
+        with pytest.raises(Crash):
+            train_on(paths, CONFIG, demo_root, stop_after=14)  # 5 batches and a validation make an epoch
+    assert weights_origin(paths)["epoch"] == 1
+    progress = torch.load(paths.checkpoint, weights_only=True)["progress"]
+    assert (progress["epoch"], progress["batch"], progress["best"]["epoch"]) == (2, 2, 2)
+    train_on(paths, CONFIG, demo_root)
+    assert_of_one_epoch(paths, demo_root)
+    assert_bit_equal(whole, paths)
+
+
 def test_weights_that_somebody_replaced_are_not_trained_over(tmp_path: Path, demo_root: Path) -> None:
     paths = create_run(tmp_path, CONFIG, run_id="run")
     with pytest.raises(Stopped):
@@ -155,6 +193,7 @@ def test_folders_of_older_versions_stay_readable(tmp_path: Path, demo_root: Path
     with pytest.raises(Stopped):
         train_on(paths, CONFIG, demo_root, stop_after=9)
     state = torch.load(paths.checkpoint, weights_only=True)
+    del state["best"]
     for row in (state["progress"]["best"], state["progress"]["last"]):
         row.pop("weights_sha256", None)
     torch.save(state, paths.checkpoint)

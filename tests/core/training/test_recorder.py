@@ -4,17 +4,21 @@ import json
 import logging
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
 import torch
 
+from core.bench.kernels import noise_data
 from core.config import TrainConfig
 from core.runs.create import create_run
 from core.runs.history import read_rows
 from core.runs.reader import read_status
 from core.training import recorder
-from core.training.recorder import StatusReporter, SystemMonitor
+from core.training.checkpoint import TrainingProgress
+from core.training.recorder import Recorder, StatusReporter, SystemMonitor
 from tests.conftest import PROJECT_ROOT
 
 
@@ -87,14 +91,36 @@ def test_the_library_that_measures_gpus_is_required() -> None:
     assert "\nnvidia-ml-py==" in (PROJECT_ROOT / "requirements.txt").read_text()
 
 
+@pytest.mark.parametrize(
+    ("before", "step", "total"), [(None, 0, 2.0), (40.0, 7, 42.0), (None, 7, None)], ids=["start", "resume", "older"]
+)
+def test_the_energy_of_a_run_adds_up_over_its_resumes(
+    before: float | None, step: int, total: float | None, runs_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where one part is not known, as after a resume of what an older version has started, the sum is not."""
+    monkeypatch.setattr(recorder, "EnergyMeter", lambda _: SimpleNamespace(joules=lambda: 2.0))
+    paths, progress = create_run(runs_root, TrainConfig()), TrainingProgress(step=step, energy_joules=before)
+    record = Recorder(paths, TrainConfig(), noise_data(4), progress, StatusReporter(paths, read_status(paths)))
+    assert record.totals(progress).energy_joules == total
+    record.close()
+
+
 def test_epochs_of_less_than_a_second_are_not_all_validation(runs_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = create_run(runs_root, TrainConfig())
     reporter = StatusReporter(paths, read_status(paths))
-    clock, seen = 100.0, set()
+    clock, seen, writes = 100.0, set(), []
+    write_status = recorder.write_status
+
+    def counted(*arguments: Any, **more: Any) -> None:
+        writes.append(clock)
+        write_status(*arguments, **more)
+
+    monkeypatch.setattr(recorder, "write_status", counted)
     monkeypatch.setattr(recorder.time, "monotonic", lambda: clock)
     for _ in range(10):  # epochs of 0.4 s, validation included
-        for activity, at_once in (("training", False), ("validating", True)):
+        for activity in ("training", "validating"):
             clock += 0.2
-            reporter.update(now=at_once, activity=activity)
+            reporter.update(activity=activity)
             seen.add(read_status(paths).activity)
     assert seen == {"training", "validating"}
+    assert len(writes) <= 2 * 4, "each at most once a second, in four seconds"

@@ -11,6 +11,7 @@ from dashboard.ui.format import (
     ago,
     compact,
     duration,
+    energy,
     escape,
     percent,
     plain_cells,
@@ -28,6 +29,10 @@ def test_a_loss_that_has_exploded_is_short() -> None:
     assert [compact(loss) for loss in (0.9071, 999.9, 5.98e12, -1234.0, 0.0, float("inf"), None)] == [
         "0.907", "999.900", "5.98e+12", "-1.23e+03", "0.000", "inf", "–"
     ]  # fmt: skip
+
+
+def test_energy_is_in_the_units_of_electricity_meters() -> None:
+    assert [energy(joules) for joules in (360, 45_000, 3.6e6, 5.4e7)] == ["0.1 Wh", "12.5 Wh", "1 kWh", "15 kWh"]
 
 
 def test_durations_and_times_are_short() -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from core.files import read_json, write_json
 from core.jobs import machine_slots
 from core.jobs.machine_slots import hold_slot
 from core.jobs.slots import list_slots
@@ -52,12 +53,25 @@ def test_each_tab_of_a_run(open_page: Opener, write: Writer, state: str, tab: st
         assert [figure.label for figure in line] == labels
         assert not any(figure.show_border or figure.chart_data for figure in line), "one line above every tab"
         expected = {
-            "Predictions": "32 validation images",
+            "Predictions": "32 validation images, predicted with the weights of epoch 2: ",
             "Log": "epoch 2/2",
             "Config": "learning_rate",
             "Files": "train.log",
         }
         assert expected.get(tab, "") in words(app)
+
+
+def test_the_use_of_the_device_and_its_energy_are_shown_where_they_are_known(open_page: Opener, write: Writer) -> None:
+    run = write("finished", epochs=1)
+    shown = {metric.label: metric.delta for metric in open_page("run", run=run.id).metric}
+    assert shown["Throughput"] == "0.292 TFLOP/s, 36% of peak" and "GPU energy" not in shown
+    summary = read_json(run.paths.summary)
+    write_json(run.paths.summary, summary | {"energy_joules": 45_000.0})
+    status = read_status(run.paths)
+    write_status(run.paths, status.model_copy(update={"flop_per_image": None}))  # as older versions
+    app = open_page("run", run=run.id)
+    assert {metric.label: metric.delta for metric in app.metric}["Throughput"] == "training"
+    assert [metric.value for metric in app.metric if metric.label == "GPU energy"] == ["12.5 Wh"]
 
 
 def test_a_run_that_ends_is_drawn_once_more_without_polling(open_page: Opener, write: Writer) -> None:

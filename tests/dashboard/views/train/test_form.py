@@ -19,7 +19,7 @@ from tests.members import write_members
 
 def test_a_preset_fills_the_form(open_page: Opener) -> None:
     app = open_page("train")
-    assert app.text_input(key="field-epochs").value == "4"
+    assert app.text_input(key="field-epochs").value == "20"
     app.radio(key="preset").set_value("original").run()
     assert app.text_input(key="field-epochs").value == "50"
     app.radio(key="preset").set_value("quick").run()

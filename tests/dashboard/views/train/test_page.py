@@ -66,10 +66,10 @@ def test_a_link_to_a_preset_that_does_not_exist_says_so(open_page: Opener) -> No
 
 
 def test_estimates_say_what_they_are_based_on(write: Writer, runs_root: Path) -> None:
-    config = make_config("quick", {"epochs": 2, "images_per_epoch": 0})
+    config = make_config("quick", {"model": "cnn-model-2", "epochs": 2, "images_per_epoch": 0})
     images = {"train": 1400, "validation": 40, "test": 40}
     rough = estimate_duration(config, images, [])
-    assert rough.seconds == pytest.approx(2 * 1400 / ROUGH_IMAGES_PER_SECOND, rel=0.1)
+    assert rough.seconds == pytest.approx(2 * 1400 / ROUGH_IMAGES_PER_SECOND[config.model], rel=0.1)
     assert "rough" in rough.basis
     write("finished", epochs=1)
     write("failed", done=0)

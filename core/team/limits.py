@@ -53,7 +53,7 @@ class StartLimit:
         now = self._clock()
         with self._lock:
             self._forget(now)
-            mine = self._starts[actor.email or actor.name]
+            mine = self._starts[actor.identity]
             if len(mine) >= most:
                 wait = max(1, ceil(mine[-most] + WINDOW_SECONDS - now))
                 raise TooManyStartsError(

@@ -53,6 +53,7 @@ class Action(Enum):
     SAVE_TOKEN = "Save Kaggle token", Role.ADMIN
     REMOVE_TOKEN = "Remove Kaggle token", Role.ADMIN
 
+    SET_NOTIFICATIONS = "Set own notifications", Role.VIEWER
     CREATE_API_TOKEN = "Create API token", Role.VIEWER
     CREATE_API_TOKEN_FOR_OTHERS = "Create API token for somebody else", Role.ADMIN
     REVOKE_API_TOKEN = "Revoke API token", Role.VIEWER

@@ -4,11 +4,12 @@ from typing import Final
 
 import streamlit as st
 
-from core.errors import ConfigError
+from core.errors import FerError
 from core.jobs.notify.channels import send_test
-from core.jobs.notify.people import PersonalAddresses, addresses_of, personal_destinations, save_addresses
+from core.jobs.notify.people import PersonalAddresses, addresses_of, personal_destinations
 from core.jobs.notify.settings import Destination, NotifySettings, read_settings, server_destinations
 from core.runs.paths import PeoplePaths
+from core.team import actions
 from core.team.people import Role
 from dashboard.state import visitor
 from dashboard.state.actor import actor
@@ -29,7 +30,7 @@ def notifications_dialog() -> None:
             _own(PeoplePaths(runs_root()), who.identity, settings)
         if who.role.includes(Role.ADMIN):
             _of_server(settings)
-    except ConfigError as error:
+    except FerError as error:
         st.error(escape(str(error)), icon=":material/error:")
 
 
@@ -52,24 +53,24 @@ def _own(paths: PeoplePaths, name: str, settings: NotifySettings) -> None:
         if settings.email:
             st.text_input("E-mail", key=EMAIL_KEY, placeholder=saved.email or "ada@example.org")
         if st.form_submit_button("Save"):
-            _save(paths, name, saved)
+            _save(saved)
             saved = addresses_of(paths, name)
     destinations = personal_destinations(saved, settings)
     if destinations:
         _test("Send a test", destinations, settings)
         if st.button("Remove", icon=":material/delete:"):
-            save_addresses(paths, name)
+            actions.save_addresses(actor(), runs_root())
             st.rerun()
 
 
-def _save(paths: PeoplePaths, name: str, saved: PersonalAddresses) -> None:
+def _save(saved: PersonalAddresses) -> None:
     """Save what was entered; a field that was left empty stays as it was."""
     webhook = str(st.session_state.get(WEBHOOK_KEY) or "").strip()
     email = str(st.session_state.get(EMAIL_KEY) or "").strip()
     if not webhook and not email:
         st.warning("Enter a webhook or an e-mail address.", icon=":material/edit:")
         return
-    save_addresses(paths, name, webhook=webhook or saved.webhook, email=email or saved.email)
+    actions.save_addresses(actor(), runs_root(), webhook=webhook or saved.webhook, email=email or saved.email)
     st.success("Saved. Send a test to see whether it arrives.", icon=":material/check:")
 
 

@@ -13,6 +13,7 @@ from core.team.actions.data import (
     start_download,
 )
 from core.team.actions.ensembles import create_ensemble, delete_ensemble
+from core.team.actions.notifications import save_addresses
 from core.team.actions.reviews import add_label_reviews, annotate, annotation, save_corrections
 from core.team.actions.runs import (
     clone,
@@ -54,6 +55,7 @@ __all__ = [
     "resume",
     "retry",
     "revoke_api_token",
+    "save_addresses",
     "save_corrections",
     "save_token",
     "score",

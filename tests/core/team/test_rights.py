@@ -32,7 +32,7 @@ from core.team.rights import APPROVE_OWN, Action, action_title, may, owns, why_n
 from core.team.tokens import add_token, new_token, read_tokens
 from tests.core.team.conftest import ADA, ANYBODY, BEN, CONFIG, EVE, ZOE, Place, run_of
 
-VIEWERS: Final = {Action.CREATE_API_TOKEN, Action.REVOKE_API_TOKEN}
+VIEWERS: Final = {Action.CREATE_API_TOKEN, Action.REVOKE_API_TOKEN, Action.SET_NOTIFICATIONS}
 """What viewers may do: it concerns nobody else."""
 MEMBERS: Final = {
     *(Action.START, Action.IMPORT_RUN, Action.CLONE, Action.RETRY, Action.REPRODUCE, Action.START_FOLDS, Action.SCORE),
@@ -151,6 +151,9 @@ ACTS: Final[dict[Action, Callable[[Actor, Place], object]]] = {
     Action.CLEAR_DOWNLOAD: on_data(actions.clear_download),
     Action.SAVE_TOKEN: on_data(actions.save_token, TOKEN),
     Action.REMOVE_TOKEN: on_data(actions.remove_token),
+    Action.SET_NOTIFICATIONS: lambda actor, place: actions.save_addresses(
+        actor, place.runs_root, webhook="https://hooks.example.org/s3cret"
+    ),
     Action.CREATE_API_TOKEN: lambda actor, place: actions.create_api_token(
         actor, place.runs_root, "notebook", Role.VIEWER
     ),
@@ -236,7 +239,7 @@ def test_each_action_by_each_person(action: Action, person: str, place: Place, m
     [entry] = place.activity()
     assert (entry.action, entry.outcome) == (action.key, outcome)
     assert (entry.who, entry.email, entry.role, entry.way) == (who.name, who.email, who.role, who.way)
-    assert TOKEN.secret not in entry.model_dump_json()
+    assert TOKEN.secret not in entry.model_dump_json() and "s3cret" not in entry.model_dump_json()
 
 
 def test_a_login_owns_by_address_and_not_by_a_name_that_anybody_can_type(place: Place) -> None:

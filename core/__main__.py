@@ -25,6 +25,7 @@ from core.cli.labels import (
     suspects_app,
 )
 from core.cli.log import log_entries
+from core.cli.notify import notify_people
 from core.cli.predict import bench_predict, predict
 from core.cli.reference import reference
 from core.cli.runs import runs_app
@@ -65,6 +66,7 @@ app.command()(evaluate)
 app.command()(export)
 app.command("log")(log_entries)
 app.command()(predict)
+app.command("notify")(notify_people)
 app.command(hidden=True)(reference)
 bench_app.command("train")(bench_train)
 bench_app.command("predict")(bench_predict)

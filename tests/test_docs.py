@@ -85,7 +85,15 @@ def test_exactly_two_commands_open_the_readme_and_ci_runs_the_second() -> None:
 
 
 @pytest.mark.parametrize(
-    "document", ["README.md", "core/README.md", "core/cli/README.md", "runs/README.md", "tests/README.md"]
+    "document",
+    [
+        "README.md",
+        "core/README.md",
+        "core/cli/README.md",
+        "dashboard/deploy/README.md",
+        "runs/README.md",
+        "tests/README.md",
+    ],
 )
 def test_links_and_pictures_are_there(document: str) -> None:
     path = PROJECT_ROOT / document

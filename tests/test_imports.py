@@ -74,6 +74,7 @@ OF_NO_MODULE = {
     "core/test_free_text.py": "what people type, on every way in",
     "core/test_old_names.py": "what older versions wrote, wherever it is read",
     "core/test_walks.py": "the ways through the code that core/README.md writes down",
+    "dashboard/deploy/test_kit.py": "what puts up a server: files that are no modules",
     "dashboard/test_every_page.py": "what holds for all pages",
     "dashboard/test_roles.py": "what each role is offered on all pages",
     "dashboard/test_widget_keys.py": "keys that widgets of two pages must not share",

@@ -20,10 +20,11 @@ from typing import Final
 from filelock import Timeout
 
 from core.errors import RunError, system_reason
-from core.files import lock_is_held, process_lock, write_json
+from core.files import lock_is_held, make_folder, process_lock, write_json
 from core.jobs.control import spawn_module
 from core.jobs.kill import BEAT_SECONDS
 from core.jobs.machine_slots import slot_in_use
+from core.jobs.notify.notifier import Notifier
 from core.jobs.queue import QueuedRun, fail_queued, queue_lock, queued_runs
 from core.jobs.slots import Slot, check_slots, list_slots
 from core.runs.create import sweep_drafts
@@ -85,6 +86,8 @@ class Runner:
         except Timeout:
             return  # another runner is up and will see what we were started for
         self._tidy()
+        notifier = Notifier(self.runs_root)
+        notifier.start()
         log.info("runner up with slots %s", ", ".join(slot.name for slot in self.slots))
         while not self.asked_to_leave:
             try:
@@ -105,6 +108,7 @@ class Runner:
             time.sleep(RUNNER_POLL_SECONDS)
         lock.release()
         log.info("runner leaves")
+        notifier.finish(lambda: self.asked_to_leave)
 
     def _serve(self) -> bool:
         """Look after the workers there are and start what can be started; whether there is anything to stay for."""
@@ -209,6 +213,10 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     roots = arguments.runs_root.resolve(), arguments.data_root.resolve()
+    try:
+        make_folder(QueuePaths(roots[0]).folder)  # a service may be there before the first run
+    except OSError as error:
+        parser.exit(1, f"Can't use the runs folder {roots[0]}: {system_reason(error)}.\n")
     check_slots(roots[0])
     Runner(*roots, list_slots(roots[0]), stay=arguments.stay, worker=arguments.worker).run()
 

@@ -1,5 +1,6 @@
 """Every path in a run folder, and the names runs may have. Nobody else joins a path under `runs/`."""
 
+import hashlib
 import os
 import re
 import secrets
@@ -148,6 +149,11 @@ class RunPaths:
         return self.folder / "corrections.json"
 
     @property
+    def notifications(self) -> Path:
+        """Which messages about it were sent, and to whom."""
+        return self.folder / "notifications.json"
+
+    @property
     def imports(self) -> Path:
         """Where it came from, if it was imported; append-only."""
         return self.folder / "imports.jsonl"
@@ -210,6 +216,16 @@ class QueuePaths:
     def runner_log(self) -> Path:
         return self.folder / "runner.log"
 
+    @property
+    def notify_lock(self) -> Path:
+        """Held by the one process that sends messages about the runs of this runs root."""
+        return self.folder / "notify.lock"
+
+    @property
+    def notifications(self) -> Path:
+        """Which messages about the queue were sent, and since when messages are sent at all."""
+        return self.folder / "notifications.json"
+
     def slot_lock(self, slot: str) -> Path:
         """Held by the worker that uses this slot (`cpu`, `gpu-0`, ...) for as long as it lives."""
         return self.folder / f"slot-{slot}.lock"
@@ -233,6 +249,21 @@ class CorrectionPaths:
     def file(self, name: str) -> Path:
         """The correction set of that name, which must be one that `core.files.NAME` allows."""
         return self.folder / f"{name}.json"
+
+
+@dataclass(frozen=True)
+class PeoplePaths:
+    """Where people want to be told about their own runs, in a folder whose name no run can have."""
+
+    root: Path
+
+    @property
+    def folder(self) -> Path:
+        return self.root / "_people"
+
+    def file(self, name: str) -> Path:
+        """Of the person of that name; readable by the user of the server and the runner only."""
+        return self.folder / f"{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:32]}.json"
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ import streamlit as st
 from streamlit.delta_generator_singletons import get_dg_singleton_instance
 
 from core.errors import FerError
+from core.jobs.notify.events import how_it_ended
 from core.runs.records import Run
 from dashboard.state import cache, visitor
 from dashboard.state.roots import runs_root
 from dashboard.ui.components.behaviour import notify
-from dashboard.ui.format import escape, percent
+from dashboard.ui.format import escape
 from dashboard.ui.runs import LOOKS
 
 SAID: Final = "said"
@@ -73,11 +74,3 @@ def just_ended(runs: Sequence[Run]) -> list[Run]:
         for run in runs
         if run.id in before and not run.state.is_live and (run.meta.author in ("", name) or run.id == open_run)
     ]
-
-
-def how_it_ended(run: Run) -> str:
-    """How a run has ended, in a sentence."""
-    said = f"{run.name}: {run.state.in_words()}"
-    if run.problem:
-        return f"{said}. {run.problem}"
-    return said if run.validation_accuracy is None else f"{said}, {percent(run.validation_accuracy)} val. accuracy"

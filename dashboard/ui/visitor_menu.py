@@ -9,6 +9,7 @@ from dashboard.state import visitor
 from dashboard.state.actor import actor
 from dashboard.ui.components.behaviour import keep_cookies
 from dashboard.ui.format import escape
+from dashboard.ui.notifications import notifications_dialog
 
 KEPT_SECONDS: Final = 365 * 24 * 3600
 LONGEST_LABEL: Final = 20
@@ -83,6 +84,10 @@ def name_menu() -> None:
             persist_state="session",
             help="The browser asks once whether it may show notifications. It needs HTTPS or localhost.",
         )
+        if st.button(
+            "Webhook and e-mail…", icon=":material/notifications:", type="tertiary", key="notifications-dialog"
+        ):
+            notifications_dialog()
 
 
 def log_out_button() -> None:

@@ -4,6 +4,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from core.jobs.notify.events import how_it_ended
 from core.runs.reader import read_run
 from dashboard.ui import messages
 from tests.dashboard.conftest import Opener, Writer
@@ -44,7 +45,7 @@ def test_a_run_that_ends_is_said_on_every_page(open_page: Opener, write: Writer,
 
 def test_why_a_run_failed_is_said(write: Writer) -> None:
     run = write("failed", name="my run", done=1)
-    said = messages.how_it_ended(read_run(run.paths.root, run.id))
+    said = how_it_ended(read_run(run.paths.root, run.id))
     assert said.startswith("my run: failed. Loss is not a number at epoch 6")
 
 

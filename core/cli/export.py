@@ -18,8 +18,8 @@ def export(
         typer.Option(
             "--format",
             help="csv, parquet: curves with every point; parquet also has the predictions. tensorboard: an event file. "
-            "onnx, safetensors: best weights. bundle: the run folder as a zip file, for `runs import`; zip is its old "
-            "name.",
+            "onnx, safetensors: best weights. model-card: data, metrics and intended use, as Markdown. bundle: the run "
+            "folder as a zip file, for `runs import`; zip is its old name.",
         ),
     ],
     output: Annotated[Path, typer.Option("--output", help="Folder to write to.")] = Path(),

@@ -23,6 +23,7 @@ class Format(StrEnum):
     TENSORBOARD = "tensorboard"
     ONNX = "onnx"
     SAFETENSORS = "safetensors"
+    MODEL_CARD = "model-card"
     BUNDLE = "bundle"
     ZIP = "zip"
     """The old name of `bundle`."""
@@ -119,6 +120,14 @@ def _as_safetensors(run: "Run", folder: Path) -> list[Path]:
     return [target]
 
 
+def _as_model_card(run: "Run", folder: Path) -> list[Path]:
+    from core.exchange.model_card import model_card
+
+    target, content = folder / f"{run.id}-model-card.md", model_card(run).encode()
+    write_whole(target, lambda file: file.write(content))
+    return [target]
+
+
 def _as_bundle(run: "Run", folder: Path, *, checkpoint: bool = False) -> list[Path]:
     from core.exchange.bundle import write_zip
 
@@ -133,6 +142,7 @@ EXPORTERS: Final[dict[Format, Callable[["Run", Path], list[Path]]]] = {
     Format.TENSORBOARD: _as_tensorboard,
     Format.ONNX: _as_onnx,
     Format.SAFETENSORS: _as_safetensors,
+    Format.MODEL_CARD: _as_model_card,
     Format.BUNDLE: _as_bundle,
     Format.ZIP: _as_bundle,
 }

@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.exchange.bundle import write_zip
 from core.exchange.export import HISTORIES, files_of, write_curves
+from core.exchange.model_card import model_card
 from core.files import file_size
 from core.runs.records import Run
 from dashboard.ui.downloads import spreadsheet_csv
@@ -35,6 +36,8 @@ def files(run: Run) -> None:
             if path.exists():
                 label = f"{HISTORY_TITLES[name]} (CSV)"
                 download(label, partial(curves_as_csv, path), f"{run.id}-{name}.csv", "text/csv")
+        if run.summary.evaluation:
+            download("Model card", lambda: model_card(run).encode(), f"{run.id}-model-card.md", "text/markdown")
         size = sum(path.stat().st_size for path in files_of(run.paths))
         if size <= MOST_BYTES:
             download(

@@ -23,6 +23,7 @@ def test_everything_can_be_taken_away(open_page: Opener, run: FakeRun) -> None:
         "Epoch metrics (CSV)",
         "Step metrics (CSV)",
         "System metrics (CSV)",
+        "Model card",
         "Run archive, without checkpoint (zip)",
     ]
     assert not any(name.endswith(".lock") for name in app.dataframe[0].value["file"])

@@ -9,7 +9,8 @@ import io
 import json
 import math
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -38,11 +39,14 @@ class RunEvents:
     `epochs.jsonl` or `steps.jsonl`. Wall times are the run's creation plus the time it has trained.
     """
 
-    def __init__(self, paths: RunPaths, total_steps: int = 0) -> None:
+    def __init__(
+        self, paths: RunPaths, total_steps: int = 0, settings: Callable[[], Mapping[str, Any]] | None = None
+    ) -> None:
         """
         Args:
             paths: the run.
             total_steps: of the whole training, as far as it is planned; by default what `status.json` says.
+            settings: gives those of the run, for whoever has read them; by default what `config.json` says.
 
         Raises:
             RunError: its `status.json` cannot be read.
@@ -50,6 +54,7 @@ class RunEvents:
         status = read_status(paths)
         total = total_steps or status.epochs * status.batches
         self._paths = paths
+        self._settings = settings or partial(read_json, paths.config)
         self._began = status.created_at.timestamp()
         self._every = max(1, math.ceil(total / MOST_STEPS))
         self._offsets = {paths.epochs: 0, paths.steps: 0}
@@ -68,7 +73,7 @@ class RunEvents:
             # Whoever has read an earlier file of the run forgets it.
             Event(wall_time=self._began, session_log=SessionLog(status=SessionLog.START)),
         )
-        _, started, _ = hparams(dict(_settings(read_json(self._paths.config))), {})
+        _, started, _ = hparams(dict(_as_hparams(self._settings())), {})
         return b"".join(_record(event.SerializeToString()) for event in begin) + self._event(0, 0.0, started)
 
     def new(self) -> bytes:
@@ -202,7 +207,7 @@ def _image(tag: str, confusion: tuple[tuple[int, ...], ...]) -> "Values":
     return Values(value=[Values.Value(tag=tag, image=image)])
 
 
-def _settings(config: Any) -> Iterator[tuple[str, bool | float | str]]:
+def _as_hparams(config: Any) -> Iterator[tuple[str, bool | float | str]]:
     """The settings as TensorBoard takes them: what is no switch, number or text, as JSON."""
     for name, value in config.items() if isinstance(config, dict) else ():
         yield name, value if isinstance(value, bool | int | float | str) else json.dumps(value)

@@ -3,8 +3,10 @@
 import logging
 import os
 import threading
+from functools import partial
 from typing import IO, Final
 
+from core.config import TrainConfig
 from core.exchange.tensorboard import RunEvents
 from core.files import open_regular
 from core.runs.paths import RunPaths
@@ -22,12 +24,14 @@ class EventFile:
     that a resume drops are in no file, and a TensorBoard that is running replaces what it has of them.
     """
 
-    def __init__(self, paths: RunPaths, total_steps: int) -> None:
+    def __init__(self, paths: RunPaths, config: TrainConfig, total_steps: int) -> None:
         """
         Args:
             paths: the run; its histories hold nothing that is newer than its checkpoint.
+            config: its settings.
             total_steps: of the whole training.
         """
+        self._settings = partial(config.model_dump, mode="json")
         self._paths, self._total_steps = paths, total_steps
         self._events: RunEvents | None = None
         self._file: IO[bytes] | None = None
@@ -65,7 +69,7 @@ class EventFile:
 
     def _begin(self) -> None:
         """Write a new file up to now, then discard the others."""
-        self._events = RunEvents(self._paths, self._total_steps)
+        self._events = RunEvents(self._paths, self._total_steps, self._settings)
         before = self._paths.event_numbers()
         path = self._paths.events(max(before, default=0) + 1)
         self._file = open(path, "wb", buffering=0, opener=open_regular)  # noqa: SIM115 -- closed by `_close`

@@ -23,7 +23,7 @@ def form(app: App, browser: Any) -> Any:
 
 def type_into(page: Any, label: str, text: str) -> None:
     """By keys, as a person does: a number field would drop some of them."""
-    box = page.get_by_label(label)
+    box = page.get_by_label(label, exact=True)
     box.click()
     box.press("ControlOrMeta+a")
     box.press_sequentially(text)
@@ -42,7 +42,7 @@ def test_a_decimal_comma_is_one_and_the_form_survives_a_reload(app: App, form: A
     form.reload()
     settle(form)
     form.get_by_role("tab", name="Optimizer").click()
-    expect(form.get_by_label("Learning rate")).to_have_value("0,0005")
+    expect(form.get_by_label("Learning rate", exact=True)).to_have_value("0,0005")
     expect(form.get_by_label("Name")).to_have_value("my run")
     assert form.url == before
 
@@ -52,4 +52,4 @@ def test_a_decimal_comma_is_one_and_the_form_survives_a_reload(app: App, form: A
     form.go_forward()
     settle(form)
     form.get_by_role("tab", name="Optimizer").click()
-    expect(form.get_by_label("Learning rate")).to_have_value("0,0005")
+    expect(form.get_by_label("Learning rate", exact=True)).to_have_value("0,0005")

@@ -18,6 +18,7 @@ from PIL import Image
 from tensorboardX.record_writer import masked_crc32c
 
 from core.bench.server import free_port
+from core.config import TrainConfig
 from core.exchange.tensorboard import MOST_STEPS, check_events, write_events
 from core.runs.history import drop_rows_after, read_rows
 from core.runs.paths import RunPaths
@@ -135,14 +136,14 @@ def test_tensorboard_serves_what_the_histories_say(
             wanted = expected(rows, field)
             wait_for(lambda: tensorboard.scalars(live.id, f"epochs/{field}") == wanted, 60, f"{field} as in the file")  # noqa: B023
 
-    with EventFile(live.paths, total):
+    with EventFile(live.paths, TrainConfig(), total):
         _train_epochs(live, range(1, 4))
         wait_until_served()
         _train_epochs(live, range(4, 7))
         wait_until_served()
     drop_rows_after(live.paths.epochs, "step", 4 * STEPS_PER_EPOCH)
     drop_rows_after(live.paths.steps, "step", 4 * STEPS_PER_EPOCH)
-    with EventFile(live.paths, total):
+    with EventFile(live.paths, TrainConfig(), total):
         wait_until_served()
         _train_epochs(live, range(5, 6), seed=1)
         wait_until_served()

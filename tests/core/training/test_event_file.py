@@ -59,7 +59,7 @@ def test_it_follows_and_starts_anew_at_a_resume(run: FakeRun, monkeypatch: pytes
     foreign = run.paths.folder / "events.out.tfevents.1700000000.elsewhere"
     foreign.write_bytes(b"of another program")
     for start in range(1, 4):
-        with EventFile(run.paths, 960):
+        with EventFile(run.paths, TrainConfig(), 960):
             run.add_epoch(start)
             wait_for(lambda: holds_what_the_histories_say(run.paths), 20, "the epoch in the file")
         assert run.paths.event_numbers() == [start - 1, start][-start:]
@@ -82,7 +82,7 @@ def test_a_full_disk_is_said_once_and_made_up_for(
 
     monkeypatch.setattr(EventFile, "_write", write_a_part)
     run.add_epoch(1)
-    with caplog.at_level(logging.WARNING, "train"), EventFile(run.paths, 960):
+    with caplog.at_level(logging.WARNING, "train"), EventFile(run.paths, TrainConfig(), 960):
         wait_for(lambda: len(tried) > 2, 20, "several attempts")
         full.clear()
         wait_for(lambda: holds_what_the_histories_say(run.paths), 20, "a whole file")
@@ -99,6 +99,6 @@ def test_a_full_disk_is_said_once_and_made_up_for(
 
 def test_without_its_folder_nothing_is_raised(run: FakeRun, caplog: pytest.LogCaptureFixture) -> None:
     run.paths.status.unlink()
-    with EventFile(run.paths, 960):
+    with EventFile(run.paths, TrainConfig(), 960):
         pass
     assert "no events for TensorBoard" in caplog.text

@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
+from dashboard.state.turns import turns
 from dashboard.ui.components.register import data_address, register
 from dashboard.ui.format import CLASS_COLOURS
 
@@ -75,13 +76,15 @@ def wall(
     """
     stamp, received, said = f"{crc32(repr(tiles).encode()):08x}", f"{key}-received", f"{key}-said"
     shown = {tile["id"] for tile in tiles}
+    turn = turns()
 
     def pressed() -> None:
-        for press in st.session_state[key].pressed or []:
-            if press["n"] > st.session_state.get(received, 0):  # else it was sent again before the browser knew
-                act = on_key(press["key"], [image for image in press["ids"] if image in shown])
-                st.session_state[received] = press["n"]
-                st.session_state[said] = act()
+        with turn:  # the next key may take back what this one does
+            for press in st.session_state[key].pressed or []:
+                if press["n"] > st.session_state.get(received, 0):  # else it was sent again before the browser knew
+                    act = on_key(press["key"], [image for image in press["ids"] if image in shown])
+                    st.session_state[received] = press["n"]
+                    st.session_state[said] = act()
 
     result = _wall(
         data={

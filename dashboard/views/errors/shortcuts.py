@@ -21,6 +21,7 @@ from core.team.people import Actor
 from core.team.rights import Action, may
 from dashboard.state import visitor
 from dashboard.state.actor import actor
+from dashboard.state.turns import turns
 from dashboard.ui.format import escape
 from dashboard.views.errors.shown import Shown
 
@@ -117,7 +118,8 @@ def undo_button(shown: Shown) -> None:
 
 def undo(shown: Shown) -> None:
     """The undo key, by mouse."""
-    review_by_key(shown, UNDO, [])()
+    with turns():
+        review_by_key(shown, UNDO, [])()
 
 
 def last_reviewed(shown: Shown, name: str, since: datetime) -> list[str]:

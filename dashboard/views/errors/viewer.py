@@ -11,6 +11,7 @@ from core.team.people import Actor
 from core.team.rights import Action, may
 from dashboard.state import visitor
 from dashboard.state.actor import actor
+from dashboard.state.turns import turns
 from dashboard.ui.format import escape
 from dashboard.ui.page import guarded
 from dashboard.views.errors import image, label_review, shortcuts
@@ -132,7 +133,8 @@ def review(shown: Shown, images: Sequence[str], position: int, key: str) -> None
     """Save what a key means for the image at a position, the one that was in view when it was pressed, and go on; undo
     goes back to the image whose review was taken back."""
     me = actor()
-    outcome = shortcuts.save_by_key(shown, me, shortcuts.first_look(shown, me.name), key, [images[position]])
+    with turns():  # the next key may take back what this one does
+        outcome = shortcuts.save_by_key(shown, me, shortcuts.first_look(shown, me.name), key, [images[position]])
     st.session_state[LAST_ACT] = outcome.words
     if key != shortcuts.UNDO and outcome.saved:
         look_at(images, position + 1)

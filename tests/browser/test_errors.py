@@ -13,6 +13,7 @@ from core.evaluation.predictions import read_predictions, write_predictions
 from core.labels import LABELS
 from core.review.corrections import list_corrections, run_corrections
 from core.review.images import read_label_reviews
+from core.runs.locks import meta_lock
 from core.runs.paths import RunPaths
 from core.runs.reader import list_runs
 from dashboard.ui.components.wall import sprite
@@ -133,10 +134,12 @@ def test_from_errors_to_a_better_run(app: App, page: Any, demo_root: Path) -> No
     settle(page)
     wait_for(lambda: page.evaluate(FOCUSED) == wall(page)["ids"][2], 60, "the keyboard at the tile again")
 
-    # --- one key per face, faster than the page is drawn, and the last undone
+    # --- one key per face, faster than they are saved, and the last undone
     tiles.nth(3).focus()
-    for key in "mau":
-        page.keyboard.press(key)
+    with meta_lock(run.paths):
+        for key in "mau":
+            page.keyboard.press(key)
+            page.wait_for_timeout(150)  # one message for each
     wait_for(lambda: len(read_label_reviews(run.paths)) == 6, 60, "the reviews by key")
     ids = wall(page)["ids"]
     assert [(each.image, each.in_words(), each.by) for each in read_label_reviews(run.paths)[3:]] == [

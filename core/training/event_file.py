@@ -2,7 +2,6 @@
 
 import logging
 import os
-import threading
 from functools import partial
 from typing import IO, Final
 
@@ -10,13 +9,14 @@ from core.config import TrainConfig
 from core.exchange.tensorboard import RunEvents
 from core.files import open_regular
 from core.runs.paths import RunPaths
+from core.training.beside import BesideTraining
 
 log = logging.getLogger("train")
 
 FOLLOW_SECONDS: Final = 10.0
 
 
-class EventFile:
+class EventFile(BesideTraining):
     """A thread that adds what training has written into its histories to an event file, every few seconds and at the
     end. Training never waits for it, and it fails alone.
 
@@ -31,21 +31,12 @@ class EventFile:
             config: its settings.
             total_steps: of the whole training.
         """
+        super().__init__("event-file")
         self._settings = partial(config.model_dump, mode="json")
         self._paths, self._total_steps = paths, total_steps
         self._events: RunEvents | None = None
         self._file: IO[bytes] | None = None
         self._warned = False
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="event-file", daemon=True)
-
-    def __enter__(self) -> "EventFile":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
 
     def _run(self) -> None:
         self._look()

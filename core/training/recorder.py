@@ -3,7 +3,6 @@
 import logging
 import math
 import os
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,6 +21,7 @@ from core.runs.history import HistoryWriter, drop_rows_after
 from core.runs.paths import RunPaths
 from core.runs.records import RunStatus
 from core.runs.summary import SplitMetrics, Summary
+from core.training.beside import BesideTraining
 from core.training.checkpoint import TrainingProgress
 from core.training.train_data import TrainData
 from core.training.utilisation import EnergyMeter
@@ -221,23 +221,14 @@ def _require_finite(split: str, loss: float, epoch: int, step: int) -> None:
         )
 
 
-class SystemMonitor:
+class SystemMonitor(BesideTraining):
     """A thread that writes CPU, memory and GPU use every few seconds."""
 
     def __init__(self, path: Path, elapsed: Callable[[], float]) -> None:
+        super().__init__("system-monitor")
         self._path = path
         self._elapsed = elapsed
         self._failed: set[str] = set()
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="system-monitor", daemon=True)
-
-    def __enter__(self) -> "SystemMonitor":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
 
     def _run(self) -> None:
         process = psutil.Process(os.getpid())

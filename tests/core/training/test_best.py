@@ -38,10 +38,11 @@ class Crash(BaseException):
 
 
 def save_after_epochs(patch: pytest.MonkeyPatch) -> None:
-    """Have a checkpoint written when an epoch ends, and at no other time."""
+    """Have a checkpoint written when an epoch ends, and at no other time; the steps wait for the thread that writes, so
+    that nothing of the epoch before is still to be written when one ends."""
 
     def due(self: Checkpointer) -> bool:
-        self._writer.check()
+        self._writer.wait()
         return self._progress.batch == 0
 
     patch.setattr(Checkpointer, "due", property(due))

@@ -1,0 +1,1 @@
+"""What starts a training process: this machine's runner, or the engine of a cluster."""

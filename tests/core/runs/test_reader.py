@@ -25,8 +25,9 @@ from core.jobs import control
 from core.machine import boot_id
 from core.runs import reader as reader_module
 from core.runs.create import create_run, write_meta, write_status
+from core.runs.liveness import STALLED_AFTER_SECONDS
 from core.runs.paths import RunPaths
-from core.runs.reader import STALLED_AFTER_SECONDS, RunReader, find_run, list_runs, read_config, read_run
+from core.runs.reader import RunReader, find_run, list_runs, read_config, read_run
 from core.runs.records import RunState
 from core.runs.selection import best_run
 from tests.conftest import PROJECT_ROOT, wait_for

@@ -28,7 +28,7 @@ from tests.faults.conftest import processes_of
 
 HOSTS = ("node-1", "node-2")
 WORKER = "tests.faults.hosted_worker"
-RUNNER = "core.jobs.runner"
+RUNNER = "tests.faults.hosts"
 LIMIT_SECONDS = 600
 
 
@@ -62,7 +62,7 @@ class Team:
         for host, environment in self.environments.items():
             if not lock_is_held(queue.runner_lock_of(host)):
                 roots = ["--runs-root", str(self.root), "--data-root", str(self.root)]
-                command = ["tests.faults.hosts", RUNNER, *roots, "--worker", WORKER]
+                command = [RUNNER, "core.jobs.runner", *roots, "--worker", WORKER]
                 self.runners.append(spawn_module(command, queue.folder / f"runner-{host}.log", environment))
 
     def look(self) -> list[Run]:
@@ -71,8 +71,10 @@ class Team:
         for run in runs:
             assert run.state not in (RunState.DAMAGED, RunState.LOST, RunState.STALLED), run.problem
             if run.state in (RunState.CRASHED, RunState.FAILED):
-                assert run.state is RunState.CRASHED or "before training started (exit code -9)" in str(run.problem)
-                assert run.state is RunState.FAILED or not psutil.pid_exists(run.status.pid or 0), "a wrong crashed"
+                if run.state is RunState.FAILED:
+                    assert "before training started (exit code -9)" in str(run.problem)
+                else:
+                    assert run.status.pid not in [each.pid for each in processes_of(self.root, WORKER)], "a wrong crash"
                 requeue(run.paths)
                 self.requeued[run.id] += 1
         return runs

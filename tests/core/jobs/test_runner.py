@@ -342,14 +342,8 @@ def shared(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_each_machine_has_files_of_its_own(runs_root: Path, shared: None, monkeypatch: pytest.MonkeyPatch) -> None:
     first = QueuePaths(runs_root)
     own = [first.runner_lock, first.gpus, first.stuck, first.runner_log, first.slot_lock("gpu-0")]
-    names = [
-        "runner-node-1.lock",
-        "gpus-node-1.json",
-        "stuck-node-1.json",
-        "runner-node-1.log",
-        "slot-gpu-0-node-1.lock",
-    ]
-    assert [path.name for path in own] == names
+    names = "runner-node-1.lock gpus-node-1.json stuck-node-1.json runner-node-1.log slot-gpu-0-node-1.lock"
+    assert [path.name for path in own] == names.split()
     assert first.runner_lock_of("node-1") == first.runner_lock
     monkeypatch.setattr("core.machine.host_name", lambda: "../node 2/ä.example.org")
     assert QueuePaths(runs_root).runner_lock.name == "runner-.._node_2_.example.org.lock"

@@ -1,6 +1,7 @@
 """Runs of other machines in a folder that machines share: running, lost, back again, and crashed only if that is
 certain, whatever the clocks of the machines say."""
 
+import json
 import os
 import random
 import time
@@ -306,9 +307,8 @@ def test_a_run_of_an_older_version_here_reads_as_before(root: Path, held: bool) 
     folder = root / "old-run"
     folder.mkdir(parents=True)
     folder.joinpath("config.json").write_text('{"epochs": 3}')
-    folder.joinpath("status.json").write_text(
-        f'{{"state": "running", "created_at": "2020-01-01T00:00:00Z", "host": "old", "boot_id": "{boot_id()}", "pid": 1}}'
-    )
+    status = {"state": "running", "created_at": "2020-01-01T00:00:00Z", "host": "old", "boot_id": boot_id(), "pid": 1}
+    folder.joinpath("status.json").write_text(json.dumps(status))
     with FileLock(folder / "alive.lock") as lock:
         if not held:
             lock.release()

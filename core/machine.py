@@ -201,8 +201,22 @@ def is_local(folder: Path) -> bool:
     """Whether a folder is on a file system that only this machine can have open, by the kind of it. Then a lock in it
     that is free is held nowhere. False where that is not certain, as on all network file systems, and below what this
     machine exports over NFS: the locks of its clients are not seen here."""
+    place, exports = _stat(folder), _stat(_EXPORTS)
+    return _is_local(folder, place and place.st_dev, exports and exports.st_mtime_ns)
+
+
+@lru_cache(maxsize=200)  # asked about every crashed run at every look, and mounts are slow to list
+def _is_local(folder: Path, device: int | None, exported: int | None) -> bool:
+    """As `is_local`; what else it depends on is another number when something is mounted there or exported."""
     place = folder.resolve()
     return _mount_of(place).kind in LOCAL_FILE_SYSTEMS and not _is_exported(place)
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except OSError:
+        return None
 
 
 def local_lock_option(folder: Path) -> str | None:
@@ -214,16 +228,7 @@ def local_lock_option(folder: Path) -> str | None:
 def name_in_files(folder: Path) -> str:
     """What tells the files of this machine from those of others in a folder that they share: its name; empty where no
     other machine can have the folder open."""
-    try:
-        device = folder.stat().st_dev  # another one when something is mounted there
-    except OSError:
-        device = 0
-    return _name_in_files(folder, device, host_name())
-
-
-@lru_cache(maxsize=100)
-def _name_in_files(folder: Path, device: int, host: str) -> str:
-    return "" if is_local(folder) else as_file_name(host)
+    return "" if is_local(folder) else as_file_name(host_name())
 
 
 def as_file_name(host: str) -> str:

@@ -79,7 +79,11 @@ class Runner:
         self._last_beat = 0.0
 
     def run(self) -> None:
-        """Serve until the queue is empty and nothing that was started here is still running."""
+        """Serve until the queue is empty and nothing that was started here is still running.
+
+        Raises:
+            RunError: the runs root cannot be written, or its file system has no locks.
+        """
         signal.signal(signal.SIGTERM, self._leave)
         signal.signal(signal.SIGINT, self._leave)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -88,6 +92,8 @@ class Runner:
             lock.acquire(timeout=1)  # longer than somebody who only asks whether it is held
         except Timeout:
             return  # another runner is up and will see what we were started for
+        except OSError as error:
+            raise RunError(f"Can't use the runs folder {self.runs_root}: {system_reason(error)}.") from error
         self._tidy()
         notifier = Notifier(self.runs_root)
         notifier.start()
@@ -239,12 +245,15 @@ def main() -> None:
     try:
         require_shared_locks(roots[0])
         make_folder(QueuePaths(roots[0]).folder)  # a service may be there before the first run
-    except RunError as error:
-        parser.exit(1, f"{error}\n")
     except OSError as error:
         parser.exit(1, f"Can't use the runs folder {roots[0]}: {system_reason(error)}.\n")
+    except RunError as error:
+        parser.exit(1, f"{error}\n")
     check_slots(roots[0])
-    Runner(*roots, list_slots(roots[0]), stay=arguments.stay, worker=arguments.worker).run()
+    try:
+        Runner(*roots, list_slots(roots[0]), stay=arguments.stay, worker=arguments.worker).run()
+    except RunError as error:
+        parser.exit(1, f"{error}\n")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """The runner: real ones with real workers, killed and doubled, and one without processes."""
 
+import errno
+import fcntl
 import json
 import os
 import re
@@ -17,7 +19,7 @@ from core.errors import RunError
 from core.files import lock_is_held
 from core.jobs import control, queue
 from core.jobs.queue import requeue, take_queued
-from core.jobs.runner import LOG_BYTES, Runner
+from core.jobs.runner import LOG_BYTES, Runner, main
 from core.jobs.slots import Slot
 from core.machine import boot_id
 from core.runs.create import create_run, write_status
@@ -327,6 +329,31 @@ def test_a_frozen_runner_is_replaced(runs_root: Path, demo_root: Path) -> None:
     control.serve_queue(runs_root, demo_root)
     frozen.wait(20)
     assert "is not imported" in str(wait_for_end(runs_root, paths.run_id).problem)
+
+
+def test_where_the_file_system_has_no_locks_the_runner_says_so(
+    runs_root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def flock(handle: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    roots = ["--runs-root", str(runs_root), "--data-root", str(runs_root)]
+    monkeypatch.setattr(sys, "argv", ["runner", *roots])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 1
+    said = capsys.readouterr().err
+    assert said.startswith(
+        f"Can't use the runs folder {runs_root}: its file system has no file locks (flock); set FER_"
+    )
+    monkeypatch.undo()
+    monkeypatch.setattr(sys, "argv", ["runner", *roots])
+    monkeypatch.setattr("core.runs.locks.local_lock_option", lambda _: "nolock")
+    with pytest.raises(SystemExit):
+        main()
+    assert "mounted with the option `nolock`" in capsys.readouterr().err
 
 
 # --- machines that share a runs root

@@ -337,19 +337,18 @@ def test_where_the_file_system_has_no_locks_the_runner_says_so(
     def flock(handle: int, operation: int) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
-    monkeypatch.setattr(fcntl, "flock", flock)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     roots = ["--runs-root", str(runs_root), "--data-root", str(runs_root)]
     monkeypatch.setattr(sys, "argv", ["runner", *roots])
-    with pytest.raises(SystemExit) as left:
-        main()
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", flock)
+        with pytest.raises(SystemExit) as left:
+            main()
     assert left.value.code == 1
     said = capsys.readouterr().err
     assert said.startswith(
         f"Can't use the runs folder {runs_root}: its file system has no file locks (flock); set FER_"
     )
-    monkeypatch.undo()
-    monkeypatch.setattr(sys, "argv", ["runner", *roots])
     monkeypatch.setattr("core.runs.locks.local_lock_option", lambda _: "nolock")
     with pytest.raises(SystemExit):
         main()

@@ -14,7 +14,6 @@ import psutil
 import pytest
 
 from core.config import TrainConfig
-from core.files import lock_is_held
 from core.jobs.control import spawn_module
 from core.jobs.queue import requeue
 from core.runs import liveness
@@ -53,17 +52,19 @@ class Team:
             host: {**environment_of(host, machine_locks), "FER_CPU_SLOTS": str(slots)} for host in HOSTS
         }
         self.reader = RunReader(runs_root)
-        self.runners: list[subprocess.Popen[bytes]] = []
+        self.runners: dict[str, subprocess.Popen[bytes]] = {}
+        self.brought_up: Counter[str] = Counter()
         self.requeued: Counter[str] = Counter()
         self.killed: Counter[str] = Counter()
 
     def bring_up_runners(self) -> None:
-        queue = QueuePaths(self.root)
         for host, environment in self.environments.items():
-            if not lock_is_held(queue.runner_lock_of(host)):
+            if host not in self.runners or self.runners[host].poll() is not None:
                 roots = ["--runs-root", str(self.root), "--data-root", str(self.root)]
                 command = [RUNNER, "core.jobs.runner", *roots, "--worker", WORKER]
-                self.runners.append(spawn_module(command, queue.folder / f"runner-{host}.log", environment))
+                log = QueuePaths(self.root).folder / f"runner-{host}.log"
+                self.runners[host] = spawn_module(command, log, environment)
+                self.brought_up[host] += 1
 
     def look(self) -> list[Run]:
         """All runs; what ended early is resumed."""
@@ -109,9 +110,9 @@ def test_no_run_is_trained_twice_and_all_end(
             if team.killed[module] < kills and chance.random() < 0.3:
                 team.kill_one(module)
         time.sleep(chance.uniform(0.05, 0.3))
-    for runner in team.runners:
+    for runner in team.runners.values():
         runner.wait(60)
-    print(f"killed {dict(team.killed)}, {len(team.runners)} runners, {team.requeued.total()} runs resumed")
+    print(f"killed {dict(team.killed)}, {team.brought_up.total()} runners, {team.requeued.total()} runs resumed")
 
     witness = QueuePaths(runs_root).folder / "witness"
     assert list(witness.glob("violation-*")) == [], "one process per run and per slot at a time"

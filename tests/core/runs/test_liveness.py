@@ -4,6 +4,7 @@ certain, whatever the clocks of the machines say."""
 import json
 import os
 import random
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -89,6 +90,8 @@ def test_a_run_elsewhere_is_running_then_lost_then_back_again(
         return reader.list()[0].state
 
     assert look(0) is RunState.RUNNING
+    renew(shared, skew=theirs)
+    assert look(1) is RunState.RUNNING
     assert look(LEASE_SECONDS - 10) is RunState.RUNNING, "it may be late"
     assert look(30) is RunState.LOST
     assert look(10 * HOUR) is RunState.LOST, "and never crashed"
@@ -103,7 +106,7 @@ def test_a_run_elsewhere_is_running_then_lost_then_back_again(
     assert look(LEASE_SECONDS - 10) is RunState.RUNNING
     renew(shared, skew=theirs)
     assert look(LEASE_SECONDS - 10) is RunState.RUNNING
-    assert look(LEASE_SECONDS) is RunState.LOST
+    assert look(LEASE_SECONDS + 1) is RunState.LOST
 
 
 @skews
@@ -117,7 +120,7 @@ def test_who_looks_once_goes_by_the_file_servers_clock(
     monkeypatch.setattr(time, "time", lambda: real() + skew)
     run = read_run(shared.root, shared.run_id)
     assert run.state is RunState.LOST
-    assert "No sign of life from node-2 for 3 min" in str(run.problem)
+    assert re.match(r"No sign of life from node-2 for \d+ min: it may still train there", str(run.problem))
 
 
 def test_a_look_after_a_long_pause_is_a_first_one(shared: RunPaths, clock: Clock) -> None:
@@ -146,9 +149,11 @@ def test_it_is_never_crashed_and_lost_only_after_a_silence(shared: RunPaths, clo
     """A process that renews its lease, is cut off, and comes back, at random, with a clock that is set at random."""
     chance = random.Random(seed)
     reader, silence = RunReader(shared.root), 0.0
+    reader.list()
     renew(shared)
+    reader.list()
     for _ in range(60):
-        step = chance.choice([1.0, 5.0, 30.0, 100.0])
+        step = chance.choice([1.0, 7.0, 31.0, 101.0])
         clock.now += step
         silence += step
         if chance.random() < 0.4:

@@ -113,7 +113,7 @@ def test_a_worker_that_ends_between_two_looks_has_not_crashed(
         set_status(paths, state="finished", progress=1.0)
         return False
 
-    monkeypatch.setattr("core.runs.reader.lock_is_held", end_and_ask)
+    monkeypatch.setattr("core.runs.liveness.lock_is_held", end_and_ask)
     run = read_run(root, "a-run")
     assert run.state is RunState.FINISHED
     assert run.status.state == "finished", "the state and the status are of the same moment"

@@ -51,6 +51,6 @@ def test_a_worker_that_hangs_is_killed_and_nothing_else_is(demo_root: Path, runs
 def test_a_worker_elsewhere_is_not_killed_from_here(runs_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = create_run(runs_root, TINY, run_id="far")
     crash(paths, host="another", pid=1)
-    monkeypatch.setattr("core.runs.reader.lock_is_held", lambda path: True)
+    monkeypatch.setattr("core.runs.liveness.lock_is_held", lambda path: True)
     with pytest.raises(RunError, match="can't be force-stopped"):
         control.stop_now(runs_root, "far")

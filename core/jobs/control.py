@@ -141,6 +141,7 @@ def resume(runs_root: Path, data_root: Path, run_id: str, *, keep_place: bool = 
     Raises:
         RunError: there is no such run, its state does not allow it, or a run that it learns from is not as it was.
     """
+    require_shared_locks(runs_root)
     run = read_run(runs_root, run_id)
     teaching_of(run.paths, _settings(run, f"resume run {run.id}"))
     requeue(run.paths, data_root.resolve(), keep_place=keep_place)

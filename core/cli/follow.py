@@ -46,7 +46,9 @@ def follow(runs_root: Path, run_id: str) -> Run:
                 if not notice and (notice := gpu_notice(runs_root)):
                     bar.say(notice)
                 status = run.status
-                activity = (status.activity if run.state is not RunState.LOST else "") or run.state.in_words()
+                activity = (
+                    run.state.in_words() if run.state is RunState.LOST else status.activity or run.state.in_words()
+                )
                 if run.state is RunState.QUEUED and waits_for_others(runs_root):
                     activity = WAITS
                 epoch = f", epoch {status.epoch}/{status.epochs}" if status.epoch else ""

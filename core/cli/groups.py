@@ -68,12 +68,11 @@ def groups_show(name: _Name, runs_root: RunsRoot, data_root: DataRoot, as_json: 
 
 @groups_app.command("stop")
 def groups_stop(name: _Name, runs_root: RunsRoot) -> None:
-    """Stop all runs of a group: queued ones leave the queue, running ones end at their next batch, with a checkpoint."""
+    """Stop all runs of a group: queued ones leave the queue, running ones end at their next batch with a checkpoint."""
     from core.team import actions
 
-    _print_change(
-        actions.stop_group(terminal_user(), runs_root, name), "stopping", "Nothing of it is queued or running."
-    )
+    changed = actions.stop_group(terminal_user(), runs_root, name)
+    _print_change(changed, "stopping", "None of its runs is queued or running.")
 
 
 @groups_app.command("resume")

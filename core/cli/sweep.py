@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from core.cli.groups import group_as_json
 from core.cli.options import terminal_user
@@ -21,7 +22,7 @@ class SweepOptions:
 
     sample: int | None
     sample_seed: int
-    keep_best: bool
+    keep: Literal["all", "best"]
     for_teaching: bool
     dry_run: bool
 
@@ -31,7 +32,7 @@ class SweepOptions:
         Raises:
             ConfigError: one is given.
         """
-        if self.sample is not None or self.keep_best or self.for_teaching:
+        if self.sample is not None or self.keep != "all" or self.for_teaching:
             raise ConfigError("--sample, --keep best and --teachers require --sweep.")
 
 
@@ -85,9 +86,15 @@ def start_sweep_of(
     if options.dry_run:
         _print_list(sweep, as_json=as_json)
         return
-    keep = "best" if options.keep_best else "all"
     group = actions.start_sweep(
-        terminal_user(), runs_root, data_root, sweep, title=name, keep=keep, author=author, launcher=launcher
+        terminal_user(),
+        runs_root,
+        data_root,
+        sweep,
+        title=name,
+        keep=options.keep,
+        author=author,
+        launcher=launcher,
     )
     print(f"Group {group.name}: python -m core groups show {group.name}", file=sys.stderr)
     if not as_json or wait:
@@ -108,7 +115,7 @@ def announce(runs_root: Path, data_root: Path, configs: Sequence[TrainConfig]) -
 
     total = estimate_runs(configs, sizes(data_root), list_runs(runs_root), len(list_slots(runs_root)))
     about = f", about {clock(total.seconds)} of training" if total else ""
-    print(f"{len(configs)} runs{about}.", file=sys.stderr)
+    print(f"{len(configs)} run{'' if len(configs) == 1 else 's'}{about}.", file=sys.stderr)
 
 
 def _print_list(sweep: Sweep, *, as_json: bool) -> None:

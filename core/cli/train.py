@@ -76,7 +76,7 @@ def start_training(
     from core.team import actions
 
     config = make_config(preset, pairs(settings))
-    options = SweepOptions(sample, sample_seed, keep is KeepWeights.BEST, teachers, dry_run)
+    options = SweepOptions(sample, sample_seed, "best" if keep is KeepWeights.BEST else "all", teachers, dry_run)
     if sweep:
         swept = parse_sweep(config, sweep, options)
         start_sweep_of(runs_root, data_root, swept, options, name=name, author=author, wait=wait, as_json=as_json)

@@ -57,7 +57,7 @@ class NewGroup:
     sample_seed: int = 0
     keep: Literal["all", "best"] = "all"
     parent: str | None = None
-    """The run whose settings these are, or that is reproduced."""
+    """The run that the settings are from, or that is reproduced."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """`train --sweep`: what is said before anything starts, and what is refused."""
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,10 @@ from typer.testing import CliRunner
 from core.__main__ import app
 from core.runs.groups import list_groups
 from core.runs.reader import list_runs
+from tests.conftest import kill_processes_of, wait_for
+from tests.core.cli.conftest import SETTINGS, error_of
+from tests.core.cli.conftest import fer as core_command
+from tests.core.conftest import processes
 
 if TYPE_CHECKING:
     from tests.core.terminal import Terminal
@@ -50,6 +55,30 @@ def test_a_dry_run_says_what_would_start_and_starts_nothing(fer: "Terminal") -> 
     listed = fer("train", *DEMO, "--sweep", "seed=1..3", "--dry-run", "--json", data=True)
     assert json.loads(listed) == [{"seed": 1}, {"seed": 2}, {"seed": 3}]
     assert list_runs(fer.runs_root) == [] and list_groups(fer.runs_root) == []
+
+
+@pytest.mark.slow
+def test_a_sweep_is_trained_to_its_end_and_only_the_best_keeps_its_weights(
+    roots: list[str | Path], tmp_path: Path
+) -> None:
+    """Real processes and real training."""
+    runs_root = tmp_path / "runs"
+    places = ["--runs-root", runs_root, *roots[2:]]
+    sweep = ["--sweep", "seed=1..3", "--keep", "best", "--name", "Seeds", "--wait", "--json"]
+    try:
+        printed = json.loads(core_command("train", *places, *SETTINGS, *sweep).stdout)
+        wait_for(lambda: not processes(runs_root, "core.worker"), 120, "the last worker's end")
+    finally:
+        kill_processes_of(runs_root)
+    assert printed["progress"]["states"] == {"finished": 3} and printed["progress"]["fraction"] == 1
+    runs = {run.id: run for run in list_runs(runs_root)}
+    best = max(printed["runs"], key=lambda run: run["validation_accuracy"])["id"]
+    assert printed["best"] == best and [run.id for run in runs.values() if run.has_weights] == [best]
+    other = next(run for run in runs.values() if run.id != best)
+    assert other.paths.has_predictions("validation") and not other.paths.checkpoint.exists()
+    why = f"Run {other.id} has no weights. Weights removed: group “Seeds” keeps only those of its best run"
+    for command in (["evaluate", other.id], ["export", other.id, "--format", "onnx"]):
+        assert error_of(*command, "--runs-root", runs_root).startswith(why)
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,8 @@ from core.runs import group_changes
 from core.runs.groups import Group, members_of, read_group
 from core.runs.reader import read_run
 from core.runs.records import Run
-from core.team.actions.authors import shown_author
 from core.team.door import door
-from core.team.people import Actor
+from core.team.people import Actor, shown_author
 from core.team.rights import Action, owns
 
 

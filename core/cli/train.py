@@ -12,6 +12,7 @@ from core.cli.options import (
     AsJson,
     DataRoot,
     Device,
+    LauncherName,
     RunsRoot,
     Settings,
     SplitName,
@@ -41,19 +42,31 @@ def start_training(
     settings: Settings = None,
     name: Annotated[str, typer.Option(help="Display name.")] = "",
     author: Annotated[str, typer.Option(help="Who starts the run.")] = "",
+    launcher: Annotated[
+        LauncherName, typer.Option(help="Where to train: on this machine, or on a cluster as site.toml says.")
+    ] = LauncherName.LOCAL,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Print what the launcher would start, and start nothing.")
+    ] = False,
     wait: Annotated[bool, typer.Option(help="Show progress and return when the run has ended.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Start a training run in the background and print its id."""
     from core.cli.follow import follow_to_end
     from core.data.dataset import read_info
+    from core.jobs.launchers import preview_start
     from core.runs.reader import read_run
     from core.runs.table import run_as_json
     from core.team import actions
 
     config = make_config(preset, pairs(settings))
+    if preview:
+        print(preview_start(launcher.value, runs_root, data_root), end="")
+        return
     read_info(data_root, config.dataset)  # a missing dataset is better reported now than in the run's log
-    run_id = actions.start(terminal_user(), runs_root, data_root, config, name=name, author=author)
+    run_id = actions.start(
+        terminal_user(), runs_root, data_root, config, name=name, author=author, launcher=launcher.value
+    )
     if not as_json or wait:
         print(run_id, file=sys.stderr if as_json else sys.stdout)
     if wait:

@@ -23,6 +23,7 @@ from core.errors import RunError, system_reason
 from core.files import lock_is_held, make_folder, process_lock, write_json
 from core.jobs.control import spawn_module
 from core.jobs.kill import BEAT_SECONDS
+from core.jobs.launchers import register_launchers
 from core.jobs.machine_slots import slot_in_use
 from core.jobs.notify.notifier import Notifier
 from core.jobs.queue import QueuedRun, fail_queued, queue_lock, queued_runs
@@ -218,6 +219,7 @@ def main() -> None:
     except OSError as error:
         parser.exit(1, f"Can't use the runs folder {roots[0]}: {system_reason(error)}.\n")
     check_slots(roots[0])
+    register_launchers()
     Runner(*roots, list_slots(roots[0]), stay=arguments.stay, worker=arguments.worker).run()
 
 

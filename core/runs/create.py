@@ -48,6 +48,7 @@ def create_run(
     corrections: BaseModel | None = None,
     teaching: BaseModel | None = None,
     reproduces: str | None = None,
+    launcher: str = "local",
 ) -> RunPaths:
     """Make the folder of a new, queued run; by default at the end of the queue, by the clock.
 
@@ -64,6 +65,7 @@ def create_run(
         queued_at=now,
         queue_position=time.time() if queue_position is None else queue_position,
         data_root=str(data_root) if data_root else None,
+        launcher=launcher,
         epochs=config.epochs,
         activity="queued",
     )

@@ -55,6 +55,9 @@ class RunStatus(BaseModel):
     data_root: Argument | None = None
     """While it is queued: the folder of datasets it was started with; None means the runner's."""
     launcher: OneLine = "local"
+    """What starts its process: this machine's runner (`local`), or an engine."""
+    job: OneLine | None = None
+    """The engine's id of the job that trains it, or will."""
     slot: OneLine | None = None
     host: OneLine | None = None
     boot_id: OneLine | None = None

@@ -1,4 +1,9 @@
-"""What every launcher can do: six verbs. States, curves and logs of a run come from its folder, whoever started it."""
+"""What every launcher can do: six verbs. States, curves and logs of a run come from its folder, whoever started it.
+
+A launcher of an engine has the worker started as `python -m core.worker RUN_DIR --data-root DIR --launcher NAME --job
+ID`, where the id is the engine's. Such a worker locks no slot, since the engine has allocated what it uses, and it
+takes its run again when the engine starts the same job again.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,11 +22,12 @@ class Launcher(Protocol):
         ...
 
     def why_not(self) -> str | None:
-        """Why nothing can be started with it from here, in one sentence with what to do; None if it can."""
+        """Why nothing can be started with it from here, in one sentence with what to do; None if it can. It takes
+        seconds at most, and costs next to nothing where the engine isn't installed: pages ask."""
         ...
 
     def start(self, paths: RunPaths, data_root: Path) -> None:
-        """Have a queued run trained.
+        """Have a queued run trained. The engine's id of the job is recorded with `core.jobs.queue.note_job`.
 
         Raises:
             RunError: the engine refused it, or does not answer; the run is as it was.
@@ -29,7 +35,8 @@ class Launcher(Protocol):
         ...
 
     def stop(self, paths: RunPaths) -> None:
-        """Ask a run to end with a checkpoint, or take it out of the engine's queue. Harmless twice or too late.
+        """Take a run out of the engine's queue, or have its process asked to end, and killed if it does not. Harmless
+        twice or too late.
 
         Raises:
             RunError: the engine does not answer.
@@ -41,5 +48,9 @@ class Launcher(Protocol):
         ...
 
     def preview(self, paths: RunPaths, data_root: Path) -> str:
-        """What `start` would give the engine, as text to read before."""
+        """What `start` would give the engine, as text to read before.
+
+        Raises:
+            FerError: it could not be given to it, as the settings of the site or the folders are.
+        """
         ...

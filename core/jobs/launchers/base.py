@@ -6,11 +6,18 @@ takes its run again when the engine starts the same job again.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
+from core.errors import RunError
 from core.runs.engines import Answer
 from core.runs.paths import RunPaths
+from core.runs.reader import read_status
+
+SUBMITTING_SECONDS: Final = 120.0
+"""So long a queued run may be unknown to its engine: it is being submitted."""
 
 
 class Launcher(Protocol):
@@ -54,3 +61,18 @@ class Launcher(Protocol):
             FerError: it could not be given to it, as the settings of the site or the folders are.
         """
         ...
+
+
+def being_submitted(paths: RunPaths, engine: str) -> Answer | None:
+    """That a run which an engine does not know is about to be known to it; None if that is not so.
+
+    Args:
+        paths: the run.
+        engine: its name, for people.
+    """
+    with suppress(RunError):
+        status = read_status(paths)
+        age = (datetime.now(UTC) - (status.queued_at or status.created_at)).total_seconds()
+        if status.state == "queued" and status.job is None and age < SUBMITTING_SECONDS:
+            return Answer("yes", waits=True, text=f"It is being submitted to {engine}.")
+    return None

@@ -14,18 +14,17 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from core.errors import ConfigError, RunError
+from core.jobs.launchers.base import being_submitted
 from core.jobs.launchers.slurm_script import batch_script, job_name
 from core.jobs.launchers.slurm_states import Job, answer_of, lost_job, read_jobs
 from core.jobs.queue import note_job
 from core.jobs.sites import SlurmSettings, read_site
 from core.runs.engines import Answer
 from core.runs.paths import RunPaths
-from core.runs.reader import read_status
 
 SUBMIT_SECONDS: Final = 30.0
 LOOK_SECONDS: Final = 5.0
@@ -36,8 +35,6 @@ SILENT_SECONDS: Final = 15.0
 """So long nobody asks again a controller that has not answered."""
 POSSIBLE_SECONDS: Final = 60.0
 """So long it holds whether jobs can be submitted."""
-SUBMITTING_SECONDS: Final = 120.0
-"""So long a queued run may be without a job: it is being submitted."""
 LONGEST_ARGUMENT: Final = 100_000
 """Bytes; Linux takes no argument over 128 KiB."""
 
@@ -61,12 +58,14 @@ class SlurmLauncher:
         if shutil.which("sbatch") is None:
             return "Slurm isn't available here: sbatch is not in PATH. Run the dashboard on a login node of a cluster."
         try:
-            site = _settings()
+            site = read_site().slurm
         except ConfigError as error:
             return str(error)
+        if site is None and not any(map(os.path.exists, _configurations())):  # pages ask: nothing is tried in vain
+            return "Slurm has no configuration on this machine. Set SLURM_CONF, or add [slurm] to site.toml."
         asked_at, asked_for, reason = self._possible
         if asked_for != site or time.monotonic() - asked_at > (SILENT_SECONDS if reason else POSSIBLE_SECONDS):
-            reason = _ask_why_not(site)
+            reason = _ask_why_not(site or SlurmSettings())
             self._possible = time.monotonic(), site, reason
         return reason
 
@@ -153,12 +152,12 @@ class _Look:
 def _answer(paths: RunPaths, job: Job | None) -> Answer:
     if job is not None:
         return answer_of(job)
-    with suppress(RunError):
-        status = read_status(paths)
-        age = (datetime.now(UTC) - (status.queued_at or status.created_at)).total_seconds()
-        if status.state == "queued" and status.job is None and age < SUBMITTING_SECONDS:
-            return Answer("yes", waits=True, text="It is being submitted to Slurm.")
-    return lost_job()
+    return being_submitted(paths, "Slurm") or lost_job()
+
+
+def _configurations() -> tuple[str, ...]:
+    """Where Slurm's commands look for their configuration; see slurm.conf(5) and "Configless" Slurm."""
+    return os.environ.get("SLURM_CONF") or "/etc/slurm/slurm.conf", "/run/slurm/conf/slurm.conf"
 
 
 def _settings() -> SlurmSettings:

@@ -23,6 +23,7 @@ asked=
 trap 'asked=yes; kill -TERM "$worker" 2>/dev/null' TERM
 {worker} --launcher slurm --job "$SLURM_JOB_ID" &
 worker=$!
+[ -z "$asked" ] || kill -TERM "$worker" 2>/dev/null  # before there was one to tell
 wait "$worker"; code=$?
 while [ "$code" -gt 128 ] && [ -n "$asked" ]; do  # it was the waiting that a signal has ended
     asked=; wait "$worker"; code=$?

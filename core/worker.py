@@ -31,7 +31,7 @@ from filelock import Timeout
 from core.config import TrainConfig
 from core.errors import FerError, system_reason
 from core.files import process_lock, read_json, write_json, write_whole
-from core.jobs.launchers import LOCAL, TITLES
+from core.jobs.launchers import LOCAL, launcher_title
 from core.jobs.machine_slots import hold_slot
 from core.jobs.queue import take_queued
 from core.machine import boot_id
@@ -186,7 +186,7 @@ def work(
 def _interrupted(launcher: str) -> str:
     if launcher == LOCAL:
         return "Interrupted by a signal, as at a restart of the machine. Resume continues where it was."
-    by = TITLES.get(launcher, launcher)
+    by = launcher_title(launcher)
     return f"Interrupted by {by}: cancelled there, preempted or out of time. Resume continues where it was."
 
 

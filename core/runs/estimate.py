@@ -72,11 +72,11 @@ def estimate_wait(runs: Sequence[Run], images: Mapping[str, Mapping[str, int]], 
     settings or its dataset are missing.
 
     Args:
-        runs: all runs there are.
+        runs: all runs there are; those that an engine has elsewhere do not count.
         images: dataset to the size of each of its splits.
         slots: how many runs this machine trains at once, at least 1.
     """
-    live = [run for run in runs if run.state.is_live]
+    live = [run for run in runs if run.state.is_live and run.status.launcher == "local"]
     free = [0.0] * slots  # seconds until each slot is free, the least first
     for run in sorted(live, key=lambda run: (run.state is RunState.QUEUED, run.status.queue_position, run.id)):
         left = _seconds_left(run, images, runs)

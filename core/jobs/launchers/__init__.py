@@ -39,6 +39,11 @@ def get_launcher(name: str) -> Launcher:
     return made
 
 
+def launcher_title(name: str) -> str:
+    """What people read; of one that only another version knows, its name."""
+    return TITLES.get(name, name)
+
+
 def why_not_launcher(name: str) -> str | None:
     """Why nothing can be started with a launcher from here, in one sentence; None if it can."""
     try:

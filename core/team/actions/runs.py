@@ -8,7 +8,7 @@ from core.config import TrainConfig
 from core.errors import display_name
 from core.jobs import control, folds, queue
 from core.jobs.inputs import check_inputs
-from core.jobs.launchers import LOCAL, TITLES
+from core.jobs.launchers import LOCAL, launcher_title
 from core.runs import delete
 from core.runs.reader import list_runs, read_run
 from core.team.door import door
@@ -224,4 +224,4 @@ def _about(config: TrainConfig, name: str, launcher: str) -> str:
 
 def _where(launcher: str | None) -> str:
     """What is worth saying of who starts it: nothing of this machine."""
-    return f"by {TITLES.get(launcher, launcher)}" if launcher and launcher != LOCAL else ""
+    return f"by {launcher_title(launcher)}" if launcher and launcher != LOCAL else ""

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.errors import FerError
-from core.jobs.launchers import LOCAL, TITLES, offered_launchers, preview_start
+from core.jobs.launchers import LOCAL, launcher_title, offered_launchers, preview_start
 from dashboard.state.roots import data_root, runs_root
 from dashboard.ui.format import escape
 
@@ -15,13 +15,11 @@ def choose_launcher() -> tuple[str, str | None]:
     if set(offered) == {LOCAL} and st.session_state.get("launcher", LOCAL) == LOCAL:
         return LOCAL, None
     options = list(dict.fromkeys([*offered, st.session_state.get("launcher", LOCAL)]))
-    name = st.selectbox(
-        "Launcher", options, format_func=lambda each: TITLES.get(each, each), key="launcher", persist_state="session"
-    )
+    name = st.selectbox("Launcher", options, format_func=launcher_title, key="launcher", persist_state="session")
     for each, reason in offered.items():
         if reason and each != name:
-            st.caption(f"{TITLES[each]}: {escape(reason)}")
-    refused = offered.get(name, f"{TITLES.get(name, name)} is no longer available here.")
+            st.caption(f"{launcher_title(each)}: {escape(reason)}")
+    refused = offered.get(name, f"{launcher_title(name)} is no longer available here.")
     if refused:
         st.error(escape(refused), icon=":material/error:")
     return name, refused
@@ -31,7 +29,7 @@ def launcher_preview(name: str) -> None:
     """What is given to the engine of a cluster, to read before."""
     if name == LOCAL:
         return
-    with st.expander(f"Job for {TITLES.get(name, name)}"):
+    with st.expander(f"Job for {launcher_title(name)}"):
         try:
             st.code(preview_start(name, runs_root(), data_root()), language="bash")
         except FerError as error:

@@ -9,7 +9,7 @@ import streamlit as st
 from core.config import TrainConfig, field_label
 from core.data.dataset import DatasetInfo
 from core.errors import ConfigError
-from core.jobs.launchers import LOCAL, TITLES
+from core.jobs.launchers import LOCAL, launcher_title
 from core.jobs.slots import gpu_notice, list_slots
 from core.runs.estimate import estimate_duration, estimate_wait
 from core.runs.naming import MAX_NAME, suggest_clone_name, suggest_name, typed_setting
@@ -106,12 +106,11 @@ def estimate(config: TrainConfig, datasets: Sequence[DatasetInfo], runs: Sequenc
     """How long it will take: in the queue and training. How long an engine's queue is, only the engine knows, and how
     fast its nodes are, the runs will tell."""
     if launcher != LOCAL:
-        st.caption(f"{config.epochs} epoch{'' if config.epochs == 1 else 's'}, queued by {TITLES[launcher]}.")
+        st.caption(f"{config.epochs} epoch{'' if config.epochs == 1 else 's'}, queued by {launcher_title(launcher)}.")
         return
-    runs = [run for run in runs if run.status.launcher == LOCAL]
     images = {info.name: {split: info.images(split) for split in SPLITS} for info in datasets}
     training = estimate_duration(config, images[config.dataset], runs)
-    ahead = sum(run.state.is_live for run in runs)
+    ahead = sum(run.state.is_live and run.status.launcher == LOCAL for run in runs)
     wait = estimate_wait(runs, images, len(list_slots(runs_root()))) if ahead else 0.0
     with st.container(gap="xxsmall"):  # no metric: it would cut the text in a narrow column
         st.caption("Estimated time")

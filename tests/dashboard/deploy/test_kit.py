@@ -124,7 +124,7 @@ def test_compose_and_the_image_name_what_there_is() -> None:
     for path in ("requirements.txt", "dashboard/Home.py", "dashboard/deploy/health.py"):
         assert path in image and (PROJECT_ROOT / path).is_file()
     assert compose["services"]["caddy"]["volumes"][0].startswith("./Caddyfile:")
-    for secret in ("secrets.toml", "notifications.toml"):
+    for secret in ("secrets.toml", "notifications.toml", "site.toml"):
         assert f".streamlit/{secret}" in (KIT / "Dockerfile.dockerignore").read_text()
         assert f".streamlit/{secret}" in (PROJECT_ROOT / ".gitignore").read_text()
 

@@ -9,9 +9,14 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
+from core.jobs.launchers import get_launcher, register_launchers
 from tests.conftest import wait_for
 
 DAEMONS = ("slurmctld", "slurmd", "munged")
@@ -114,6 +119,27 @@ class SlurmCluster:
             self._daemons[name] = subprocess.Popen(
                 [program, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
+
+
+@contextmanager
+def running_cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlurmCluster]:
+    """A cluster that this process, and what it starts, uses; the test is skipped where there can be none."""
+    if reason := why_no_cluster():
+        pytest.skip(reason)
+    folder = Path(tempfile.mkdtemp(prefix="slurm-"))  # a socket has no room for the path of a test's own folder
+    cluster = SlurmCluster(folder)
+    monkeypatch.setenv("SLURM_CONF", str(cluster.conf))
+    (folder / "site.toml").write_text("[slurm]\npartition = 'main'\ngpus = 1\ncpus = 1\ntime_limit = '1:00:00'\n")
+    monkeypatch.setenv("FER_SITE", str(folder / "site.toml"))
+    get_launcher.cache_clear()
+    register_launchers()
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+        get_launcher.cache_clear()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _configuration(folder: Path) -> str:

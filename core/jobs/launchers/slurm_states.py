@@ -11,7 +11,7 @@ _RUNS: Final = frozenset("RUNNING COMPLETING SUSPENDED STOPPED RESIZING SIGNALIN
 """Of all states in squeue(1); in those that are neither, the job has ended."""
 
 _REASONS: Final = {
-    "None": "Waits for Slurm to look at it.",
+    "None": "Waits in Slurm.",
     "Resources": "Waits in Slurm for free resources.",
     "Priority": "Waits in Slurm: other jobs have a higher priority.",
     "BeginTime": "Requeued by Slurm: it starts again within minutes.",

@@ -10,7 +10,7 @@ from core.errors import FerError, RunError, system_reason
 from core.files import lock_is_held, touch
 from core.jobs.launchers import LOCAL, get_launcher, why_not_launcher
 from core.jobs.launchers.base import Launcher
-from core.jobs.queue import fail_queued, queue_lock
+from core.jobs.queue import queue_lock
 from core.runs.create import write_status
 from core.runs.delete import delete_run
 from core.runs.paths import RunPaths
@@ -45,17 +45,11 @@ def hand_over_new(launcher: Launcher, paths: RunPaths, data_root: Path) -> None:
     """
     try:
         launcher.start(paths, data_root)
-    except FerError as error:
+    except FerError:
         if launcher.name != LOCAL:
-            with suppress(RunError):  # it was taken all the same: then it is a run like others
-                _discard(paths, str(error))
+            with suppress(RunError):  # a worker has taken it all the same: then it is a run like others
+                delete_run(paths.root, paths.run_id, queued=True)
         raise
-
-
-def _discard(paths: RunPaths, why: str) -> None:
-    with queue_lock(paths.root):
-        fail_queued(paths, read_status(paths).queued_at, why)
-    delete_run(paths.root, paths.run_id)
 
 
 def hand_over_again(launcher: Launcher, before: Run, data_root: Path) -> None:

@@ -36,8 +36,6 @@ def test_what_slurm_does_not_grant_is_refused_with_its_words(site: Site, cluster
     with pytest.raises(RunError, match=r"^Slurm refused: .*not available\. Check the settings in site\.toml\.$"):
         site.start()
     settings.write_text("[slurm]\npartition = 'gpu'\n")
-    with pytest.raises(
-        RunError, match=r"^This Slurm has no partition 'gpu'\. Set partition in site\.toml"
-    ):
+    with pytest.raises(RunError, match=r"^This Slurm has no partition 'gpu'\. Set partition in site\.toml"):
         site.start()
     assert list(site.root.glob("2*")) == [] and cluster.ask("squeue", "-h") == ""

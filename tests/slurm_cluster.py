@@ -106,7 +106,7 @@ class SlurmCluster:
         for daemon in reversed(list(self._daemons.values())):
             daemon.terminate()
             try:
-                daemon.wait(10)
+                daemon.wait(3)
             except subprocess.TimeoutExpired:
                 daemon.kill()
                 daemon.wait()
@@ -154,7 +154,7 @@ SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={ports[0]}
 AuthType=auth/munge
 # A requeued job starts again when its old credential has expired: by default after two minutes.
-AuthInfo=socket={folder}/munge/socket,cred_expire=3
+AuthInfo=socket={folder}/munge/socket,cred_expire=6
 CredType=cred/munge
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none

@@ -32,8 +32,8 @@ def test_six_runs_share_two_nodes_whatever_happens_to_them(site: Site, cluster: 
 
 def test_what_slurm_does_not_grant_is_refused_with_its_words(site: Site, cluster: SlurmCluster) -> None:
     settings = Path(os.environ["FER_SITE"])
-    settings.write_text("[slurm]\npartition = 'main'\ncpus = 64\n")
-    with pytest.raises(RunError, match=r"^Slurm refused: .*not available\. Check the settings in site\.toml\.$"):
+    settings.write_text("[slurm]\npartition = 'main'\nmemory = '999G'\n")
+    with pytest.raises(RunError, match=r"^Slurm refused: Memory specification .* Check the settings in site\.toml\.$"):
         site.start()
     settings.write_text("[slurm]\npartition = 'gpu'\n")
     with pytest.raises(RunError, match=r"^This Slurm has no partition 'gpu'\. Set partition in site\.toml"):

@@ -9,7 +9,7 @@ from typing import Final
 from core.errors import ConfigError, FerError, quote
 from core.jobs.launchers.base import Launcher
 from core.jobs.sites import read_site
-from core.runs.engines import Answer, register
+from core.runs.engines import Answer, register_engine
 from core.runs.paths import RunPaths
 
 LOCAL: Final = "local"
@@ -18,7 +18,7 @@ _CLASSES: Final = {LOCAL: "LocalLauncher", "slurm": "SlurmLauncher", "ray": "Ray
 """Each in the module of its launcher's name, imported when first asked for: not every machine has Ray."""
 
 LAUNCHERS: Final = tuple(_CLASSES)
-PREVIEW_ID: Final = "id-of-the-new-run"
+PREVIEW_ID: Final = "new-run"
 TITLES: Final = {LOCAL: "This machine", "slurm": "Slurm", "ray": "Ray"}
 
 
@@ -53,13 +53,12 @@ def why_not_launcher(name: str) -> str | None:
 
 
 def preview_start(name: str, runs_root: Path, data_root: Path) -> str:
-    """What a launcher would start for a new run, as text to read before; `RUN` stands for the id it will have.
+    """What a launcher would start for a new run, as text to read before; `new-run` stands for the id it will have.
 
     Raises:
         FerError: there is no such launcher, or it could not be started, as the settings of the site or the folders are.
     """
-    text = get_launcher(name).preview(RunPaths(runs_root.resolve(), PREVIEW_ID), data_root.resolve())
-    return text.replace(PREVIEW_ID, "RUN")
+    return get_launcher(name).preview(RunPaths(runs_root.resolve(), PREVIEW_ID), data_root.resolve())
 
 
 def offered_launchers() -> dict[str, str | None]:
@@ -79,7 +78,7 @@ def register_launchers() -> None:
     read runs."""
     for name in LAUNCHERS:
         if name != LOCAL:
-            register(name, partial(_alive, name))
+            register_engine(name, partial(_alive, name))
 
 
 def _alive(name: str, runs: Sequence[RunPaths]) -> Mapping[str, Answer]:

@@ -25,16 +25,18 @@ from core.jobs.queue import note_job
 from core.jobs.sites import SlurmSettings, read_site
 from core.runs.engines import Answer
 from core.runs.paths import RunPaths
+from core.text import one_line
 
 SUBMIT_SECONDS: Final = 30.0
-LOOK_SECONDS: Final = 5.0
+SQUEUE_SECONDS: Final = 5.0
 """So long a look at the states may take: pages wait for it."""
 FRESH_SECONDS: Final = 2.0
 """So long an answer holds."""
-SILENT_SECONDS: Final = 15.0
+PEACE_SECONDS: Final = 15.0
 """So long nobody asks again a controller that has not answered."""
 POSSIBLE_SECONDS: Final = 60.0
 """So long it holds whether jobs can be submitted."""
+LONGEST_REASON: Final = 300
 LONGEST_ARGUMENT: Final = 100_000
 """Bytes; Linux takes no argument over 128 KiB."""
 
@@ -64,7 +66,7 @@ class SlurmLauncher:
         if site is None and not any(map(os.path.exists, _configurations())):  # pages ask: nothing is tried in vain
             return "Slurm has no configuration on this machine. Set SLURM_CONF, or add [slurm] to site.toml."
         asked_at, asked_for, reason = self._possible
-        if asked_for != site or time.monotonic() - asked_at > (SILENT_SECONDS if reason else POSSIBLE_SECONDS):
+        if asked_for != site or time.monotonic() - asked_at > (PEACE_SECONDS if reason else POSSIBLE_SECONDS):
             reason = _ask_why_not(site or SlurmSettings())
             self._possible = time.monotonic(), site, reason
         return reason
@@ -141,9 +143,9 @@ class _Look:
         listed = ",".join(sorted(names))
         only = [f"--name={listed}"] if len(listed) <= LONGEST_ARGUMENT else []
         try:
-            said = _slurm("squeue", "--noheader", "--states=all", "--format=%i|%T|%r|%j", *only, seconds=LOOK_SECONDS)
+            said = _slurm("squeue", "--noheader", "--states=all", "--format=%i|%T|%r|%j", *only, seconds=SQUEUE_SECONDS)
         except RunError as error:
-            self._silence, self._until = str(error), time.monotonic() + SILENT_SECONDS
+            self._silence, self._until = str(error), time.monotonic() + PEACE_SECONDS
             return
         self._names, self._jobs, self._silence = names, read_jobs(said), ""
         self._until = time.monotonic() + FRESH_SECONDS
@@ -167,7 +169,7 @@ def _settings() -> SlurmSettings:
 def _ask_why_not(site: SlurmSettings) -> str | None:
     """Whether there is a controller, and the partition."""
     try:
-        said = _slurm("sinfo", "--noheader", "--format=%R", seconds=LOOK_SECONDS)
+        said = _slurm("sinfo", "--noheader", "--format=%R", seconds=SQUEUE_SECONDS)
     except RunError as error:
         return str(error)
     partitions = sorted(set(said.split()))
@@ -201,7 +203,7 @@ def _slurm(command: str, *arguments: str, seconds: float, text: str = "") -> str
         raise SlurmSilentError(silent) from None
     if done.returncode == 0:
         return done.stdout
-    said = _last_words(done.stderr) or f"{command} ended with code {done.returncode}"
+    said = _reasons(done.stderr) or f"{command} ended with code {done.returncode}"
     if re.search(r"[Uu]nable to contact|[Cc]onnection|[Tt]imed out", said):
         raise SlurmSilentError(f"Slurm's controller doesn't answer ({said}). Try again later.")
     raise RunError(f"Slurm refused: {said}. Check the settings in site.toml.")
@@ -213,7 +215,8 @@ def _environment(variables: Iterable[tuple[str, str]]) -> Iterable[tuple[str, st
     return ((key, value) for key, value in variables if not key.startswith("SLURM_") or key == "SLURM_CONF")
 
 
-def _last_words(text: str) -> str:
-    """The reason in what a command of Slurm has written to its standard error."""
-    lines = [re.sub(r"^\w+: (error: |fatal: )?", "", line).strip() for line in text.splitlines() if line.strip()]
-    return lines[-1].rstrip(".") if lines else ""
+def _reasons(text: str) -> str:
+    """What a command of Slurm has written to its standard error, without who says it."""
+    begin = r"^\w+(: | )(error|fatal): |^\w+: "  # "sbatch: error: ", "slurm_load_jobs error: ", "scancel: "
+    lines = [re.sub(begin, "", line).removeprefix("Batch job submission failed: ") for line in text.splitlines()]
+    return "; ".join(one_line(line).rstrip(".") for line in lines if line)[:LONGEST_REASON]

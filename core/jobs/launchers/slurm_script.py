@@ -12,6 +12,8 @@ from core.runs.paths import RunPaths
 
 SECONDS_BEFORE_THE_END: Final = 120
 """So long before its time limit a worker is asked to end with a checkpoint."""
+ATTEMPTS: Final = 60
+"""How often a controller that does not answer is asked to requeue a job, every ten seconds."""
 
 _BODY: Final = r"""
 cd -- {project} || exit 1
@@ -33,7 +35,7 @@ done
 [ "$code" -eq 75 ] || [ "$code" -gt 128 ] || exit "$code"
 # Interrupted or killed: once more from its checkpoint, unless the job was cancelled, or is out of time.
 [ "${{SLURM_RESTART_COUNT:-0}}" -lt {restarts} ] || exit "$code"
-for _ in $(seq 60); do
+for _ in $(seq {attempts}); do
     if state=$(squeue --noheader --jobs="$SLURM_JOB_ID" --format=%T); then
         [ "$state" = RUNNING ] || exit "$code"
         scontrol requeue "$SLURM_JOB_ID" && exit 0
@@ -58,7 +60,9 @@ def batch_script(site: SlurmSettings, paths: RunPaths, data_root: Path) -> str:
     command = [*shlex.split(site.container), site.python or sys.executable, "-m", "core.worker"]
     worker = shlex.join([*command, str(paths.folder.resolve()), "--data-root", str(data_root.resolve())])
     options = "".join(f"#SBATCH {_quoted(option)}\n" for option in _options(site, paths))
-    body = _BODY.format(project=shlex.quote(str(PROJECT_ROOT)), worker=worker, restarts=site.restarts)
+    body = _BODY.format(
+        project=shlex.quote(str(PROJECT_ROOT)), worker=worker, restarts=site.restarts, attempts=ATTEMPTS
+    )
     return f"#!/bin/bash\n{options}{body}"
 
 

@@ -18,6 +18,7 @@ _REASONS: Final = {
     "Dependency": "Waits in Slurm for another job.",
     "JobHeldUser": "Held in Slurm. Release it with scontrol release.",
     "JobHeldAdmin": "Held in Slurm by an administrator, who alone can release it.",
+    "PartitionConfig": "No node of its partition has what it asks for in Slurm. Check the settings in site.toml.",
     "PartitionDown": "Waits in Slurm: its partition is down.",
     "PartitionTimeLimit": "Waits in Slurm: its partition allows less time. Set time_limit in site.toml.",
     "ReqNodeNotAvail": "Waits in Slurm: its nodes are not available.",

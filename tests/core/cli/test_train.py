@@ -100,9 +100,9 @@ def test_a_run_is_handed_over_to_slurm(
     slurm = use_fake_slurm(tmp_path, monkeypatch)
     slurm.says("sbatch", "12\n")
     shown = fer("train", *roots_of(roots, runs_root), *SETTINGS, "--launcher", "slurm", "--preview").stdout
-    assert shown.startswith("#!/bin/bash\n#SBATCH --job-name=fer-RUN\n") and list_runs(runs_root) == []
+    assert shown.startswith("#!/bin/bash\n#SBATCH --job-name=fer-new-run\n") and list_runs(runs_root) == []
     run_id = fer("train", *roots_of(roots, runs_root), *SETTINGS, "--launcher", "slurm").stdout.strip()
-    assert slurm.submitted == shown.replace("RUN", run_id)
+    assert slurm.submitted == shown.replace("new-run", run_id)
     status = read_status(RunPaths(runs_root, run_id))
     assert (status.state, status.launcher, status.job) == ("queued", "slurm", "12")
 

@@ -161,7 +161,10 @@ def test_a_run_is_started_in_the_name_of_the_owner_and_stopped_by_them_alone(ser
         (b'{"settings": {"dataset": "demo"}, "name": "' + b"x" * 200 + b'"}', "The name is too long"),
         (b'{"settings": {"\\ud800": 1}}', "not valid JSON"),
     ],
-    ids=str.split("torn deep bytes list field preset-list preset nested range setting nan dataset path name half"),
+    ids=str.split(
+        "torn deep bytes list launcher launcher-type field preset-list preset nested range setting nan dataset path "
+        "name half"
+    ),
 )
 def test_what_cannot_be_started_is_refused_in_a_sentence(served: Served, body: bytes, said: str) -> None:
     before = {path.name for path in served.runs_root.iterdir()}
@@ -180,7 +183,7 @@ def test_a_run_is_handed_over_to_the_cluster_that_is_asked_for(
     assert (status["state"], status["launcher"], status["job"]) == ("queued", "slurm", "12")
     slurm.says("sbatch", stderr="sbatch: error: Batch job submission failed: It is full\n", code=1)
     before = {path.name for path in served.runs_root.iterdir()}
-    said = "Slurm refused: Batch job submission failed: It is full. Check the settings in site.toml."
+    said = "Slurm refused: It is full. Check the settings in site.toml."
     body = json.dumps(wanted).encode()
     assert refusal(served.ask("POST", "/runs", "member", body, Content_Type="application/json"), 422) == said
     assert {path.name for path in served.runs_root.iterdir()} == before

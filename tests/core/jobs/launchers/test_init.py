@@ -64,7 +64,10 @@ def test_registered_engines_are_asked_about_their_runs(slurm: FakeSlurm, monkeyp
 
 def test_the_preview_is_of_a_run_to_come(slurm: FakeSlurm) -> None:
     said = preview_start("slurm", Path("/runs"), Path("/data"))
-    assert "#SBATCH --output=/runs/RUN/train.log\n" in said and "-m core.worker /runs/RUN --data-root /data" in said
+    assert (
+        "#SBATCH --output=/runs/new-run/train.log\n" in said
+        and "-m core.worker /runs/new-run --data-root /data" in said
+    )
 
 
 def test_neither_torch_nor_ray_is_imported_before_somebody_asks_for_it() -> None:

@@ -71,17 +71,21 @@ def test_a_worker_that_is_quicker_than_the_answer_keeps_what_it_wrote(
         (
             "sbatch: error: invalid partition specified: gpu\n"
             "sbatch: error: Batch job submission failed: Invalid partition name specified\n",
-            "Slurm refused: Batch job submission failed: Invalid partition name specified. Check the settings in "
+            "Slurm refused: invalid partition specified: gpu; Invalid partition name specified. Check the settings in "
             "site.toml.",
         ),
         (
             "sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)\n",
-            "Slurm's controller doesn't answer (Batch job submission failed: Unable to contact slurm controller "
-            "(connect failure)). Try again later.",
+            "Slurm's controller doesn't answer (Unable to contact slurm controller (connect failure)). Try again "
+            "later.",
+        ),
+        (
+            "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation\n",
+            "Slurm's controller doesn't answer (Socket timed out on send/recv operation). Try again later.",
         ),
         ("", "Slurm refused: sbatch ended with code 1. Check the settings in site.toml."),
     ],
-    ids=["partition", "controller", "silent"],
+    ids=["partition", "down", "hangs", "wordless"],
 )
 def test_a_refusal_is_one_sentence(
     launcher: SlurmLauncher, slurm: FakeSlurm, queued: RunPaths, tmp_path: Path, stderr: str, said: str
@@ -168,7 +172,7 @@ def test_a_controller_that_is_down_makes_everything_unknown_and_is_left_in_peace
     for _ in range(3):
         assert launcher.alive([queued]) == {"a-run": Answer("unknown", text=said)}
     assert len(slurm.calls("squeue")) == 1
-    now[0] += module.SILENT_SECONDS
+    now[0] += module.PEACE_SECONDS
     slurm.says("squeue", "1|RUNNING|None|fer-a-run\n")
     assert launcher.alive([queued]) == {"a-run": Answer("yes")}
 

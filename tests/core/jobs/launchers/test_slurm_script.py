@@ -1,7 +1,6 @@
 """The batch script: what it asks for, and what it does when the worker has ended. A real bash runs it, with Slurm's
 commands and the worker in the hands of the test."""
 
-import json
 import os
 import shlex
 import signal
@@ -12,6 +11,7 @@ import pytest
 
 from core.errors import RunError
 from core.files import PROJECT_ROOT
+from core.jobs.launchers import slurm_script
 from core.jobs.launchers.slurm_script import batch_script
 from core.jobs.sites import SlurmSettings
 from core.runs.paths import RunPaths
@@ -88,7 +88,7 @@ class Batch:
     def __init__(self, folder: Path, slurm: FakeSlurm) -> None:
         self.folder, self.slurm = folder, slurm
         self.paths = RunPaths(folder / "it's $HOME; 100%", "a-run")
-        self.noted = folder / "noted.json"
+        self.noted, self.environment = folder / "arguments", folder / "environment"
         self.started = folder / "started"
 
     def process(self, worker: str, restarts: int = 5, **variables: str) -> "subprocess.Popen[bytes]":
@@ -100,8 +100,8 @@ class Batch:
             variables: of its environment.
         """
         python = self.folder / "python"
-        note = f"import json,os,sys; json.dump([sys.argv[1:], dict(os.environ)], open({str(self.noted)!r}, 'w'))"
-        python.write_text(f'#!/bin/bash\npython3 -c {shlex.quote(note)} "$@"; touch {self.started}\n{worker}\n')
+        note = f"printf '%s\\0' \"$@\" > {self.noted}; env > {self.environment}; touch {self.started}"
+        python.write_text(f"#!/bin/bash\n{note}\n{worker}\n")
         python.chmod(0o755)
         site = SlurmSettings(python=str(python), restarts=restarts)
         script = batch_script(site, self.paths, self.folder / "da ta")
@@ -123,8 +123,8 @@ def batch(tmp_path: Path, slurm: FakeSlurm) -> Batch:
 
 def test_the_worker_gets_its_run_whatever_the_folders_are_called(batch: Batch) -> None:
     assert batch.code("exit 0") == 0
-    arguments, environment = json.loads(batch.noted.read_text())
-    assert arguments == [
+    environment = dict(line.split("=", 1) for line in batch.environment.read_text().splitlines() if "=" in line)
+    assert batch.noted.read_text().rstrip("\0").split("\0") == [
         *("-m", "core.worker", str(batch.paths.folder.resolve()), "--data-root", str(batch.folder / "da ta")),
         *("--launcher", "slurm", "--job", "12"),
     ]
@@ -135,7 +135,7 @@ def test_the_worker_gets_its_run_whatever_the_folders_are_called(batch: Batch) -
 @pytest.mark.parametrize(("given", "seen"), [({}, ""), ({"SLURM_JOB_GPUS": "3"}, "3")], ids=["none", "one"])
 def test_the_worker_sees_a_gpu_only_where_slurm_has_given_one(batch: Batch, given: dict[str, str], seen: str) -> None:
     assert batch.code("exit 0", **given) == 0
-    assert json.loads(batch.noted.read_text())[1]["CUDA_VISIBLE_DEVICES"] == seen
+    assert f"CUDA_VISIBLE_DEVICES={seen}" in batch.environment.read_text().splitlines()
 
 
 @pytest.mark.parametrize("code", [0, 1, 2])
@@ -171,10 +171,11 @@ def test_a_controller_that_does_not_answer_is_asked_again(batch: Batch) -> None:
     assert batch.requeued() and batch.slurm.calls("sleep") == [["10"]]
 
 
-def test_a_controller_that_is_down_for_long_is_given_up(batch: Batch) -> None:
+def test_a_controller_that_is_down_for_long_is_given_up(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slurm_script, "ATTEMPTS", 3)
     batch.slurm.says("squeue", code=1)
     assert batch.code("exit 75") == 75
-    assert len(batch.slurm.calls("squeue")) == 60 and not batch.slurm.calls("scontrol")
+    assert len(batch.slurm.calls("squeue")) == 3 and not batch.slurm.calls("scontrol")
 
 
 def test_the_signal_before_the_time_limit_reaches_the_worker(batch: Batch) -> None:

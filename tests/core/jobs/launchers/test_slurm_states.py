@@ -2,10 +2,38 @@
 
 import pytest
 
-from core.jobs.launchers.slurm_states import Job, answer_of, lost_job
+from core.jobs.launchers.slurm_states import Job, answer_of, lost_job, read_jobs
 
 LISTING = """\
+2|COMPLETING|None|fer-b
+6|FAILED|BadConstraints|fer-c
+1|PENDING|BeginTime|fer-a
+5|PENDING|PartitionConfig|x
+8|PENDING|Resources|fer-d
+9|PENDING|Priority|fer-e
+3|RUNNING|None|fer-c
+4|RUNNING|JobHeldAdmin|fer-d
+10|CANCELLED|None|fer-f
+11|FAILED|BadConstraints|fer-f
 """
+"""As `squeue` 22.05 prints them: the third job was once refused and then taken, the fourth held while it ran."""
+
+
+def test_of_each_name_the_job_counts_that_has_not_ended_else_the_last() -> None:
+    assert read_jobs(LISTING) == {
+        "fer-a": Job(1, "PENDING", "BeginTime"),
+        "fer-b": Job(2, "COMPLETING", "None"),
+        "fer-c": Job(3, "RUNNING", "None"),
+        "fer-d": Job(8, "PENDING", "Resources"),
+        "fer-e": Job(9, "PENDING", "Priority"),
+        "fer-f": Job(11, "FAILED", "BadConstraints"),
+        "x": Job(5, "PENDING", "PartitionConfig"),
+    }
+
+
+def test_a_reason_may_hold_anything_and_other_lines_are_skipped() -> None:
+    said = "slurm_load_jobs: warning\n\n7|PENDING|(a|b)|fer-a\n1_2|RUNNING|None|array\n"
+    assert read_jobs(said) == {"fer-a": Job(7, "PENDING", "(a|b)")}
 
 
 @pytest.mark.parametrize(

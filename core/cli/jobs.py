@@ -55,7 +55,7 @@ def runs_resume(
         LauncherName | None, typer.Option(help="Where to train; by default where it was trained before.")
     ] = None,
 ) -> None:
-    """Requeue a stopped, failed or crashed run; it resumes from its last checkpoint."""
+    """Requeue a stopped, failed, crashed or lost run; it resumes from its last checkpoint."""
     from core.runs.reader import find_run
     from core.team import actions
 
@@ -145,7 +145,7 @@ def runs_move(
 
 def runs_recover(runs_root: RunsRoot, data_root: DataRoot) -> None:
     """Requeue interrupted runs after a reboot and start the runner."""
-    from core.jobs.control import interrupted_elsewhere, interrupted_without_checkpoint
+    from core.jobs.control import interrupted_without_checkpoint, lost_runs
     from core.runs.reader import list_runs
     from core.team import actions
 
@@ -153,13 +153,10 @@ def runs_recover(runs_root: RunsRoot, data_root: DataRoot) -> None:
     for run_id in recovered:
         print(f"{run_id}: requeued.")
     runs = list_runs(runs_root)
-    elsewhere, stuck = interrupted_elsewhere(runs), interrupted_without_checkpoint(runs)
+    lost, stuck = lost_runs(runs), interrupted_without_checkpoint(runs)
     for run in stuck:
         print(f"{run.id}: interrupted, but its checkpoint is missing. Clone it: python -m core runs clone {run.id}")
-    for run in elsewhere:
-        print(
-            f"{run.id}: interrupted on {run.status.host}, which may still train it. If it does not: "
-            f"python -m core runs resume {run.id}"
-        )
-    if not (recovered or elsewhere or stuck):
+    for run in lost:
+        print(f"{run.id}: lost. {run.problem} To do so: python -m core runs resume {run.id}")
+    if not (recovered or lost or stuck):
         print("No interrupted run.")

@@ -5,7 +5,6 @@ The runner and its workers are in sessions of their own, so that they outlive th
 """
 
 import os
-import socket
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,11 +17,12 @@ from core.jobs.elsewhere import hand_over_again, hand_over_new, launcher_like, r
 from core.jobs.inputs import check_inputs
 from core.jobs.kill import is_frozen, kill_runner, kill_worker
 from core.jobs.launchers import LOCAL, get_launcher
-from core.jobs.queue import end_of_queue, note_killed, queue_lock, queued_runs, requeue
-from core.machine import boot_id, cpu_slots, is_local
+from core.jobs.queue import end_of_queue, give_up, note_killed, queue_lock, queued_runs, requeue
+from core.machine import cpu_slots, trains_runs
 from core.processes import reap, start_module
 from core.review.corrections import Corrections, check_fits, load_corrections
 from core.runs.create import create_run
+from core.runs.locks import require_shared_locks
 from core.runs.naming import free_name, suggest_clone_name
 from core.runs.paths import QueuePaths
 from core.runs.reader import list_runs, read_run
@@ -72,6 +72,7 @@ def start(
     if (length := len(one_line(name))) > NAME_LENGTH:
         raise RunError(f"The name is too long: {length:,} characters (max {NAME_LENGTH}).")
     engine = require_launcher(launcher)
+    require_shared_locks(runs_root)
     if config.corrections and corrections is None:
         corrections = load_corrections(runs_root, config.corrections)
     if corrections:
@@ -117,14 +118,17 @@ def stop(runs_root: Path, run_id: str) -> None:
 
 
 def stop_now(runs_root: Path, run_id: str) -> None:
-    """Kill the training process of a run that does not stop by itself; progress since its last checkpoint is lost. An
-    engine kills by itself what does not end soon after it was stopped.
+    """Kill the training process of a run that does not stop by itself; progress since its last checkpoint is lost. One
+    that is lost is given up: if its process lives on, it ends without a word. An engine kills by itself what does not
+    end soon after it was stopped.
 
     Raises:
         RunError: there is no such run, or its process is not on this machine or not certain to be ours.
     """
     stop(runs_root, run_id)
     run = read_run(runs_root, run_id)
+    if run.state is RunState.LOST and give_up(run.paths):
+        return
     if run.state not in (RunState.RUNNING, RunState.STALLED) or run.status.launcher != LOCAL:
         return
     if not kill_worker(run.paths, run.status) or not note_killed(run.paths):
@@ -139,7 +143,7 @@ def stop_now(runs_root: Path, run_id: str) -> None:
 def resume(
     runs_root: Path, data_root: Path, run_id: str, *, keep_place: bool = False, launcher: str | None = None
 ) -> None:
-    """Put a stopped, failed or crashed run back in the queue; it continues from its last checkpoint.
+    """Put a stopped, failed, crashed or lost run back in the queue; it continues from its last checkpoint.
 
     Args:
         runs_root: the folder of all runs.
@@ -233,8 +237,8 @@ def _settings(run: Run, doing: str) -> TrainConfig:
 
 
 def recover(runs_root: Path, data_root: Path) -> list[str]:
-    """After a reboot: requeue the runs whose process is certainly gone, and start the runner. Others are left to who
-    knows: see `interrupted_elsewhere`.
+    """After a reboot: requeue the runs whose process is certainly gone, and start the runner. Lost ones are left to who
+    knows: see `lost_runs`.
 
     Returns:
         The ids that were requeued; runs that were queued before only get their runner back.
@@ -250,52 +254,41 @@ def recover(runs_root: Path, data_root: Path) -> list[str]:
 
 
 def interrupted_runs(runs: Sequence[Run]) -> list[Run]:
-    """Those whose process is certainly gone and that can go on, oldest first; of runs listed newest first. Archived
-    ones are left out."""
-    return [run for run in _crashed(runs) if _is_gone(run) and can_continue(run.paths)]
+    """Those that have crashed and can go on, oldest first; of runs listed newest first. Archived ones are left out."""
+    return [run for run in _crashed_here(runs) if can_continue(run.paths)]
 
 
 def interrupted_without_checkpoint(runs: Sequence[Run]) -> list[Run]:
     """As `interrupted_runs`, but those that have nothing to go on from."""
-    return [run for run in _crashed(runs) if _is_gone(run) and not can_continue(run.paths)]
+    return [run for run in _crashed_here(runs) if not can_continue(run.paths)]
 
 
-def interrupted_elsewhere(runs: Sequence[Run]) -> list[Run]:
-    """As `interrupted_runs`, but those that another machine may still train, for all that can be seen from here."""
-    return [run for run in _crashed(runs) if not _is_gone(run)]
+def lost_runs(runs: Sequence[Run]) -> list[Run]:
+    """As `interrupted_runs`, but those that another machine may still train, for all that can be told from here."""
+    return _kept(runs, RunState.LOST)
 
 
-def _crashed(runs: Sequence[Run]) -> list[Run]:
+def _crashed_here(runs: Sequence[Run]) -> list[Run]:
+    """An engine starts its runs again by itself, unless somebody has cancelled them."""
+    return [run for run in _kept(runs, RunState.CRASHED) if run.status.launcher == LOCAL]
+
+
+def _kept(runs: Sequence[Run], state: RunState) -> list[Run]:
     return [
         run
         for run in reversed(runs)
-        if run.state is RunState.CRASHED
-        and run.status.launcher == LOCAL  # an engine starts them again by itself, unless somebody has cancelled them
-        and run.config
-        and not run.newer_settings
-        and not run.meta.archived
+        if run.state is state and run.config and not run.newer_settings and not run.meta.archived
     ]
 
 
-def _is_gone(run: Run) -> bool:
-    """Whether the process of a run whose lock is free is certainly gone.
-
-    Another machine may hold the lock all the same where both share a network file system that does not pass locks on.
-    The name does not tell the machines apart, since a container that is made anew has another: this boot's kernel knows
-    the locks of all its containers, and a file system that this machine has to itself, those of all boots.
-    """
-    status = run.status
-    return status.boot_id == boot_id() or status.host in (socket.gethostname(), None) or is_local(run.paths.root)
-
-
 def has_runner(runs_root: Path) -> bool:
-    """Whether a runner looks after the queue: it is alive, and not frozen.
+    """Whether this machine's runner looks after the queue: it is alive, and not frozen.
 
     Raises:
         OSError: its lock cannot be looked at.
     """
     queue = QueuePaths(runs_root)
-    return lock_is_held(queue.runner_lock) and not is_frozen(queue)
+    return lock_is_held(queue.runner_lock) and not is_frozen(runs_root, queue.runner_lock)
 
 
 def serve_queue(runs_root: Path, data_root: Path) -> None:
@@ -310,20 +303,26 @@ def serve_queue(runs_root: Path, data_root: Path) -> None:
 
 def ensure_runner(runs_root: Path, data_root: Path) -> None:
     """Start this machine's runner unless one is up; one that is frozen is killed first, which costs nothing, since it
-    keeps nothing in memory. Two at once are harmless: the second leaves by itself.
+    keeps nothing in memory. Two at once are harmless: the second leaves by itself. With `FER_RUNNER=0` it is left to
+    other machines that share the runs.
 
     A runner exits only under the `queue_lock`, after a look at the queue: what was queued before this call is seen by
     the runner found here, or by the one started here.
 
     Raises:
-        RunError: no process can be started.
+        RunError: no process can be started, or the folder has no locks that other machines see.
         ConfigError: `FER_CPU_SLOTS` makes no sense; the runner itself could tell nobody.
     """
     cpu_slots()
+    require_shared_locks(runs_root)
+    if not trains_runs():
+        return
     queue = QueuePaths(runs_root.resolve())  # the runner has another working directory
     try:
         make_folder(queue.folder, parents=True)
-        if lock_is_held(queue.runner_lock) and not (is_frozen(queue) and kill_runner(queue.root)):
+        if lock_is_held(queue.runner_lock) and not (
+            is_frozen(queue.root, queue.runner_lock) and kill_runner(queue.root)
+        ):
             return
         roots = ["--runs-root", str(queue.root), "--data-root", str(data_root.resolve())]
         runner = spawn_module(["core.jobs.runner", *roots], queue.runner_log)

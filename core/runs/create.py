@@ -25,6 +25,7 @@ from core.files import (
     sync_folder,
     write_json,
 )
+from core.runs.file_time import now_at
 from core.runs.history import appended
 from core.runs.locks import meta_lock
 from core.runs.paths import QueuePaths, RunPaths, new_run_id
@@ -108,9 +109,12 @@ def drafted(paths: RunPaths) -> Iterator[RunPaths]:
 
 def sweep_drafts(runs_root: Path) -> None:
     """Delete half-made run folders whose makers were killed long ago."""
+    now = now_at(runs_root)
+    if now is None:
+        return
     for draft in QueuePaths(runs_root).drafts.glob("*"):
         with suppress(OSError):  # its maker may have given it its name meanwhile
-            if draft.lstat().st_mtime < time.time() - ABANDONED_AFTER_SECONDS:
+            if draft.lstat().st_mtime < now - ABANDONED_AFTER_SECONDS:
                 shutil.rmtree(draft, ignore_errors=True)
 
 

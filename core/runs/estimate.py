@@ -1,14 +1,14 @@
 """How long a run will take, from how long others took, and how long it will wait for those ahead of it."""
 
 import heapq
-import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
 from core.config import TrainConfig
-from core.machine import boot_id
+from core.machine import boot_id, host_name
+from core.runs.liveness import has_engine
 from core.runs.records import Run, RunState
 
 ROUGH_IMAGES_PER_SECOND: Final = {"cnn-model-2": 140.0, "cnn-model-1": 2000.0}
@@ -76,7 +76,8 @@ def estimate_wait(runs: Sequence[Run], images: Mapping[str, Mapping[str, int]], 
         images: dataset to the size of each of its splits.
         slots: how many runs this machine trains at once, at least 1.
     """
-    live = [run for run in runs if run.state.is_live and run.status.launcher == "local"]
+    here = [run for run in runs if not has_engine(run.status) and run.state is not RunState.LOST]
+    live = [run for run in here if run.state.is_live]
     free = [0.0] * slots  # seconds until each slot is free, the least first
     for run in sorted(live, key=lambda run: (run.state is RunState.QUEUED, run.status.queue_position, run.id)):
         left = _seconds_left(run, images, runs)
@@ -103,6 +104,6 @@ def _alike(run: Run, config: TrainConfig) -> bool:
     other, status = run.config, run.status
     return (
         other is not None
-        and (status.host == socket.gethostname() or status.boot_id == boot_id())
+        and (status.host == host_name() or status.boot_id == boot_id())
         and (other.model, other.device, other.precision) == (config.model, config.device, config.precision)
     )

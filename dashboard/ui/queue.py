@@ -16,6 +16,7 @@ from dashboard.state.actor import actor
 from dashboard.state.roots import data_root, runs_root
 from dashboard.ui.format import escape
 from dashboard.ui.page import RUN_PAGE
+from dashboard.ui.runs import LOOKS
 
 QUEUE_ROWS = 10
 MOST_CHARACTERS = 60
@@ -144,12 +145,12 @@ def stop_button(run: Run) -> None:
 
 
 def interrupted(runs: Sequence[Run]) -> None:
-    """After a reboot: the runs that were training at the time."""
-    if elsewhere := control.interrupted_elsewhere(runs):
-        hosts = ", ".join(sorted({escape(run.status.host or "") for run in elsewhere}))
-        which = f"{len(elsewhere)} run{'' if len(elsewhere) == 1 else 's'}"
+    """After a reboot: the runs that were training at the time; and those of other machines that may be."""
+    if lost := control.lost_runs(runs):
+        hosts = ", ".join(sorted({escape(run.status.host or run.status.launcher) for run in lost}))
+        which = f"{len(lost)} lost run{'' if len(lost) == 1 else 's'}"
         st.caption(
-            f":material/bolt: {which} interrupted on another machine ({hosts}). "
+            f"{LOOKS[RunState.LOST].icon} {which}: no sign of life from {hosts}. "
             "If training no longer goes on there, resume from the page of the run."
         )
     count = len(control.interrupted_runs(runs))

@@ -33,6 +33,7 @@ from core.cli.runs import runs_app
 from core.cli.tokens import token_app
 from core.cli.train import evaluate, start_training
 from core.errors import FerError, explain_system_error, system_reason
+from core.jobs.launchers import register_launchers
 
 app = typer.Typer(
     help="Facial expression recognition: datasets, training, runs, evaluation and prediction.",
@@ -85,6 +86,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     sys.argv[1:] = map(_as_text, sys.argv[1:])
     logging.getLogger("core.runs").addHandler(logging.NullHandler())  # parser errors are for logs, not for people
+    register_launchers()
     try:
         app()
     except FerError as error:

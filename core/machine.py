@@ -1,14 +1,15 @@
-"""What this machine offers: where runs and data live, its cores and its memory, the slots of its CPU, which boot this
-is, and whether a folder is on a disk of its own."""
+"""What this machine offers: where runs and data live, its cores and its memory, the slots of its CPU, its name, which
+boot this is, and which folders other machines may have open, too."""
 
 import os
 import re
 import resource
+import socket
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Final, NamedTuple
 
 from core.errors import ConfigError, quote
 from core.files import PROJECT_ROOT
@@ -16,7 +17,18 @@ from core.files import PROJECT_ROOT
 LOCAL_FILE_SYSTEMS: Final = frozenset(
     "apfs bcachefs btrfs ext2 ext3 ext4 f2fs hfs jfs overlay ramfs reiserfs tmpfs ufs xfs zfs".split()
 )
-"""Those that one machine has to itself: no other one can have a file on them open."""
+"""Those that one machine has to itself: unless it exports them, no other one can have a file on them open."""
+
+_LOCK_OPTIONS: Final = {
+    **dict.fromkeys(("nfs", "nfs4"), ("nolock", "local_lock=flock", "local_lock=all")),
+    "lustre": ("localflock",),
+    **dict.fromkeys(("cifs", "smb3"), ("nobrl",)),
+}
+"""Mount options of network file systems with which `flock` works, but tells other machines nothing: see nfs(5),
+mount.lustre(8) and mount.cifs(8)."""
+
+_EXPORTS: Final = Path("/var/lib/nfs/etab")
+"""What this machine exports over NFS, a folder per line: see exports(5)."""
 
 _MOST_OPEN_FILES: Final = 65_536
 
@@ -68,8 +80,12 @@ def cpu_slots() -> int:
 def available_cores() -> int:
     """Cores this process may use: in a container often fewer than the machine has, as a set of cores (`--cpuset-cpus`)
     or as a share of their time (`--cpus`, Kubernetes limits). Of a share, whole cores count, at least one: a thread
-    more would only have the kernel pause them all."""
+    more would only have the kernel pause them all. In a job of Slurm, those allocated to it, also where nothing keeps
+    it to them."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    allocated = os.environ.get("SLURM_CPUS_ON_NODE", "")
+    if allocated.isdecimal() and int(allocated):
+        cores = min(cores, int(allocated))
     quota = cpu_quota()
     return cores if quota is None else max(1, min(cores, int(quota)))
 
@@ -174,15 +190,80 @@ def boot_id() -> str:
         return f"boot-{psutil.boot_time():.0f}"
 
 
+def trains_runs() -> bool:
+    """Whether this machine has a runner: not with `FER_RUNNER=0`, as where it only shows the runs of a folder in which
+    others train."""
+    return os.environ.get("FER_RUNNER") != "0"
+
+
+def host_name() -> str:
+    """The name of this machine; in a container, that of the container."""
+    return socket.gethostname()
+
+
 def is_local(folder: Path) -> bool:
     """Whether a folder is on a file system that only this machine can have open, by the kind of it. Then a lock in it
-    that is free is held nowhere. False where that is not certain, as on all network file systems."""
+    that is free is held nowhere. False where that is not certain, as on all network file systems, and below what this
+    machine exports over NFS: the locks of its clients are not seen here."""
+    place, exports = _stat(folder), _stat(_EXPORTS)
+    return _is_local(folder, place and place.st_dev, exports and exports.st_mtime_ns)
+
+
+@lru_cache(maxsize=200)  # asked about every crashed run at every look, and mounts are slow to list
+def _is_local(folder: Path, device: int | None, exported: int | None) -> bool:
+    """As `is_local`; what else it depends on is another number when something is mounted there or exported."""
+    place = folder.resolve()
+    return _mount_of(place).kind in LOCAL_FILE_SYSTEMS and not _is_exported(place)
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except OSError:
+        return None
+
+
+def local_lock_option(folder: Path) -> str | None:
+    """The mount option that keeps locks in a folder from other machines, such as `nolock`; None if there is none."""
+    mount = _mount_of(folder.resolve())
+    return next((each for each in _LOCK_OPTIONS.get(mount.kind, ()) if each in mount.options), None)
+
+
+def name_in_files(folder: Path) -> str:
+    """What tells the files of this machine from those of others in a folder that they share: its name; empty where no
+    other machine can have the folder open."""
+    return "" if is_local(folder) else as_file_name(host_name())
+
+
+def as_file_name(host: str) -> str:
+    """The name of a machine in the name of a file, whatever stands in it."""
+    return re.sub(r"[^A-Za-z0-9.-]+", "_", host)[:64]
+
+
+class _Mount(NamedTuple):
+    kind: str
+    options: list[str]
+
+
+def _mount_of(place: Path) -> _Mount:
+    """What a path is on; of no kind where nobody can tell."""
     import psutil
 
-    place = folder.resolve()
-    mounts = {each.mountpoint: each.fstype for each in psutil.disk_partitions(all=True)}  # the last mount counts
+    mounts = {each.mountpoint: each for each in psutil.disk_partitions(all=True)}  # the last mount counts
     above = [mount for mount in mounts if place.is_relative_to(mount)]
-    return bool(above) and mounts[max(above, key=len)].lower() in LOCAL_FILE_SYSTEMS
+    if not above:
+        return _Mount("", [])
+    found = mounts[max(above, key=len)]
+    return _Mount(found.fstype.lower(), found.opts.split(","))
+
+
+def _is_exported(place: Path) -> bool:
+    try:
+        lines = _EXPORTS.read_text("utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    exported = (re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), line.split("\t")[0]) for line in lines)
+    return any(each and place.is_relative_to(each) for each in exported)
 
 
 def raise_open_files_limit() -> int:

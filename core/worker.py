@@ -1,4 +1,5 @@
-"""One training process: `python -m core.worker RUN_DIR --data-root DIR --slot NAME`. The runner starts it.
+"""One training process: `python -m core.worker RUN_DIR --data-root DIR --slot NAME`. The runner starts it; the engine
+of a cluster does, too, with `--launcher NAME --job ID` instead of a slot.
 
 It takes the run's `alive.lock` first and holds it to the end, so that the lock tells everybody whether it lives. How it
 ends, it writes into `status.json`: one line for people; the traceback goes to `train.log`.
@@ -6,8 +7,8 @@ ends, it writes into `status.json`: one line for people; the traceback goes to `
 A signal is no stop: it ends the run with a checkpoint, but as interrupted, so that `runs recover` resumes it. A person
 stops a run by `stop.request`.
 
-Exit code: 0 when the run finished or stopped, or was not queued; 1 when it failed; 75 (try again) when another worker
-has held the slot or the run for too long.
+Exit code: 0 when the run finished or stopped, or was not queued; 1 when it failed; 75 (try again) when it was
+interrupted, or another worker has held the slot or the run for too long.
 """
 
 import argparse
@@ -16,40 +17,36 @@ import logging
 import os
 import re
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from filelock import Timeout
 
 from core.config import TrainConfig
 from core.errors import FerError, system_reason
-from core.files import process_lock, read_json, write_json, write_whole
+from core.files import process_lock, read_json, touch, write_json, write_whole
 from core.jobs.keep_best import after_end
+from core.jobs.launchers import LOCAL, launcher_title
 from core.jobs.machine_slots import hold_slot
 from core.jobs.queue import take_queued
-from core.machine import boot_id
+from core.machine import boot_id, host_name
 from core.review.corrections import corrections_of
 from core.runs.create import sweep_run, write_status
 from core.runs.environment import describe_environment, uncommitted_changes
 from core.runs.paths import QueuePaths, RunPaths
-from core.runs.reader import read_config, read_status
+from core.runs.reader import read_config
 from core.runs.records import RunStatus
 from core.runs.teachers import recorded, teaching_of
+from core.training.reporter import StatusReporter
 
 log = logging.getLogger("train")
 
 ALIVE_LOCK_SECONDS = 20
-INTERRUPTED = "Interrupted by a signal, as at a restart of the machine. Resume continues where it was."
-
-
-class RunLostError(Exception):
-    """The run folder is no longer the one that this process has locked: nothing more may be written there."""
 
 
 class StopFlag:
@@ -67,24 +64,29 @@ class StopFlag:
         self._signalled = True
 
     def hold(self) -> None:
-        """From now on this process holds the lock file of the run, and has to notice when another takes its place."""
+        """From now on this process has the lock file of the run, and has to notice when another takes its place: when
+        the folder was put back from a copy, or when somebody has resumed the run since nobody could say whether this
+        process lives. Another process may have locked that file, and train the run, too."""
         self._held = _file_id(self._lock)
 
     def check_held(self) -> None:
-        """Raises:
-        RunLostError: the lock file is another one, as when the folder was put back from a copy: another process may
-            have locked that, and train the run, too.
+        """To be called before anything is written: end this process if the lock file is another one.
+
+        Asks the file server: a mere look at a network file system may show for a minute what was there before.
         """
-        if self._held and _file_id(self._lock) != self._held:
-            raise RunLostError
+        if self._held and _file_id(self._lock, opened=True) not in (self._held, None):
+            self._leave()
+
+    def _leave(self) -> NoReturn:
+        """At once, from whatever thread has noticed it, and without a word in the folder, which is another's now: other
+        threads may have something to write there."""
+        log.error("the folder of this run was replaced, or the run was resumed elsewhere: this process ends")
+        os._exit(1)
 
     def __call__(self) -> bool:
-        """As asked before each batch.
-
-        Raises:
-            RunLostError: see `check_held`.
-        """
-        self.check_held()
+        """As asked before each batch; ends this process as `check_held` does, as soon as it can be seen."""
+        if self._held and _file_id(self._lock) not in (self._held, None):
+            self._leave()
         return self._signalled or self.by_person
 
     @property
@@ -93,16 +95,31 @@ class StopFlag:
         return self._file.exists()
 
 
-def _file_id(path: Path) -> tuple[int, int]:
-    """What tells a file from another one of its name; (0, 0) if there is none."""
+_GONE = (0, 0)
+
+
+def _file_id(path: Path, *, opened: bool = False) -> tuple[int, int] | None:
+    """What tells a file from another one of its name: `_GONE` if there is none; None where nobody can tell.
+
+    Args:
+        path: the file.
+        opened: ask by opening it.
+    """
     try:
-        found = path.stat()
-    except OSError:
-        return 0, 0
+        if not opened:
+            found = path.stat()
+        else:
+            handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                found = os.fstat(handle)
+            finally:
+                os.close(handle)
+    except OSError as error:
+        return _GONE if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ESTALE) else None
     return found.st_dev, found.st_ino
 
 
-Train = Callable[[RunPaths, TrainConfig, Path, RunStatus, StopFlag], dict[str, Any]]
+Train = Callable[[RunPaths, TrainConfig, Path, StatusReporter, StopFlag], dict[str, Any]]
 """Trains a run that this process has taken, on data below that folder; returns the fields of its last status."""
 
 
@@ -117,6 +134,8 @@ def main(train: Train | None = None) -> int:
     parser.add_argument("--data-root", type=Path, required=True)
     parser.add_argument("--slot", default="cpu")
     parser.add_argument("--notice", default="", help="why it is not on a GPU, for the log")
+    parser.add_argument("--launcher", default=LOCAL, help="which engine has started this process")
+    parser.add_argument("--job", help="as whose job, by the engine's id")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
     if arguments.notice:
@@ -126,54 +145,67 @@ def main(train: Train | None = None) -> int:
     if not paths.status.exists():
         parser.error(f"{folder} is not the folder of a run")
     stop_asked = StopFlag(paths)
+    slot, slot_locks = arguments.slot, [QueuePaths(paths.root).slot_lock(arguments.slot)]
+    if arguments.job:  # what it uses was allocated to it
+        slot, slot_locks = f"{'gpu' if _sees_gpu() else 'cpu'}-{arguments.launcher}", []
     with ExitStack() as locks:
         try:
-            locks.enter_context(hold_slot(arguments.slot, ALIVE_LOCK_SECONDS))
-            for lock in (QueuePaths(paths.root).slot_lock(arguments.slot), paths.alive_lock):
+            if slot_locks:
+                locks.enter_context(hold_slot(slot, ALIVE_LOCK_SECONDS))
+            for lock in slot_locks:
                 locks.enter_context(process_lock(lock).acquire(timeout=ALIVE_LOCK_SECONDS))
+            touch(paths.alive_lock)
+            stop_asked.hold()  # before it is locked: so the check below tells whether this file is what was locked
+            locks.enter_context(process_lock(paths.alive_lock).acquire(timeout=ALIVE_LOCK_SECONDS))
         except Timeout as busy:
             log.info("%s is held by another worker", Path(busy.lock_file).name)
             return os.EX_TEMPFAIL
-        stop_asked.hold()
-        return work(paths, arguments.data_root, arguments.slot, stop_asked, train or _train)
+        stop_asked.check_held()
+        return work(paths, arguments.data_root, slot, stop_asked, train or _train, job=arguments.job)
 
 
-def work(paths: RunPaths, data_root: Path, slot: str, stop_asked: StopFlag, train: Train) -> int:
-    """Train the run if it is queued, and record how it ended; the exit code."""
-    status = take_queued(paths, {**_identity(slot), "activity": "starting"})
+def _sees_gpu() -> bool:
+    """Whether an engine has given this process a GPU: then it says which one."""
+    return os.environ.get("CUDA_VISIBLE_DEVICES", "").strip() not in ("", "-1", "NoDevFiles")
+
+
+def work(
+    paths: RunPaths, data_root: Path, slot: str, stop_asked: StopFlag, train: Train, *, job: str | None = None
+) -> int:
+    """Train the run if it is queued, or if it is the run of this job that an engine has started again, and record how
+    it ended; the exit code."""
+    status = take_queued(paths, {**_identity(slot), "activity": "starting"}, job=job)
     if status is None:
         log.info("run %s is not queued: nothing to do", paths.run_id)
         return 0
+    reporter = StatusReporter(paths, status, stop_asked.check_held)
     config = None
     try:
         sweep_run(paths)
         config = read_config(paths)
-        final = train(paths, config, data_root, status, stop_asked)
-        stop_asked.check_held()
-    except RunLostError:
-        return _lost(paths)
+        with reporter:
+            final = train(paths, config, data_root, reporter, stop_asked)
     except Exception as error:  # whatever it is, the run must not stay "running"
         log.exception("training failed")
         final = {"state": "failed", "error": explain(error, config)}
-        try:
-            stop_asked.check_held()
-        except RunLostError:
-            return _lost(paths)
-    if final["state"] == "stopped" and not stop_asked.by_person:
-        final = {"state": "running", "error": INTERRUPTED}  # so it is read as ended without a word, and recovered
+    stop_asked.check_held()
+    interrupted = final["state"] == "stopped" and not stop_asked.by_person
+    if interrupted:  # so it is read as ended without a word, and recovered
+        final = {"state": "running", "error": _interrupted(status.launcher)}
     ended = {"ended_at": datetime.now(UTC), "eta_seconds": None, "activity": ""}
-    _write_end(paths, _newest_status(paths, status).model_copy(update=ended | final))
+    _write_end(paths, reporter.status.model_copy(update=ended | final))
     paths.stop_request.unlink(missing_ok=True)  # last: a crash in between must not undo the stop
-    log.info("run %s %s", paths.run_id, "interrupted" if final.get("error") == INTERRUPTED else final["state"])
+    log.info("run %s %s", paths.run_id, "interrupted" if interrupted else final["state"])
     if final["state"] == "finished":
         after_end(paths)
-    return 1 if final["state"] == "failed" else 0
+    return os.EX_TEMPFAIL if interrupted else 1 if final["state"] == "failed" else 0
 
 
-def _lost(paths: RunPaths) -> int:
-    """Leave without a word in the folder, which is another's now."""
-    log.error("the folder of run %s was moved or replaced: this process ends", paths.run_id)
-    return 1
+def _interrupted(launcher: str) -> str:
+    if launcher == LOCAL:
+        return "Interrupted by a signal, as at a restart of the machine. Resume continues where it was."
+    by = launcher_title(launcher)
+    return f"Interrupted by {by}: cancelled there, preempted or out of time. Resume continues where it was."
 
 
 def _write_end(paths: RunPaths, status: RunStatus) -> None:
@@ -188,7 +220,7 @@ def _write_end(paths: RunPaths, status: RunStatus) -> None:
 
 
 def _train(
-    paths: RunPaths, config: TrainConfig, data_root: Path, status: RunStatus, stop_asked: StopFlag
+    paths: RunPaths, config: TrainConfig, data_root: Path, reporter: StatusReporter, stop_asked: StopFlag
 ) -> dict[str, Any]:
     # NumPy takes a moment to import, torch seconds: the lock, the state and simple errors must not wait for them
     from core.data.dataset import read_identity, read_info
@@ -197,9 +229,8 @@ def _train(
     corrections, teaching = corrections_of(paths, config), teaching_of(paths, config)
     from core.training.compute import choose_compute
     from core.training.loop import Stopped, train
-    from core.training.recorder import StatusReporter
 
-    compute = choose_compute(config, gpu_slot=(status.slot or "").startswith("gpu-"))
+    compute = choose_compute(config, gpu_slot=(reporter.status.slot or "").startswith("gpu-"))
     environment = describe_environment(
         command=f"python -m core.worker {paths.run_id}",  # no path: folders are shared and shipped
         device=compute.title,
@@ -215,7 +246,6 @@ def _train(
         **recorded(teaching),
     )
     record_environment(paths, environment)
-    reporter = StatusReporter(paths, status)
     reporter.update(now=True, device=compute.title, activity="loading data")
     log.info("training %s on %s", config.model, compute.title)
     try:
@@ -263,19 +293,12 @@ def record_environment(paths: RunPaths, environment: dict[str, Any]) -> None:
 def _identity(slot: str) -> dict[str, Any]:
     return {
         "slot": slot,
-        "host": socket.gethostname(),
+        "host": host_name(),
         "boot_id": boot_id(),
         "pid": os.getpid(),
         "started_at": datetime.now(UTC),
         "heartbeat": time.monotonic(),
     }
-
-
-def _newest_status(paths: RunPaths, fallback: RunStatus) -> RunStatus:
-    try:
-        return read_status(paths)
-    except FerError:
-        return fallback
 
 
 def explain(error: Exception, config: TrainConfig | None = None) -> str:

@@ -108,7 +108,7 @@ def write_run(
     age: timedelta = timedelta(minutes=20),
     seed: int = 0,
 ) -> FakeRun:
-    """A run folder in a state: queued, running, finished, failed, stopped, crashed, stalled or damaged.
+    """A run folder in a state: queued, running, finished, failed, stopped, crashed, stalled, lost or damaged.
 
     Args:
         runs_root: the folder of all runs.
@@ -136,15 +136,15 @@ def write_run(
     run.paths.log.write_text(
         "".join(f"epoch {n}/{epochs}  validation {60 + n / 10:.1f} %\n" for n in range(1, done + 1))
     )
-    alive = state in ("running", "stalled", "crashed")
+    alive = state in ("running", "stalled", "crashed", "lost")
+    elsewhere = {"host": "node-2", "boot_id": "of node-2", "launcher": "cluster"}  # an engine that cannot be asked here
     status = synthetic_records.status_record(
         "running" if alive else state,
         created,
         epochs,
         done,
         batches=STEPS_PER_EPOCH,
-        host=socket.gethostname(),
-        boot_id=boot_id(),
+        **(elsewhere if state == "lost" else {"host": socket.gethostname(), "boot_id": boot_id()}),
         heartbeat=time.monotonic() - (1000 if state == "stalled" else 0),
         epoch=min(done + 1, epochs),
         batch=31 if state != "finished" else STEPS_PER_EPOCH,

@@ -41,7 +41,7 @@ from core.runs.records import RunStatus
 from core.training.compute import Compute, choose_compute, tensor_on, to_device
 from core.training.loop import Stopped, train
 from core.training.optim import build_optimizers
-from core.training.recorder import StatusReporter
+from core.training.reporter import StatusReporter
 from core.training.utilisation import flop_per_image, peak_of, time_on
 
 NO_TRAINERS: Final = ("best_bare_step", "best_whole_epochs", "validation")

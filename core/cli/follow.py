@@ -7,11 +7,12 @@ from pathlib import Path
 from core.cli.options import terminal_user
 from core.cli.progress import ProgressBar
 from core.errors import TrainingError
+from core.jobs.launchers import LOCAL
 from core.jobs.machine_slots import WAITS, waits_for_others
 from core.jobs.slots import gpu_notice
 from core.runs.history import Row, read_rows
 from core.runs.paths import RunPaths
-from core.runs.reader import read_run
+from core.runs.reader import RunReader
 from core.runs.records import Run, RunState
 from core.team import actions
 
@@ -27,12 +28,12 @@ def follow(runs_root: Path, run_id: str) -> Run:
         RunError: the run is gone.
     """
     paths = RunPaths(runs_root, run_id)
-    epochs, steps = _Tail(paths.epochs), _Tail(paths.steps)
+    epochs, steps, reader = _Tail(paths.epochs), _Tail(paths.steps), RunReader(runs_root)
     asked, metrics, notice = False, "", ""
     with ProgressBar() as bar:
         while True:
             try:
-                run = read_run(runs_root, run_id)
+                run = reader.read(run_id)
                 for row in epochs.new():
                     bar.say(
                         f"epoch {row['epoch']}/{run.status.epochs}: train loss {row['train_loss']:.4f}, "
@@ -46,8 +47,12 @@ def follow(runs_root: Path, run_id: str) -> Run:
                 if not notice and (notice := gpu_notice(runs_root)):
                     bar.say(notice)
                 status = run.status
-                activity = status.activity or run.state.in_words()
-                if run.state is RunState.QUEUED and waits_for_others(runs_root):
+                activity = (
+                    run.state.in_words() if run.state is RunState.LOST else status.activity or run.state.in_words()
+                )
+                if run.state is RunState.QUEUED and status.launcher != LOCAL:
+                    activity = run.problem or activity
+                elif run.state is RunState.QUEUED and waits_for_others(runs_root):
                     activity = WAITS
                 epoch = f", epoch {status.epoch}/{status.epochs}" if status.epoch else ""
                 bar.update(f"{activity}{epoch}  {metrics}", status.progress, status.eta_seconds)

@@ -2,11 +2,22 @@
 
 import sys
 from enum import StrEnum
+from functools import partial
 from typing import Annotated
 
 import typer
 
-from core.cli.options import AsJson, DataRoot, RunName, RunsRoot, Settings, config_of, pairs, terminal_user
+from core.cli.options import (
+    AsJson,
+    DataRoot,
+    LauncherName,
+    RunName,
+    RunsRoot,
+    Settings,
+    config_of,
+    pairs,
+    terminal_user,
+)
 from core.cli.output import print_json, print_reproduction
 
 
@@ -36,13 +47,20 @@ def runs_stop(
         print(f"{found.id} is already {found.state.in_words()}.")
 
 
-def runs_resume(run: RunName, runs_root: RunsRoot, data_root: DataRoot) -> None:
-    """Requeue a stopped, failed or crashed run; it resumes from its last checkpoint."""
+def runs_resume(
+    run: RunName,
+    runs_root: RunsRoot,
+    data_root: DataRoot,
+    launcher: Annotated[
+        LauncherName | None, typer.Option(help="Where to train; by default where it was trained before.")
+    ] = None,
+) -> None:
+    """Requeue a stopped, failed, crashed or lost run; it resumes from its last checkpoint."""
     from core.runs.reader import find_run
     from core.team import actions
 
     found = find_run(runs_root, run)
-    actions.resume(terminal_user(), found.paths.root, data_root, found.id)
+    actions.resume(terminal_user(), found.paths.root, data_root, found.id, launcher=launcher and launcher.value)
     print(f"{found.id}: requeued.")
 
 
@@ -62,6 +80,9 @@ def runs_clone(
     settings: Settings = None,
     name: Annotated[str, typer.Option(help="Display name of the new run.")] = "",
     author: Annotated[str, typer.Option(help="Who starts the run.")] = "",
+    launcher: Annotated[
+        LauncherName, typer.Option(help="Where to train: on this machine, or on a cluster as site.toml says.")
+    ] = LauncherName.LOCAL,
 ) -> None:
     """Start a new run from the settings of another, some of them overridden, and print its id."""
     from core.config import parse_config
@@ -70,7 +91,8 @@ def runs_clone(
 
     found = find_run(runs_root, run)
     config = parse_config({**config_of(found).model_dump(), **pairs(settings)})
-    print(actions.clone(terminal_user(), found.paths.root, data_root, found.id, config, name=name, author=author))
+    act = partial(actions.clone, terminal_user(), found.paths.root, data_root, found.id, config)
+    print(act(name=name, author=author, launcher=launcher.value))
 
 
 def runs_reproduce(
@@ -131,7 +153,7 @@ def runs_move(
 
 def runs_recover(runs_root: RunsRoot, data_root: DataRoot) -> None:
     """Requeue interrupted runs after a reboot and start the runner."""
-    from core.jobs.control import interrupted_elsewhere, interrupted_without_checkpoint
+    from core.jobs.control import interrupted_without_checkpoint, lost_runs
     from core.runs.reader import list_runs
     from core.team import actions
 
@@ -139,13 +161,10 @@ def runs_recover(runs_root: RunsRoot, data_root: DataRoot) -> None:
     for run_id in recovered:
         print(f"{run_id}: requeued.")
     runs = list_runs(runs_root)
-    elsewhere, stuck = interrupted_elsewhere(runs), interrupted_without_checkpoint(runs)
+    lost, stuck = lost_runs(runs), interrupted_without_checkpoint(runs)
     for run in stuck:
         print(f"{run.id}: interrupted, but its checkpoint is missing. Clone it: python -m core runs clone {run.id}")
-    for run in elsewhere:
-        print(
-            f"{run.id}: interrupted on {run.status.host}, which may still train it. If it does not: "
-            f"python -m core runs resume {run.id}"
-        )
-    if not (recovered or elsewhere or stuck):
+    for run in lost:
+        print(f"{run.id}: lost. {run.problem} To do so: python -m core runs resume {run.id}")
+    if not (recovered or lost or stuck):
         print("No interrupted run.")

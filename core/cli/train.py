@@ -13,6 +13,7 @@ from core.cli.options import (
     AsJson,
     DataRoot,
     Device,
+    LauncherName,
     RunsRoot,
     Settings,
     SplitName,
@@ -64,6 +65,12 @@ def start_training(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would start, and start nothing.")] = False,
     name: Annotated[str, typer.Option(help="Display name; of a sweep, that of the group.")] = "",
     author: Annotated[str, typer.Option(help="Who starts the run.")] = "",
+    launcher: Annotated[
+        LauncherName, typer.Option(help="Where to train: on this machine, or on a cluster as site.toml says.")
+    ] = LauncherName.LOCAL,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Print what the launcher would start, and start nothing.")
+    ] = False,
     wait: Annotated[bool, typer.Option(help="Show progress and return when the run has ended.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -71,22 +78,38 @@ def start_training(
     from core.cli.follow import follow_to_end
     from core.cli.sweep import SweepOptions, announce, parse_sweep, start_sweep_of
     from core.data.dataset import read_info
+    from core.jobs.launchers import preview_start
     from core.runs.reader import read_run
     from core.runs.table import run_as_json
     from core.team import actions
 
     config = make_config(preset, pairs(settings))
     options = SweepOptions(sample, sample_seed, "best" if keep is KeepWeights.BEST else "all", teachers, dry_run)
+    if preview:
+        print(preview_start(launcher.value, runs_root, data_root), end="")
+        return
     if sweep:
         swept = parse_sweep(config, sweep, options)
-        start_sweep_of(runs_root, data_root, swept, options, name=name, author=author, wait=wait, as_json=as_json)
+        start_sweep_of(
+            runs_root,
+            data_root,
+            swept,
+            options,
+            name=name,
+            author=author,
+            wait=wait,
+            as_json=as_json,
+            launcher=launcher.value,
+        )
         return
     options.check_unused()
     read_info(data_root, config.dataset)  # a missing dataset is better reported now than in the run's log
     if dry_run:
         announce(runs_root, data_root, [config])
         return
-    run_id = actions.start(terminal_user(), runs_root, data_root, config, name=name, author=author)
+    run_id = actions.start(
+        terminal_user(), runs_root, data_root, config, name=name, author=author, launcher=launcher.value
+    )
     if not as_json or wait:
         print(run_id, file=sys.stderr if as_json else sys.stdout)
     if wait:

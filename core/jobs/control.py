@@ -1,10 +1,10 @@
-"""Starting and stopping runs on this machine: the folder first, then a runner that picks it up.
+"""Starting and stopping runs: the folder first, then a runner of this machine that picks it up, or the engine of a
+cluster (`elsewhere`).
 
 The runner and its workers are in sessions of their own, so that they outlive the page, the server and the terminal.
 """
 
 import os
-import socket
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,14 +12,17 @@ from typing import Final
 
 from core.config import TrainConfig
 from core.errors import RunError, system_reason
-from core.files import lock_is_held, make_folder, open_regular, touch
+from core.files import lock_is_held, make_folder, open_regular
+from core.jobs.elsewhere import hand_over_again, hand_over_new, launcher_like, require_launcher, stop_elsewhere
 from core.jobs.inputs import check_inputs, what_is_learned_from
 from core.jobs.kill import is_frozen, kill_runner, kill_worker
-from core.jobs.queue import cancel_queued, end_of_queue, note_killed, queue_lock, queued_runs, requeue
-from core.machine import boot_id, cpu_slots, is_local
+from core.jobs.launchers import LOCAL, get_launcher
+from core.jobs.queue import end_of_queue, give_up, note_killed, queue_lock, queued_runs, requeue
+from core.machine import cpu_slots, trains_runs
 from core.processes import reap, start_module
 from core.review.corrections import Corrections
 from core.runs.create import Membership, create_run
+from core.runs.locks import require_shared_locks
 from core.runs.naming import free_name, suggest_clone_name
 from core.runs.paths import QueuePaths
 from core.runs.reader import list_runs, read_run
@@ -44,9 +47,10 @@ def start(
     parent: str | None = None,
     reproduces: str | None = None,
     corrections: Corrections | None = None,
+    launcher: str = LOCAL,
     membership: Membership | None = None,
 ) -> str:
-    """Queue a new run and make sure that a runner is up. Returns its id at once.
+    """Queue a new run, and make sure that a runner is up or hand it over to an engine. Returns its id at once.
 
     Args:
         runs_root: the folder of all runs.
@@ -58,15 +62,19 @@ def start(
         parent: the id of the run that its settings are from.
         reproduces: the id of the run that it is to be compared with at its end.
         corrections: the set that `config` names, if the caller has loaded it already.
+        launcher: what starts its process, one of `LAUNCHERS`.
         membership: where it belongs, if it is started with others.
 
     Raises:
         RunError: the name is too long, the run folder cannot be written, the correction set is missing or does not
-            fit the data, or a run that it is to learn from must not teach it.
+            fit the data, a run that it is to learn from must not teach it, or the engine refuses it.
+        ConfigError: there is no such launcher, or the settings of the site cannot be used.
         DataError: there is a correction set or a teacher, but no dataset it could be for.
     """
     if (length := len(one_line(name))) > NAME_LENGTH:
         raise RunError(f"The name is too long: {length:,} characters (max {NAME_LENGTH}).")
+    engine = require_launcher(launcher)
+    require_shared_locks(runs_root)
     corrections, teaching = what_is_learned_from(runs_root, data_root, config, corrections)
     if teaching:
         config = config.model_copy(update=teaching.ids())
@@ -86,8 +94,9 @@ def start(
             corrections=corrections,
             teaching=teaching,
             reproduces=reproduces,
+            launcher=launcher,
         )
-    ensure_runner(runs_root, data_root)
+    hand_over_new(engine, paths, data_root)
     return paths.run_id
 
 
@@ -97,25 +106,31 @@ def stop(runs_root: Path, run_id: str) -> None:
     Harmless when called twice or too late.
 
     Raises:
-        RunError: there is no such run, or its folder cannot be written.
+        RunError: there is no such run, its folder cannot be written, or its engine does not answer.
+        ConfigError: it was started by something that this version does not know.
     """
     run = read_run(runs_root, run_id)
-    if run.state in (RunState.QUEUED, RunState.RUNNING, RunState.STALLED) and not cancel_queued(run.paths):
-        try:
-            touch(run.paths.stop_request)
-        except OSError as error:
-            raise RunError(f"Can't ask run {run_id} to stop: {system_reason(error)}.") from error
+    if not run.state.is_live:
+        return
+    if run.status.launcher == LOCAL:
+        get_launcher(LOCAL).stop(run.paths)
+    else:
+        stop_elsewhere(run)
 
 
 def stop_now(runs_root: Path, run_id: str) -> None:
-    """Kill the training process of a run that does not stop by itself; progress since its last checkpoint is lost.
+    """Kill the training process of a run that does not stop by itself; progress since its last checkpoint is lost. One
+    that is lost is given up: if its process lives on, it ends without a word. An engine kills by itself what does not
+    end soon after it was stopped.
 
     Raises:
         RunError: there is no such run, or its process is not on this machine or not certain to be ours.
     """
     stop(runs_root, run_id)
     run = read_run(runs_root, run_id)
-    if run.state not in (RunState.RUNNING, RunState.STALLED):
+    if run.state is RunState.LOST and give_up(run.paths):
+        return
+    if run.state not in (RunState.RUNNING, RunState.STALLED) or run.status.launcher != LOCAL:
         return
     if not kill_worker(run.paths, run.status) or not note_killed(run.paths):
         again = read_run(runs_root, run_id)
@@ -126,26 +141,33 @@ def stop_now(runs_root: Path, run_id: str) -> None:
             )
 
 
-def resume(runs_root: Path, data_root: Path, run_id: str, *, keep_place: bool = False) -> None:
-    """Put a stopped, failed or crashed run back in the queue; it continues from its last checkpoint.
+def resume(
+    runs_root: Path, data_root: Path, run_id: str, *, keep_place: bool = False, launcher: str | None = None
+) -> None:
+    """Put a stopped, failed, crashed or lost run back in the queue; it continues from its last checkpoint.
 
     Args:
         runs_root: the folder of all runs.
         data_root: the folder of datasets.
         run_id: the run.
         keep_place: whether it returns to its last position, not to the end of the queue.
+        launcher: what starts its process; None: what has started it before.
 
     Raises:
-        RunError: there is no such run, its state does not allow it, or a run that it learns from is not as it was.
+        RunError: there is no such run, its state does not allow it, a run that it learns from is not as it was, or the
+            engine refuses it.
+        ConfigError: there is no such launcher, or the settings of the site cannot be used.
     """
     run = read_run(runs_root, run_id)
+    engine = require_launcher(launcher or run.status.launcher)
     teaching_of(run.paths, _settings(run, f"resume run {run.id}"))
-    requeue(run.paths, data_root.resolve(), keep_place=keep_place)
-    ensure_runner(runs_root, data_root)
+    requeue(run.paths, data_root.resolve(), keep_place=keep_place, launcher=engine.name)
+    hand_over_again(engine, run, data_root)
 
 
 def retry(runs_root: Path, data_root: Path, run_id: str, *, author: str = "", started_by: str = "") -> str:
-    """Start a new run with the settings of another, under that one's name with a number; its id.
+    """Start a new run with the settings of another, under that one's name with a number, and where that one was
+    trained, if that is possible from here; its id.
 
     Args:
         runs_root: the folder of all runs.
@@ -170,6 +192,7 @@ def retry(runs_root: Path, data_root: Path, run_id: str, *, author: str = "", st
         started_by=started_by,
         parent=run.id,
         corrections=corrections,
+        launcher=launcher_like(run),
     )
 
 
@@ -195,6 +218,7 @@ def reproduce(runs_root: Path, data_root: Path, run_id: str, *, author: str = ""
         started_by=started_by,
         parent=run.id,
         reproduces=run.id,
+        launcher=launcher_like(run),
     )
 
 
@@ -214,8 +238,8 @@ def _settings(run: Run, doing: str) -> TrainConfig:
 
 
 def recover(runs_root: Path, data_root: Path) -> list[str]:
-    """After a reboot: requeue the runs whose process is certainly gone, and start the runner. Others are left to who
-    knows: see `interrupted_elsewhere`.
+    """After a reboot: requeue the runs whose process is certainly gone, and start the runner. Lost ones are left to who
+    knows: see `lost_runs`.
 
     Returns:
         The ids that were requeued; runs that were queued before only get their runner back.
@@ -231,48 +255,41 @@ def recover(runs_root: Path, data_root: Path) -> list[str]:
 
 
 def interrupted_runs(runs: Sequence[Run]) -> list[Run]:
-    """Those whose process is certainly gone and that can go on, oldest first; of runs listed newest first. Archived
-    ones are left out."""
-    return [run for run in _crashed(runs) if _is_gone(run) and can_continue(run.paths)]
+    """Those that have crashed and can go on, oldest first; of runs listed newest first. Archived ones are left out."""
+    return [run for run in _crashed_here(runs) if can_continue(run.paths)]
 
 
 def interrupted_without_checkpoint(runs: Sequence[Run]) -> list[Run]:
     """As `interrupted_runs`, but those that have nothing to go on from."""
-    return [run for run in _crashed(runs) if _is_gone(run) and not can_continue(run.paths)]
+    return [run for run in _crashed_here(runs) if not can_continue(run.paths)]
 
 
-def interrupted_elsewhere(runs: Sequence[Run]) -> list[Run]:
-    """As `interrupted_runs`, but those that another machine may still train, for all that can be seen from here."""
-    return [run for run in _crashed(runs) if not _is_gone(run)]
+def lost_runs(runs: Sequence[Run]) -> list[Run]:
+    """As `interrupted_runs`, but those that another machine may still train, for all that can be told from here."""
+    return _kept(runs, RunState.LOST)
 
 
-def _crashed(runs: Sequence[Run]) -> list[Run]:
+def _crashed_here(runs: Sequence[Run]) -> list[Run]:
+    """An engine starts its runs again by itself, unless somebody has cancelled them."""
+    return [run for run in _kept(runs, RunState.CRASHED) if run.status.launcher == LOCAL]
+
+
+def _kept(runs: Sequence[Run], state: RunState) -> list[Run]:
     return [
         run
         for run in reversed(runs)
-        if run.state is RunState.CRASHED and run.config and not run.newer_settings and not run.meta.archived
+        if run.state is state and run.config and not run.newer_settings and not run.meta.archived
     ]
 
 
-def _is_gone(run: Run) -> bool:
-    """Whether the process of a run whose lock is free is certainly gone.
-
-    Another machine may hold the lock all the same where both share a network file system that does not pass locks on.
-    The name does not tell the machines apart, since a container that is made anew has another: this boot's kernel knows
-    the locks of all its containers, and a file system that this machine has to itself, those of all boots.
-    """
-    status = run.status
-    return status.boot_id == boot_id() or status.host in (socket.gethostname(), None) or is_local(run.paths.root)
-
-
 def has_runner(runs_root: Path) -> bool:
-    """Whether a runner looks after the queue: it is alive, and not frozen.
+    """Whether this machine's runner looks after the queue: it is alive, and not frozen.
 
     Raises:
         OSError: its lock cannot be looked at.
     """
     queue = QueuePaths(runs_root)
-    return lock_is_held(queue.runner_lock) and not is_frozen(queue)
+    return lock_is_held(queue.runner_lock) and not is_frozen(runs_root, queue.runner_lock)
 
 
 def serve_queue(runs_root: Path, data_root: Path) -> None:
@@ -287,20 +304,26 @@ def serve_queue(runs_root: Path, data_root: Path) -> None:
 
 def ensure_runner(runs_root: Path, data_root: Path) -> None:
     """Start this machine's runner unless one is up; one that is frozen is killed first, which costs nothing, since it
-    keeps nothing in memory. Two at once are harmless: the second leaves by itself.
+    keeps nothing in memory. Two at once are harmless: the second leaves by itself. With `FER_RUNNER=0` it is left to
+    other machines that share the runs.
 
     A runner exits only under the `queue_lock`, after a look at the queue: what was queued before this call is seen by
     the runner found here, or by the one started here.
 
     Raises:
-        RunError: no process can be started.
+        RunError: no process can be started, or the folder has no locks that other machines see.
         ConfigError: `FER_CPU_SLOTS` makes no sense; the runner itself could tell nobody.
     """
     cpu_slots()
+    require_shared_locks(runs_root)
+    if not trains_runs():
+        return
     queue = QueuePaths(runs_root.resolve())  # the runner has another working directory
     try:
         make_folder(queue.folder, parents=True)
-        if lock_is_held(queue.runner_lock) and not (is_frozen(queue) and kill_runner(queue.root)):
+        if lock_is_held(queue.runner_lock) and not (
+            is_frozen(queue.root, queue.runner_lock) and kill_runner(queue.root)
+        ):
             return
         roots = ["--runs-root", str(queue.root), "--data-root", str(data_root.resolve())]
         runner = spawn_module(["core.jobs.runner", *roots], queue.runner_log)

@@ -27,12 +27,10 @@ from core.runs.groups import (
 from core.runs.naming import free_name, typed_setting
 from core.runs.paths import new_run_id
 from core.runs.reader import list_runs
-from core.runs.records import RunState
 
 _STEP: Final = 2e-6
 """Between the queue positions of neighbours. A whole group fits between two other runs, which are a millisecond apart
 or more, and as seconds since 1970 its runs still differ: two numbers there are 2.4e-7 apart."""
-_RESUMABLE: Final = (RunState.STOPPED, RunState.FAILED, RunState.CRASHED)
 _LONGEST_DIFFERENCE: Final = 50
 """Characters of a run's name that say what differs; where it takes more, the run is numbered."""
 
@@ -166,7 +164,7 @@ def resume_group(runs_root: Path, data_root: Path, name: str) -> GroupChange:
     """
     with group_lock(runs_root):
         group = readable_group(runs_root, name)
-        ended = [run.id for run in members_of(runs_root, group).runs if run.state in _RESUMABLE]
+        ended = [run.id for run in members_of(runs_root, group).runs if run.state.is_resumable]
         group = change_group(runs_root, name, stopped_at=None, stopped_by="")
         resumed = _each(group, ended, lambda run_id: control.resume(runs_root, data_root, run_id))
         if group.record.complete:
@@ -235,8 +233,6 @@ def _start_member(
     runs_root: Path, data_root: Path, group: Group, member: GroupMember, name: str, position: float
 ) -> None:
     record = group.record
-    # How a run is started on this machine needs no word, and every version of `control.start` knows it.
-    others: dict[str, Any] = {} if record.launcher == "local" else {"launcher": record.launcher}
     control.start(
         runs_root,
         data_root,
@@ -247,7 +243,7 @@ def _start_member(
         parent=record.parent,
         reproduces=record.parent if record.kind == "reproductions" else None,
         membership=Membership(group.name, member.id, position, (group.name,) if record.kind == "folds" else ()),
-        **others,
+        launcher=record.launcher,
     )
 
 

@@ -3,8 +3,6 @@ anything is killed; the state that is shown comes from `alive.lock` alone."""
 
 import os
 import signal
-import socket
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -12,8 +10,9 @@ from typing import Final
 import psutil
 
 from core.errors import RunError
-from core.machine import boot_id
-from core.runs.paths import QueuePaths, RunPaths
+from core.machine import boot_id, host_name
+from core.runs.file_time import age_of
+from core.runs.paths import RunPaths
 from core.runs.records import RunStatus
 
 RUNNER: Final = "core.jobs.runner"
@@ -32,7 +31,7 @@ def worker_process(paths: RunPaths, status: RunStatus) -> psutil.Process | None:
     nothing on another machine or after a restart, and a dead child that nobody has reaped still has one. The start
     time would prove no more, and it moves when somebody sets the clock.
     """
-    if status.pid is None or status.host != socket.gethostname() or status.boot_id != boot_id():
+    if status.pid is None or status.host != host_name() or status.boot_id != boot_id():
         return None
     try:
         process = psutil.Process(status.pid)
@@ -42,13 +41,11 @@ def worker_process(paths: RunPaths, status: RunStatus) -> psutil.Process | None:
         return None
 
 
-def is_frozen(queue: QueuePaths) -> bool:
-    """Whether the runner that holds its lock has not touched it for long: it was stopped, or hangs. Where the clock was
-    set or the machine slept, a sound one may seem frozen for a moment."""
-    try:
-        return time.time() - queue.runner_lock.stat().st_mtime > FROZEN_SECONDS
-    except OSError:
-        return False
+def is_frozen(runs_root: Path, lock: Path) -> bool:
+    """Whether the runner that holds this lock has not touched it for long: it was stopped, or hangs. Where the machine
+    slept, a sound one may seem frozen for a moment."""
+    age = age_of(lock, runs_root)
+    return age is not None and age > FROZEN_SECONDS
 
 
 def kill_runner(runs_root: Path) -> bool:

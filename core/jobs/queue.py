@@ -3,23 +3,28 @@ while a worker picks it up either starts or stops, never both."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from time import time
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Final, Literal, Protocol, TypeVar
 
 from filelock import Timeout
 from pydantic import TypeAdapter
 
 from core.errors import RunError, system_reason
 from core.files import how_to_write, lock_is_held, make_folder, process_lock, read_regular
+from core.machine import boot_id
 from core.runs.create import write_status
+from core.runs.liveness import DIED, has_engine, is_ours
+from core.runs.locks import replace_alive_lock
 from core.runs.paths import QueuePaths, RunPaths, is_run_id
 from core.runs.reader import read_run, read_status
 from core.runs.records import RunState, RunStatus
 from core.runs.resume import require_checkpoint
+
+_RESUME: Final = "Resume continues from the last checkpoint."
 
 
 class Placed(Protocol):
@@ -75,15 +80,16 @@ def queue_lock(runs_root: Path, *, make_root: bool = False) -> Iterator[None]:
 
 
 def queued_runs(runs_root: Path) -> list[QueuedRun]:
-    """Queued runs, the next to start first. Unreadable runs are skipped: they do not concern the queue."""
+    """Runs in the queue of this runs root, the next to start first. Those that wait in the queue of an engine are not
+    among them; unreadable runs are skipped: they do not concern the queue."""
     queued = []
     for paths in (RunPaths(runs_root, name) for name in _names(runs_root)):
-        if _says_queued(paths):
+        if _says(paths, "queued"):
             try:
                 status = read_status(paths)
             except RunError:  # corrupt, or deleted between the two looks
                 continue
-            if status.state == "queued":
+            if status.state == "queued" and not has_engine(status):
                 queued.append(QueuedRun(paths, status))
     return by_queue_position(queued)
 
@@ -108,10 +114,10 @@ def _names(runs_root: Path) -> list[str]:
         return []
 
 
-def _says_queued(paths: RunPaths) -> bool:
+def _says(paths: RunPaths, state: str) -> bool:
     """A cheap first look, since the runner asks twice a second and nearly all runs have ended. A link is no run."""
     try:
-        return b'"queued"' in read_regular(paths.status) and not os.path.islink(paths.folder)
+        return f'"{state}"'.encode() in read_regular(paths.status) and not os.path.islink(paths.folder)
     except OSError:
         return False
 
@@ -121,15 +127,39 @@ def end_of_queue(runs_root: Path) -> float:
     return max([time(), *(run.status.queue_position + 0.001 for run in queued_runs(runs_root))])
 
 
-def take_queued(paths: RunPaths, changes: Mapping[str, Any]) -> RunStatus | None:
+def take_queued(paths: RunPaths, changes: Mapping[str, Any], *, job: str | None = None) -> RunStatus | None:
     """Take a run out of the queue for a worker: it is `running` from now on, with these fields of its status changed.
     None if the run is not queued (any more).
+
+    Args:
+        paths: the run.
+        changes: of its status.
+        job: the engine's id of the job that this worker is; None for one of this machine's runner. A job may also take
+            a run that it had before, when the engine has started it again: who asks holds the run's `alive.lock`, so
+            that nobody else trains it. It may not take one that was given to another job.
 
     Raises:
         RunError: its status cannot be read.
     """
+    taken = {**changes, "state": "running", "data_root": None, "error": None, "ended_at": None, "job": job}
     with queue_lock(paths.root):
-        return _leave_queue(paths, {**changes, "state": "running", "data_root": None, "error": None})
+        status = read_status(paths)
+        is_new = status.state == "queued" and status.job is None and (job is None) != has_engine(status)
+        is_again = job is not None and status.job == job and status.state in ("queued", "running")
+        return _change(paths, status, taken) if is_new or is_again else None
+
+
+def note_job(paths: RunPaths, job: str) -> None:
+    """Record the engine's id of the job that a queued run was just given to; its worker, once it has started, records
+    that itself.
+
+    Raises:
+        RunError: its folder cannot be read or written.
+    """
+    with queue_lock(paths.root):
+        status = read_status(paths)
+        if status.state == "queued":
+            _change(paths, status, {"job": job})
 
 
 def cancel_queued(paths: RunPaths) -> bool:
@@ -149,11 +179,63 @@ def fail_queued(paths: RunPaths, since: datetime | None, error: str) -> None:
         _leave_queue(paths, {"state": "failed", "ended_at": datetime.now(UTC), "activity": "", "error": error})
 
 
+def claim_queued(paths: RunPaths, host: str | None) -> None:
+    """Note that this machine's runner is starting a queued run, so that those of other machines take the next one; None
+    takes the note back. It is no lock: whose worker comes first has the run. Call it under the `queue_lock`.
+
+    Raises:
+        RunError: its status cannot be read.
+        OSError: it cannot be written.
+    """
+    status = read_status(paths)
+    if status.state == "queued" and status.claimed_by != host:
+        write_status(paths, status.model_copy(update={"claimed_by": host}))
+
+
+def note_died(paths: RunPaths, pid: int) -> None:
+    """Write down that the process of a run has died, which only its own machine knows for certain; nothing where it has
+    said itself how it ended. Call it under the `queue_lock`.
+
+    Args:
+        paths: the run.
+        pid: of the process, which was a child of this one.
+
+    Raises:
+        RunError: its status cannot be read.
+        OSError: it cannot be written.
+    """
+    status = read_status(paths)
+    if (status.state, status.pid, status.boot_id) == ("running", pid, boot_id()):
+        _note_died(paths, status, datetime.now(UTC))
+
+
+def note_dead(runs_root: Path) -> None:
+    """Write down which processes of this machine have died while no runner of it looked, as in a power cut; call it
+    under the `queue_lock`."""
+    for paths in (RunPaths(runs_root, name) for name in _names(runs_root)):
+        if _says(paths, "running"):
+            with suppress(RunError, OSError):  # of one run, which others need not wait for
+                status = read_status(paths)
+                ours = status.state == "running" and not has_engine(status) and is_ours(paths, status)
+                if ours and not lock_is_held(paths.alive_lock):
+                    _note_died(paths, status, datetime.fromtimestamp(paths.status.stat().st_mtime, UTC))
+
+
+def _note_died(paths: RunPaths, status: RunStatus, when: datetime) -> None:
+    if status.ended_at is None:
+        ended = {"ended_at": when, "activity": "", "eta_seconds": None, "error": status.error or DIED}
+        write_status(paths, status.model_copy(update=ended))
+
+
 def _leave_queue(paths: RunPaths, changes: Mapping[str, Any]) -> RunStatus | None:
     status = read_status(paths)
     if status.state != "queued":
         return None
-    status = status.model_copy(update=changes)
+    return _change(paths, status, changes)
+
+
+def _change(paths: RunPaths, status: RunStatus, changes: Mapping[str, Any]) -> RunStatus:
+    status = status.model_copy(update={"claimed_by": None, **changes})
     write_status(paths, status)
     return status
 
@@ -187,37 +269,61 @@ def note_killed(paths: RunPaths) -> bool:
         status = read_status(paths)
         if status.state != "running" or lock_is_held(paths.alive_lock):
             return False
-        error = "Force-stopped by user. Resume continues from the last checkpoint."
-        ended = {"state": "stopped", "ended_at": datetime.now(UTC), "activity": "", "eta_seconds": None, "error": error}
-        write_status(paths, status.model_copy(update=ended))
-        paths.stop_request.unlink(missing_ok=True)  # last: until then it says that this is no crash
+        _write_stopped(paths, status, f"Force-stopped by user. {_RESUME}")
         return True
 
 
-def requeue(paths: RunPaths, data_root: Path | None = None, *, keep_place: bool = False) -> None:
-    """Requeue a run that ended early, or whose process is gone, to continue from its checkpoint.
+def _write_stopped(paths: RunPaths, status: RunStatus, error: str) -> None:
+    ended = {"state": "stopped", "ended_at": datetime.now(UTC), "activity": "", "eta_seconds": None, "error": error}
+    write_status(paths, status.model_copy(update=ended))
+    paths.stop_request.unlink(missing_ok=True)  # last: until then it says that this is no crash
+
+
+def give_up(paths: RunPaths) -> bool:
+    """Mark a lost run as stopped, on the word of a person; should its process live on, it ends when it notices. False
+    if it is not lost (any more)."""
+    with queue_lock(paths.root):
+        run = read_run(paths.root, paths.run_id)
+        if run.state is not RunState.LOST:
+            return False
+        replace_alive_lock(paths)
+        _write_stopped(paths, run.status, f"Force-stopped by user while it was lost. {_RESUME}")
+        return True
+
+
+def requeue(
+    paths: RunPaths, data_root: Path | None = None, *, keep_place: bool = False, launcher: str = "local"
+) -> None:
+    """Requeue a run that ended early, or whose process is gone, to continue from its checkpoint. Should a process of
+    another machine still train it, that one ends when it notices that the lock file is another one.
 
     Args:
         paths: the run.
         data_root: the folder of datasets it shall use; None means the runner's.
         keep_place: whether it returns to its last position, as if it had never been removed, not to the end.
+        launcher: what will start it.
 
     Raises:
         RunError: it is queued or running, it has finished, or it has a result but no checkpoint.
     """
     with queue_lock(paths.root):
         run = read_run(paths.root, paths.run_id)
-        if run.state not in (RunState.STOPPED, RunState.FAILED, RunState.CRASHED):
+        if not run.state.is_resumable:
             raise RunError(
-                f"Run {run.id} is {run.state.in_words()}. Only stopped, failed or crashed runs can be resumed."
+                f"Run {run.id} is {run.state.in_words()}. Only stopped, failed, crashed or lost runs can be resumed."
             )
         require_checkpoint(paths)
+        if run.state is RunState.LOST or not is_ours(paths, run.status):
+            replace_alive_lock(paths)
         paths.stop_request.unlink(missing_ok=True)
         update = {
             "state": "queued",
             "queued_at": datetime.now(UTC),
+            "claimed_by": None,
             "queue_position": run.status.queue_position if keep_place else end_of_queue(paths.root),
             "data_root": str(data_root) if data_root else None,
+            "launcher": launcher,
+            "job": None,
             "activity": "queued",
             "ended_at": None,
             "error": None,

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from core.errors import RunError
+from core.jobs.elsewhere import launcher_like
 from core.jobs.groups import NewGroup, start_group
 from core.runs.groups import Group
 from core.runs.reader import read_run
@@ -33,4 +34,5 @@ def reproduce_often(
     if run.newer_settings:
         raise RunError(f"Can't reproduce run {run.id} with all its settings: it was made by a newer version.")
     new = NewGroup("reproductions", run.config, [{}] * count, title=run.name, parent=run.id)
-    return start_group(runs_root, data_root, new, author=author, started_by=started_by)
+    launcher = launcher_like(run)
+    return start_group(runs_root, data_root, new, author=author, started_by=started_by, launcher=launcher)

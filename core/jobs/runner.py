@@ -1,5 +1,6 @@
-"""The runner: one process per runs root that starts queued runs in order, one per slot, and exits when idle, unless
-it was told to stay. Slots are the machine's: while a run of another runs root is on one, none is started there.
+"""The runner: one process per machine and runs root that starts queued runs in order, one per slot, and exits when
+idle, unless it was told to stay. Slots are the machine's: while a run of another runs root is on one, none is started
+there. Machines that share a runs root each have a runner, which take runs from one queue.
 
 `python -m core.jobs.runner --runs-root DIR --data-root DIR`; pages and the command line start it by themselves.
 It keeps nothing in memory that matters: killed at any moment, the next runner sees the same queue and the same locks.
@@ -11,6 +12,7 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,12 +24,14 @@ from filelock import Timeout
 from core.errors import RunError, system_reason
 from core.files import lock_is_held, make_folder, process_lock, write_json
 from core.jobs.control import spawn_module
-from core.jobs.kill import BEAT_SECONDS
+from core.jobs.kill import BEAT_SECONDS, is_frozen
+from core.jobs.launchers import register_launchers
 from core.jobs.machine_slots import slot_in_use
 from core.jobs.notify.notifier import Notifier
-from core.jobs.queue import QueuedRun, fail_queued, queue_lock, queued_runs
+from core.jobs.queue import QueuedRun, claim_queued, fail_queued, note_dead, note_died, queue_lock, queued_runs
 from core.jobs.slots import Slot, check_slots, list_slots
 from core.runs.create import sweep_drafts
+from core.runs.locks import require_shared_locks
 from core.runs.paths import QueuePaths, RunPaths
 
 WORKER: Final = "core.worker"
@@ -76,7 +80,11 @@ class Runner:
         self._last_beat = 0.0
 
     def run(self) -> None:
-        """Serve until the queue is empty and nothing that was started here is still running."""
+        """Serve until the queue is empty and nothing that was started here is still running.
+
+        Raises:
+            RunError: the runs root cannot be written, or its file system has no locks.
+        """
         signal.signal(signal.SIGTERM, self._leave)
         signal.signal(signal.SIGINT, self._leave)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -85,6 +93,8 @@ class Runner:
             lock.acquire(timeout=1)  # longer than somebody who only asks whether it is held
         except Timeout:
             return  # another runner is up and will see what we were started for
+        except OSError as error:
+            raise RunError(f"Can't use the runs folder {self.runs_root}: {system_reason(error)}.") from error
         self._tidy()
         notifier = Notifier(self.runs_root)
         notifier.start()
@@ -121,7 +131,8 @@ class Runner:
             return True  # the queue need not be read while nothing can start
         queued = queued_runs(self.runs_root)
         at_work = {worker.paths.run_id for worker in self.workers.values()}
-        next_runs = [run for run in queued if run.id not in at_work and run.id not in self.stuck]
+        passed = at_work | self.stuck.keys()
+        next_runs = [run for run in queued if run.id not in passed and not self._is_claimed(run)]
         next_runs.sort(key=lambda run: run.id in self.busy)
         for slot in free:
             if not next_runs:
@@ -131,6 +142,14 @@ class Runner:
             if not self._is_lent(slot.name):
                 self._start_worker(slot, next_runs.pop(0))
         return bool(self.workers) or any(run.id not in self.stuck for run in queued)
+
+    def _is_claimed(self, run: QueuedRun) -> bool:
+        """Whether the runner of another machine is starting a run, and will see to it."""
+        by = run.status.claimed_by
+        if by in (None, self.queue.host):
+            return False
+        lock = self.queue.runner_lock_of(by)
+        return lock_is_held(lock) and not is_frozen(self.runs_root, lock)
 
     def _is_lent(self, slot: str) -> bool:
         """Whether a run of another runs root is on the slot; the log says so once."""
@@ -147,6 +166,8 @@ class Runner:
             arguments += ["--notice", slot.notice]
         environment = {"CUDA_VISIBLE_DEVICES": slot.cuda_visible_devices}
         try:
+            if self.queue.host:
+                claim_queued(run.paths, self.queue.host)
             process = spawn_module(arguments, run.paths.log, environment)
         except (OSError, ValueError) as error:  # a ValueError: what a process cannot be given
             log.warning("%s can't be started: %s", run.id, error)
@@ -165,6 +186,12 @@ class Runner:
             -signal.SIGTERM,
         )  # of a restart of the machine, before the worker could take it
         (self.busy.add if again else self.busy.discard)(worker.paths.run_id)
+        try:
+            if again:
+                claim_queued(worker.paths, None)
+            note_died(worker.paths, worker.process.pid)
+        except (RunError, OSError) as trouble:  # the lock tells it all the same, on this machine
+            log.warning("%s", trouble)
         if not again:
             error = f"The training process exited before training started (exit code {code}). See the log."
             self._fail(worker.paths, worker.queued_at, error)
@@ -194,6 +221,9 @@ class Runner:
 
     def _tidy(self) -> None:
         sweep_drafts(self.runs_root)
+        if self.queue.host:  # else the locks tell everybody
+            with suppress(RunError), queue_lock(self.runs_root):
+                note_dead(self.runs_root)
         if self.queue.stuck.exists():
             self._tell_stuck()  # none so far: whoever could not be started before is tried again
         if self.queue.runner_log.exists() and self.queue.runner_log.stat().st_size > LOG_BYTES:
@@ -214,11 +244,18 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     roots = arguments.runs_root.resolve(), arguments.data_root.resolve()
     try:
+        require_shared_locks(roots[0])
         make_folder(QueuePaths(roots[0]).folder)  # a service may be there before the first run
     except OSError as error:
         parser.exit(1, f"Can't use the runs folder {roots[0]}: {system_reason(error)}.\n")
+    except RunError as error:
+        parser.exit(1, f"{error}\n")
     check_slots(roots[0])
-    Runner(*roots, list_slots(roots[0]), stay=arguments.stay, worker=arguments.worker).run()
+    register_launchers()
+    try:
+        Runner(*roots, list_slots(roots[0]), stay=arguments.stay, worker=arguments.worker).run()
+    except RunError as error:
+        parser.exit(1, f"{error}\n")
 
 
 if __name__ == "__main__":

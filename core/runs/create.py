@@ -25,6 +25,7 @@ from core.files import (
     sync_folder,
     write_json,
 )
+from core.runs.file_time import now_at
 from core.runs.history import appended
 from core.runs.locks import meta_lock
 from core.runs.paths import QueuePaths, RunPaths, new_run_id
@@ -61,6 +62,7 @@ def create_run(
     reproduces: str | None = None,
     group: str = "",
     tags: Sequence[str] = (),
+    launcher: str = "local",
 ) -> RunPaths:
     """Make the folder of a new, queued run; by default at the end of the queue, by the clock.
 
@@ -77,6 +79,7 @@ def create_run(
         queued_at=now,
         queue_position=time.time() if queue_position is None else queue_position,
         data_root=str(data_root) if data_root else None,
+        launcher=launcher,
         epochs=config.epochs,
         activity="queued",
     )
@@ -127,9 +130,12 @@ def drafted(paths: RunPaths) -> Iterator[RunPaths]:
 
 def sweep_drafts(runs_root: Path) -> None:
     """Delete half-made run folders whose makers were killed long ago."""
+    now = now_at(runs_root)
+    if now is None:
+        return
     for draft in QueuePaths(runs_root).drafts.glob("*"):
         with suppress(OSError):  # its maker may have given it its name meanwhile
-            if draft.lstat().st_mtime < time.time() - ABANDONED_AFTER_SECONDS:
+            if draft.lstat().st_mtime < now - ABANDONED_AFTER_SECONDS:
                 shutil.rmtree(draft, ignore_errors=True)
 
 

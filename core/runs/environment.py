@@ -3,7 +3,6 @@
 import hashlib
 import os
 import platform
-import socket
 import subprocess
 from datetime import UTC, datetime
 from importlib import metadata
@@ -12,6 +11,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict
 
 from core.files import PROJECT_ROOT, read_regular
+from core.machine import host_name
 from core.runs.paths import RunPaths
 from core.runs.teachers import TeachingRun
 
@@ -83,7 +83,7 @@ def describe_environment(**more: Any) -> dict[str, Any]:
         "time": datetime.now(UTC).isoformat(),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "host": socket.gethostname(),
+        "host": host_name(),
         "cpu_count": os.cpu_count(),
         "git": git_state(),
         "code": code_files(),

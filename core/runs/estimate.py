@@ -1,14 +1,14 @@
 """How long a run will take, from how long others took, and how long it will wait for those ahead of it."""
 
 import heapq
-import socket
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
 from core.config import TrainConfig
-from core.machine import boot_id
+from core.machine import boot_id, host_name
+from core.runs.liveness import has_engine
 from core.runs.records import Run, RunState
 
 ROUGH_IMAGES_PER_SECOND: Final = {"cnn-model-2": 140.0, "cnn-model-1": 2000.0}
@@ -116,7 +116,7 @@ def estimate_wait(runs: Sequence[Run], images: Mapping[str, Mapping[str, int]], 
     settings or its dataset are missing.
 
     Args:
-        runs: all runs there are.
+        runs: all runs there are; those that an engine has elsewhere do not count.
         images: dataset to the size of each of its splits.
         slots: how many runs this machine trains at once, at least 1.
     """
@@ -132,7 +132,7 @@ def seconds_until_done(
     ids: Collection[str], runs: Sequence[Run], images: Mapping[str, Mapping[str, int]], slots: int
 ) -> float | None:
     """Seconds until the last of these queued or running runs has ended, with what is ahead of it; None where that
-    cannot be told, as for `estimate_wait`.
+    cannot be told, as for `estimate_wait`, or since one of them is lost or waits for an engine.
 
     Args:
         ids: of those that are waited for.
@@ -141,6 +141,8 @@ def seconds_until_done(
         slots: how many runs this machine trains at once, at least 1.
     """
     line = _line(runs, images)
+    if {run.id for run in runs if run.state.is_live and run.id in ids} - {run_id for run_id, _ in line}:
+        return None
     until = max((place for place, (run_id, _) in enumerate(line, 1) if run_id in ids), default=0)
     free, end = [0.0] * slots, 0.0
     for run_id, seconds in line[:until]:
@@ -154,7 +156,8 @@ def seconds_until_done(
 def _line(runs: Sequence[Run], images: Mapping[str, Mapping[str, int]]) -> list[tuple[str, float | None]]:
     """The ids of the runs that are running or queued, in their order, with the seconds that each has left; None where
     its settings or its dataset are missing."""
-    live = [run for run in runs if run.state.is_live]
+    here = [run for run in runs if not has_engine(run.status) and run.state is not RunState.LOST]
+    live = [run for run in here if run.state.is_live]
     live.sort(key=lambda run: (run.state is RunState.QUEUED, run.status.queue_position, run.id))
     finished = [run for run in runs if run.state is RunState.FINISHED]
     wholes: dict[tuple[object, ...], float] = {}  # of a long queue, few runs differ in what takes time
@@ -194,6 +197,6 @@ def _alike(run: Run, config: TrainConfig) -> bool:
     other, status = run.config, run.status
     return (
         other is not None
-        and (status.host == socket.gethostname() or status.boot_id == boot_id())
+        and (status.host == host_name() or status.boot_id == boot_id())
         and (other.model, other.device, other.precision) == (config.model, config.device, config.precision)
     )

@@ -1,10 +1,13 @@
-"""The locks of a run folder."""
+"""The locks of a run folder, and whether the file system has locks that all its machines see."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
-from core.files import process_lock
+from core.errors import RunError
+from core.files import process_lock, write_whole
+from core.machine import local_lock_option
 from core.runs.paths import RunPaths
 
 META_LOCK_SECONDS: Final = 10.0
@@ -20,3 +23,28 @@ def meta_lock(paths: RunPaths) -> Iterator[None]:
     paths.folder.stat()  # the lock would recreate the folder of a deleted run
     with process_lock(paths.meta_lock, timeout=META_LOCK_SECONDS, poll_interval=0.01):
         yield
+
+
+def replace_alive_lock(paths: RunPaths) -> None:
+    """Put another lock file in the place of the one that a process of the run may hold, wherever it is: it notices, and
+    ends without writing anything more. Call it under the lock of the queue.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    write_whole(paths.alive_lock, lambda file: None)
+
+
+def require_shared_locks(runs_root: Path) -> None:
+    """Refuse a folder whose file system is shared, but keeps each machine's locks to itself: two machines would train
+    the same run.
+
+    Raises:
+        RunError: it is mounted in such a way.
+    """
+    if option := local_lock_option(runs_root):
+        raise RunError(
+            f"Can't train in {runs_root}: it is mounted with the option `{option}`, so that other machines don't see "
+            "the locks of this one. Mount it without that option, or set FER_RUNS_ROOT to a folder on another file "
+            "system."
+        )

@@ -12,6 +12,7 @@ from typing import Final
 
 from core.errors import RunError
 from core.files import NAME
+from core.machine import as_file_name, name_in_files
 
 _ADJECTIVES: Final = (
     "amber bold brave bright brisk calm clear cosy crisp eager early fair fleet fresh gentle glad golden green happy "
@@ -184,9 +185,19 @@ class RunPaths:
 
 @dataclass(frozen=True)
 class QueuePaths:
-    """What the runner keeps beside the runs, in a folder whose name no run can have."""
+    """What the runner keeps beside the runs, in a folder whose name no run can have. Where other machines may share the
+    runs root, each has a runner of its own, with its name in the names of its files."""
 
     root: Path
+
+    @property
+    def host(self) -> str:
+        """Whose files these are; empty where no other machine can have the runs root open."""
+        return name_in_files(self.root)
+
+    def _own(self, name: str) -> Path:
+        stem, dot, kind = name.partition(".")
+        return self.folder / f"{stem}{'-' if self.host else ''}{self.host}{dot}{kind}"
 
     @property
     def folder(self) -> Path:
@@ -204,22 +215,31 @@ class QueuePaths:
 
     @property
     def runner_lock(self) -> Path:
-        """Held by the one runner of this runs root for as long as it lives, and touched by it every few seconds."""
-        return self.folder / "runner.lock"
+        """Held by this machine's runner for as long as it lives, and touched by it every few seconds."""
+        return self._own("runner.lock")
+
+    def runner_lock_of(self, host: str) -> Path:
+        """The same of another machine that shares the runs root, by its `host`."""
+        return self.folder / f"runner-{as_file_name(host)}.lock"
+
+    @property
+    def clock(self) -> Path:
+        """Touched to learn what time it is where the files are kept."""
+        return self._own("clock")
 
     @property
     def gpus(self) -> Path:
         """Which GPUs of this machine PyTorch cannot use, and why."""
-        return self.folder / "gpus.json"
+        return self._own("gpus.json")
 
     @property
     def stuck(self) -> Path:
         """Which queued runs the runner can neither start nor mark as failed, and why."""
-        return self.folder / "stuck.json"
+        return self._own("stuck.json")
 
     @property
     def runner_log(self) -> Path:
-        return self.folder / "runner.log"
+        return self._own("runner.log")
 
     @property
     def notify_lock(self) -> Path:
@@ -233,7 +253,7 @@ class QueuePaths:
 
     def slot_lock(self, slot: str) -> Path:
         """Held by the worker that uses this slot (`cpu`, `gpu-0`, ...) for as long as it lives."""
-        return self.folder / f"slot-{slot}.lock"
+        return self._own(f"slot-{slot}.lock")
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,7 @@
 
 import logging
 import os
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -13,8 +12,9 @@ from pydantic import ValidationError
 
 from core.config import TrainConfig
 from core.errors import RunError, quote, system_reason
-from core.files import NO_LOCKS, lock_is_held, read_regular
-from core.machine import boot_id
+from core.files import NO_LOCKS, read_regular
+from core.runs.engines import Answer, ask_engine
+from core.runs.liveness import Liveness, has_engine
 from core.runs.paths import RunPaths, is_run_id
 from core.runs.records import Run, RunMeta, RunState, RunStatus
 from core.runs.summary import Summary
@@ -22,7 +22,8 @@ from core.runs.summary import Summary
 if TYPE_CHECKING:
     import pandas as pd
 
-STALLED_AFTER_SECONDS: Final = 120
+_WITHOUT_DOUBT: Final = (RunState.RUNNING, RunState.STALLED)
+"""What a run that says it is running may be without a second look at its file."""
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ def read_status(paths: RunPaths) -> RunStatus:
     Raises:
         RunError: it cannot be read.
     """
-    return _read_status(paths, _File(paths.status, RunStatus.model_validate_json))
+    return _readable(paths, _File(paths.status, RunStatus.model_validate_json).look())
 
 
 def read_config(paths: RunPaths) -> TrainConfig:
@@ -105,8 +106,9 @@ def predictions_table(path: Path) -> "pd.DataFrame":
 class RunReader:
     """Reads runs again and again, but only those of their files that have changed since the last look.
 
-    What a state means is derived anew at each look: a process can die without a trace in any file. The runs share what
-    was read, so nobody may change it. Several threads may look at once.
+    What a state means is derived anew at each look: a process can die without a trace in any file. Of processes on
+    other machines, who looks again and again knows more than who looks once: see `core.runs.liveness`. The runs share
+    what was read, so nobody may change it. Several threads may look at once.
     """
 
     def __init__(self, runs_root: Path) -> None:
@@ -136,7 +138,9 @@ class RunReader:
         known = self._folders
         folders = {name: known.get(name) or _Folder(RunPaths(self._root, name)) for name in names}
         self._folders = folders  # what has been deleted is forgotten
-        runs = [folder.read() for folder in folders.values()]
+        looks = {name: folder.look() for name, folder in folders.items()}
+        answers = _ask_engines((folder.paths, looks[name][0]) for name, folder in folders.items())
+        runs = [folder.read(looks[name], answers.get(name)) for name, folder in folders.items()]
         return sorted(runs, key=lambda run: (run.status.created_at, run.id), reverse=True)
 
     def read(self, run_id: str) -> Run:
@@ -148,10 +152,27 @@ class RunReader:
         paths = RunPaths(self._root, run_id)
         if not os.path.isdir(paths.folder) and not os.path.islink(paths.folder):
             raise RunError(f"Run “{run_id}” not found.")
-        return self._folders.setdefault(run_id, _Folder(paths)).read()
+        folder = self._folders.setdefault(run_id, _Folder(paths))
+        look = folder.look()
+        return folder.read(look, _ask_engines([(paths, look[0])]).get(run_id))
+
+
+def _ask_engines(runs: Iterable[tuple[RunPaths, RunStatus | None]]) -> dict[str, Answer]:
+    """What engines say about those of these runs that they have started and that may still wait or train there, by run
+    id; each engine is asked once."""
+    theirs: dict[str, list[RunPaths]] = {}
+    for paths, status in runs:
+        if status and has_engine(status) and status.state in ("queued", "running"):
+            theirs.setdefault(status.launcher, []).append(paths)
+    answers: dict[str, Answer] = {}
+    for launcher, asked in theirs.items():
+        answers |= ask_engine(launcher, asked)
+    return answers
 
 
 _T = TypeVar("_T")
+_Look = tuple[_T | None, Exception | None]
+"""What is in a file, or why that cannot be known."""
 
 
 class _File(Generic[_T]):
@@ -161,7 +182,7 @@ class _File(Generic[_T]):
         self.path, self._parse = path, parse
         self._last: tuple[tuple[int, int, int], _T | None, Exception | None] | None = None
 
-    def look(self) -> tuple[_T | None, Exception | None]:
+    def look(self) -> "_Look[_T]":
         """Its content, or why there is none: an OSError or a ValueError."""
         try:
             found = os.stat(self.path)  # before reading: what is written in between is then seen at the next look
@@ -215,17 +236,27 @@ class _Folder:
     """One run, with its files as they were at the last look."""
 
     def __init__(self, paths: RunPaths) -> None:
-        self._paths = paths
+        self.paths = paths
+        self._liveness = Liveness(paths)
         self._status = _File(paths.status, RunStatus.model_validate_json)
         self._meta = _File(paths.meta, RunMeta.model_validate_json)
         self._config = _File(paths.config, _parse_config)
         self._summary = _File(paths.summary, Summary.model_validate_json)
 
-    def read(self) -> Run:
-        """The run as it is now. Whatever is wrong with its files is told in `problem`, never raised."""
-        paths, problems = self._paths, []
+    def look(self) -> _Look[RunStatus]:
+        """Its status, as written."""
+        return self._status.look()
+
+    def read(self, look: _Look[RunStatus], answer: Answer | None) -> Run:
+        """The run as it is now. Whatever is wrong with its files is told in `problem`, never raised.
+
+        Args:
+            look: what `look` has just returned.
+            answer: what its engine says about it, if it has one.
+        """
+        paths, problems = self.paths, []
         try:
-            status, state, problem = _settle(paths, self._status)
+            status, state, problem = self._settle(look, answer)
         except RunError as error:
             status, state, problem = RunStatus(created_at=_changed_at(paths.folder)), RunState.DAMAGED, str(error)
         meta, meta_error = self._meta.look()
@@ -245,49 +276,36 @@ class _Folder:
         problem = problem or " ".join(problems) or None
         return Run(paths, state, status, meta or RunMeta(), config, summary or Summary(), newer, problem)
 
+    def _settle(self, look: _Look[RunStatus], answer: Answer | None) -> tuple[RunStatus, RunState, str | None]:
+        """The status, the state it means, and what is wrong.
 
-def _read_status(paths: RunPaths, file: _File[RunStatus]) -> RunStatus:
-    status, error = file.look()
+        Raises:
+            RunError: it cannot be told, since a file is unreadable.
+        """
+        if os.path.islink(self.paths.folder):
+            raise RunError(f"Run {self.paths.run_id!r} is a symbolic link. Move the folder itself here.")
+        status = _readable(self.paths, look)
+        while True:
+            try:
+                state, problem = self._liveness.judge(status, answer)
+            except OSError as error:
+                said = _trouble(error)
+                raise RunError(f"Can't read alive.lock of run {self.paths.run_id!r}: {said}.") from error
+            if state == status.state or state in _WITHOUT_DOUBT:
+                return status, state, problem
+            again = _readable(self.paths, self.look())  # it may have ended properly between the two looks
+            if again == status:
+                return status, state, problem
+            status, answer = again, None  # what the engine has said may be of before
+
+
+def _readable(paths: RunPaths, look: _Look[RunStatus]) -> RunStatus:
+    status, error = look
     if status is None:
         assert error
         trouble = _trouble(error)
         raise RunError(f"Can't read status.json of run {paths.run_id!r}: {trouble}, or delete the run.") from None
     return status
-
-
-def _settle(paths: RunPaths, file: _File[RunStatus]) -> tuple[RunStatus, RunState, str | None]:
-    """The status, the state it means, and what is wrong.
-
-    Raises:
-        RunError: it cannot be told, since a file is unreadable.
-    """
-    if os.path.islink(paths.folder):
-        raise RunError(f"Run {paths.run_id!r} is a symbolic link. Move the folder itself here.")
-    status = _read_status(paths, file)
-    while status.state == "running" and not _is_alive(paths):
-        again = _read_status(paths, file)  # its worker may have ended properly between the two looks
-        if again == status:
-            if os.path.lexists(paths.stop_request):  # whoever stopped it does not want it to be recovered
-                problem = (
-                    "Stopped, but the training process died before it wrote a checkpoint. Resume from the last one."
-                )
-                return status, RunState.STOPPED, problem
-            died = "The training process died unexpectedly. Resume from the last checkpoint."
-            return status, RunState.CRASHED, status.error or died
-        status = again
-    if status.state == "running" and status.heartbeat is not None and status.boot_id == boot_id():
-        silence = time.monotonic() - status.heartbeat
-        if silence > STALLED_AFTER_SECONDS:
-            problem = f"Stalled: no progress for {silence / 60:.0f} min (process still running)."
-            return status, RunState.STALLED, problem
-    return status, RunState(status.state), status.error
-
-
-def _is_alive(paths: RunPaths) -> bool:
-    try:
-        return lock_is_held(paths.alive_lock)
-    except OSError as error:
-        raise RunError(f"Can't read alive.lock of run {paths.run_id!r}: {_trouble(error)}.") from error
 
 
 def _changed_at(folder: Path) -> datetime:

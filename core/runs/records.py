@@ -17,21 +17,27 @@ from core.runs.values import Argument, Count, ManyLines, Moment, Name, NotNegati
 
 
 class RunState(StrEnum):
-    """What a run is doing. The first five are written; the last three are derived when a run is read."""
+    """What a run is doing. The first five are written; the last four are derived when a run is read."""
 
     QUEUED = "queued"
     RUNNING = "running"
     FINISHED = "finished"
     FAILED = "failed"
     STOPPED = "stopped"
-    CRASHED = "crashed"  # says running, but nobody holds its lock
+    CRASHED = "crashed"  # says running, but its process is certainly gone
     STALLED = "stalled"  # its lock is held, but nothing has moved for long
+    LOST = "lost"  # says running, on another machine, and nobody can say whether it still does
     DAMAGED = "damaged"  # its files cannot be read
 
     @property
     def is_live(self) -> bool:
         """Whether the run may still change by itself, so that a page should look again."""
-        return self in (RunState.QUEUED, RunState.RUNNING, RunState.STALLED)
+        return self in (RunState.QUEUED, RunState.RUNNING, RunState.STALLED, RunState.LOST)
+
+    @property
+    def is_resumable(self) -> bool:
+        """Whether somebody may requeue the run, if it has what a resume needs."""
+        return self in (RunState.STOPPED, RunState.FAILED, RunState.CRASHED, RunState.LOST)
 
     def in_words(self) -> str:
         """What people read, on the pages and in the terminal; files, addresses and `--json` have the value."""
@@ -54,13 +60,22 @@ class RunStatus(BaseModel):
     """Queued runs start in ascending order of this."""
     data_root: Argument | None = None
     """While it is queued: the folder of datasets it was started with; None means the runner's."""
+    claimed_by: OneLine | None = None
+    """While it is queued, in a folder that machines share: whose runner is starting it (`QueuePaths.host`)."""
     launcher: OneLine = "local"
+    """What starts its process: this machine's runner (`local`), or an engine."""
+    job: OneLine | None = None
+    """The engine's id of the job that trains it, or will."""
     slot: OneLine | None = None
     host: OneLine | None = None
     boot_id: OneLine | None = None
     pid: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
     heartbeat: float | None = None
     """The machine's monotonic clock, in seconds, when training last moved."""
+    lease_at: Moment | None = None
+    """When its process last said that it lives, by the clock of its machine, which may be wrong: to be shown only."""
+    lease_sequence: Count = 0
+    """How often it has said so, over all resumes."""
     activity: OneLine = ""
     """What the worker is busy with, in words, such as `training` or `evaluating`."""
     epoch: Count = 0
@@ -149,7 +164,8 @@ class Run:
     newer_settings: tuple[str, ...] = ()
     """Settings in its `config.json` that a newer version has written; this one ignores them."""
     problem: str | None = None
-    """Why the run failed, crashed, stalled or is unreadable, or which of its files cannot be used, in one sentence."""
+    """Why the run failed, crashed, stalled, is lost or unreadable, why an engine keeps it waiting, or which of its
+    files cannot be used, in one sentence."""
 
     @property
     def id(self) -> str:

@@ -28,7 +28,8 @@ from core.training.compute import Compute, to_device
 from core.training.event_file import EventFile
 from core.training.final_report import report
 from core.training.optim import EmaWeights, build_optimizers, rate_factor
-from core.training.recorder import Recorder, StatusReporter, SystemMonitor
+from core.training.recorder import Recorder, SystemMonitor
+from core.training.reporter import StatusReporter
 from core.training.step import CudaGraph, TrainingStep, step_values
 from core.training.teachers import load_teachers
 from core.training.train_data import TrainData, alternating_flips, epoch_order, load_data, step_seed

@@ -1,4 +1,4 @@
-"""What training tells the outside while it runs: `status.json`, the histories and `summary.json`."""
+"""What training tells the outside while it runs: the histories and `summary.json`; its status, by the reporter."""
 
 import logging
 import math
@@ -16,41 +16,19 @@ from torch import Tensor
 from core.config import TrainConfig
 from core.errors import TrainingError
 from core.files import write_json
-from core.runs.create import write_status
 from core.runs.history import HistoryWriter, drop_rows_after
 from core.runs.paths import RunPaths
-from core.runs.records import RunStatus
 from core.runs.summary import SplitMetrics, Summary
 from core.training.beside import BesideTraining
 from core.training.checkpoint import TrainingProgress
+from core.training.reporter import StatusReporter
 from core.training.train_data import TrainData
 from core.training.utilisation import EnergyMeter
 
 log = logging.getLogger("train")
 
-HEARTBEAT_SECONDS = 1.0
 SAMPLE_SECONDS = 5.0
 STEPS_PER_READ_ON_GPU = 25
-
-
-class StatusReporter:
-    """Keeps `status.json` current: once a second, and a new activity at once."""
-
-    def __init__(self, paths: RunPaths, status: RunStatus) -> None:
-        self.paths = paths
-        self.status = status
-        self._last_write: dict[str, float] = {}
-
-    def update(self, *, now: bool = False, **fields: Any) -> None:
-        """Change fields; written at once with `now`, else if the last write of the same activity is a second ago. Other
-        activities do not count: where epochs are short, one of them would never be seen."""
-        clock = time.monotonic()
-        self.status = self.status.model_copy(update={**fields, "heartbeat": clock})
-        if now:
-            write_status(self.paths, self.status)
-        elif clock - self._last_write.get(self.status.activity, -math.inf) >= HEARTBEAT_SECONDS:
-            write_status(self.paths, self.status, lasting=False)
-            self._last_write[self.status.activity] = clock
 
 
 class Recorder:

@@ -34,6 +34,7 @@ LOOKS: Final[dict[RunState, Look]] = {
     RunState.FAILED: Look("red", ":material/error:", "✗", "#d64545"),
     RunState.CRASHED: Look("red", ":material/bolt:", "✗", "#d64545"),
     RunState.STALLED: Look("violet", ":material/hourglass_bottom:", "…", "#8a5cd6"),
+    RunState.LOST: Look("violet", ":material/help:", "?", "#a3559b"),
     RunState.DAMAGED: Look("red", ":material/broken_image:", "✗", "#d64545"),
 }
 
@@ -62,10 +63,19 @@ def state_cell(state: RunState) -> str:
     return f"{LOOKS[state].sign} {state_label(state)}"
 
 
+_SHOWN: Final = {
+    RunState.QUEUED: st.info,
+    RunState.STALLED: st.warning,
+    RunState.LOST: st.warning,
+    RunState.STOPPED: st.warning,
+}
+"""How loudly it is said what is wrong with a run in a state; an error in all others."""
+
+
 def problem(run: Run) -> None:
     """What is wrong with a run, if anything is."""
     if run.problem:
-        show = st.warning if run.state in (RunState.STALLED, RunState.STOPPED) else st.error
+        show = _SHOWN.get(run.state, st.error)
         show(escape(run.problem), icon=LOOKS[run.state].icon)
     if run.state in (RunState.CRASHED, RunState.FAILED) and (mismatch := describe_mismatch(run.paths)):
         st.warning(escape(mismatch), icon=":material/difference:")

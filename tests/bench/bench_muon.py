@@ -30,7 +30,7 @@ from core.runs.records import RunStatus
 from core.training import optim
 from core.training.compute import choose_compute
 from core.training.loop import Stopped, train
-from core.training.recorder import StatusReporter
+from core.training.reporter import StatusReporter
 
 _orthogonalise = optim.orthogonalise
 

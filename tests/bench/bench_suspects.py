@@ -53,7 +53,7 @@ def train_folds(config: TrainConfig, data_root: Path, runs_root: Path, folds: in
     """Train one run per fold in this process; what each says about its fold."""
     from core.training.compute import choose_compute
     from core.training.loop import train
-    from core.training.recorder import StatusReporter
+    from core.training.reporter import StatusReporter
 
     tables = []
     for number, each in enumerate(fold_settings(config, folds)):

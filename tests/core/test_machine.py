@@ -11,13 +11,16 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
+from core import machine
 from core.errors import ConfigError
 from core.machine import (
     available_cores,
     cpu_quota,
     default_runs_root,
     is_local,
+    local_lock_option,
     memory_bytes,
+    name_in_files,
     thread_share,
     user_path,
 )
@@ -63,6 +66,16 @@ def test_each_process_gets_an_equal_share_and_at_least_one(
     monkeypatch.setattr("core.machine.available_cores", lambda: cores)
     monkeypatch.setenv("FER_CPU_SLOTS", str(slots))
     assert thread_share(beside_runs=beside) == share
+
+
+@pytest.mark.parametrize(("allocated", "cores"), [("1", 1), ("4096", None), ("0", None), ("two", None), ("", None)])
+def test_a_job_of_slurm_has_the_cores_that_were_allocated_to_it(
+    allocated: str, cores: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SLURM_CPUS_ON_NODE", raising=False)
+    before = available_cores()
+    monkeypatch.setenv("SLURM_CPUS_ON_NODE", allocated)
+    assert available_cores() == (cores or before)
 
 
 # --- quotas: what `docker run --cpus` and Kubernetes limits set
@@ -168,9 +181,53 @@ def test_a_folder_is_local_by_the_file_system_it_is_on(
 ) -> None:
     mounts = {"/": "overlay", "/data": "ext4", "/data/shared": "nfs4", "/cluster": "lustre"}
     listed = [*mounts.items(), ("/over", "xfs"), ("/over", "fuse.sshfs")]
-    partitions = [SimpleNamespace(mountpoint=place, fstype=kind) for place, kind in listed]
+    partitions = [SimpleNamespace(mountpoint=place, fstype=kind, opts="rw") for place, kind in listed]
     monkeypatch.setattr("psutil.disk_partitions", lambda all: partitions)
     assert is_local(Path(folder)) is local
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "found"),
+    [
+        ("nfs4", "rw,relatime,vers=4.2,hard,local_lock=none", None),
+        ("nfs", "rw,vers=3,nolock,local_lock=all", "nolock"),
+        ("nfs", "rw,vers=3,local_lock=flock", "local_lock=flock"),
+        ("nfs", "rw,vers=3,local_lock=posix", None),  # flock still asks the server
+        ("lustre", "rw,localflock", "localflock"),
+        ("lustre", "rw,flock", None),
+        ("cifs", "rw,nobrl", "nobrl"),
+        ("ext4", "rw,nolock", None),
+    ],
+)
+def test_a_mount_whose_locks_stay_on_one_machine_is_known_by_its_options(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str, options: str, found: str | None
+) -> None:
+    partitions = [
+        SimpleNamespace(mountpoint="/", fstype="nfs", opts="nolock"),
+        SimpleNamespace(mountpoint=str(tmp_path), fstype=kind, opts=options),
+    ]
+    monkeypatch.setattr("psutil.disk_partitions", lambda all: partitions)
+    assert local_lock_option(tmp_path / "runs") == found
+
+
+def test_what_this_machine_exports_is_not_its_own_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The locks of its clients are not seen on the server."""
+    monkeypatch.setattr("psutil.disk_partitions", lambda all: [SimpleNamespace(mountpoint="/", fstype="xfs", opts="")])
+    exports, shared = tmp_path / "etab", tmp_path / "with space"
+    monkeypatch.setattr(machine, "_EXPORTS", exports)
+    assert is_local(shared / "runs")
+    exports.write_text(f"/other\t*(rw)\n{str(shared).replace(' ', chr(92) + '040')}\t10.0.0.0/24(rw,sync)\n")
+    assert not is_local(shared / "runs") and not is_local(shared)
+    assert is_local(tmp_path)
+
+
+def test_the_files_of_a_machine_have_its_name_where_others_may_have_theirs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(machine, "host_name", lambda: "Node 1.example.org")
+    assert name_in_files(tmp_path / "local") == ""
+    monkeypatch.setattr(machine, "is_local", lambda _: False)
+    assert name_in_files(tmp_path / "shared") == "Node_1.example.org"
 
 
 def test_without_a_home_folder_a_path_with_a_tilde_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from tests.conftest import PROJECT_ROOT
 from tests.dashboard.conftest import HOME, HOSTILE, Opener, Writer, line_charts, words
 
 PAGES = ["overview", "data", "train", "runs", "run", "errors", "predict"]
-STATES = ["queued", "running", "finished", "failed", "stopped", "crashed", "stalled", "damaged"]
+STATES = ["queued", "running", "finished", "failed", "stopped", "crashed", "stalled", "lost", "damaged"]
 
 
 # --- every page, every state
@@ -64,9 +64,11 @@ def test_pages_show_a_run_in_every_state(open_page: Opener, write: Writer, state
     assert state_label(state) in text
     if state == "failed":
         assert "Loss is not a number at epoch 6" in text
-    if state in ("failed", "stopped", "crashed"):
+    if state in ("failed", "stopped", "crashed", "lost"):
         assert "Resume" in text
-    if state in ("running", "queued", "stalled"):
+    if state == "lost":
+        assert "may start it again, or not. If it does not train any more, resume it" in text
+    if state in ("running", "queued", "stalled", "lost"):
         assert ("Remove from queue" if state == "queued" else "Stop") in text
     if state == "finished":
         assert "±" in text and "epoch 3" in text

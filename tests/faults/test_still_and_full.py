@@ -18,7 +18,7 @@ from core.config import TrainConfig
 from core.jobs import control
 from core.jobs.control import spawn_module
 from core.models.cnn import CnnModel1
-from core.runs import reader
+from core.runs import liveness, reader
 from core.runs.create import create_run, write_status
 from core.runs.history import read_rows
 from core.runs.paths import QueuePaths, RunPaths
@@ -46,7 +46,7 @@ def state_of(paths: RunPaths) -> RunState:
 def test_a_process_that_stands_still_has_stalled_until_it_moves_again(
     runs_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reader, "STALLED_AFTER_SECONDS", 1.5)
+    monkeypatch.setattr(liveness, "STALLED_AFTER_SECONDS", 1.5)
     paths = create_run(runs_root, TrainConfig())
     QueuePaths(runs_root).folder.mkdir(exist_ok=True)
     arguments = ["tests.faults.tiny_worker", str(paths.folder), "--data-root", str(runs_root)]

@@ -20,6 +20,7 @@ class Event(StrEnum):
     FAILED = "failed"
     CRASHED = "crashed"
     STALLED = "stalled"
+    LOST = "lost"
     STOPPED = "stopped"
     QUEUE_EMPTY = "queue empty"
 
@@ -34,7 +35,7 @@ class StateChange:
     event: Event
     of: str
     """Tells it from other changes of the same event: when the run was queued for the attempt that ended, or the last
-    heartbeat before it stalled."""
+    heartbeat before it stalled, or renewal of its lease before it was lost."""
     time: datetime
 
 
@@ -53,6 +54,8 @@ def change_of(run: Run) -> StateChange | None:
     status = run.status
     if run.state is RunState.STALLED:
         return StateChange(Event.STALLED, f"heartbeat {status.heartbeat}", datetime.now(UTC))
+    if run.state is RunState.LOST:
+        return StateChange(Event.LOST, f"lease {status.lease_sequence}", datetime.now(UTC))
     if run.state.value not in RUN_EVENTS:
         return None
     of = status.queued_at or status.created_at
@@ -69,8 +72,8 @@ def ended_elsewhere(run: Run, change: StateChange) -> bool:
 
 def queue_change(runs: list[Run]) -> StateChange | None:
     """The change that an empty queue is the result of: the end of the run that was queued last; None while runs wait
-    or train, or where none ever did."""
-    if any(run.state.is_live for run in runs):
+    or train, or where none ever did; of lost ones nobody knows."""
+    if any(run.state.is_live and run.state is not RunState.LOST for run in runs):
         return None
     last = max((run for run in runs if run.status.queued_at), key=_queued_at, default=None)
     if last is None:
@@ -91,7 +94,7 @@ def _last_written(run: Run) -> datetime:
 
 
 def how_it_ended(run: Run) -> str:
-    """How a run has ended, or that it has stalled, in a sentence."""
+    """How a run has ended, or that it has stalled or is lost, in a sentence."""
     said = f"{run.name}: {run.state.in_words()}"
     if run.problem:
         return f"{said}. {run.problem}"

@@ -8,6 +8,7 @@ from core.config import TrainConfig
 from core.errors import display_name
 from core.jobs import control, queue
 from core.jobs.inputs import check_inputs
+from core.jobs.launchers import LOCAL, launcher_title
 from core.runs import delete
 from core.runs.reader import list_runs, read_run
 from core.team.door import door
@@ -28,6 +29,7 @@ def start(
     *,
     name: str = "",
     author: str | None = None,
+    launcher: str = LOCAL,
 ) -> str:
     """Queue a new run; its id. As `core.jobs.control.start`.
 
@@ -38,10 +40,17 @@ def start(
         config: its settings.
         name: its display name.
         author: who is shown as having started it; None: the actor.
+        launcher: what starts its process.
     """
-    with door(Action.START, actor, runs_root, detail=_about(config, name), make_root=True) as act:
+    with door(Action.START, actor, runs_root, detail=_about(config, name, launcher), make_root=True) as act:
         act.made = control.start(
-            runs_root, data_root, config, name=name, author=shown_author(actor, author), started_by=actor.identity
+            runs_root,
+            data_root,
+            config,
+            name=name,
+            author=shown_author(actor, author),
+            started_by=actor.identity,
+            launcher=launcher,
         )
     return act.made
 
@@ -55,6 +64,7 @@ def clone(
     *,
     name: str = "",
     author: str | None = None,
+    launcher: str = LOCAL,
 ) -> str:
     """Queue a new run that is based on another, whose id is `run_id`; the id of the new one.
 
@@ -62,7 +72,7 @@ def clone(
         RunError: as `start`, there is no such run, or the dataset or correction set is not on this server.
     """
     run = read_run(runs_root, run_id)
-    with door(Action.CLONE, actor, runs_root, run=run, detail=_about(config, name)) as act:
+    with door(Action.CLONE, actor, runs_root, run=run, detail=_about(config, name, launcher)) as act:
         act.made = control.start(
             runs_root,
             data_root,
@@ -72,6 +82,7 @@ def clone(
             started_by=actor.identity,
             parent=run_id,
             corrections=check_inputs(runs_root, data_root, config.dataset, config.corrections),
+            launcher=launcher,
         )
     return act.made
 
@@ -140,10 +151,18 @@ def stop_now(actor: Actor, runs_root: Path, run_id: str) -> None:
         control.stop_now(runs_root, run_id)
 
 
-def resume(actor: Actor, runs_root: Path, data_root: Path, run_id: str, *, keep_place: bool = False) -> None:
+def resume(
+    actor: Actor,
+    runs_root: Path,
+    data_root: Path,
+    run_id: str,
+    *,
+    keep_place: bool = False,
+    launcher: str | None = None,
+) -> None:
     """Requeue a run that has ended early; it goes on from its last checkpoint. As `core.jobs.control.resume`."""
-    with door(Action.RESUME, actor, runs_root, run=read_run(runs_root, run_id)):
-        control.resume(runs_root, data_root, run_id, keep_place=keep_place)
+    with door(Action.RESUME, actor, runs_root, run=read_run(runs_root, run_id), detail=_where(launcher)):
+        control.resume(runs_root, data_root, run_id, keep_place=keep_place, launcher=launcher)
 
 
 def recover(actor: Actor, runs_root: Path, data_root: Path) -> list[str]:
@@ -183,5 +202,11 @@ def score(actor: Actor, runs_root: Path, run_id: str, split: str, compute: Calla
         return compute()
 
 
-def _about(config: TrainConfig, name: str) -> str:
-    return f"“{name}” on {config.dataset}" if name else f"on {config.dataset}"
+def _about(config: TrainConfig, name: str, launcher: str) -> str:
+    said = f"“{name}” on {config.dataset}" if name else f"on {config.dataset}"
+    return ", ".join(filter(None, [said, _where(launcher)]))
+
+
+def _where(launcher: str | None) -> str:
+    """What is worth saying of who starts it: nothing of this machine."""
+    return f"by {launcher_title(launcher)}" if launcher and launcher != LOCAL else ""

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from dashboard.ui.components.register import register
+from dashboard.ui.components.register import register_component
 
-_matrix = register("matrix")
+_matrix = register_component("matrix")
 
 
 def clickable_matrix(

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 from PIL import Image
 
-from dashboard.ui.components.register import data_address, register
+from dashboard.ui.components.register import data_address, register_component
 
-_photo = register("photo")
+_photo = register_component("photo")
 
 
 def clickable_photo(

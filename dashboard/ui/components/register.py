@@ -12,7 +12,7 @@ from PIL import Image
 _FOLDER: Final = Path(__file__).parent
 
 
-def register(name: str) -> Callable[..., Any]:
+def register_component(name: str) -> Callable[..., Any]:
     return st.components.v2.component(
         f"fer_{name}",
         html=f'<div class="{name}"></div>',

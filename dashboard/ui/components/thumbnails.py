@@ -7,9 +7,9 @@ from typing import Any, Final, NamedTuple
 import streamlit as st
 from PIL import Image
 
-from dashboard.ui.components.register import data_address, register
+from dashboard.ui.components.register import data_address, register_component
 
-_thumbnails = register("thumbnails")
+_thumbnails = register_component("thumbnails")
 
 _LONGEST: Final = 320
 """Longest side in pixels: what is shown at half as much stays sharp on a fine screen."""

@@ -9,7 +9,7 @@ import streamlit as st
 from PIL import Image
 
 from dashboard.state.turns import turns
-from dashboard.ui.components.register import data_address, register
+from dashboard.ui.components.register import data_address, register_component
 from dashboard.ui.format import CLASS_COLOURS
 
 SPRITE_COLUMNS: Final = 10
@@ -43,7 +43,7 @@ class Keys(TypedDict):
     """Whether the reviewer's name is known; while it is not, a key only selects."""
 
 
-_wall = register("wall")
+_wall = register_component("wall")
 
 
 def wall(

@@ -20,7 +20,6 @@ from dashboard.ui.messages import say
 from dashboard.ui.page import ERRORS_PAGE, PREDICT_PAGE, RUNS_PAGE, TRAIN_PAGE, go_button, go_to, guarded, once
 from dashboard.ui.runs import open_run
 
-RESUMABLE = (RunState.STOPPED, RunState.FAILED, RunState.CRASHED)
 PATIENCE_SECONDS = 30
 """A run that was asked to stop and is still running after this time may be killed."""
 
@@ -31,10 +30,10 @@ def actions(run: Run) -> None:
     me = actor()
     if run.state.is_live and may(me, Action.STOP, run):
         stop_buttons(run, me)
-    elif run.state in RESUMABLE and run.config:
+    if run.state.is_resumable and run.config:
         resume_buttons(run, me)
     offered = menu(run, me)
-    if run.has_weights and run.state in RESUMABLE:  # beside the buttons of these, there is no room for more
+    if run.has_weights and run.state.is_resumable:  # beside the buttons of these, there is no room for more
         offered = {
             ":material/grid_view: Error analysis": partial(go_to, ERRORS_PAGE, run=run.id),
             ":material/add_reaction: Predict": partial(go_to, PREDICT_PAGE, run=run.id),

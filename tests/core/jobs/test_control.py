@@ -15,13 +15,14 @@ import torch
 from core.errors import RunError
 from core.jobs import control
 from core.machine import boot_id
+from core.runs import liveness, locks
 from core.runs.create import create_run, write_status
 from core.runs.history import read_rows
-from core.runs.paths import RunPaths
+from core.runs.paths import QueuePaths, RunPaths
 from core.runs.reader import list_runs, read_run, read_status
 from core.runs.records import RunState
 from tests.core.conftest import TINY, wait_for_end, wait_until_training
-from tests.core.jobs.conftest import crash, line
+from tests.core.jobs.conftest import crash, line, lose
 
 
 def test_a_start_is_quick_and_imports_no_torch(two_runs: tuple[Path, list[str], str]) -> None:
@@ -69,7 +70,7 @@ def test_a_run_is_stopped_within_30_seconds_and_resumed_to_its_end(demo_root: Pa
     assert finished.state is RunState.FINISHED, finished.problem
     assert [row["step"] for row in read_rows(paths.steps)[0]] == list(range(1, 61)), "no gap and no double"
     assert [row["epoch"] for row in read_rows(paths.epochs)[0]] == [1, 2, 3, 4, 5, 6]
-    with pytest.raises(RunError, match=r"is finished\. Only stopped, failed or crashed runs can be resumed"):
+    with pytest.raises(RunError, match=r"is finished\. Only stopped, failed, crashed or lost runs can be resumed"):
         control.resume(runs_root, demo_root, running)
     assert read_run(runs_root, waiting).state is RunState.STOPPED, "it was never started"
     assert not RunPaths(runs_root, waiting).log.exists()
@@ -82,7 +83,7 @@ def test_a_run_is_stopped_within_30_seconds_and_resumed_to_its_end(demo_root: Pa
 def test_only_a_run_that_ended_early_can_be_resumed(runs_root: Path, demo_root: Path, state: str) -> None:
     paths = create_run(runs_root, TINY)
     write_status(paths, read_status(paths).model_copy(update={"state": state}))
-    with pytest.raises(RunError, match=f"is {state}. Only stopped, failed or crashed runs can be resumed"):
+    with pytest.raises(RunError, match=f"is {state}. Only stopped, failed, crashed or lost runs can be resumed"):
         control.resume(runs_root, demo_root, paths.run_id)
 
 
@@ -121,16 +122,17 @@ def test_retry_of_damaged_settings_says_so(runs_root: Path, no_runner: list[Path
 def test_recover_puts_interrupted_runs_back_in_line(
     runs_root: Path, no_runner: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(control, "is_local", lambda _: False)
+    monkeypatch.setattr(liveness, "is_local", lambda _: False)
     for name in ("a-old", "b-new", "c-elsewhere", "d-stopped", "e-waiting"):
         create_run(runs_root, TINY, run_id=name)
-    crash(RunPaths(runs_root, "a-old"))
-    crash(RunPaths(runs_root, "b-new"))
+    for name in ("a-old", "b-new"):
+        crash(RunPaths(runs_root, name))
+        os.utime(RunPaths(runs_root, name).status, (0, 0))  # before this machine was restarted
     crash(RunPaths(runs_root, "c-elsewhere"), host="another")
     control.stop(runs_root, "d-stopped")
     assert control.recover(runs_root, runs_root) == ["a-old", "b-new"]
     assert line(runs_root) == ["e-waiting", "a-old", "b-new"]
-    assert read_run(runs_root, "c-elsewhere").state is RunState.CRASHED
+    assert read_run(runs_root, "c-elsewhere").state in (RunState.RUNNING, RunState.LOST)
     assert no_runner == [runs_root]
 
 
@@ -152,12 +154,13 @@ def test_a_run_is_recovered_where_its_process_is_certainly_gone_whatever_the_hos
     local: bool,
     gone: bool,
 ) -> None:
-    monkeypatch.setattr(control, "is_local", lambda _: local)
+    monkeypatch.setattr(liveness, "is_local", lambda _: local)
     host, boot = socket.gethostname() if host == "own" else host, boot_id() if boot == "this" else boot
     paths = create_run(runs_root, TINY, run_id="run")
     crash(paths, host=host, boot_id=boot)
-    elsewhere = [run.id for run in control.interrupted_elsewhere(list_runs(runs_root))]
-    assert elsewhere == ([] if gone else ["run"])
+    os.utime(paths.status, (0, 0))
+    QueuePaths(runs_root).folder.mkdir(exist_ok=True)
+    assert [run.id for run in control.lost_runs(list_runs(runs_root))] == ([] if gone else ["run"])
     assert control.recover(runs_root, runs_root) == (["run"] if gone else [])
 
 
@@ -171,6 +174,44 @@ def test_a_start_on_a_file_system_without_locks_makes_no_run_and_says_what_to_do
     with pytest.raises(RunError, match=r"has no file locks \(flock\); set FER_RUNS_ROOT"):
         control.start(runs_root, runs_root, TINY)
     assert list_runs(runs_root) == [] and no_runner == []
+
+
+def test_a_start_where_locks_stay_on_one_machine_is_refused_and_leaves_no_run(
+    runs_root: Path, no_runner: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "local_lock_option", lambda folder: "nolock" if folder == runs_root else None)
+    with pytest.raises(RunError, match=r"mounted with the option `nolock`.*Mount it without that option, or"):
+        control.start(runs_root, runs_root, TINY)
+    assert list_runs(runs_root) == [] and no_runner == []
+
+
+def test_a_machine_that_only_shows_runs_starts_no_runner(runs_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[object] = []
+    monkeypatch.setattr(control, "spawn_module", lambda *arguments: started.append(arguments))
+    monkeypatch.setattr(control, "reap", lambda _: None)
+    create_run(runs_root, TINY)
+    monkeypatch.setenv("FER_RUNNER", "0")
+    control.serve_queue(runs_root, runs_root)
+    assert started == []
+    monkeypatch.delenv("FER_RUNNER")
+    control.serve_queue(runs_root, runs_root)
+    assert len(started) == 1
+
+
+def test_a_lost_run_is_stopped_by_force_and_its_process_turned_out(
+    runs_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(liveness, "is_local", lambda _: False)
+    paths = lose(create_run(runs_root, TINY))
+    before = paths.alive_lock.stat().st_ino
+    control.stop(runs_root, paths.run_id)
+    assert read_run(runs_root, paths.run_id).state is RunState.LOST, "nobody knows whether it was heard"
+    assert paths.stop_request.exists()
+    control.stop_now(runs_root, paths.run_id)
+    run = read_run(runs_root, paths.run_id)
+    assert (run.state, paths.stop_request.exists()) == (RunState.STOPPED, False)
+    assert run.problem == "Force-stopped by user while it was lost. Resume continues from the last checkpoint."
+    assert paths.alive_lock.stat().st_ino != before
 
 
 def test_a_start_in_a_folder_that_is_only_read_names_the_setting(

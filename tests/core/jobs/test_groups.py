@@ -279,7 +279,7 @@ def test_a_launcher_is_passed_on_and_remembered(
     for launcher in ("local", "slurm"):
         group = start_group(runs_root, demo_root, SWEEP.as_group(), launcher=launcher)
         assert group.record.launcher == launcher
-    assert asked == [None] * 4 + ["slurm"] * 4
+    assert asked == ["local"] * 4 + ["slurm"] * 4
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from core.errors import RunError
 from core.jobs import control, queue
@@ -17,7 +18,7 @@ from core.runs.reader import read_run, read_status
 from core.runs.records import RunState
 from tests.conftest import PROJECT_ROOT
 from tests.core.conftest import TINY
-from tests.core.jobs.conftest import crash, line
+from tests.core.jobs.conftest import crash, line, lose
 
 
 def test_runs_wait_in_the_order_of_their_positions(runs_root: Path) -> None:
@@ -157,3 +158,27 @@ def test_a_run_that_does_not_wait_has_no_place(runs_root: Path) -> None:
     crash(create_run(runs_root, TINY, run_id="a"))
     with pytest.raises(RunError, match="is not queued"):
         move_queued(RunPaths(runs_root, "a"), "first")
+
+
+def test_a_lost_run_is_requeued_and_its_old_process_turned_out(
+    runs_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.runs.liveness.is_local", lambda _: False)
+    paths = lose(create_run(runs_root, TINY))
+    with FileLock(paths.alive_lock):  # as by a process of another machine, where the file system passes locks on
+        before = paths.alive_lock.stat().st_ino
+        requeue(paths)
+        assert paths.alive_lock.stat().st_ino != before
+        with FileLock(paths.alive_lock, timeout=0):
+            pass  # its next worker need not wait
+    assert line(runs_root) == [paths.run_id]
+
+
+def test_a_run_that_crashed_here_keeps_its_lock_file(runs_root: Path) -> None:
+    """Its process may still be on its way out: the next one has to wait for it."""
+    paths = create_run(runs_root, TINY)
+    crash(paths)
+    paths.alive_lock.touch()
+    before = paths.alive_lock.stat().st_ino
+    requeue(paths)
+    assert paths.alive_lock.stat().st_ino == before

@@ -1,11 +1,14 @@
 """The runner: real ones with real workers, killed and doubled, and one without processes."""
 
+import errno
+import fcntl
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +19,11 @@ from core.errors import RunError
 from core.files import lock_is_held
 from core.jobs import control, queue
 from core.jobs.queue import requeue, take_queued
-from core.jobs.runner import LOG_BYTES, Runner
+from core.jobs.runner import LOG_BYTES, Runner, main
 from core.jobs.slots import Slot
-from core.runs.create import create_run
+from core.machine import boot_id
+from core.runs.create import create_run, write_status
+from core.runs.liveness import DIED
 from core.runs.paths import QueuePaths, RunPaths
 from core.runs.reader import read_run, read_status
 from core.runs.records import RunState
@@ -122,6 +127,10 @@ def test_a_run_remembers_its_data_while_it_waits(
     assert status.data_root is None
 
 
+PID = 2**31 - 1
+"""Of a worker that is none: no process has it."""
+
+
 class FakeWorkers:
     """Stands in for `spawn_module`: workers that end when told."""
 
@@ -136,6 +145,7 @@ class FakeWorkers:
         workers = self
 
         class Process:
+            pid = PID
             returncode: int | None = None
 
             def poll(self) -> int | None:
@@ -319,3 +329,168 @@ def test_a_frozen_runner_is_replaced(runs_root: Path, demo_root: Path) -> None:
     control.serve_queue(runs_root, demo_root)
     frozen.wait(20)
     assert "is not imported" in str(wait_for_end(runs_root, paths.run_id).problem)
+
+
+def test_where_the_file_system_has_no_locks_the_runner_says_so(
+    runs_root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def flock(handle: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    roots = ["--runs-root", str(runs_root), "--data-root", str(runs_root)]
+    monkeypatch.setattr(sys, "argv", ["runner", *roots])
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", flock)
+        with pytest.raises(SystemExit) as left:
+            main()
+    assert left.value.code == 1
+    said = capsys.readouterr().err
+    assert said.startswith(
+        f"Can't use the runs folder {runs_root}: its file system has no file locks (flock); set FER_"
+    )
+    monkeypatch.setattr("core.runs.locks.local_lock_option", lambda _: "nolock")
+    with pytest.raises(SystemExit):
+        main()
+    assert "mounted with the option `nolock`" in capsys.readouterr().err
+
+
+# --- machines that share a runs root
+
+
+@pytest.fixture
+def shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The runs root is one that other machines may have open; this one is `node-1`."""
+    monkeypatch.setattr("core.machine.is_local", lambda _: False)
+    monkeypatch.setattr("core.machine.host_name", lambda: "node-1")
+
+
+def test_each_machine_has_files_of_its_own(runs_root: Path, shared: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = QueuePaths(runs_root)
+    own = [first.runner_lock, first.gpus, first.stuck, first.runner_log, first.slot_lock("gpu-0")]
+    names = "runner-node-1.lock gpus-node-1.json stuck-node-1.json runner-node-1.log slot-gpu-0-node-1.lock"
+    assert [path.name for path in own] == names.split()
+    assert first.runner_lock_of("node-1") == first.runner_lock
+    monkeypatch.setattr("core.machine.host_name", lambda: "../node 2/ä.example.org")
+    assert QueuePaths(runs_root).runner_lock.name == "runner-.._node_2_.example.org.lock"
+    assert QueuePaths(runs_root).runner_lock.parent == first.folder
+    assert (QueuePaths(runs_root).lock, QueuePaths(runs_root).notify_lock) == (first.lock, first.notify_lock)
+
+
+def test_a_runner_of_another_machine_or_an_older_version_is_not_this_machines(runs_root: Path, shared: None) -> None:
+    queue = QueuePaths(runs_root)
+    queue.folder.mkdir()
+    with FileLock(queue.folder / "runner.lock"), FileLock(queue.runner_lock_of("node-2")):
+        assert not control.has_runner(runs_root)
+        with FileLock(queue.runner_lock):
+            assert control.has_runner(runs_root)
+
+
+def test_a_run_that_another_machine_is_starting_is_left_to_it_while_its_runner_lives(
+    runs_root: Path, shared: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers = FakeWorkers(monkeypatch)
+    for position, run_id in enumerate(("theirs", "next")):
+        create_run(runs_root, TINY, run_id=run_id, queue_position=position)
+    QueuePaths(runs_root).folder.mkdir(exist_ok=True)
+    theirs = RunPaths(runs_root, "theirs")
+    queue.claim_queued(theirs, "node-2")
+    lock = QueuePaths(runs_root).runner_lock_of("node-2")
+    with FileLock(lock):
+        Runner(runs_root, runs_root, GPUS)._serve()
+        assert workers.started == [("next", "gpu-0")]
+        assert read_status(RunPaths(runs_root, "next")).claimed_by == "node-1"
+        os.utime(lock, (0, 0))  # it hangs
+        Runner(runs_root, runs_root, GPUS[1:])._serve()
+        assert workers.started[1:] == [("theirs", "gpu-1")]
+        assert read_status(theirs).claimed_by == "node-1"
+    taken = take_queued(theirs, {})
+    assert taken and taken.claimed_by is None
+
+
+@pytest.mark.parametrize("claim", ["../../../etc/x", "a" * 5000, " ", "node-1"])
+def test_no_claim_keeps_a_run_from_its_runner(
+    claim: str, runs_root: Path, shared: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers = FakeWorkers(monkeypatch)
+    paths = create_run(runs_root, TINY, run_id="run")
+    paths.status.write_text(json.dumps({**json.loads(paths.status.read_text()), "claimed_by": claim}))
+    Runner(runs_root, runs_root, GPUS[:1])._serve()
+    assert workers.started == [("run", "gpu-0")]
+
+
+def test_a_run_that_could_not_be_started_here_may_be_by_another_machine(
+    runs_root: Path, shared: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers = FakeWorkers(monkeypatch)
+    paths = create_run(runs_root, TINY, run_id="busy")
+    runner = Runner(runs_root, runs_root, GPUS[:1])
+    runner._serve()
+    assert read_status(paths).claimed_by == "node-1"
+    workers.codes["busy"] = os.EX_TEMPFAIL
+    runner.slots = ()  # so that it is not started again at once
+    runner._serve()
+    assert read_status(paths).claimed_by is None
+
+
+def test_what_a_runner_sees_die_is_written_down_for_other_machines(
+    runs_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers = FakeWorkers(monkeypatch)
+    paths = create_run(runs_root, TINY, run_id="run")
+    runner = Runner(runs_root, runs_root, GPUS[:1])
+    runner._serve()
+    taken = take_queued(paths, {"pid": PID, "host": "node-1", "boot_id": boot_id()})
+    assert taken
+    workers.codes["run"] = -9
+    runner._serve()
+    died = read_status(paths)
+    assert died.state == "running" and died.ended_at and died.error == DIED
+    monkeypatch.setattr("core.runs.liveness.boot_id", lambda: "of another machine")
+    monkeypatch.setattr("core.runs.liveness.is_local", lambda _: False)
+    assert read_run(runs_root, "run").state is RunState.CRASHED
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"pid": PID - 1}, {"boot_id": "of another machine"}, {"state": "finished"}],
+    ids=["process", "boot", "end"],
+)
+def test_only_of_its_own_process_a_runner_says_that_it_died(
+    other: dict[str, Any], runs_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another machine's worker may have been quicker to take the run."""
+    workers = FakeWorkers(monkeypatch)
+    paths = create_run(runs_root, TINY, run_id="run")
+    runner = Runner(runs_root, runs_root, GPUS[:1])
+    runner._serve()
+    taken = take_queued(paths, {"pid": PID, "boot_id": boot_id()})
+    assert taken
+    write_status(paths, taken.model_copy(update=other))
+    before = read_status(paths)
+    workers.codes["run"] = 1
+    runner._serve()
+    assert read_status(paths) == before
+
+
+def test_a_runner_writes_down_who_died_while_there_was_none(runs_root: Path, shared: None) -> None:
+    """As in a power cut, or when both were killed; only of its own machine."""
+    queue_folder = QueuePaths(runs_root).folder
+    runs = {name: create_run(runs_root, TINY, run_id=name) for name in ("ours", "alive", "theirs", "engines", "ended")}
+    for name, paths in runs.items():
+        boot = "of another machine" if name == "theirs" else boot_id()
+        status = read_status(paths).model_copy(update={"state": "running", "boot_id": boot, "host": "x"})
+        if name == "engines":
+            status = status.model_copy(update={"launcher": "slurm"})
+        if name == "ended":
+            status = status.model_copy(update={"state": "failed"})
+        write_status(paths, status)
+        os.utime(paths.status, (1e9, 1e9))
+    assert queue_folder.exists()
+    with pytest.MonkeyPatch.context() as patch, FileLock(runs["alive"].alive_lock):
+        patch.setattr("core.runs.liveness.is_local", lambda _: False)
+        Runner(runs_root, runs_root, GPUS)._tidy()
+    noted = {name: read_status(paths).ended_at for name, paths in runs.items()}
+    assert noted == {
+        "ours": datetime.fromtimestamp(1e9, UTC), "alive": None, "theirs": None, "engines": None, "ended": None
+    }  # fmt: skip

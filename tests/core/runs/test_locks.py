@@ -2,11 +2,16 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
+from core.errors import RunError
+from core.files import lock_is_held
+from core.runs import locks
 from core.runs.create import sweep_run
+from core.runs.locks import replace_alive_lock, require_shared_locks
 from core.runs.paths import RunPaths
 from core.runs.reader import read_run
 from tests.conftest import PROJECT_ROOT
@@ -33,3 +38,23 @@ def test_two_processes_that_change_a_run_at_once_both_get_theirs(paths: RunPaths
     assert [writer.wait(60) for writer in writers] == [0, 0]
     tags = read_run(paths.root, "a-run").meta.tags
     assert sorted(tags) == sorted(f"{name}-{number}" for name in "ab" for number in range(15))
+
+
+def test_who_holds_a_lock_file_that_was_replaced_keeps_nobody_waiting(paths: RunPaths) -> None:
+    with FileLock(paths.alive_lock):
+        assert lock_is_held(paths.alive_lock)
+        replace_alive_lock(paths)
+        assert not lock_is_held(paths.alive_lock)
+
+
+def test_a_folder_whose_locks_other_machines_do_not_see_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_shared_locks(tmp_path)
+    monkeypatch.setattr(locks, "local_lock_option", lambda _: "local_lock=all")
+    with pytest.raises(RunError) as refused:
+        require_shared_locks(tmp_path)
+    assert str(refused.value) == (
+        f"Can't train in {tmp_path}: it is mounted with the option `local_lock=all`, so that other machines don't see "
+        "the locks of this one. Mount it without that option, or set FER_RUNS_ROOT to a folder on another file system."
+    )

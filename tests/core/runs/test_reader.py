@@ -25,8 +25,9 @@ from core.jobs import control
 from core.machine import boot_id
 from core.runs import reader as reader_module
 from core.runs.create import create_run, write_meta, write_status
+from core.runs.liveness import STALLED_AFTER_SECONDS
 from core.runs.paths import RunPaths
-from core.runs.reader import STALLED_AFTER_SECONDS, RunReader, find_run, list_runs, read_config, read_run
+from core.runs.reader import RunReader, find_run, list_runs, read_config, read_run
 from core.runs.records import RunState
 from core.runs.selection import best_run
 from tests.conftest import PROJECT_ROOT, wait_for
@@ -112,7 +113,7 @@ def test_a_worker_that_ends_between_two_looks_has_not_crashed(
         set_status(paths, state="finished", progress=1.0)
         return False
 
-    monkeypatch.setattr("core.runs.reader.lock_is_held", end_and_ask)
+    monkeypatch.setattr("core.runs.liveness.lock_is_held", end_and_ask)
     run = read_run(root, "a-run")
     assert run.state is RunState.FINISHED
     assert run.status.state == "finished", "the state and the status are of the same moment"

@@ -20,7 +20,7 @@ from core.runs.records import RunStatus
 from core.training import recorder
 from core.training.compute import choose_compute
 from core.training.loop import Stopped, train
-from core.training.recorder import StatusReporter
+from core.training.reporter import StatusReporter
 
 TINY: dict[str, Any] = {
     "model": "cnn-model-1",

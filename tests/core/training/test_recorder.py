@@ -5,7 +5,6 @@ import logging
 import time
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import psutil
 import pytest
@@ -18,7 +17,8 @@ from core.runs.history import read_rows
 from core.runs.reader import read_status
 from core.training import recorder
 from core.training.checkpoint import TrainingProgress
-from core.training.recorder import Recorder, StatusReporter, SystemMonitor
+from core.training.recorder import Recorder, SystemMonitor
+from core.training.reporter import StatusReporter
 from tests.conftest import PROJECT_ROOT
 
 
@@ -103,24 +103,3 @@ def test_the_energy_of_a_run_adds_up_over_its_resumes(
     record = Recorder(paths, TrainConfig(), noise_data(4), progress, StatusReporter(paths, read_status(paths)))
     assert record.totals(progress).energy_joules == total
     record.close()
-
-
-def test_epochs_of_less_than_a_second_are_not_all_validation(runs_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    paths = create_run(runs_root, TrainConfig())
-    reporter = StatusReporter(paths, read_status(paths))
-    clock, seen, writes = 100.0, set(), []
-    write_status = recorder.write_status
-
-    def counted(*arguments: Any, **more: Any) -> None:
-        writes.append(clock)
-        write_status(*arguments, **more)
-
-    monkeypatch.setattr(recorder, "write_status", counted)
-    monkeypatch.setattr(recorder.time, "monotonic", lambda: clock)
-    for _ in range(10):  # epochs of 0.4 s, validation included
-        for activity in ("training", "validating"):
-            clock += 0.2
-            reporter.update(activity=activity)
-            seen.add(read_status(paths).activity)
-    assert seen == {"training", "validating"}
-    assert len(writes) <= 2 * 4, "each at most once a second, in four seconds"

@@ -46,6 +46,18 @@ def test_a_stall_is_another_one_if_the_run_moved_meanwhile(runs_root: Path, demo
     run.close()
 
 
+def test_a_lost_run_is_another_change_if_it_was_heard_of_meanwhile(runs_root: Path, demo_root: Path) -> None:
+    run = write_run(runs_root, demo_root, "lost", epochs=1, done=0)
+    first = change_of(read_run(runs_root, run.id))
+    assert first and first.event is Event.LOST
+    assert change_of(read_run(runs_root, run.id)).of == first.of  # type: ignore[union-attr]
+    status = json.loads(run.paths.status.read_text())
+    run.paths.status.write_text(json.dumps({**status, "lease_sequence": 9}))
+    second = change_of(read_run(runs_root, run.id))
+    assert second and second.of != first.of
+    assert queue_change(list_runs(runs_root)), "nobody knows that it trains"
+
+
 @pytest.mark.parametrize("state", ["queued", "running", "damaged"])
 def test_other_states_are_none(runs_root: Path, demo_root: Path, state: str) -> None:
     run = write_run(runs_root, demo_root, state, epochs=1, done=0)

@@ -1,4 +1,5 @@
-"""One training process: `python -m core.worker RUN_DIR --data-root DIR --slot NAME`. The runner starts it.
+"""One training process: `python -m core.worker RUN_DIR --data-root DIR --slot NAME`. The runner starts it; the engine
+of a cluster does, too, with `--launcher NAME --job ID` instead of a slot.
 
 It takes the run's `alive.lock` first and holds it to the end, so that the lock tells everybody whether it lives. How it
 ends, it writes into `status.json`: one line for people; the traceback goes to `train.log`.
@@ -6,8 +7,8 @@ ends, it writes into `status.json`: one line for people; the traceback goes to `
 A signal is no stop: it ends the run with a checkpoint, but as interrupted, so that `runs recover` resumes it. A person
 stops a run by `stop.request`.
 
-Exit code: 0 when the run finished or stopped, or was not queued; 1 when it failed; 75 (try again) when another worker
-has held the slot or the run for too long.
+Exit code: 0 when the run finished or stopped, or was not queued; 1 when it failed; 75 (try again) when it was
+interrupted, or another worker has held the slot or the run for too long.
 """
 
 import argparse
@@ -29,6 +30,8 @@ from filelock import Timeout
 from core.config import TrainConfig
 from core.errors import FerError, system_reason
 from core.files import process_lock, read_json, touch, write_json, write_whole
+from core.jobs.keep_best import after_end
+from core.jobs.launchers import LOCAL, launcher_title
 from core.jobs.machine_slots import hold_slot
 from core.jobs.queue import take_queued
 from core.machine import boot_id, host_name
@@ -44,7 +47,6 @@ from core.training.reporter import StatusReporter
 log = logging.getLogger("train")
 
 ALIVE_LOCK_SECONDS = 20
-INTERRUPTED = "Interrupted by a signal, as at a restart of the machine. Resume continues where it was."
 
 
 class StopFlag:
@@ -132,6 +134,8 @@ def main(train: Train | None = None) -> int:
     parser.add_argument("--data-root", type=Path, required=True)
     parser.add_argument("--slot", default="cpu")
     parser.add_argument("--notice", default="", help="why it is not on a GPU, for the log")
+    parser.add_argument("--launcher", default=LOCAL, help="which engine has started this process")
+    parser.add_argument("--job", help="as whose job, by the engine's id")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
     if arguments.notice:
@@ -141,11 +145,15 @@ def main(train: Train | None = None) -> int:
     if not paths.status.exists():
         parser.error(f"{folder} is not the folder of a run")
     stop_asked = StopFlag(paths)
+    slot, slot_locks = arguments.slot, [QueuePaths(paths.root).slot_lock(arguments.slot)]
+    if arguments.job:  # what it uses was allocated to it
+        slot, slot_locks = f"{'gpu' if _sees_gpu() else 'cpu'}-{arguments.launcher}", []
     with ExitStack() as locks:
         try:
-            locks.enter_context(hold_slot(arguments.slot, ALIVE_LOCK_SECONDS))
-            slot_lock = process_lock(QueuePaths(paths.root).slot_lock(arguments.slot))
-            locks.enter_context(slot_lock.acquire(timeout=ALIVE_LOCK_SECONDS))
+            if slot_locks:
+                locks.enter_context(hold_slot(slot, ALIVE_LOCK_SECONDS))
+            for lock in slot_locks:
+                locks.enter_context(process_lock(lock).acquire(timeout=ALIVE_LOCK_SECONDS))
             touch(paths.alive_lock)
             stop_asked.hold()  # before it is locked: so the check below tells whether this file is what was locked
             locks.enter_context(process_lock(paths.alive_lock).acquire(timeout=ALIVE_LOCK_SECONDS))
@@ -153,12 +161,20 @@ def main(train: Train | None = None) -> int:
             log.info("%s is held by another worker", Path(busy.lock_file).name)
             return os.EX_TEMPFAIL
         stop_asked.check_held()
-        return work(paths, arguments.data_root, arguments.slot, stop_asked, train or _train)
+        return work(paths, arguments.data_root, slot, stop_asked, train or _train, job=arguments.job)
 
 
-def work(paths: RunPaths, data_root: Path, slot: str, stop_asked: StopFlag, train: Train) -> int:
-    """Train the run if it is queued, and record how it ended; the exit code."""
-    status = take_queued(paths, {**_identity(slot), "activity": "starting"})
+def _sees_gpu() -> bool:
+    """Whether an engine has given this process a GPU: then it says which one."""
+    return os.environ.get("CUDA_VISIBLE_DEVICES", "").strip() not in ("", "-1", "NoDevFiles")
+
+
+def work(
+    paths: RunPaths, data_root: Path, slot: str, stop_asked: StopFlag, train: Train, *, job: str | None = None
+) -> int:
+    """Train the run if it is queued, or if it is the run of this job that an engine has started again, and record how
+    it ended; the exit code."""
+    status = take_queued(paths, {**_identity(slot), "activity": "starting"}, job=job)
     if status is None:
         log.info("run %s is not queued: nothing to do", paths.run_id)
         return 0
@@ -173,13 +189,23 @@ def work(paths: RunPaths, data_root: Path, slot: str, stop_asked: StopFlag, trai
         log.exception("training failed")
         final = {"state": "failed", "error": explain(error, config)}
     stop_asked.check_held()
-    if final["state"] == "stopped" and not stop_asked.by_person:
-        final = {"state": "running", "error": INTERRUPTED}  # so it is read as ended without a word, and recovered
+    interrupted = final["state"] == "stopped" and not stop_asked.by_person
+    if interrupted:  # so it is read as ended without a word, and recovered
+        final = {"state": "running", "error": _interrupted(status.launcher)}
     ended = {"ended_at": datetime.now(UTC), "eta_seconds": None, "activity": ""}
     _write_end(paths, reporter.status.model_copy(update=ended | final))
     paths.stop_request.unlink(missing_ok=True)  # last: a crash in between must not undo the stop
-    log.info("run %s %s", paths.run_id, "interrupted" if final.get("error") == INTERRUPTED else final["state"])
-    return 1 if final["state"] == "failed" else 0
+    log.info("run %s %s", paths.run_id, "interrupted" if interrupted else final["state"])
+    if final["state"] == "finished":
+        after_end(paths)
+    return os.EX_TEMPFAIL if interrupted else 1 if final["state"] == "failed" else 0
+
+
+def _interrupted(launcher: str) -> str:
+    if launcher == LOCAL:
+        return "Interrupted by a signal, as at a restart of the machine. Resume continues where it was."
+    by = launcher_title(launcher)
+    return f"Interrupted by {by}: cancelled there, preempted or out of time. Resume continues where it was."
 
 
 def _write_end(paths: RunPaths, status: RunStatus) -> None:

@@ -59,9 +59,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _locks_of_this_session(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Fixtures that several tests share train here; runs outside the tests do not keep them waiting, and the settings
-    of this checkout have nobody told about them."""
+    of this checkout have nobody told about them and offer no cluster."""
     os.environ["FER_MACHINE_LOCKS"] = str(tmp_path_factory.mktemp("locks"))
     os.environ["FER_NOTIFICATIONS"] = str(tmp_path_factory.mktemp("nobody") / "notifications.toml")
+    os.environ["FER_SITE"] = str(tmp_path_factory.mktemp("nowhere") / "site.toml")
 
 
 @pytest.fixture(autouse=True)

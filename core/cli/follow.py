@@ -7,6 +7,7 @@ from pathlib import Path
 from core.cli.options import terminal_user
 from core.cli.progress import ProgressBar
 from core.errors import TrainingError
+from core.jobs.launchers import LOCAL
 from core.jobs.machine_slots import WAITS, waits_for_others
 from core.jobs.slots import gpu_notice
 from core.runs.history import Row, read_rows
@@ -49,7 +50,9 @@ def follow(runs_root: Path, run_id: str) -> Run:
                 activity = (
                     run.state.in_words() if run.state is RunState.LOST else status.activity or run.state.in_words()
                 )
-                if run.state is RunState.QUEUED and waits_for_others(runs_root):
+                if run.state is RunState.QUEUED and status.launcher != LOCAL:
+                    activity = run.problem or activity
+                elif run.state is RunState.QUEUED and waits_for_others(runs_root):
                     activity = WAITS
                 epoch = f", epoch {status.epoch}/{status.epochs}" if status.epoch else ""
                 bar.update(f"{activity}{epoch}  {metrics}", status.progress, status.eta_seconds)

@@ -2,11 +2,22 @@
 
 import sys
 from enum import StrEnum
+from functools import partial
 from typing import Annotated
 
 import typer
 
-from core.cli.options import AsJson, DataRoot, RunName, RunsRoot, Settings, config_of, pairs, terminal_user
+from core.cli.options import (
+    AsJson,
+    DataRoot,
+    LauncherName,
+    RunName,
+    RunsRoot,
+    Settings,
+    config_of,
+    pairs,
+    terminal_user,
+)
 from core.cli.output import print_json, print_reproduction
 
 
@@ -36,13 +47,20 @@ def runs_stop(
         print(f"{found.id} is already {found.state.in_words()}.")
 
 
-def runs_resume(run: RunName, runs_root: RunsRoot, data_root: DataRoot) -> None:
+def runs_resume(
+    run: RunName,
+    runs_root: RunsRoot,
+    data_root: DataRoot,
+    launcher: Annotated[
+        LauncherName | None, typer.Option(help="Where to train; by default where it was trained before.")
+    ] = None,
+) -> None:
     """Requeue a stopped, failed, crashed or lost run; it resumes from its last checkpoint."""
     from core.runs.reader import find_run
     from core.team import actions
 
     found = find_run(runs_root, run)
-    actions.resume(terminal_user(), found.paths.root, data_root, found.id)
+    actions.resume(terminal_user(), found.paths.root, data_root, found.id, launcher=launcher and launcher.value)
     print(f"{found.id}: requeued.")
 
 
@@ -62,6 +80,9 @@ def runs_clone(
     settings: Settings = None,
     name: Annotated[str, typer.Option(help="Display name of the new run.")] = "",
     author: Annotated[str, typer.Option(help="Who starts the run.")] = "",
+    launcher: Annotated[
+        LauncherName, typer.Option(help="Where to train: on this machine, or on a cluster as site.toml says.")
+    ] = LauncherName.LOCAL,
 ) -> None:
     """Start a new run from the settings of another, some of them overridden, and print its id."""
     from core.config import parse_config
@@ -70,13 +91,15 @@ def runs_clone(
 
     found = find_run(runs_root, run)
     config = parse_config({**config_of(found).model_dump(), **pairs(settings)})
-    print(actions.clone(terminal_user(), found.paths.root, data_root, found.id, config, name=name, author=author))
+    act = partial(actions.clone, terminal_user(), found.paths.root, data_root, found.id, config)
+    print(act(name=name, author=author, launcher=launcher.value))
 
 
 def runs_reproduce(
     run: RunName,
     runs_root: RunsRoot,
     data_root: DataRoot,
+    times: Annotated[int, typer.Option(min=1, max=200, help="Several reproductions, as a group.")] = 1,
     author: Annotated[str, typer.Option(help="Who starts the run.")] = "",
     wait: Annotated[bool, typer.Option("--wait", help="Show progress, and the result at the end.")] = False,
     as_json: AsJson = False,
@@ -91,6 +114,13 @@ def runs_reproduce(
     warning = check_reproducible(found, data_root)
     if warning:
         print(warning, file=sys.stderr)
+    if times > 1:
+        group = actions.reproduce_often(terminal_user(), found.paths.root, data_root, found.id, times, author=author)
+        if as_json:
+            print_json({"group": group.name, "runs": group.run_ids})
+        else:
+            print("\n".join(group.run_ids))
+        return
     run_id = actions.reproduce(terminal_user(), found.paths.root, data_root, found.id, author=author)
     if not as_json or wait:
         print(run_id, file=sys.stderr if as_json else sys.stdout)

@@ -48,6 +48,14 @@ Settings = Annotated[
 ]
 
 
+class LauncherName(StrEnum):
+    """What starts the process of a run, as in `LAUNCHERS`."""
+
+    LOCAL = "local"
+    SLURM = "slurm"
+    RAY = "ray"
+
+
 class SplitName(StrEnum):
     """The splits that metrics are reported for."""
 

@@ -1,4 +1,5 @@
-"""Starting and stopping runs on this machine: the folder first, then a runner that picks it up.
+"""Starting and stopping runs: the folder first, then a runner of this machine that picks it up, or the engine of a
+cluster (`elsewhere`).
 
 The runner and its workers are in sessions of their own, so that they outlive the page, the server and the terminal.
 """
@@ -11,21 +12,23 @@ from typing import Final
 
 from core.config import TrainConfig
 from core.errors import RunError, system_reason
-from core.files import lock_is_held, make_folder, open_regular, touch
-from core.jobs.inputs import check_inputs
+from core.files import lock_is_held, make_folder, open_regular
+from core.jobs.elsewhere import hand_over_again, hand_over_new, launcher_like, require_launcher, stop_elsewhere
+from core.jobs.inputs import check_inputs, what_is_learned_from
 from core.jobs.kill import is_frozen, kill_runner, kill_worker
-from core.jobs.queue import cancel_queued, end_of_queue, give_up, note_killed, queue_lock, queued_runs, requeue
+from core.jobs.launchers import LOCAL, get_launcher
+from core.jobs.queue import end_of_queue, give_up, note_killed, queue_lock, queued_runs, requeue
 from core.machine import cpu_slots, trains_runs
 from core.processes import reap, start_module
-from core.review.corrections import Corrections, check_fits, load_corrections
-from core.runs.create import create_run
+from core.review.corrections import Corrections
+from core.runs.create import Membership, create_run
 from core.runs.locks import require_shared_locks
 from core.runs.naming import free_name, suggest_clone_name
 from core.runs.paths import QueuePaths
 from core.runs.reader import list_runs, read_run
 from core.runs.records import Run, RunState
 from core.runs.resume import can_continue
-from core.runs.teachers import choose_teaching, teaching_of
+from core.runs.teachers import teaching_of
 from core.runs.values import NAME_LENGTH
 from core.text import one_line
 
@@ -44,8 +47,10 @@ def start(
     parent: str | None = None,
     reproduces: str | None = None,
     corrections: Corrections | None = None,
+    launcher: str = LOCAL,
+    membership: Membership | None = None,
 ) -> str:
-    """Queue a new run and make sure that a runner is up. Returns its id at once.
+    """Queue a new run, and make sure that a runner is up or hand it over to an engine. Returns its id at once.
 
     Args:
         runs_root: the folder of all runs.
@@ -57,37 +62,41 @@ def start(
         parent: the id of the run that its settings are from.
         reproduces: the id of the run that it is to be compared with at its end.
         corrections: the set that `config` names, if the caller has loaded it already.
+        launcher: what starts its process, one of `LAUNCHERS`.
+        membership: where it belongs, if it is started with others.
 
     Raises:
         RunError: the name is too long, the run folder cannot be written, the correction set is missing or does not
-            fit the data, or a run that it is to learn from must not teach it.
+            fit the data, a run that it is to learn from must not teach it, or the engine refuses it.
+        ConfigError: there is no such launcher, or the settings of the site cannot be used.
         DataError: there is a correction set or a teacher, but no dataset it could be for.
     """
     if (length := len(one_line(name))) > NAME_LENGTH:
         raise RunError(f"The name is too long: {length:,} characters (max {NAME_LENGTH}).")
+    engine = require_launcher(launcher)
     require_shared_locks(runs_root)
-    if config.corrections and corrections is None:
-        corrections = load_corrections(runs_root, config.corrections)
-    if corrections:
-        check_fits(corrections, data_root, config.dataset)
-    teaching = choose_teaching(runs_root, data_root, config)
+    corrections, teaching = what_is_learned_from(runs_root, data_root, config, corrections)
     if teaching:
         config = config.model_copy(update=teaching.ids())
     with queue_lock(runs_root, make_root=True):
         paths = create_run(
             runs_root,
             config,
+            run_id=membership.run_id if membership else None,
+            group=membership.group if membership else "",
+            tags=membership.tags if membership else (),
             name=name,
             author=author,
             started_by=started_by,
             parent=parent,
-            queue_position=end_of_queue(runs_root),
+            queue_position=membership.queue_position if membership else end_of_queue(runs_root),
             data_root=data_root.resolve(),
             corrections=corrections,
             teaching=teaching,
             reproduces=reproduces,
+            launcher=launcher,
         )
-    ensure_runner(runs_root, data_root)
+    hand_over_new(engine, paths, data_root)
     return paths.run_id
 
 
@@ -97,19 +106,22 @@ def stop(runs_root: Path, run_id: str) -> None:
     Harmless when called twice or too late.
 
     Raises:
-        RunError: there is no such run, or its folder cannot be written.
+        RunError: there is no such run, its folder cannot be written, or its engine does not answer.
+        ConfigError: it was started by something that this version does not know.
     """
     run = read_run(runs_root, run_id)
-    if run.state.is_live and not cancel_queued(run.paths):
-        try:
-            touch(run.paths.stop_request)
-        except OSError as error:
-            raise RunError(f"Can't ask run {run_id} to stop: {system_reason(error)}.") from error
+    if not run.state.is_live:
+        return
+    if run.status.launcher == LOCAL:
+        get_launcher(LOCAL).stop(run.paths)
+    else:
+        stop_elsewhere(run)
 
 
 def stop_now(runs_root: Path, run_id: str) -> None:
     """Kill the training process of a run that does not stop by itself; progress since its last checkpoint is lost. One
-    that is lost is given up: if its process lives on, it ends without a word.
+    that is lost is given up: if its process lives on, it ends without a word. An engine kills by itself what does not
+    end soon after it was stopped.
 
     Raises:
         RunError: there is no such run, or its process is not on this machine or not certain to be ours.
@@ -118,7 +130,7 @@ def stop_now(runs_root: Path, run_id: str) -> None:
     run = read_run(runs_root, run_id)
     if run.state is RunState.LOST and give_up(run.paths):
         return
-    if run.state not in (RunState.RUNNING, RunState.STALLED):
+    if run.state not in (RunState.RUNNING, RunState.STALLED) or run.status.launcher != LOCAL:
         return
     if not kill_worker(run.paths, run.status) or not note_killed(run.paths):
         again = read_run(runs_root, run_id)
@@ -129,7 +141,9 @@ def stop_now(runs_root: Path, run_id: str) -> None:
             )
 
 
-def resume(runs_root: Path, data_root: Path, run_id: str, *, keep_place: bool = False) -> None:
+def resume(
+    runs_root: Path, data_root: Path, run_id: str, *, keep_place: bool = False, launcher: str | None = None
+) -> None:
     """Put a stopped, failed, crashed or lost run back in the queue; it continues from its last checkpoint.
 
     Args:
@@ -137,19 +151,24 @@ def resume(runs_root: Path, data_root: Path, run_id: str, *, keep_place: bool = 
         data_root: the folder of datasets.
         run_id: the run.
         keep_place: whether it returns to its last position, not to the end of the queue.
+        launcher: what starts its process; None: what has started it before.
 
     Raises:
-        RunError: there is no such run, its state does not allow it, or a run that it learns from is not as it was.
+        RunError: there is no such run, its state does not allow it, a run that it learns from is not as it was, or the
+            engine refuses it.
+        ConfigError: there is no such launcher, or the settings of the site cannot be used.
     """
     require_shared_locks(runs_root)
     run = read_run(runs_root, run_id)
+    engine = require_launcher(launcher or run.status.launcher)
     teaching_of(run.paths, _settings(run, f"resume run {run.id}"))
-    requeue(run.paths, data_root.resolve(), keep_place=keep_place)
-    ensure_runner(runs_root, data_root)
+    requeue(run.paths, data_root.resolve(), keep_place=keep_place, launcher=engine.name)
+    hand_over_again(engine, run, data_root)
 
 
 def retry(runs_root: Path, data_root: Path, run_id: str, *, author: str = "", started_by: str = "") -> str:
-    """Start a new run with the settings of another, under that one's name with a number; its id.
+    """Start a new run with the settings of another, under that one's name with a number, and where that one was
+    trained, if that is possible from here; its id.
 
     Args:
         runs_root: the folder of all runs.
@@ -174,6 +193,7 @@ def retry(runs_root: Path, data_root: Path, run_id: str, *, author: str = "", st
         started_by=started_by,
         parent=run.id,
         corrections=corrections,
+        launcher=launcher_like(run),
     )
 
 
@@ -199,6 +219,7 @@ def reproduce(runs_root: Path, data_root: Path, run_id: str, *, author: str = ""
         started_by=started_by,
         parent=run.id,
         reproduces=run.id,
+        launcher=launcher_like(run),
     )
 
 
@@ -236,17 +257,22 @@ def recover(runs_root: Path, data_root: Path) -> list[str]:
 
 def interrupted_runs(runs: Sequence[Run]) -> list[Run]:
     """Those that have crashed and can go on, oldest first; of runs listed newest first. Archived ones are left out."""
-    return [run for run in _kept(runs, RunState.CRASHED) if can_continue(run.paths)]
+    return [run for run in _crashed_here(runs) if can_continue(run.paths)]
 
 
 def interrupted_without_checkpoint(runs: Sequence[Run]) -> list[Run]:
     """As `interrupted_runs`, but those that have nothing to go on from."""
-    return [run for run in _kept(runs, RunState.CRASHED) if not can_continue(run.paths)]
+    return [run for run in _crashed_here(runs) if not can_continue(run.paths)]
 
 
 def lost_runs(runs: Sequence[Run]) -> list[Run]:
     """As `interrupted_runs`, but those that another machine may still train, for all that can be told from here."""
     return _kept(runs, RunState.LOST)
+
+
+def _crashed_here(runs: Sequence[Run]) -> list[Run]:
+    """An engine starts its runs again by itself, unless somebody has cancelled them."""
+    return [run for run in _kept(runs, RunState.CRASHED) if run.status.launcher == LOCAL]
 
 
 def _kept(runs: Sequence[Run], state: RunState) -> list[Run]:

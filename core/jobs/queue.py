@@ -80,7 +80,8 @@ def queue_lock(runs_root: Path, *, make_root: bool = False) -> Iterator[None]:
 
 
 def queued_runs(runs_root: Path) -> list[QueuedRun]:
-    """Queued runs, the next to start first. Unreadable runs are skipped: they do not concern the queue."""
+    """Runs in the queue of this runs root, the next to start first. Those that wait in the queue of an engine are not
+    among them; unreadable runs are skipped: they do not concern the queue."""
     queued = []
     for paths in (RunPaths(runs_root, name) for name in _names(runs_root)):
         if _says(paths, "queued"):
@@ -88,7 +89,7 @@ def queued_runs(runs_root: Path) -> list[QueuedRun]:
                 status = read_status(paths)
             except RunError:  # corrupt, or deleted between the two looks
                 continue
-            if status.state == "queued":
+            if status.state == "queued" and not has_engine(status):
                 queued.append(QueuedRun(paths, status))
     return by_queue_position(queued)
 
@@ -126,15 +127,39 @@ def end_of_queue(runs_root: Path) -> float:
     return max([time(), *(run.status.queue_position + 0.001 for run in queued_runs(runs_root))])
 
 
-def take_queued(paths: RunPaths, changes: Mapping[str, Any]) -> RunStatus | None:
+def take_queued(paths: RunPaths, changes: Mapping[str, Any], *, job: str | None = None) -> RunStatus | None:
     """Take a run out of the queue for a worker: it is `running` from now on, with these fields of its status changed.
     None if the run is not queued (any more).
+
+    Args:
+        paths: the run.
+        changes: of its status.
+        job: the engine's id of the job that this worker is; None for one of this machine's runner. A job may also take
+            a run that it had before, when the engine has started it again: who asks holds the run's `alive.lock`, so
+            that nobody else trains it. It may not take one that was given to another job.
 
     Raises:
         RunError: its status cannot be read.
     """
+    taken = {**changes, "state": "running", "data_root": None, "error": None, "ended_at": None, "job": job}
     with queue_lock(paths.root):
-        return _leave_queue(paths, {**changes, "state": "running", "data_root": None, "error": None})
+        status = read_status(paths)
+        is_new = status.state == "queued" and status.job is None and (job is None) != has_engine(status)
+        is_again = job is not None and status.job == job and status.state in ("queued", "running")
+        return _change(paths, status, taken) if is_new or is_again else None
+
+
+def note_job(paths: RunPaths, job: str) -> None:
+    """Record the engine's id of the job that a queued run was just given to; its worker, once it has started, records
+    that itself.
+
+    Raises:
+        RunError: its folder cannot be read or written.
+    """
+    with queue_lock(paths.root):
+        status = read_status(paths)
+        if status.state == "queued":
+            _change(paths, status, {"job": job})
 
 
 def cancel_queued(paths: RunPaths) -> bool:
@@ -206,6 +231,10 @@ def _leave_queue(paths: RunPaths, changes: Mapping[str, Any]) -> RunStatus | Non
     status = read_status(paths)
     if status.state != "queued":
         return None
+    return _change(paths, status, changes)
+
+
+def _change(paths: RunPaths, status: RunStatus, changes: Mapping[str, Any]) -> RunStatus:
     status = status.model_copy(update={"claimed_by": None, **changes})
     write_status(paths, status)
     return status
@@ -262,7 +291,9 @@ def give_up(paths: RunPaths) -> bool:
         return True
 
 
-def requeue(paths: RunPaths, data_root: Path | None = None, *, keep_place: bool = False) -> None:
+def requeue(
+    paths: RunPaths, data_root: Path | None = None, *, keep_place: bool = False, launcher: str = "local"
+) -> None:
     """Requeue a run that ended early, or whose process is gone, to continue from its checkpoint. Should a process of
     another machine still train it, that one ends when it notices that the lock file is another one.
 
@@ -270,6 +301,7 @@ def requeue(paths: RunPaths, data_root: Path | None = None, *, keep_place: bool 
         paths: the run.
         data_root: the folder of datasets it shall use; None means the runner's.
         keep_place: whether it returns to its last position, as if it had never been removed, not to the end.
+        launcher: what will start it.
 
     Raises:
         RunError: it is queued or running, it has finished, or it has a result but no checkpoint.
@@ -290,6 +322,8 @@ def requeue(paths: RunPaths, data_root: Path | None = None, *, keep_place: bool 
             "claimed_by": None,
             "queue_position": run.status.queue_position if keep_place else end_of_queue(paths.root),
             "data_root": str(data_root) if data_root else None,
+            "launcher": launcher,
+            "job": None,
             "activity": "queued",
             "ended_at": None,
             "error": None,

@@ -25,6 +25,7 @@ from core.errors import RunError, system_reason
 from core.files import lock_is_held, make_folder, process_lock, write_json
 from core.jobs.control import spawn_module
 from core.jobs.kill import BEAT_SECONDS, is_frozen
+from core.jobs.launchers import register_launchers
 from core.jobs.machine_slots import slot_in_use
 from core.jobs.notify.notifier import Notifier
 from core.jobs.queue import QueuedRun, claim_queued, fail_queued, note_dead, note_died, queue_lock, queued_runs
@@ -250,6 +251,7 @@ def main() -> None:
     except RunError as error:
         parser.exit(1, f"{error}\n")
     check_slots(roots[0])
+    register_launchers()
     try:
         Runner(*roots, list_slots(roots[0]), stay=arguments.stay, worker=arguments.worker).run()
     except RunError as error:

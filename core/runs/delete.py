@@ -10,6 +10,7 @@ from filelock import Timeout
 from core.errors import RunError, system_reason
 from core.files import file_size, make_folder, process_lock, sync_folder
 from core.runs.ensembles import ensembles_with
+from core.runs.groups import group_of
 from core.runs.paths import QueuePaths, is_shipped
 from core.runs.reader import read_run
 from core.runs.records import Run, RunState
@@ -36,6 +37,8 @@ def what_is_lost(run: Run) -> str:
         parts.append(f"the review ({run.meta.review})")
     if ensembles := ensembles_with(run.paths.root, run.id):
         parts.append(f"a member of the ensemble{'' if len(ensembles) == 1 else 's'} {', '.join(ensembles)}")
+    if group := group_of(run):
+        parts.append(f"a run of the group “{group.title}”")
     return ", ".join(parts)
 
 
@@ -47,13 +50,14 @@ def shipped_warning(run: Run) -> str:
     )
 
 
-def delete_run(runs_root: Path, run_id: str, *, shipped: bool = False) -> None:
+def delete_run(runs_root: Path, run_id: str, *, shipped: bool = False, queued: bool = False) -> None:
     """Delete a run's folder. It leaves the list in one step; nobody ever sees half of it.
 
     Args:
         runs_root: the folder of all runs.
         run_id: the run.
         shipped: delete it even if it came with the project; ask for a second confirmation first.
+        queued: delete it although it is queued, since nobody will start it.
 
     Raises:
         RunError: it is queued or running, it is shipped, there is none of that id, or the folder cannot be moved.
@@ -67,7 +71,7 @@ def delete_run(runs_root: Path, run_id: str, *, shipped: bool = False) -> None:
         # Under the queue's lock a run can neither be queued nor be taken by a worker in the meantime.
         with process_lock(queue.lock, timeout=DELETE_LOCK_SECONDS):
             run = read_run(runs_root, run_id)
-            if run.state.is_live:
+            if run.state.is_live and not (queued and run.status.state == "queued"):
                 raise RunError(f"Run {run_id} is {run.state.in_words()}. Stop it before deleting.")
             if run.state is RunState.DAMAGED and run.paths.folder.is_symlink():
                 raise RunError(f"Run {run_id} is a symbolic link. Remove it by hand.")

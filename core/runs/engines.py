@@ -32,7 +32,7 @@ engine that does not answer makes every answer `unknown`."""
 _ENGINES: Final[dict[str, Ask]] = {}
 
 
-def register(launcher: str, ask: Ask) -> None:
+def register_engine(launcher: str, ask: Ask) -> None:
     """Have the runs that a launcher has started judged by this."""
     _ENGINES[launcher] = ask
 

@@ -1,13 +1,14 @@
 """How long a run will take, from how long others took, and how long it will wait for those ahead of it."""
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
 from core.config import TrainConfig
 from core.machine import boot_id, host_name
+from core.runs.liveness import has_engine
 from core.runs.records import Run, RunState
 
 ROUGH_IMAGES_PER_SECOND: Final = {"cnn-model-2": 140.0, "cnn-model-1": 2000.0}
@@ -61,6 +62,50 @@ def estimate_duration(config: TrainConfig, images: Mapping[str, int], runs: Sequ
     return Estimate((config.epochs * each_epoch + at_the_end) / speed, per_epoch, shown, basis)
 
 
+@dataclass(frozen=True)
+class TotalEstimate:
+    """How long several runs take that are queued together."""
+
+    seconds: float
+    """From the start of the first to the end of the last."""
+    shortest: float
+    longest: float
+    """Seconds of one run."""
+
+
+def estimate_runs(
+    configs: Sequence[TrainConfig], images: Mapping[str, Mapping[str, int]], runs: Sequence[Run], slots: int
+) -> TotalEstimate | None:
+    """Time from the first step of the first of some runs to the end of the last, without the time in the queue; None
+    where a dataset is missing.
+
+    Args:
+        configs: settings of the runs to come, in the order in which they are queued, at least one.
+        images: dataset to the size of each of its splits.
+        runs: all runs there are, see `estimate_duration`.
+        slots: how many runs this machine trains at once, at least 1.
+    """
+    if any(config.dataset not in images for config in configs):
+        return None
+    known: dict[tuple[object, ...], float] = {}  # of many runs, few differ in what takes time
+    lengths = []
+    for config in configs:
+        key = _what_takes_time(config)
+        if key not in known:
+            known[key] = estimate_duration(config, images[config.dataset], runs).seconds
+        lengths.append(known[key])
+    free = [0.0] * slots
+    for seconds in lengths:
+        heapq.heapreplace(free, free[0] + seconds)
+    return TotalEstimate(max(free), min(lengths), max(lengths))
+
+
+def _what_takes_time(config: TrainConfig) -> tuple[object, ...]:
+    """All that `estimate_duration` asks of a config."""
+    of_machine = config.model, config.device, config.precision
+    return *of_machine, config.dataset, config.epochs, config.images_per_epoch, len(config.teachers)
+
+
 def _cost(config: TrainConfig) -> float:
     """Of training with an image, in that of training with it alone: each teacher scores it, too."""
     return 1 + len(config.teachers) / FORWARD_SPEED
@@ -71,28 +116,78 @@ def estimate_wait(runs: Sequence[Run], images: Mapping[str, Mapping[str, int]], 
     settings or its dataset are missing.
 
     Args:
+        runs: all runs there are; those that an engine has elsewhere do not count.
+        images: dataset to the size of each of its splits.
+        slots: how many runs this machine trains at once, at least 1.
+    """
+    free = [0.0] * slots
+    for _, seconds in _line(runs, images):
+        if seconds is None:
+            return None
+        _take_slot(free, seconds)
+    return free[0]
+
+
+def seconds_until_done(
+    ids: Collection[str], runs: Sequence[Run], images: Mapping[str, Mapping[str, int]], slots: int
+) -> float | None:
+    """Seconds until the last of these queued or running runs has ended, with what is ahead of it; None where that
+    cannot be told, as for `estimate_wait`, or since one of them is lost or waits for an engine.
+
+    Args:
+        ids: of those that are waited for.
         runs: all runs there are.
         images: dataset to the size of each of its splits.
         slots: how many runs this machine trains at once, at least 1.
     """
-    live = [run for run in runs if run.state.is_live and run.state is not RunState.LOST]
-    free = [0.0] * slots  # seconds until each slot is free, the least first
-    for run in sorted(live, key=lambda run: (run.state is RunState.QUEUED, run.status.queue_position, run.id)):
-        left = _seconds_left(run, images, runs)
-        if left is None:
+    line = _line(runs, images)
+    if {run.id for run in runs if run.state.is_live and run.id in ids} - {run_id for run_id, _ in line}:
+        return None
+    until = max((place for place, (run_id, _) in enumerate(line, 1) if run_id in ids), default=0)
+    free, end = [0.0] * slots, 0.0
+    for run_id, seconds in line[:until]:
+        if seconds is None:
             return None
-        heapq.heapreplace(free, free[0] + left)
-    return free[0]
+        ended = _take_slot(free, seconds)
+        end = max(end, ended) if run_id in ids else end
+    return end
 
 
-def _seconds_left(run: Run, images: Mapping[str, Mapping[str, int]], runs: Sequence[Run]) -> float | None:
+def _line(runs: Sequence[Run], images: Mapping[str, Mapping[str, int]]) -> list[tuple[str, float | None]]:
+    """The ids of the runs that are running or queued, in their order, with the seconds that each has left; None where
+    its settings or its dataset are missing."""
+    here = [run for run in runs if not has_engine(run.status) and run.state is not RunState.LOST]
+    live = [run for run in here if run.state.is_live]
+    live.sort(key=lambda run: (run.state is RunState.QUEUED, run.status.queue_position, run.id))
+    finished = [run for run in runs if run.state is RunState.FINISHED]
+    wholes: dict[tuple[object, ...], float] = {}  # of a long queue, few runs differ in what takes time
+    return [(run.id, _seconds_left(run, images, finished, wholes)) for run in live]
+
+
+def _seconds_left(
+    run: Run, images: Mapping[str, Mapping[str, int]], finished: Sequence[Run], wholes: dict[tuple[object, ...], float]
+) -> float | None:
     """Of a queued or running run. A running one knows itself, after its first steps."""
     if run.state is not RunState.QUEUED and run.status.eta_seconds is not None:
         return run.status.eta_seconds
     if run.config is None or run.config.dataset not in images:
         return None
-    whole = estimate_duration(run.config, images[run.config.dataset], runs).seconds
-    return whole * (1 - run.status.progress)
+    key = _what_takes_time(run.config)
+    if key not in wholes:
+        wholes[key] = estimate_duration(run.config, images[run.config.dataset], finished).seconds
+    return wholes[key] * (1 - run.status.progress)
+
+
+def _take_slot(free: list[float], seconds: float) -> float:
+    """Give a run the slot that is free first; when it ends.
+
+    Args:
+        free: the seconds until each slot is free, as a heap.
+        seconds: how long the run takes.
+    """
+    end = free[0] + seconds
+    heapq.heapreplace(free, end)
+    return end
 
 
 def _alike(run: Run, config: TrainConfig) -> bool:

@@ -72,10 +72,10 @@ class Liveness:
             return _moving(status)
         if answer and answer.alive == "yes":
             return Verdict(RunState.QUEUED, answer.text or None) if answer.waits else _moving(status)
+        said = answer.text if answer else ""
         ended = ours or status.ended_at is not None  # its own last word, or what its runner wrote when it was gone
         if ended if not has_engine(status) else answer and answer.alive == "no":
-            return self._gone(status)
-        said = answer.text if answer else ""
+            return self._gone(status, said)
         if ended:
             return _lost(said, f"Its process is gone: {status.launcher} may start it again, or not.")
         silence, where = self._silence(status), status.host or "its machine"
@@ -83,10 +83,10 @@ class Liveness:
             return _moving(status)
         return _lost(said, f"No sign of life from {where}{_for(silence)}: it may still train there, or not.")
 
-    def _gone(self, status: RunStatus) -> Verdict:
+    def _gone(self, status: RunStatus, said: str) -> Verdict:
         if os.path.lexists(self._paths.stop_request):  # whoever stopped it does not want it to be recovered
             return Verdict(RunState.STOPPED, DIED_STOPPING)
-        return Verdict(RunState.CRASHED, status.error or DIED)
+        return Verdict(RunState.CRASHED, status.error or said or DIED)
 
     def _silence(self, status: RunStatus) -> float | None:
         """Seconds since the lease was renewed, at least; None where nobody can tell."""
@@ -124,9 +124,8 @@ def is_ours(paths: RunPaths, status: RunStatus) -> bool:
 
 def _queued(status: RunStatus, answer: Answer | None) -> Verdict:
     if answer and answer.alive == "no":
-        return Verdict(
-            RunState.LOST, f"{status.launcher} does not know this run any more. Resume it to submit it again."
-        )
+        gone = f"{status.launcher} does not know this run any more. Resume it to submit it again."
+        return Verdict(RunState.LOST, answer.text or gone)
     return Verdict(RunState.QUEUED, (answer.text if answer else "") or status.error)
 
 

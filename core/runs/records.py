@@ -63,6 +63,9 @@ class RunStatus(BaseModel):
     claimed_by: OneLine | None = None
     """While it is queued, in a folder that machines share: whose runner is starting it (`QueuePaths.host`)."""
     launcher: OneLine = "local"
+    """What starts its process: this machine's runner (`local`), or an engine."""
+    job: OneLine | None = None
+    """The engine's id of the job that trains it, or will."""
     slot: OneLine | None = None
     host: OneLine | None = None
     boot_id: OneLine | None = None
@@ -143,6 +146,8 @@ class RunMeta(BaseModel):
     """The run this one was cloned from."""
     reproduces: Name | None = None
     """The run that this one retrains, to check whether its result is reproduced."""
+    group: Name = ""
+    """The group it was started with; it counts only if that one lists it, too: see `core.runs.groups`."""
 
 
 @dataclass(frozen=True)

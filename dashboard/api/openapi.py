@@ -7,6 +7,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from core.config import TrainConfig
+from core.jobs.launchers import LAUNCHERS, LOCAL
 from core.labels import LABELS
 from core.presets import PRESETS
 from core.runs.fields import RUN_FIELDS
@@ -219,8 +220,9 @@ def _schemas() -> Json:
             "preset": {"enum": list(PRESETS), "default": "original"},
             "settings": _ref("TrainConfig"),
             "name": text | {"maxLength": NAME_LENGTH},
+            "launcher": {"enum": list(LAUNCHERS), "default": LOCAL},
         },
-        optional=("preset", "settings", "name"),
+        optional=("preset", "settings", "name", "launcher"),
     )
     rows = {"type": "array", "items": {"type": "object"}}
     listed = {"type": "array", "items": _ref("Run")}

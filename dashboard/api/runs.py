@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from core.data.dataset import read_info
 from core.errors import RunError, quote
+from core.jobs.launchers import LOCAL
 from core.presets import make_config
 from core.runs.fields import RUN_FIELDS
 from core.runs.history import read_rows
@@ -36,6 +37,7 @@ class StartRequest(BaseModel):
     preset: str = "original"
     settings: dict[str, bool | int | float | str] = {}
     name: str = ""
+    launcher: str = LOCAL
 
 
 def list_of_runs(request: Request, _actor: Actor) -> Response:
@@ -101,7 +103,7 @@ def _start(wanted: StartRequest, actor: Actor, place: str) -> Response:
     runs_root, data_root = roots.runs_root(), roots.data_root()
     config = make_config(wanted.preset, wanted.settings)
     read_info(data_root, config.dataset)  # a missing dataset is better reported now than in the run's log
-    run_id = actions.start(actor, runs_root, data_root, config, name=wanted.name)
+    run_id = actions.start(actor, runs_root, data_root, config, name=wanted.name, launcher=wanted.launcher)
     return json_answer(run_as_json(cache.run(runs_root, run_id)), 201, {"Location": f"{place}/{run_id}"})
 
 

@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 from streamlit import config, net_util
 
 from core.errors import explain_system_error, is_out_of_files
+from core.jobs.launchers import register_launchers
 from core.machine import raise_open_files_limit
 from core.team.rights import may_approve_own_runs
 from dashboard.server.exposed import InsideOnly, check_exposure
@@ -43,6 +44,7 @@ def middleware() -> list[Middleware]:
 async def lifespan(_app: st.App) -> AsyncIterator[None]:
     """From the start of a server to its end."""
     raise_open_files_limit()
+    register_launchers()
     never_ask_for_our_address()
     asyncio.get_running_loop().set_exception_handler(on_loop_error)
     print(f"\n  {where_it_is()}\n", flush=True)

@@ -23,6 +23,7 @@ from core.errors import FerError, RunError
 from core.evaluation.metrics import fit_temperature
 from core.evaluation.predictions import probabilities_of, read_predictions
 from core.jobs import control
+from core.jobs.launchers import LOCAL
 from core.jobs.slots import check_slots
 from core.review.gallery import duplicate_flags, with_margin
 from core.review.images import CurrentReviews, LabelReview, current_label_reviews, read_label_reviews
@@ -292,7 +293,11 @@ def take_over(runs_root: Path, data_root: Path) -> None:
 
 @st.cache_resource(show_spinner=False)
 def _watch(runs_root: str) -> QueueWatch:
-    return QueueWatch(lambda: any(run.state is RunState.QUEUED for run in runs(Path(runs_root))))
+    return QueueWatch(lambda: any(_waits_here(run) for run in runs(Path(runs_root))))
+
+
+def _waits_here(run: Run) -> bool:
+    return run.state is RunState.QUEUED and run.status.launcher == LOCAL
 
 
 @st.cache_resource(show_spinner=False)

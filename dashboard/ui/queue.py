@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.jobs import control
+from core.jobs.launchers import LOCAL, launcher_title
 from core.jobs.queue import by_queue_position, stuck_runs
 from core.runs.records import Run, RunState
 from core.team import actions
@@ -27,11 +28,14 @@ UNDO_SECONDS = 60
 
 def queue_table(runs: Sequence[Run]) -> None:
     """Queued runs, the next first, each with buttons that change its place; those that this visitor has just removed
-    keep their rows, so that no other run moves under the pointer."""
+    keep their rows, so that no other run moves under the pointer. Below them are those that an engine has in a queue of
+    its own."""
     me = actor()
-    queued = by_queue_position(run for run in runs if run.state is RunState.QUEUED)
+    waiting = by_queue_position(run for run in runs if run.state is RunState.QUEUED)
+    queued = [run for run in waiting if run.status.launcher == LOCAL]
+    elsewhere = [run for run in waiting if run.status.launcher != LOCAL]
     removed = just_removed(runs)
-    rows = by_queue_position([*queued, *removed])
+    rows = [*by_queue_position([*queued, *removed]), *elsewhere]
     if not rows:
         return
     st.header("Queue", anchor=False)
@@ -45,6 +49,8 @@ def queue_table(runs: Sequence[Run]) -> None:
             ):
                 if run in removed:
                     removed_row(run, me)
+                elif run in elsewhere:
+                    engine_row(run, me)
                 else:
                     queued_row(run, queued, me)
         if len(rows) > QUEUE_ROWS:
@@ -66,6 +72,14 @@ def queued_row(run: Run, queued: Sequence[Run], me: Actor) -> None:
         st.caption(f":red[{escape(stuck)}]", width="content")
     with st.container(horizontal=True, width="content", gap="small"):
         queue_buttons(run, me, first=place == 0, last=place == len(queued) - 1)
+
+
+def engine_row(run: Run, me: Actor) -> None:
+    """What waits in the queue of an engine, and why; its place there is the engine's to say."""
+    run_link("", run, f"by {run.meta.author}" if run.meta.author else "")
+    st.caption(escape(run.problem or f"Queued by {launcher_title(run.status.launcher)}."), width="content")
+    with st.container(horizontal=True, width="content", gap="small"):
+        remove_button(run, me)
 
 
 def run_link(place: str, run: Run, note: str) -> None:
@@ -106,6 +120,11 @@ def queue_buttons(run: Run, me: Actor, *, first: bool, last: bool) -> None:
         if st.button("Down", type="tertiary", key=f"later-{run.id}", disabled=last):
             actions.move_queued(me, run.paths.root, run.id, "later")
             st.rerun(scope="app")
+    remove_button(run, me)
+
+
+def remove_button(run: Run, me: Actor) -> None:
+    """Takes a run out of its queue, where the visitor may."""
     if may(me, Action.STOP, run) and st.button(
         "Remove", help="Remove from queue", type="tertiary", key=f"remove-{run.id}"
     ):

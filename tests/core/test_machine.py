@@ -68,6 +68,16 @@ def test_each_process_gets_an_equal_share_and_at_least_one(
     assert thread_share(beside_runs=beside) == share
 
 
+@pytest.mark.parametrize(("allocated", "cores"), [("1", 1), ("4096", None), ("0", None), ("two", None), ("", None)])
+def test_a_job_of_slurm_has_the_cores_that_were_allocated_to_it(
+    allocated: str, cores: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SLURM_CPUS_ON_NODE", raising=False)
+    before = available_cores()
+    monkeypatch.setenv("SLURM_CPUS_ON_NODE", allocated)
+    assert available_cores() == (cores or before)
+
+
 # --- quotas: what `docker run --cpus` and Kubernetes limits set
 
 

@@ -1,7 +1,9 @@
 """One training process: what it leaves in the folder of a run, and how it says what went wrong."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,13 +16,14 @@ import torch
 from core import worker
 from core.errors import DataError
 from core.jobs import control
+from core.jobs.machine_slots import hold_slot
 from core.runs.create import create_run
 from core.runs.history import read_rows
 from core.runs.paths import RunPaths
 from core.runs.reader import read_run, read_status
 from core.runs.records import RunState
 from tests.conftest import PROJECT_ROOT
-from tests.core.conftest import MISSING, TINY, wait_for_end
+from tests.core.conftest import MISSING, TINY, wait_for_end, wait_until_training
 
 
 def test_a_finished_run_has_every_file_and_its_figures(two_runs: tuple[Path, list[str], str]) -> None:
@@ -113,6 +116,43 @@ def test_two_workers_for_one_run_train_it_once(runs_root: Path, demo_root: Path)
     assert sorted(each.returncode for each in workers) == [0, 1], said
     assert sum("is not queued: nothing to do" in text for text in said) == 1
     assert sum("is not imported" in text for text in said) == 1
+
+
+def engine_worker(paths: RunPaths, data_root: Path, **variables: str) -> "subprocess.Popen[bytes]":
+    """A quick worker as a job of an engine."""
+    command = [sys.executable, "-m", "tests.faults.tiny_worker", str(paths.folder), "--data-root", str(data_root)]
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", **variables}
+    with paths.log.open("ab") as log:
+        command += ["--launcher", "slurm", "--job", "5"]
+        return subprocess.Popen(command, cwd=PROJECT_ROOT, env=environment, stdout=log, stderr=log)
+
+
+@pytest.mark.parametrize(("devices", "slot"), [("", "cpu-slurm"), ("NoDevFiles", "cpu-slurm"), ("0", "gpu-slurm")])
+def test_a_worker_of_an_engine_waits_for_no_slot_and_has_the_gpu_that_it_was_given(
+    runs_root: Path, devices: str, slot: str
+) -> None:
+    paths = create_run(runs_root, TINY, launcher="slurm")
+    with hold_slot("cpu", 0):
+        worker = engine_worker(paths, runs_root, CUDA_VISIBLE_DEVICES=devices)
+        assert worker.wait(timeout=90) == 0, paths.log.read_text()
+    status = read_status(paths)
+    assert (status.state, status.slot, status.job) == ("finished", slot, "5")
+
+
+def test_a_worker_that_its_engine_interrupts_asks_to_be_started_again_and_goes_on(runs_root: Path) -> None:
+    paths = create_run(runs_root, TINY, launcher="slurm")
+    worker = engine_worker(paths, runs_root, FER_TINY_STEPS="100000")
+    wait_until_training(paths)
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(timeout=90) == os.EX_TEMPFAIL, paths.log.read_text()
+    status, rows = read_status(paths), len(read_rows(paths.steps)[0])
+    said = "Interrupted by Slurm: cancelled there, preempted or out of time. Resume continues where it was."
+    assert (status.state, status.error) == ("running", said) and status.ended_at
+    again = engine_worker(paths, runs_root, FER_TINY_STEPS=str(rows + 1))
+    assert again.wait(timeout=90) == 0, paths.log.read_text()
+    status = read_status(paths)
+    assert (status.state, status.error) == ("finished", None)
+    assert len(read_rows(paths.steps)[0]) == rows + 1, "from where it was"
 
 
 def test_a_worker_without_a_run_says_so(runs_root: Path) -> None:

@@ -1,11 +1,23 @@
-"""What every launcher can do: six verbs. States, curves and logs of a run come from its folder, whoever started it."""
+"""What every launcher can do: six verbs. States, curves and logs of a run come from its folder, whoever started it.
+
+A launcher of an engine has the worker started as `python -m core.worker RUN_DIR --data-root DIR --launcher NAME --job
+ID`, where the id is the engine's. Such a worker locks no slot, since the engine has allocated what it uses, and it
+takes its run again when the engine starts the same job again.
+"""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
+from core.errors import RunError
 from core.runs.engines import Answer
 from core.runs.paths import RunPaths
+from core.runs.reader import read_status
+
+SUBMITTING_SECONDS: Final = 120.0
+"""So long a queued run may be unknown to its engine: it is being submitted."""
 
 
 class Launcher(Protocol):
@@ -17,11 +29,12 @@ class Launcher(Protocol):
         ...
 
     def why_not(self) -> str | None:
-        """Why nothing can be started with it from here, in one sentence with what to do; None if it can."""
+        """Why nothing can be started with it from here, in one sentence with what to do; None if it can. It takes
+        seconds at most, and costs next to nothing where the engine isn't installed: pages ask."""
         ...
 
     def start(self, paths: RunPaths, data_root: Path) -> None:
-        """Have a queued run trained.
+        """Have a queued run trained. The engine's id of the job is recorded with `core.jobs.queue.note_job`.
 
         Raises:
             RunError: the engine refused it, or does not answer; the run is as it was.
@@ -29,7 +42,8 @@ class Launcher(Protocol):
         ...
 
     def stop(self, paths: RunPaths) -> None:
-        """Ask a run to end with a checkpoint, or take it out of the engine's queue. Harmless twice or too late.
+        """Take a run out of the engine's queue, or have its process asked to end, and killed if it does not. Harmless
+        twice or too late.
 
         Raises:
             RunError: the engine does not answer.
@@ -41,5 +55,24 @@ class Launcher(Protocol):
         ...
 
     def preview(self, paths: RunPaths, data_root: Path) -> str:
-        """What `start` would give the engine, as text to read before."""
+        """What `start` would give the engine, as text to read before.
+
+        Raises:
+            FerError: it could not be given to it, as the settings of the site or the folders are.
+        """
         ...
+
+
+def being_submitted(paths: RunPaths, engine: str) -> Answer | None:
+    """That a run which an engine does not know is about to be known to it; None if that is not so.
+
+    Args:
+        paths: the run.
+        engine: its name, for people.
+    """
+    with suppress(RunError):
+        status = read_status(paths)
+        age = (datetime.now(UTC) - (status.queued_at or status.created_at)).total_seconds()
+        if status.state == "queued" and status.job is None and age < SUBMITTING_SECONDS:
+            return Answer("yes", waits=True, text=f"It is being submitted to {engine}.")
+    return None

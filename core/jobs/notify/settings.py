@@ -6,17 +6,17 @@ returns one in a message.
 
 import os
 import re
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from core.errors import ConfigError, system_reason
-from core.files import PROJECT_ROOT, read_regular
+from core.errors import ConfigError
+from core.files import PROJECT_ROOT
 from core.jobs.notify.events import Event
+from core.jobs.toml_settings import read_toml
 from core.machine import user_path
 
 SETTINGS_VARIABLE: Final = "FER_NOTIFICATIONS"
@@ -142,26 +142,4 @@ def read_settings(path: Path | None = None) -> NotifySettings | None:
     Raises:
         ConfigError: they cannot be used; the message repeats no value.
     """
-    path = path or settings_file()
-    try:
-        content = read_regular(path)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise ConfigError(f"Can't read {path.name}: {system_reason(error)}.") from error
-    try:
-        return NotifySettings.model_validate(tomllib.loads(content.decode()))
-    except ValidationError as error:
-        raise ConfigError(f"Can't use {path.name}: {_first_trouble(error.errors()[0])}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        where = re.search(r"\((at [^()]*)\)$", str(error))
-        raise ConfigError(f"Can't use {path.name}: it isn't valid TOML{f' {where[1]}' if where else ''}.") from None
-
-
-def _first_trouble(trouble: Any) -> str:
-    """What is wrong with a value, without the value."""
-    name = ".".join(str(part) for part in trouble["loc"] if not str(part).startswith(("literal", "function")))
-    if trouble["type"] == "extra_forbidden":
-        return f"{name} is not a setting."
-    said = str(trouble["msg"]).removeprefix("Value error, ")
-    return f"{name}: {said}".rstrip(".") + "."
+    return read_toml(path or settings_file(), NotifySettings)

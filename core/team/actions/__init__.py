@@ -13,6 +13,14 @@ from core.team.actions.data import (
     start_download,
 )
 from core.team.actions.ensembles import create_ensemble, delete_ensemble
+from core.team.actions.groups import (
+    delete_group,
+    queue_folds,
+    reproduce_often,
+    resume_group,
+    start_sweep,
+    stop_group,
+)
 from core.team.actions.notifications import save_addresses
 from core.team.actions.reviews import add_label_reviews, annotate, annotation, save_corrections
 from core.team.actions.runs import (
@@ -20,7 +28,6 @@ from core.team.actions.runs import (
     delete_run,
     import_run,
     move_queued,
-    queue_folds,
     recover,
     reproduce,
     resume,
@@ -43,6 +50,7 @@ __all__ = [
     "create_ensemble",
     "delete_dataset",
     "delete_ensemble",
+    "delete_group",
     "delete_run",
     "import_data",
     "import_demo",
@@ -52,7 +60,9 @@ __all__ = [
     "recover",
     "remove_token",
     "reproduce",
+    "reproduce_often",
     "resume",
+    "resume_group",
     "retry",
     "revoke_api_token",
     "save_addresses",
@@ -61,6 +71,8 @@ __all__ = [
     "score",
     "start",
     "start_download",
+    "start_sweep",
     "stop",
+    "stop_group",
     "stop_now",
 ]

@@ -6,12 +6,13 @@ from typing import IO, TYPE_CHECKING, TypeVar
 
 from core.config import TrainConfig
 from core.errors import display_name
-from core.jobs import control, folds, queue
+from core.jobs import control, queue
 from core.jobs.inputs import check_inputs
+from core.jobs.launchers import LOCAL, launcher_title
 from core.runs import delete
 from core.runs.reader import list_runs, read_run
 from core.team.door import door
-from core.team.people import Actor
+from core.team.people import Actor, shown_author
 from core.team.rights import Action
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def start(
     *,
     name: str = "",
     author: str | None = None,
+    launcher: str = LOCAL,
 ) -> str:
     """Queue a new run; its id. As `core.jobs.control.start`.
 
@@ -38,10 +40,17 @@ def start(
         config: its settings.
         name: its display name.
         author: who is shown as having started it; None: the actor.
+        launcher: what starts its process.
     """
-    with door(Action.START, actor, runs_root, detail=_about(config, name), make_root=True) as act:
+    with door(Action.START, actor, runs_root, detail=_about(config, name, launcher), make_root=True) as act:
         act.made = control.start(
-            runs_root, data_root, config, name=name, author=_author(actor, author), started_by=actor.identity
+            runs_root,
+            data_root,
+            config,
+            name=name,
+            author=shown_author(actor, author),
+            started_by=actor.identity,
+            launcher=launcher,
         )
     return act.made
 
@@ -55,6 +64,7 @@ def clone(
     *,
     name: str = "",
     author: str | None = None,
+    launcher: str = LOCAL,
 ) -> str:
     """Queue a new run that is based on another, whose id is `run_id`; the id of the new one.
 
@@ -62,16 +72,17 @@ def clone(
         RunError: as `start`, there is no such run, or the dataset or correction set is not on this server.
     """
     run = read_run(runs_root, run_id)
-    with door(Action.CLONE, actor, runs_root, run=run, detail=_about(config, name)) as act:
+    with door(Action.CLONE, actor, runs_root, run=run, detail=_about(config, name, launcher)) as act:
         act.made = control.start(
             runs_root,
             data_root,
             config,
             name=name,
-            author=_author(actor, author),
+            author=shown_author(actor, author),
             started_by=actor.identity,
             parent=run_id,
             corrections=check_inputs(runs_root, data_root, config.dataset, config.corrections),
+            launcher=launcher,
         )
     return act.made
 
@@ -90,19 +101,9 @@ def reproduce(actor: Actor, runs_root: Path, data_root: Path, run_id: str, *, au
     `core.jobs.control.reproduce`."""
     run = read_run(runs_root, run_id)
     with door(Action.REPRODUCE, actor, runs_root, run=run) as act:
-        author = _author(actor, author)
+        author = shown_author(actor, author)
         act.made = control.reproduce(runs_root, data_root, run_id, author=author, started_by=actor.identity)
     return act.made
-
-
-def queue_folds(
-    actor: Actor, runs_root: Path, data_root: Path, config: TrainConfig, count: int, *, author: str | None = None
-) -> tuple[str, list[str]]:
-    """Queue one run per fold of a cross-validation; their tag and their ids. As `core.jobs.folds.queue_folds`."""
-    detail = f"{count} folds of {config.dataset}"
-    with door(Action.START_FOLDS, actor, runs_root, detail=detail, make_root=True):
-        author = _author(actor, author)
-        return folds.queue_folds(runs_root, data_root, config, count, author=author, started_by=actor.identity)
 
 
 def import_run(
@@ -132,7 +133,7 @@ def import_run(
     name = name or (bundle.name if isinstance(bundle, Path) else "")
     with door(action, actor, runs_root, detail=f"from {display_name(name)}", make_root=True) as act:
         made = import_bundle(
-            bundle, runs_root, by=_author(actor, by), name=name, rename=rename, keep_review=keep_review
+            bundle, runs_root, by=shown_author(actor, by), name=name, rename=rename, keep_review=keep_review
         )
         act.made = made.run_id
     return made
@@ -150,10 +151,18 @@ def stop_now(actor: Actor, runs_root: Path, run_id: str) -> None:
         control.stop_now(runs_root, run_id)
 
 
-def resume(actor: Actor, runs_root: Path, data_root: Path, run_id: str, *, keep_place: bool = False) -> None:
+def resume(
+    actor: Actor,
+    runs_root: Path,
+    data_root: Path,
+    run_id: str,
+    *,
+    keep_place: bool = False,
+    launcher: str | None = None,
+) -> None:
     """Requeue a run that has ended early; it goes on from its last checkpoint. As `core.jobs.control.resume`."""
-    with door(Action.RESUME, actor, runs_root, run=read_run(runs_root, run_id)):
-        control.resume(runs_root, data_root, run_id, keep_place=keep_place)
+    with door(Action.RESUME, actor, runs_root, run=read_run(runs_root, run_id), detail=_where(launcher)):
+        control.resume(runs_root, data_root, run_id, keep_place=keep_place, launcher=launcher)
 
 
 def recover(actor: Actor, runs_root: Path, data_root: Path) -> list[str]:
@@ -193,10 +202,11 @@ def score(actor: Actor, runs_root: Path, run_id: str, split: str, compute: Calla
         return compute()
 
 
-def _author(actor: Actor, said: str | None) -> str:
-    """Only the command line, where everybody is an admin, may show somebody else as the author of a run."""
-    return said if said is not None and actor.way == "command line" else actor.name
+def _about(config: TrainConfig, name: str, launcher: str) -> str:
+    said = f"“{name}” on {config.dataset}" if name else f"on {config.dataset}"
+    return ", ".join(filter(None, [said, _where(launcher)]))
 
 
-def _about(config: TrainConfig, name: str) -> str:
-    return f"“{name}” on {config.dataset}" if name else f"on {config.dataset}"
+def _where(launcher: str | None) -> str:
+    """What is worth saying of who starts it: nothing of this machine."""
+    return f"by {launcher_title(launcher)}" if launcher and launcher != LOCAL else ""

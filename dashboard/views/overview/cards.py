@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from core.data.dataset import DatasetInfo
+from core.jobs.launchers import LOCAL, launcher_title
 from core.jobs.queue import by_queue_position
 from core.jobs.slots import gpu_notice, list_slots
 from core.runs.records import Run, RunState
@@ -39,7 +40,8 @@ def now(runs: list[Run], datasets: list[DatasetInfo]) -> None:
             if any_own(runs):  # else the first steps say so
                 go_button("Add data", DATA_PAGE, ":material/database:")
     device = slots[0].title if len(slots) == 1 else f"{len(slots)} × {slots[0].title}"
-    metric_card(row, "Device", "Busy" if running else "Idle", escape(device))
+    busy = any(run.status.launcher == LOCAL for run in running)
+    metric_card(row, "Device", "Busy" if busy else "Idle", escape(device))
     following = f"Next: {escape(queued[0].name)}" if queued else "Queue is empty"
     metric_card(row, "Queue", f"{len(running)} running · {len(queued)} queued", following)
     if notice := gpu_notice(runs_root()):
@@ -58,6 +60,8 @@ def card(run: Run, columns: int) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.page_link(RUN_PAGE, label=f"**{escape(run.name)}**", query_params={"run": run.id}, help="View run")
             state_chip(run.state)
+            if run.status.launcher != LOCAL:
+                st.caption(escape(f"{launcher_title(run.status.launcher)}, {run.status.host}"), width="content")
         stop_button(run)
     status = run.status
     epochs = cache.epochs(run)

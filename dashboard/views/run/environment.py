@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from core.jobs.launchers import LOCAL, launcher_title
 from core.runs.environment import DataRecord, Environment, GitState, read_environment, read_uncommitted_changes
 from core.runs.records import Run, reason_of
 from core.runs.teachers import TeachingRun
@@ -22,7 +23,7 @@ def environment_tab(run: Run) -> None:
     except (OSError, ValueError) as error:
         st.error(escape(f"Can't use {run.paths.environment.name}: {reason_of(error)}."), icon=":material/broken_image:")
         return
-    facts = _facts(found)
+    facts = _facts(run, found)
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.markdown("**Environment**")
@@ -58,7 +59,15 @@ def _sources(sources: Sequence[TeachingRun] | None) -> str | None:
     return ", ".join(f"{source.run} ({source.sha256[:12]})" for source in sources or ()) or None
 
 
-def _facts(found: Environment) -> dict[str, str]:
+def _launcher(run: Run) -> str | None:
+    """What has started its process, and as which job; nothing of this machine, which is the usual case."""
+    status = run.status
+    if status.launcher == LOCAL:
+        return None
+    return launcher_title(status.launcher) + (f", job {status.job}" if status.job else "")
+
+
+def _facts(run: Run, found: Environment) -> dict[str, str]:
     git, data = found.git or GitState(), found.dataset or DataRecord()
     changed = " (dirty)" if git.dirty else ""
     facts = {
@@ -70,6 +79,7 @@ def _facts(found: Environment) -> dict[str, str]:
         "Device": found.device,
         "Threads": found.threads,
         "Precision": found.precision,
+        "Launcher": _launcher(run),
         "Host": found.host,
         "CPU cores": found.cpu_count,
         "OS": found.platform,

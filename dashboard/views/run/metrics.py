@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 
 from core.jobs import machine_slots
+from core.jobs.launchers import LOCAL, launcher_title
 from core.jobs.queue import by_queue_position, stuck_runs
 from core.runs.records import Run, RunState
 from dashboard.state import cache
@@ -71,11 +72,14 @@ def run_progress(run: Run) -> None:
 
 
 def queued_text(run: Run) -> str:
-    """Why a queued run has not started: its position in the queue, or a machine that others use."""
+    """Why a queued run has not started: its position in the queue, others on the machine, or what its engine says."""
+    if run.status.launcher != LOCAL:
+        return escape(run.problem or f"Queued by {launcher_title(run.status.launcher)}.")
     if stuck := stuck_runs(run.paths.root).get(run.id):
         return f"Passed over. {escape(stuck)}"
     if machine_slots.waits_for_others(run.paths.root):
         return machine_slots.WAITS
-    queued = by_queue_position(each for each in cache.runs(run.paths.root) if each.state is RunState.QUEUED)
+    waiting = (each for each in cache.runs(run.paths.root) if each.state is RunState.QUEUED)
+    queued = by_queue_position(each for each in waiting if each.status.launcher == LOCAL)
     position = next((place for place, each in enumerate(queued, 1) if each.id == run.id), None)
     return f"Queued (position {position})" if position else "Queued"

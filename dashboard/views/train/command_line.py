@@ -3,11 +3,12 @@
 import shlex
 
 from core.config import TrainConfig, as_typed
+from core.jobs.launchers import LOCAL
 from core.presets import PRESETS
 from core.runs.records import Run
 
 
-def command(source: str | Run, config: TrainConfig, name: str, author: str) -> str:
+def command(source: str | Run, config: TrainConfig, name: str, author: str, launcher: str = LOCAL) -> str:
     """The command line that starts the same run, from a preset of that name or as the clone of a run."""
     if isinstance(source, Run):
         base, parts = source.config, [f"python -m core runs clone {source.id}"]
@@ -21,4 +22,6 @@ def command(source: str | Run, config: TrainConfig, name: str, author: str) -> s
     parts += [
         f"--{option} {shlex.quote(text.strip())}" for option, text in (("name", name), ("author", author)) if text
     ]
+    if launcher != LOCAL:
+        parts.append(f"--launcher {launcher}")
     return " ".join(parts)

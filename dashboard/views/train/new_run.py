@@ -9,6 +9,7 @@ import streamlit as st
 from core.config import TrainConfig, field_label
 from core.data.dataset import DatasetInfo
 from core.errors import ConfigError
+from core.jobs.launchers import LOCAL, launcher_title
 from core.jobs.slots import gpu_notice, list_slots
 from core.runs.estimate import estimate_duration, estimate_wait
 from core.runs.naming import MAX_NAME, suggest_clone_name, suggest_name, typed_setting
@@ -24,6 +25,7 @@ from dashboard.ui.page import once
 from dashboard.ui.runs import open_run
 from dashboard.views.train import settings
 from dashboard.views.train.command_line import command
+from dashboard.views.train.launcher import choose_launcher, launcher_preview
 from dashboard.views.train.settings import Base
 
 
@@ -50,8 +52,9 @@ def new_run(
         changed_list(base, changed)
     if config is None:
         st.error(escape(refused), icon=":material/error:")
-    else:
-        estimate(config, datasets, runs)
+    launcher, refusal = choose_launcher()
+    if config is not None:
+        estimate(config, datasets, runs, launcher)
     not_allowed = why_not(me, Action.CLONE if parent else Action.START)
     if not_allowed:
         st.caption(not_allowed)
@@ -61,17 +64,18 @@ def new_run(
         icon=":material/play_arrow:",
         width="stretch",
         key="start",
-        disabled=config is None,
+        disabled=config is None or refusal is not None,
     )
     if config is None:
         return
     name, roots = typed.strip() or suggested, (runs_root(), data_root())
     if start:
         act = partial(actions.clone, me, *roots, parent) if parent else partial(actions.start, me, *roots)
-        wish = partial(act, config, name=name)
-        open_run(once((config, typed, author, parent), wish))
+        wish = partial(act, config, name=name, launcher=launcher)
+        open_run(once((config, typed, author, parent, launcher), wish))
+    launcher_preview(launcher)
     st.caption("Command line")
-    st.code(command(source, config, name, author), language="bash", wrap_lines=True)
+    st.code(command(source, config, name, author, launcher), language="bash", wrap_lines=True)
 
 
 def suggested_name(source: Run | str, config: TrainConfig, base: Base, runs: Sequence[Run]) -> str:
@@ -98,11 +102,15 @@ def changed_list(base: Base, changed: Mapping[str, str]) -> None:
         st.caption("\n".join(lines))
 
 
-def estimate(config: TrainConfig, datasets: Sequence[DatasetInfo], runs: Sequence[Run]) -> None:
-    """How long it will take: in the queue and training."""
+def estimate(config: TrainConfig, datasets: Sequence[DatasetInfo], runs: Sequence[Run], launcher: str = LOCAL) -> None:
+    """How long it will take: in the queue and training. How long an engine's queue is, only the engine knows, and how
+    fast its nodes are, the runs will tell."""
+    if launcher != LOCAL:
+        st.caption(f"{config.epochs} epoch{'' if config.epochs == 1 else 's'}, queued by {launcher_title(launcher)}.")
+        return
     images = {info.name: {split: info.images(split) for split in SPLITS} for info in datasets}
     training = estimate_duration(config, images[config.dataset], runs)
-    ahead = sum(run.state.is_live for run in runs)
+    ahead = sum(run.state.is_live and run.status.launcher == LOCAL for run in runs)
     wait = estimate_wait(runs, images, len(list_slots(runs_root()))) if ahead else 0.0
     with st.container(gap="xxsmall"):  # no metric: it would cut the text in a narrow column
         st.caption("Estimated time")

@@ -16,8 +16,9 @@ from core.evaluation.predictions import read_predictions
 from core.models.state_dict import load_weights
 from core.prediction.proxy import photo_proxy
 from core.runs.paths import RunPaths
-from core.runs.reader import list_runs
+from core.runs.reader import list_runs, read_status
 from tests.core.cli.conftest import SETTINGS, TINY, error_of, fer
+from tests.fake_slurm import use_fake_slurm
 
 
 def test_train_and_wait_prints_the_finished_run(trained: dict[str, Any]) -> None:
@@ -91,3 +92,33 @@ def test_predictions_of_the_run_are_readable(trained: dict[str, Any], roots: lis
     table = read_predictions(RunPaths(Path(roots[1]), trained["id"]).predictions("test"))
     assert len(table) == trained["summary"]["evaluation"]["test"]["images"]
     assert table["correct"].sum() == trained["summary"]["evaluation"]["test"]["correct"]
+
+
+def test_a_run_is_handed_over_to_slurm(
+    roots: list[str | Path], runs_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slurm = use_fake_slurm(tmp_path, monkeypatch)
+    slurm.says("sbatch", "12\n")
+    shown = fer("train", *roots_of(roots, runs_root), *SETTINGS, "--launcher", "slurm", "--preview").stdout
+    assert shown.startswith("#!/bin/bash\n#SBATCH --job-name=fer-new-run\n") and list_runs(runs_root) == []
+    run_id = fer("train", *roots_of(roots, runs_root), *SETTINGS, "--launcher", "slurm").stdout.strip()
+    assert slurm.submitted == shown.replace("new-run", run_id)
+    status = read_status(RunPaths(runs_root, run_id))
+    assert (status.state, status.launcher, status.job) == ("queued", "slurm", "12")
+
+
+def test_what_slurm_refuses_is_one_sentence_and_no_run(
+    roots: list[str | Path], runs_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slurm = use_fake_slurm(tmp_path, monkeypatch)
+    slurm.says("sinfo", stderr="slurm_load_partitions: Unable to contact slurm controller (connect failure)\n", code=1)
+    refused = fer("train", *roots_of(roots, runs_root), *SETTINGS, "--launcher", "slurm", code=2)
+    assert refused.stderr == (
+        "Slurm's controller doesn't answer (Unable to contact slurm controller (connect failure)). Try again later.\n"
+    )
+    assert list_runs(runs_root) == []
+
+
+def roots_of(roots: list[str | Path], runs_root: Path) -> list[str | Path]:
+    """The data of the shared roots, with a runs root of one's own."""
+    return ["--runs-root", runs_root, *roots[2:]]

@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from core.team.people import Role
 from dashboard.api import runs
 from tests.dashboard.api.conftest import Served, answered, refusal
 from tests.dashboard_fixtures import write_run
+from tests.fake_slurm import use_fake_slurm
 
 
 def cli(served: Served, *arguments: str) -> Any:
@@ -145,7 +147,9 @@ def test_a_run_is_started_in_the_name_of_the_owner_and_stopped_by_them_alone(ser
         (b"[" * 60_000, "not valid JSON"),
         (b"\xff", "not valid JSON"),
         (b"[]", "The body must be a JSON object."),
-        (b'{"presets": "quick"}', "Unknown field 'presets'. Use one of preset, settings, name."),
+        (b'{"preset": "quick", "settings": {"dataset": "demo"}, "launcher": "pbs"}', "Unknown launcher 'pbs'."),
+        (b'{"launcher": 1}', "launcher must be text."),
+        (b'{"presets": "quick"}', "Unknown field 'presets'. Use one of preset, settings, name, launcher."),
         (b'{"preset": ["quick"]}', "preset must be text."),
         (b'{"preset": "quickest"}', "Unknown preset 'quickest'."),
         (b'{"settings": {"epochs": [1]}}', "settings must be an object of setting to number"),
@@ -157,10 +161,29 @@ def test_a_run_is_started_in_the_name_of_the_owner_and_stopped_by_them_alone(ser
         (b'{"settings": {"dataset": "demo"}, "name": "' + b"x" * 200 + b'"}', "The name is too long"),
         (b'{"settings": {"\\ud800": 1}}', "not valid JSON"),
     ],
-    ids=str.split("torn deep bytes list field preset-list preset nested range setting nan dataset path name half"),
+    ids=str.split(
+        "torn deep bytes list launcher launcher-type field preset-list preset nested range setting nan dataset path "
+        "name half"
+    ),
 )
 def test_what_cannot_be_started_is_refused_in_a_sentence(served: Served, body: bytes, said: str) -> None:
     before = {path.name for path in served.runs_root.iterdir()}
     answer = served.ask("POST", "/runs", "member", body, Content_Type="application/json")
     assert said in refusal(answer, 422)
+    assert {path.name for path in served.runs_root.iterdir()} == before
+
+
+def test_a_run_is_handed_over_to_the_cluster_that_is_asked_for(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slurm = use_fake_slurm(tmp_path, monkeypatch)
+    slurm.says("sbatch", "12\n")
+    wanted = {"preset": "quick", "settings": {"dataset": "demo"}, "launcher": "slurm"}
+    status = answered(served.start("member", wanted))["status"]
+    assert (status["state"], status["launcher"], status["job"]) == ("queued", "slurm", "12")
+    slurm.says("sbatch", stderr="sbatch: error: Batch job submission failed: It is full\n", code=1)
+    before = {path.name for path in served.runs_root.iterdir()}
+    said = "Slurm refused: It is full. Check the settings in site.toml."
+    body = json.dumps(wanted).encode()
+    assert refusal(served.ask("POST", "/runs", "member", body, Content_Type="application/json"), 422) == said
     assert {path.name for path in served.runs_root.iterdir()} == before

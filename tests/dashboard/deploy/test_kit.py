@@ -13,6 +13,7 @@ from streamlit import config
 
 from core.files import lock_is_held
 from core.jobs.notify.settings import read_settings
+from core.jobs.sites import read_site
 from core.runs.paths import QueuePaths
 from tests.conftest import PROJECT_ROOT, wait_for
 from tests.core.conftest import processes
@@ -106,6 +107,13 @@ def test_the_example_of_notifications_can_be_used(monkeypatch: pytest.MonkeyPatc
     assert shown == set(type(settings).model_fields), "all of them, each with what it is for"
 
 
+def test_the_example_of_a_site_can_be_used_and_names_all_of_it() -> None:
+    site = read_site(KIT / "site.toml")
+    shown = tomllib.loads((KIT / "site.toml").read_text())
+    for name in type(site).model_fields:
+        assert set(shown[name]) == set(type(getattr(site, name)).model_fields), name
+
+
 def test_compose_and_the_image_name_what_there_is() -> None:
     compose = yaml.safe_load((KIT / "compose.yaml").read_text())
     web, runner = compose["services"]["web"], compose["services"]["runner"]
@@ -116,7 +124,7 @@ def test_compose_and_the_image_name_what_there_is() -> None:
     for path in ("requirements.txt", "dashboard/Home.py", "dashboard/deploy/health.py"):
         assert path in image and (PROJECT_ROOT / path).is_file()
     assert compose["services"]["caddy"]["volumes"][0].startswith("./Caddyfile:")
-    for secret in ("secrets.toml", "notifications.toml"):
+    for secret in ("secrets.toml", "notifications.toml", "site.toml"):
         assert f".streamlit/{secret}" in (KIT / "Dockerfile.dockerignore").read_text()
         assert f".streamlit/{secret}" in (PROJECT_ROOT / ".gitignore").read_text()
 

@@ -157,6 +157,7 @@ def resume(
             engine refuses it.
         ConfigError: there is no such launcher, or the settings of the site cannot be used.
     """
+    require_shared_locks(runs_root)
     run = read_run(runs_root, run_id)
     engine = require_launcher(launcher or run.status.launcher)
     teaching_of(run.paths, _settings(run, f"resume run {run.id}"))

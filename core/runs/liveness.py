@@ -81,8 +81,7 @@ class Liveness:
         silence, where = self._silence(status), status.host or "its machine"
         if silence is not None and silence <= LEASE_SECONDS:
             return _moving(status)
-        time = "" if silence is None else f" for {silence / 60:,.0f} min"
-        return _lost(said, f"No sign of life from {where}{time}: it may still train there, or not.")
+        return _lost(said, f"No sign of life from {where}{_for(silence)}: it may still train there, or not.")
 
     def _gone(self, status: RunStatus, said: str) -> Verdict:
         if os.path.lexists(self._paths.stop_request):  # whoever stopped it does not want it to be recovered
@@ -139,6 +138,12 @@ def _moving(status: RunStatus) -> Verdict:
                 RunState.STALLED, f"Stalled: no progress for {silence / 60:.0f} min (process still running)."
             )
     return Verdict(RunState.RUNNING, status.error)
+
+
+def _for(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    return f" for {seconds / 60:.0f} min" if seconds < 2 * 3600 else f" for {seconds / 3600:,.0f} h"
 
 
 def _lost(*said: str) -> Verdict:

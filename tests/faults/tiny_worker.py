@@ -14,7 +14,7 @@ from typing import Any
 from filelock import Timeout
 
 from core.config import TrainConfig
-from core.files import make_folder, process_lock
+from core.files import make_folder, open_regular, process_lock
 from core.runs.history import HistoryWriter, read_rows
 from core.runs.paths import RunPaths
 from core.training.reporter import StatusReporter
@@ -39,7 +39,7 @@ def train(
     except Timeout as taken:
         (witness / f"violation-{Path(taken.lock_file).name}-{os.getpid()}").touch()
         raise
-    with open(witness / "starts", "a") as starts:
+    with open(witness / "starts", "a", opener=open_regular) as starts:
         print(paths.run_id, status.queued_at, status.host, os.getpid(), file=starts)
     with HistoryWriter(paths.steps) as history:
         for step in range(len(read_rows(paths.steps)[0]) + 1, STEPS + 1):

@@ -1,5 +1,6 @@
 """`runs stop` and `resume`."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -16,13 +17,16 @@ from tests.core.terminal import Terminal
 def test_recover_asks_where_another_machine_may_still_train(
     runs_root: Path, demo_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.jobs.control.is_local", lambda _: False)
+    monkeypatch.setattr("core.runs.liveness.is_local", lambda _: False)
     paths = create_run(runs_root, TrainConfig(), run_id="elsewhere")
     ended = {"state": "running", "host": "another", "boot_id": "x"}
     write_status(paths, read_status(paths).model_copy(update=ended))
-    assert Terminal(runs_root, demo_root)("runs", "recover", data=True) == (
-        "elsewhere: interrupted on another, which may still train it. If it does not: "
-        "python -m core runs resume elsewhere"
+    os.utime(paths.status, (0, 0))
+    said = Terminal(runs_root, demo_root)("runs", "recover", data=True)
+    assert said.startswith("elsewhere: lost. No sign of life from another for ")
+    assert said.endswith(
+        " h: it may still train there, or not. If it does not train any more, resume it from its last checkpoint. "
+        "To do so: python -m core runs resume elsewhere"
     )
 
 

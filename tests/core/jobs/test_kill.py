@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,9 @@ import pytest
 from core.errors import RunError
 from core.files import lock_is_held
 from core.jobs import control
-from core.jobs.kill import kill_worker, worker_process
+from core.jobs.kill import FROZEN_SECONDS, is_frozen, kill_worker, worker_process
 from core.runs.create import create_run
-from core.runs.paths import RunPaths
+from core.runs.paths import QueuePaths, RunPaths
 from core.runs.reader import read_run, read_status
 from core.runs.records import RunState
 from tests.core.conftest import ENDLESS, TINY, wait_until_training
@@ -48,9 +49,23 @@ def test_a_worker_that_hangs_is_killed_and_nothing_else_is(demo_root: Path, runs
     control.stop_now(runs_root, run_id)  # twice is harmless
 
 
+@pytest.mark.parametrize("hours", [-1, 0, 1])
+def test_a_runner_is_frozen_by_the_clock_that_its_lock_is_touched_by(
+    runs_root: Path, hours: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = QueuePaths(runs_root).runner_lock
+    lock.parent.mkdir()
+    lock.touch()
+    real = time.time()
+    monkeypatch.setattr(time, "time", lambda: real + 3600 * hours)
+    assert not is_frozen(runs_root, lock)
+    os.utime(lock, (real - FROZEN_SECONDS - 60, real - FROZEN_SECONDS - 60))
+    assert is_frozen(runs_root, lock)
+
+
 def test_a_worker_elsewhere_is_not_killed_from_here(runs_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = create_run(runs_root, TINY, run_id="far")
     crash(paths, host="another", pid=1)
-    monkeypatch.setattr("core.runs.reader.lock_is_held", lambda path: True)
+    monkeypatch.setattr("core.runs.liveness.lock_is_held", lambda path: True)
     with pytest.raises(RunError, match="can't be force-stopped"):
         control.stop_now(runs_root, "far")

@@ -98,7 +98,7 @@ def test_a_run_elsewhere_is_running_then_lost_then_back_again(
     lost = reader.read(shared.run_id)
     assert lost.state.is_live and lost.state.is_resumable
     assert lost.problem == (
-        "No sign of life from node-2 for 602 min: it may still train there, or not. If it does not train any more, "
+        "No sign of life from node-2 for 10 h: it may still train there, or not. If it does not train any more, "
         "resume it from its last checkpoint."
     )
     renew(shared, skew=theirs)

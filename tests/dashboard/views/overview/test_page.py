@@ -1,6 +1,7 @@
 """The Overview page: what is next, and what a restart interrupted."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from core.jobs import control, slots
 from core.jobs.queue import move_queued, queued_runs
 from core.jobs.slots import Slot
+from core.runs import liveness
 from core.runs.create import write_status
 from core.runs.reader import read_status
 from tests.dashboard.conftest import Opener, Writer, words
@@ -79,9 +81,10 @@ def test_runs_of_another_machine_are_left_to_who_knows(
     run = write("crashed", done=1, epochs=2)
     elsewhere = {"host": "node-*7*", "boot_id": "another"}
     write_status(run.paths, read_status(run.paths).model_copy(update=elsewhere))
-    monkeypatch.setattr(control, "is_local", lambda _: False)
+    os.utime(run.paths.status, (0, 0))
+    monkeypatch.setattr(liveness, "is_local", lambda _: False)
     app = open_page("overview")
-    assert "1 run interrupted on another machine (node-*7*)" in words(app)
+    assert "1 lost run: no sign of life from node-*7*" in words(app)
     assert "recover" not in [button.key for button in app.button]
 
 

@@ -70,11 +70,11 @@ class SlurmCluster:
         """Start the controller, also again: it goes on with the jobs it had."""
         self._run("slurmctld", "-D", "-f", str(self.conf))
 
-    def kill_controller(self) -> None:
-        """As in a crash of its machine: the nodes and what runs on them go on."""
+    def stop_controller(self) -> None:
+        """As for maintenance: the nodes and what runs on them go on."""
         controller = self._daemons.pop("slurmctld")
-        controller.kill()
-        controller.wait()
+        controller.terminate()  # killed, it would have forgotten its last five seconds
+        controller.wait(PATIENCE_SECONDS)
 
     def freeze_controller(self) -> None:
         """It takes connections, and answers none."""
@@ -96,6 +96,11 @@ class SlurmCluster:
             check=False,
         )
         return done.stdout
+
+    def said(self) -> str:
+        """The end of what its daemons have logged."""
+        logs = sorted((self.folder / "log").iterdir())
+        return "\n".join(f"== {log.name}\n{log.read_text(errors='replace')[-6000:]}" for log in logs)
 
     def stop(self) -> None:
         """End all jobs and daemons."""
@@ -136,6 +141,9 @@ def running_cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlurmCluster]:
     try:
         cluster.start()
         yield cluster
+    except BaseException:
+        print(cluster.said())
+        raise
     finally:
         cluster.stop()
         get_launcher.cache_clear()

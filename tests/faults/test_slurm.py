@@ -32,7 +32,7 @@ def test_six_runs_share_two_nodes_whatever_happens_to_them(site: Site, cluster: 
 
 def test_what_slurm_does_not_grant_is_refused_with_its_words(site: Site, cluster: SlurmCluster) -> None:
     settings = Path(os.environ["FER_SITE"])
-    settings.write_text("[slurm]\npartition = 'main'\nmemory = '999G'\n")
+    settings.write_text("[slurm]\npartition = 'main'\ncpus = 1\nmemory = '999G'\n")
     with pytest.raises(RunError, match=r"^Slurm refused: Memory specification .* Check the settings in site\.toml\.$"):
         site.start()
     settings.write_text("[slurm]\npartition = 'gpu'\n")

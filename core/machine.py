@@ -77,15 +77,19 @@ def cpu_slots() -> int:
     return int(text)
 
 
+JOB_CORES_VARIABLE: Final = "FER_JOB_CORES"
+"""How many cores a job of Ray was given, which Ray itself does not say."""
+
+
 def available_cores() -> int:
     """Cores this process may use: in a container often fewer than the machine has, as a set of cores (`--cpuset-cpus`)
     or as a share of their time (`--cpus`, Kubernetes limits). Of a share, whole cores count, at least one: a thread
-    more would only have the kernel pause them all. In a job of Slurm, those allocated to it, also where nothing keeps
-    it to them."""
+    more would only have the kernel pause them all. In a job of Slurm or Ray, those allocated to it, also where nothing
+    keeps it to them."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    allocated = os.environ.get("SLURM_CPUS_ON_NODE", "")
-    if allocated.isdecimal() and int(allocated):
-        cores = min(cores, int(allocated))
+    for allocated in (os.environ.get("SLURM_CPUS_ON_NODE", ""), os.environ.get(JOB_CORES_VARIABLE, "")):
+        if allocated.isdecimal() and int(allocated):
+            cores = min(cores, int(allocated))
     quota = cpu_quota()
     return cores if quota is None else max(1, min(cores, int(quota)))
 

@@ -82,8 +82,8 @@ OF_NO_MODULE = {
 """Below `tests/`: what is about several modules, and why it is not with one of them."""
 
 TOP_LEVEL = set(
-    "dashboard core runs tests requirements.txt README.md .streamlit pyproject.toml LICENSE CHANGELOG.md .ci "
-    ".gitignore .gitattributes".split()
+    "dashboard core runs tests requirements.txt requirements-ray.txt README.md .streamlit pyproject.toml LICENSE "
+    "CHANGELOG.md .ci .gitignore .gitattributes".split()
 )
 
 

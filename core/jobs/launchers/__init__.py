@@ -19,6 +19,8 @@ _CLASSES: Final = {LOCAL: "LocalLauncher", "slurm": "SlurmLauncher", "ray": "Ray
 
 LAUNCHERS: Final = tuple(_CLASSES)
 PREVIEW_ID: Final = "new-run"
+RESTARTING: Final = frozenset({"slurm"})
+"""Those whose engine starts an interrupted run again by itself, unless somebody has cancelled it."""
 TITLES: Final = {LOCAL: "This machine", "slurm": "Slurm", "ray": "Ray"}
 
 

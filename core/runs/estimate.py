@@ -62,6 +62,50 @@ def estimate_duration(config: TrainConfig, images: Mapping[str, int], runs: Sequ
     return Estimate((config.epochs * each_epoch + at_the_end) / speed, per_epoch, shown, basis)
 
 
+@dataclass(frozen=True)
+class TotalEstimate:
+    """How long several runs take that are queued together."""
+
+    seconds: float
+    """From the start of the first to the end of the last."""
+    shortest: float
+    longest: float
+    """Seconds of one run."""
+
+
+def estimate_runs(
+    configs: Sequence[TrainConfig], images: Mapping[str, Mapping[str, int]], runs: Sequence[Run], slots: int
+) -> TotalEstimate | None:
+    """Time from the first step of the first of some runs to the end of the last, without the time in the queue; None
+    where a dataset is missing.
+
+    Args:
+        configs: settings of the runs to come, in the order in which they are queued, at least one.
+        images: dataset to the size of each of its splits.
+        runs: all runs there are, see `estimate_duration`.
+        slots: how many runs this machine trains at once, at least 1.
+    """
+    if any(config.dataset not in images for config in configs):
+        return None
+    known: dict[tuple[object, ...], float] = {}  # of many runs, few differ in what takes time
+    lengths = []
+    for config in configs:
+        key = _what_takes_time(config)
+        if key not in known:
+            known[key] = estimate_duration(config, images[config.dataset], runs).seconds
+        lengths.append(known[key])
+    free = [0.0] * slots
+    for seconds in lengths:
+        heapq.heapreplace(free, free[0] + seconds)
+    return TotalEstimate(max(free), min(lengths), max(lengths))
+
+
+def _what_takes_time(config: TrainConfig) -> tuple[object, ...]:
+    """All that `estimate_duration` asks of a config."""
+    of_machine = config.model, config.device, config.precision
+    return *of_machine, config.dataset, config.epochs, config.images_per_epoch, len(config.teachers)
+
+
 def _cost(config: TrainConfig) -> float:
     """Of training with an image, in that of training with it alone: each teacher scores it, too."""
     return 1 + len(config.teachers) / FORWARD_SPEED

@@ -48,6 +48,7 @@ def create_run(
     corrections: BaseModel | None = None,
     teaching: BaseModel | None = None,
     reproduces: str | None = None,
+    group: str = "",
 ) -> RunPaths:
     """Make the folder of a new, queued run; by default at the end of the queue, by the clock.
 
@@ -67,7 +68,7 @@ def create_run(
         epochs=config.epochs,
         activity="queued",
     )
-    meta = RunMeta(name=name, author=author, started_by=started_by, parent=parent, reproduces=reproduces)
+    meta = RunMeta(name=name, author=author, started_by=started_by, parent=parent, reproduces=reproduces, group=group)
     with drafted(paths) as draft:
         write_json(draft.config, config.model_dump(mode="json"))
         write_json(draft.status, status.model_dump(mode="json"))

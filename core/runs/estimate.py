@@ -2,7 +2,7 @@
 
 import heapq
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Final
@@ -43,11 +43,43 @@ def estimate_duration(config: TrainConfig, images: Mapping[str, int], runs: Sequ
         images: size of each split (`train`, `validation`, `test`) of its dataset.
         runs: all runs there are; finished ones of the same model, device and precision on this machine count.
     """
-    speeds = [
-        run.status.images_per_second * _cost(run.config)
-        for run in runs
-        if run.state is RunState.FINISHED and run.config and run.status.images_per_second and _alike(run, config)
-    ]
+    return _Speeds(runs).estimate(config, images)
+
+
+class _Speeds:
+    """How fast others were, looked up once for all settings that it is the same for."""
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        self._runs = [run for run in runs if run.state is RunState.FINISHED]
+        self._found: dict[tuple[str, str, str], list[float]] = {}
+
+    def estimate(self, config: TrainConfig, images: Mapping[str, int]) -> Estimate:
+        """As `estimate_duration`."""
+        key = config.model, config.device, config.precision
+        if key not in self._found:
+            self._found[key] = [
+                run.status.images_per_second * _cost(run.config)
+                for run in self._runs
+                if run.config and run.status.images_per_second and _alike(run, config)
+            ]
+        return _estimate(config, images, self._found[key])
+
+    def seconds_left(self, run: Run, images: Mapping[str, Mapping[str, int]]) -> float | None:
+        """Of a queued or running run. A running one knows itself, after its first steps."""
+        if run.state is not RunState.QUEUED and run.status.eta_seconds is not None:
+            return run.status.eta_seconds
+        if run.config is None or run.config.dataset not in images:
+            return None
+        return self.estimate(run.config, images[run.config.dataset]).seconds * (1 - run.status.progress)
+
+    def line(self, runs: Sequence[Run], images: Mapping[str, Mapping[str, int]]) -> list[tuple[str, float | None]]:
+        """The ids of those that run or are queued, in their order, with the seconds each takes, or None if unknown."""
+        live = [run for run in runs if run.state.is_live]
+        live.sort(key=lambda run: (run.state is RunState.QUEUED, run.status.queue_position, run.id))
+        return [(run.id, self.seconds_left(run, images)) for run in live]
+
+
+def _estimate(config: TrainConfig, images: Mapping[str, int], speeds: Sequence[float]) -> Estimate:
     speed = median(speeds) if speeds else ROUGH_IMAGES_PER_SECOND[config.model]
     shown = speed / _cost(config)
     if speeds:
@@ -120,24 +152,67 @@ def estimate_wait(runs: Sequence[Run], images: Mapping[str, Mapping[str, int]], 
         images: dataset to the size of each of its splits.
         slots: how many runs this machine trains at once, at least 1.
     """
-    live = [run for run in runs if run.state.is_live]
-    free = [0.0] * slots  # seconds until each slot is free, the least first
-    for run in sorted(live, key=lambda run: (run.state is RunState.QUEUED, run.status.queue_position, run.id)):
-        left = _seconds_left(run, images, runs)
-        if left is None:
+    free = [0.0] * slots
+    for _, seconds in _Speeds(runs).line(runs, images):
+        if seconds is None:
             return None
-        heapq.heapreplace(free, free[0] + left)
+        _take_slot(free, seconds)
     return free[0]
 
 
-def _seconds_left(run: Run, images: Mapping[str, Mapping[str, int]], runs: Sequence[Run]) -> float | None:
-    """Of a queued or running run. A running one knows itself, after its first steps."""
-    if run.state is not RunState.QUEUED and run.status.eta_seconds is not None:
-        return run.status.eta_seconds
-    if run.config is None or run.config.dataset not in images:
-        return None
-    whole = estimate_duration(run.config, images[run.config.dataset], runs).seconds
-    return whole * (1 - run.status.progress)
+def estimate_all(
+    configs: Sequence[TrainConfig], images: Mapping[str, Mapping[str, int]], runs: Sequence[Run], slots: int
+) -> float | None:
+    """Seconds until the last of several runs has ended that are queued now, behind those that are queued already; None
+    where that cannot be told, as for `estimate_wait`.
+
+    Args:
+        configs: their settings, in their order.
+        images: dataset to the size of each of its splits; that of these settings, too.
+        runs: all runs there are.
+        slots: how many runs this machine trains at once, at least 1.
+    """
+    speeds, free = _Speeds(runs), [0.0] * slots
+    for _, seconds in speeds.line(runs, images):
+        if seconds is None:
+            return None
+        _take_slot(free, seconds)
+    return max((_take_slot(free, speeds.estimate(each, images[each.dataset]).seconds) for each in configs), default=0.0)
+
+
+def seconds_until_done(
+    ids: Collection[str], runs: Sequence[Run], images: Mapping[str, Mapping[str, int]], slots: int
+) -> float | None:
+    """Seconds until the last of these queued or running runs has ended, with what is ahead of it; None where that
+    cannot be told, as for `estimate_wait`.
+
+    Args:
+        ids: of those that are waited for.
+        runs: all runs there are.
+        images: dataset to the size of each of its splits.
+        slots: how many runs this machine trains at once, at least 1.
+    """
+    line = _Speeds(runs).line(runs, images)
+    until = max((place for place, (run_id, _) in enumerate(line, 1) if run_id in ids), default=0)
+    free, end = [0.0] * slots, 0.0
+    for run_id, seconds in line[:until]:
+        if seconds is None:
+            return None
+        ended = _take_slot(free, seconds)
+        end = max(end, ended) if run_id in ids else end
+    return end
+
+
+def _take_slot(free: list[float], seconds: float) -> float:
+    """Give a run the slot that is free first; when it ends.
+
+    Args:
+        free: the seconds until each slot is free, as a heap.
+        seconds: how long the run takes.
+    """
+    end = free[0] + seconds
+    heapq.heapreplace(free, end)
+    return end
 
 
 def _alike(run: Run, config: TrainConfig) -> bool:

@@ -284,3 +284,39 @@ class EnsemblePaths:
     def file(self, name: str) -> Path:
         """The ensemble of that name, which must be one that `core.files.NAME` allows."""
         return self.folder / f"{name}.json"
+
+
+@dataclass(frozen=True)
+class GroupPaths:
+    """Groups of runs, such as sweeps, in a folder whose name no run can have."""
+
+    root: Path
+
+    @property
+    def folder(self) -> Path:
+        return self.root / "_groups"
+
+    @property
+    def lock(self) -> Path:
+        """Held while a group is created, stopped or resumed."""
+        return self.folder / ".lock"
+
+    def file(self, name: str) -> Path:
+        """The group of that name, which must be one that `core.files.NAME` allows."""
+        return self.folder / f"{name}.json"
+
+    def names(self) -> list[str]:
+        """Of all groups there are, sorted.
+
+        Raises:
+            OSError: the folder is there, but cannot be read.
+        """
+        try:
+            found = os.listdir(self.folder)
+        except FileNotFoundError:  # usually there is none yet
+            return []
+        return sorted(
+            name
+            for name in (file.removesuffix(".json") for file in found if file.endswith(".json"))
+            if re.fullmatch(NAME, name)
+        )

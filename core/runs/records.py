@@ -131,6 +131,8 @@ class RunMeta(BaseModel):
     """The run this one was cloned from."""
     reproduces: Name | None = None
     """The run that this one retrains, to check whether its result is reproduced."""
+    group: Name = ""
+    """The group it was started with; it counts only if that one lists it, too: see `core.runs.groups`."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,9 @@ class Action(Enum):
     RETRY = "Run again", Role.MEMBER
     REPRODUCE = "Reproduce run", Role.MEMBER
     START_FOLDS = "Start cross-validation", Role.MEMBER
+    START_SWEEP = "Start sweep", Role.MEMBER
+    STOP_GROUP = "Stop group", Role.MEMBER, Role.ADMIN
+    RESUME_GROUP = "Resume group", Role.MEMBER, Role.ADMIN
     IMPORT_RUN = "Import run", Role.MEMBER
     IMPORT_REVIEWED_RUN = "Import run with its review", Role.ADMIN
     STOP = "Stop run", Role.MEMBER, Role.ADMIN
@@ -70,7 +73,9 @@ class Action(Enum):
         return self.name.lower()
 
 
-STARTS: Final = frozenset({Action.START, Action.CLONE, Action.RETRY, Action.REPRODUCE, Action.START_FOLDS})
+STARTS: Final = frozenset(
+    {Action.START, Action.CLONE, Action.RETRY, Action.REPRODUCE, Action.START_FOLDS, Action.START_SWEEP}
+)
 """Actions that queue new runs, which one person may do so many times a minute only."""
 
 

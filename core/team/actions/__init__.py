@@ -13,6 +13,7 @@ from core.team.actions.data import (
     start_download,
 )
 from core.team.actions.ensembles import create_ensemble, delete_ensemble
+from core.team.actions.groups import resume_group, start_sweep, stop_group
 from core.team.actions.notifications import save_addresses
 from core.team.actions.reviews import add_label_reviews, annotate, annotation, save_corrections
 from core.team.actions.runs import (
@@ -53,6 +54,7 @@ __all__ = [
     "remove_token",
     "reproduce",
     "resume",
+    "resume_group",
     "retry",
     "revoke_api_token",
     "save_addresses",
@@ -61,6 +63,8 @@ __all__ = [
     "score",
     "start",
     "start_download",
+    "start_sweep",
     "stop",
+    "stop_group",
     "stop_now",
 ]

@@ -92,12 +92,13 @@ def widget(base: Base, name: str, choices: Mapping[str, str] | None = None) -> A
 
 
 def _label(base: Base, name: str) -> str:
-    """The label of a field, with the base's value if the field holds another."""
+    """The label of a field, with the base's value if the field holds another. No colour: the signs that ask for
+    one would be part of the name by which a screen reader calls the field."""
     value = st.session_state.get(field_key(name))
     if name not in base.fields or value is None or not differs(base, name, value):
         return field_label(name)
     theirs = in_words(typed_setting(getattr(base.config, name)))
-    return f"{field_label(name)} :blue[({base.word}: {escape(theirs)})]"
+    return f"{field_label(name)} ({base.word}: {escape(theirs)})"
 
 
 def _meaning(name: str) -> str:

@@ -43,43 +43,11 @@ def estimate_duration(config: TrainConfig, images: Mapping[str, int], runs: Sequ
         images: size of each split (`train`, `validation`, `test`) of its dataset.
         runs: all runs there are; finished ones of the same model, device and precision on this machine count.
     """
-    return _Speeds(runs).estimate(config, images)
-
-
-class _Speeds:
-    """How fast others were, looked up once for all settings that it is the same for."""
-
-    def __init__(self, runs: Sequence[Run]) -> None:
-        self._runs = [run for run in runs if run.state is RunState.FINISHED]
-        self._found: dict[tuple[str, str, str], list[float]] = {}
-
-    def estimate(self, config: TrainConfig, images: Mapping[str, int]) -> Estimate:
-        """As `estimate_duration`."""
-        key = config.model, config.device, config.precision
-        if key not in self._found:
-            self._found[key] = [
-                run.status.images_per_second * _cost(run.config)
-                for run in self._runs
-                if run.config and run.status.images_per_second and _alike(run, config)
-            ]
-        return _estimate(config, images, self._found[key])
-
-    def seconds_left(self, run: Run, images: Mapping[str, Mapping[str, int]]) -> float | None:
-        """Of a queued or running run. A running one knows itself, after its first steps."""
-        if run.state is not RunState.QUEUED and run.status.eta_seconds is not None:
-            return run.status.eta_seconds
-        if run.config is None or run.config.dataset not in images:
-            return None
-        return self.estimate(run.config, images[run.config.dataset]).seconds * (1 - run.status.progress)
-
-    def line(self, runs: Sequence[Run], images: Mapping[str, Mapping[str, int]]) -> list[tuple[str, float | None]]:
-        """The ids of those that run or are queued, in their order, with the seconds each takes, or None if unknown."""
-        live = [run for run in runs if run.state.is_live]
-        live.sort(key=lambda run: (run.state is RunState.QUEUED, run.status.queue_position, run.id))
-        return [(run.id, self.seconds_left(run, images)) for run in live]
-
-
-def _estimate(config: TrainConfig, images: Mapping[str, int], speeds: Sequence[float]) -> Estimate:
+    speeds = [
+        run.status.images_per_second * _cost(run.config)
+        for run in runs
+        if run.state is RunState.FINISHED and run.config and run.status.images_per_second and _alike(run, config)
+    ]
     speed = median(speeds) if speeds else ROUGH_IMAGES_PER_SECOND[config.model]
     shown = speed / _cost(config)
     if speeds:
@@ -153,31 +121,11 @@ def estimate_wait(runs: Sequence[Run], images: Mapping[str, Mapping[str, int]], 
         slots: how many runs this machine trains at once, at least 1.
     """
     free = [0.0] * slots
-    for _, seconds in _Speeds(runs).line(runs, images):
+    for _, seconds in _line(runs, images):
         if seconds is None:
             return None
         _take_slot(free, seconds)
     return free[0]
-
-
-def estimate_all(
-    configs: Sequence[TrainConfig], images: Mapping[str, Mapping[str, int]], runs: Sequence[Run], slots: int
-) -> float | None:
-    """Seconds until the last of several runs has ended that are queued now, behind those that are queued already; None
-    where that cannot be told, as for `estimate_wait`.
-
-    Args:
-        configs: their settings, in their order.
-        images: dataset to the size of each of its splits; that of these settings, too.
-        runs: all runs there are.
-        slots: how many runs this machine trains at once, at least 1.
-    """
-    speeds, free = _Speeds(runs), [0.0] * slots
-    for _, seconds in speeds.line(runs, images):
-        if seconds is None:
-            return None
-        _take_slot(free, seconds)
-    return max((_take_slot(free, speeds.estimate(each, images[each.dataset]).seconds) for each in configs), default=0.0)
 
 
 def seconds_until_done(
@@ -192,7 +140,7 @@ def seconds_until_done(
         images: dataset to the size of each of its splits.
         slots: how many runs this machine trains at once, at least 1.
     """
-    line = _Speeds(runs).line(runs, images)
+    line = _line(runs, images)
     until = max((place for place, (run_id, _) in enumerate(line, 1) if run_id in ids), default=0)
     free, end = [0.0] * slots, 0.0
     for run_id, seconds in line[:until]:
@@ -201,6 +149,30 @@ def seconds_until_done(
         ended = _take_slot(free, seconds)
         end = max(end, ended) if run_id in ids else end
     return end
+
+
+def _line(runs: Sequence[Run], images: Mapping[str, Mapping[str, int]]) -> list[tuple[str, float | None]]:
+    """The ids of the runs that are running or queued, in their order, with the seconds that each has left; None where
+    its settings or its dataset are missing."""
+    live = [run for run in runs if run.state.is_live]
+    live.sort(key=lambda run: (run.state is RunState.QUEUED, run.status.queue_position, run.id))
+    finished = [run for run in runs if run.state is RunState.FINISHED]
+    wholes: dict[tuple[object, ...], float] = {}  # of a long queue, few runs differ in what takes time
+    return [(run.id, _seconds_left(run, images, finished, wholes)) for run in live]
+
+
+def _seconds_left(
+    run: Run, images: Mapping[str, Mapping[str, int]], finished: Sequence[Run], wholes: dict[tuple[object, ...], float]
+) -> float | None:
+    """Of a queued or running run. A running one knows itself, after its first steps."""
+    if run.state is not RunState.QUEUED and run.status.eta_seconds is not None:
+        return run.status.eta_seconds
+    if run.config is None or run.config.dataset not in images:
+        return None
+    key = _what_takes_time(run.config)
+    if key not in wholes:
+        wholes[key] = estimate_duration(run.config, images[run.config.dataset], finished).seconds
+    return wholes[key] * (1 - run.status.progress)
 
 
 def _take_slot(free: list[float], seconds: float) -> float:

@@ -30,6 +30,7 @@ from filelock import Timeout
 from core.config import TrainConfig
 from core.errors import FerError, system_reason
 from core.files import process_lock, read_json, write_json, write_whole
+from core.jobs.keep_best import after_end
 from core.jobs.machine_slots import hold_slot
 from core.jobs.queue import take_queued
 from core.machine import boot_id
@@ -164,6 +165,8 @@ def work(paths: RunPaths, data_root: Path, slot: str, stop_asked: StopFlag, trai
     _write_end(paths, _newest_status(paths, status).model_copy(update=ended | final))
     paths.stop_request.unlink(missing_ok=True)  # last: a crash in between must not undo the stop
     log.info("run %s %s", paths.run_id, "interrupted" if final.get("error") == INTERRUPTED else final["state"])
+    if final["state"] == "finished":
+        after_end(paths)
     return 1 if final["state"] == "failed" else 0
 
 

@@ -279,12 +279,12 @@ def suspects_queue(
 
     config = make_config(preset, pairs(settings))
     read_info(data_root, config.dataset)
-    tag, ids = actions.queue_folds(terminal_user(), runs_root, data_root, config, folds, author=by or None)
+    group = actions.queue_folds(terminal_user(), runs_root, data_root, config, folds, author=by or None)
     if as_json:
-        print_json({"tag": tag, "runs": ids})
+        print_json({"tag": group.name, "runs": group.run_ids})
         return
-    print("\n".join(ids))
-    print(f"When they have finished: python -m core suspects show --tag {tag}")
+    print("\n".join(group.run_ids))
+    print(f"When they have finished: python -m core suspects show --tag {group.name}")
 
 
 @suspects_app.command("show")

@@ -13,19 +13,19 @@ from typing import Final
 from core.config import TrainConfig
 from core.errors import RunError, system_reason
 from core.files import lock_is_held, make_folder, open_regular, touch
-from core.jobs.inputs import check_inputs
+from core.jobs.inputs import check_inputs, what_is_learned_from
 from core.jobs.kill import is_frozen, kill_runner, kill_worker
 from core.jobs.queue import cancel_queued, end_of_queue, note_killed, queue_lock, queued_runs, requeue
 from core.machine import boot_id, cpu_slots, is_local
 from core.processes import reap, start_module
-from core.review.corrections import Corrections, check_fits, load_corrections
-from core.runs.create import create_run
+from core.review.corrections import Corrections
+from core.runs.create import Membership, create_run
 from core.runs.naming import free_name, suggest_clone_name
 from core.runs.paths import QueuePaths
 from core.runs.reader import list_runs, read_run
 from core.runs.records import Run, RunState
 from core.runs.resume import can_continue
-from core.runs.teachers import choose_teaching, teaching_of
+from core.runs.teachers import teaching_of
 from core.runs.values import NAME_LENGTH
 from core.text import one_line
 
@@ -44,6 +44,7 @@ def start(
     parent: str | None = None,
     reproduces: str | None = None,
     corrections: Corrections | None = None,
+    membership: Membership | None = None,
 ) -> str:
     """Queue a new run and make sure that a runner is up. Returns its id at once.
 
@@ -57,6 +58,7 @@ def start(
         parent: the id of the run that its settings are from.
         reproduces: the id of the run that it is to be compared with at its end.
         corrections: the set that `config` names, if the caller has loaded it already.
+        membership: where it belongs, if it is started with others.
 
     Raises:
         RunError: the name is too long, the run folder cannot be written, the correction set is missing or does not
@@ -65,22 +67,21 @@ def start(
     """
     if (length := len(one_line(name))) > NAME_LENGTH:
         raise RunError(f"The name is too long: {length:,} characters (max {NAME_LENGTH}).")
-    if config.corrections and corrections is None:
-        corrections = load_corrections(runs_root, config.corrections)
-    if corrections:
-        check_fits(corrections, data_root, config.dataset)
-    teaching = choose_teaching(runs_root, data_root, config)
+    corrections, teaching = what_is_learned_from(runs_root, data_root, config, corrections)
     if teaching:
         config = config.model_copy(update=teaching.ids())
     with queue_lock(runs_root, make_root=True):
         paths = create_run(
             runs_root,
             config,
+            run_id=membership.run_id if membership else None,
+            group=membership.group if membership else "",
+            tags=membership.tags if membership else (),
             name=name,
             author=author,
             started_by=started_by,
             parent=parent,
-            queue_position=end_of_queue(runs_root),
+            queue_position=membership.queue_position if membership else end_of_queue(runs_root),
             data_root=data_root.resolve(),
             corrections=corrections,
             teaching=teaching,

@@ -1,41 +1,40 @@
 """Starting, stopping and resuming groups of runs, and keeping the weights of their best only."""
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from core.config import TrainConfig
+from core.config import TrainConfig, parse_config
 from core.errors import FerError, RunError
 from core.jobs import control
+from core.jobs.inputs import what_is_learned_from
 from core.jobs.queue import end_of_queue, queue_lock
-from core.review.corrections import load_corrections
+from core.runs.create import Membership
+from core.runs.group_changes import add_group, change_group, group_lock, group_name, remove_group
 from core.runs.groups import (
     MOST_RUNS,
     Group,
     GroupKind,
     GroupMember,
     GroupRecord,
-    add_group,
-    change_group,
     config_of_member,
-    group_lock,
-    group_name,
     members_of,
     readable_group,
 )
-from core.runs.naming import MAX_NAME, typed_setting
+from core.runs.naming import free_name, typed_setting
 from core.runs.paths import new_run_id
-from core.runs.reader import read_run
-from core.runs.records import Run, RunState
+from core.runs.reader import list_runs
+from core.runs.records import RunState
 
 _STEP: Final = 2e-6
-"""Between the queue positions of neighbours: a whole group fits between two other runs, which are a millisecond apart
-or more, and time in seconds still tells them apart (to 2.4e-7)."""
+"""Between the queue positions of neighbours. A whole group fits between two other runs, which are a millisecond apart
+or more, and as seconds since 1970 its runs still differ: two numbers there are 2.4e-7 apart."""
 _RESUMABLE: Final = (RunState.STOPPED, RunState.FAILED, RunState.CRASHED)
+_LONGEST_DIFFERENCE: Final = 50
+"""Characters of a run's name that say what differs; where it takes more, the run is numbered."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,8 @@ class NewGroup:
     """The settings that differ, each with its values in the order given."""
     title: str = ""
     """For people; empty: the fields and the dataset."""
+    name: str = ""
+    """Empty: made of the title, or of the kind."""
     how: Literal["grid", "random"] = "grid"
     sample: int | None = None
     sample_seed: int = 0
@@ -95,31 +96,167 @@ def start_group(
 
     Raises:
         ConfigError: the settings of a run are not allowed.
-        RunError: there are too many runs, one of them could not be started as for `control.start`, or nothing can be
-            written.
-        DataError: as for `control.start`.
+        RunError: there are too many runs, one could not be started, as for `control.start`, or nothing can be written.
+        DataError: a dataset is missing or corrupt.
     """
+    if not 1 <= len(new.values) <= MOST_RUNS:
+        raise RunError(f"A group has 1 to {MOST_RUNS} runs (got {len(new.values):,}).")
+    shared = new.config.model_dump()
+    _check_inputs(runs_root, data_root, [parse_config({**shared, **values}) for values in new.values])
+    record = GroupRecord(
+        kind=new.kind,
+        title=new.title,
+        created_at=datetime.now(UTC),
+        author=author,
+        started_by=started_by,
+        settings=new.config.model_dump(mode="json"),
+        fields={name: list(values) for name, values in new.fields.items()},
+        how=new.how,
+        sample=new.sample,
+        sample_seed=new.sample_seed,
+        keep=new.keep,
+        members=tuple(map(GroupMember.of, _new_ids(len(new.values)), new.values)),
+        complete=False,
+        launcher=launcher,
+        parent=new.parent,
+    )
+    with group_lock(runs_root, make_root=True):
+        group = add_group(runs_root, record, new.name or group_name(new.title, f"{new.kind}-{secrets.token_hex(2)}"))
+        try:
+            return _start_missing(runs_root, data_root, group)[0]
+        except FerError:
+            if not members_of(runs_root, group).runs:
+                remove_group(runs_root, group.name)
+            raise
 
 
 def stop_group(runs_root: Path, name: str, *, by: str = "") -> GroupChange:
     """Ask all runs of a group to stop: queued ones leave the queue, running ones end with a checkpoint.
 
+    Args:
+        runs_root: the folder of all runs.
+        name: of the group.
+        by: who stops it, for people.
+
     Raises:
         RunError: there is no such group, or its file cannot be read or written.
     """
+    with group_lock(runs_root):
+        group = readable_group(runs_root, name)
+        live = [run.id for run in members_of(runs_root, group).runs if run.state.is_live]
+        if not live and group.record.complete:
+            return GroupChange(group, ())
+        group = change_group(runs_root, name, stopped_at=datetime.now(UTC), stopped_by=by)
+        # The last first: as long as one waits, a running one that stops would make room for it.
+        return _each(group, live[::-1], lambda run_id: control.stop(runs_root, run_id))
 
 
 def resume_group(runs_root: Path, data_root: Path, name: str) -> GroupChange:
     """Requeue the runs of a group that ended early, and start those that an interrupted start left out.
 
+    Args:
+        runs_root: the folder of all runs.
+        data_root: the folder of datasets.
+        name: of the group.
+
     Raises:
-        RunError: there is no such group, or its file cannot be read or written.
+        RunError: there is no such group, its file cannot be read or written, or one of the missing runs cannot be
+            started.
     """
+    with group_lock(runs_root):
+        group = readable_group(runs_root, name)
+        ended = [run.id for run in members_of(runs_root, group).runs if run.state in _RESUMABLE]
+        group = change_group(runs_root, name, stopped_at=None, stopped_by="")
+        resumed = _each(group, ended, lambda run_id: control.resume(runs_root, data_root, run_id))
+        if group.record.complete:
+            return resumed
+        group, started = _start_missing(runs_root, data_root, group)
+        return GroupChange(group, resumed.runs + started, resumed.problems)
 
 
-def keep_best(run: Run) -> list[str]:
-    """After the end of a run: of a group that keeps the weights of its best only, remove those of the finished others.
+def _each(group: Group, ids: Sequence[str], act: Callable[[str], None]) -> GroupChange:
+    """Do something with runs; what goes wrong with one does not stop the others."""
+    done, problems = [], []
+    for run_id in ids:
+        try:
+            act(run_id)
+            done.append(run_id)
+        except FerError as error:
+            problems.append(str(error))
+    return GroupChange(group, tuple(done), tuple(problems))
 
-    Returns:
-        The ids of the runs whose weights and checkpoint were removed.
-    """
+
+def _check_inputs(runs_root: Path, data_root: Path, configs: Sequence[TrainConfig]) -> None:
+    """Refuse settings whose dataset, correction set or teachers are missing or do not fit, each combination once."""
+    from core.data.dataset import read_identity
+
+    by_inputs = {
+        (each.dataset, each.corrections, each.hold_out, each.teachers, each.soft_labels): each for each in configs
+    }
+    for config in by_inputs.values():
+        read_identity(data_root, config.dataset)
+        what_is_learned_from(runs_root, data_root, config)
+
+
+def _new_ids(count: int) -> list[str]:
+    """So many different ids; two of one second may be the same."""
+    ids: dict[str, None] = {}
+    while len(ids) < count:
+        ids[new_run_id()] = None
+    return list(ids)
+
+
+def _start_missing(runs_root: Path, data_root: Path, group: Group) -> tuple[Group, tuple[str, ...]]:
+    """Start the runs of a group that are not there, next to each other in the queue; the group, now complete, and their
+    ids."""
+    missing = members_of(runs_root, group).missing
+    with queue_lock(runs_root, make_root=True):
+        first = end_of_queue(runs_root)
+    names = {run.name for run in list_runs(runs_root)}
+    for number, member in enumerate(group.record.members):
+        if member.id in missing:
+            name = _name_of(group, number, names)
+            names.add(name)
+            try:
+                _start_member(runs_root, data_root, group, member, name, first + number * _STEP)
+            except FerError as error:
+                there = len(group.record.members) - len(missing) + missing.index(member.id)
+                raise RunError(
+                    f"{error} Of group “{group.name}”, {there} of {len(group.record.members)} runs have been started; "
+                    "resume the group to start the others."
+                    if there
+                    else str(error)
+                ) from error
+    return change_group(runs_root, group.name, complete=True), missing
+
+
+def _start_member(
+    runs_root: Path, data_root: Path, group: Group, member: GroupMember, name: str, position: float
+) -> None:
+    record = group.record
+    # How a run is started on this machine needs no word, and every version of `control.start` knows it.
+    others: dict[str, Any] = {} if record.launcher == "local" else {"launcher": record.launcher}
+    control.start(
+        runs_root,
+        data_root,
+        config_of_member(group, member),
+        name=name,
+        author=record.author,
+        started_by=record.started_by,
+        parent=record.parent,
+        reproduces=record.parent if record.kind == "reproductions" else None,
+        membership=Membership(group.name, member.id, position, (group.name,) if record.kind == "folds" else ()),
+        **others,
+    )
+
+
+def _name_of(group: Group, number: int, taken: Collection[str]) -> str:
+    """A name for a member that says what differs."""
+    record, values = group.record, group.record.members[number].values
+    if record.kind == "folds":
+        return f"Fold {values['hold_out']} of {group.name}"
+    if record.kind == "reproductions":
+        return free_name(record.title or group.name, taken, " (reproduction)")
+    what = " ".join(f"{field}={typed_setting(value) or 'none'}" for field, value in values.items())
+    mark = what if len(what) <= _LONGEST_DIFFERENCE else f"#{number + 1}"
+    return free_name(record.title or group.name, taken, f" {mark}")

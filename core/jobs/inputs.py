@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from core.config import TrainConfig
 from core.data.identity import same_images
 from core.errors import DataError, RunError
-from core.review.corrections import Corrections, load_corrections
+from core.review.corrections import Corrections, check_fits, load_corrections
+from core.runs.teachers import Teaching, choose_teaching
 
 
 def missing_inputs(runs_root: Path, data_root: Path, dataset: str, corrections: str) -> dict[str, str]:
@@ -61,3 +63,25 @@ def _look_up(
     if found and data and not same_images([found.data, data]):
         missing["corrections"] = f"the correction set {corrections!r} was made for other data than {dataset!r}"
     return missing, found
+
+
+def what_is_learned_from(
+    runs_root: Path, data_root: Path, config: TrainConfig, corrections: Corrections | None = None
+) -> tuple[Corrections | None, Teaching | None]:
+    """The correction set and the teachers that settings name, checked.
+
+    Args:
+        runs_root: the folder of all runs.
+        data_root: the folder of datasets.
+        config: the settings.
+        corrections: the set that they name, if the caller has loaded it already.
+
+    Raises:
+        RunError: the correction set is missing or does not fit the data, or a run that is to teach must not.
+        DataError: there is a correction set or a teacher, but no dataset it could be for.
+    """
+    if config.corrections and corrections is None:
+        corrections = load_corrections(runs_root, config.corrections)
+    if corrections:
+        check_fits(corrections, data_root, config.dataset)
+    return corrections, choose_teaching(runs_root, data_root, config)

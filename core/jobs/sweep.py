@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 from core.config import TrainConfig, field_label, parse_config
 from core.errors import ConfigError
+from core.jobs.groups import NewGroup
 from core.runs.groups import MOST_RUNS, GroupKind
 from core.runs.naming import typed_setting
 
@@ -72,9 +73,23 @@ class Sweep:
         shared = self.base.model_dump()
         return [parse_config(shared | values) for values in self.values()]
 
-    def title(self) -> str:
-        """In a few words, what it is: the fields that differ, and the dataset."""
-        return f"{', '.join(self.fields)} on {self.base.dataset}"
+    def as_group(self, *, title: str = "", keep: Literal["all", "best"] = "all") -> NewGroup:
+        """What `start_group` starts; the arguments are as there.
+
+        Raises:
+            ConfigError: as `configs`.
+        """
+        return NewGroup(
+            kind=self.kind,
+            config=self.base,
+            values=self.values(),
+            fields=self.fields,
+            title=title,
+            how=self.how,
+            sample=self.sample if self.how == "random" else None,
+            sample_seed=self.seed,
+            keep=keep,
+        )
 
     def _check(self) -> None:
         if self.combinations < 2:
@@ -89,7 +104,7 @@ class Sweep:
             )
         if self.runs > MOST_RUNS:
             raise ConfigError(
-                f"{self.runs:,} runs are too many for one sweep (max {MOST_RUNS}). Use fewer values, or a random sample."
+                f"{self.runs:,} runs are too many for one sweep (max {MOST_RUNS}). Use fewer values or a random sample."
             )
 
     def _drawn(self) -> Iterable[int]:
@@ -103,7 +118,7 @@ class Sweep:
 
     def _combination(self, index: int) -> dict[str, Any]:
         chosen = {}
-        for name, values in reversed(self.fields.items()):
+        for name, values in reversed(list(self.fields.items())):
             index, place = divmod(index, len(values))
             chosen[name] = values[place]
         return {name: chosen[name] for name in self.fields}

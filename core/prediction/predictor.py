@@ -27,6 +27,7 @@ from core.prediction.faces import Region, crop_region, is_face_crop, is_tiny
 from core.prediction.pictures import read_image_file
 from core.runs.reader import find_run
 from core.runs.records import Run
+from core.runs.removed import require_weights
 
 
 @dataclass(frozen=True)
@@ -299,6 +300,7 @@ class Predictor(FaceClassifier):
             run = find_run(runs_root, f"{run}/" if isinstance(run, Path) else run)
         if run.config is None:
             raise RunError(f"Can't use run {run.id}: {run.problem}")
+        require_weights(run)
         return cls.load(run.paths.weights, run.config.model, run.temperature_for(flip=flip), flip=flip)
 
     @property

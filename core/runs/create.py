@@ -5,11 +5,11 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel
 
@@ -34,6 +34,17 @@ ABANDONED_AFTER_SECONDS: Final = 3600
 """Age at which a half-made run folder counts as left behind by a process that was killed."""
 
 
+class Membership(NamedTuple):
+    """Where a new run belongs that is started with others."""
+
+    group: str
+    """The name of their group, see `core.runs.groups`."""
+    run_id: str
+    """What the group has listed it as."""
+    queue_position: float
+    tags: Sequence[str] = ()
+
+
 def create_run(
     runs_root: Path,
     config: TrainConfig,
@@ -49,6 +60,7 @@ def create_run(
     teaching: BaseModel | None = None,
     reproduces: str | None = None,
     group: str = "",
+    tags: Sequence[str] = (),
 ) -> RunPaths:
     """Make the folder of a new, queued run; by default at the end of the queue, by the clock.
 

@@ -1,28 +1,25 @@
 """Groups: runs that were started together to answer one question, such as a sweep, seeds or folds. Each is a small
-file, `_groups/<name>.json`, that lists its members; everything else is in their run folders.
+file, `_groups/<name>.json`, that lists its members; everything else is in their run folders. Changing the files is in
+`group_changes.py`.
 
 The record is written before the first of its runs, so that whatever ends the start in the middle leaves a group that
 says which runs it lacks. A member that is deleted afterwards stays in the record, with the settings it had.
 """
 
-import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from filelock import Timeout
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from core.config import TrainConfig
 from core.errors import RunError, system_reason
-from core.files import NAME, how_to_write, make_folder, process_lock, read_regular, write_json
+from core.files import NAME, read_regular
 from core.runs.estimate import seconds_until_done
 from core.runs.paths import GroupPaths
 from core.runs.reader import read_run
@@ -31,8 +28,6 @@ from core.runs.values import Moment, Name, OneLine, Person
 
 MOST_RUNS: Final = 200
 """In one group."""
-GROUP_LOCK_SECONDS: Final = 60.0
-"""Longer than the start of the largest group takes."""
 
 GroupKind = Literal["sweep", "seeds", "folds", "teachers", "reproductions"]
 KIND_LABELS: Final[dict[GroupKind, str]] = {
@@ -54,6 +49,10 @@ class GroupMember(BaseModel):
     id: RunId
     values: dict[str, Any] = Field(default_factory=dict)
     """The settings in which it differs from those that the group shares."""
+
+    @classmethod
+    def of(cls, run_id: str, values: Mapping[str, Any]) -> "GroupMember":
+        return cls(id=run_id, values=dict(values))
 
 
 class GroupRecord(BaseModel):
@@ -104,8 +103,9 @@ class Group:
 
     @property
     def title(self) -> str:
-        """The title people gave, else the name."""
-        return self.record.title or self.name
+        """The title people gave, else what differs between its runs."""
+        dataset = self.record.settings.get("dataset")
+        return self.record.title or (f"{', '.join(self.record.fields)} on {dataset}" if dataset else self.name)
 
     @property
     def kind(self) -> GroupKind:
@@ -265,52 +265,6 @@ def config_of_member(group: Group, member: GroupMember) -> TrainConfig:
         raise RunError(f"Can't use the settings of {member.id} in group “{group.name}”: {reason_of(error)}.") from error
 
 
-@contextmanager
-def group_lock(runs_root: Path) -> Iterator[None]:
-    """Held while groups are created, stopped or resumed.
-
-    Raises:
-        RunError: the folder cannot be written, or another process has held the lock for a minute.
-    """
-    paths = GroupPaths(runs_root)
-    lock = process_lock(paths.lock, timeout=GROUP_LOCK_SECONDS)
-    try:
-        make_folder(paths.folder, parents=True)
-        lock.acquire()
-    except Timeout:
-        raise RunError("Another group is being started. Try again in a moment.") from None
-    except OSError as error:
-        raise _unwritable(runs_root, error) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def add_group(runs_root: Path, record: GroupRecord, name: str) -> Group:
-    """Write a new group under a name, or under that name with a number if it is taken; under the `group_lock`.
-
-    Raises:
-        RunError: the name is invalid, or the file cannot be written.
-    """
-    if not re.fullmatch(NAME, name):
-        raise RunError("Invalid name: use a–z, 0–9 and hyphens (max 64), not starting with a hyphen.")
-    paths = GroupPaths(runs_root)
-    names = (name if number == 1 else f"{name[: 63 - len(str(number))]}-{number}" for number in count(1))
-    free = next(each for each in names if not os.path.lexists(paths.file(each)))
-    return _write(runs_root, Group(free, record))
-
-
-def change_group(runs_root: Path, name: str, **changes: Any) -> Group:
-    """Replace entries of the record of a group; under the `group_lock`.
-
-    Raises:
-        RunError: there is none of that name, it cannot be read, or not be written.
-    """
-    found = readable_group(runs_root, name)
-    return _write(runs_root, Group(name, found.record.model_copy(update=changes)))
-
-
 def readable_group(runs_root: Path, name: str) -> Group:
     """As `read_group`, for who can do nothing with one that has a problem.
 
@@ -321,24 +275,3 @@ def readable_group(runs_root: Path, name: str) -> Group:
     if found.problem:
         raise RunError(found.problem)
     return found
-
-
-def _write(runs_root: Path, group: Group) -> Group:
-    try:
-        write_json(GroupPaths(runs_root).file(group.name), group.record.model_dump(mode="json"))
-    except OSError as error:
-        raise _unwritable(runs_root, error) from error
-    return group
-
-
-def _unwritable(runs_root: Path, error: OSError) -> RunError:
-    advice = how_to_write(runs_root, error, "FER_RUNS_ROOT")
-    return RunError(f"Can't write under {GroupPaths(runs_root).folder}: {system_reason(error)}.{advice}")
-
-
-_SEPARATORS: Final = re.compile(r"[^a-z0-9]+")
-
-
-def group_name(title: str, otherwise: str) -> str:
-    """A valid name made of a title for people; the other one where nothing of it is left."""
-    return _SEPARATORS.sub("-", title.lower()).strip("-")[:60].strip("-") or otherwise

@@ -154,6 +154,11 @@ class RunPaths:
         return self.folder / "notifications.json"
 
     @property
+    def removed(self) -> Path:
+        """Which of its files were removed to make room, and why."""
+        return self.folder / "removed.json"
+
+    @property
     def imports(self) -> Path:
         """Where it came from, if it was imported; append-only."""
         return self.folder / "imports.jsonl"

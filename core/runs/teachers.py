@@ -18,6 +18,7 @@ from core.runs.ensembles import members
 from core.runs.paths import RunPaths
 from core.runs.reader import predictions_table
 from core.runs.records import Run, RunState, reason_of
+from core.runs.removed import why_removed
 from core.runs.unseen import check_unseen
 from core.runs.values import Name, OneLine
 from core.splits import HELD_OUT
@@ -161,7 +162,8 @@ def _usable(runs_root: Path, texts: Sequence[str], role: str) -> list[Run]:
         if run.state is not RunState.FINISHED or run.config is None:
             raise RunError(f"{role} {run.id} is {_state(run)}. Select a finished run.")
         if role == TEACHER and not run.has_weights:
-            raise RunError(f"{role} {run.id} has no weights file. Restore it from a backup, or select another run.")
+            why = why_removed(run.paths.weights) or "Restore it from a backup, or select another run."
+            raise RunError(f"{role} {run.id} has no weights file. {why}")
         if role == SOFT_LABELER and not run.paths.has_predictions(HELD_OUT):
             raise RunError(
                 f"{role} {run.id} held out no fold, so it has no soft labels. Select runs with a held-out fold."

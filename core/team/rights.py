@@ -24,6 +24,7 @@ class Action(Enum):
     START_SWEEP = "Start sweep", Role.MEMBER
     STOP_GROUP = "Stop group", Role.MEMBER, Role.ADMIN
     RESUME_GROUP = "Resume group", Role.MEMBER, Role.ADMIN
+    DELETE_GROUP = "Delete group", Role.ADMIN
     IMPORT_RUN = "Import run", Role.MEMBER
     IMPORT_REVIEWED_RUN = "Import run with its review", Role.ADMIN
     STOP = "Stop run", Role.MEMBER, Role.ADMIN

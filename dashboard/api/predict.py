@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from core.errors import RunError
 from core.runs.ensembles import Candidate, runs_of
+from core.runs.removed import why_removed
 from core.runs.selection import best_run
 from core.team.people import Actor
 from dashboard.api.answers import Refusal, busy, json_answer
@@ -188,7 +189,8 @@ def _chosen(name: str) -> Candidate:
         raise Refusal(422, "No trained run yet. Start one, or name one in the parameter run.")
     for run in runs_of(chosen):
         if not run.has_weights:
-            raise Refusal(422, f"Run {run.id} has no weights yet.")
+            why = why_removed(run.paths.weights)
+            raise Refusal(422, f"Run {run.id} has no weights. {why}" if why else f"Run {run.id} has no weights yet.")
     return chosen
 
 

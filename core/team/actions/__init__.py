@@ -13,7 +13,14 @@ from core.team.actions.data import (
     start_download,
 )
 from core.team.actions.ensembles import create_ensemble, delete_ensemble
-from core.team.actions.groups import resume_group, start_sweep, stop_group
+from core.team.actions.groups import (
+    delete_group,
+    queue_folds,
+    reproduce_often,
+    resume_group,
+    start_sweep,
+    stop_group,
+)
 from core.team.actions.notifications import save_addresses
 from core.team.actions.reviews import add_label_reviews, annotate, annotation, save_corrections
 from core.team.actions.runs import (
@@ -21,7 +28,6 @@ from core.team.actions.runs import (
     delete_run,
     import_run,
     move_queued,
-    queue_folds,
     recover,
     reproduce,
     resume,
@@ -44,6 +50,7 @@ __all__ = [
     "create_ensemble",
     "delete_dataset",
     "delete_ensemble",
+    "delete_group",
     "delete_run",
     "import_data",
     "import_demo",
@@ -53,6 +60,7 @@ __all__ = [
     "recover",
     "remove_token",
     "reproduce",
+    "reproduce_often",
     "resume",
     "resume_group",
     "retry",

@@ -6,10 +6,11 @@ from typing import IO, TYPE_CHECKING, TypeVar
 
 from core.config import TrainConfig
 from core.errors import display_name
-from core.jobs import control, folds, queue
+from core.jobs import control, queue
 from core.jobs.inputs import check_inputs
 from core.runs import delete
 from core.runs.reader import list_runs, read_run
+from core.team.actions.authors import shown_author
 from core.team.door import door
 from core.team.people import Actor
 from core.team.rights import Action
@@ -41,7 +42,7 @@ def start(
     """
     with door(Action.START, actor, runs_root, detail=_about(config, name), make_root=True) as act:
         act.made = control.start(
-            runs_root, data_root, config, name=name, author=_author(actor, author), started_by=actor.identity
+            runs_root, data_root, config, name=name, author=shown_author(actor, author), started_by=actor.identity
         )
     return act.made
 
@@ -68,7 +69,7 @@ def clone(
             data_root,
             config,
             name=name,
-            author=_author(actor, author),
+            author=shown_author(actor, author),
             started_by=actor.identity,
             parent=run_id,
             corrections=check_inputs(runs_root, data_root, config.dataset, config.corrections),
@@ -90,19 +91,9 @@ def reproduce(actor: Actor, runs_root: Path, data_root: Path, run_id: str, *, au
     `core.jobs.control.reproduce`."""
     run = read_run(runs_root, run_id)
     with door(Action.REPRODUCE, actor, runs_root, run=run) as act:
-        author = _author(actor, author)
+        author = shown_author(actor, author)
         act.made = control.reproduce(runs_root, data_root, run_id, author=author, started_by=actor.identity)
     return act.made
-
-
-def queue_folds(
-    actor: Actor, runs_root: Path, data_root: Path, config: TrainConfig, count: int, *, author: str | None = None
-) -> tuple[str, list[str]]:
-    """Queue one run per fold of a cross-validation; their tag and their ids. As `core.jobs.folds.queue_folds`."""
-    detail = f"{count} folds of {config.dataset}"
-    with door(Action.START_FOLDS, actor, runs_root, detail=detail, make_root=True):
-        author = _author(actor, author)
-        return folds.queue_folds(runs_root, data_root, config, count, author=author, started_by=actor.identity)
 
 
 def import_run(
@@ -132,7 +123,7 @@ def import_run(
     name = name or (bundle.name if isinstance(bundle, Path) else "")
     with door(action, actor, runs_root, detail=f"from {display_name(name)}", make_root=True) as act:
         made = import_bundle(
-            bundle, runs_root, by=_author(actor, by), name=name, rename=rename, keep_review=keep_review
+            bundle, runs_root, by=shown_author(actor, by), name=name, rename=rename, keep_review=keep_review
         )
         act.made = made.run_id
     return made
@@ -191,11 +182,6 @@ def score(actor: Actor, runs_root: Path, run_id: str, split: str, compute: Calla
     """
     with door(Action.SCORE, actor, runs_root, run=read_run(runs_root, run_id), detail=split):
         return compute()
-
-
-def _author(actor: Actor, said: str | None) -> str:
-    """Only the command line, where everybody is an admin, may show somebody else as the author of a run."""
-    return said if said is not None and actor.way == "command line" else actor.name
 
 
 def _about(config: TrainConfig, name: str) -> str:

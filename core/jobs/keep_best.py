@@ -1,0 +1,89 @@
+"""Keeping the weights of the best run of a group only: those of a large sweep fill a disk, and nobody uses most."""
+
+import logging
+from collections.abc import Sequence
+
+from core.errors import FerError
+from core.runs.ensembles import ensembles_with
+from core.runs.group_changes import group_lock
+from core.runs.groups import Group, best_member, group_of, members_of
+from core.runs.paths import RunPaths, is_shipped
+from core.runs.reader import list_runs, read_run
+from core.runs.records import Run, RunState
+from core.runs.removed import remove_files
+
+log = logging.getLogger(__name__)
+
+
+def keep_best(run: Run) -> list[str]:
+    """After the end of a run: if its group keeps the weights of its best only, remove weights and checkpoint of the
+    finished others. Metrics, curves and predictions stay.
+
+    The best is chosen by validation accuracy among the finished runs that have weights. One that others need, or that
+    somebody has marked, keeps its own: see `why_kept`.
+
+    Returns:
+        The ids of the runs that lost theirs.
+
+    Raises:
+        RunError: the groups are locked by another process, or the runs cannot be read.
+    """
+    group = group_of(run)
+    if group is None or group.record.keep != "best":
+        return []
+    root = run.paths.root
+    with group_lock(root):
+        finished = [each for each in members_of(root, group).runs if each.state is RunState.FINISHED]
+        best = best_member([each for each in finished if each.has_weights])
+        if best is None:
+            return []
+        runs = list_runs(root)
+        others = [each for each in finished if each.id != best.id and not why_kept(each, runs)]
+        return [each.id for each in others if _thin_out(each, group, best)]
+
+
+def why_kept(run: Run, runs: Sequence[Run]) -> str | None:
+    """Why the weights of a run must stay even though it is not the best of its group, as half a sentence; None if
+    nothing needs them.
+
+    Args:
+        run: a finished run.
+        runs: all runs there are.
+    """
+    if run.meta.starred:
+        return "it is starred"
+    if run.meta.review in ("approved", "in review"):
+        return f"it is {run.meta.review}"
+    if is_shipped(run.id):
+        return "it is shipped with the project"
+    if ensembles := ensembles_with(run.paths.root, run.id):
+        return f"it is a member of the ensemble {ensembles[0]}"
+    for other in runs:
+        if other.config and run.id in other.config.teachers:
+            return f"it is a teacher of {other.id}"
+        if other.meta.reproduces == run.id:
+            return f"it is reproduced by {other.id}"
+    return None
+
+
+def _thin_out(run: Run, group: Group, best: Run) -> bool:
+    """Remove the large files of a run; whether there were any."""
+    files = [file for file in (run.paths.weights, run.paths.checkpoint) if file.is_file()]
+    if not files:
+        return False
+    reason = f"Weights removed: group “{group.title}” keeps only those of its best run, then {best.name}."
+    try:
+        remove_files(run.paths, files, reason)
+    except OSError as error:  # deleted meanwhile, say: the others must not wait for it
+        log.warning("the weights of %s can't be removed: %s", run.id, error)
+        return False
+    return True
+
+
+def after_end(paths: RunPaths) -> None:
+    """As `keep_best`, for a process whose run has just finished: what goes wrong is only logged."""
+    try:
+        for run_id in keep_best(read_run(paths.root, paths.run_id)):
+            log.info("weights of %s removed: its group keeps those of the best only", run_id)
+    except (FerError, OSError) as error:
+        log.warning("the weights of the group can't be thinned out: %s", error)

@@ -1,0 +1,100 @@
+"""Making and changing the files of groups. Reading is in `groups.py`."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any, Final
+
+from filelock import Timeout
+
+from core.errors import RunError, system_reason
+from core.files import how_to_write, make_folder, process_lock, write_json
+from core.runs.groups import Group, GroupRecord, read_group, readable_group
+from core.runs.paths import GroupPaths
+
+GROUP_LOCK_SECONDS: Final = 60.0
+"""Longer than the start of the largest group takes."""
+_SEPARATORS: Final = re.compile(r"[^a-z0-9]+")
+_NUMBERED: Final = 60
+"""Characters of a name that leave room for a number."""
+
+
+@contextmanager
+def group_lock(runs_root: Path, *, make_root: bool = False) -> Iterator[None]:
+    """Held while groups are created, stopped or resumed, and while the weights of their runs are thinned out.
+
+    Args:
+        runs_root: the folder of all runs.
+        make_root: whether to make it if it is missing, as the start of first runs does.
+
+    Raises:
+        RunError: the folder cannot be written, or another process has held the lock for a minute.
+    """
+    paths = GroupPaths(runs_root)
+    lock = process_lock(paths.lock, timeout=GROUP_LOCK_SECONDS)
+    try:
+        make_folder(paths.folder, parents=make_root)
+        lock.acquire()
+    except Timeout:
+        raise RunError("Another group is being started. Try again in a moment.") from None
+    except OSError as error:
+        raise _unwritable(runs_root, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def add_group(runs_root: Path, record: GroupRecord, name: str) -> Group:
+    """Write a new group under a name, or under that name with a number if it is taken; under the `group_lock`.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
+    paths = GroupPaths(runs_root)
+    names = (name if number == 1 else f"{name[:_NUMBERED]}-{number}" for number in count(1))
+    return _write(runs_root, Group(next(each for each in names if not os.path.lexists(paths.file(each))), record))
+
+
+def change_group(runs_root: Path, name: str, **changes: Any) -> Group:
+    """Replace entries of the record of a group; under the `group_lock`.
+
+    Raises:
+        RunError: there is none of that name, it cannot be read, or not be written.
+    """
+    found = readable_group(runs_root, name)
+    return _write(runs_root, Group(name, found.record.model_copy(update=changes)))
+
+
+def remove_group(runs_root: Path, name: str) -> None:
+    """Remove the file of a group; its runs stay as they are.
+
+    Raises:
+        RunError: there is none of that name, or its file cannot be removed.
+    """
+    read_group(runs_root, name)
+    try:
+        GroupPaths(runs_root).file(name).unlink(missing_ok=True)
+    except OSError as error:
+        raise RunError(f"Can't delete group “{name}”: {system_reason(error)}.") from error
+
+
+def _write(runs_root: Path, group: Group) -> Group:
+    try:
+        write_json(GroupPaths(runs_root).file(group.name), group.record.model_dump(mode="json"))
+    except OSError as error:
+        raise _unwritable(runs_root, error) from error
+    return group
+
+
+def _unwritable(runs_root: Path, error: OSError) -> RunError:
+    advice = how_to_write(runs_root, error, "FER_RUNS_ROOT")
+    return RunError(f"Can't write under {GroupPaths(runs_root).folder}: {system_reason(error)}.{advice}")
+
+
+def group_name(title: str, otherwise: str) -> str:
+    """A valid name made of a title for people; the other one where nothing of it is left."""
+    return _SEPARATORS.sub("-", title.lower()).strip("-")[:_NUMBERED].strip("-") or otherwise

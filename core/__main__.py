@@ -14,6 +14,7 @@ from core.cli.bench import bench_api, bench_faults, bench_load, bench_pages, ben
 from core.cli.data import data_app
 from core.cli.ensembles import ensembles_app
 from core.cli.export import export, runs_import
+from core.cli.groups import groups_app
 from core.cli.jobs import runs_clone, runs_move, runs_recover, runs_reproduce, runs_resume, runs_retry, runs_stop
 from core.cli.labels import (
     TAKES_OLD_OPTIONS,
@@ -55,6 +56,7 @@ runs_app.command("changes")(runs_changes)
 # The old names of `labels review` and `labels reviews`.
 runs_app.command("verdict", hidden=True, context_settings=TAKES_OLD_OPTIONS)(labels_review)
 runs_app.command("verdicts", hidden=True)(labels_reviews)
+app.add_typer(groups_app, name="groups")
 app.add_typer(ensembles_app, name="ensembles")
 app.add_typer(labels_app, name="labels")
 app.add_typer(corrections_app, name="corrections")

@@ -77,6 +77,7 @@ def runs_reproduce(
     run: RunName,
     runs_root: RunsRoot,
     data_root: DataRoot,
+    times: Annotated[int, typer.Option(min=1, max=200, help="Several reproductions, as a group.")] = 1,
     author: Annotated[str, typer.Option(help="Who starts the run.")] = "",
     wait: Annotated[bool, typer.Option("--wait", help="Show progress, and the result at the end.")] = False,
     as_json: AsJson = False,
@@ -91,6 +92,13 @@ def runs_reproduce(
     warning = check_reproducible(found, data_root)
     if warning:
         print(warning, file=sys.stderr)
+    if times > 1:
+        group = actions.reproduce_often(terminal_user(), found.paths.root, data_root, found.id, times, author=author)
+        if as_json:
+            print_json({"group": group.name, "runs": group.run_ids})
+        else:
+            print("\n".join(group.run_ids))
+        return
     run_id = actions.reproduce(terminal_user(), found.paths.root, data_root, found.id, author=author)
     if not as_json or wait:
         print(run_id, file=sys.stderr if as_json else sys.stdout)

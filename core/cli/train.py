@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -34,25 +35,57 @@ if TYPE_CHECKING:
     from core.training.compute import Compute
 
 
+class KeepWeights(StrEnum):
+    """Whose weights a group of runs keeps."""
+
+    ALL = "all"
+    BEST = "best"
+
+
 def start_training(
     runs_root: RunsRoot,
     data_root: DataRoot,
     preset: Annotated[str, typer.Option(help=f"Preset to start from: {', '.join(PRESETS)}.")] = "original",
     settings: Settings = None,
-    name: Annotated[str, typer.Option(help="Display name.")] = "",
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sweep", metavar="FIELD=VALUE,VALUE", help="Start a run per value, such as seed=1..5; repeatable."
+        ),
+    ] = None,
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="With --sweep: so many random combinations, instead of all.")
+    ] = None,
+    sample_seed: Annotated[int, typer.Option(min=0, help="Random seed for --sample.")] = 0,
+    keep: Annotated[KeepWeights, typer.Option(help="With --sweep: whose weights to keep.")] = KeepWeights.ALL,
+    teachers: Annotated[
+        bool, typer.Option("--teachers", help="With --sweep seed=...: the runs are to teach a student.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would start, and start nothing.")] = False,
+    name: Annotated[str, typer.Option(help="Display name; of a sweep, that of the group.")] = "",
     author: Annotated[str, typer.Option(help="Who starts the run.")] = "",
     wait: Annotated[bool, typer.Option(help="Show progress and return when the run has ended.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Start a training run in the background and print its id."""
+    """Start a training run in the background and print its id; with --sweep, several."""
     from core.cli.follow import follow_to_end
+    from core.cli.sweep import SweepOptions, announce, parse_sweep, start_sweep_of
     from core.data.dataset import read_info
     from core.runs.reader import read_run
     from core.runs.table import run_as_json
     from core.team import actions
 
     config = make_config(preset, pairs(settings))
+    options = SweepOptions(sample, sample_seed, "best" if keep is KeepWeights.BEST else "all", teachers, dry_run)
+    if sweep:
+        swept = parse_sweep(config, sweep, options)
+        start_sweep_of(runs_root, data_root, swept, options, name=name, author=author, wait=wait, as_json=as_json)
+        return
+    options.check_unused()
     read_info(data_root, config.dataset)  # a missing dataset is better reported now than in the run's log
+    if dry_run:
+        announce(runs_root, data_root, [config])
+        return
     run_id = actions.start(terminal_user(), runs_root, data_root, config, name=name, author=author)
     if not as_json or wait:
         print(run_id, file=sys.stderr if as_json else sys.stdout)

@@ -220,12 +220,12 @@ def _start_missing(runs_root: Path, data_root: Path, group: Group) -> tuple[Grou
             try:
                 _start_member(runs_root, data_root, group, member, name, first + number * _STEP)
             except FerError as error:
-                there = len(group.record.members) - len(missing) + missing.index(member.id)
+                there = len(members_of(runs_root, group).runs)
+                if not there:
+                    raise
                 raise RunError(
-                    f"{error} Of group “{group.name}”, {there} of {len(group.record.members)} runs have been started; "
+                    f"{error} Of group “{group.name}”, {there} of {len(group.record.members)} runs have been started: "
                     "resume the group to start the others."
-                    if there
-                    else str(error)
                 ) from error
     return change_group(runs_root, group.name, complete=True), missing
 

@@ -38,11 +38,15 @@ class Sweep:
     """How many combinations are drawn, none twice; of a random sweep only."""
     seed: int = 0
     """Of the draw."""
+    for_teaching: bool = False
+    """Whether its runs are to teach a student afterwards: then they differ in the seed alone."""
 
     @property
     def kind(self) -> GroupKind:
-        """What its group is: runs that differ in the seed alone are seeds."""
-        return "seeds" if set(self.fields) == {"seed"} else "sweep"
+        """What its group is: runs that differ in the seed alone are seeds, or teachers."""
+        if set(self.fields) != {"seed"}:
+            return "sweep"
+        return "teachers" if self.for_teaching else "seeds"
 
     @property
     def combinations(self) -> int:
@@ -94,6 +98,8 @@ class Sweep:
     def _check(self) -> None:
         if self.combinations < 2:
             raise ConfigError("A sweep needs a field with two values or more, such as learning_rate=0.01,0.02.")
+        if self.for_teaching and self.kind != "teachers":
+            raise ConfigError("Teachers differ in the seed alone, such as seed=1..3.")
         if self.how == "random" and self.sample is None:
             raise ConfigError("A random sweep needs a number of runs to draw.")
         if self.runs < 1:

@@ -38,16 +38,18 @@ KIND_LABELS: Final[dict[GroupKind, str]] = {
     "reproductions": "Reproductions",
 }
 
-RunId = Annotated[str, StringConstraints(pattern=rf"^{NAME}$")]
+SettingValue = bool | int | float | str
+"""Of the settings that may differ within a group."""
+_RunId = Annotated[str, StringConstraints(pattern=rf"^{NAME}$")]
 
 
 class GroupMember(BaseModel):
     """A run of a group, whether it is there or not."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
-    id: RunId
-    values: dict[str, Any] = Field(default_factory=dict)
+    id: _RunId
+    values: dict[str, SettingValue] = Field(default_factory=dict)
     """The settings in which it differs from those that the group shares."""
 
     @classmethod
@@ -58,7 +60,7 @@ class GroupMember(BaseModel):
 class GroupRecord(BaseModel):
     """The content of `_groups/<name>.json`."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
     kind: GroupKind = "sweep"
     title: Name = ""
@@ -70,7 +72,7 @@ class GroupRecord(BaseModel):
     """Whose it is, as in `RunMeta`."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """What its runs share: a whole `config.json`, in which each member replaces its own values."""
-    fields: dict[str, list[Any]] = Field(default_factory=dict)
+    fields: dict[str, list[SettingValue]] = Field(default_factory=dict)
     """The settings that differ, each with its values in the order given."""
     how: Literal["grid", "random"] = "grid"
     """All combinations of these values, or a random sample of them."""
@@ -87,7 +89,7 @@ class GroupRecord(BaseModel):
     """When somebody stopped it; a resume removes this."""
     stopped_by: Person = ""
     launcher: OneLine = "local"
-    parent: RunId | None = None
+    parent: _RunId | None = None
     """The run whose settings its runs have, if any; that they reproduce, if it is such a group."""
 
 

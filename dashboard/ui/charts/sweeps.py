@@ -11,7 +11,7 @@ from dashboard.ui.charts.style import NEUTRAL_COLOUR, TRAIN_COLOUR, VALIDATION_C
 LOW_TO_HIGH: Final = ("#3a6fd8", NEUTRAL_COLOUR, "#e06c10")
 """Blue to orange, which everybody tells apart, and none of it is lost on white or on black."""
 MOST_TICKS: Final = 8
-"""So many values of a setting each have a place of their own on an axis, with its label; of more, the axis is a scale."""
+"""So many values of a setting each have a place of their own on an axis; of more, the axis is a scale."""
 DECADE: Final = 10.0
 """Positive numbers that lie further apart are on a logarithmic scale."""
 MARGIN: Final = 0.08

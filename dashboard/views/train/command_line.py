@@ -32,8 +32,8 @@ def sweep_command(source: str | Run, sweep: Sweep, *, keep_best: bool, name: str
     preset = source if isinstance(source, str) else next(iter(PRESETS))
     parts = [f"python -m core train --preset {preset}"]
     parts += _settings(sweep.base, PRESETS[preset].config, but=sweep.fields)
-    for field, values in sweep.fields.items():
-        parts.append(f"--sweep {shlex.quote(f'{field}={",".join(map(typed_setting, values))}')}")
+    several = {field: ",".join(map(typed_setting, values)) for field, values in sweep.fields.items()}
+    parts += [f"--sweep {field}={shlex.quote(text)}" for field, text in several.items()]
     parts += _options(sample=str(sweep.sample or ""), keep="best" if keep_best else "", name=name, author=author)
     return " ".join(parts)
 

@@ -23,7 +23,6 @@ from dashboard.views.train.settings import (
     leave_open,
 )
 from dashboard.views.train.varied import alternatives, varied, vary_if_several
-from dashboard.views.train.varied import vary_typed, varied
 
 
 def config_fields(

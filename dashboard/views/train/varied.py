@@ -105,7 +105,9 @@ def fill_sweep(link: Mapping[str, str] | None) -> None:
     state[ON], state[VARIED] = bool(names), names
     for name in names:
         text = link[values_key(name)][:LONGEST]
-        state[values_key(name)] = text if is_number(name) else [each.strip() for each in text.split(",") if each.strip()]
+        state[values_key(name)] = (
+            text if is_number(name) else [each.strip() for each in text.split(",") if each.strip()]
+        )
     state[HOW], state[SAMPLE] = (SOME, link[SAMPLE][:LONGEST]) if SAMPLE in link else (ALL, "")
     state[KEEP_BEST] = link.get(KEEP_BEST) == "1"
 
@@ -114,7 +116,7 @@ def alternatives(values: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The values of the form, as they are and with each of those that a sweep has for a setting: what has an effect
     beside one of them is asked for."""
     found = [values]
-    for name, text in (asked.texts if (asked := varied()) else ()):
+    for name, text in asked.texts if (asked := varied()) else ():
         with suppress(ConfigError):  # said beside it
             found += [{**values, name: value} for value in parse_values(name, text)]
     return found

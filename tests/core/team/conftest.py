@@ -3,6 +3,7 @@
 import os
 import shutil
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from core.config import TrainConfig
 from core.jobs import control
 from core.runs.create import create_run
+from core.runs.group_changes import add_group, group_lock
+from core.runs.groups import Group, GroupMember, GroupRecord
 from core.runs.paths import RunPaths
 from core.team.log import ActivityEntry, read_activity
 from core.team.people import Actor, Role
@@ -52,6 +55,14 @@ class Place:
 def run_of(actor: Actor, runs_root: Path, run_id: str = "of-ada") -> RunPaths:
     """A queued run that somebody has started."""
     return create_run(runs_root, CONFIG, run_id=run_id, author=actor.name, started_by=actor.identity)
+
+
+def group_of_runs(place: Place, *ids: str) -> Group:
+    """A group `some` of runs that are there."""
+    members = tuple(GroupMember.of(run_id, {}) for run_id in ids)
+    record = GroupRecord(created_at=datetime.now(UTC), members=members)
+    with group_lock(place.runs_root):
+        return add_group(place.runs_root, record, "some")
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from core.data.kaggle.credentials import Credentials, keep
 from core.data.kaggle.download import DownloadPaths
 from core.errors import ConfigError, DataError, NotAllowedError, RunError
 from core.exchange.bundle import write_zip
+from core.jobs.sweep import Sweep
 from core.labels import LABELS
 from core.review.corrections import Correction, Corrections
 from core.review.images import add_label_reviews
@@ -30,17 +31,20 @@ from core.team.actions import reviews
 from core.team.people import Actor, Role
 from core.team.rights import APPROVE_OWN, Action, action_title, may, owns, why_not
 from core.team.tokens import add_token, new_token, read_tokens
-from tests.core.team.conftest import ADA, ANYBODY, BEN, CONFIG, EVE, ZOE, Place, run_of
+from tests.core.team.conftest import ADA, ANYBODY, BEN, CONFIG, EVE, ZOE, Place, group_of_runs, run_of
 
 VIEWERS: Final = {Action.CREATE_API_TOKEN, Action.REVOKE_API_TOKEN, Action.SET_NOTIFICATIONS}
 """What viewers may do: it concerns nobody else."""
 MEMBERS: Final = {
     *(Action.START, Action.IMPORT_RUN, Action.CLONE, Action.RETRY, Action.REPRODUCE, Action.START_FOLDS, Action.SCORE),
     *(Action.ANNOTATE, Action.START_REVIEW, Action.REVIEW_LABELS, Action.REMOVE_LABEL_REVIEWS),
-    *(Action.CREATE_CORRECTIONS, Action.CREATE_ENSEMBLE),
+    *(Action.CREATE_CORRECTIONS, Action.CREATE_ENSEMBLE, Action.START_SWEEP),
 }
 """What members may do, whosever run it is about."""
-OWNERS: Final = {Action.STOP, Action.FORCE_STOP, Action.RESUME, Action.ARCHIVE, Action.UNARCHIVE}
+OWNERS: Final = {
+    *(Action.STOP, Action.FORCE_STOP, Action.RESUME, Action.ARCHIVE, Action.UNARCHIVE),
+    *(Action.STOP_GROUP, Action.RESUME_GROUP),
+}
 """What members may do with runs of their own. All the rest is for admins."""
 
 PEOPLE: Final = {"viewer": ZOE, "owner": ADA, "member": BEN, "admin": EVE, "no-login": ANYBODY}
@@ -118,6 +122,10 @@ ACTS: Final[dict[Action, Callable[[Actor, Place], object]]] = {
     Action.RETRY: on_both(actions.retry, "of-ada"),
     Action.REPRODUCE: on_both(actions.reproduce, "of-ada"),
     Action.START_FOLDS: on_both(actions.queue_folds, CONFIG, 2),
+    Action.START_SWEEP: on_both(actions.start_sweep, Sweep(CONFIG, {"seed": (1, 2)})),
+    Action.STOP_GROUP: lambda actor, place: actions.stop_group(actor, place.runs_root, "some"),
+    Action.RESUME_GROUP: lambda actor, place: actions.resume_group(actor, place.runs_root, place.data_root, "some"),
+    Action.DELETE_GROUP: lambda actor, place: actions.delete_group(actor, place.runs_root, "some"),
     Action.IMPORT_RUN: importing(keep_review=False),
     Action.IMPORT_REVIEWED_RUN: importing(keep_review=True),
     Action.STOP: on_run(actions.stop),
@@ -174,6 +182,11 @@ def prepare(action: Action, place: Place, who: Actor) -> None:
         case Action.REVOKE_API_TOKEN_OF_OTHERS:
             add_token(place.runs_root, new_token("fer_x", "x", "Max", Role.VIEWER, created_by="x"))
         case Action.RESUME:
+            state_of(place, "stopped")
+        case Action.STOP_GROUP | Action.DELETE_GROUP:
+            group_of_runs(place, "of-ada")
+        case Action.RESUME_GROUP:
+            group_of_runs(place, "of-ada")
             state_of(place, "stopped")
         case Action.RECOVER:
             state_of(place, "running")

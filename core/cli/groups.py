@@ -42,7 +42,7 @@ def groups_list(runs_root: RunsRoot, data_root: DataRoot, as_json: AsJson = Fals
         members, progress = _look(runs_root, data_root, group)
         best = best_member(members.runs)
         found = f", best {as_percent(best.validation_accuracy)} on validation ({best.id})" if best else ""
-        print(f"{group.name}: {group.kind}, {in_words(progress)}{found}")
+        print(f"{group.name}: {group.kind}, {_in_words(progress)}{found}")
 
 
 @groups_app.command("show")
@@ -56,7 +56,7 @@ def groups_show(name: _Name, runs_root: RunsRoot, data_root: DataRoot, as_json: 
         print_json(group_as_json(runs_root, data_root, group))
         return
     members, progress = _look(runs_root, data_root, group)
-    print(f"{group.title}: {group.kind}, {in_words(progress)}")
+    print(f"{group.title}: {group.kind}, {_in_words(progress)}")
     if group.record.stopped_at:
         print(f"stopped by {group.record.stopped_by or 'somebody'} at {group.record.stopped_at:%Y-%m-%d %H:%M} UTC")
     _print_effects(effects_of(group, members.runs))
@@ -121,7 +121,7 @@ def _look(runs_root: Path, data_root: Path, group: Group) -> tuple[Members, Prog
     return members, progress_of(group, members, runs, sizes(data_root), len(list_slots(runs_root)))
 
 
-def in_words(progress: Progress) -> str:
+def _in_words(progress: Progress) -> str:
     """Such as `3 of 8 finished, 1 failed, 63% done, about 2:05 left`."""
     parts = [f"{progress.finished} of {progress.total} finished"]
     parts += [f"{n} {state.in_words()}" for state, n in progress.counts.items() if state is not RunState.FINISHED]

@@ -128,9 +128,13 @@ def evaluate(
     """Evaluate a run's best weights again, or several runs together: the mean of their calibrated probabilities.
 
     Predictions on train are computed on demand only, and saved with the run."""
+    from core.runs.removed import require_weights
+
     found = find_members(runs_root, runs)
     _check_options(len(found), split, tta=tta, shifts=shifts, proxy=proxy)
     config = config_of(found[0])
+    for each in found:
+        require_weights(each)
     from core.evaluation.inference import FLIP, FLIP_AND_SHIFT, PLAIN
     from core.team import actions
     from core.training.compute import choose_compute

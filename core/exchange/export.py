@@ -118,9 +118,11 @@ def write_safetensors(run: "Run", target: Path) -> None:
     import safetensors.torch
 
     from core.models.state_dict import load_weights
+    from core.runs.removed import require_weights
 
     if run.config is None:
         raise RunError(f"Can't use run {run.id}: {run.problem}")
+    require_weights(run)
     state = load_weights(run.paths.weights, run.config.model).state_dict()
     facts = {"format": "pt", "model": run.config.model, "labels": ",".join(LABELS), "source": run.id}
     if run.temperature is not None:

@@ -106,9 +106,11 @@ def _as_tensorboard(run: "Run", folder: Path) -> list[Path]:
 def _as_onnx(run: "Run", folder: Path) -> list[Path]:
     from core.models.onnx import write_onnx
     from core.models.state_dict import load_weights
+    from core.runs.removed import require_weights
 
     if run.config is None:
         raise RunError(f"Can't use run {run.id}: {run.problem}")
+    require_weights(run)
     target = folder / f"{run.id}.onnx"
     write_onnx(load_weights(run.paths.weights, run.config.model), target, run.temperature, run.id)
     return [target]

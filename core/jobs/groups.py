@@ -13,7 +13,7 @@ from core.jobs import control
 from core.jobs.inputs import what_is_learned_from
 from core.jobs.queue import end_of_queue, queue_lock
 from core.runs.create import Membership
-from core.runs.group_changes import add_group, change_group, group_lock, group_name, remove_group
+from core.runs.group_changes import add_group, change_group, group_lock, name_from_title, remove_group
 from core.runs.groups import (
     MOST_RUNS,
     Group,
@@ -57,7 +57,7 @@ class NewGroup:
     sample_seed: int = 0
     keep: Literal["all", "best"] = "all"
     parent: str | None = None
-    """The run whose settings these are, or that is reproduced."""
+    """The run that the settings are from, or that is reproduced."""
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,9 @@ def start_group(
         launcher=launcher,
         parent=new.parent,
     )
+    name = new.name or name_from_title(new.title, f"{new.kind}-{secrets.token_hex(2)}")
     with group_lock(runs_root, make_root=True):
-        group = add_group(runs_root, record, new.name or group_name(new.title, f"{new.kind}-{secrets.token_hex(2)}"))
+        group = add_group(runs_root, record, name)
         try:
             return _start_missing(runs_root, data_root, group)[0]
         except FerError:

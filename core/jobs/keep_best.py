@@ -20,7 +20,7 @@ def keep_best(run: Run) -> list[str]:
     finished others. Metrics, curves and predictions stay.
 
     The best is chosen by validation accuracy among the finished runs that have weights. One that others need, or that
-    somebody has marked, keeps its own: see `why_kept`.
+    somebody has marked, keeps its own: see `why_kept`. Imported runs take no part: nobody here has measured them.
 
     Returns:
         The ids of the runs that lost theirs.
@@ -33,7 +33,8 @@ def keep_best(run: Run) -> list[str]:
         return []
     root = run.paths.root
     with group_lock(root):
-        finished = [each for each in members_of(root, group).runs if each.state is RunState.FINISHED]
+        runs_of_group = members_of(root, group).runs
+        finished = [each for each in runs_of_group if each.state is RunState.FINISHED and not each.is_imported]
         best = best_member([each for each in finished if each.has_weights])
         if best is None:
             return []

@@ -77,8 +77,8 @@ class Sweep:
         shared = self.base.model_dump()
         return [parse_config(shared | values) for values in self.values()]
 
-    def as_group(self, *, title: str = "", keep: Literal["all", "best"] = "all") -> NewGroup:
-        """What `start_group` starts; the arguments are as there.
+    def as_group(self, *, title: str = "", keep: Literal["all", "best"] = "all", parent: str | None = None) -> NewGroup:
+        """What `start_group` starts; the arguments are as for `NewGroup`.
 
         Raises:
             ConfigError: as `configs`.
@@ -93,6 +93,7 @@ class Sweep:
             sample=self.sample if self.how == "random" else None,
             sample_seed=self.seed,
             keep=keep,
+            parent=parent,
         )
 
     def _check(self) -> None:

@@ -10,6 +10,7 @@ from filelock import Timeout
 from core.errors import RunError, system_reason
 from core.files import file_size, make_folder, process_lock, sync_folder
 from core.runs.ensembles import ensembles_with
+from core.runs.groups import group_of
 from core.runs.paths import QueuePaths, is_shipped
 from core.runs.reader import read_run
 from core.runs.records import Run, RunState
@@ -36,6 +37,8 @@ def what_is_lost(run: Run) -> str:
         parts.append(f"the review ({run.meta.review})")
     if ensembles := ensembles_with(run.paths.root, run.id):
         parts.append(f"a member of the ensemble{'' if len(ensembles) == 1 else 's'} {', '.join(ensembles)}")
+    if group := group_of(run):
+        parts.append(f"a run of the group “{group.title}”")
     return ", ".join(parts)
 
 

@@ -95,6 +95,6 @@ def _unwritable(runs_root: Path, error: OSError) -> RunError:
     return RunError(f"Can't write under {GroupPaths(runs_root).folder}: {system_reason(error)}.{advice}")
 
 
-def group_name(title: str, otherwise: str) -> str:
+def name_from_title(title: str, otherwise: str) -> str:
     """A valid name made of a title for people; the other one where nothing of it is left."""
     return _SEPARATORS.sub("-", title.lower()).strip("-")[:_NUMBERED].strip("-") or otherwise

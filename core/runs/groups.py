@@ -90,7 +90,7 @@ class GroupRecord(BaseModel):
     stopped_by: Person = ""
     launcher: OneLine = "local"
     parent: _RunId | None = None
-    """The run whose settings its runs have, if any; that they reproduce, if it is such a group."""
+    """The run that the settings are from, if any; of reproductions, the run that they reproduce."""
 
 
 @dataclass(frozen=True)

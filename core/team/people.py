@@ -43,3 +43,9 @@ class Actor:
 
 SERVER: Final = Actor(name="", role=Role.ADMIN, way="server")
 """Who does what nobody has asked for, as after a restart of the machine."""
+
+
+def shown_author(actor: Actor, said: str | None) -> str:
+    """Who is shown as the author of what somebody starts: only the command line, where everybody is an admin, may name
+    somebody else."""
+    return said if said is not None and actor.way == "command line" else actor.name

@@ -12,9 +12,8 @@ from core.runs import group_changes
 from core.runs.groups import Group, members_of, read_group
 from core.runs.reader import read_run
 from core.runs.records import Run
-from core.team.actions.authors import shown_author
 from core.team.door import door
-from core.team.people import Actor
+from core.team.people import Actor, shown_author
 from core.team.rights import Action, owns
 
 
@@ -26,6 +25,7 @@ def start_sweep(
     *,
     title: str = "",
     keep: Literal["all", "best"] = "all",
+    parent: str | None = None,
     author: str | None = None,
     launcher: str = "local",
 ) -> Group:
@@ -38,6 +38,7 @@ def start_sweep(
         sweep: what to train.
         title: for people; empty: the fields and the dataset.
         keep: whose weights are kept: of all runs, or of the best by validation accuracy only.
+        parent: the id of the run that the settings are from, if any.
         author: who is shown as having started them; None: the actor.
         launcher: what starts their processes.
 
@@ -45,7 +46,7 @@ def start_sweep(
         ConfigError: the sweep has too many runs or none, or the settings of one are not allowed.
         RunError: as `core.jobs.groups.start_group`.
     """
-    new = sweep.as_group(title=title, keep=keep)
+    new = sweep.as_group(title=title, keep=keep, parent=parent)
     detail = f"{len(new.values)} runs: {', '.join(sweep.fields)} on {sweep.base.dataset}"
     with door(Action.START_SWEEP, actor, runs_root, detail=detail, make_root=True) as act:
         group = groups.start_group(

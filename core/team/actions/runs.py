@@ -10,9 +10,8 @@ from core.jobs import control, queue
 from core.jobs.inputs import check_inputs
 from core.runs import delete
 from core.runs.reader import list_runs, read_run
-from core.team.actions.authors import shown_author
 from core.team.door import door
-from core.team.people import Actor
+from core.team.people import Actor, shown_author
 from core.team.rights import Action
 
 if TYPE_CHECKING:

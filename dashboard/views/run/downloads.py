@@ -13,6 +13,7 @@ from core.exchange.export import HISTORIES, files_of, write_curves
 from core.exchange.model_card import model_card
 from core.files import file_size
 from core.runs.records import Run
+from core.runs.removed import why_removed
 from dashboard.ui.downloads import spreadsheet_csv
 from dashboard.ui.format import escape
 from dashboard.ui.page import download_file
@@ -28,6 +29,8 @@ def files(run: Run) -> None:
     if run.has_weights:
         download_file(run, run.paths.weights, "Download weights", primary=True)
         st.caption("Best checkpoint as a PyTorch state_dict (load with `weights_only=True`).")
+    elif why := why_removed(run.paths.weights):
+        st.info(escape(why), icon=":material/auto_delete:")
     else:
         st.info("Weights will be available after epoch 1.", icon=":material/hourglass_empty:")
     with st.container(horizontal=True):

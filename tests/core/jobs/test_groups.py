@@ -44,7 +44,7 @@ def start(runs_root: Path, data_root: Path, sweep: Sweep = SWEEP, **options: Any
 def test_all_runs_of_a_sweep_are_queued_in_order_with_names_that_say_what_differs(
     runs_root: Path, demo_root: Path
 ) -> None:
-    group = start(runs_root, demo_root, title="My sweep")
+    group = start(runs_root, demo_root, title="My sweep", parent="original")
     assert group == read_group(runs_root, "my-sweep") and group.record.complete
     assert line(runs_root) == group.run_ids
     runs = members_of(runs_root, group).runs
@@ -55,6 +55,7 @@ def test_all_runs_of_a_sweep_are_queued_in_order_with_names_that_say_what_differ
     for run, values in zip(runs, SWEEP.values(), strict=True):
         assert group.values_of(run.id) == values
         assert (run.meta.author, run.meta.started_by, run.meta.group) == ("Ada", "ada@example.org", "my-sweep")
+        assert (run.meta.parent, run.meta.reproduces) == ("original", None)
         assert group_of(run) == group and run.status.data_root == str(demo_root)
     assert (group.record.author, group.record.kind) == ("Ada", "sweep")
 

@@ -109,6 +109,14 @@ def test_what_others_need_or_somebody_has_marked_is_kept(runs_root: Path, why: s
     assert keep_best(runs["c"]) == ["c"] and with_weights(runs_root) == ["a", "b"]
 
 
+def test_an_imported_run_neither_wins_nor_loses(runs_root: Path) -> None:
+    """What a bundle says it has reached, nobody here has measured."""
+    runs = swept(runs_root, {"a": 0.4, "b": 0.6, "c": 0.5, "d": 0.1})
+    for run_id in ("b", "d"):
+        runs[run_id].paths.imports.write_text("{}\n")
+    assert keep_best(runs["a"]) == ["a"] and with_weights(runs_root, *runs) == ["b", "c", "d"]
+
+
 def test_a_member_of_an_ensemble_is_kept(runs_root: Path) -> None:
     runs = swept(runs_root, ACCURACIES)
     paths = EnsemblePaths(runs_root)

@@ -20,6 +20,7 @@ from core.runs.estimate import (
     estimate_duration,
     estimate_runs,
     estimate_wait,
+    seconds_until_done,
 )
 from core.runs.history import read_rows
 from core.runs.paths import RunPaths
@@ -168,6 +169,26 @@ def test_runs_beside_each_other_are_waited_for_at_once(tmp_path: Path) -> None:
     whole = estimate_duration(CONFIG, IMAGES, []).seconds
     assert estimate_wait(runs, DATASETS, slots=2) == pytest.approx(min(400, 30 + whole))
     assert estimate_wait(runs, DATASETS, slots=3) == pytest.approx(min(30, whole))
+
+
+def test_some_of_the_runs_in_line_are_done_before_the_others(tmp_path: Path) -> None:
+    done = finished(tmp_path, 100.0)
+    running = live(tmp_path, "running", eta_seconds=40.0)
+    first, second, third = (live(tmp_path, "queued", queue_position=float(place)) for place in (1, 2, 3))
+    last = live(tmp_path, "queued", CONFIG.model_copy(update={"dataset": "elsewhere"}), queue_position=4.0)
+    runs = [last, third, first, done, second, running]
+    whole = estimate_duration(CONFIG, IMAGES, [done]).seconds
+    assert whole > 40
+    for ids, one_slot, two_slots in (
+        ([running.id], 40, 40),
+        ([first.id], 40 + whole, whole),
+        ([running.id, third.id], 40 + 3 * whole, 2 * whole),
+        ([first.id, second.id], 40 + 2 * whole, 40 + whole),
+    ):
+        assert seconds_until_done(ids, runs, DATASETS, slots=1) == pytest.approx(one_slot)
+        assert seconds_until_done(ids, runs, DATASETS, slots=2) == pytest.approx(two_slots)
+    assert seconds_until_done([last.id], runs, DATASETS, slots=1) is None, "its dataset is not here"
+    assert seconds_until_done([done.id], runs, DATASETS, slots=1) == 0
 
 
 def test_a_resumed_run_counts_with_what_it_has_left(tmp_path: Path) -> None:

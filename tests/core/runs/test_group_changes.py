@@ -9,7 +9,7 @@ from filelock import FileLock
 
 from core.errors import RunError
 from core.runs import group_changes
-from core.runs.group_changes import add_group, change_group, group_lock, group_name, remove_group
+from core.runs.group_changes import add_group, change_group, group_lock, name_from_title, remove_group
 from core.runs.groups import GroupRecord, list_groups, read_group
 from core.runs.paths import GroupPaths
 
@@ -41,7 +41,7 @@ def test_a_name_is_given_once_however_many_ask(root: Path) -> None:
     ids=["words", "signs", "no letters", "empty", "hyphens", "long"],
 )
 def test_a_title_becomes_a_valid_name(root: Path, title: str, name: str) -> None:
-    assert group_name(title, "other") == name
+    assert name_from_title(title, "other") == name
     assert [add(root, name) for _ in range(2)] == [name, f"{name}-2"]
     assert {group.name for group in list_groups(root)} == {name, f"{name}-2"}, "both names are valid"
 

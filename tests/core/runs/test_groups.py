@@ -7,8 +7,8 @@ import pytest
 
 from core.config import TrainConfig
 from core.errors import RunError
-from core.runs.create import create_run
-from core.runs.delete import delete_run
+from core.runs.create import create_run, write_meta
+from core.runs.delete import delete_run, what_is_lost
 from core.runs.estimate import estimate_duration
 from core.runs.group_changes import add_group, group_lock
 from core.runs.groups import (
@@ -134,6 +134,9 @@ def test_a_deleted_member_leaves_the_group_readable(root: Path) -> None:
     for run_id in ("a", "b", "c"):
         make_finished(root, run_id, 0.5)
     group = grouped(root, ["a", "b", "c"])
+    write_meta(read_run(root, "b").paths, lambda meta: meta.model_copy(update={"group": "a-sweep"}))
+    assert what_is_lost(read_run(root, "b")).endswith("a run of the group “My sweep”")
+    assert "group" not in what_is_lost(read_run(root, "a"))
     delete_run(root, "b")
     members = members_of(root, group)
     assert [run.id for run in members.runs] == ["a", "c"] and members.missing == ("b",)

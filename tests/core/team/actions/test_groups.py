@@ -1,7 +1,5 @@
 """What is done with groups of runs: who may, what the log says, and how often."""
 
-from pathlib import Path
-
 import pytest
 
 from core.errors import ConfigError, NotAllowedError
@@ -13,7 +11,6 @@ from core.team import actions
 from core.team.limits import STARTS_PER_MINUTE, TooManyStartsError
 from core.team.people import Actor, Role
 from tests.core.team.conftest import ADA, BEN, CONFIG, EVE, Place, group_of_runs, run_of
-from tests.core.team.conftest import place as place
 
 SEEDS = Sweep(CONFIG, {"seed": tuple(range(30))})
 
@@ -72,7 +69,7 @@ def test_deleting_a_group_leaves_its_runs(place: Place) -> None:
     assert list_groups(place.runs_root) == [] and read_run(place.runs_root, "of-ada").state is RunState.QUEUED
 
 
-def test_folds_and_reproductions_say_which_group_was_made(place: Place, tmp_path: Path) -> None:
+def test_folds_and_reproductions_say_which_group_was_made(place: Place) -> None:
     folds = actions.queue_folds(ADA, place.runs_root, place.data_root, CONFIG, 2)
     assert read_group(place.runs_root, folds.name).kind == "folds"
     assert (place.activity()[0].action, place.activity()[0].made) == ("start_folds", folds.name)

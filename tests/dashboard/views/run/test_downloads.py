@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from core.runs.reader import read_run
+from core.runs.removed import remove_files
 from dashboard.views.run import downloads
 from tests.dashboard.conftest import Opener
 from tests.dashboard_fixtures import FakeRun
@@ -30,6 +31,13 @@ def test_everything_can_be_taken_away(open_page: Opener, run: FakeRun) -> None:
     assert downloads.curves_as_csv(run.paths.steps).count(b"\n") == 161
     with zipfile.ZipFile(BytesIO(downloads.run_as_zip(read_run(run.paths.root, run.id)))) as archive:
         assert f"{run.id}/steps.jsonl" in archive.namelist()
+
+
+def test_weights_that_were_removed_say_why(open_page: Opener, run: FakeRun) -> None:
+    remove_files(run.paths, [run.paths.weights], "Weights removed: group “*Mine*” keeps only those of its best run.")
+    app = open_page("run", run=run.id, tab="Files")
+    assert r"group “\*Mine\*” keeps only those of its best run" in app.info[0].value.replace("\u2060", "")
+    assert not any("Download weights" in button.proto.label for button in app.get("download_button"))
 
 
 def test_each_file_can_be_taken_by_itself(

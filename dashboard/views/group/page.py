@@ -8,7 +8,7 @@ import streamlit as st
 from core.data.dataset import list_datasets
 from core.errors import RunError
 from core.jobs.slots import list_slots
-from core.runs.groups import KIND_LABELS, Group, Members, members_of, progress_of, read_group
+from core.runs.groups import KIND_LABELS, Group, Members, Progress, members_of, progress_of, read_group
 from core.splits import SPLITS
 from dashboard.state import cache
 from dashboard.state.roots import data_root, runs_root
@@ -57,6 +57,7 @@ def group_body(name: str, watched: bool) -> None:
     with guarded():
         images = {info.name: {split: info.images(split) for split in SPLITS} for info in list_datasets(data_root())}
         progress = progress_of(group, found, runs, images, len(list_slots(runs_root())))
+        name_tab(group, progress)
         summary.summary(group, found, progress)
     if not found.runs:
         return
@@ -67,6 +68,12 @@ def group_body(name: str, watched: bool) -> None:
         if tab.open:
             with tab, guarded():
                 draw(group, found)
+
+
+def name_tab(group: Group, progress: Progress) -> None:
+    """The browser tab is called after the group, with its progress while it trains."""
+    going = f"● {100 * progress.fraction:.0f}% · " if progress.is_live else ""
+    st.set_page_config(page_title=f"{going}{group.title}")
 
 
 def header(group: Group, found: Members) -> None:

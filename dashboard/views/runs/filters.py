@@ -11,8 +11,8 @@ from core.runs.fields import RUN_FIELDS, SETTINGS, differing_settings, known_set
 from core.runs.records import Run, RunState
 from core.runs.selection import RunFilter
 from dashboard.ui.runs import state_label
+from dashboard.ui.table_clicks import Order
 from dashboard.views.runs import order
-from dashboard.views.runs.order import Order
 
 COLUMNS: Final = {
     "name": "Name",

@@ -71,9 +71,10 @@ def new_sweep(
         return
     if start:
         keep = "best" if asked.keep_best else "all"
+        parent = source.id if isinstance(source, Run) else None
         act = partial(actions.start_sweep, me, runs_root(), data_root(), sweep)
-        wish = partial(act, title=typed.strip() or suggested, keep=keep)
-        go_to(GROUP_PAGE, name=once((asked, sweep.base, typed, me.name), lambda: wish().name))
+        wish = partial(act, title=typed.strip() or suggested, keep=keep, parent=parent)
+        go_to(GROUP_PAGE, name=once((asked, sweep.base, typed, me.name, parent), lambda: wish().name))
     st.caption("Command line")
     same = sweep_command(source, sweep, keep_best=asked.keep_best, name=typed, author=me.name)
     st.code(same, language="bash", wrap_lines=True)

@@ -101,7 +101,8 @@ def fill_sweep(link: Mapping[str, str] | None) -> None:
     if link is None:
         return
     state = st.session_state
-    names = [name for name in SWEEPABLE if values_key(name) in link]
+    by_key = {values_key(name): name for name in SWEEPABLE}
+    names = [by_key[key] for key in link if key in by_key]  # in the order of the address, which is that of the runs
     state[ON], state[VARIED] = bool(names), names
     for name in names:
         text = link[values_key(name)][:LONGEST]

@@ -29,6 +29,13 @@ def charts(app: AppTest) -> list[dict[str, Any]]:
     return [json.loads(each.proto.spec) for each in app.get("echarts_chart")]
 
 
+def delete(app: AppTest) -> AppTest:
+    """Choose to delete the group; to be run."""
+    menu = app.menu_button(key="more-group")
+    menu.click(menu.options[0])
+    return app
+
+
 def buttons(app: AppTest) -> set[str]:
     return {str(button.key) for button in app.button}
 
@@ -229,12 +236,9 @@ def test_a_group_is_deleted_after_a_question_and_its_runs_stay(
     group, [run] = write_sweep("finished")
     app = open_page("group", name=group.name)
     app.text_input(key="who").set_value("Ada").run()
-    menu = app.menu_button(key="more-group")
-    menu.click(menu.options[0])
-    app.run()
+    delete(app).run()
     assert "Its runs are kept." in words(app)
-    menu.click(menu.options[0])
-    press(app, "delete-group-really")
+    press(delete(app), "delete-group-really")
     assert not list_groups(runs_root) and read_run(runs_root, run.id).state is RunState.FINISHED
 
 

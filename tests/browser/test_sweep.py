@@ -55,7 +55,7 @@ def test_a_sweep_of_eight_with_one_that_fails_is_started_watched_and_stopped(app
     # The first one fails, is named with its sentence, and holds none of the others back.
     expect(page.get_by_text("1 failed", exact=True)).to_be_visible(timeout=600_000)
     expect(page.get_by_text(re.compile(r"loss is (NaN|infinite).*Try a lower learning rate")).first).to_be_visible()
-    expect(page.get_by_role("link", name=f"learning_rate {DIVERGES}")).to_be_visible()
+    expect(page.get_by_role("link", name=f"Learning rate {DIVERGES}")).to_be_visible()
     expect(page.get_by_text("1 running", exact=True)).to_be_visible(timeout=600_000)
     expect(page.get_by_text(re.compile(r"^0 of 8 finished"))).to_be_visible()
 

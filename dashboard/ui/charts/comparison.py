@@ -134,7 +134,13 @@ def in_parallel(axes: Mapping[str, dict[str, Any]], drawn: dict[str, Any]) -> di
         "animation": False,
         "parallel": {"left": 64, "right": 80, "top": 56, "bottom": 24},
         "parallelAxis": [
-            {"dim": number, "name": in_lines(title), "nameTruncate": {"maxWidth": 240}} | axis
+            {
+                "dim": number,
+                "name": in_lines(title),
+                "nameTruncate": {"maxWidth": 240},
+                "nameTextStyle": {"lineHeight": 14},
+                **axis,
+            }
             for number, (title, axis) in enumerate(axes.items())
         ],
         "tooltip": {"trigger": "item"},

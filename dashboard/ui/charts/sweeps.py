@@ -14,8 +14,10 @@ MOST_TICKS: Final = 8
 """So many values of a setting each have a place of their own on an axis; of more, the axis is a scale."""
 DECADE: Final = 10.0
 """Positive numbers that lie further apart are on a logarithmic scale."""
-MARGIN: Final = 0.08
+MARGIN: Final = 0.05
 """Of the span of an axis, left free at both ends."""
+STEPS: Final = ((0, 1), (15, 5), (60, 10))
+"""From which span on an axis begins and ends at multiples of what."""
 
 
 class Point(NamedTuple):
@@ -38,7 +40,13 @@ class Tried(NamedTuple):
 
 
 def parallel_settings(
-    names: Sequence[str], columns: Mapping[str, Sequence[Any]], title: str, results: Sequence[float], best: int
+    names: Sequence[str],
+    columns: Mapping[str, Sequence[Any]],
+    title: str,
+    results: Sequence[float],
+    *,
+    best: int,
+    dark: bool = False,
 ) -> dict[str, Any]:
     """Each run as a line through its settings to its result, which also gives its colour.
 
@@ -48,12 +56,16 @@ def parallel_settings(
         title: of the axis of results.
         results: one per run.
         best: position of the run whose line is thicker.
+        dark: whether it is on a dark page: lines pass behind the labels, which have a rim in the colour of the page.
 
     Returns:
         An ECharts option.
     """
+    ink, paper = ("#e6e8ee", "#12151c") if dark else ("#31333f", "#ffffff")
+    rim = {"color": ink, "textBorderColor": paper, "textBorderWidth": 4}
     axes = {field: setting_axis(values) for field, values in columns.items()}
     axes[title] = {"type": "value", "scale": True}
+    axes = {each: axis | {"z": 10, "axisLabel": rim} for each, axis in axes.items()}
     places = [
         [setting_text(value) for value in values] if axes[field]["type"] == "category" else list(values)
         for field, values in columns.items()
@@ -99,7 +111,7 @@ def effect_chart(tried: Sequence[Tried], setting: str, result: str, span: tuple[
         tried: the values, in the order of the axis.
         setting: title of the x axis.
         result: title of the y axis, with its unit.
-        span: least and largest result of all charts beside each other, in percent.
+        span: of all charts beside each other, see `span_of`.
 
     Returns:
         An ECharts option.
@@ -128,8 +140,8 @@ def effect_chart(tried: Sequence[Tried], setting: str, result: str, span: tuple[
             "data": labels,
             "name": setting,
             "nameLocation": "middle",
-            "nameGap": 40,
-            "axisLabel": {"interval": 0, "hideOverlap": True},
+            "nameGap": 46,
+            "axisLabel": {"interval": 0, "hideOverlap": True, "lineHeight": 16},
             "jitter": 40,
             "jitterOverlap": False,
         },
@@ -146,9 +158,19 @@ def effect_chart(tried: Sequence[Tried], setting: str, result: str, span: tuple[
 
 
 def axis_span(low: float, high: float) -> tuple[float, float]:
-    """From where to where an axis of percentages goes, in whole percent, so that no point lies on its end."""
+    """From where to where an axis of percentages goes, at round numbers, so that no point lies on its end."""
     margin = max(MARGIN * (high - low), 0.5)
-    return float(max(0, math.floor(low - margin))), float(min(100, math.ceil(high + margin)))
+    step = max(step for least, step in STEPS if high - low >= least)
+    low, high = math.floor((low - margin) / step) * step, math.ceil((high + margin) / step) * step
+    return float(max(0, low)), float(min(100, high))
+
+
+def span_of(effects: Sequence[Sequence[Tried]]) -> tuple[float, float]:
+    """Least and largest of what `effect_chart` draws of these, in percent."""
+    everything = [each for tried in effects for each in tried]
+    ends = [each.mean + sign * (each.deviation or 0.0) for each in everything for sign in (-1, 1)]
+    ends += [point.accuracy for each in everything for point in each.points]
+    return min(ends), max(ends)
 
 
 def _mean_and_deviation(label: str, tried: Tried) -> dict[str, Any]:

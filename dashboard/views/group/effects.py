@@ -1,17 +1,19 @@
 """What the settings of a group do: each run in parallel coordinates, and the effect of each setting on its own."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import streamlit as st
 
-from core.comparison.effects import FieldEffect, effects_of
+from core.comparison.effects import FieldEffect, ValueEffect, effects_of
 from core.config import field_label
 from core.runs.fields import setting_text
 from core.runs.groups import Group, Members, best_member
 from core.runs.records import Run, RunState
-from dashboard.ui.charts.sweeps import Point, Tried, effect_chart, parallel_settings
+from dashboard.ui.charts.sweeps import Point, Tried, effect_chart, parallel_settings, span_of
 from dashboard.ui.format import escape
+from dashboard.ui.page import is_dark
+from dashboard.views.group.names import values_in_words
 
 RESULT: Final = "Val. accuracy (%)"
 ENOUGH: Final = 2
@@ -36,7 +38,7 @@ def results(group: Group, members: Members) -> None:
     parallel(group, scored)
     found = [effect for effect in effects_of(group, runs) if any(each.accuracies for each in effect.values)]
     if found:
-        effect_charts(found, {run.id: run.name for run in runs})
+        effect_charts(found, {run.id: values_in_words(group, run) for run in runs})
 
 
 def parallel(group: Group, scored: Sequence[Run]) -> None:
@@ -50,7 +52,12 @@ def parallel(group: Group, scored: Sequence[Run]) -> None:
     results = [round(100 * (run.validation_accuracy or 0.0), 2) for run in scored]
     best = best_member(scored)
     option = parallel_settings(
-        [run.name for run in scored], columns, RESULT, results, scored.index(best) if best else -1
+        [values_in_words(group, run) for run in scored],
+        columns,
+        RESULT,
+        results,
+        best=scored.index(best) if best else -1,
+        dark=is_dark(),
     )
     st.echarts_chart(
         option,
@@ -64,38 +71,40 @@ def parallel(group: Group, scored: Sequence[Run]) -> None:
     st.caption(f"Colour: validation accuracy, blue (lowest) to orange (highest). Thick: the best run.{live}")
 
 
-def effect_charts(effects: Sequence[FieldEffect], names: dict[str, str]) -> None:
+def effect_charts(effects: Sequence[FieldEffect], names: Mapping[str, str]) -> None:
     """The accuracy of the finished runs by the value of each setting, the one that matters most first."""
     st.header("Effect of each setting", anchor=False)
-    accuracies = [100 * accuracy for effect in effects for each in effect.values for accuracy in each.accuracies]
-    span = min(accuracies), max(accuracies)
+    tried = [[in_percent(each, names) for each in effect.values if each.accuracies] for effect in effects]
+    span = span_of(tried)
     grid = st.grid(min(len(effects), 2), min_column_width=320)
-    for effect in effects:
-        tried = [
-            Tried(
-                each.value,
-                [
-                    Point(names[run_id], 100 * accuracy)
-                    for run_id, accuracy in zip(each.run_ids, each.accuracies, strict=True)
-                ],
-                100 * (each.mean or 0.0),
-                None if each.deviation is None else 100 * each.deviation,
-            )
-            for each in effect.values
-            if each.accuracies
-        ]
+    for effect, values in zip(effects, tried, strict=True):
+        label = field_label(effect.field)
         with grid.cell():
-            st.markdown(f"**{escape(field_label(effect.field))}** {in_words(effect)}")
+            st.markdown(f"**{escape(label)}** {in_words(effect)}")
             st.echarts_chart(
-                effect_chart(tried, field_label(effect.field), RESULT, span),
+                effect_chart(values, label, RESULT, span),
                 height=300,
                 key=f"group-effect-{effect.field}",
-                alt=f"{RESULT} by {field_label(effect.field)}: {told(tried)}",
+                alt=f"{RESULT} by {label}: {told(values)}",
             )
     st.caption(
         "Points: best validation accuracy of each finished run. Bars: mean ± 1 sample standard deviation over the runs "
         "with that value, whatever their other settings."
     )
+
+
+def in_percent(effect: ValueEffect, names: Mapping[str, str]) -> Tried:
+    """The runs with one value of a setting as a chart shows them.
+
+    Args:
+        effect: with at least one run.
+        names: of runs, by their ids.
+    """
+    points = [
+        Point(names[run_id], 100 * accuracy) for run_id, accuracy in zip(effect.run_ids, effect.accuracies, strict=True)
+    ]
+    deviation = None if effect.deviation is None else 100 * effect.deviation
+    return Tried(effect.value, points, 100 * (effect.mean or 0.0), deviation)
 
 
 def in_words(effect: FieldEffect) -> str:

@@ -41,5 +41,6 @@ def member_table(group: Group, members: Members) -> None:
             open_run(ticked[0])
         st.caption(f"{len(ticked)} selected" if ticked else "Select rows to compare others.", width="content")
     settings = [setting_key(name) for name in group.record.fields]
-    columns = ["name", "state", *settings, "validation", "epochs", "loss", "curve", "duration", "error"]
+    first = settings or ["name"]  # the names begin alike
+    columns = [*first, "state", "validation", "epochs", "loss", "curve", "duration", "error"]
     sortable_run_table(runs, "members", columns, ticked=ticked, on_select=clicked, sorted_by=order)

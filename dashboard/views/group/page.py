@@ -14,7 +14,7 @@ from dashboard.state import cache
 from dashboard.state.roots import data_root, runs_root
 from dashboard.ui.curves import curve_controls
 from dashboard.ui.format import ago, escape, exact
-from dashboard.ui.page import GROUP_PAGE, RUNS_PAGE, draw_live, guarded, page_title
+from dashboard.ui.page import GROUP_PAGE, RUNS_PAGE, draw_live, go_button, go_to, guarded, page_title
 from dashboard.views.group import actions, curves, effects, members, settings, summary
 from dashboard.views.group.all_groups import all_groups, reader
 
@@ -37,7 +37,7 @@ def main() -> None:
     except RunError as error:
         page_title("Group")
         st.error(escape(str(error)), icon=":material/error:")
-        st.page_link(GROUP_PAGE, label="All groups", icon=":material/workspaces:", query_params={})
+        go_button("All groups", GROUP_PAGE, ":material/workspaces:")
         return
     live = any(run.state.is_live for run in members_of(runs_root(), group, reader(cache.runs(runs_root()))).runs)
     draw_live(group_body, seconds=GROUP_POLL_SECONDS if live else None, name=name, watched=live)
@@ -90,8 +90,10 @@ def header(group: Group, found: Members) -> None:
                 help=f"Started {exact(record.created_at)}",
                 width="content",
             )
-        st.page_link(GROUP_PAGE, label="All groups", icon=":material/workspaces:", query_params={})
-        st.page_link(RUNS_PAGE, label="In Runs", icon=":material/table_rows:", query_params={"in-group": group.name})
+        if st.button("All groups", icon=":material/workspaces:", type="tertiary", key="all-groups-above"):
+            go_to(GROUP_PAGE)
+        query = {"in-group": group.name}
+        st.page_link(RUNS_PAGE, label="Show in Runs", icon=":material/table_rows:", query_params=query)
 
 
 main()

@@ -6,12 +6,12 @@ from typing import Final
 import streamlit as st
 
 from core.evaluation.significance import mean_and_std
-from core.runs.fields import setting_text
 from core.runs.groups import Group, Members, Progress, best_member
 from core.runs.records import Run, RunState
 from dashboard.ui.format import duration, escape, percent
 from dashboard.ui.page import RUN_PAGE, TRAIN_PAGE, empty_state
 from dashboard.ui.runs import LOOKS, best_with_interval, state_label
+from dashboard.views.group.names import values_in_words
 
 MOST_NAMED: Final = 3
 """Failed or deleted runs that are named; the others are counted."""
@@ -62,7 +62,7 @@ def figures(group: Group, members: Members, progress: Progress) -> None:
     best = best_member(members.runs)
     finished = [run.validation_accuracy for run in members.runs if run.state is RunState.FINISHED]
     known = [accuracy for accuracy in finished if accuracy is not None]
-    with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
+    with st.container(horizontal=True, gap="medium", vertical_alignment="center"):
         said = f"epoch {best.best.epoch}" if best and best.best else "available after the first epoch"
         st.metric(
             "Best val. acc. (95% CI)",
@@ -84,21 +84,16 @@ def figures(group: Group, members: Members, progress: Progress) -> None:
         if best:
             st.page_link(
                 RUN_PAGE,
-                label=escape(f"{best.name}: {values_in_words(group, best.id)}"),
+                label=escape(values_in_words(group, best)),
                 icon=":material/trophy:",
                 query_params={"run": best.id},
-                help="The best run so far",
+                help=escape(f"The best run so far: {best.name}"),
             )
     if group.record.keep == "best":
         st.caption(
             ":material/inventory_2: Keeps the weights of the best run only: other finished runs lose weights and "
             "checkpoint, and keep metrics, curves and predictions."
         )
-
-
-def values_in_words(group: Group, run_id: str) -> str:
-    """The settings in which a run differs from the others, such as `seed 3, batch_size 64`."""
-    return ", ".join(f"{name} {setting_text(value)}" for name, value in group.values_of(run_id).items())
 
 
 def failures(group: Group, runs: Sequence[Run]) -> None:
@@ -111,7 +106,7 @@ def failures(group: Group, runs: Sequence[Run]) -> None:
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 st.page_link(
                     RUN_PAGE,
-                    label=escape(values_in_words(group, run.id) or run.name),
+                    label=escape(values_in_words(group, run)),
                     icon=LOOKS[run.state].icon,
                     query_params={"run": run.id},
                     width="content",
@@ -125,7 +120,7 @@ def gaps(group: Group, members: Members) -> None:
     """The runs that are not there: deleted, or never started."""
     if not members.missing:
         return
-    named = "; ".join(values_in_words(group, run_id) or run_id for run_id in members.missing[:MOST_NAMED])
+    named = "; ".join(values_in_words(group, run_id) for run_id in members.missing[:MOST_NAMED])
     more = len(members.missing) - MOST_NAMED
     rest = f" and {more} more" if more > 0 else ""
     count = f"{len(members.missing)} run{'' if len(members.missing) == 1 else 's'}"

@@ -10,6 +10,7 @@ from dashboard.ui.charts.sweeps import (
     effect_chart,
     parallel_settings,
     setting_axis,
+    span_of,
 )
 
 
@@ -59,7 +60,9 @@ def test_an_effect_has_a_point_per_run_and_mean_and_deviation_per_value() -> Non
         Tried(0.01, [Point("a", 50.0), Point("b", 54.0)], 52.0, 2.83),
         Tried(0.1, [Point("c", 40.0)], 40.0, None),
     ]
-    option = effect_chart(tried, "Learning rate", "Val. accuracy (%)", (40.0, 54.0))
+    span = span_of([tried])
+    assert span == pytest.approx((40.0, 54.83)), "with the deviations"
+    option = effect_chart(tried, "Learning rate", "Val. accuracy (%)", span)
     labels = ["0.01\nn = 2", "0.1\nn = 1"]
     points, first, second = option["series"]
     assert option["xAxis"]["data"] == labels and option["xAxis"]["name"] == "Learning rate"
@@ -74,7 +77,8 @@ def test_an_effect_has_a_point_per_run_and_mean_and_deviation_per_value() -> Non
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "span"), [(40.0, 54.0, (38.0, 56.0)), (50.0, 50.0, (49.0, 51.0)), (0.0, 100.0, (0.0, 100.0))]
+    ("low", "high", "span"),
+    [(40.0, 54.0, (39.0, 55.0)), (50.0, 50.0, (49.0, 51.0)), (15.2, 66.0, (10.0, 70.0)), (0.0, 100.0, (0.0, 100.0))],
 )
 def test_no_point_lies_on_the_end_of_the_axis(low: float, high: float, span: tuple[float, float]) -> None:
     assert axis_span(low, high) == span

@@ -53,7 +53,7 @@ def test_a_sweep_is_shown_with_its_progress_its_best_run_and_the_effect_of_each_
     assert "3 of 4 finished · about " in shown and ":green-badge" in shown and "1 running" in shown
     best = max((read_run(runs_root, run.id) for run in runs), key=lambda run: run.validation_accuracy or 0)
     assert f"{percent(best.validation_accuracy)} ±" in shown and f"epoch {best.best.epoch if best.best else 0}" in shown
-    assert any(best.name in link.proto.label for link in app.get("page_link"))
+    assert any(best.id in str(link.proto) for link in app.get("page_link")), "a link to it"
     parallel, *effects = charts(app)
     assert len(parallel["baseOption"]["series"][0]["data"]) == 4, "the running one counts at its best so far"
     axes = [axis["name"].replace("\n", " ") for axis in parallel["baseOption"]["parallelAxis"]]
@@ -68,12 +68,11 @@ def test_a_sweep_is_shown_with_its_progress_its_best_run_and_the_effect_of_each_
 
 def test_the_tabs_have_the_runs_the_curves_and_the_settings(open_page: Opener, write_sweep: Sweeper) -> None:
     group, _ = write_sweep("finished", "failed", "queued")
-    table = open_page("group", name=group.name, **{"group-tab": "Runs"}).dataframe[0].value
-    assert set(table["name"]) == {"run 0", "run 1", "run 2"}
-    assert {"config.learning_rate", "config.batch_size"} <= set(table.columns)
-    assert "Loss is not a number" in table.to_string()
+    table = open_page("group", name=group.name, **{"group-tab": "Runs"}).dataframe[0]
+    assert list(table.proto.column_order)[1:4] == ["config.learning_rate", "config.batch_size", "state"]
+    assert len(table.value) == 3 and "Loss is not a number" in table.value.to_string()
     accuracy, loss = line_charts(open_page("group", name=group.name, **{"group-tab": "Curves"}))
-    assert [line["name"] for line in accuracy["lines"]] == ["run 0", "run 1"] and "loss" in loss["title"]
+    assert [line["name"] for line in accuracy["lines"]] == ["0.001 · 32", "0.001 · 64"] and "loss" in loss["title"]
     settings = open_page("group", name=group.name, **{"group-tab": "Config"}).dataframe[0].value
     assert list(settings["value"])[:2] == ["0.001, 0.01", "32, 64"] and len(settings) > 30
 
@@ -89,6 +88,7 @@ def test_ticked_runs_are_compared_and_without_ticks_the_best(open_page: Opener, 
     assert app.query_params["runs"] == f"{runs[2].id},{runs[0].id}"
 
 
+@pytest.mark.slow
 def test_the_table_is_sorted_as_the_address_says(open_page: Opener, write_sweep: Sweeper) -> None:
     group, _ = write_sweep("finished", "finished", "finished")
     app = open_page("group", name=group.name, **{"group-tab": "Runs", "group-sort": "-name"})
@@ -102,6 +102,7 @@ def test_seeds_have_a_mean_and_a_deviation(open_page: Opener, write: Writer) -> 
     assert "Mean val. acc." in shown and "SD " in shown and "pp, n = 3" in shown
 
 
+@pytest.mark.slow
 def test_a_random_sample_and_the_kept_weights_are_said(open_page: Opener, write_sweep: Sweeper) -> None:
     group, _ = write_sweep("finished", "finished", how="random", sample=2, sample_seed=7, keep="best")
     assert "Keeps the weights of the best run only" in words(open_page("group", name=group.name))
@@ -119,9 +120,10 @@ def test_one_failing_member_is_named_with_its_sentence(open_page: Opener, write_
     assert "1 failed" in shown and "2 of 3 finished" in shown
     assert "Loss is not a number at epoch 6, step 412: try a lower learning rate." in shown
     labels = [link.proto.label.replace("\\", "") for link in app.get("page_link")]
-    assert any("learning_rate 0.001, batch_size 64" in label.replace("\u2060", "") for label in labels)
+    assert any("Learning rate 0.001 · Batch size 64" in label.replace("\u2060", "") for label in labels)
 
 
+@pytest.mark.slow
 def test_of_many_failures_the_first_are_named_and_the_others_counted(open_page: Opener, write_sweep: Sweeper) -> None:
     group, _ = write_sweep("failed", "failed", "failed", "failed")
     shown = words(open_page("group", name=group.name))
@@ -148,7 +150,7 @@ def test_a_deleted_member_is_said_and_the_others_are_shown(
     group, runs = write_sweep("finished", "finished", "finished")
     shutil.rmtree(runs[1].paths.folder)
     shown = words(open_page("group", name=group.name))
-    assert "1 run deleted: learning_rate 0.001, batch_size 64." in shown and "2 of 3 finished" in shown
+    assert "1 run deleted: Learning rate 0.001 · Batch size 64." in shown and "2 of 3 finished" in shown
     for run in (runs[0], runs[2]):
         shutil.rmtree(run.paths.folder)
     shown = words(open_page("group", name=group.name))
@@ -175,12 +177,11 @@ def test_a_group_that_cannot_be_read_says_why_and_can_be_deleted(
     assert "file is corrupt" in open_page("group").dataframe[0].value.to_string()
 
 
-@pytest.mark.parametrize("name", ["nope", "../x", "A b", "x\0"])
-def test_an_unknown_group_is_said_so(open_page: Opener, write_sweep: Sweeper, name: str) -> None:
-    write_sweep("finished")
+@pytest.mark.parametrize("name", ["nope", "../x"])
+def test_an_unknown_group_is_said_so(open_page: Opener, name: str) -> None:
     app = open_page("group", name=name)
     assert "not found." in words(app) and "python -m" not in words(app)
-    assert any("All groups" in link.proto.label for link in app.get("page_link"))
+    assert [button.label for button in app.button if button.label == "All groups"]
 
 
 def test_without_a_name_all_groups_are_listed(open_page: Opener, write_sweep: Sweeper, write: Writer) -> None:
@@ -230,6 +231,7 @@ def test_what_has_ended_early_is_resumed_at_once(
     assert {RunState(state) for state in RESUMABLE} >= {RunState.STOPPED, RunState.CRASHED}
 
 
+@pytest.mark.slow
 def test_a_group_is_deleted_after_a_question_and_its_runs_stay(
     open_page: Opener, write_sweep: Sweeper, runs_root: Path
 ) -> None:
@@ -252,6 +254,7 @@ def test_who_may_not_is_offered_nothing(open_page: Opener, write_sweep: Sweeper,
         assert not buttons(app) & acting and not app.get("menu_button")
 
 
+@pytest.mark.slow
 def test_a_member_stops_their_own_group_and_no_other(
     open_page: Opener, write_sweep: Sweeper, visit_as: Callable[..., None]
 ) -> None:
@@ -267,6 +270,7 @@ def test_a_member_stops_their_own_group_and_no_other(
 # --- ways to it, and what people type
 
 
+@pytest.mark.slow
 def test_runs_lead_to_their_group(open_page: Opener, write_sweep: Sweeper, write: Writer) -> None:
     group, [run] = write_sweep("finished", title="rates")
     other = write("finished", name="other", epochs=1)
@@ -278,6 +282,7 @@ def test_runs_lead_to_their_group(open_page: Opener, write_sweep: Sweeper, write
     assert any(link.proto.label == "Groups" for link in app.get("page_link"))
 
 
+@pytest.mark.slow
 def test_what_people_type_is_inert(open_page: Opener, write_sweep: Sweeper) -> None:
     group, runs = write_sweep("finished", "failed", title=HOSTILE[:110], author="**x**")
     write_meta(runs[0].paths, lambda meta: meta.model_copy(update={"name": HOSTILE[:80]}))

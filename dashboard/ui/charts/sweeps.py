@@ -16,7 +16,7 @@ DECADE: Final = 10.0
 """Positive numbers that lie further apart are on a logarithmic scale."""
 MARGIN: Final = 0.05
 """Of the span of an axis, left free at both ends."""
-STEPS: Final = ((0, 1), (15, 5), (60, 10))
+STEPS: Final = ((0, 1), (6, 2), (15, 5), (60, 10))
 """From which span on an axis begins and ends at multiples of what."""
 
 
@@ -153,7 +153,7 @@ def effect_chart(tried: Sequence[Tried], setting: str, result: str, span: tuple[
             "min": low,
             "max": high,
         },
-        "series": [points, *(_mean_and_deviation(label, each) for label, each in zip(labels, tried, strict=True))],
+        "series": [points, *filter(None, map(_mean_and_deviation, labels, tried))],
     }
 
 
@@ -173,12 +173,11 @@ def span_of(effects: Sequence[Sequence[Tried]]) -> tuple[float, float]:
     return min(ends), max(ends)
 
 
-def _mean_and_deviation(label: str, tried: Tried) -> dict[str, Any]:
-    """A broad stroke at the mean, and a line with ends from one deviation below to one above."""
-    spread = tried.deviation or 0.0
-    ends = (tried.mean - spread, tried.mean + spread) if spread else ()
-    strokes = [{"value": [label, end], "symbolSize": [12, 2]} for end in ends]
-    strokes.insert(1, {"value": [label, tried.mean], "symbolSize": [30, 4]})
+def _mean_and_deviation(label: str, tried: Tried) -> dict[str, Any] | None:
+    """A broad stroke at the mean, and a line with ends from one deviation below to one above; nothing for one run."""
+    if tried.deviation is None:
+        return None
+    ends = (tried.mean - tried.deviation, tried.mean, tried.mean + tried.deviation)
     return {
         "type": "line",
         "name": "Mean ± SD",
@@ -187,5 +186,8 @@ def _mean_and_deviation(label: str, tried: Tried) -> dict[str, Any]:
         "color": VALIDATION_COLOUR,
         "lineStyle": {"width": 2},
         "z": 3,
-        "data": strokes,
+        "data": [
+            {"value": [label, end], "symbolSize": size}
+            for end, size in zip(ends, ([12, 2], [30, 4], [12, 2]), strict=True)
+        ],
     }

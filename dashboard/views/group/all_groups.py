@@ -7,6 +7,7 @@ from typing import Any, Final
 import pandas as pd
 import streamlit as st
 
+from core.config import field_label
 from core.errors import RunError
 from core.runs.groups import KIND_LABELS, Group, ReadRun, best_member, list_groups, members_of
 from core.runs.records import Run
@@ -51,14 +52,14 @@ def all_groups() -> None:
         "open": _COLUMN.ButtonColumn(
             "", width=40, type="tertiary", key=f"{_TABLE}-open", help="Open this group", pinned=True
         ),
-        "title": _COLUMN.TextColumn("Name", width=260, pinned=True),
-        "kind": _COLUMN.TextColumn("Kind", width=110),
-        "fields": _COLUMN.TextColumn("Varies", width=240),
-        "runs": _COLUMN.NumberColumn("Runs", width=70),
-        "states": _COLUMN.TextColumn("States", width=220),
-        "best": _COLUMN.TextColumn("Val. accuracy (best)", width=150, alignment="right"),
+        "title": _COLUMN.TextColumn("Name", width=230, pinned=True),
+        "kind": _COLUMN.TextColumn("Kind", width=96),
+        "fields": _COLUMN.TextColumn("Varies", width=220),
+        "runs": _COLUMN.NumberColumn("Runs", width=64),
+        "states": _COLUMN.TextColumn("States", width=190),
+        "best": _COLUMN.TextColumn("Val. accuracy (best)", width=146, alignment="right"),
         "created": _COLUMN.DatetimeColumn("Created", width=132, format="distance"),
-        "author": _COLUMN.TextColumn("Author", width=110),
+        "author": _COLUMN.TextColumn("Author", width=100),
     }
     show_table(
         pd.DataFrame([_row(group, read) for group in groups]),
@@ -83,7 +84,7 @@ def _row(group: Group, read: ReadRun) -> dict[str, Any]:
         "open": ":material/open_in_new:",
         "title": group.title,
         "kind": "" if group.problem else KIND_LABELS[group.kind],
-        "fields": ", ".join(record.fields),
+        "fields": ", ".join(map(field_label, record.fields)),
         "runs": None if group.problem else len(record.members),
         "states": group.problem or states,
         "best": percent(best.validation_accuracy) if best else "–",

@@ -35,10 +35,13 @@ def results(group: Group, members: Members) -> None:
             else f"Charts need {ENOUGH} runs with a validation accuracy; {len(scored) or 'none'} has one."
         )
         return
-    parallel(group, scored)
+    if len(group.record.fields) > 1:
+        parallel(group, scored)
     found = [effect for effect in effects_of(group, runs) if any(each.accuracies for each in effect.values)]
     if found:
-        effect_charts(found, {run.id: values_in_words(group, run) for run in runs})
+        effect_charts(group, found, {run.id: values_in_words(group, run) for run in runs})
+    else:
+        st.caption("The effect of each setting is shown once a run has finished.")
 
 
 def parallel(group: Group, scored: Sequence[Run]) -> None:
@@ -71,26 +74,26 @@ def parallel(group: Group, scored: Sequence[Run]) -> None:
     st.caption(f"Colour: validation accuracy, blue (lowest) to orange (highest). Thick: the best run.{live}")
 
 
-def effect_charts(effects: Sequence[FieldEffect], names: Mapping[str, str]) -> None:
+def effect_charts(group: Group, effects: Sequence[FieldEffect], names: Mapping[str, str]) -> None:
     """The accuracy of the finished runs by the value of each setting, the one that matters most first."""
-    st.header("Effect of each setting", anchor=False)
+    by_chance = group.kind != "sweep"
+    st.header("Accuracy of each run" if by_chance else "Effect of each setting", anchor=False)
     tried = [[in_percent(each, names) for each in effect.values if each.accuracies] for effect in effects]
     span = span_of(tried)
     grid = st.grid(min(len(effects), 2), min_column_width=320)
     for effect, values in zip(effects, tried, strict=True):
         label = field_label(effect.field)
         with grid.cell():
-            st.markdown(f"**{escape(label)}** {in_words(effect)}")
+            st.markdown(f"**{escape(label)}** {'' if by_chance else in_words(effect)}")
             st.echarts_chart(
                 effect_chart(values, label, RESULT, span),
                 height=300,
                 key=f"group-effect-{effect.field}",
                 alt=f"{RESULT} by {label}: {told(values)}",
             )
-    st.caption(
-        "Points: best validation accuracy of each finished run. Bars: mean ± 1 sample standard deviation over the runs "
-        "with that value, whatever their other settings."
-    )
+    points = "Points: best validation accuracy of each finished run."
+    bars = " Bars: mean ± 1 sample standard deviation over the runs with that value, whatever their other settings."
+    st.caption(points if by_chance else points + bars)
 
 
 def in_percent(effect: ValueEffect, names: Mapping[str, str]) -> Tried:

@@ -34,7 +34,7 @@ def member_table(group: Group, members: Members) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         best = [run.id for run in sort_runs(runs, "validation") if run.validation_accuracy is not None][:MOST_COMPARED]
         chosen = ticked if len(ticked) > 1 else best
-        label = f"Compare {len(ticked)}" if len(ticked) > 1 else f"Compare the best {len(best)}"
+        label = f"Compare {'' if len(ticked) > 1 else 'the best '}{len(chosen)}" if len(chosen) > 1 else "Compare"
         if st.button(label, icon=":material/compare_arrows:", key="group-compare", disabled=len(chosen) < 2):
             go_to(COMPARE_PAGE, runs=",".join(chosen))
         if st.button("Open", icon=":material/open_in_new:", key="group-open", disabled=len(ticked) != 1):

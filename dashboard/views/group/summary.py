@@ -111,7 +111,7 @@ def failures(group: Group, runs: Sequence[Run]) -> None:
                     query_params={"run": run.id},
                     width="content",
                 )
-                st.caption(f":red[{escape(run.problem or state_label(run.state))}]")
+                st.markdown(f":red[{escape(run.problem or state_label(run.state))}]")
         if more := len(failed) - MOST_NAMED:
             st.caption(f"and {more} more: see Runs") if more > 0 else None
 

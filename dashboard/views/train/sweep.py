@@ -76,7 +76,7 @@ def _values_field(name: str, choices: Mapping[str, str]) -> None:
             placeholder="Select two or more",
         )
     if problem := _problem(name):
-        st.caption(f":red[{escape(problem)}]")
+        st.markdown(f":red[:small[{escape(problem)}]]")
 
 
 def _values_of(name: str) -> dict[str, str]:

@@ -147,7 +147,7 @@ def test_what_is_wrong_with_a_value_is_said_beside_it_and_nothing_starts(
     open_page: Opener, typed: str, said: str
 ) -> None:
     app = open_page("train", **swept(learning_rate=typed, batch_size="32, 64"))
-    beside = [each.value for each in app.caption if each.value.startswith(":red[")]
+    beside = [each.value for each in app.markdown if each.value.startswith(":red[")]
     assert said in words(app) and app.button(key="start").disabled and len(beside) == 1
 
 

@@ -65,6 +65,16 @@ def test_the_open_tab_is_in_sight_on_a_phone(app: App, running: FakeRun, page: A
     expect(page.get_by_role("tab", name="Curves")).not_to_be_in_viewport()
 
 
+def test_the_buttons_above_the_runs_take_two_rows_on_a_phone(app: App, running: FakeRun, page: Any) -> None:
+    page.set_viewport_size({"width": 420, "height": 900})
+    page.goto(f"{app.url}/runs")
+    settle(page)
+    buttons = page.locator(".st-key-ticked-actions button:visible")
+    rows = {round(button.bounding_box()["y"]) for button in buttons.all()}
+    assert len(rows) == 2
+    page.get_by_role("button", name="Archive").wait_for()  # its name is there, though it shows an icon
+
+
 def test_question_mark_lists_the_keys_but_is_typed_in_a_field(app: App, browser: Any) -> None:
     page = visit(browser, app.url)
     until(page, "window.ferOpensShortcuts")  # it does not listen yet when it is drawn

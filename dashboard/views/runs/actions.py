@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Sequence
+from typing import Final
 
 import streamlit as st
 
@@ -20,6 +21,9 @@ from dashboard.views.runs import ticks
 from dashboard.views.runs.changes import REFUSED, edit, set_archived
 from dashboard.views.runs.ensembles import ensemble_menu
 
+BAR: Final = "ticked-actions"
+"""The row of buttons; on a phone those that say no number show their icons only, by `ui/theme.css`."""
+
 
 def actions_bar(ticked: list[Run], shown: list[Run]) -> None:
     """The buttons above the table, always all that the visitor may press: in a table that moves, a click would tick the
@@ -30,7 +34,7 @@ def actions_bar(ticked: list[Run], shown: list[Run]) -> None:
         shown: the runs that match the filters.
     """
     me, none = actor(), not ticked
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key=BAR):
         choose_ticked(ticked, shown)
         if st.button("Open", icon=":material/open_in_new:", key="open-ticked", disabled=len(ticked) != 1):
             open_run(ticked[0].id)

@@ -149,7 +149,7 @@ def test_a_clone_shows_its_parents_value_beside_a_changed_one(open_page: Opener,
     app = open_page("train", clone=run.id)
     assert app.text_input(key="field-seed").label == "Seed"
     app.text_input(key="field-seed").set_value("78").run()
-    assert app.text_input(key="field-seed").label == "Seed :blue[(parent: 77)]"
+    assert app.text_input(key="field-seed").label == "Seed (parent: 77)"
     assert "Changed from The [parent]" in words(app)
 
 

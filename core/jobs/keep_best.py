@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from core.errors import FerError
 from core.runs.ensembles import ensembles_with
 from core.runs.group_changes import group_lock
-from core.runs.groups import Group, best_member, group_of, members_of
+from core.runs.groups import Group, best_member, group_listing, members_of
 from core.runs.paths import RunPaths, is_shipped
-from core.runs.reader import list_runs, read_run
+from core.runs.reader import list_runs, read_meta
 from core.runs.records import Run, RunState
 from core.runs.removed import remove_files
 
 log = logging.getLogger(__name__)
 
 
-def keep_best(run: Run) -> list[str]:
+def keep_best(paths: RunPaths) -> list[str]:
     """After the end of a run: if its group keeps the weights of its best only, remove weights and checkpoint of the
     finished others. Metrics, curves and predictions stay.
 
@@ -28,10 +28,9 @@ def keep_best(run: Run) -> list[str]:
     Raises:
         RunError: the groups are locked by another process, or the runs cannot be read.
     """
-    group = group_of(run)
+    root, group = paths.root, group_listing(paths, read_meta(paths).group)
     if group is None or group.record.keep != "best":
         return []
-    root = run.paths.root
     with group_lock(root):
         runs_of_group = members_of(root, group).runs
         finished = [each for each in runs_of_group if each.state is RunState.FINISHED and not each.is_imported]
@@ -84,7 +83,7 @@ def _thin_out(run: Run, group: Group, best: Run) -> bool:
 def after_end(paths: RunPaths) -> None:
     """As `keep_best`, for a process whose run has just finished: what goes wrong is only logged."""
     try:
-        for run_id in keep_best(read_run(paths.root, paths.run_id)):
+        for run_id in keep_best(paths):
             log.info("weights of %s removed: its group keeps those of the best only", run_id)
     except (FerError, OSError) as error:
         log.warning("the weights of the group can't be thinned out: %s", error)

@@ -80,7 +80,15 @@ def create_run(
         epochs=config.epochs,
         activity="queued",
     )
-    meta = RunMeta(name=name, author=author, started_by=started_by, parent=parent, reproduces=reproduces, group=group)
+    meta = RunMeta(
+        name=name,
+        author=author,
+        started_by=started_by,
+        tags=list(tags),
+        parent=parent,
+        reproduces=reproduces,
+        group=group,
+    )
     with drafted(paths) as draft:
         write_json(draft.config, config.model_dump(mode="json"))
         write_json(draft.status, status.model_dump(mode="json"))

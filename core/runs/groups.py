@@ -21,7 +21,7 @@ from core.config import TrainConfig
 from core.errors import RunError, system_reason
 from core.files import NAME, read_regular
 from core.runs.estimate import seconds_until_done
-from core.runs.paths import GroupPaths
+from core.runs.paths import GroupPaths, RunPaths
 from core.runs.reader import read_run
 from core.runs.records import Run, RunState, reason_of
 from core.runs.values import Moment, Name, OneLine, Person
@@ -197,10 +197,13 @@ def _read(runs_root: Path, name: str) -> Group | None:
 
 def group_of(run: Run) -> Group | None:
     """The group that a run was started with; None if there is none, or if it cannot be read. Reads one small file."""
-    if not run.meta.group:
-        return None
-    found = _read(run.paths.root, run.meta.group) if re.fullmatch(NAME, run.meta.group) else None
-    return found if found and run.id in found.run_ids else None
+    return group_listing(run.paths, run.meta.group)
+
+
+def group_listing(paths: RunPaths, name: str) -> Group | None:
+    """As `group_of`, for who has read nothing of a run but which group it names."""
+    found = _read(paths.root, name) if re.fullmatch(NAME, name) else None
+    return found if found and paths.run_id in found.run_ids else None
 
 
 def members_of(runs_root: Path, group: Group, read: ReadRun | None = None) -> Members:

@@ -47,7 +47,7 @@ def test_the_best_by_validation_keeps_its_weights_and_the_others_say_why_not(run
     runs = swept(runs_root, ACCURACIES)
     runs["a"].paths.predictions("validation").touch()
     before = {path.name for path in runs["a"].paths.folder.iterdir()}
-    assert keep_best(runs["a"]) == ["a", "c"]
+    assert keep_best(runs["a"].paths) == ["a", "c"]
     assert with_weights(runs_root) == ["b"] and runs["b"].paths.checkpoint.exists()
     after = {path.name for path in runs["a"].paths.folder.iterdir()}
     assert before - after == {"fer2013_model_2.pth", "checkpoint.pt"} and after - before == {"removed.json"}
@@ -55,34 +55,36 @@ def test_the_best_by_validation_keeps_its_weights_and_the_others_say_why_not(run
         "Weights removed: group “My sweep” keeps only those of its best run, then b."
     )
     assert read_run(runs_root, "a").validation_accuracy == runs["a"].validation_accuracy
-    assert keep_best(runs["c"]) == [], "it is done once"
+    assert keep_best(runs["c"].paths) == [], "it is done once"
 
 
 def test_a_better_one_that_comes_later_takes_over(runs_root: Path) -> None:
     runs = swept(runs_root, ACCURACIES)
     set_status(runs["b"].paths, state="running")
-    assert keep_best(runs["c"]) == ["a"]
+    assert keep_best(runs["c"].paths) == ["a"]
     assert with_weights(runs_root) == ["b", "c"], "what has not finished may have to be resumed"
     set_status(runs["b"].paths, state="finished")
-    assert keep_best(read_run(runs_root, "b")) == ["c"] and with_weights(runs_root) == ["b"]
+    assert keep_best(runs["b"].paths) == ["c"] and with_weights(runs_root) == ["b"]
 
 
 def test_of_equals_the_first_is_kept(runs_root: Path) -> None:
     runs = swept(runs_root, {"a": 0.5, "b": 0.5})
-    assert keep_best(runs["b"]) == ["b"]
+    assert keep_best(runs["b"].paths) == ["b"]
 
 
 def test_where_the_best_was_deleted_the_next_one_with_weights_is_the_best(runs_root: Path) -> None:
     runs = swept(runs_root, {"a": 0.4, "b": 0.6, "c": 0.5})
     runs["b"].paths.weights.unlink()
-    assert keep_best(runs["a"]) == ["a", "b"] and with_weights(runs_root) == ["c"], "the checkpoint of b has no use"
+    assert keep_best(runs["a"].paths) == ["a", "b"] and with_weights(runs_root) == ["c"], (
+        "the checkpoint of b has no use"
+    )
 
 
 def test_runs_that_failed_or_stopped_keep_what_they_have(runs_root: Path) -> None:
     runs = swept(runs_root, ACCURACIES)
     set_status(runs["a"].paths, state="stopped")
     set_status(runs["c"].paths, state="failed")
-    assert keep_best(runs["b"]) == [] and with_weights(runs_root) == ["a", "b", "c"]
+    assert keep_best(runs["b"].paths) == [] and with_weights(runs_root) == ["a", "b", "c"]
 
 
 def teach(run: Run) -> None:
@@ -106,7 +108,7 @@ NEEDED: dict[str, Callable[[Run], Any]] = {
 def test_what_others_need_or_somebody_has_marked_is_kept(runs_root: Path, why: str) -> None:
     runs = swept(runs_root, ACCURACIES)
     NEEDED[why](runs["a"])
-    assert keep_best(runs["c"]) == ["c"] and with_weights(runs_root) == ["a", "b"]
+    assert keep_best(runs["c"].paths) == ["c"] and with_weights(runs_root) == ["a", "b"]
 
 
 def test_an_imported_run_neither_wins_nor_loses(runs_root: Path) -> None:
@@ -114,7 +116,7 @@ def test_an_imported_run_neither_wins_nor_loses(runs_root: Path) -> None:
     runs = swept(runs_root, {"a": 0.4, "b": 0.6, "c": 0.5, "d": 0.1})
     for run_id in ("b", "d"):
         runs[run_id].paths.imports.write_text("{}\n")
-    assert keep_best(runs["a"]) == ["a"] and with_weights(runs_root, *runs) == ["b", "c", "d"]
+    assert keep_best(runs["a"].paths) == ["a"] and with_weights(runs_root, *runs) == ["b", "c", "d"]
 
 
 def test_a_member_of_an_ensemble_is_kept(runs_root: Path) -> None:
@@ -122,13 +124,13 @@ def test_a_member_of_an_ensemble_is_kept(runs_root: Path) -> None:
     paths = EnsemblePaths(runs_root)
     paths.folder.mkdir()
     write_json(paths.file("pair"), {"members": ["a", "b"], "created_at": "2026-01-02T03:04:05Z"})
-    assert keep_best(runs["c"]) == ["c"] and with_weights(runs_root) == ["a", "b"]
+    assert keep_best(runs["c"].paths) == ["c"] and with_weights(runs_root) == ["a", "b"]
 
 
 @pytest.mark.parametrize("keep", ["all", "best"])
 def test_a_group_that_keeps_all_loses_none(runs_root: Path, keep: str) -> None:
     runs = swept(runs_root, ACCURACIES, keep)
-    keep_best(runs["a"])
+    keep_best(runs["a"].paths)
     assert with_weights(runs_root) == (["a", "b", "c"] if keep == "all" else ["b"])
 
 
@@ -136,7 +138,7 @@ def test_a_run_that_its_group_does_not_list_loses_nothing_to_it(runs_root: Path)
     swept(runs_root, ACCURACIES)
     stranger = make_finished(runs_root, "stranger", 0.1)
     write_meta(stranger.paths, lambda meta: meta.model_copy(update={"group": "a-sweep"}))
-    assert keep_best(read_run(runs_root, "stranger")) == []
+    assert keep_best(stranger.paths) == []
     assert with_weights(runs_root, "a", "b", "c", "stranger") == ["a", "b", "c", "stranger"]
 
 

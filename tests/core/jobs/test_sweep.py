@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.config import TrainConfig, field_label
@@ -16,6 +16,9 @@ from core.runs.groups import MOST_RUNS
 from core.runs.naming import typed_setting
 
 BASE = TrainConfig(dataset="demo")
+
+steady = settings(deadline=None, derandomize=True, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+"""The same examples every time, and as long as it takes."""
 
 
 @pytest.mark.parametrize(
@@ -74,18 +77,21 @@ def test_all_bad_fields_are_named_at_once() -> None:
     assert parse_fields({"seed": "2, 1"}) == {"seed": (2, 1)}
 
 
+@steady
 @given(st.lists(st.floats(0, 1, exclude_min=True, allow_subnormal=False), min_size=1, max_size=8, unique=True))
 def test_numbers_that_are_typed_as_they_are_shown_come_back(values: list[float]) -> None:
     for separator in (", ", ";"):
         assert parse_values("learning_rate", separator.join(map(typed_setting, values))) == tuple(values)
 
 
+@steady
 @given(st.integers(0, 2**31 - 1), st.integers(0, MOST_RUNS - 1))
 def test_a_range_is_all_its_whole_numbers(first: int, more: int) -> None:
     last = min(first + more, 2**31 - 1)
     assert parse_values("seed", f"{first}..{last}") == tuple(range(first, last + 1))
 
 
+@steady
 @given(st.sampled_from(SWEEPABLE), st.text(st.sampled_from("01259.,;- eE+xtrufalsdm/"), max_size=20))
 def test_whatever_is_typed_gives_valid_values_or_a_sentence(field: str, text: str) -> None:
     holds_several(field, text)
@@ -136,6 +142,7 @@ def test_a_grid_has_all_combinations_the_last_field_fastest() -> None:
         assert config == BASE.model_copy(update=values)
 
 
+@steady
 @given(
     st.lists(st.integers(1, 6), min_size=1, max_size=4).filter(lambda counts: math.prod(counts) > 1),
     st.integers(0, 1000),

@@ -14,6 +14,7 @@ from dashboard.ui.page import (
     COMPARE_PAGE,
     DATA_PAGE,
     ERRORS_PAGE,
+    GROUP_PAGE,
     OVERVIEW_PAGE,
     PREDICT_PAGE,
     RUN_PAGE,
@@ -31,7 +32,7 @@ OTHER_OVERVIEW: Final = "overview"
 
 
 def pages() -> list[Page]:
-    """All pages in the order of the navigation. A run is opened from Runs, and so is the log of
+    """All pages in the order of the navigation. A run is opened from Runs, and so are groups of runs and the log of
     what was done, so they have no entries of their own.
 
     Streamlit serves the default page at `/` alone, whatever its `url_path` says.
@@ -43,6 +44,7 @@ def pages() -> list[Page]:
         st.Page(TRAIN_PAGE, title="Train", icon=":material/model_training:", url_path="train"),
         st.Page(RUNS_PAGE, title="Runs", icon=":material/table_rows:", url_path="runs"),
         st.Page(RUN_PAGE, title="Run details", icon=":material/show_chart:", url_path="run", visibility="hidden"),
+        st.Page(GROUP_PAGE, title="Group", icon=":material/workspaces:", url_path="group", visibility="hidden"),
         st.Page(COMPARE_PAGE, title="Compare", icon=":material/compare_arrows:", url_path="compare"),
         st.Page(ERRORS_PAGE, title="Error analysis", icon=":material/grid_view:", url_path="errors"),
         st.Page(PREDICT_PAGE, title="Predict", icon=":material/add_reaction:", url_path="predict"),

@@ -3,6 +3,7 @@
 import math
 import socket
 import time
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,9 @@ from core.labels import NUM_CLASSES
 from core.machine import boot_id
 from core.presets import make_config
 from core.runs.best import HASH, hash_of
-from core.runs.create import create_run, write_status
+from core.runs.create import create_run, write_meta, write_status
+from core.runs.group_changes import add_group, group_lock
+from core.runs.groups import Group, GroupMember, GroupRecord
 from core.runs.history import HistoryWriter
 from core.runs.paths import RunPaths
 from core.runs.reader import read_status
@@ -107,6 +110,7 @@ def write_run(
     done: int = 5,
     age: timedelta = timedelta(minutes=20),
     seed: int = 0,
+    settings: Mapping[str, Any] | None = None,
 ) -> FakeRun:
     """A run folder in a state: queued, running, finished, failed, stopped, crashed, stalled, lost or damaged.
 
@@ -121,8 +125,10 @@ def write_run(
         done: epochs with rows and figures (all of them if finished, none if queued).
         age: time since it was created.
         seed: makes runs differ.
+        settings: others of the run.
     """
-    config = make_config("original", {**SETTINGS, "epochs": epochs, "dataset": dataset, "seed": seed})
+    own = {"epochs": epochs, "dataset": dataset, "seed": seed, **(settings or {})}
+    config = make_config("original", {**SETTINGS, **own})
     created = datetime.now(UTC) - age
     run = FakeRun(create_run(runs_root, config, name=name, author=author))
     if state == "queued":
@@ -159,6 +165,29 @@ def write_run(
         run.hold()
         run.close()
     return run
+
+
+def write_group(
+    runs: Sequence[FakeRun], values: Sequence[Mapping[str, Any]], *, name: str = "a-sweep", **record: Any
+) -> Group:
+    """The group of some runs.
+
+    Args:
+        runs: its members, at least one.
+        values: the settings in which each of them differs.
+        name: of the group.
+        record: more of its record.
+    """
+    root = runs[0].paths.root
+    fields = {field: list(dict.fromkeys(each[field] for each in values)) for field in values[0]}
+    config = make_config("original", {**SETTINGS, "dataset": "demo"}).model_dump(mode="json")
+    whole = {"created_at": datetime.now(UTC), "fields": fields, "settings": config, **record}
+    members = tuple(GroupMember.of(run.id, each) for run, each in zip(runs, values, strict=True))
+    with group_lock(root):
+        group = add_group(root, GroupRecord(members=members, **whole), name)
+    for run in runs:
+        write_meta(run.paths, lambda meta: meta.model_copy(update={"group": group.name}))
+    return group
 
 
 def end_run(run: FakeRun, state: str = "finished") -> None:

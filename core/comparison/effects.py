@@ -16,6 +16,8 @@ class ValueEffect:
     value: Any
     accuracies: tuple[float, ...]
     """Their validation accuracies, 0..1, in the order of the group; empty where none has finished."""
+    run_ids: tuple[str, ...] = ()
+    """Whose these are."""
 
     @property
     def mean(self) -> float | None:
@@ -58,7 +60,7 @@ def effects_of(group: Group, runs: Sequence[Run]) -> list[FieldEffect]:
         runs: its members.
     """
     scored = [
-        (group.values_of(run.id), run.validation_accuracy)
+        (run.id, group.values_of(run.id), run.validation_accuracy)
         for run in runs
         if run.state is RunState.FINISHED and run.validation_accuracy is not None
     ]
@@ -69,5 +71,6 @@ def effects_of(group: Group, runs: Sequence[Run]) -> list[FieldEffect]:
     return sorted(effects, key=lambda effect: -(effect.spread or 0.0))
 
 
-def _effect(field: str, value: Any, scored: Sequence[tuple[Mapping[str, Any], float]]) -> ValueEffect:
-    return ValueEffect(value, tuple(accuracy for values, accuracy in scored if values.get(field) == value))
+def _effect(field: str, value: Any, scored: Sequence[tuple[str, Mapping[str, Any], float]]) -> ValueEffect:
+    found = [(run_id, accuracy) for run_id, values, accuracy in scored if values.get(field) == value]
+    return ValueEffect(value, tuple(accuracy for _, accuracy in found), tuple(run_id for run_id, _ in found))

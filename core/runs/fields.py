@@ -64,6 +64,7 @@ RUN_FIELDS: Final[dict[str, RunField]] = {
     "device": RunField("Device used", lambda run: run.status.device),
     "author": RunField("Author", lambda run: run.meta.author.lower() or None),
     "review": RunField("Review", lambda run: None if run.meta.review == "unreviewed" else run.meta.review),
+    "group": RunField("Group", lambda run: run.meta.group or None),
     "star": RunField("Starred", lambda run: run.meta.starred, descending=True),
     **SETTINGS,
 }

@@ -181,7 +181,7 @@ def read_group(runs_root: Path, name: str) -> Group:
     """
     found = _read(runs_root, name) if re.fullmatch(NAME, name) else None
     if found is None:
-        raise RunError(f"Group “{name}” not found. List all groups with `python -m core groups list`.")
+        raise RunError(f"Group “{name}” not found.")
     return found
 
 

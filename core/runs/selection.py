@@ -20,6 +20,8 @@ class RunFilter:
     tags: Collection[str] = ()
     authors: Collection[str] = ()
     reviews: Collection[str] = ()
+    groups: Collection[str] = ()
+    """Names of groups that runs were started with."""
     archived: bool = False
     """Archived ones, too."""
     settings: Mapping[str, Collection[Any]] = field(default_factory=dict)
@@ -41,6 +43,8 @@ class RunFilter:
         if self.tags and not any(tag in self.tags for tag in meta.tags):
             return False
         if (self.authors and meta.author not in self.authors) or (self.reviews and meta.review not in self.reviews):
+            return False
+        if self.groups and meta.group not in self.groups:
             return False
         return all(RUN_FIELDS[key].value(run) in values for key, values in self.settings.items())
 

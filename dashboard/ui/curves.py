@@ -5,7 +5,9 @@ from typing import Final, NamedTuple
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard.ui.charts.lines import AxisKind
+from core.runs.records import Run
+from dashboard.ui.charts.curves import RunCurve
+from dashboard.ui.charts.lines import AxisKind, Plan
 
 _AXES: Final[tuple[AxisKind, ...]] = ("epoch", "step", "time")
 
@@ -49,3 +51,14 @@ def curve_view(prefix: str = "") -> CurveView:
     """What is chosen in `curve_controls` of this prefix, once they are drawn."""
     axis, smoothing, log = (st.session_state[f"{prefix}{name}"] for name in CurveView._fields)
     return CurveView(axis or _AXES[0], smoothing, log)  # an address may name no axis
+
+
+def length_of(run: Run, history: RunCurve) -> Plan:
+    """How long the curve of a run is going to be; of one that has ended, how long it is."""
+    if not len(history.epochs):
+        return Plan(0, 0, 0)
+    last = history.epochs.iloc[-1]
+    done = float(last["epoch"])
+    batches = round(float(last["step"]) / done) if "step" in last and done else 0
+    epochs = float(run.status.epochs) if run.state.is_live else done
+    return Plan(epochs, batches, float(last["elapsed_s"]) * epochs / done)

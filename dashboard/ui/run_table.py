@@ -158,6 +158,7 @@ def run_columns(frame: pd.DataFrame, sorted_by: tuple[str, bool] | None = None) 
         "author": _COLUMN.TextColumn(title("author", "Author"), width=100),
         "review": _COLUMN.TextColumn(title("review", "Review"), width=90),
         "tags": _COLUMN.ListColumn("Tags", width=120),
+        "group": _COLUMN.TextColumn(title("group", "Group"), width=140, help="The sweep or other group it belongs to"),
         "device": _COLUMN.TextColumn(title("device", "Device used"), width=130),
         "error": _COLUMN.TextColumn("Error", width="medium"),
         **{
@@ -202,5 +203,6 @@ def _row(run: Run, columns: Sequence[str]) -> dict[str, Any]:
         "error": run.problem or "",
         "review": "" if run.meta.review == "unreviewed" else run.meta.review,
         "tags": run.meta.tags,
+        "group": run.meta.group,
         **{key: "" if value is None else setting_text(value) for key, value in values.items()},
     }

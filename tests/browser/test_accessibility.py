@@ -12,7 +12,7 @@ from core.review.runs import annotate
 from tests.browser.conftest import App, visit
 from tests.browser.traffic import settle, until
 from tests.browser.visitor import introduce
-from tests.dashboard_fixtures import FakeRun, write_run
+from tests.dashboard_fixtures import FakeRun, write_group, write_run
 
 AXE: Final = (files(axe_playwright_python) / "axe.min.js").read_text("utf-8")
 
@@ -158,6 +158,11 @@ def test_axe_finds_nothing_serious_on_any_page_in_any_state(app: App, browser: A
         tabs = ("Predictions", "Error analysis", "System", "Config", "Files", "Review")
         found += look(page, app, f"run?run={other}", as_it_is, *(click("tab", name) for name in tabs))
         found += look(page, app, f"run?run={run}", delete_run)
+        members = [runs[state] for state in ("finished", "failed", "running", "other")]
+        group = write_group(members, [{"learning_rate": rate, "seed": 0} for rate in (0.1, 0.2, 0.3, 0.4)]).name
+        tabs = (click("tab", name) for name in ("Runs", "Curves"))
+        found += look(page, app, f"group?name={group}", as_it_is, *tabs)
+        found += look(page, app, "train?sweep-seed=0,x&sweep-optimizer=adam,sgd&sweep-sample=3", as_it_is)
         tabs = ("Metrics", "Config diff", "Images")
         found += look(page, app, f"compare?runs={run},{other}", as_it_is, *(click("tab", name) for name in tabs))
         tabs = ("Per-class metrics", "Calibration", "Compare with run", "Label corrections")

@@ -11,7 +11,7 @@ from tests.browser.conftest import App, visit
 from tests.browser.traffic import HANDLED, settle, until
 from tests.browser.visitor import introduce
 from tests.conftest import wait_for
-from tests.dashboard_fixtures import FakeRun, write_run
+from tests.dashboard_fixtures import FakeRun, write_group, write_run
 
 
 @pytest.fixture
@@ -134,6 +134,8 @@ def test_a_second_press_within_200_ms_does_nothing_on_any_button_of_any_page(
     page.context.add_init_script(f"({COUNT_AND_DROP})()")
     addresses = ["", "data", "train", f"train?clone={run.id}", "runs", "compare", f"compare?runs={run.id},{other.id}"]
     addresses += [f"run?run={run.id}&tab={tab}" for tab in ("Curves", "Files", "Review")] + [f"run?run={other.id}"]
+    group = write_group([run, other], [{"seed": 0}, {"seed": 1}]).name
+    addresses += [f"group?name={group}&group-tab=Runs", "train?sweep-seed=0..3"]
     addresses += [f"errors?run={run.id}", f"errors?run={run.id}&errors-tab=Label+corrections", "predict"]
     pressed = 0
     for address in addresses:

@@ -20,7 +20,7 @@ from core.models.cnn import build_model
 from tests.browser.conftest import new_page, running_app
 from tests.browser.walking import Walk
 from tests.browser.watching import instead_of_a_runner, new_run, start_worker
-from tests.dashboard_fixtures import FakeRun, write_run
+from tests.dashboard_fixtures import FakeRun, write_group, write_run
 
 SEED: Final = os.environ.get("FER_WALK_SEED", "0")
 FIFTEEN: Final = (
@@ -52,6 +52,7 @@ def fifteen_runs(runs_root: Path, data_root: Path) -> list[FakeRun]:
         if run.paths.weights.exists():
             torch.save(weights, run.paths.weights)
         runs.append(run)
+    write_group(runs[3:8], [{"seed": seed, "weight_decay": 0.1} for seed in range(5)])
     return runs
 
 

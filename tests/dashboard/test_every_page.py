@@ -13,6 +13,7 @@ from core.runs.reader import read_run
 from dashboard.ui.runs import state_label
 from tests.conftest import PROJECT_ROOT
 from tests.dashboard.conftest import HOME, HOSTILE, Opener, Writer, line_charts, words
+from tests.dashboard_fixtures import write_group
 
 PAGES = ["overview", "data", "train", "runs", "run", "errors", "predict"]
 STATES = ["queued", "running", "finished", "failed", "stopped", "crashed", "stalled", "lost", "damaged"]
@@ -29,6 +30,7 @@ STATES = ["queued", "running", "finished", "failed", "stopped", "crashed", "stal
         ("train", "No dataset yet"),
         ("runs", "No runs yet"),
         ("run", "No runs yet"),
+        ("group", "No groups yet"),
         ("errors", "No predictions yet"),
         ("predict", "No trained model yet"),
     ],
@@ -103,7 +105,7 @@ def test_an_unknown_split_is_said_so(open_page: Opener, write: Writer, page: str
 
 
 @pytest.mark.parametrize("value", ["", "nope\0"])
-@pytest.mark.parametrize("page", ["runs", "run", "compare", "errors"])
+@pytest.mark.parametrize("page", ["runs", "run", "group", "compare", "errors"])
 def test_an_address_that_sets_nothing_that_exists_fails_no_page(
     open_page: Opener, write: Writer, page: str, value: str
 ) -> None:
@@ -111,11 +113,14 @@ def test_an_address_that_sets_nothing_that_exists_fails_no_page(
     first, second = write("finished", epochs=1), write("finished", epochs=1, seed=1)
     source = "".join(path.read_text() for path in (PROJECT_ROOT / "dashboard").rglob("*.py"))
     names = set(re.findall(r'key=(?:f"{prefix}|")([a-z-]+)"', source)) - {"run", "runs"}
-    bound = names | {f"compare-{name}" for name in names}
+    bound = names | {f"{page}-{name}" for page in ("compare", "group") for name in names}
     assert {"axis", "smoothing", "split", "tab", "metric"} <= bound
-    app = open_page(page, **dict.fromkeys(bound, value), run=first.id, runs=f"{first.id},{second.id}")
+    group = write_group([first, second], [{"seed": 0}, {"seed": 1}]).name
+    of_page = {"name": group} if page == "group" else {}
+    query = dict.fromkeys(bound, value) | {"run": first.id, "runs": f"{first.id},{second.id}"} | of_page
+    app = open_page(page, **query)
     assert not app.exception and "failed unexpectedly" not in words(app)
-    assert first.id in words(app) or app.selectbox or app.dataframe or line_charts(app)
+    assert first.id in words(app) or group in words(app) or app.selectbox or app.dataframe or line_charts(app)
 
 
 def test_archived_runs_are_in_no_list_of_the_latest(open_page: Opener, write: Writer) -> None:

@@ -24,7 +24,7 @@ def declared(monkeypatch: pytest.MonkeyPatch) -> list[SimpleNamespace]:
 def test_a_run_has_no_entry_of_its_own_in_the_navigation(declared: list[SimpleNamespace]) -> None:
     shown = [page.title for page in declared if page.visible == "visible"]
     assert shown == ["Overview", "Data", "Train", "Runs", "Compare", "Error analysis", "Predict"]
-    assert [page.url_path for page in declared if page.visible == "hidden"] == ["overview", "run", "activity"]
+    assert [page.url_path for page in declared if page.visible == "hidden"] == ["overview", "run", "group", "activity"]
 
 
 def test_a_browser_tab_names_its_page(declared: list[SimpleNamespace]) -> None:

@@ -20,6 +20,7 @@ from dashboard.views.runs import filters
 from dashboard.views.train import address
 from tests.conftest import PROJECT_ROOT
 from tests.dashboard.conftest import Opener, Writer
+from tests.dashboard_fixtures import write_group
 
 WIDGET_ID = re.compile(r"\$\$ID-[0-9a-f]{32}-(?P<key>.+)")
 """How Streamlit names a widget: a hash and the key that it was given, or `None`."""
@@ -84,6 +85,11 @@ def visited(open_page: Opener, write: Writer) -> Iterator[tuple[str, AppTest]]:
     for tab in tabs.RUN_TABS:
         yield "run", open_page("run", run=one.id, tab=tab)
     yield "run", open_page("run", run=running.id)
+    group = write_group([one, two, running], [{"seed": seed} for seed in range(3)])
+    yield "group", open_page("group")
+    for tab in [tab.label for tab in open_page("group", name=group.name).tabs]:
+        yield "group", open_page("group", name=group.name, **{"group-tab": tab})
+    yield "train", open_page("train", **{"sweep-seed": "0..2", "sweep-optimizer": "adam, sgd"})
 
 
 def test_no_two_widgets_share_a_key_and_no_two_pages_a_parameter(open_page: Opener, write: Writer) -> None:

@@ -169,6 +169,6 @@ def test_a_bare_container_without_room_for_temporary_files_shows_all_pages(folde
     container = Container(folder)
     assert "demo" in container.fer("data", "demo")
     shutil.copytree(PROJECT_ROOT / "runs" / REFERENCE, folder / "runs" / REFERENCE)
-    pages = ["data", "train", "runs", "run", "compare", "errors", "predict", "overview"]
+    pages = ["data", "train", "runs", "run", "group", "compare", "errors", "predict", "overview"]
     shown = container("-c", PAGES, *pages, HOME=str(folder))  # Streamlit itself does not start without one
     assert shown.stdout.splitlines() == [f"{page} []" for page in pages], shown.stdout + shown.stderr

@@ -127,7 +127,7 @@ def test_a_full_disk_fails_the_run_and_keeps_its_last_checkpoint(small_disk: Pat
     assert steps == list(range(1, len(steps) + 1)), "no gap and no double"
 
 
-@pytest.mark.parametrize("page", ["overview", "data", "train", "runs", "run", "compare", "errors", "predict"])
+@pytest.mark.parametrize("page", ["overview", "data", "train", "runs", "run", "group", "compare", "errors", "predict"])
 def test_no_page_fails_over_folders_that_are_no_runs(
     runs_root: Path, demo_root: Path, monkeypatch: pytest.MonkeyPatch, page: str
 ) -> None:

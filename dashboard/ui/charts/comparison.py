@@ -102,34 +102,55 @@ def parallel(runs: Sequence[tuple[str, int]], columns: Mapping[str, Sequence[flo
         An ECharts option.
     """
     axes: list[dict[str, Any]] = []
-    for number, (title, values) in enumerate(columns.items()):
-        axis: dict[str, Any] = {"dim": number, "name": in_lines(title), "nameTruncate": {"maxWidth": 240}}
+    for values in columns.values():
         if any(isinstance(value, str) for value in values):
-            axis |= {"type": "category", "data": categories(values)}
+            axes.append({"type": "category", "data": categories(values)})
         else:
-            axis |= {"type": "value", "scale": True}
-        axes.append(axis)
+            axes.append({"type": "value", "scale": True})
     rows = zip(*columns.values(), strict=True)
+    series = [
+        {
+            "type": "parallel",
+            "name": name,
+            "lineStyle": {"width": 2, "color": colour_of(position), "opacity": 0.75},
+            "data": [[str(value) if axes[i]["type"] == "category" else value for i, value in enumerate(row)]],
+        }
+        for (name, position), row in zip(runs, rows, strict=True)
+    ]
+    return in_parallel(dict(zip(columns, axes, strict=True)), {"series": series})
+
+
+def in_parallel(axes: Mapping[str, dict[str, Any]], drawn: dict[str, Any]) -> dict[str, Any]:
+    """Parallel axes with room for their titles, also in a narrow window.
+
+    Args:
+        axes: title to the options of the axis, from left to right.
+        drawn: the series, and what else the chart has.
+
+    Returns:
+        An ECharts option.
+    """
     wide = {
         "animation": False,
         "parallel": {"left": 64, "right": 80, "top": 56, "bottom": 24},
-        "parallelAxis": axes,
-        "tooltip": {"trigger": "item"},
-        "series": [
+        "parallelAxis": [
             {
-                "type": "parallel",
-                "name": name,
-                "lineStyle": {"width": 2, "color": colour_of(position), "opacity": 0.75},
-                "data": [[str(value) if axes[i]["type"] == "category" else value for i, value in enumerate(row)]],
+                "dim": number,
+                "name": in_lines(title),
+                "nameTruncate": {"maxWidth": 240},
+                "nameTextStyle": {"lineHeight": 14},
+                **axis,
             }
-            for (name, position), row in zip(runs, rows, strict=True)
+            for number, (title, axis) in enumerate(axes.items())
         ],
+        "tooltip": {"trigger": "item"},
+        **drawn,
     }
     narrow = {
         "parallel": {"left": 24, "right": 96, "top": 120, "bottom": 24},
         "parallelAxis": [
             {"name": title, "nameRotate": 45, "axisLabel": {"fontSize": 10, "width": 34, "overflow": "truncate"}}
-            for title in columns
+            for title in axes
         ],
     }
     return {"baseOption": wide, "media": [{"query": {"maxWidth": NARROW}, "option": narrow}]}

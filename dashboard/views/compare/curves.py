@@ -10,9 +10,9 @@ from core.runs.ensembles import Candidate
 from core.runs.records import Run
 from dashboard.state import cache
 from dashboard.ui.charts.curves import QUANTITIES, Quantity, RunCurve, overlay, seed_bands
-from dashboard.ui.charts.lines import LineChart, Plan, x_axis
+from dashboard.ui.charts.lines import LineChart, x_axis
 from dashboard.ui.components.charts import line_charts
-from dashboard.ui.curves import curve_controls, curve_view
+from dashboard.ui.curves import curve_controls, curve_view, length_of
 
 PREFIX: Final = "compare-"
 """Of the parameters in the address that the Run page has, too."""
@@ -59,17 +59,6 @@ def curve_selection(has_seeds: bool) -> tuple[Sequence[str], bool]:
         help="One line per config: the mean over its seeds, with ± 1 standard deviation",
     )  # fmt: skip
     return chosen or USUAL, averaged
-
-
-def length_of(run: Run, history: RunCurve) -> Plan:
-    """How long the curve of a run is going to be; of one that has ended, how long it is."""
-    if not len(history.epochs):
-        return Plan(0, 0, 0)
-    last = history.epochs.iloc[-1]
-    done = float(last["epoch"])
-    batches = round(float(last["step"]) / done) if "step" in last and done else 0
-    epochs = float(run.status.epochs) if run.state.is_live else done
-    return Plan(epochs, batches, float(last["elapsed_s"]) * epochs / done)
 
 
 def seed_groups_of(runs: Sequence[Run]) -> list[list[int]]:

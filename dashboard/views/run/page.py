@@ -3,13 +3,14 @@
 import streamlit as st
 
 from core.errors import RunError
+from core.runs.groups import KIND_LABELS, group_of
 from core.runs.records import Run, RunState
 from core.runs.selection import best_run
 from dashboard.state import cache
 from dashboard.state.roots import runs_root
 from dashboard.ui.curves import curve_controls
 from dashboard.ui.format import ago, escape, exact
-from dashboard.ui.page import RUN_PAGE, RUNS_PAGE, TRAIN_PAGE, draw_live, empty_state, guarded, page_title
+from dashboard.ui.page import GROUP_PAGE, RUN_PAGE, RUNS_PAGE, TRAIN_PAGE, draw_live, empty_state, guarded, page_title
 from dashboard.ui.run_table import run_table
 from dashboard.ui.runs import problem, state_chip, why_default
 from dashboard.ui.tab import show_in_tab
@@ -108,6 +109,9 @@ def header(run: Run, default: bool) -> None:
     if default:
         st.caption(f":material/add_reaction: {why_default(run)}")
     origin(run)
+    if group := group_of(run):
+        label = f"{KIND_LABELS[group.kind]}: {escape(group.title)}"
+        st.page_link(GROUP_PAGE, label=label, icon=":material/workspaces:", query_params={"name": group.name})
 
 
 def origin(run: Run) -> None:

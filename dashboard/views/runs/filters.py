@@ -11,8 +11,8 @@ from core.runs.fields import RUN_FIELDS, SETTINGS, differing_settings, known_set
 from core.runs.records import Run, RunState
 from core.runs.selection import RunFilter
 from dashboard.ui.runs import state_label
+from dashboard.ui.table_clicks import Order
 from dashboard.views.runs import order
-from dashboard.views.runs.order import Order
 
 COLUMNS: Final = {
     "name": "Name",
@@ -28,12 +28,13 @@ COLUMNS: Final = {
     "author": "Author",
     "review": "Review",
     "tags": "Tags",
+    "group": "Group",
     "unseen": "Test acc. (no train duplicates)",
     "device": "Device",
     "error": "Error",
 }
 """Column to its label, in the order of the table."""
-USUAL_COLUMNS: Final = [column for column in COLUMNS if column not in ("unseen", "device")]
+USUAL_COLUMNS: Final = [column for column in COLUMNS if column not in ("group", "unseen", "device")]
 FIRST_COLUMNS: Final = ("name", "star", "state", "epochs", "validation", "test", "loss", "curve")
 """Before the settings."""
 
@@ -47,7 +48,7 @@ SETTINGS_BUT_SEED: Final = "settings-but-seed"
 """To group by all settings that differ but the seed: what is left are the seeds of one configuration."""
 GROUP_LABELS: Final = {
     SETTINGS_BUT_SEED: "Seed groups",
-    **{key: RUN_FIELDS[key].title for key in ("state", "author", "review", "device")},
+    **{key: RUN_FIELDS[key].title for key in ("state", "author", "review", "device", "group")},
     **{key: field.title for key, field in SETTINGS.items()},
 }
 
@@ -81,7 +82,8 @@ def view(runs: Sequence[Run]) -> View:
         with st.popover("Columns", icon=":material/view_column:"):
             columns = choose_columns(runs)
         archived = st.toggle("Show archived", key="archived", bind="query-params")
-    with st.grid(6, min_column_width=120):
+    named = sorted({run.meta.group for run in runs} - {""})
+    with st.grid(7 if named else 6, min_column_width=120):
         states = filter_choice(
             "State", "state", [state for state in RunState if any(run.state is state for run in runs)], state_label
         )
@@ -91,9 +93,10 @@ def view(runs: Sequence[Run]) -> View:
         reviews = filter_choice(
             "Review", "review", [review for review in REVIEW_STATES if review in present], str.capitalize
         )
+        groups = filter_choice("Group", "in-group", named)
         settings = setting_choice(runs)
         group_by = filter_choice("Group by", "group", list(GROUP_LABELS), GROUP_LABELS.__getitem__, "None")
-    wanted = RunFilter((text or "").strip(), states, tags, authors, reviews, archived, settings)
+    wanted = RunFilter((text or "").strip(), states, tags, authors, reviews, groups, archived, settings)
     return View(wanted, chosen_order, columns, group_by)
 
 

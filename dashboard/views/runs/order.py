@@ -1,28 +1,20 @@
 """How the runs are sorted, over all pages: by a box, or by clicking the header of a column."""
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import streamlit as st
 
 from core.runs.fields import RUN_FIELDS
 from dashboard.ui.page import follow_address
+from dashboard.ui.table_clicks import Order, as_order, order_text
 
 SORT: Final = "sort"
 """In the address: the key of a field, after a minus where the largest comes first."""
 
 
-class Order(NamedTuple):
-    """A field of `RUN_FIELDS`, and whether the largest comes first."""
-
-    field: str = "created"
-    descending: bool = True
-
-
 def current() -> Order:
     """The order in the address; the newest run first where it names none."""
-    text = st.query_params.get(SORT, "")
-    field = text.removeprefix("-")
-    return Order(field, text.startswith("-")) if field in RUN_FIELDS else Order()
+    return as_order(st.query_params.get(SORT, ""), Order())
 
 
 def sort_by(order: Order) -> None:
@@ -30,14 +22,7 @@ def sort_by(order: Order) -> None:
     if order == Order():
         st.query_params.pop(SORT, None)
     else:
-        st.query_params[SORT] = f"{'-' * order.descending}{order.field}"
-
-
-def after_header_click(order: Order, column: str) -> Order:
-    """The column's own direction first, the other one after a second click; nothing for a column without an order."""
-    if column not in RUN_FIELDS:
-        return order
-    return Order(column, not order.descending if column == order.field else RUN_FIELDS[column].descending)
+        st.query_params[SORT] = order_text(order)
 
 
 def choose() -> Order:

@@ -9,8 +9,9 @@ from dashboard.state import cache
 from dashboard.state.actor import actor
 from dashboard.state.roots import runs_root
 from dashboard.ui import pagination
-from dashboard.ui.page import ACTIVITY_PAGE, TRAIN_PAGE, draw_live, empty_state, go_to, page_title
+from dashboard.ui.page import ACTIVITY_PAGE, GROUP_PAGE, TRAIN_PAGE, draw_live, empty_state, go_to, page_title
 from dashboard.ui.run_table import sortable_run_table
+from dashboard.ui.table_clicks import after_click, after_header_click
 from dashboard.views.runs import actions, filters, order, ticks
 from dashboard.views.runs.groups import group_table
 from dashboard.views.runs.importing import import_button
@@ -71,9 +72,9 @@ def all_runs(watched: bool) -> None:
 def table_clicked(shown: list[str], rows: list[int], columns: list[str]) -> None:
     """A header was clicked, which sorts all runs by it, or rows were ticked."""
     if columns:
-        order.sort_by(order.after_header_click(order.current(), columns[0]))
+        order.sort_by(after_header_click(order.current(), columns[0]))
     else:
-        ticks.tick(ticks.after_click(ticks.ticked(), shown, rows))
+        ticks.tick(after_click(ticks.ticked(), shown, rows))
 
 
 def missing(runs: list[Run], shown: list[Run], view: filters.View) -> str:
@@ -92,6 +93,7 @@ def page_of(shown: list[Run], view: filters.View, rest: str) -> list[Run]:
     rows = shown[(page - 1) * ROWS : page * ROWS]
     of = f"{(page - 1) * ROWS + 1}–{(page - 1) * ROWS + len(rows)} of " if pages > 1 else ""
     place.caption(f"{of}{len(shown):,} {'run' if len(shown) == 1 else 'runs'}{rest}", width="content")
+    place.page_link(GROUP_PAGE, label="Groups", icon=":material/workspaces:", help="Sweeps, seeds and folds")
     place.page_link(ACTIVITY_PAGE, label="Activity", icon=":material/history:", help="Who did what, when and on what")
     return rows
 

@@ -22,6 +22,7 @@ from dashboard.views.train.settings import (
     is_list,
     leave_open,
 )
+from dashboard.views.train.varied import alternatives, varied, vary_if_several
 
 
 def config_fields(
@@ -31,7 +32,7 @@ def config_fields(
     learnable: Mapping[str, Mapping[str, str]],
 ) -> dict[str, Any]:
     """The form, made from the fields of `TrainConfig`; its values. A field that does nothing beside the others is left
-    out, and so are the correction sets where there are none.
+    out, and so are the correction sets where there are none. A field that a sweep varies is not for typing.
 
     Args:
         base: what it starts from.
@@ -45,9 +46,11 @@ def config_fields(
         **learnable,
     }
     asked = corrections or st.session_state.get(field_key("corrections"), "") != ""
-    shown = {name: st.session_state.get(field_key(name)) for name in FIELDS}
+    shown = alternatives({name: st.session_state.get(field_key(name)) for name in FIELDS})
     groups = list(dict.fromkeys(field_group(field) for field in FIELDS.values()))
-    values = {name: getattr(base.config, name) for name in FIELDS if not field_applies(name, shown)}
+    values = {
+        name: getattr(base.config, name) for name in FIELDS if not any(field_applies(name, each) for each in shown)
+    }
     for group, tab in zip(groups, st.tabs(groups), strict=True):
         names = [
             name
@@ -74,7 +77,7 @@ def widget(base: Base, name: str, choices: Mapping[str, str] | None = None) -> A
     field, key = FIELDS[name], field_key(name)
     if get_origin(field.annotation) is Literal:
         choices = {str(option): str(option) or "None" for option in get_args(field.annotation)}
-    common: dict[str, Any] = {"key": key, "persist_state": "session"}
+    common: dict[str, Any] = {"key": key, "persist_state": "session", "disabled": is_varied(name)}
     if is_list(field):
         titles = dict(choices or {})
         options = list(dict.fromkeys([*titles, *st.session_state.get(key, ())]))  # what a link names is shown, too
@@ -88,12 +91,21 @@ def widget(base: Base, name: str, choices: Mapping[str, str] | None = None) -> A
         return st.selectbox(_label(base, name), options, **common)
     if field.annotation is bool:
         return st.toggle(_label(base, name), **common)
+    common |= {"on_change": vary_if_several, "args": (base, name)}
     return st.text_input(_label(base, name), autocomplete="off", **common)
+
+
+def is_varied(name: str) -> bool:
+    """Whether a sweep gives a setting its values."""
+    swept = varied()
+    return swept is not None and name in swept.fields
 
 
 def _label(base: Base, name: str) -> str:
     """The label of a field, with the base's value if the field holds another. No colour: the signs that ask for
     one would be part of the name by which a screen reader calls the field."""
+    if is_varied(name):
+        return f"{field_label(name)} (sweep)"
     value = st.session_state.get(field_key(name))
     if name not in base.fields or value is None or not differs(base, name, value):
         return field_label(name)

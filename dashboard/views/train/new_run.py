@@ -1,6 +1,6 @@
 """The right side of the Train page: what will be started, how long it takes, and the button."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from core.runs.naming import MAX_NAME, suggest_clone_name, suggest_name, typed_s
 from core.runs.records import Run
 from core.splits import SPLITS
 from core.team import actions
+from core.team.people import Actor
 from core.team.rights import Action, why_not
 from dashboard.state import visitor
 from dashboard.state.actor import actor
@@ -47,7 +48,7 @@ def new_run(
     typed = st.text_input("Name", max_chars=MAX_NAME, placeholder=suggested, key="run-name", persist_state="session")
     me, parent = actor(), source.id if isinstance(source, Run) else None
     author = me.name
-    st.caption(f"Author: {escape(author)}" if author else f"{visitor.ENTER_NAME} to start runs under it.")
+    said_author(me)
     if changed:
         changed_list(base, changed)
     if config is None:
@@ -76,6 +77,11 @@ def new_run(
     launcher_preview(launcher)
     st.caption("Command line")
     st.code(command(source, config, name, author, launcher), language="bash", wrap_lines=True)
+
+
+def said_author(me: Actor) -> None:
+    """Whose run it will be."""
+    st.caption(f"Author: {escape(me.name)}" if me.name else f"{visitor.ENTER_NAME} to start runs under it.")
 
 
 def suggested_name(source: Run | str, config: TrainConfig, base: Base, runs: Sequence[Run]) -> str:
@@ -122,7 +128,17 @@ def estimate(config: TrainConfig, datasets: Sequence[DatasetInfo], runs: Sequenc
         st.caption(f"{duration(wait)} in the queue ({others}) and {duration(training.seconds)} of training.")
     epochs = f"{config.epochs} epoch{'' if config.epochs == 1 else 's'}"
     st.caption(f"{epochs} × {training.images_per_epoch:,} images and the evaluation: {escape(training.basis)}.")
-    if any(info.name == config.dataset and info.kind == "drawn" for info in datasets):
+    about_data_and_device({config.dataset}, datasets)
+
+
+def about_data_and_device(names: Collection[str], datasets: Sequence[DatasetInfo]) -> None:
+    """What to know before the start: that data are synthetic, or that a GPU is not used.
+
+    Args:
+        names: of the datasets that will be trained on.
+        datasets: all there are.
+    """
+    if any(info.name in names and info.kind == "drawn" for info in datasets):
         st.caption(":orange[:material/draw:] Synthetic data: scores don't transfer to real faces.")
     if notice := gpu_notice(runs_root()):
         st.caption(f":orange[:material/memory:] {escape(notice)}")

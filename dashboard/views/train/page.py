@@ -1,7 +1,7 @@
 """Train: select a preset and a dataset; what is then started is in `new_run`."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import streamlit as st
 
@@ -20,8 +20,11 @@ from dashboard.ui.format import escape
 from dashboard.ui.page import DATA_PAGE, RUN_PAGE, empty_state, page_title
 from dashboard.views.train import address, form, settings
 from dashboard.views.train.new_run import new_run
+from dashboard.views.train.new_sweep import new_sweep
 from dashboard.views.train.settings import Base
+from dashboard.views.train.sweep import sweep_section
 from dashboard.views.train.teachers import learnable_runs
+from dashboard.views.train.varied import fill_sweep, varied
 
 FIRST_PRESET: Final = "quick"
 """What somebody without a run of their own is offered."""
@@ -48,14 +51,22 @@ def main() -> None:
         source = cloned_run() or choose_preset(datasets, runs, link)
         base = base_of(source)
         settings.fill(base, link)
+        fill_sweep(link)
         selected = settings.chosen_dataset([info.name for info in datasets])
         dataset = next((info for info in datasets if info.name == selected), None)
         learnable = learnable_runs(runs, cache.ensembles(runs_root()), dataset)
-        values = form.config_fields(base, dataset_titles(datasets), fitting_lists(datasets), learnable)
+        titles, lists = dataset_titles(datasets), fitting_lists(datasets)
+        values = form.config_fields(base, titles, lists, learnable)
+        sweep_section({"dataset": titles, "corrections": {name: name for name in lists}})
     changed = settings.changed_fields(base, values)
-    address.write(address_of(source, changed, values, datasets, runs))
+    asked = varied()
+    usual = usual_preset(runs), settings.usual_dataset([info.name for info in datasets])
+    address.write(address.of_form(source, changed, values, usual) | (asked.address() if asked else {}))
     with summary, st.container(border=True):
-        new_run(source, base, values, changed, datasets, runs)
+        if asked:
+            new_sweep(source, base, values, changed, datasets, runs, asked)
+        else:
+            new_run(source, base, values, changed, datasets, runs)
 
 
 def cloned_run() -> Run | None:
@@ -127,24 +138,6 @@ def fitting_lists(datasets: Sequence[DatasetInfo]) -> list[str]:
     if chosen is None:
         return [each.name for each in lists]
     return [each.name for each in lists if same_images([each.data, datasets_by_name[chosen].identity])]
-
-
-def address_of(
-    source: Run | str,
-    changed: Mapping[str, str],
-    values: Mapping[str, Any],
-    datasets: Sequence[DatasetInfo],
-    runs: Sequence[Run],
-) -> dict[str, str]:
-    """The form as the parameters of its address: none as long as it is as a first visit shows it."""
-    given = dict(changed)
-    if name := (st.session_state.get("run-name") or "").strip():
-        given["name"] = name
-    if isinstance(source, Run):
-        return {"clone": source.id, **given}
-    if values["dataset"] not in (None, settings.usual_dataset([info.name for info in datasets])):
-        given["dataset"] = values["dataset"]
-    return {"preset": source, **given} if given or source != usual_preset(runs) else {}
 
 
 main()

@@ -41,7 +41,7 @@ def fill(base: Base, link: Mapping[str, str] | None) -> None:
     st.session_state["filled-with"] = base.key
     for name in base.fields:
         if fresh or field_key(name) not in st.session_state:
-            st.session_state[field_key(name)] = _in_the_field(base.config, name)
+            st.session_state[field_key(name)] = in_the_field(base.config, name)
     for name in FIELDS.keys() & (link or {}).keys():
         try:
             st.session_state[field_key(name)] = _read_link(name, (link or {})[name])
@@ -52,10 +52,10 @@ def fill(base: Base, link: Mapping[str, str] | None) -> None:
 def reset(base: Base) -> None:
     """Undo all changes."""
     for name in base.fields:
-        st.session_state[field_key(name)] = _in_the_field(base.config, name)
+        st.session_state[field_key(name)] = in_the_field(base.config, name)
 
 
-def _in_the_field(config: TrainConfig, name: str) -> Any:
+def in_the_field(config: TrainConfig, name: str) -> Any:
     """The value of a setting as its field holds it."""
     value = getattr(config, name)
     if is_list(FIELDS[name]):
@@ -81,7 +81,7 @@ def _read_link(name: str, text: str) -> Any:
     """
     if _is_number(FIELDS[name]):
         return text[:40]
-    return _in_the_field(parse_config({name: text}), name)
+    return in_the_field(parse_config({name: text}), name)
 
 
 def chosen_dataset(datasets: Sequence[str]) -> str | None:
@@ -122,7 +122,7 @@ def changed_fields(base: Base, values: Mapping[str, Any]) -> dict[str, str]:
 
 def differs(base: Base, name: str, value: Any) -> bool:
     """Whether a field holds another value than the base; `0,10` is no other than `0.1`."""
-    if value == _in_the_field(base.config, name):
+    if value == in_the_field(base.config, name):
         return False
     try:
         return bool(getattr(parse_config({name: value}), name) != getattr(base.config, name))

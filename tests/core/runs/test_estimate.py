@@ -18,6 +18,7 @@ from core.runs.estimate import (
     FORWARD_SPEED,
     ROUGH_IMAGES_PER_SECOND,
     estimate_duration,
+    estimate_runs,
     estimate_wait,
     seconds_until_done,
 )
@@ -31,6 +32,15 @@ CONFIG = TrainConfig(epochs=10)
 ROUGH = ROUGH_IMAGES_PER_SECOND[CONFIG.model]
 IMAGES = {"train": 1000, "validation": 100, "test": 100}
 FER2013 = {"train": 28_709, "validation": 3589, "test": 3589}
+OTHER_VALUES = {
+    "model": "cnn-model-1",
+    "dataset": "demo",
+    "teachers": ("a", "b"),
+    "soft_labels": ("a",),
+    "device": "cuda",
+    "precision": "float32",
+}
+"""Of settings, beside 3 for all others: estimates must not be mixed up where they differ."""
 REFERENCE = RunPaths(PROJECT_ROOT / "runs", "reference-cnn-model-2")
 
 
@@ -189,3 +199,32 @@ def test_a_resumed_run_counts_with_what_it_has_left(tmp_path: Path) -> None:
 def test_without_the_dataset_of_a_run_ahead_nobody_can_tell(tmp_path: Path) -> None:
     runs = [live(tmp_path, "queued", CONFIG.model_copy(update={"dataset": "elsewhere"}))]
     assert estimate_wait(runs, DATASETS, slots=1) is None
+
+
+# --- several runs
+
+
+def test_several_runs_take_as_long_as_the_slot_that_is_busy_longest() -> None:
+    configs = [CONFIG.model_copy(update={"epochs": epochs}) for epochs in (10, 20, 10)]
+    images = {"fer2013": IMAGES}
+    ten, twenty = (estimate_duration(config, IMAGES, []).seconds for config in configs[:2])
+    alone = estimate_runs(configs, images, [], slots=1)
+    assert alone and alone.seconds == pytest.approx(2 * ten + twenty)
+    assert (alone.shortest, alone.longest) == (ten, twenty)
+    beside = estimate_runs(configs, images, [], slots=2)
+    assert beside and beside.seconds == pytest.approx(max(2 * ten, twenty))
+    plenty = estimate_runs(configs, images, [], slots=8)
+    assert plenty and plenty.seconds == twenty
+    assert estimate_runs(configs, {}, [], slots=1) is None, "the dataset is not on this server"
+
+
+@pytest.mark.parametrize("field", TrainConfig.model_fields)
+def test_runs_of_different_length_are_told_apart(field: str, tmp_path: Path) -> None:
+    """An estimate that is made once for all runs that take as long must not be that of one that takes longer."""
+    runs = [finished(tmp_path, 100.0), finished(tmp_path, 300.0, CONFIG.model_copy(update={"model": "cnn-model-1"}))]
+    other = CONFIG.model_copy(update={field: OTHER_VALUES.get(field, 3)})
+    images = {"fer2013": IMAGES, "demo": {split: 2 * count for split, count in IMAGES.items()}}
+    both = estimate_runs([CONFIG, other], images, runs, slots=2)
+    assert both
+    alone = [estimate_duration(config, images[config.dataset], runs).seconds for config in (CONFIG, other)]
+    assert (both.shortest, both.longest) == (min(alone), max(alone))

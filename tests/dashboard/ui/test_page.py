@@ -31,7 +31,7 @@ def test_pages_are_left_in_one_way() -> None:
     assert {name: count for name, count in leaving.items() if count} == {"dashboard/ui/page.py": 1}
 
 
-@pytest.mark.parametrize("page", ["runs", "run", "compare", "errors", "predict"])
+@pytest.mark.parametrize("page", ["runs", "run", "group", "compare", "errors", "predict"])
 def test_an_empty_page_leads_to_what_is_missing(open_page: Opener, demo_root: Path, tmp_path: Path, page: str) -> None:
     app = open_page(page, data_root=tmp_path / "nothing")
     [button] = [button for button in app.button if str(button.key).startswith("empty-")]

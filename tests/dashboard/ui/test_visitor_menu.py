@@ -5,7 +5,7 @@ from dashboard.ui.visitor_menu import SHORTCUTS
 from dashboard.views.errors import shortcuts
 from tests.dashboard.conftest import Opener, Writer, words
 
-PAGES = ("overview", "data", "train", "runs", "run", "compare", "errors", "predict")
+PAGES = ("overview", "data", "train", "runs", "run", "group", "compare", "errors", "predict")
 
 
 def test_every_page_asks_for_the_name_in_one_place(open_page: Opener, write: Writer) -> None:

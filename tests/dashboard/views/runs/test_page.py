@@ -16,7 +16,7 @@ from core.runs.reader import list_runs, read_run
 from core.runs.selection import sort_runs
 from dashboard.state import cache, roots
 from dashboard.ui.run_table import curve_scale
-from dashboard.views.runs import groups, order, ticks
+from dashboard.views.runs import groups, ticks
 from tests.conftest import PROJECT_ROOT
 from tests.dashboard.conftest import Writer, press, words
 from tests.dashboard_fixtures import FakeRun, write_run
@@ -235,24 +235,6 @@ def test_one_ticked_run_can_be_opened(open_runs: Opener, four: dict[str, FakeRun
 
 
 @pytest.mark.parametrize(
-    ("before", "rows", "after"),
-    [
-        ("", [1], "b"),
-        ("a", [0, 2], "ac"),
-        ("ac", [2], "c"),
-        ("ac", [], ""),
-        ("xa", [0, 1], "xab"),  # x is on another page
-        ("x", [1], "xb"),
-        ("xa", [], "x"),
-        ("ac", [1], "acb"),  # the keyboard replaces all rows by one
-        ("xa", [1], "xab"),
-    ],
-)
-def test_what_is_ticked_after_a_click(before: str, rows: list[int], after: str) -> None:
-    assert "".join(ticks.after_click(list(before), list("abc"), rows)) == after
-
-
-@pytest.mark.parametrize(
     ("ticked", "before", "now", "after"),
     [("", [], [0], "ab"), ("ab", [0], [0, 1], "abcd"), ("abcd", [0, 1], [1], "cd"), ("ax", [], [0], "axb")],
 )
@@ -261,14 +243,6 @@ def test_a_group_is_ticked_with_its_runs(ticked: str, before: list[int], now: li
 
 
 # --- order
-
-
-def test_headers_sort_all_pages_and_turn_round_at_the_second_click() -> None:
-    once = order.after_header_click(order.Order(), "validation")
-    assert once == ("validation", True), "the best first"
-    assert order.after_header_click(once, "validation") == ("validation", False)
-    assert order.after_header_click(once, "config.learning_rate") == ("config.learning_rate", False)
-    assert order.after_header_click(once, "tags") == once, "tags have no order"
 
 
 def test_all_pages_are_sorted(open_runs: Opener, runs_root: Path) -> None:

@@ -246,8 +246,7 @@ def recover(runs_root: Path, data_root: Path) -> list[str]:
         The ids that were requeued; runs that were queued before only get their runner back.
 
     Raises:
-        RunError: no process can be started, or the engine of a run refuses it; those of this machine are queued.
-        ConfigError: the settings of the site cannot be used; likewise.
+        FerError: no process can be started, or an engine refuses its run; those of this machine are queued.
     """
     recovered = interrupted_runs(list_runs(runs_root))
     for run in recovered:
@@ -281,11 +280,8 @@ def _crashed(runs: Sequence[Run]) -> list[Run]:
 
 
 def _kept(runs: Sequence[Run], state: RunState) -> list[Run]:
-    return [
-        run
-        for run in reversed(runs)
-        if run.state is state and run.config and not run.newer_settings and not run.meta.archived
-    ]
+    found = [run for run in reversed(runs) if run.state is state and not run.meta.archived]
+    return [run for run in found if run.config and not run.newer_settings]
 
 
 def has_runner(runs_root: Path) -> bool:
@@ -327,9 +323,8 @@ def ensure_runner(runs_root: Path, data_root: Path) -> None:
     queue = QueuePaths(runs_root.resolve())  # the runner has another working directory
     try:
         make_folder(queue.folder, parents=True)
-        if lock_is_held(queue.runner_lock) and not (
-            is_frozen(queue.root, queue.runner_lock) and kill_runner(queue.root)
-        ):
+        lock = queue.runner_lock
+        if lock_is_held(lock) and not (is_frozen(queue.root, lock) and kill_runner(queue.root)):
             return
         roots = ["--runs-root", str(queue.root), "--data-root", str(data_root.resolve())]
         runner = spawn_module(["core.jobs.runner", *roots], queue.runner_log)

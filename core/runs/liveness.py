@@ -30,7 +30,7 @@ DIED_STOPPING: Final = "Stopped, but the training process died before it wrote a
 _RESUME: Final = "If it does not train any more, resume it from its last checkpoint."
 
 
-class Verdict(NamedTuple):
+class Judgement(NamedTuple):
     """What a run is doing, and what is to be said about that."""
 
     state: RunState
@@ -53,7 +53,7 @@ class Liveness:
         self._paths = paths
         self._seen: _Sighting | None = None
 
-    def judge(self, status: RunStatus, answer: Answer | None) -> Verdict:
+    def judge(self, status: RunStatus, answer: Answer | None) -> Judgement:
         """What a run is doing.
 
         Args:
@@ -66,12 +66,12 @@ class Liveness:
         if status.state == "queued":
             return _queued(status, answer)
         if status.state != "running":
-            return Verdict(RunState(status.state), status.error)
+            return Judgement(RunState(status.state), status.error)
         ours = is_ours(self._paths, status)
         if ours and lock_is_held(self._paths.alive_lock):
             return _moving(status)
         if answer and answer.alive == "yes":
-            return Verdict(RunState.QUEUED, answer.text or None) if answer.waits else _moving(status)
+            return Judgement(RunState.QUEUED, answer.text or None) if answer.waits else _moving(status)
         said = answer.text if answer else ""
         ended = ours or status.ended_at is not None  # its own last word, or what its runner wrote when it was gone
         if ended if not has_engine(status) else answer and answer.alive == "no":
@@ -83,10 +83,10 @@ class Liveness:
             return _moving(status)
         return _lost(said, f"No sign of life from {where}{_for(silence)}: it may still train there, or not.")
 
-    def _gone(self, status: RunStatus, said: str) -> Verdict:
+    def _gone(self, status: RunStatus, said: str) -> Judgement:
         if os.path.lexists(self._paths.stop_request):  # whoever stopped it does not want it to be recovered
-            return Verdict(RunState.STOPPED, DIED_STOPPING)
-        return Verdict(RunState.CRASHED, status.error or said or DIED)
+            return Judgement(RunState.STOPPED, DIED_STOPPING)
+        return Judgement(RunState.CRASHED, status.error or said or DIED)
 
     def _silence(self, status: RunStatus) -> float | None:
         """Seconds since the lease was renewed, at least; None where nobody can tell."""
@@ -122,22 +122,22 @@ def is_ours(paths: RunPaths, status: RunStatus) -> bool:
     return age is not None and age > monotonic()  # which counts from the start of the machine
 
 
-def _queued(status: RunStatus, answer: Answer | None) -> Verdict:
+def _queued(status: RunStatus, answer: Answer | None) -> Judgement:
     if answer and answer.alive == "no":
         gone = f"{status.launcher} does not know this run any more. Resume it to submit it again."
-        return Verdict(RunState.LOST, answer.text or gone)
-    return Verdict(RunState.QUEUED, (answer.text if answer else "") or status.error)
+        return Judgement(RunState.LOST, answer.text or gone)
+    return Judgement(RunState.QUEUED, (answer.text if answer else "") or status.error)
 
 
-def _moving(status: RunStatus) -> Verdict:
+def _moving(status: RunStatus) -> Judgement:
     """A run whose process lives; whether it has moved of late, this boot's clock can tell only of its own processes."""
     if status.heartbeat is not None and status.boot_id == boot_id():
         silence = monotonic() - status.heartbeat
         if silence > STALLED_AFTER_SECONDS:
-            return Verdict(
+            return Judgement(
                 RunState.STALLED, f"Stalled: no progress for {silence / 60:.0f} min (process still running)."
             )
-    return Verdict(RunState.RUNNING, status.error)
+    return Judgement(RunState.RUNNING, status.error)
 
 
 def _for(seconds: float | None) -> str:
@@ -146,5 +146,5 @@ def _for(seconds: float | None) -> str:
     return f" for {seconds / 60:.0f} min" if seconds < 2 * 3600 else f" for {seconds / 3600:,.0f} h"
 
 
-def _lost(*said: str) -> Verdict:
-    return Verdict(RunState.LOST, " ".join(filter(None, (*said, _RESUME))))
+def _lost(*said: str) -> Judgement:
+    return Judgement(RunState.LOST, " ".join(filter(None, (*said, _RESUME))))

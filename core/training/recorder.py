@@ -43,7 +43,7 @@ class Recorder:
     ) -> None:
         # A crash may have written rows that are newer than the checkpoint: those steps are done again.
         drop_rows_after(paths.steps, "step", progress.step)
-        drop_rows_after(paths.epochs, "step", progress.step)
+        drop_rows_after(paths.epochs, "epoch", progress.epoch)  # it may have as many steps before it is scored
         drop_rows_after(paths.system, "elapsed_s", progress.elapsed_seconds)
         self.status = status
         self._paths, self._config, self._data, self._progress = paths, config, data, progress

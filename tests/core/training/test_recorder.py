@@ -103,3 +103,15 @@ def test_the_energy_of_a_run_adds_up_over_its_resumes(
     record = Recorder(paths, TrainConfig(), noise_data(4), progress, StatusReporter(paths, read_status(paths)))
     assert record.totals(progress).energy_joules == total
     record.close()
+
+
+@pytest.mark.parametrize("at", [(1, 3), (2, 0)], ids=["before-its-row", "after-its-row"])
+def test_an_epoch_has_one_row_however_often_it_is_resumed(at: tuple[int, int], runs_root: Path) -> None:
+    """A checkpoint after the last batch of an epoch, but before it was scored, has as many steps as the epoch's row."""
+    paths, (epoch, batch) = create_run(runs_root, TrainConfig()), at
+    rows = [{"epoch": number, "step": 3 * number} for number in (1, 2, 3)]
+    paths.epochs.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    status = StatusReporter(paths, read_status(paths))
+    progress = TrainingProgress(epoch=epoch, batch=batch, step=6)
+    Recorder(paths, TrainConfig(), noise_data(4), progress, status).close()
+    assert read_rows(paths.epochs)[0] == rows[:epoch]

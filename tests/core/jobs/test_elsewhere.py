@@ -12,6 +12,7 @@ from core.jobs import control, launchers
 from core.jobs.elsewhere import launcher_like
 from core.jobs.launchers import LOCAL
 from core.jobs.queue import note_job, take_queued
+from core.runs import engines
 from core.runs.create import create_run, write_status
 from core.runs.engines import Answer
 from core.runs.paths import RunPaths
@@ -41,6 +42,8 @@ class Engine:
 
     def stop(self, paths: RunPaths) -> None:
         self._hear("stop", paths)
+        if self.answer.waits:
+            self.answer = Answer("no")
 
     def alive(self, runs: Sequence[RunPaths]) -> Mapping[str, Answer]:
         return {paths.run_id: self.answer for paths in runs}
@@ -60,6 +63,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
     real = launchers.get_launcher.__wrapped__
     for module in ("core.jobs.launchers", "core.jobs.elsewhere", "core.jobs.control"):
         monkeypatch.setattr(f"{module}.get_launcher", lambda name: made if name == "slurm" else real(name))
+    monkeypatch.setitem(engines._ENGINES, "slurm", made.alive)
     return made
 
 
@@ -152,21 +156,16 @@ def test_a_run_that_trains_writes_itself_that_it_was_stopped(engine: Engine, run
 
 
 def test_a_run_that_waits_to_be_started_again_is_stopped_at_once(
-    engine: Engine, run: RunPaths, runs_root: Path, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, run: RunPaths, runs_root: Path
 ) -> None:
     takes(run)
     write_status(run, read_status(run).model_copy(update={"error": "Interrupted."}))
-    monkeypatch.setattr(control, "read_run", lambda *_: live(runs_root, run.run_id))
+    engine.answer = Answer("yes", waits=True, text="It starts again within minutes.")
+    found = read_run(runs_root, run.run_id)
+    assert (found.state, found.problem) == (RunState.QUEUED, "It starts again within minutes.")
     control.stop(runs_root, run.run_id)
     status = read_status(run)
     assert (status.state, status.error) == ("stopped", None) and not run.stop_request.exists()
-
-
-def live(runs_root: Path, run_id: str) -> object:
-    """The run as it is read while its engine has it waiting."""
-    from dataclasses import replace
-
-    return replace(read_run(runs_root, run_id), state=RunState.QUEUED)
 
 
 def test_a_stop_that_the_engine_does_not_hear_is_told_and_still_reaches_the_worker(
@@ -222,6 +221,10 @@ def test_a_run_like_another_is_trained_where_that_one_was_if_that_is_possible(en
     assert launcher_like(found) == LOCAL
 
 
-def test_no_recovery_submits_what_somebody_has_cancelled(run: RunPaths, runs_root: Path) -> None:
+def test_no_recovery_submits_what_somebody_has_cancelled(engine: Engine, run: RunPaths, runs_root: Path) -> None:
+    engine.answer = Answer("no", text="Cancelled outside.")
     takes(run)
-    assert control.interrupted_runs(list_runs(runs_root)) == control.interrupted_elsewhere(list_runs(runs_root)) == []
+    [found] = list_runs(runs_root)
+    assert (found.state, found.problem) == (RunState.CRASHED, "Cancelled outside.")
+    assert control.interrupted_runs([found]) == control.interrupted_without_checkpoint([found]) == []
+    assert control.recover(runs_root, runs_root) == [] and read_status(run).state == "running"

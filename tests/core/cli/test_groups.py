@@ -26,7 +26,7 @@ def name(fer: "Terminal") -> str:
     fer("train", *DEMO, "--sweep", "seed=1..3", "--name", "Three seeds", data=True)
     [group] = list_groups(fer.runs_root)
     first, second, _ = group.run_ids
-    done = make_finished(fer.runs_root, "finished", 0.5)
+    done = make_finished(fer.runs_root, "finished", 0.5, evaluated=False)
     paths = read_run(fer.runs_root, first).paths
     for file in (done.paths.summary, done.paths.weights):
         file.rename(paths.folder / file.name)
@@ -107,7 +107,7 @@ def test_teachers_say_how_to_train_their_student(fer: "Terminal") -> None:
 
 
 def test_several_reproductions_are_a_group(fer: "Terminal") -> None:
-    make_finished(fer.runs_root, "original", 0.5)
+    make_finished(fer.runs_root, "original", 0.5, evaluated=False)
     printed = json.loads(fer("runs", "reproduce", "original", "--times", "2", "--json", data=True))
     [group] = list_groups(fer.runs_root)
     assert printed == {"group": group.name, "runs": group.run_ids} and group.kind == "reproductions"

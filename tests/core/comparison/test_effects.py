@@ -30,7 +30,7 @@ ACCURACIES = {  # (rate, optimizer) to validation accuracy
 def swept(tmp_path: Path) -> tuple[Group, list[Run]]:
     members, runs = [], []
     for number, ((rate, optimizer), accuracy) in enumerate(ACCURACIES.items()):
-        run = make_finished(tmp_path, f"run-{number}", accuracy)
+        run = make_finished(tmp_path, f"run-{number}", accuracy, evaluated=False)
         runs.append(run)
         members.append(GroupMember.of(run.id, {"learning_rate": rate, "optimizer": optimizer}))
     fields = {"learning_rate": RATES, "optimizer": OPTIMIZERS}

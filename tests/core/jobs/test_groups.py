@@ -85,7 +85,7 @@ def test_other_runs_that_are_started_meanwhile_stand_before_or_behind_all_of_the
         others.append(control.start(runs_root, demo_root, BASE))
 
     monkeypatch.setattr(groups, "_start_member", with_others)
-    seeds = Sweep(BASE, {"seed": tuple(range(MOST_RUNS // 20))})
+    seeds = Sweep(BASE, {"seed": tuple(range(4))})
     group = start(runs_root, demo_root, seeds)
     assert line(runs_root) == [before, *group.run_ids, *others]
     last = groups._STEP * MOST_RUNS
@@ -253,7 +253,7 @@ def test_folds_are_a_group_whose_name_is_their_tag(runs_root: Path, demo_root: P
 
 @pytest.mark.usefixtures("no_runner")
 def test_reproductions_are_a_group_that_names_what_it_reproduces(runs_root: Path, demo_root: Path) -> None:
-    original = make_finished(runs_root, "original", 0.5)
+    original = make_finished(runs_root, "original", 0.5, evaluated=False)
     group = reproduce_often(runs_root, demo_root, "original", 3, author="Ada")
     runs = members_of(runs_root, group).runs
     assert (group.kind, group.record.parent) == ("reproductions", "original")
@@ -295,8 +295,8 @@ def one_slot(runs_root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 @pytest.mark.usefixtures("no_runner", "one_slot")
 def test_one_failing_run_does_not_stop_the_others(runs_root: Path, demo_root: Path) -> None:
     """A real runner with real processes, which train nothing."""
-    group = start(runs_root, demo_root, Sweep(BASE, {"seed": (1, 2, 3)}))
-    bad = RunPaths(runs_root, group.run_ids[1])
+    group = start(runs_root, demo_root, Sweep(BASE, {"seed": (1, 2)}))
+    bad = RunPaths(runs_root, group.run_ids[0])
     bad.config.write_text(json.dumps({"epochs": -1}))
     roots = ["--runs-root", str(runs_root), "--data-root", str(demo_root)]
     log = QueuePaths(runs_root).runner_log
@@ -305,6 +305,6 @@ def test_one_failing_run_does_not_stop_the_others(runs_root: Path, demo_root: Pa
     )
     assert runner.wait(120) == 0
     states = [run.state for run in members_of(runs_root, group).runs]
-    assert states == [RunState.FINISHED, RunState.FAILED, RunState.FINISHED]
+    assert states == [RunState.FAILED, RunState.FINISHED]
     begun = [text.split()[2] for text in log.read_text().splitlines() if " starts on cpu" in text]
     assert begun == group.run_ids

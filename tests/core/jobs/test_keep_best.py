@@ -29,7 +29,7 @@ ACCURACIES = {"a": 0.4, "b": 0.6, "c": 0.5}
 def swept(root: Path, accuracies: dict[str, float], keep: str = "best") -> dict[str, Run]:
     """Finished runs of a group, with checkpoints."""
     for run_id, accuracy in accuracies.items():
-        run = make_finished(root, run_id, accuracy)
+        run = make_finished(root, run_id, accuracy, evaluated=False)
         run.paths.checkpoint.touch()
         write_meta(run.paths, lambda meta: meta.model_copy(update={"group": "a-sweep"}))
     members = tuple(GroupMember.of(run_id, {}) for run_id in accuracies)
@@ -136,7 +136,7 @@ def test_a_group_that_keeps_all_loses_none(runs_root: Path, keep: str) -> None:
 
 def test_a_run_that_its_group_does_not_list_loses_nothing_to_it(runs_root: Path) -> None:
     swept(runs_root, ACCURACIES)
-    stranger = make_finished(runs_root, "stranger", 0.1)
+    stranger = make_finished(runs_root, "stranger", 0.1, evaluated=False)
     write_meta(stranger.paths, lambda meta: meta.model_copy(update={"group": "a-sweep"}))
     assert keep_best(stranger.paths) == []
     assert with_weights(runs_root, "a", "b", "c", "stranger") == ["a", "b", "c", "stranger"]

@@ -132,7 +132,7 @@ def test_a_run_knows_its_group_if_that_knows_it(root: Path) -> None:
 
 def test_a_deleted_member_leaves_the_group_readable(root: Path) -> None:
     for run_id in ("a", "b", "c"):
-        make_finished(root, run_id, 0.5)
+        make_finished(root, run_id, 0.5, evaluated=False)
     group = grouped(root, ["a", "b", "c"])
     write_meta(read_run(root, "b").paths, lambda meta: meta.model_copy(update={"group": "a-sweep"}))
     assert what_is_lost(read_run(root, "b")).endswith("a run of the group “My sweep”")
@@ -147,7 +147,7 @@ def test_a_deleted_member_leaves_the_group_readable(root: Path) -> None:
 
 
 def test_a_member_that_cannot_be_read_is_there_all_the_same(root: Path) -> None:
-    make_finished(root, "a", 0.5)
+    make_finished(root, "a", 0.5, evaluated=False)
     paths = create_run(root, CONFIG, run_id="b")
     paths.status.write_text("{")
     members = members_of(root, grouped(root, ["a", "b"]))
@@ -155,7 +155,7 @@ def test_a_member_that_cannot_be_read_is_there_all_the_same(root: Path) -> None:
 
 
 def test_progress_counts_states_and_what_is_left_to_train(root: Path) -> None:
-    make_finished(root, "a", 0.5)
+    make_finished(root, "a", 0.5, evaluated=False)
     for number, run_id in enumerate(("b", "c", "d", "e")):
         create_run(root, CONFIG, run_id=run_id, queue_position=number)
     set_status(read_run(root, "b").paths, state="failed")
@@ -170,7 +170,7 @@ def test_progress_counts_states_and_what_is_left_to_train(root: Path) -> None:
 
 
 def test_what_was_never_started_is_still_to_be_trained(root: Path) -> None:
-    make_finished(root, "a", 0.5)
+    make_finished(root, "a", 0.5, evaluated=False)
     group = grouped(root, ["a", "b", "c", "d"], complete=False)
     progress = progress_of(group, members_of(root, group), list_runs(root), IMAGES, 1)
     assert progress.fraction == 0.25 and progress.missing == 3
@@ -183,7 +183,8 @@ def test_a_group_of_nothing_is_done(root: Path) -> None:
 
 
 def test_the_best_is_that_of_validation_and_the_first_of_equals(root: Path) -> None:
-    runs = [make_finished(root, run_id, accuracy) for run_id, accuracy in (("a", 0.5), ("b", 0.7), ("c", 0.7))]
+    accuracies = {"a": 0.5, "b": 0.7, "c": 0.7}
+    runs = [make_finished(root, run_id, each, evaluated=False) for run_id, each in accuracies.items()]
     runs.append(read_run(root, create_run(root, CONFIG, run_id="d").run_id))
     best = best_member(runs)
     assert best and best.id == "b"

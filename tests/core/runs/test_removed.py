@@ -11,7 +11,7 @@ from tests.core.runs.conftest import make_finished
 
 
 def test_a_removed_file_has_its_reason_and_others_have_none(root: Path) -> None:
-    run = make_finished(root, "a-run", 0.5)
+    run = make_finished(root, "a-run", 0.5, evaluated=False)
     require_weights(run)
     assert why_removed(run.paths.weights) is None
     remove_files(run.paths, [run.paths.weights, run.paths.checkpoint], "To make room.")
@@ -26,7 +26,7 @@ def test_a_removed_file_has_its_reason_and_others_have_none(root: Path) -> None:
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"files": 3}'], ids=["cut", "no table", "no list"])
 def test_a_corrupt_note_says_nothing(root: Path, content: str) -> None:
-    run = make_finished(root, "a-run", 0.5)
+    run = make_finished(root, "a-run", 0.5, evaluated=False)
     run.paths.removed.write_text(content)
     run.paths.weights.unlink()
     assert why_removed(run.paths.weights) is None

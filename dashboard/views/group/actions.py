@@ -15,10 +15,10 @@ from dashboard.ui.confirm import confirmed
 from dashboard.ui.messages import say
 from dashboard.ui.page import GROUP_PAGE, go_to, guarded
 
-RESUMABLE = (RunState.STOPPED, RunState.FAILED, RunState.CRASHED)
+ENDED_EARLY = (RunState.STOPPED, RunState.FAILED, RunState.CRASHED)
 
 
-def actions(group: Group, members: Members) -> None:
+def group_actions(group: Group, members: Members) -> None:
     """The buttons at the top of a group's page, those that the visitor may press."""
     live = [run for run in members.runs if run.state.is_live]
     if live:
@@ -49,7 +49,7 @@ def may_with_all(action: Action, runs: Sequence[Run]) -> bool:
 
 def resumable(group: Group, members: Members) -> int:
     """How many runs a resume requeues, and starts for the first time."""
-    ended = sum(run.state in RESUMABLE for run in members.runs)
+    ended = sum(run.state in ENDED_EARLY for run in members.runs)
     return ended + (0 if group.record.complete else len(members.missing))
 
 

@@ -17,7 +17,7 @@ from core.runs.reader import read_run
 from core.runs.records import RunState
 from core.team.people import Role
 from dashboard.ui.format import percent
-from dashboard.views.group.actions import RESUMABLE
+from dashboard.views.group.actions import ENDED_EARLY
 from tests.dashboard.conftest import HOSTILE, Opener, Writer, line_charts, press, words
 from tests.dashboard.views.group.conftest import Sweeper
 from tests.dashboard_fixtures import end_run, write_group
@@ -228,7 +228,7 @@ def test_what_has_ended_early_is_resumed_at_once(
     press(app, "resume-group")
     states = [read_run(runs_root, run.id).state for run in runs]
     assert states == [RunState.QUEUED, RunState.QUEUED, RunState.FINISHED]
-    assert {RunState(state) for state in RESUMABLE} >= {RunState.STOPPED, RunState.CRASHED}
+    assert {RunState(state) for state in ENDED_EARLY} >= {RunState.STOPPED, RunState.CRASHED}
 
 
 @pytest.mark.slow

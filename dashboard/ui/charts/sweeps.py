@@ -20,7 +20,7 @@ STEPS: Final = ((0, 1), (6, 2), (15, 5), (60, 10))
 """From which span on an axis begins and ends at multiples of what."""
 
 
-class Point(NamedTuple):
+class ScoredRun(NamedTuple):
     """One run in a chart of one setting."""
 
     name: str
@@ -32,7 +32,7 @@ class Tried(NamedTuple):
     """A value of a setting, and the runs that have it."""
 
     value: Any
-    points: Sequence[Point]
+    points: Sequence[ScoredRun]
     mean: float
     """In percent."""
     deviation: float | None

@@ -16,7 +16,7 @@ from dashboard.ui.messages import say
 from dashboard.ui.page import GROUP_PAGE, go_to, guarded
 
 
-def actions(group: Group, members: Members) -> None:
+def group_actions(group: Group, members: Members) -> None:
     """The buttons at the top of a group's page, those that the visitor may press."""
     live = [run for run in members.runs if run.state.is_live]
     if live:

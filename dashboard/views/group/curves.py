@@ -15,11 +15,11 @@ from dashboard.ui.curves import curve_view, length_of
 from dashboard.ui.format import escape
 from dashboard.views.group.names import short_name
 
-PREFIX: Final = "group-"
+CURVES_PREFIX: Final = "group-"
 """Of the parameters in the address, of which no two pages have the same."""
-MOST: Final = 20
+MOST_LINES: Final = 20
 """Lines in one chart: of more, nobody can follow one."""
-SHOWN: Final = ("Validation accuracy", "Validation loss")
+DRAWN: Final = ("Validation accuracy", "Validation loss")
 
 
 def member_curves(group: Group, members: Members) -> None:
@@ -29,14 +29,14 @@ def member_curves(group: Group, members: Members) -> None:
         st.caption("Curves appear after the first epoch.")
         return
     best = best_member(known)
-    runs = known if len(known) <= MOST else sort_runs(known, "validation")[:MOST]
+    runs = known if len(known) <= MOST_LINES else sort_runs(known, "validation")[:MOST_LINES]
     lines = [RunCurve(short_name(group, run), cache.epochs(run), at) for at, run in enumerate(runs)]
-    kind, smoothing, log = curve_view(PREFIX)
+    kind, smoothing, log = curve_view(CURVES_PREFIX)
     axis = x_axis(kind, [length_of(run, line) for run, line in zip(runs, lines, strict=True)])
     thick = next((at for at, run in enumerate(runs) if best and run.id == best.id), -1)
-    charts = [overlay(lines, QUANTITIES[name], axis, baseline=thick, smoothing=smoothing, log=log) for name in SHOWN]
+    charts = [overlay(lines, QUANTITIES[name], axis, baseline=thick, smoothing=smoothing, log=log) for name in DRAWN]
     line_charts(charts, axis, key="group-curves")
-    of = f" The best {MOST} of {len(known)} runs." if len(known) > MOST else ""
+    of = f" The best {MOST_LINES} of {len(known)} runs." if len(known) > MOST_LINES else ""
     fields = " · ".join(map(field_label, group.record.fields))
     named = f" Named by {fields}." if fields else ""
     st.caption(escape(f"Drag to zoom. Thick: the best run.{of}{named}"))

@@ -10,7 +10,7 @@ from core.config import field_label
 from core.runs.fields import setting_text
 from core.runs.groups import Group, Members, best_member
 from core.runs.records import Run, RunState
-from dashboard.ui.charts.sweeps import Point, Tried, effect_chart, parallel_settings, span_of
+from dashboard.ui.charts.sweeps import ScoredRun, Tried, effect_chart, parallel_settings, span_of
 from dashboard.ui.format import escape
 from dashboard.ui.page import is_dark
 from dashboard.views.group.names import values_in_words
@@ -20,7 +20,7 @@ ENOUGH: Final = 2
 """Runs with a validation accuracy, for a chart."""
 
 
-def results(group: Group, members: Members) -> None:
+def group_results(group: Group, members: Members) -> None:
     """Both charts; a sentence where there is too little to draw."""
     runs = list(members.runs)
     scored = [run for run in runs if run.validation_accuracy is not None and run.state is not RunState.DAMAGED]
@@ -36,7 +36,7 @@ def results(group: Group, members: Members) -> None:
         )
         return
     if len(group.record.fields) > 1:
-        parallel(group, scored)
+        parallel_chart(group, scored)
     found = [effect for effect in effects_of(group, runs) if any(each.accuracies for each in effect.values)]
     if found:
         effect_charts(group, found, {run.id: values_in_words(group, run) for run in runs})
@@ -44,7 +44,7 @@ def results(group: Group, members: Members) -> None:
         st.caption("The effect of each setting is shown once a run has finished.")
 
 
-def parallel(group: Group, scored: Sequence[Run]) -> None:
+def parallel_chart(group: Group, scored: Sequence[Run]) -> None:
     """Each run as a line through its settings to its accuracy."""
     st.header("Parallel coordinates", anchor=False)
     values = [group.values_of(run.id) for run in scored]
@@ -84,7 +84,7 @@ def effect_charts(group: Group, effects: Sequence[FieldEffect], names: Mapping[s
     for effect, values in zip(effects, tried, strict=True):
         label = field_label(effect.field)
         with grid.cell():
-            st.markdown(f"**{escape(label)}** {'' if by_chance else in_words(effect)}")
+            st.markdown(f"**{escape(label)}** {'' if by_chance else how_much(effect)}")
             st.echarts_chart(
                 effect_chart(values, label, RESULT, span),
                 height=300,
@@ -103,14 +103,13 @@ def in_percent(effect: ValueEffect, names: Mapping[str, str]) -> Tried:
         effect: with at least one run.
         names: of runs, by their ids.
     """
-    points = [
-        Point(names[run_id], 100 * accuracy) for run_id, accuracy in zip(effect.run_ids, effect.accuracies, strict=True)
-    ]
+    scored = zip(effect.run_ids, effect.accuracies, strict=True)
+    points = [ScoredRun(names[run_id], 100 * accuracy) for run_id, accuracy in scored]
     deviation = None if effect.deviation is None else 100 * effect.deviation
     return Tried(effect.value, points, 100 * (effect.mean or 0.0), deviation)
 
 
-def in_words(effect: FieldEffect) -> str:
+def how_much(effect: FieldEffect) -> str:
     """How much a setting matters, as Markdown: the best value, and how far the means lie apart."""
     if effect.best is None or effect.spread is None:
         return ""

@@ -10,7 +10,7 @@ from dashboard.ui.run_table import sortable_run_table
 from dashboard.ui.runs import open_run
 from dashboard.ui.table_clicks import Order, after_click, after_header_click, as_order, order_text
 
-SORT = "group-sort"
+MEMBER_SORT = "group-sort"
 """In the address."""
 BEST_FIRST = Order("validation", descending=True)
 MOST_COMPARED = 5
@@ -22,12 +22,12 @@ def member_table(group: Group, members: Members) -> None:
     ids = {run.id for run in runs}
     key = f"group-ticked-{group.name}"
     ticked = [run_id for run_id in st.session_state.get(key, []) if run_id in ids]
-    order = as_order(st.query_params.get(SORT, ""), BEST_FIRST)
+    order = as_order(st.query_params.get(MEMBER_SORT, ""), BEST_FIRST)
     runs = sort_runs(runs, order.field, descending=order.descending)
 
     def clicked(shown: list[str], rows: list[int], columns: list[str]) -> None:
         if columns:
-            st.query_params[SORT] = order_text(after_header_click(order, columns[0]))
+            st.query_params[MEMBER_SORT] = order_text(after_header_click(order, columns[0]))
         else:
             st.session_state[key] = after_click(ticked, shown, rows)
 

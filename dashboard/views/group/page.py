@@ -19,8 +19,8 @@ from dashboard.views.group import actions, curves, effects, members, settings, s
 from dashboard.views.group.all_groups import all_groups, reader
 
 GROUP_POLL_SECONDS = 3
-TABS: Final[dict[str, Callable[[Group, Members], None]]] = {
-    "Results": effects.results,
+GROUP_TABS: Final[dict[str, Callable[[Group, Members], None]]] = {
+    "Results": effects.group_results,
     "Runs": members.member_table,
     "Curves": curves.member_curves,
     "Config": settings.settings_table,
@@ -50,7 +50,7 @@ def group_body(name: str, watched: bool) -> None:
     found = members_of(runs_root(), group, reader(runs))
     if watched != any(run.state.is_live for run in found.runs):
         st.rerun()  # the last one has ended, or one was resumed: redrawing the page ends or begins the polling
-    header(group, found)
+    group_header(group, found)
     if group.problem:
         st.error(escape(group.problem), icon=":material/broken_image:")
         return
@@ -58,13 +58,13 @@ def group_body(name: str, watched: bool) -> None:
         images = {info.name: {split: info.images(split) for split in SPLITS} for info in list_datasets(data_root())}
         progress = progress_of(group, found, runs, images, len(list_slots(runs_root())))
         name_tab(group, progress)
-        summary.summary(group, found, progress)
+        summary.group_summary(group, found, progress)
     if not found.runs:
         return
-    tabs = st.tabs(list(TABS), key="group-tab", bind="query-params")
-    with tabs[list(TABS).index("Curves")]:
-        curve_controls(0.0, curves.PREFIX)
-    for tab, draw in zip(tabs, TABS.values(), strict=True):
+    tabs = st.tabs(list(GROUP_TABS), key="group-tab", bind="query-params")
+    with tabs[list(GROUP_TABS).index("Curves")]:
+        curve_controls(0.0, curves.CURVES_PREFIX)
+    for tab, draw in zip(tabs, GROUP_TABS.values(), strict=True):
         if tab.open:
             with tab, guarded():
                 draw(group, found)
@@ -76,10 +76,10 @@ def name_tab(group: Group, progress: Progress) -> None:
     st.set_page_config(page_title=f"{going}{group.title}")
 
 
-def header(group: Group, found: Members) -> None:
+def group_header(group: Group, found: Members) -> None:
     """Title, kind, and what can be done with all of its runs."""
     with page_title(escape(group.title)):
-        actions.actions(group, found)
+        actions.group_actions(group, found)
     record = group.record
     with st.container(horizontal=True, vertical_alignment="center"):
         if not group.problem:

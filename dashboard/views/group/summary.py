@@ -17,7 +17,7 @@ MOST_NAMED: Final = 3
 """Failed or deleted runs that are named; the others are counted."""
 
 
-def summary(group: Group, members: Members, progress: Progress) -> None:
+def group_summary(group: Group, members: Members, progress: Progress) -> None:
     """Progress, best run, failures and gaps."""
     if not members.runs:
         nothing_left(group)

@@ -4,7 +4,7 @@ import pytest
 
 from dashboard.ui.charts.sweeps import (
     LOW_TO_HIGH,
-    Point,
+    ScoredRun,
     Tried,
     axis_span,
     effect_chart,
@@ -57,8 +57,8 @@ def test_runs_with_one_result_still_have_a_scale() -> None:
 
 def test_an_effect_has_a_point_per_run_and_mean_and_deviation_per_value() -> None:
     tried = [
-        Tried(0.01, [Point("a", 50.0), Point("b", 54.0)], 52.0, 2.83),
-        Tried(0.1, [Point("c", 40.0)], 40.0, None),
+        Tried(0.01, [ScoredRun("a", 50.0), ScoredRun("b", 54.0)], 52.0, 2.83),
+        Tried(0.1, [ScoredRun("c", 40.0)], 40.0, None),
     ]
     span = span_of([tried])
     assert span == pytest.approx((40.0, 54.83)), "with the deviations"

@@ -19,6 +19,8 @@ ACTING: Final = {
         "start",
         "import-run",
         "stop",
+        "stop-group",
+        "resume-group",
         "kill",
         "resume",
         "clone-failed",

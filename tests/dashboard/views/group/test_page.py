@@ -130,17 +130,23 @@ def test_of_many_failures_the_first_are_named_and_the_others_counted(open_page: 
     assert "0 of 4 finished" in shown
 
 
-@pytest.mark.parametrize(
-    "state", ["queued", "running", "finished", "failed", "stopped", "crashed", "stalled", "damaged"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("state", STATES)
 def test_a_group_of_one_run_in_every_state(open_page: Opener, write_sweep: Sweeper, state: str) -> None:
     group, _ = write_sweep(state)
     app = open_page("group", name=group.name)
     shown = words(app)
-    assert "1 of 1 finished" in shown if state == "finished" else "0 of 1 finished" in shown
+    assert f"{int(state == 'finished')} of 1 finished" in shown
     assert not charts(app) and "Charts " in shown
-    for tab in ("Runs", "Curves", "Config"):
-        assert not open_page("group", name=group.name, **{"group-tab": tab}).error
+
+
+@pytest.mark.parametrize("tab", ["Results", *(pytest.param(tab, marks=pytest.mark.slow) for tab in ("Runs", "Curves"))])
+def test_every_tab_shows_a_group_with_runs_in_all_states(open_page: Opener, write: Writer, tab: str) -> None:
+    runs = [write(state, name=f"{state} run", epochs=3, done=2) for state in STATES]
+    group = write_group(runs, [{"seed": seed} for seed in range(len(STATES))])
+    app = open_page("group", name=group.name, **{"group-tab": tab})
+    assert charts(app) or app.dataframe or line_charts(app)
+    assert "1 of 8 finished" in words(app)
 
 
 def test_a_deleted_member_is_said_and_the_others_are_shown(

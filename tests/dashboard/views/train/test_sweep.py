@@ -120,6 +120,7 @@ def test_several_values_typed_into_a_field_become_a_sweep(open_page: Opener) -> 
     assert app.button(key="start").label == "Start 4 runs"
 
 
+@pytest.mark.slow
 def test_a_decimal_comma_is_no_second_value(open_page: Opener) -> None:
     app = open_page("train")
     app.text_input(key="field-learning_rate").set_value("0,01").run()
@@ -180,6 +181,7 @@ def test_a_link_shows_the_same_sweep(open_page: Opener) -> None:
     assert not again.query_params and again.button(key="start").label == "Start training"
 
 
+@pytest.mark.slow
 def test_a_link_with_nonsense_in_it_shows_what_is_wrong(open_page: Opener) -> None:
     nonsense = {"sweep-optimizer": "adam, nope", "sweep-seed": "1, x", "sweep-sample": "many", "sweep-teachers": "a"}
     app = open_page("train", **nonsense)

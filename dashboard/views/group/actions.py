@@ -26,7 +26,8 @@ def group_actions(group: Group, members: Members) -> None:
                 "Stopping…" if asked else "Stop all", icon=":material/stop:", key="stop-group", disabled=asked
             ):
                 confirm_stop(group.name, len(live))
-    elif (count := resumable(group, members)) and may_with_all(Action.RESUME_GROUP, members.runs):
+    busy = any(not run.state.is_resumable for run in live)  # of a lost one nobody knows: it is both
+    if not busy and (count := resumable(group, members)) and may_with_all(Action.RESUME_GROUP, members.runs):
         label = f"Resume {count} run{'' if count == 1 else 's'}"
         if st.button(label, icon=":material/resume:", key="resume-group", help="Each from its last checkpoint"):
             tell(team.resume_group(actor(), runs_root(), data_root(), group.name), "Requeued")

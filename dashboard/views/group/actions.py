@@ -19,13 +19,10 @@ from dashboard.ui.page import GROUP_PAGE, go_to, guarded
 def group_actions(group: Group, members: Members) -> None:
     """The buttons at the top of a group's page, those that the visitor may press."""
     live = [run for run in members.runs if run.state.is_live]
-    if live:
-        if may_with_all(Action.STOP_GROUP, members.runs):
-            asked = all(run.paths.stop_request.exists() for run in live)
-            if st.button(
-                "Stopping…" if asked else "Stop all", icon=":material/stop:", key="stop-group", disabled=asked
-            ):
-                confirm_stop(group.name, len(live))
+    if live and may_with_all(Action.STOP_GROUP, members.runs):
+        asked = all(run.paths.stop_request.exists() for run in live)
+        if st.button("Stopping…" if asked else "Stop all", icon=":material/stop:", key="stop-group", disabled=asked):
+            confirm_stop(group.name, len(live))
     busy = any(not run.state.is_resumable for run in live)  # of a lost one nobody knows: it is both
     if not busy and (count := resumable(group, members)) and may_with_all(Action.RESUME_GROUP, members.runs):
         label = f"Resume {count} run{'' if count == 1 else 's'}"

@@ -241,7 +241,7 @@ def look_at(odd: Run, good: Run) -> None:
     if result:
         assert all(isinstance(check.words, str) for check in result.checks)
     try:
-        _facts(read_environment_of(odd))
+        _facts(odd, read_environment_of(odd))
         [(change.in_words(), exact(change.time)) for change in read_changes(odd.paths)]
         reviews = read_label_reviews(odd.paths)
         label_review_rows(reviews)

@@ -73,7 +73,8 @@ def read_whole(data_root: Path, name: str, read: Callable[[Path], _T]) -> _T:
         except DataError:
             raise
         except (OSError, ValueError, TypeError, IndexError, EOFError, SyntaxError) as error:  # np.load raises these
-            if before and _identity(folder) == before:
+            # The old one, which is read until the new one is in its place, is removed from then on.
+            if before and _identity(folder) == before and find_folder(data_root, name) == folder:
                 raise _damaged(name, error) from error
         else:
             if _identity(folder) == before:

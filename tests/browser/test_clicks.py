@@ -124,7 +124,8 @@ PLACE = """each => {
 """Of a button among those of its element, from 0: all cells of a matrix are one element, all pills of a group, too."""
 
 
-@pytest.mark.parametrize("most", [2, pytest.param(1000, marks=pytest.mark.slow)], ids=["two-of-a-kind", "all"])
+@pytest.mark.slow
+@pytest.mark.parametrize("most", [2, 1000], ids=["two-of-a-kind", "all"])
 def test_a_second_press_within_200_ms_does_nothing_on_any_button_of_any_page(
     app: App, run: FakeRun, browser: Any, most: int
 ) -> None:

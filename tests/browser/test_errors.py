@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from core.data.dataset import load_split
 from core.evaluation.fixed_broken import fixed_and_broken
@@ -55,6 +56,7 @@ def wall(page: Any) -> dict[str, Any]:
     return dict(page.evaluate(WALL))
 
 
+@pytest.mark.slow
 def test_every_cell_opens_exactly_its_images(app: App, page: Any, demo_root: Path) -> None:
     run = demo_run(app, demo_root)
     table = read_predictions(run.paths.predictions("validation")).sort_values("loss", ascending=False, kind="stable")

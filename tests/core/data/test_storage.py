@@ -14,7 +14,7 @@ from core.data.dataset import list_datasets, load_split, read_info
 from core.data.importers import auto, demo
 from core.data.importers.auto import import_data
 from core.data.importers.demo import import_demo
-from core.data.storage import check_writable, delete_dataset
+from core.data.storage import check_writable, delete_dataset, read_whole
 from core.errors import DataError
 from core.splits import SPLITS
 from tests.conftest import PROJECT_ROOT
@@ -128,6 +128,23 @@ def test_writers_killed_at_every_step_leave_nothing_or_a_whole_set(tmp_path: Pat
         names = {entry.name for entry in root.iterdir()}
         assert names <= {".import.lock", "later", "small"}, step
     assert seen == ({None, reference[2]} if mode == "new" else {reference[1], reference[2]})
+
+
+def test_who_reads_the_old_set_when_it_is_removed_reads_the_new_one(tmp_path: Path) -> None:
+    """At the moment when one is renamed and the other is not yet: the removal of the first files shows in no time."""
+    write(tmp_path, seed=1)
+    final, replaced = tmp_path / "small", tmp_path / ".replaced-small"
+    final.rename(replaced)
+    looks = []
+
+    def read(folder: Path) -> Path:
+        looks.append(folder)
+        if folder == replaced:
+            final.mkdir()
+            raise FileNotFoundError(replaced / "train.npy")
+        return folder
+
+    assert read_whole(tmp_path, "small", read) == final and looks == [replaced, final]
 
 
 def test_imports_at_the_same_time_do_not_harm_each_other(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from core.runs.summary import Summary
 
 _MB: Final = 1_000_000
 _LONGEST_LINE: Final = 16 * _MB
-"""Bytes. A label review of all images of a data set is one line."""
+"""Bytes. A label review of all images of a dataset is one line."""
 _MOST_ROWS: Final = 200_000
 """Of a table of predictions; FER2013 has 35,887 images."""
 _MOST_COLUMNS: Final = 50

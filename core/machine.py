@@ -229,6 +229,13 @@ def _stat(path: Path) -> os.stat_result | None:
 
 def local_lock_option(folder: Path) -> str | None:
     """The mount option that keeps locks in a folder from other machines, such as `nolock`; None if there is none."""
+    place = _stat(folder)
+    return _local_lock_option(folder, place and place.st_dev)
+
+
+@lru_cache(maxsize=200)  # asked at each start, and mounts are slow to list
+def _local_lock_option(folder: Path, device: int | None) -> str | None:
+    """As `local_lock_option`; what is mounted there later has another number."""
     mount = _mount_of(folder.resolve())
     return next((each for each in _LOCK_OPTIONS.get(mount.kind, ()) if each in mount.options), None)
 

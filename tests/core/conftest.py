@@ -33,7 +33,13 @@ START_SECONDS = 90
 
 
 def wait_for_end(runs_root: Path, run_id: str, seconds: float = START_SECONDS) -> Run:
+    """What became of a run, once its process has let go of it: the end is said in its status before that.
+
+    So what follows may look at all that a process leaves behind, and finds the run as the next one would.
+    """
     wait_for(lambda: not read_run(runs_root, run_id).state.is_live, seconds, f"the end of {run_id}")
+    paths = RunPaths(runs_root, run_id)
+    wait_for(lambda: not lock_is_held(paths.alive_lock), seconds, f"the process of {run_id} letting go")
     return read_run(runs_root, run_id)
 
 

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from core.cli.bench import bench_api, bench_faults, bench_load, bench_pages, bench_train
+from core.cli.bench import bench_api, bench_faults, bench_load, bench_pages, bench_runs, bench_train
 from core.cli.data import data_app
 from core.cli.ensembles import ensembles_app
 from core.cli.export import export, runs_import
@@ -74,6 +74,7 @@ app.command(hidden=True)(reference)
 bench_app.command("train")(bench_train)
 bench_app.command("predict")(bench_predict)
 bench_app.command("pages")(bench_pages)
+bench_app.command("runs")(bench_runs)
 bench_app.command("load")(bench_load)
 bench_app.command("api")(bench_api)
 bench_app.command("faults")(bench_faults)

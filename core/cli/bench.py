@@ -87,6 +87,26 @@ def bench_pages(
         _print(results)
 
 
+def bench_runs(
+    runs: Annotated[
+        list[int] | None, typer.Option(min=1, help="Number of runs to generate; repeatable. Default: 1,000 and 10,000.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Repetitions of each look; the median is reported.")] = 7,
+    as_json: AsJson = False,
+) -> None:
+    """Measure what many runs in one folder cost: listing them, the queue, starting one."""
+    from core.bench.runs import measure_runs
+
+    measured = measure_runs(runs or (1000, 10_000), rounds)
+    if as_json:
+        print_json(measured)
+        return
+    print(f"{'':18}" + "".join(f"{row['runs']:>22,} runs" for row in measured))
+    for name in measured[0]["milliseconds"]:
+        cells = (f"{row['milliseconds'][name]:,} ms (CPU {row['cpu_milliseconds'][name]:,})" for row in measured)
+        print(f"{name.replace('_', ' '):18}" + "".join(f"{cell:>27}" for cell in cells))
+
+
 def bench_load(
     data_root: DataRoot,
     dataset: Annotated[str, typer.Option(help="Name of an imported dataset to train on meanwhile.")] = "fer2013",

@@ -163,16 +163,28 @@ def write_whole(
 @contextmanager
 def staged(path: Path, write: Callable[[BinaryIO], object], *, private: bool = False) -> Iterator[Callable[[], None]]:
     """As `write_whole`, in two steps: inside, the new file is on disk under another name, and a call of what is given
-    renames it; without one, it goes again. So what belongs to it can be done when only a rename may still fail."""
+    renames it; without one, it goes again. So what belongs to it can be done when only a rename may still fail.
+
+    Raises:
+        OSError: as `write_whole`; also if the folder was replaced meanwhile, so that under that name is half a file.
+    """
     handle, name = tempfile.mkstemp(prefix=f"{_TEMPORARY}{path.name}-", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
+            size = os.fstat(file.fileno()).st_size
         if not private and not share(Path(name), path.parent):  # mkstemp has made it for this user only
             os.chmod(name, _READABLE)
-        yield lambda: os.replace(name, path)
+
+        def put_in_place() -> None:
+            # The folder may have been put back from a copy that was made while this file was being written.
+            if os.stat(name).st_size != size:
+                raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), name)
+            os.replace(name, path)
+
+        yield put_in_place
     finally:
         Path(name).unlink(missing_ok=True)
 

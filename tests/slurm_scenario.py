@@ -1,6 +1,7 @@
 """Six runs on two nodes of a real Slurm, and what goes wrong on clusters; whoever starts and stops them."""
 
 import re
+import time
 from pathlib import Path
 
 import psutil
@@ -20,7 +21,9 @@ from tests.slurm_cluster import SlurmCluster
 
 SECONDS = 300
 """Patience: two workers import torch at a time, on two cores that may be busy."""
-SHORT = TINY.model_copy(update={"epochs": 100})
+SHORT = TINY.model_copy(update={"epochs": 200})
+"""Some ten seconds of training, so that it can be disturbed in the middle."""
+OUTAGE_SECONDS = 60
 HOSTILE = """it's "ours" & 100% #1 $HOME; x"""
 """The name of a folder."""
 WELL = {RunState.QUEUED, RunState.RUNNING, RunState.FINISHED}
@@ -110,12 +113,9 @@ def six_runs(site: Site, cluster: SlurmCluster) -> None:
     site.wait_for_restart(killed, 1)
     done = len(read_rows(killed.epochs)[0])
     assert done < SHORT.epochs, "it was interrupted in the middle"
-    wait_for(lambda: process_of(killed) is not None, SECONDS, "the second process")
-    process = process_of(killed)
-    assert process
-    process.kill()
+    gone = kill(killed, epochs=done)
     site.wait_for_restart(killed, 2)
-    wait_for(lambda: process_of(killed) not in (None, process), SECONDS, "the third process")
+    wait_for(lambda: process_of(killed, done) not in (None, gone), SECONDS, "the third process")
 
     # The controller hangs, then is stopped: nobody knows, and nothing is lost.
     launcher = get_launcher("slurm")
@@ -125,6 +125,7 @@ def six_runs(site: Site, cluster: SlurmCluster) -> None:
     wait_for(lambda: launcher.alive([outage])[outage.run_id].alive != "unknown", SECONDS, "the controller")
     site.wait_for_state(outage, RunState.RUNNING, RunState.FINISHED)
     cluster.stop_controller()
+    gone_since = time.monotonic()
     assert unknown(outage, "Unable to contact slurm controller", "took longer than")
     assert {site.run(paths).state for paths in (undisturbed, outage)} <= WELL
     assert site.run(killed).state in {*WELL, RunState.LOST}, "whether it was started again, nobody can say now"
@@ -132,7 +133,12 @@ def six_runs(site: Site, cluster: SlurmCluster) -> None:
     with pytest.raises(RunError, match=r"^Slurm's controller doesn't answer \(.*\)\. Try again later\.$"):
         control.start(site.root, site.data_root, SHORT, launcher="slurm")
     assert sorted(site.root.iterdir()) == before, "no ghost"
-    wait_for(lambda: site.run(outage).state is RunState.FINISHED, SECONDS, "its end without a controller")
+
+    def is_over() -> bool:
+        assert {site.run(paths).state for paths in (undisturbed, outage)} <= WELL
+        return time.monotonic() > gone_since + OUTAGE_SECONDS and site.run(outage).state is RunState.FINISHED
+
+    wait_for(is_over, SECONDS, "a minute without a controller, in which a run comes to its end")
     cluster.start_controller()
 
     for paths in (undisturbed, killed, outage):
@@ -151,10 +157,26 @@ def unknown(paths: RunPaths, *reasons: str) -> bool:
     return answer.alive == "unknown" and any(reason in answer.text for reason in reasons)
 
 
-def process_of(paths: RunPaths) -> psutil.Process | None:
-    """The process that trains a run, once it is in the loop again."""
+def kill(paths: RunPaths, epochs: int) -> psutil.Process:
+    """Kill the process that trains a run, as soon as more epochs are done than these; it, which is no more."""
+    gone: list[psutil.Process] = []
+
+    def is_killed() -> bool:
+        assert read_status(paths).state != "finished", "it ended before it could be killed"
+        process = process_of(paths, epochs)
+        if process:
+            process.kill()
+            gone.append(process)
+        return bool(gone)
+
+    wait_for(is_killed, SECONDS, f"a process that trains {paths.run_id}")
+    return gone[0]
+
+
+def process_of(paths: RunPaths, epochs: int) -> psutil.Process | None:
+    """The process that trains a run, once more epochs are done than these."""
     status = read_status(paths)
-    if status.state != "running" or status.activity != "training" or status.pid is None or status.ended_at:
+    if status.state != "running" or status.pid is None or status.ended_at or len(read_rows(paths.epochs)[0]) <= epochs:
         return None
     try:
         process = psutil.Process(status.pid)

@@ -135,7 +135,7 @@ class Runner:
         next_runs = [run for run in queued if run.id not in passed and not self._is_claimed(run)]
         next_runs.sort(key=lambda run: run.id in self.busy)
         for slot in free:
-            if not next_runs:
+            if not next_runs or self.asked_to_leave:  # at a restart of the machine, which has just ended its worker
                 break
             if lock_is_held(self.queue.slot_lock(slot.name)):
                 continue  # by a worker of a runner that was killed

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -41,6 +42,25 @@ def test_a_writer_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path
         write_whole(tmp_path / "x", fail, lasting=lasting)
     assert (tmp_path / "x").read_bytes() == b"old"
     assert names(tmp_path) == ["x"]
+
+
+def test_half_a_file_never_takes_the_place_in_a_folder_that_was_put_back_from_a_copy(tmp_path: Path) -> None:
+    """The copy was made while the file was being written, and so has half of it under the temporary name."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    write_whole(folder / "x", lambda file: file.write(b"old"))
+
+    def write(file: BinaryIO) -> None:
+        file.write(b"half")
+        file.flush()
+        folder.rename(tmp_path / "moved")
+        shutil.copytree(tmp_path / "moved", folder)
+        file.write(b", and the rest")
+
+    with pytest.raises(OSError, match=os.strerror(errno.ESTALE)):
+        write_whole(folder / "x", write)
+    assert (folder / "x").read_bytes() == b"old"
+    assert names(folder) == ["x"]
 
 
 def test_readers_meet_only_whole_files_while_a_writer_writes(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ IMPORTED_BYTES: Final = 85_000_000
 
 _SPARE_BYTES: Final = 5_000_000
 _START_SECONDS: Final = 60.0
+_LET_GO_SECONDS: Final = 10.0
 
 State = Literal["checking", "downloading", "verifying", "importing", "finished", "failed", "cancelled", "interrupted"]
 _AT_WORK: Final = ("checking", "downloading", "verifying", "importing")
@@ -152,8 +153,7 @@ def start_download(data_root: Path, *, accept_differences: bool = False) -> None
     paths = DownloadPaths(data_root)
     try:
         make_folder(paths.folder, parents=True)
-        if lock_is_held(paths.lock):
-            raise DataError("FER2013 is already being downloaded. Wait for it to finish, or cancel it.")
+        _wait_for_the_last_one(data_root)
         _check_space(paths)
         sweep_leftovers(paths.folder)
         for file in (paths.status, paths.cancel):
@@ -174,6 +174,20 @@ def start_download(data_root: Path, *, accept_differences: bool = False) -> None
     while not lock_is_held(paths.lock) and process.poll() is None:
         if time.monotonic() > deadline:
             raise DataError("The download did not start within a minute because this machine is too busy. Try again.")
+        time.sleep(0.05)
+
+
+def _wait_for_the_last_one(data_root: Path) -> None:
+    """One that has said how it ended is about to let go of the lock.
+
+    Raises:
+        DataError: one is in progress.
+    """
+    deadline = time.monotonic() + _LET_GO_SECONDS
+    while lock_is_held(DownloadPaths(data_root).lock):
+        last = look(data_root)
+        if last is None or last.running or time.monotonic() > deadline:
+            raise DataError("FER2013 is already being downloaded. Wait for it to finish, or cancel it.")
         time.sleep(0.05)
 
 

@@ -68,9 +68,9 @@ def download_and_import(
     except Timeout:
         return  # another one was quicker
     try:
-        paths.cancel.unlink(missing_ok=True)
         _Process(paths, silence_seconds, accept_differences).run()
     finally:
+        paths.cancel.unlink(missing_ok=True)  # not at the beginning: who sees that it is at work may cancel it at once
         lock.release()
 
 

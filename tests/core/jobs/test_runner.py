@@ -188,6 +188,20 @@ def test_a_slot_in_use_by_a_worker_of_a_dead_runner_is_left_alone(
     assert workers.started[1:] == [("run-1", "gpu-0")]
 
 
+def test_a_runner_that_is_told_to_leave_starts_nothing_more(runs_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a restart of the machine its worker has got the same signal, and its slot may be free already."""
+    workers = FakeWorkers(monkeypatch)
+    for number in range(2):
+        create_run(runs_root, TINY, run_id=f"run-{number}", queue_position=number)
+    runner = Runner(runs_root, runs_root, (Slot("cpu", "CPU", ""),))
+    runner._serve()
+    take_queued(RunPaths(runs_root, "run-0"), {})
+    workers.codes["run-0"] = os.EX_TEMPFAIL
+    runner._leave(signal.SIGTERM, None)
+    runner._serve()
+    assert workers.started == [("run-0", "cpu")]
+
+
 def test_a_worker_that_could_not_begin_is_told_from_one_that_should_try_again(
     runs_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

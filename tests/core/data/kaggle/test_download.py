@@ -1,17 +1,21 @@
 """FER2013 from Kaggle: with which credentials it starts, one at a time, and how it is cancelled."""
 
+import fcntl
+import os
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from core.data.dataset import list_datasets
-from core.data.kaggle import credentials
+from core.data.kaggle import credentials, process
 from core.data.kaggle.credentials import parse_credentials
-from core.data.kaggle.download import cancel, forget, look, start_download
+from core.data.kaggle.download import Download, DownloadPaths, cancel, forget, look, start_download
 from core.errors import DataError
+from core.files import make_folder, write_json
 from tests.conftest import REAL_ZIP, wait_for
-from tests.core.data.kaggle.conftest import LEGACY, downloads_of, looked, slow_start, wait, works
+from tests.core.data.kaggle.conftest import LEGACY, download, downloads_of, looked, slow_start, wait, works
 from tests.kaggle_stand_in import TOKEN, StandIn, serve
 
 # --- the ways to success
@@ -109,3 +113,33 @@ def test_one_at_a_time_and_cancel(data_root: Path, server: StandIn) -> None:
     wait_for(lambda: downloads_of(data_root) == [], 60, "no process")
     forget(data_root)
     assert look(data_root) is None
+
+
+def test_a_download_can_be_cancelled_as_soon_as_it_is_at_work(
+    data_root: Path, server: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Lock:
+        def acquire(self, timeout: float) -> None:
+            cancel(data_root)
+
+        def release(self) -> None: ...
+
+    credentials.keep(parse_credentials(TOKEN))
+    with monkeypatch.context() as patch:
+        patch.setattr(process, "process_lock", lambda path: Lock())
+        assert download(data_root).state == "cancelled"
+    works(data_root)
+
+
+def test_one_that_has_ended_but_still_holds_the_lock_is_waited_for(data_root: Path, server: StandIn) -> None:
+    credentials.keep(parse_credentials(TOKEN))
+    paths = DownloadPaths(data_root)
+    make_folder(paths.folder, parents=True)
+    write_json(paths.status, Download(state="cancelled").model_dump(mode="json"))
+    held = os.open(paths.lock, os.O_RDWR | os.O_CREAT)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    letting_go = threading.Timer(0.5, os.close, [held])
+    letting_go.start()
+    start_download(data_root, accept_differences=True)
+    letting_go.join()
+    assert wait(data_root).state == "finished"

@@ -8,7 +8,7 @@ from core.data.importers.demo import import_demo
 from core.jobs.queue import queued_runs
 from core.review.runs import read_changes
 from tests.browser.conftest import App, visit
-from tests.browser.traffic import HANDLED, settle, until
+from tests.browser.traffic import HANDLED, resting_place, settle, until
 from tests.browser.visitor import introduce
 from tests.conftest import wait_for
 from tests.dashboard_fixtures import FakeRun, write_group, write_run
@@ -68,13 +68,13 @@ def test_a_double_click_on_approve_approves(app: App, run: FakeRun, browser: Any
     for name in ("Approve", "Reject"):
         page.get_by_role("button", name=name, disabled=False).wait_for()
     settle(page)
-    places = {name: page.get_by_role("button", name=name).bounding_box() for name in ("Approve", "Reject")}
+    places = {name: resting_place(page.get_by_role("button", name=name)) for name in ("Approve", "Reject")}
     double_click(page, page.get_by_role("button", name="Approve"), pause_ms)
     page.get_by_text("unreviewed → approved").wait_for()
     settle(page)
     assert reviews(run) == ["approved"]
     assert page.get_by_role("button", name="Approve").is_disabled()
-    assert {name: page.get_by_role("button", name=name).bounding_box() for name in places} == places
+    assert {name: resting_place(page.get_by_role("button", name=name)) for name in places} == places
     page.get_by_role("button", name="Reject").click()  # what is meant is still done
     page.get_by_text("approved → rejected").wait_for()
     assert reviews(run) == ["approved", "rejected"]
@@ -179,7 +179,7 @@ def queue_of(app: App) -> list[str]:
 
 def double_click(page: Any, button: Any, pause_ms: int) -> None:
     """Two clicks at one place of the window, whatever lies there at the second; then all that follows from them."""
-    box = button.bounding_box()
+    box = resting_place(button)
     middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.click(*middle)
     page.wait_for_timeout(pause_ms)

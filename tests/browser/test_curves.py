@@ -9,7 +9,7 @@ import pytest
 
 from tests.browser.conftest import App
 from tests.browser.test_journey import open_page
-from tests.browser.traffic import settle
+from tests.browser.traffic import resting_place, settle
 from tests.browser.watching import busy, new_run, start_worker
 from tests.conftest import wait_for
 from tests.dashboard_fixtures import write_run
@@ -44,15 +44,16 @@ def state(page: Any, chart: int = 0) -> dict[str, Any]:
 
 def pointer(page: Any, across: float, down: float, chart: int = 0) -> tuple[float, float]:
     """Where a place in the plot of a chart is on the screen, both as a fraction of it."""
-    box = page.locator("fer-charts .u-over").nth(chart).bounding_box()
+    box = resting_place(page.locator("fer-charts .u-over").nth(chart))
     return box["x"] + across * box["width"], box["y"] + down * box["height"]
 
 
 def zoom(page: Any, begin: tuple[float, float], end: tuple[float, float]) -> None:
     """Draw a box in the first chart."""
-    page.mouse.move(*pointer(page, *begin))
+    first, last = pointer(page, *begin), pointer(page, *end)
+    page.mouse.move(*first)
     page.mouse.down()
-    page.mouse.move(*pointer(page, *end), steps=4)
+    page.mouse.move(*last, steps=4)
     page.mouse.up()
 
 

@@ -15,7 +15,7 @@ from core.models.cnn import build_model
 from dashboard.ui.samples import sample_image
 from tests.browser.conftest import App
 from tests.browser.test_errors import demo_run
-from tests.browser.traffic import settle
+from tests.browser.traffic import resting_place, settle
 from tests.conftest import PROJECT_ROOT
 
 
@@ -38,7 +38,7 @@ def test_a_click_on_a_face_of_the_photo_chooses_it(
     settle(page)
     faces = page.get_by_role("radio")
     assert [faces.nth(n).is_checked() for n in range(2)] == [True, False]
-    picture = page.locator(".photo").bounding_box()
+    picture = resting_place(page.locator(".photo"))
     for name, x, y in (("2", 240 / 1200, 290 / 600), ("1", 900 / 1200, 300 / 600)):  # the large one is the first
         page.mouse.click(picture["x"] + x * picture["width"], picture["y"] + y * picture["height"])
         page.locator(f'[role="radio"][aria-checked="true"] >> text=/^{name} /').wait_for()

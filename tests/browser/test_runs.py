@@ -4,7 +4,7 @@ from typing import Any
 
 from core.data.importers.demo import import_demo
 from tests.browser.conftest import App
-from tests.browser.traffic import settle
+from tests.browser.traffic import resting_place, settle
 from tests.dashboard_fixtures import write_run
 
 
@@ -16,11 +16,11 @@ def test_ticking_rows_does_not_move_the_table(app: App, page: Any) -> None:
     settle(page)
     table = page.locator('[data-testid="stDataFrame"]')
     table.locator("canvas").first.wait_for()
-    before = table.bounding_box()
+    before = resting_place(table)
     for row, count in ((1, "Export CSV (1)"), (3, "Export CSV (2)")):
         page.mouse.click(before["x"] + 16, before["y"] + 35 * row + 50)
         page.get_by_role("button", name=count).wait_for()
-    after = table.bounding_box()
+    after = resting_place(table)
     assert (after["x"], after["y"]) == (before["x"], before["y"])
 
 
@@ -61,7 +61,7 @@ def test_a_click_on_a_header_sorts_all_pages(app: App, page: Any) -> None:
     for number in range(30):
         write_run(app.runs_root, app.data_root, "damaged", name=f"run {number:02}")
     table = open_table(page, f"{app.url}/runs?columns=Name")
-    box = table.bounding_box()
+    box = resting_place(table)
     for address in ("**sort=name", "**sort=-name"):
         page.mouse.click(box["x"] + 140, box["y"] + 17)
         page.wait_for_url(address)

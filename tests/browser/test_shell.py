@@ -8,7 +8,7 @@ from core.data.importers.demo import import_demo
 from core.runs.create import write_status
 from core.runs.reader import read_status
 from tests.browser.conftest import App, visit
-from tests.browser.traffic import settle, until
+from tests.browser.traffic import resting_place, settle, until
 from tests.dashboard_fixtures import FakeRun, end_run, write_run
 
 
@@ -50,7 +50,7 @@ def test_pages_use_the_width(app: App, browser: Any) -> None:
     for width, content in ((1400, 1240), (1024, 800), (2400, 1600)):
         page.set_viewport_size({"width": width, "height": 900})
         until(page, f"innerWidth === {width}")
-        shown = row.bounding_box()["width"]
+        shown = resting_place(row)["width"]
         assert shown >= content and shown <= 1600
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 

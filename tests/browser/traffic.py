@@ -72,6 +72,27 @@ def settle(page: Any) -> None:
     raise AssertionError(f"{page.url} did not come to rest within {TIMEOUT_SECONDS} s")
 
 
+def resting_place(locator: Any) -> dict[str, float]:
+    """Where an element is in the window, once nothing moves it any more: what lies above it may get its size only some
+    frames after it is there."""
+    place: dict[str, float] = locator.evaluate(
+        """element => new Promise((done) => {
+            let before = "", frames = 0;
+            const look = () => {
+                const { x, y, width, height } = element.getBoundingClientRect();
+                const now = [x, y, width, height].join();
+                frames = now === before ? frames + 1 : 0;
+                before = now;
+                if (frames > 4) done({ x, y, width, height });
+                else if (frames === 4) requestIdleCallback(() => requestAnimationFrame(look));
+                else requestAnimationFrame(look);
+            };
+            look();
+        })"""
+    )
+    return place
+
+
 def until(page: Any, condition: str, arg: Any = None, seconds: float = TIMEOUT_SECONDS) -> None:
     """Wait until something holds in a page. Playwright's own `wait_for_function` asks again by `eval`, which the policy
     of our pages refuses, as it should.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.cli.options import AsJson, DataRoot, RunsRoot, terminal_user
-from core.cli.output import as_percent, print_json
+from core.cli.output import accuracy_on_validation, as_percent, print_json
 from core.cli.progress import clock
 from core.runs.groups import Group, Members, Progress, best_member, list_groups, members_of, progress_of
 from core.runs.naming import typed_setting
@@ -41,7 +41,7 @@ def groups_list(runs_root: RunsRoot, data_root: DataRoot, as_json: AsJson = Fals
             continue
         members, progress = _look(runs_root, data_root, group)
         best = best_member(members.runs)
-        found = f", best {as_percent(best.validation_accuracy)} on validation ({best.id})" if best else ""
+        found = f", best {accuracy_on_validation(best)} on validation ({best.id})" if best else ""
         print(f"{group.name}: {group.kind}, {_in_words(progress)}{found}")
 
 
@@ -147,15 +147,15 @@ def _print_effects(effects: "Sequence[FieldEffect]") -> None:
 
 def _print_runs(group: Group, members: Members) -> None:
     best = best_member(members.runs)
-    print(f"\n{'run':34} {'state':10} {'validation':>11}    values")
+    print(f"\n{'run':34} {'state':10} {'validation (95% CI)':>19}    values")
     by_id = {run.id: run for run in members.runs}
     for member in group.record.members:
         run = by_id.get(member.id)
         state = run.state.in_words() if run else ("deleted" if group.record.complete else "not started")
-        accuracy = as_percent(run.validation_accuracy if run else None)
+        accuracy = accuracy_on_validation(run) if run else "-"
         mark = "*" if best and member.id == best.id else " "
         values = " ".join(f"{field}={typed_setting(value) or 'none'}" for field, value in member.values.items())
-        print(f"{member.id:34} {state:10} {accuracy:>11} {mark}  {values}".rstrip())
+        print(f"{member.id:34} {state:10} {accuracy:>19} {mark}  {values}".rstrip())
 
 
 def group_as_json(runs_root: Path, data_root: Path, group: Group) -> dict[str, Any]:

@@ -36,8 +36,19 @@ def accuracy_text(metrics: "SubsetMetrics | None") -> str:
     """An accuracy ± the half-width of its 95% confidence interval, in percentage points, or a dash."""
     if metrics is None:
         return "-"
-    low, high = metrics.interval
-    return f"{100 * metrics.accuracy:.2f}% ± {50 * (high - low):.1f} pp"
+    return _with_interval(metrics.accuracy, metrics.interval)
+
+
+def _with_interval(accuracy: float, interval: tuple[float, float]) -> str:
+    low, high = interval
+    return f"{100 * accuracy:.2f}% ± {50 * (high - low):.1f} pp"
+
+
+def accuracy_on_validation(run: "Run") -> str:
+    """A run's best validation accuracy so far, or a dash; without an interval where the number of images is unknown."""
+    if run.validation_accuracy is None or run.validation_interval is None:
+        return as_percent(run.validation_accuracy)
+    return _with_interval(run.validation_accuracy, run.validation_interval)
 
 
 def accuracy_on_test(run: "Run") -> str:

@@ -9,6 +9,7 @@ import typer
 from core.cli.options import AsCsv, AsJson, RunName, RunsRoot, find_candidates, find_runs, terminal_user
 from core.cli.output import (
     accuracy_on_test,
+    accuracy_on_validation,
     accuracy_text,
     as_percent,
     print_csv,
@@ -54,12 +55,12 @@ def runs_list(
         none = "No run has that tag." if tag else "All runs are archived. List them with --archived."
         print(none if everything else "No runs yet. Start one with `python -m core train --preset quick`.")
         return
-    print(f"{'run':34} {'state':10} {'epochs':>8} {'validation':>11} {'test (95% CI)':>17}  review")
+    print(f"{'run':34} {'state':10} {'epochs':>8} {'validation (95% CI)':>19} {'test (95% CI)':>17}  review")
     for run in runs:
         review = "" if run.meta.review == "unreviewed" else run.meta.review
         line = (
             f"{run.id:34} {run.state.in_words():10} {run.summary.epochs_done:>3}/{run.status.epochs:<4} "
-            f"{as_percent(run.validation_accuracy):>11} {accuracy_on_test(run):>17}  {review}"
+            f"{accuracy_on_validation(run):>19} {accuracy_on_test(run):>17}  {review}"
         )
         print(line.rstrip())
 
@@ -229,7 +230,7 @@ def runs_show(run: RunName, runs_root: RunsRoot, as_json: AsJson = False) -> Non
     for origin in read_all(found.paths.imports):
         print(f"imported      by {origin.get('by')} at {origin.get('time')}, from run {origin.get('run')}")
     if best := found.best:
-        print(f"validation    {as_percent(best.validation_accuracy)} (best, epoch {best.epoch})")
+        print(f"validation    {accuracy_on_validation(found)} (best, epoch {best.epoch})")
     for split, metrics in found.summary.evaluation.items():
         tta = accuracy_text(metrics.tta)
         print(f"{split:13} {accuracy_text(metrics)} on {metrics.images:,} images; {tta} with flip TTA")

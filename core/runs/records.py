@@ -186,6 +186,14 @@ class Run:
         """Of its best epoch so far, 0..1."""
         return self.best.validation_accuracy if self.best else None
 
+    @property
+    def validation_interval(self) -> tuple[float, float] | None:
+        """The 95% confidence interval of that accuracy, 0..1; None where the number of images is not known."""
+        from core.evaluation.metrics import accuracy_interval
+
+        accuracy, images = self.validation_accuracy, self.summary.validation_images
+        return None if accuracy is None or images is None else accuracy_interval(round(accuracy * images), images)
+
     def metrics(self, split: str) -> SplitMetrics | None:
         """The metrics of a split; None until it has been evaluated."""
         return self.summary.evaluation.get(split)

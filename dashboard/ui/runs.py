@@ -5,7 +5,6 @@ from typing import Final, NamedTuple
 
 import streamlit as st
 
-from core.evaluation.metrics import accuracy_interval
 from core.runs.best import describe_mismatch
 from core.runs.delete import shipped_warning
 from core.runs.ensembles import Candidate, Ensemble
@@ -86,10 +85,8 @@ def problem(run: Run) -> None:
 
 def best_with_interval(run: Run) -> str:
     """Best validation accuracy so far, with the half-width of its 95% CI where the number of images is known."""
-    accuracy, images = run.validation_accuracy, run.summary.validation_images
-    if accuracy is None or images is None:
-        return percent(accuracy)
-    return with_interval(accuracy, accuracy_interval(round(accuracy * images), images))
+    interval = run.validation_interval
+    return with_interval(run.validation_accuracy, interval) if interval else percent(run.validation_accuracy)
 
 
 def why_default(run: Run) -> str:

@@ -75,16 +75,17 @@ def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[socket.socket]
 @pytest.fixture(scope="module")
 def team(tmp_path_factory: pytest.TempPathFactory, outside: socket.socket) -> Iterator[Running]:
     """Opened for others deliberately, on a system that gives it few descriptors."""
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("FER_WITHOUT_LOGIN", "1")
-        environment.setenv("STREAMLIT_SERVER_ADDRESS", "0.0.0.0")
-        environment.setenv("STREAMLIT_SERVER_ALLOWED_HOSTS", "fer.test")
-        environment.setenv("STREAMLIT_SERVER_CORS_ALLOWED_ORIGINS", "http://wiki.test")
-        for name in ("http_proxy", "https_proxy"):
-            environment.setenv(name, f"http://127.0.0.1:{outside.getsockname()[1]}")
-        limit = partial(resource.setrlimit, resource.RLIMIT_NOFILE, (FEW_FILES, FEW_FILES))
-        with started(tmp_path_factory.mktemp("team"), preexec_fn=limit) as running:
-            yield running
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as environment:  # of the server alone: other threads here ask other servers
+            environment.setenv("FER_WITHOUT_LOGIN", "1")
+            environment.setenv("STREAMLIT_SERVER_ADDRESS", "0.0.0.0")
+            environment.setenv("STREAMLIT_SERVER_ALLOWED_HOSTS", "fer.test")
+            environment.setenv("STREAMLIT_SERVER_CORS_ALLOWED_ORIGINS", "http://wiki.test")
+            for name in ("http_proxy", "https_proxy"):
+                environment.setenv(name, f"http://127.0.0.1:{outside.getsockname()[1]}")
+            limit = partial(resource.setrlimit, resource.RLIMIT_NOFILE, (FEW_FILES, FEW_FILES))
+            running = stack.enter_context(started(tmp_path_factory.mktemp("team"), preexec_fn=limit))
+        yield running
 
 
 # --- who is answered

@@ -98,8 +98,11 @@ def how_it_ended(run: Run) -> str:
     said = f"{run.name}: {run.state.in_words()}"
     if run.problem:
         return f"{said}. {run.problem}"
-    accuracy = run.validation_accuracy
-    return said if accuracy is None else f"{said}, {100 * accuracy:.1f}% val. accuracy"
+    if run.validation_accuracy is None:
+        return said
+    low, high = run.validation_interval or (0.0, 0.0)
+    half = f" ± {50 * (high - low):.1f} pp" if high else ""
+    return f"{said}, {100 * run.validation_accuracy:.1f}%{half} val. accuracy"
 
 
 def message_about(run: Run, address: str) -> Message:

@@ -42,7 +42,7 @@ def test_the_list_says_how_far_each_is_and_which_is_best(fer: "Terminal", name: 
     assert best is not None
     line = fer("groups", "list", data=True)
     assert line.startswith(f"{name}: seeds, 1 of 3 finished, 1 failed, 1 queued, 67% done, about ")
-    assert line.endswith(f" left, best {100 * best:.2f}% on validation ({first})")
+    assert re.search(rf" left, best {100 * best:.2f}% ± [\d.]+ pp on validation \({first}\)$", line)
     GroupPaths(fer.runs_root).file("bad").write_text("{")
     lines = fer("groups", "list", data=True).splitlines()
     assert len(lines) == 2 and lines[1].startswith("bad: Can't read group “bad”")
@@ -60,7 +60,7 @@ def test_one_is_shown_with_the_effect_of_each_field_and_its_runs(fer: "Terminal"
     assert best is not None
     assert shown.splitlines()[0].startswith("Three seeds: seeds, 1 of 3 finished, 1 queued, 1 missing")
     assert re.search(rf"^seed +1 +1 +{100 * best:.2f}% +-$", shown, re.MULTILINE)
-    assert re.search(rf"^{group.run_ids[0]} +finished +{100 * best:.2f}% \*  seed=1$", shown, re.MULTILINE)
+    assert re.search(rf"^{group.run_ids[0]} +finished +{100 * best:.2f}% ± [\d.]+ pp \*  seed=1$", shown, re.MULTILINE)
     assert re.search(rf"^{group.run_ids[1]} +deleted +-    seed=2$", shown, re.MULTILINE)
     assert re.search(rf"^{group.run_ids[2]} +queued +-    seed=3$", shown, re.MULTILINE)
 

@@ -415,3 +415,12 @@ def test_the_list_of_runs_stays_readable_while_runs_are_made(runs_root: Path) ->
         assert all(run.state is RunState.QUEUED and run.problem is None for run in list_runs(runs_root))
     assert [each.returncode for each in makers] == [0, 0]
     assert len(list_runs(runs_root)) == 80
+
+
+def test_the_best_accuracy_has_its_interval_where_the_number_of_images_is_known(runs_root: Path) -> None:
+    run = make_finished(runs_root, "a-run", 0.6, evaluated=False)
+    assert run.validation_interval == pytest.approx((0.58376, 0.61580), abs=1e-5), "Wilson's, of 2,153 of 3,589"
+    summary = json.loads(run.paths.summary.read_text())
+    run.paths.summary.write_text(json.dumps({**summary, "validation_images": None}))
+    assert read_run(runs_root, "a-run").validation_interval is None
+    assert read_run(runs_root, create_run(runs_root, CONFIG).run_id).validation_interval is None

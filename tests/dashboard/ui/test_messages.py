@@ -39,7 +39,7 @@ def test_a_run_that_ends_is_said_on_every_page(open_page: Opener, write: Writer,
     assert toasts(app) == []
     end_run(run)
     [said] = toasts(app.run())
-    assert said.startswith("my run: finished, 6") and said.endswith("% val. accuracy")
+    assert said.startswith("my run: finished, 6") and said.endswith(" pp val. accuracy")
     assert toasts(app.run()) == []
 
 

@@ -81,7 +81,7 @@ def test_a_message_says_what_happened_and_links_to_the_run(runs_root: Path, demo
     run = write_run(runs_root, demo_root, "finished", name="first try", author="Ada", epochs=1)
     message = message_about(read_run(runs_root, run.id), "https://fer.example.org/faces")
     said, link = message.text.split("\n")
-    assert said.startswith("first try: finished, ") and said.endswith("% val. accuracy (Ada)")
+    assert said.startswith("first try: finished, ") and said.endswith(" pp val. accuracy (Ada)")
     assert link == f"https://fer.example.org/faces/run?run={run.id}"
     assert message.subject == f"[FER] {said}"
     assert "\n" not in message_about(read_run(runs_root, run.id), "").text

@@ -13,10 +13,11 @@ from core.bench.synthetic_runs import EPOCHS, make_runs
 from core.config import TrainConfig
 from core.jobs.control import start
 from core.jobs.queue import queued_runs, take_queued
+from core.machine import available_cores
 from core.runs.create import create_run, write_status
 from core.runs.reader import RunReader, read_status
 
-STARTS = 50
+ROUNDS_OF_CHANGES = 50
 
 
 def measure_runs(counts: Sequence[int], rounds: int) -> list[dict[str, Any]]:
@@ -54,7 +55,7 @@ def _measure_in(folder: Path, count: int, rounds: int) -> dict[str, Any]:
     report_progress("listing them")
     reader = RunReader(root)
     [first] = _times(reader.list, 1)
-    made = [create_run(root, config, queue_position=float(number)) for number in range(STARTS)]
+    made = [create_run(root, config, queue_position=float(number)) for number in range(ROUNDS_OF_CHANGES)]
     status = read_status(made[0])
     waiting = iter(made)
 
@@ -66,13 +67,13 @@ def _measure_in(folder: Path, count: int, rounds: int) -> dict[str, Any]:
         "first_list": [first],
         "later_list": _times(reader.list, rounds),
         "look_for_queued": _times(lambda: queued_runs(root), rounds),
-        "write_status": _times(lambda: write_status(made[0], status), STARTS),
-        "take_from_queue": _times(take, STARTS),
-        "start": _times(lambda: start(root, data_root, config), STARTS),
+        "write_status": _times(lambda: write_status(made[0], status), ROUNDS_OF_CHANGES),
+        "take_from_queue": _times(take, ROUNDS_OF_CHANGES),
+        "start": _times(lambda: start(root, data_root, config), ROUNDS_OF_CHANGES),
     }
     return {
         "runs": count,
-        "cores": os.cpu_count(),
+        "cores": available_cores(),
         "milliseconds": {name: round(statistics.median(wall for wall, _ in each), 2) for name, each in times.items()},
         "cpu_milliseconds": {name: round(statistics.median(cpu for _, cpu in each), 2) for name, each in times.items()},
     }

@@ -241,8 +241,9 @@ def forget(data_root: Path) -> None:
     paths = DownloadPaths(data_root)
     if not paths.folder.is_dir():
         return
+    last = look(data_root)
     try:
-        with process_lock(paths.lock, timeout=1):
+        with process_lock(paths.lock, timeout=1 if last and last.running else _LET_GO_SECONDS):
             for file in paths.folder.iterdir():
                 if file != paths.lock:
                     file.unlink(missing_ok=True)

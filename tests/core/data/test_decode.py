@@ -363,7 +363,7 @@ def test_too_many_pixels_are_refused_before_they_take_memory(size: tuple[int, in
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     message = refusal(png_header(*size))
     assert message == "'photo.jpg' has too many pixels (max 50 megapixels)."
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # KiB
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB; the least of them takes 150,000
 
 
 def test_animation_with_a_huge_canvas_takes_no_memory() -> None:
@@ -372,7 +372,7 @@ def test_animation_with_a_huge_canvas_takes_no_memory() -> None:
     data[24:30] = (11_999).to_bytes(3, "little") * 2
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     refusal(bytes(data))
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # KiB
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB; the canvas takes 560,000
 
 
 @pytest.mark.parametrize(

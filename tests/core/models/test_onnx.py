@@ -16,6 +16,8 @@ from core.prediction.predictor import Predictor
 from core.runs.paths import RunPaths
 from tests.conftest import PROJECT_ROOT
 
+onnxruntime.disable_telemetry_events()
+
 
 def session(path: Path) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()

@@ -211,7 +211,7 @@ def test_picture_that_claims_to_be_huge_takes_no_memory(tmp_path: Path, data_roo
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     path = make_zip(tmp_path / "a.zip", small_files() | {"train/happy/Training_8.jpg": png})
     refused(path, data_root, "Training_8.jpg' (")
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KiB
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB; its pixels take 140,000
 
 
 # --- killed

@@ -100,7 +100,7 @@ def test_entry_that_lies_about_its_size_takes_no_memory(tmp_path: Path, data_roo
     path.write_bytes(content)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     refused(path, data_root, "corrupt")
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KiB
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 150_000  # KiB; it unpacks to 290,000
 
 
 def test_too_many_files_and_too_many_bytes_are_refused(

@@ -20,6 +20,14 @@ SUBMITTING_SECONDS: Final = 120.0
 """So long a queued run may be unknown to its engine: it is being submitted."""
 
 
+FRESH_SECONDS: Final = 2.0
+"""So long an answer of an engine holds: all who look meanwhile share it."""
+UNASKED_SECONDS: Final = 15.0
+"""So long nobody asks again an engine that has not answered: pages would wait for it, one after the other."""
+POSSIBLE_SECONDS: Final = 60.0
+"""So long it holds that runs can be started with an engine."""
+
+
 class Launcher(Protocol):
     """Starts training processes for runs whose folders are there already."""
 

@@ -20,19 +20,15 @@ from urllib.parse import urlsplit
 
 from core.errors import FerError, RunError, system_reason
 from core.files import read_regular
+from core.jobs.launchers.base import FRESH_SECONDS, POSSIBLE_SECONDS, UNASKED_SECONDS
 from core.text import one_line
 
 _CONNECT_SECONDS: Final = 3.0
 _READ_SECONDS: Final = 5.0
 """So long a look at the states may take: pages wait for it."""
 _SUBMIT_SECONDS: Final = 30.0
-_FRESH_SECONDS: Final = 2.0
-"""So long an answer holds."""
-_SILENT_SECONDS: Final = 15.0
-"""So long nobody asks again a head that has not answered."""
-_POSSIBLE_SECONDS: Final = 60.0
 _TROUBLE_SECONDS: Final = 5.0
-"""So long it holds that the cluster may be used, and why not: who has just set it right wants to start something."""
+"""So long it holds why the cluster may not be used: who has just set it right wants to start something."""
 
 _JOBS: Final = "/api/jobs/"
 
@@ -86,7 +82,7 @@ class RayHead:
                     self._trouble = None
                 except RunError as error:
                     self._trouble = str(error)
-                self._tried = address, now + (_TROUBLE_SECONDS if self._trouble else _POSSIBLE_SECONDS)
+                self._tried = address, now + (_TROUBLE_SECONDS if self._trouble else POSSIBLE_SECONDS)
             return self._trouble
 
     def check(self) -> None:
@@ -161,8 +157,8 @@ def _holds(look: _Look, called: float, wanted: set[str]) -> bool:
     """Whether what the head has said answers who calls at this time."""
     age = called - look.at
     if look.error:
-        return age < _SILENT_SECONDS
-    return age <= 0 or (age < _FRESH_SECONDS and all(_lives(look.jobs.get(run_id, {})) for run_id in wanted))
+        return age < UNASKED_SECONDS
+    return age <= 0 or (age < FRESH_SECONDS and all(_lives(look.jobs.get(run_id, {})) for run_id in wanted))
 
 
 def _lives(attempts: Mapping[int, Any]) -> bool:

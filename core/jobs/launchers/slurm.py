@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from core.errors import ConfigError, RunError
-from core.jobs.launchers.base import being_submitted
+from core.jobs.launchers.base import FRESH_SECONDS, POSSIBLE_SECONDS, UNASKED_SECONDS, being_submitted
 from core.jobs.launchers.slurm_script import batch_script, job_name
 from core.jobs.launchers.slurm_states import Job, answer_of, lost_job, read_jobs
 from core.jobs.queue import note_job
@@ -30,12 +30,6 @@ from core.text import one_line
 SUBMIT_SECONDS: Final = 30.0
 SQUEUE_SECONDS: Final = 5.0
 """So long a look at the states may take: pages wait for it."""
-FRESH_SECONDS: Final = 2.0
-"""So long an answer holds."""
-PEACE_SECONDS: Final = 15.0
-"""So long nobody asks again a controller that has not answered."""
-POSSIBLE_SECONDS: Final = 60.0
-"""So long it holds whether jobs can be submitted."""
 LONGEST_REASON: Final = 300
 LONGEST_ARGUMENT: Final = 100_000
 """Bytes; Linux takes no argument over 128 KiB."""
@@ -66,7 +60,7 @@ class SlurmLauncher:
         if site is None and not any(map(os.path.exists, _configurations())):  # pages ask: nothing is tried in vain
             return "Slurm has no configuration on this machine. Set SLURM_CONF, or add [slurm] to site.toml."
         asked_at, asked_for, reason = self._possible
-        if asked_for != site or time.monotonic() - asked_at > (PEACE_SECONDS if reason else POSSIBLE_SECONDS):
+        if asked_for != site or time.monotonic() - asked_at > (UNASKED_SECONDS if reason else POSSIBLE_SECONDS):
             reason = _ask_why_not(site or SlurmSettings())
             self._possible = time.monotonic(), site, reason
         return reason
@@ -145,7 +139,7 @@ class _Look:
         try:
             said = _slurm("squeue", "--noheader", "--states=all", "--format=%i|%T|%r|%j", *only, seconds=SQUEUE_SECONDS)
         except RunError as error:
-            self._silence, self._until = str(error), time.monotonic() + PEACE_SECONDS
+            self._silence, self._until = str(error), time.monotonic() + UNASKED_SECONDS
             return
         self._names, self._jobs, self._silence = names, read_jobs(said), ""
         self._until = time.monotonic() + FRESH_SECONDS

@@ -8,6 +8,7 @@ import pytest
 
 from core.errors import ConfigError, RunError
 from core.jobs.launchers import slurm as module
+from core.jobs.launchers.base import FRESH_SECONDS, UNASKED_SECONDS
 from core.jobs.launchers.slurm import SlurmLauncher
 from core.jobs.queue import take_queued
 from core.runs.create import create_run, write_status
@@ -154,7 +155,7 @@ def test_an_answer_holds_for_a_moment(
     assert (looks(), looks()) == (1, 1)
     launcher.alive([queued, RunPaths(queued.root, "another")])
     assert len(slurm.calls("squeue")) == 2, "of that one nothing was known"
-    now[0] += module.FRESH_SECONDS
+    now[0] += FRESH_SECONDS
     assert looks() == 3
     launcher.start(queued, tmp_path)
     assert looks() == 4, "after a start everything is new"
@@ -172,7 +173,7 @@ def test_a_controller_that_is_down_makes_everything_unknown_and_is_left_in_peace
     for _ in range(3):
         assert launcher.alive([queued]) == {"a-run": Answer("unknown", text=said)}
     assert len(slurm.calls("squeue")) == 1
-    now[0] += module.PEACE_SECONDS
+    now[0] += UNASKED_SECONDS
     slurm.says("squeue", "1|RUNNING|None|fer-a-run\n")
     assert launcher.alive([queued]) == {"a-run": Answer("yes")}
 

@@ -5,6 +5,8 @@ from urllib.parse import unquote
 
 import streamlit as st
 
+from dashboard.state.login_settings import login_settings
+
 NAME_KEY: Final = "who"
 """In the session state, and the key of the one box that asks for it: what was typed."""
 COOKIE: Final = "fer-name"
@@ -25,6 +27,8 @@ HAS_PREDICTED: Final = "has-predicted"
 
 def is_logged_in() -> bool:
     """Whether the server knows who this is, and asks for no name."""
+    if login_settings() is None:  # Streamlit would look for its secrets each time, a third of what a live page costs
+        return False
     return bool(getattr(st.user, "is_logged_in", False))
 
 

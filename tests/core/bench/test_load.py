@@ -1,6 +1,8 @@
 """Viewers of a live run: what they count, on a real server beside a real training."""
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from typer.testing import CliRunner
 
 from core.__main__ import app
 from core.bench.load import Polls, Viewer, _quantile
+from core.cli.bench import _explained
 from core.errors import FerError
 
 
@@ -35,6 +38,23 @@ def test_what_is_no_list_of_numbers_is_refused(viewers: str, demo_root: Path) ->
     result = CliRunner().invoke(app, words)
     assert isinstance(result.exception, FerError)
     assert "Separate them by commas" in str(result.exception)
+
+
+def test_a_benchmark_that_is_terminated_ends_what_it_has_started() -> None:
+    handler, ended = signal.getsignal(signal.SIGTERM), []
+
+    def measure() -> None:
+        with _explained("The load"):
+            try:
+                os.kill(os.getpid(), signal.SIGTERM)
+                signal.pause()
+            finally:
+                ended.append("server and training")
+
+    with pytest.raises(SystemExit) as exited:
+        measure()
+    assert (exited.value.code, ended) == (143, ["server and training"])
+    assert signal.getsignal(signal.SIGTERM) is handler
 
 
 @pytest.mark.slow

@@ -2,7 +2,11 @@
 
 import asyncio
 import errno
+import gc
 import logging
+import sys
+import types
+from collections.abc import Callable
 
 import pytest
 from streamlit import config
@@ -64,3 +68,31 @@ def test_a_setting_of_the_team_that_makes_no_sense_is_said_at_the_start(monkeypa
     monkeypatch.setenv("FER_APPROVE_OWN_RUNS", "no")
     with pytest.raises(ConfigError, match=r"FER_APPROVE_OWN_RUNS must be 0 or 1 \(got 'no'\)\."):
         middleware()
+
+
+def test_what_modules_hold_is_spared_once_they_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each time that more of them were loaded, and not again before."""
+    monkeypatch.setattr(life, "MODULES_SECONDS", 0.001)
+    collections: list[int] = []
+    monkeypatch.setattr(gc, "collect", lambda: collections.append(len(sys.modules)))
+
+    async def look() -> None:
+        spare = asyncio.create_task(life.spare_modules())
+        await wait_until(lambda: len(collections) == 1)
+        assert gc.get_freeze_count() > 0
+        monkeypatch.setitem(sys.modules, "one-more", types.ModuleType("one-more"))
+        await wait_until(lambda: len(collections) == 2)
+        await asyncio.sleep(0.05)  # some fifty looks
+        assert len(collections) == 2
+        spare.cancel()
+
+    try:
+        asyncio.run(look())
+    finally:
+        gc.unfreeze()
+
+
+async def wait_until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.001)

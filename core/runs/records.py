@@ -108,10 +108,12 @@ class RunStatus(BaseModel):
 
     @property
     def fraction_of_peak(self) -> float | None:
-        """Model FLOPs utilization: the operations per second that training needs, of those the device has at best."""
+        """Model FLOPs utilization: the operations per second that training needs, of those the device has at best; at
+        most 1. None where that is not known, as after a peak that was measured while something else was at work."""
         if self.flop_per_second is None or not self.peak_flop_per_second:
             return None
-        return self.flop_per_second / self.peak_flop_per_second
+        fraction = self.flop_per_second / self.peak_flop_per_second
+        return fraction if fraction <= 1 else None
 
     @property
     def utilization(self) -> str:

@@ -28,7 +28,7 @@ from core.runs.create import create_run, write_meta, write_status
 from core.runs.liveness import STALLED_AFTER_SECONDS
 from core.runs.paths import RunPaths
 from core.runs.reader import RunReader, find_run, list_runs, read_config, read_run
-from core.runs.records import RunState
+from core.runs.records import RunState, RunStatus
 from core.runs.selection import best_run
 from tests.conftest import PROJECT_ROOT, wait_for
 from tests.core.runs.conftest import CONFIG, make_finished, set_status
@@ -424,3 +424,10 @@ def test_the_best_accuracy_has_its_interval_where_the_number_of_images_is_known(
     run.paths.summary.write_text(json.dumps({**summary, "validation_images": None}))
     assert read_run(runs_root, "a-run").validation_interval is None
     assert read_run(runs_root, create_run(runs_root, CONFIG).run_id).validation_interval is None
+
+
+def test_a_peak_that_is_exceeded_was_measured_on_a_busy_machine_and_says_nothing() -> None:
+    status = RunStatus(created_at=datetime.now(UTC), images_per_second=200, flop_per_image=10**9)
+    assert status.utilization == "0.2 TFLOP/s"
+    for peak, said in ((4e11, "0.2 TFLOP/s, 50% of peak"), (2e11, "0.2 TFLOP/s, 100% of peak"), (1e11, "0.2 TFLOP/s")):
+        assert status.model_copy(update={"peak_flop_per_second": peak}).utilization == said

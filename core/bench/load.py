@@ -24,7 +24,7 @@ from websockets.exceptions import WebSocketException
 from websockets.typing import Origin, Subprotocol
 
 from core.bench.sandbox import wait_for
-from core.bench.streamlit_wire import FINISHED_FRAGMENT, read_message, rerun_fragment, rerun_script
+from core.bench.streamlit_wire import FINISHED_FRAGMENT, ServerMessage, read_message, rerun_fragment, rerun_script
 from core.bench.visitor import Server, serve
 from core.config import TrainConfig
 from core.jobs.control import start, stop, stop_now
@@ -67,6 +67,8 @@ class Viewer:
         self.polls = Polls()
         self._asked: dict[str, list[float]] = {}
         """Fragment to when it was asked for, of what is not answered yet."""
+        self._drawn: set[str] = set()
+        """Fragments that were drawn since the last end of a run of the script."""
         self._timers: dict[str, asyncio.Task[None]] = {}
         self._intervals: dict[str, float] = {}
 
@@ -92,7 +94,6 @@ class Viewer:
         return self.polls
 
     async def _listen(self, connection: ClientConnection) -> None:
-        drawn: set[str] = set()
         async for data in connection:
             message = read_message(data if isinstance(data, bytes) else data.encode())
             self.page = message.page or self.page
@@ -100,13 +101,18 @@ class Viewer:
                 self.polls.problems.append(message.problem)
             if message.interval is not None:
                 self._repeat(connection, message.fragment, message.interval)
-            elif message.fragment:
-                drawn.add(message.fragment)
-            if message.script_finished == FINISHED_FRAGMENT:
-                self._answered(drawn)
-                drawn.clear()
-            elif message.script_finished is not None:
-                drawn.clear()
+            else:
+                self._note_drawn(message)
+
+    def _note_drawn(self, message: ServerMessage) -> None:
+        if message.fragment:
+            self._drawn.add(message.fragment)
+        if message.script_finished == FINISHED_FRAGMENT:
+            self._answered(self._drawn)
+        # A run whose end is still in the server's queue when the next one begins is said to have ended early, although
+        # all of it is sent (`ForwardMsgQueue.clear` of Streamlit): it counts with the end of that one.
+        if message.page_is_complete:
+            self._drawn.clear()
 
     def _repeat(self, connection: ClientConnection, fragment: str, interval: float) -> None:
         if fragment in self._timers:

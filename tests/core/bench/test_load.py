@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from core.__main__ import app
 from core.bench.load import Polls, Viewer, _quantile
+from core.bench.streamlit_wire import FINISHED_EARLY_FOR_RERUN, FINISHED_FRAGMENT, ServerMessage
 from core.cli.bench import _explained
 from core.errors import FerError
 
@@ -23,6 +24,21 @@ def test_an_answer_counts_for_all_polls_that_wait_for_it_and_only_for_what_was_d
     assert viewer.polls.seconds == [] and viewer._asked == {"body": [0.0, 1.0]}
     viewer._answered({"body"})
     assert len(viewer.polls.seconds) == 2 and viewer._asked == {}
+
+
+def test_a_poll_whose_end_was_still_queued_when_the_next_run_began_is_answered_with_that_one() -> None:
+    viewer = Viewer(0, "run")
+    viewer._intervals = {"body": 1.5, "watch": 5.0}
+    viewer.polls.interval = 1.5
+    viewer._asked = {"body": [0.0], "watch": [0.0]}
+    for message in (
+        ServerMessage(fragment="body"),
+        ServerMessage(script_finished=FINISHED_EARLY_FOR_RERUN),
+        ServerMessage(fragment="watch"),
+        ServerMessage(script_finished=FINISHED_FRAGMENT),
+    ):
+        viewer._note_drawn(message)
+    assert len(viewer.polls.seconds) == 1 and viewer._asked == {} and viewer._drawn == set()
 
 
 def test_what_is_on_time_and_how_long_it_took() -> None:

@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from core.team.people import Actor, Role
 from dashboard.state import actor as actor_module
 from dashboard.state import admitted, login
+from dashboard.state import visitor as visitor_module
 from dashboard.state.actor import actor
 from dashboard.state.exposure import is_on_loopback_only
 from dashboard.state.login import ENDED, LOG_IN, log_out
@@ -26,7 +27,7 @@ def people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "people.toml"
     path.write_text('"ada@example.org" = "admin"\n"bob@example.org" = "viewer"\n')
     settings = login_of(path)
-    for module in (gate, actor_module):
+    for module in (gate, actor_module, visitor_module):
         monkeypatch.setattr(module, "login_settings", lambda: settings)
     monkeypatch.setattr(login, "_logged_out", {})
     monkeypatch.setattr(admitted, "_claims", {})

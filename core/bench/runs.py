@@ -1,6 +1,5 @@
 """What a runs folder costs with many runs in it: run by `python -m core bench runs`."""
 
-import os
 import statistics
 import tempfile
 import time
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.bench.pages import report_progress
+from core.bench.sandbox import environment
 from core.bench.synthetic_runs import EPOCHS, make_runs
 from core.config import TrainConfig
 from core.jobs.control import start
@@ -34,17 +34,10 @@ def measure_runs(counts: Sequence[int], rounds: int) -> list[dict[str, Any]]:
         One record per count, of plain values for JSON.
     """
     measured = []
-    before = os.environ.get("FER_RUNNER")
-    os.environ["FER_RUNNER"] = "0"
-    try:
+    with environment({"FER_RUNNER": "0"}):
         for count in counts:
             with tempfile.TemporaryDirectory(prefix="fer-bench-") as folder:
                 measured.append(_measure_in(Path(folder), count, rounds))
-    finally:
-        if before is None:
-            del os.environ["FER_RUNNER"]
-        else:
-            os.environ["FER_RUNNER"] = before
     return measured
 
 

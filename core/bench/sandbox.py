@@ -5,7 +5,7 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -47,20 +47,29 @@ def place() -> Iterator[tuple[Path, Path]]:
     with tempfile.TemporaryDirectory(prefix="fer-bench-", ignore_cleanup_errors=True) as made:
         folder = Path(made)
         (folder / "locks").mkdir()
-        before = {name: os.environ.get(name) for name in (*changes, "FER_MACHINE_LOCKS")}
-        os.environ.update(changes, FER_MACHINE_LOCKS=str(folder / "locks"))
-        try:
-            import_demo(folder / "data", train_per_class=24, validation_per_class=6, test_per_class=6)
-            yield folder / "runs", folder / "data"
-        finally:
-            for process in processes_of(folder):
-                with suppress(psutil.Error):
-                    process.kill()
-            for name, value in before.items():
-                if value is None:
-                    os.environ.pop(name, None)
-                else:
-                    os.environ[name] = value
+        with environment({**changes, "FER_MACHINE_LOCKS": str(folder / "locks")}):
+            try:
+                import_demo(folder / "data", train_per_class=24, validation_per_class=6, test_per_class=6)
+                yield folder / "runs", folder / "data"
+            finally:
+                for process in processes_of(folder):
+                    with suppress(psutil.Error):
+                        process.kill()
+
+
+@contextmanager
+def environment(changes: Mapping[str, str]) -> Iterator[None]:
+    """These variables for this process and what it starts; at the end they are as they were."""
+    before = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def finish(root: Path, data_root: Path, run_id: str) -> RunPaths:

@@ -27,7 +27,7 @@ HAS_PREDICTED: Final = "has-predicted"
 
 def is_logged_in() -> bool:
     """Whether the server knows who this is, and asks for no name."""
-    if login_settings() is None:  # Streamlit would look for its secrets each time, a third of what a live page costs
+    if login_settings() is None:  # else Streamlit looks for its secrets each time, at every look of a live page
         return False
     return bool(getattr(st.user, "is_logged_in", False))
 

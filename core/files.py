@@ -140,7 +140,12 @@ def _owner(path: Path) -> str:
 
 
 def write_whole(
-    path: Path, write: Callable[[BinaryIO], object], *, lasting: bool = True, private: bool = False
+    path: Path,
+    write: Callable[[BinaryIO], object],
+    *,
+    lasting: bool = True,
+    private: bool = False,
+    check: Callable[[], object] = lambda: None,
 ) -> None:
     """Replace a file whole: temporary file beside it, fsync, rename, fsync of the folder.
 
@@ -150,11 +155,14 @@ def write_whole(
         lasting: False leaves out the last step, half of the cost: a power cut may then bring the old file back, whole.
         private: True lets only this user read it; else everybody may, and in a folder that several users share (see
             `share`), all of them may replace and change it.
+        check: called when only the rename is left to do. What it raises passes through, as that of `write` does. Who
+            has it fail, and then sweeps (`sweep_leftovers`), can be sure that this file does not come any more.
 
     Raises:
         OSError: the disk is full or the folder is not writable.
     """
     with staged(path, write, private=private) as put_in_place:
+        check()
         put_in_place()
     if lasting:
         sync_folder(path.parent)
@@ -189,7 +197,14 @@ def staged(path: Path, write: Callable[[BinaryIO], object], *, private: bool = F
         Path(name).unlink(missing_ok=True)
 
 
-def write_json(path: Path, value: Any, *, lasting: bool = True, indent: int | None = 1) -> None:
+def write_json(
+    path: Path,
+    value: Any,
+    *,
+    lasting: bool = True,
+    indent: int | None = 1,
+    check: Callable[[], object] = lambda: None,
+) -> None:
     """Replace a JSON file whole, as `write_whole` does; without indent half as long and twice as fast to read.
 
     Raises:
@@ -197,7 +212,7 @@ def write_json(path: Path, value: Any, *, lasting: bool = True, indent: int | No
         ValueError: NaN or infinity, which no other JSON reader takes.
     """
     text = json.dumps(value, indent=indent, allow_nan=False)
-    write_whole(path, lambda file: file.write(text.encode()), lasting=lasting)
+    write_whole(path, lambda file: file.write(text.encode()), lasting=lasting, check=check)
 
 
 def open_regular(path: str | Path, flags: int = os.O_RDONLY) -> int:
@@ -253,9 +268,10 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def sweep_leftovers(folder: Path) -> None:
-    """Delete what writers that were killed left behind. Only for the folder's owner: nobody else may be writing."""
-    for leftover in folder.glob(f"{_TEMPORARY}*"):
+def sweep_leftovers(folder: Path, name: str | None = None) -> None:
+    """Delete what writers that were killed left behind, of one file or of all. Should one of them live, its write
+    fails. Only for the folder's owner: nobody else may be writing."""
+    for leftover in folder.glob(f"{_TEMPORARY}*" if name is None else f"{_TEMPORARY}{name}-*"):
         leftover.unlink(missing_ok=True)
 
 

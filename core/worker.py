@@ -70,7 +70,7 @@ class StopFlag:
         self._held = _file_id(self._lock)
 
     def check_held(self) -> None:
-        """To be called before anything is written: end this process if the lock file is another one.
+        """To be called before what was written takes its place: end this process if the lock file is another one.
 
         Asks the file server: a mere look at a network file system may show for a minute what was there before.
         """
@@ -188,12 +188,11 @@ def work(
     except Exception as error:  # whatever it is, the run must not stay "running"
         log.exception("training failed")
         final = {"state": "failed", "error": explain(error, config)}
-    stop_asked.check_held()
     interrupted = final["state"] == "stopped" and not stop_asked.by_person
     if interrupted:  # so it is read as ended without a word, and recovered
         final = {"state": "running", "error": _interrupted(status.launcher)}
     ended = {"ended_at": datetime.now(UTC), "eta_seconds": None, "activity": ""}
-    _write_end(paths, reporter.status.model_copy(update=ended | final))
+    _write_end(paths, reporter.status.model_copy(update=ended | final), stop_asked.check_held)
     paths.stop_request.unlink(missing_ok=True)  # last: a crash in between must not undo the stop
     log.info("run %s %s", paths.run_id, "interrupted" if interrupted else final["state"])
     if final["state"] == "finished":
@@ -208,11 +207,12 @@ def _interrupted(launcher: str) -> str:
     return f"Interrupted by {by}: cancelled there, preempted or out of time. Resume continues where it was."
 
 
-def _write_end(paths: RunPaths, status: RunStatus) -> None:
+def _write_end(paths: RunPaths, status: RunStatus, check_held: Callable[[], None]) -> None:
     """Write the last status, also on a disk that is too full for another file: then over the old one, in its place."""
     try:
-        write_status(paths, status)
+        write_status(paths, status, check=check_held)
     except OSError as error:
+        check_held()
         log.warning("status.json is written in place: %s", error)
         with paths.status.open("r+b") as file:
             file.write(status.model_dump_json(indent=1).encode())

@@ -146,9 +146,12 @@ def sweep_run(paths: RunPaths) -> None:
         sweep_leftovers(paths.folder)
 
 
-def write_status(paths: RunPaths, status: RunStatus, *, lasting: bool = True) -> None:
-    """Replace `status.json` whole; `lasting=False` for the many small changes while a run trains."""
-    write_json(paths.status, status.model_dump(mode="json"), lasting=lasting)
+def write_status(
+    paths: RunPaths, status: RunStatus, *, lasting: bool = True, check: Callable[[], object] = lambda: None
+) -> None:
+    """Replace `status.json` whole; `lasting=False` for the many small changes while a run trains. `check` as
+    `core.files.write_whole` has it."""
+    write_json(paths.status, status.model_dump(mode="json"), lasting=lasting, check=check)
 
 
 def write_meta(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from core.errors import RunError
-from core.files import process_lock, write_whole
+from core.files import process_lock, sweep_leftovers, write_whole
 from core.machine import local_lock_option
 from core.runs.paths import RunPaths
 
@@ -27,12 +27,17 @@ def meta_lock(paths: RunPaths) -> Iterator[None]:
 
 def replace_alive_lock(paths: RunPaths) -> None:
     """Put another lock file in the place of the one that a process of the run may hold, wherever it is: it notices, and
-    ends without writing anything more. Call it under the lock of the queue.
+    ends without writing anything more. Call it under the lock of the queue, before the status is written.
+
+    It notices before it renames what it has written, and what it had written before this is swept away. So nothing of
+    it comes any more even if it was cut off, or stood still, in the middle.
 
     Raises:
         OSError: the folder cannot be written.
     """
     write_whole(paths.alive_lock, lambda file: None)
+    for checked in (paths.status, paths.checkpoint, paths.weights):
+        sweep_leftovers(paths.folder, checked.name)
 
 
 def require_shared_locks(runs_root: Path) -> None:

@@ -62,13 +62,13 @@ class BestWeights:
         """SHA-256 of their file."""
         return hashlib.sha256(self.content).hexdigest()
 
-    def write(self, paths: RunPaths, data: TrainData) -> None:
-        """Replace the run's weights file, then its validation predictions.
+    def write(self, paths: RunPaths, data: TrainData, check: Callable[[], object] = lambda: None) -> None:
+        """Replace the run's weights file, then its validation predictions; `check` as `core.files.write_whole` has it.
 
         Raises:
             OSError: one cannot be written; the old one stays, and a resume writes it from the checkpoint.
         """
-        write_whole(paths.weights, lambda file: file.write(self.content))
+        write_whole(paths.weights, lambda file: file.write(self.content), check=check)
         if self.probabilities is not None:
             write_validation(paths, data, self.probabilities, self.row)
 

@@ -1,6 +1,7 @@
 """Checkpoints: everything a resume needs, in one file that loads with `weights_only=True`."""
 
 import io
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -99,7 +100,13 @@ class Parts:
         )
 
 
-def write_checkpoint(path: Path, progress: TrainingProgress, parts: HostCopy, best_weights: bytes | None) -> None:
+def write_checkpoint(
+    path: Path,
+    progress: TrainingProgress,
+    parts: HostCopy,
+    best_weights: bytes | None,
+    check: Callable[[], object] = lambda: None,
+) -> None:
     """Replace the checkpoint whole.
 
     Args:
@@ -108,13 +115,14 @@ def write_checkpoint(path: Path, progress: TrainingProgress, parts: HostCopy, be
         parts: from `Parts.copy`.
         best_weights: the weights file of the best epoch, as long as it is neither on disk nor made of the parts: a
             crash may come before it is written.
+        check: as `core.files.write_whole` has it.
 
     Raises:
         OSError: it cannot be written; the last one stays.
     """
     best = torch.frombuffer(bytearray(best_weights), dtype=torch.uint8) if best_weights else None
     content = serialise({"format": FORMAT, "progress": asdict(progress), **parts.get(), "best": {"file": best}})
-    write_whole(path, lambda file: file.write(content))
+    write_whole(path, lambda file: file.write(content), check=check)
 
 
 def load_checkpoint(path: Path, parts: Parts, device: torch.device) -> tuple[TrainingProgress, bytes | None]:

@@ -149,9 +149,9 @@ class Checkpointer:
         pending = best if best is not self._on_disk else None
         in_parts = progress.batch == 0 and progress.best is progress.last
         file = pending.content if pending and not in_parts else None
-        write_checkpoint(self._paths.checkpoint, progress, parts, file)
+        write_checkpoint(self._paths.checkpoint, progress, parts, file, self._record.status.check_held)
         self._record.checkpoint_step = progress.step
         if pending:
-            pending.write(self._paths, self._data)
+            pending.write(self._paths, self._data, self._record.status.check_held)
             self._on_disk = pending
         self._waiting = False

@@ -27,14 +27,15 @@ class StatusReporter(BesideTraining):
     Args:
         paths: the run.
         status: as this process has taken it.
-        check_held: called before each write; it does not return when the run is no longer that of this process.
+        check_held: called before a file that was written takes its place; it does not return when the run is no longer
+            that of this process.
     """
 
     def __init__(self, paths: RunPaths, status: RunStatus, check_held: Callable[[], None] = lambda: None) -> None:
         super().__init__("lease")
         self.paths = paths
         self.status = status
-        self._check_held = check_held
+        self.check_held = check_held
         self._lock = threading.Lock()  # one of the two threads writes
         self._last_of: dict[str, float] = {}
         self._renewed = -math.inf
@@ -52,10 +53,9 @@ class StatusReporter(BesideTraining):
                 self._last_of[self.status.activity] = clock
 
     def _write(self, *, lasting: bool) -> None:
-        self._check_held()
         lease = {"lease_at": datetime.now(UTC), "lease_sequence": self.status.lease_sequence + 1}
         self.status = self.status.model_copy(update=lease)
-        write_status(self.paths, self.status, lasting=lasting)
+        write_status(self.paths, self.status, lasting=lasting, check=self.check_held)
         self._renewed = time.monotonic()
 
     def _run(self) -> None:

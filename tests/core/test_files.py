@@ -63,6 +63,21 @@ def test_half_a_file_never_takes_the_place_in_a_folder_that_was_put_back_from_a_
     assert names(folder) == ["x"]
 
 
+def test_what_was_swept_before_its_rename_does_not_come_any_more(tmp_path: Path) -> None:
+    write_whole(tmp_path / "x", lambda file: file.write(b"old"))
+
+    def sweep() -> None:
+        assert len(names(tmp_path)) == 2, "the new file is there under another name"
+        sweep_leftovers(tmp_path, "y")
+        assert len(names(tmp_path)) == 2, "another file's"
+        sweep_leftovers(tmp_path, "x")
+
+    with pytest.raises(FileNotFoundError):
+        write_whole(tmp_path / "x", lambda file: file.write(b"new"), check=sweep)
+    assert (tmp_path / "x").read_bytes() == b"old"
+    assert names(tmp_path) == ["x"]
+
+
 def test_readers_meet_only_whole_files_while_a_writer_writes(tmp_path: Path) -> None:
     """The writer is a process of its own and is killed in the middle, which leaves at most leftovers to sweep."""
     code = (

@@ -198,7 +198,9 @@ def test_the_last_word_is_written_on_a_full_disk_too(runs_root: Path, monkeypatc
 
     monkeypatch.setattr(worker, "write_status", full)
     final = read_status(paths).model_copy(update={"state": "failed", "activity": "", "error": "The disk is full."})
-    worker._write_end(paths, final)
+    asked: list[str] = []
+    worker._write_end(paths, final, lambda: asked.append("is it ours?"))
+    assert asked == ["is it ours?"], "what another process has written is not written over"
     assert read_status(paths) == final
 
 

@@ -8,7 +8,7 @@ import pytest
 from filelock import FileLock
 
 from core.errors import RunError
-from core.files import lock_is_held
+from core.files import lock_is_held, write_whole
 from core.runs import locks
 from core.runs.create import sweep_run
 from core.runs.locks import replace_alive_lock, require_shared_locks
@@ -45,6 +45,19 @@ def test_who_holds_a_lock_file_that_was_replaced_keeps_nobody_waiting(paths: Run
         assert lock_is_held(paths.alive_lock)
         replace_alive_lock(paths)
         assert not lock_is_held(paths.alive_lock)
+
+
+@pytest.mark.parametrize("file", ["status", "checkpoint", "weights"])
+def test_what_waits_for_its_rename_when_the_lock_file_is_replaced_does_not_come_any_more(
+    paths: RunPaths, file: str
+) -> None:
+    """As of a machine that was cut off between its last look at the lock and the rename."""
+    target: Path = getattr(paths, file)
+    target.write_bytes(b"of the one that has taken over")
+    with pytest.raises(FileNotFoundError):
+        write_whole(target, lambda opened: opened.write(b"late"), check=lambda: replace_alive_lock(paths))
+    assert target.read_bytes() == b"of the one that has taken over"
+    assert not list(paths.folder.glob(".tmp-*"))
 
 
 def test_a_folder_whose_locks_other_machines_do_not_see_is_refused(

@@ -20,6 +20,7 @@ from dashboard.server.exposed import InsideOnly, check_exposure
 from dashboard.server.headers import SecurityHeaders
 from dashboard.server.logins import Logins, watch_logins
 from dashboard.server.origins import OwnPagesOnly
+from dashboard.server.polls import believe_no_timer
 from dashboard.server.uploads import UploadLimits, UploadShare, free_uploads
 from dashboard.state.exposure import host_names, is_loopback, is_on_loopback_only, server_address
 from dashboard.state.login_settings import login_settings
@@ -51,6 +52,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     raise_open_files_limit()
     register_launchers()
     never_ask_for_our_address()
+    believe_no_timer()
     asyncio.get_running_loop().set_exception_handler(on_loop_error)
     print(f"\n  {where_it_is()}\n", flush=True)
     if doubt := what_is_missing():

@@ -3,8 +3,8 @@
 import os
 import subprocess
 import urllib.request
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,9 @@ CHROMIUM_ARGUMENTS = [
 TIMEOUT_SECONDS = 1200
 """Of each test: they train for real, however busy the machine."""
 
+MOST_OF_A_PAGE = 4000
+"""Characters, of each page of a test that failed."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
@@ -40,6 +43,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.timeout(TIMEOUT_SECONDS))
             if not CHROMIUM.exists():
                 item.add_marker(pytest.mark.skip(reason="no Chromium here: install Debian's package chromium"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that fails tells what was on its pages."""
+    report = yield
+    browser = getattr(item, "funcargs", {}).get("browser")
+    if report.when == "call" and report.failed and browser is not None:
+        for page in (page for context in browser.contexts for page in context.pages):
+            with suppress(Exception):  # it may be what has failed
+                report.sections.append((page.url, page.locator("body").aria_snapshot(timeout=5000)[:MOST_OF_A_PAGE]))
+    return report
 
 
 @dataclass

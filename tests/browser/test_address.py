@@ -15,6 +15,7 @@ from core.files import read_json, write_json
 from tests.browser.conftest import App, new_page, visit
 from tests.browser.late import can_hold, hold_after, release, wait_until_held
 from tests.browser.traffic import settle
+from tests.browser.watching import Traffic, listen
 from tests.dashboard_fixtures import FakeRun, write_run
 
 SHOWN = """() => {
@@ -196,6 +197,57 @@ def test_what_a_page_sends_last_does_not_stand_behind_the_next_one(app: App, sma
     assert page.url == f"{app.url}/runs"
     page.go_back()
     page.wait_for_url(re.compile(r"/train\?preset=\w+&name=my\+run$"))
+
+
+def wait_for_a_late_poll(page: Any, traffic: Traffic) -> None:
+    """Until a timer of the page has asked for something, and was answered, while the page learns of nothing."""
+    moment = time.monotonic()
+    while not any(asked > moment and max(traffic.finished) > asked for asked in traffic.asked):
+        assert time.monotonic() < moment + 60, "no timer has asked"
+        page.wait_for_timeout(100)
+
+
+@pytest.mark.usefixtures("no_runner")
+def test_a_page_that_is_opened_on_a_slow_line_keeps_its_address(app: App, page: Any) -> None:
+    """The timers of the page that was left go on until the browser learns that it was left."""
+    run = write_run(app.runs_root, app.data_root, "queued", name="it waits")
+    can_hold(page)
+    traffic = listen(page)
+    page.goto(f"{app.url}/runs?selected={run.id}&search=waits")
+    settle(page)
+    hold_after(page, "")
+    page.locator(".st-key-open-ticked button").click()
+    wait_until_held(page, "Remove from queue")
+    wait_for_a_late_poll(page, traffic)
+    release(page)
+    page.get_by_role("heading", name="it waits").wait_for()
+    settle(page)
+    wait_for_a_late_poll(page, traffic)
+    settle(page)
+    assert page.url == f"{app.url}/run?run={run.id}"
+
+
+@pytest.mark.usefixtures("no_runner")
+def test_a_run_that_is_ticked_on_a_slow_line_stays_ticked(app: App, page: Any) -> None:
+    """The timers of the page go on meanwhile, and say that none is ticked."""
+    run = write_run(app.runs_root, app.data_root, "queued", name="it waits")
+    can_hold(page)
+    traffic = listen(page)
+    page.goto(f"{app.url}/runs")
+    settle(page)
+    page.locator("[data-testid=stDataFrame] canvas").first.focus()
+    page.keyboard.press("ArrowDown")
+    settle(page)
+    hold_after(page, "")
+    page.keyboard.press("Shift+Space")
+    wait_until_held(page, "Compare 1")
+    wait_for_a_late_poll(page, traffic)
+    wait_for_a_late_poll(page, traffic)  # of the table, which asks most often
+    assert not page.evaluate("holds", "0 selected"), "it is drawn as ticked all the time"
+    release(page)
+    settle(page)
+    assert page.url == f"{app.url}/runs?selected={run.id}"
+    page.get_by_role("button", name="1 selected").wait_for()
 
 
 def test_a_click_while_a_page_is_drawn_stays_in_its_address(app: App, small_run: FakeRun, page: Any) -> None:

@@ -10,6 +10,12 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 HANDLED = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
 """Ends when the page has handled what was clicked or typed: by then it has sent what follows from it."""
 
+MOVES = """() => document.getAnimations().some(
+    each => each.playState === "running" && each.effect?.getComputedTiming().endTime !== Infinity
+)"""
+"""Whether something on the page still moves, as an expander that opens: a list in it that is opened meanwhile scrolls
+away under the pointer, and so closes. What moves for ever, as a placeholder does, is left out."""
+
 TIMEOUT_SECONDS = 60
 
 AT_REST = '[data-testid="stApp"][data-test-script-state="notRunning"]'
@@ -61,12 +67,12 @@ def watch(page: Any) -> None:
 
 
 def settle(page: Any) -> None:
-    """Wait until what was done is done: sent, answered and drawn."""
+    """Wait until what was done is done: sent, answered, drawn, and at its place."""
     traffic, end = _traffic[page], time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < end:
         page.wait_for_selector(AT_REST)
         page.evaluate(HANDLED)
-        if not traffic.owed and page.locator(AT_REST).count():
+        if not traffic.owed and page.locator(AT_REST).count() and not page.evaluate(MOVES):
             return
         page.wait_for_timeout(20)
     raise AssertionError(f"{page.url} did not come to rest within {TIMEOUT_SECONDS} s")

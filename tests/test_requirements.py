@@ -23,7 +23,13 @@ USED_WITHOUT_IMPORT = {
     "httpx": "Authlib's client fetches through it",
 }
 """Of the product; and why they are needed."""
-TOOLS = {"pytest-timeout": "pytest", "ruff": ".ci/run", "mypy": ".ci/run", "pandas-stubs": "mypy"}
+TOOLS = {
+    "pytest-timeout": "pytest",
+    "pytest-rerunfailures": ".ci/run",
+    "ruff": ".ci/run",
+    "mypy": ".ci/run",
+    "pandas-stubs": "mypy",
+}
 """Of the tests; and who uses them."""
 OPTIONAL = {"fer": "bench predict", "ray": "core.jobs.launchers.ray_head"}
 """Imported only if somebody has installed it; and what says so then."""

@@ -1,10 +1,10 @@
 """What a timer asks for is no act of the visitor.
 
 A part of a page that draws itself again every few seconds is asked for by the browser, which says as always which page
-and which address it shows, and what is chosen there. On a slow line that may be what the server has changed meanwhile:
-somebody has just opened another page, or ticked a run. Streamlit 1.67 believes what comes last: the new page would get
-the address of the one that was left, a tick would go again, or the page that was to be opened would not be opened. So
-what the server knows itself counts: whatever the visitor did, the browser has said in a request of its own before.
+and which address it shows. On a slow line that may be what the server has changed meanwhile: somebody has just opened
+another page, or ticked a run. Streamlit 1.67 believes what comes last: the new page would get the address of the one
+that was left, a tick would go again, or the page that was to be opened would not be opened. So what the server knows
+itself counts: whatever the visitor did, the browser has said in a request of its own before.
 """
 
 from dataclasses import replace
@@ -44,18 +44,15 @@ class Requests(ScriptRequests):
 
 
 def _of_the_page_that_is_open(request: ScriptRequest) -> ScriptRequest:
-    """The same, if it is an act; a timer's with the page and the address that the server has sent last, and without
-    what is chosen: the widgets of a page that was left would call their callbacks once more."""
+    """The same, if it is an act; a timer's with the page and the address that the server has sent last. Where its page
+    was left, without what was chosen there: those widgets would call their callbacks once more. Of a page that is open,
+    Streamlit needs that: what was not chosen in the browser it would send there again, over what is being typed."""
     context = get_script_run_ctx()
     if context is None or request.type is not ScriptRequestType.RERUN or not request.rerun_data.is_auto_rerun:
         return request
     with context.session_state.query_params() as query:
         address = urlencode(query._query_params, doseq=True)  # with those parameters that scripts do not see
-    known = replace(
-        request.rerun_data,
-        query_string=address,
-        page_script_hash=context.page_script_hash,
-        page_name="",
-        widget_states=None,
-    )
+    known = replace(request.rerun_data, query_string=address, page_script_hash=context.page_script_hash, page_name="")
+    if request.rerun_data.page_script_hash != context.page_script_hash:
+        known = replace(known, widget_states=None)
     return ScriptRequest(ScriptRequestType.RERUN, known)

@@ -80,8 +80,10 @@ def running_app(folder: Path) -> Iterator[App]:
         yield App(url, runs_root, data_root, log, process)
     finally:
         process.terminate()
-        process.wait(20)
-        kill_processes_of(runs_root)
+        try:
+            process.wait(60)
+        finally:
+            kill_processes_of(runs_root)
 
 
 @pytest.fixture(scope="package")

@@ -23,6 +23,10 @@ HELD = """(() => {
     };
     window.hold = from => { mark = from; };
     window.holds = words => waiting !== null && waiting.some(message => text(message).includes(words));
+    window.holdsAfter = ([first, words]) => {
+        const at = (waiting ?? []).findIndex(message => text(message).includes(first));
+        return at >= 0 && waiting.slice(at).some(message => text(message).includes(words));
+    };
     window.release = () => {
         const late = waiting;
         mark = waiting = null;
@@ -44,6 +48,11 @@ def hold_after(page: Any, words: str) -> None:
 def wait_until_held(page: Any, words: str) -> None:
     """Until a message with these words is among those that wait."""
     until(page, "holds", arg=words)
+
+
+def holds_after(page: Any, first: str, words: str) -> bool:
+    """Whether a message with these words waits, and came after the first one with others."""
+    return bool(page.evaluate("holdsAfter", [first, words]))
 
 
 def release(page: Any) -> None:

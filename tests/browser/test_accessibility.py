@@ -115,7 +115,8 @@ def look(page: Any, app: App, address: str, *acts: Act) -> list[str]:
     page.goto(f"{app.url}/{address}")
     settle(page)
     page.evaluate(AXE)
-    page.add_style_tag(content="* { transition: none !important }")  # a colour on its way is none to judge
+    # A colour on its way is none to judge; nor is one of a part that fades only if its next drawing takes long.
+    page.add_style_tag(content="* { transition: none !important } [data-stale=true] { opacity: 1 !important }")
     found = []
     for act in acts:
         act(page)

@@ -13,7 +13,7 @@ import pytest
 from core.data.importers.demo import import_demo
 from core.files import read_json, write_json
 from tests.browser.conftest import App, new_page, visit
-from tests.browser.late import can_hold, hold_after, release, wait_until_held
+from tests.browser.late import can_hold, hold_after, holds_after, release, wait_until_held
 from tests.browser.traffic import settle
 from tests.browser.watching import Traffic, listen
 from tests.dashboard_fixtures import FakeRun, write_run
@@ -199,8 +199,8 @@ def test_what_a_page_sends_last_does_not_stand_behind_the_next_one(app: App, sma
     page.wait_for_url(re.compile(r"/train\?preset=\w+&name=my\+run$"))
 
 
-def wait_for_a_late_poll(page: Any, traffic: Traffic) -> None:
-    """Until a timer of the page has asked for something, and was answered, while the page learns of nothing."""
+def wait_for_a_poll(page: Any, traffic: Traffic) -> None:
+    """Until a timer of the page has asked for something, and was answered; the page need not have learned of that."""
     moment = time.monotonic()
     while not any(asked > moment and max(traffic.finished) > asked for asked in traffic.asked):
         assert time.monotonic() < moment + 60, "no timer has asked"
@@ -218,11 +218,11 @@ def test_a_page_that_is_opened_on_a_slow_line_keeps_its_address(app: App, page: 
     hold_after(page, "")
     page.locator(".st-key-open-ticked button").click()
     wait_until_held(page, "Remove from queue")
-    wait_for_a_late_poll(page, traffic)
+    wait_for_a_poll(page, traffic)
     release(page)
     page.get_by_role("heading", name="it waits").wait_for()
     settle(page)
-    wait_for_a_late_poll(page, traffic)
+    wait_for_a_poll(page, traffic)
     settle(page)
     assert page.url == f"{app.url}/run?run={run.id}"
 
@@ -241,13 +241,27 @@ def test_a_run_that_is_ticked_on_a_slow_line_stays_ticked(app: App, page: Any) -
     hold_after(page, "")
     page.keyboard.press("Shift+Space")
     wait_until_held(page, "Compare 1")
-    wait_for_a_late_poll(page, traffic)
-    wait_for_a_late_poll(page, traffic)  # of the table, which asks most often
-    assert not page.evaluate("holds", "0 selected"), "it is drawn as ticked all the time"
+    wait_for_a_poll(page, traffic)
+    wait_for_a_poll(page, traffic)  # of the table, which asks most often
+    assert not holds_after(page, "Compare 1", "0 selected"), "from then on it is drawn as ticked"
     release(page)
     settle(page)
     assert page.url == f"{app.url}/runs?selected={run.id}"
     page.get_by_role("button", name="1 selected").wait_for()
+
+
+@pytest.mark.usefixtures("no_runner")
+def test_what_is_being_typed_outlives_the_timers_of_the_page(app: App, page: Any) -> None:
+    write_run(app.runs_root, app.data_root, "queued", name="it waits")
+    traffic = listen(page)
+    page.goto(f"{app.url}/runs")
+    settle(page)
+    page.get_by_role("button", name="0 selected").click()
+    name = page.get_by_role("combobox", name="Selected runs")
+    name.press_sequentially("it wa")
+    for _ in range(2):
+        wait_for_a_poll(page, traffic)
+    assert name.input_value() == "it wa"
 
 
 def test_a_click_while_a_page_is_drawn_stays_in_its_address(app: App, small_run: FakeRun, page: Any) -> None:

@@ -123,6 +123,7 @@ def test_from_errors_to_a_better_run(app: App, page: Any, demo_root: Path) -> No
     choose(page, page, "Correct label", "sad")
     page.get_by_role("button", name="Save 2 reviews").click()
     page.get_by_text("Wrong label: sad").first.wait_for()
+    settle(page)
     tiles.nth(2).click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_text("Review with a comment").click()
@@ -131,6 +132,7 @@ def test_from_errors_to_a_better_run(app: App, page: Any, demo_root: Path) -> No
     choose(page, dialog, "Review", "Not a face")
     dialog.get_by_role("button", name="Save review").click()
     wait_for(lambda: len(read_label_reviews(run.paths)) == 3, 60, "the third review")
+    settle(page)
     page.keyboard.press("Escape")
     dialog.wait_for(state="hidden")
     settle(page)
@@ -143,13 +145,13 @@ def test_from_errors_to_a_better_run(app: App, page: Any, demo_root: Path) -> No
             page.keyboard.press(key)
             page.wait_for_timeout(150)  # one message for each
     wait_for(lambda: len(read_label_reviews(run.paths)) == 6, 60, "the reviews by key")
+    settle(page)
     ids = wall(page)["ids"]
     assert [(each.image, each.in_words(), each.by) for each in read_label_reviews(run.paths)[3:]] == [
         (ids[3], "Model error", "Mara"),
         (ids[4], "Ambiguous", "Mara"),
         (ids[4], "Review removed", "Mara"),
     ]
-    settle(page)
 
     # --- a correction set of them, and the form as a clone with it
     page.get_by_role("tab", name="Label corrections").click()

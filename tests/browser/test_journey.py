@@ -84,8 +84,8 @@ def test_from_nothing_to_a_prediction(app: App, page: Any, tmp_path: Path) -> No
     page.set_input_files('input[type="file"]', [str(upload), str(tmp_path / "broken.jpg")])
     settle(page)
     page.get_by_text("my photo.png").first.wait_for()
-    page.locator(".js-plotly-plot").first.wait_for()
-    assert set(LABELS) <= set(page.locator(".js-plotly-plot").first.inner_text().split())
+    chart = page.locator(".js-plotly-plot").first
+    wait_for(lambda: set(LABELS) <= set(chart.inner_text().split()), 60, "all classes in the chart")
     page.get_by_text("broken.jpg").first.wait_for()
     assert page.locator('[data-testid="stException"]').count() == 0
     assert "Traceback" not in app.log.read_text()

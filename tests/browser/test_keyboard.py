@@ -122,6 +122,7 @@ def start_a_run(keyboard: Keyboard) -> None:
 def tick(keyboard: Keyboard, down: int, then: str) -> None:
     """Tick the row so many below the current one, the first at first, or take its tick away; then the button has this
     name."""
+    keyboard.page.locator(TABLE).first.wait_for()
     keyboard.focus(TABLE)
     keyboard.press(*["ArrowDown"] * down, "Shift+Space")
     keyboard.page.get_by_role("button", name=then, exact=True).wait_for()

@@ -12,6 +12,7 @@ from dashboard.state.login import ENDED, LOG_IN, NOT_FOR_US
 from dashboard.ui.gate import FAILED
 from tests.browser.conftest import App, new_page, running_app, visit
 from tests.browser.traffic import settle
+from tests.conftest import wait_for
 from tests.identity_provider import CLIENT_ID, IdentityProvider, identity_provider, secrets_toml
 
 PEOPLE = '"ada@example.org" = "admin"\n"@example.org" = "viewer"\n'
@@ -95,7 +96,7 @@ def test_from_the_login_to_the_log_out_in_another_tab(team: Team, browser: Any) 
     other.get_by_role("button", name="Log out").click()
     expect_sentence(other, LOG_IN)
     expect_sentence(page, ENDED)  # by itself
-    assert names(page, "link") == ["Skip to main content"]
+    wait_for(lambda: names(page, "link") == ["Skip to main content"], 60, "that nothing else of the page is left")
 
 
 def test_who_is_not_let_in_learns_why(team: Team, browser: Any) -> None:
@@ -112,4 +113,5 @@ def test_who_is_not_let_in_learns_why(team: Team, browser: Any) -> None:
     team.provider.is_now("eve@elsewhere.example")
     log_in(page)
     expect_sentence(page, "is not on the list of people")
-    assert names(page, "link") == ["Skip to main content"] and names(page, "button") == ["", "Log out"]
+    wait_for(lambda: names(page, "button") == ["", "Log out"], 60, "the way out")
+    assert names(page, "link") == ["Skip to main content"]

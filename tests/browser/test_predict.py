@@ -52,6 +52,7 @@ def with_the_reference_run(app: App) -> None:
 def test_a_newcomer_sees_a_prediction_with_one_click(app: App, page: Any) -> None:
     with_the_reference_run(app)
     page.goto(app.url)
+    settle(page)
     page.get_by_role("button", name="Six faces").click()
     page.get_by_role("figure", name="Class probabilities").wait_for()
     settle(page)

@@ -20,6 +20,7 @@ def test_ticking_rows_does_not_move_the_table(app: App, page: Any) -> None:
     for row, count in ((1, "Export CSV (1)"), (3, "Export CSV (2)")):
         page.mouse.click(before["x"] + 16, before["y"] + 35 * row + 50)
         page.get_by_role("button", name=count).wait_for()
+        settle(page)  # the table comes after the buttons
     after = resting_place(table)
     assert (after["x"], after["y"]) == (before["x"], before["y"])
 
@@ -43,6 +44,7 @@ def test_runs_are_ticked_compared_and_opened_with_the_keyboard_and_stay_ticked(a
             page.keyboard.press("ArrowDown")
         page.keyboard.press("Shift+Space")
         page.get_by_role("button", name=f"Compare {count}").wait_for()
+        settle(page)
     page.get_by_role("button", name="Compare 2").press("Enter")
     page.wait_for_url("**/compare**")
     settle(page)
@@ -69,6 +71,7 @@ def test_a_click_on_a_header_sorts_all_pages(app: App, page: Any) -> None:
     page.get_by_text("1–25 of 30 runs").wait_for()
     page.mouse.click(box["x"] + 16, box["y"] + 35 + 17)
     page.get_by_role("button", name="Export CSV (1)").wait_for()
+    settle(page)
     page.locator(".st-key-open-ticked button").click()
     page.get_by_text("run 29").first.wait_for()
 
@@ -93,4 +96,5 @@ def test_no_metric_of_a_run_is_cut_off(app: App, page: Any) -> None:
     page.goto(f"{app.url}/run?run={run.id}")
     page.get_by_text("Test acc. (95% CI)").wait_for()
     settle(page)
+    page.evaluate("document.fonts.ready.then(() => null)")
     assert page.evaluate(CUT_OFF) == []

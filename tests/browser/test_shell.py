@@ -9,6 +9,7 @@ from core.runs.create import write_status
 from core.runs.reader import read_status
 from tests.browser.conftest import App, visit
 from tests.browser.traffic import resting_place, settle, until
+from tests.conftest import wait_for
 from tests.dashboard_fixtures import FakeRun, end_run, write_run
 
 
@@ -33,9 +34,17 @@ def test_tab_and_messages_follow_a_run_without_a_reload(app: App, running: FakeR
     write_status(running.paths, read_status(running.paths).model_copy(update={"progress": 0.8}))
     until(page, "document.title.startsWith('● 80% · my run')")
     end_run(running)
+    said: set[Any] = set()
+
+    def both_said() -> bool:
+        """Each message goes again after ten seconds."""
+        said.update(
+            each for each in (page, other) if each.get_by_test_id("stToast").filter(has_text="my run: finished").count()
+        )
+        return len(said) == 2
+
+    wait_for(both_said, 60, "the message on both pages")
     until(page, "document.title === '✓ my run'")
-    for each in (page, other):
-        each.get_by_test_id("stToast").filter(has_text="my run: finished").wait_for()
     assert favicon(page) != before
     assert other.get_by_role("dialog").is_visible()
     settle(page)

@@ -80,7 +80,7 @@ WORDS: Final = (
 KEYS: Final = ("Enter", "Space", "ArrowRight", "ArrowDown", "1", "2", "3", "4", "5", "q", "w", "e", "r", "u", "z")
 SLIDE_KEYS: Final = ("ArrowLeft", "ArrowRight", "Home", "End")
 REST_SECONDS: Final = 60
-CLICK_MS: Final = 1000
+CLICK_MS: Final = 3000
 """How long an act may wait for what it is done to: it can be gone, or beneath something else."""
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -38,8 +39,16 @@ def test_a_timer_says_nothing_about_page_and_address() -> None:
     assert requests.request_rerun(poll())
     taken = requests.on_scriptrunner_ready().rerun_data
     assert (taken.page_script_hash, taken.query_string) == ("run", "run=a-run&embed=true")
-    assert taken.widget_states is None
+    assert taken.widget_states is None, "those of a page that was left"
     assert taken.fragment_id_queue == ["table"]
+
+
+def test_what_is_chosen_on_a_page_that_is_open_stays() -> None:
+    requests = Requests()
+    assert requests.request_rerun(replace(poll(), page_script_hash="run"))
+    taken = requests.on_scriptrunner_ready().rerun_data
+    assert taken.query_string == "run=a-run&embed=true"
+    assert taken.widget_states == WidgetStates()
 
 
 @pytest.mark.parametrize("act", [RerunData("q=1", page_script_hash="data"), RerunData("q=1", fragment_id="table")])

@@ -1,11 +1,13 @@
 """What the tests that kill real processes share."""
 
+import contextlib
 import os
 import random
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from core.bench.sandbox import processes_of as processes_of
@@ -25,4 +27,5 @@ def no_process_is_left(tmp_path: Path) -> Iterator[None]:
     """Kill whatever a test started that names its folder."""
     yield
     for process in processes_of(tmp_path):
-        process.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()

@@ -48,11 +48,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         environment.setenv("STREAMLIT_SERVER_BASE_URL_PATH", BASE.strip("/"))
         port, process = start_server(folder / "runs", folder / "data", stdout=output, stderr=subprocess.STDOUT)
         try:
-            wait_for(partial(answers, port), 60, "the server")
+            wait_for(partial(answers, port), 180, "the server")
             yield Running(port, token, process)
         finally:
             process.terminate()
-            process.wait(20)
+            try:
+                process.wait(60)
+            finally:
+                process.kill()
 
 
 def answers(port: int) -> bool:

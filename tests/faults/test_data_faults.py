@@ -83,7 +83,7 @@ def test_a_disk_that_fills_up_ends_the_download_and_the_next_try_works(
     files = small_files() | {"README": os.urandom(4_000_000)}
     content = make_zip(tmp_path / "a.zip", files).read_bytes()
     credentials.keep(parse_credentials(TOKEN))
-    with serve(StandIn(content, bytes_per_second=1_500_000)) as server:
+    with serve(StandIn(content, bytes_per_second=500_000)) as server:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
         download.start_download(disk, accept_differences=True)

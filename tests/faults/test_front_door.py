@@ -37,11 +37,14 @@ def started(folder: Path, **options: object) -> Iterator[Running]:
             folder / "runs", folder / "data", stdout=output, stderr=subprocess.STDOUT, **options
         )
     try:
-        wait_for(partial(listens, port), 60, "the server")
+        wait_for(partial(listens, port), 180, "the server")
         yield Running(port, log)
     finally:
         process.terminate()
-        process.wait(20)
+        try:
+            process.wait(60)
+        finally:
+            process.kill()
 
 
 def listens(port: int) -> bool:
@@ -206,8 +209,8 @@ def test_uploads_are_limited_in_all_and_freed_when_their_visitor_leaves(server: 
             assert second.upload(5 * MEGABYTE) == 204
             assert third.upload(3 * MEGABYTE) == 413, "of all: 12 MB"
             assert [third.upload(b"") for _ in range(20)].count(204) < 20, "nor any number of small ones"
+            text = server.log.read_text()
         wait_for(lambda: third.upload(3 * MEGABYTE) == 204, 30, "room after the first visitor had left")
-    text = server.log.read_text()
     assert text.count("Refused an upload") == 1 and "One visitor may upload 6" in text
 
 

@@ -59,7 +59,7 @@ def test_no_run_is_lost_doubled_or_overtaken(
     deadline = time.monotonic() + LIMIT_SECONDS
     while True:
         assert time.monotonic() < deadline, f"{[run.id for run in list_runs(runs_root) if run.state.is_live]} live on"
-        if not lock_is_held(queue.runner_lock):
+        if not lock_is_held(queue.runner_lock) and all(each.poll() is not None for each in runners):
             runners.append(start_runner(runs_root))
         runs = list_runs(runs_root)
         assert not [run.id for run in runs if run.state is RunState.DAMAGED]

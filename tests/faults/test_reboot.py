@@ -1,6 +1,7 @@
 """A restart of the machine: all processes of a folder of runs end at once, by a signal they can answer or by one they
 cannot, also while somebody stops a run. What was interrupted is offered for recovery, what was stopped is not."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from typer.testing import CliRunner
 
@@ -55,7 +57,8 @@ def end_everything(paths: RunPaths, number: int, *, stopping: bool = False) -> N
         assert paths.stop_request.exists()
     for process in found:
         process.send_signal(number)
-        process.send_signal(signal.SIGCONT)
+        with contextlib.suppress(psutil.NoSuchProcess):  # it was not standing still, and has ended
+            process.send_signal(signal.SIGCONT)
     locks = (paths.alive_lock, QueuePaths(paths.root).runner_lock)
     wait_for(lambda: not any(map(lock_is_held, locks)), what="the end of runner and worker")
 

@@ -33,7 +33,7 @@ def server(runs_root: Path, data_root: Path) -> Iterator[tuple[subprocess.Popen[
     """`streamlit run` in a session of its own, as a terminal gives it; and its port."""
     port, process = start_server(runs_root, data_root, start_new_session=True, preexec_fn=as_in_a_terminal)
     try:
-        wait_for(lambda: is_up(port), 60, "the server")
+        wait_for(lambda: is_up(port), 180, "the server")
         yield process, port
     finally:
         process.kill()

@@ -34,9 +34,11 @@ FULL = "The disk is full. Free some space, then resume the run from its last che
 
 def fill(file: Path) -> None:
     """Write until the disk is full."""
-    with file.open("wb", buffering=0) as output, contextlib.suppress(OSError):
-        while True:
-            output.write(bytes(4096))
+    with file.open("wb", buffering=0) as output:
+        for size in (1 << 20, 4096):
+            with contextlib.suppress(OSError):
+                while True:
+                    output.write(bytes(size))
 
 
 def state_of(paths: RunPaths) -> RunState:
@@ -52,13 +54,13 @@ def test_a_process_that_stands_still_has_stalled_until_it_moves_again(
     arguments = ["tests.faults.tiny_worker", str(paths.folder), "--data-root", str(runs_root)]
     worker = spawn_module(arguments, paths.log, {"FER_TINY_STEPS": "100000"})
     wait_for(lambda: len(read_rows(paths.steps)[0]) > 0, 30, "the first row")
-    assert state_of(paths) is RunState.RUNNING
+    wait_for(lambda: state_of(paths) is RunState.RUNNING, 30, "the first sign of life")
     os.kill(worker.pid, signal.SIGSTOP)
-    wait_for(lambda: state_of(paths) is RunState.STALLED, 10, "being stalled")
+    wait_for(lambda: state_of(paths) is RunState.STALLED, 30, "being stalled")
     assert "process still running" in (read_run(runs_root, paths.run_id).problem or "")
     assert psutil.pid_exists(worker.pid), "shown, never killed"
     os.kill(worker.pid, signal.SIGCONT)
-    wait_for(lambda: state_of(paths) is RunState.RUNNING, 10, "moving again")
+    wait_for(lambda: state_of(paths) is RunState.RUNNING, 30, "moving again")
     control.stop(runs_root, paths.run_id)
     assert worker.wait(30) == 0
     assert state_of(paths) is RunState.STOPPED
@@ -119,11 +121,17 @@ def test_a_full_disk_fails_the_run_and_keeps_its_last_checkpoint(small_disk: Pat
 
     filler.unlink()
     control.resume(runs_root, demo_root, run.id)
-    done = kept["progress"]["step"]
-    wait_for(lambda: len(read_rows(paths.steps)[0]) > done, 90, "going on")
+    done, begun = kept["progress"]["step"], run.status.started_at
+
+    def goes_on() -> bool:
+        status = read_status(paths)
+        return status.started_at != begun and status.activity == "training"
+
+    wait_for(goes_on, 90, "going on")
     control.stop(runs_root, run.id)
-    wait_for(lambda: state_of(paths) is RunState.STOPPED, 30, "the stop")
+    wait_for(lambda: state_of(paths) is RunState.STOPPED, 90, "the stop")
     steps = [row["step"] for row in read_rows(paths.steps)[0]]
+    assert len(steps) > done
     assert steps == list(range(1, len(steps) + 1)), "no gap and no double"
 
 

@@ -21,13 +21,13 @@ from core.runs.history import read_rows
 from core.runs.paths import QueuePaths, RunPaths
 from core.runs.reader import list_runs, read_run, read_status
 from core.runs.records import RunState
-from tests.core.conftest import TINY, wait_for_end, wait_until_training
+from tests.core.conftest import TINY, wait_for_end, wait_for_state, wait_until_training
 from tests.core.jobs.conftest import crash, line, lose
 
 
 def test_a_start_is_quick_and_imports_no_torch(two_runs: tuple[Path, list[str], str]) -> None:
     _, seconds, torch_was_imported = json.loads(two_runs[2])
-    assert seconds < 2, "for both, on a busy machine"
+    assert seconds < 10, "for both, on a disk that is busy"
     assert not torch_was_imported
 
 
@@ -43,16 +43,16 @@ def test_two_starts_give_two_runs_that_run_in_order(two_runs: tuple[Path, list[s
 
 
 def test_a_run_is_stopped_within_30_seconds_and_resumed_to_its_end(demo_root: Path, runs_root: Path) -> None:
-    config = TINY.model_copy(update={"epochs": 6, "images_per_epoch": 160})  # 10 steps each
+    config = TINY.model_copy(update={"epochs": 12, "images_per_epoch": 160})  # 10 steps each
     running = control.start(runs_root, demo_root, config)
     waiting = control.start(runs_root, demo_root, config)
     paths = RunPaths(runs_root, running)
-    wait_until_training(paths)
-
+    wait_for_state(runs_root, running, RunState.RUNNING)
     control.stop(runs_root, waiting)
     assert read_run(runs_root, waiting).state is RunState.STOPPED, "at once: nobody has begun it"
     assert read_run(runs_root, running).state is RunState.RUNNING
 
+    wait_until_training(paths)
     begin = time.monotonic()
     control.stop(runs_root, running)
     control.stop(runs_root, running)
@@ -64,12 +64,12 @@ def test_a_run_is_stopped_within_30_seconds_and_resumed_to_its_end(demo_root: Pa
     assert not paths.stop_request.exists(), "too late is harmless, too"
 
     done = torch.load(paths.checkpoint, weights_only=True)["progress"]["step"]
-    assert 0 < done < 60
+    assert 0 < done < 120
     control.resume(runs_root, demo_root, running)
     finished = wait_for_end(runs_root, running)
     assert finished.state is RunState.FINISHED, finished.problem
-    assert [row["step"] for row in read_rows(paths.steps)[0]] == list(range(1, 61)), "no gap and no double"
-    assert [row["epoch"] for row in read_rows(paths.epochs)[0]] == [1, 2, 3, 4, 5, 6]
+    assert [row["step"] for row in read_rows(paths.steps)[0]] == list(range(1, 121)), "no gap and no double"
+    assert [row["epoch"] for row in read_rows(paths.epochs)[0]] == list(range(1, 13))
     with pytest.raises(RunError, match=r"is finished\. Only stopped, failed, crashed or lost runs can be resumed"):
         control.resume(runs_root, demo_root, running)
     assert read_run(runs_root, waiting).state is RunState.STOPPED, "it was never started"

@@ -33,7 +33,8 @@ from tests.core.conftest import ENDLESS, MISSING, TINY, processes, wait_for_end,
 
 def test_the_runner_leaves_when_nothing_waits(two_runs: tuple[Path, list[str], str]) -> None:
     wait_until_runner_left(two_runs[0])
-    assert "runner leaves" in QueuePaths(two_runs[0]).runner_log.read_text()
+    log = QueuePaths(two_runs[0]).runner_log
+    wait_for(lambda: "runner leaves" in log.read_text(), 20, "its last word")  # after it has let go of its lock
 
 
 def test_a_killed_worker_has_crashed_and_the_next_run_starts(demo_root: Path, runs_root: Path) -> None:
@@ -71,7 +72,7 @@ def test_a_killed_worker_has_crashed_and_the_next_run_starts(demo_root: Path, ru
 
 
 def test_a_killed_runner_takes_no_worker_with_it_and_a_new_start_works(demo_root: Path, runs_root: Path) -> None:
-    first = control.start(runs_root, demo_root, TINY)
+    first = control.start(runs_root, demo_root, ENDLESS)
     wait_for_state(runs_root, first, RunState.RUNNING)
     [runner] = processes(runs_root, "core.jobs.runner")
     runner.kill()
@@ -86,8 +87,9 @@ def test_a_killed_runner_takes_no_worker_with_it_and_a_new_start_works(demo_root
     wait_for(lambda: "runner up" in QueuePaths(runs_root).runner_log.read_text().split("starts on cpu")[-1])
     assert read_run(runs_root, second).state is RunState.QUEUED, "its slot is still in use"
 
+    control.stop(runs_root, first)
     ended = wait_for_end(runs_root, first)
-    assert ended.state is RunState.FINISHED, ended.problem
+    assert ended.state is RunState.STOPPED, ended.problem
     assert ended.status.pid == survivor.pid, "the same process from beginning to end"
     assert wait_for_end(runs_root, second).state is RunState.FAILED
     wait_until_runner_left(runs_root)

@@ -265,16 +265,17 @@ def test_a_real_runner_tells_what_happens_to_its_workers_once(
         roots = ["--runs-root", str(runs_root), "--data-root", str(runs_root), "--worker", TINY_WORKER]
         log = QueuePaths(runs_root).runner_log
         spawn_module(["core.jobs.runner", *roots], log, {"FER_TINY_STEPS": "150"})
-        workers = {name: worker_of(paths[name]) for name in ("killed", "frozen")}
-        workers["killed"].kill()
-        workers["frozen"].send_signal(signal.SIGSTOP)
+        worker_of(paths["killed"]).kill()
+        frozen = worker_of(paths["frozen"])
+        frozen.send_signal(signal.SIGSTOP)
+        wait_for(lambda: frozen.status() == psutil.STATUS_STOPPED, 20, "standing still")  # not in the middle of a write
         moved = read_status(paths["frozen"])
         long_ago = {"heartbeat": (moved.heartbeat or 0) - 1000}
         write_status(paths["frozen"], moved.model_copy(update=long_ago))
         assert wait_for_end(runs_root, "done").state is RunState.FINISHED
         assert read_run(runs_root, "broken").state is RunState.FAILED
         wait_for(lambda: len(hook.texts) == 4, 30, "four messages")
-        workers["frozen"].send_signal(signal.SIGCONT)
+        frozen.send_signal(signal.SIGCONT)
         wait_for_state(runs_root, "frozen", RunState.FINISHED)
         wait_for(lambda: len(hook.texts) == 5, 30, "the fifth message")
         wait_until_runner_left(runs_root)  # although a webhook hangs

@@ -10,11 +10,13 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 HANDLED = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
 """Ends when the page has handled what was clicked or typed: by then it has sent what follows from it."""
 
-MOVES = """() => document.getAnimations().some(
-    each => each.playState === "running" && each.effect?.getComputedTiming().endTime !== Infinity
+MOVES = """() => document.getAnimations().some(each =>
+    each.playState === "running" &&
+    each.effect?.getComputedTiming().endTime !== Infinity &&
+    !/color|opacity|shadow|visibility/.test(each.transitionProperty ?? "")
 )"""
 """Whether something on the page still moves, as an expander that opens: a list in it that is opened meanwhile scrolls
-away under the pointer, and so closes. What moves for ever, as a placeholder does, is left out."""
+away under the pointer, and so closes. What moves for ever, as a placeholder does, and what only fades is left out."""
 
 TIMEOUT_SECONDS = 60
 

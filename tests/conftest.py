@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -142,6 +143,19 @@ def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(os, "fsync", note)
     return names
+
+
+def end_server(process: "subprocess.Popen[bytes]") -> None:
+    """End a server as its service does. One that has not ended after a minute is killed.
+
+    Raises:
+        subprocess.TimeoutExpired: it had to be killed.
+    """
+    process.terminate()
+    try:
+        process.wait(60)
+    finally:
+        process.kill()
 
 
 def kill_processes_of(root: Path) -> None:

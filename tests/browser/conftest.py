@@ -14,7 +14,7 @@ import pytest
 from core.bench.server import start_server
 from tests.browser.traffic import settle, watch
 from tests.browser.watching import instead_of_a_runner
-from tests.conftest import kill_processes_of, wait_for
+from tests.conftest import end_server, kill_processes_of, wait_for
 
 CHROMIUM = Path("/usr/bin/chromium")
 CHROMIUM_ARGUMENTS = [
@@ -79,9 +79,8 @@ def running_app(folder: Path) -> Iterator[App]:
         wait_for(lambda: _answers(f"{url}/_stcore/health"), 60, "the server's first answer")
         yield App(url, runs_root, data_root, log, process)
     finally:
-        process.terminate()
         try:
-            process.wait(60)
+            end_server(process)
         finally:
             kill_processes_of(runs_root)
 

@@ -199,6 +199,15 @@ def test_what_a_page_sends_last_does_not_stand_behind_the_next_one(app: App, sma
     page.wait_for_url(re.compile(r"/train\?preset=\w+&name=my\+run$"))
 
 
+def open_with_timers(page: Any, url: str) -> Traffic:
+    """A page with a run that waits; what it asks by itself, and is answered. What reaches it can be held back."""
+    can_hold(page)
+    traffic = listen(page)
+    page.goto(url)
+    settle(page)
+    return traffic
+
+
 def wait_for_a_poll(page: Any, traffic: Traffic) -> None:
     """Until a timer of the page has asked for something, and was answered; the page need not have learned of that."""
     moment = time.monotonic()
@@ -211,10 +220,7 @@ def wait_for_a_poll(page: Any, traffic: Traffic) -> None:
 def test_a_page_that_is_opened_on_a_slow_line_keeps_its_address(app: App, page: Any) -> None:
     """The timers of the page that was left go on until the browser learns that it was left."""
     run = write_run(app.runs_root, app.data_root, "queued", name="it waits")
-    can_hold(page)
-    traffic = listen(page)
-    page.goto(f"{app.url}/runs?selected={run.id}&search=waits")
-    settle(page)
+    traffic = open_with_timers(page, f"{app.url}/runs?selected={run.id}&search=waits")
     hold_after(page, "")
     page.locator(".st-key-open-ticked button").click()
     wait_until_held(page, "Remove from queue")
@@ -231,10 +237,7 @@ def test_a_page_that_is_opened_on_a_slow_line_keeps_its_address(app: App, page: 
 def test_a_run_that_is_ticked_on_a_slow_line_stays_ticked(app: App, page: Any) -> None:
     """The timers of the page go on meanwhile, and say that none is ticked."""
     run = write_run(app.runs_root, app.data_root, "queued", name="it waits")
-    can_hold(page)
-    traffic = listen(page)
-    page.goto(f"{app.url}/runs")
-    settle(page)
+    traffic = open_with_timers(page, f"{app.url}/runs")
     page.locator("[data-testid=stDataFrame] canvas").first.focus()
     page.keyboard.press("ArrowDown")
     settle(page)
@@ -253,9 +256,7 @@ def test_a_run_that_is_ticked_on_a_slow_line_stays_ticked(app: App, page: Any) -
 @pytest.mark.usefixtures("no_runner")
 def test_what_is_being_typed_outlives_the_timers_of_the_page(app: App, page: Any) -> None:
     write_run(app.runs_root, app.data_root, "queued", name="it waits")
-    traffic = listen(page)
-    page.goto(f"{app.url}/runs")
-    settle(page)
+    traffic = open_with_timers(page, f"{app.url}/runs")
     page.get_by_role("button", name="0 selected").click()
     name = page.get_by_role("combobox", name="Selected runs")
     name.press_sequentially("it wa")

@@ -17,7 +17,7 @@ from core.team.actions import create_api_token
 from core.team.people import Actor, Role
 from dashboard.server.headers import HEADERS
 from tests.asking import Answer, ask
-from tests.conftest import PROJECT_ROOT, wait_for
+from tests.conftest import PROJECT_ROOT, end_server, wait_for
 from tests.dashboard.api.conftest import multipart
 
 BASE = "/team/fer"
@@ -51,11 +51,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             wait_for(partial(answers, port), 180, "the server")
             yield Running(port, token, process)
         finally:
-            process.terminate()
-            try:
-                process.wait(60)
-            finally:
-                process.kill()
+            end_server(process)
 
 
 def answers(port: int) -> bool:

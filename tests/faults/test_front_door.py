@@ -17,7 +17,7 @@ import pytest
 from core.bench.server import start_server
 from dashboard.server.headers import HEADERS
 from tests.asking import ask, open_socket, session
-from tests.conftest import wait_for
+from tests.conftest import end_server, wait_for
 
 MEGABYTE = bytes(10**6)
 
@@ -40,11 +40,7 @@ def started(folder: Path, **options: object) -> Iterator[Running]:
         wait_for(partial(listens, port), 180, "the server")
         yield Running(port, log)
     finally:
-        process.terminate()
-        try:
-            process.wait(60)
-        finally:
-            process.kill()
+        end_server(process)
 
 
 def listens(port: int) -> bool:

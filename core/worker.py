@@ -70,7 +70,8 @@ class StopFlag:
         self._held = _file_id(self._lock)
 
     def check_held(self) -> None:
-        """To be called before what was written takes its place: end this process if the lock file is another one.
+        """To be called before anything is written, and before it takes its place: end this process if the lock file is
+        another one.
 
         Asks the file server: a mere look at a network file system may show for a minute what was there before.
         """
@@ -188,6 +189,7 @@ def work(
     except Exception as error:  # whatever it is, the run must not stay "running"
         log.exception("training failed")
         final = {"state": "failed", "error": explain(error, config)}
+    stop_asked.check_held()
     interrupted = final["state"] == "stopped" and not stop_asked.by_person
     if interrupted:  # so it is read as ended without a word, and recovered
         final = {"state": "running", "error": _interrupted(status.launcher)}

@@ -27,8 +27,8 @@ class StatusReporter(BesideTraining):
     Args:
         paths: the run.
         status: as this process has taken it.
-        check_held: called before a file that was written takes its place; it does not return when the run is no longer
-            that of this process.
+        check_held: called before a file is written, and before it takes its place; it does not return when the run is
+            no longer that of this process.
     """
 
     def __init__(self, paths: RunPaths, status: RunStatus, check_held: Callable[[], None] = lambda: None) -> None:
@@ -53,6 +53,7 @@ class StatusReporter(BesideTraining):
                 self._last_of[self.status.activity] = clock
 
     def _write(self, *, lasting: bool) -> None:
+        self.check_held()  # here, too: whoever leaves in the middle leaves half a file
         lease = {"lease_at": datetime.now(UTC), "lease_sequence": self.status.lease_sequence + 1}
         self.status = self.status.model_copy(update=lease)
         write_status(self.paths, self.status, lasting=lasting, check=self.check_held)

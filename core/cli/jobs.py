@@ -153,7 +153,7 @@ def runs_move(
 
 def runs_recover(runs_root: RunsRoot, data_root: DataRoot) -> None:
     """Requeue interrupted runs after a reboot and start the runner."""
-    from core.jobs.control import interrupted_without_checkpoint, lost_runs
+    from core.jobs.recovery import interrupted_without_checkpoint, lost_runs
     from core.runs.reader import list_runs
     from core.team import actions
 

@@ -52,7 +52,8 @@ def _print_training(results: dict[str, Any]) -> None:
     for name, rate in results["images_per_second"].items():
         print(f"{name.replace('_', ' '):18} {rate:>9,.1f} images/s{_compared(results, name)}")
     print(f"The peak is {results['peak_gflops'] / 1000:,.2f} TFLOP/s ({results['peak_source']}).")
-    print(f"Augmentation, logging, EMA and validation add {as_percent(results['overhead_of_best'])} to an epoch.")
+    if results["overhead_of_best"] is not None:
+        print(f"Augmentation, logging, EMA and validation add {as_percent(results['overhead_of_best'])} to an epoch.")
     whole = results["seconds_per_epoch_with_validation"]
     added = "validation and checkpoints" if "best_whole_epochs" in results["images_per_second"] else "validation"
     print(f"An epoch of best with {added} takes {whole:.2f} s.")

@@ -163,7 +163,7 @@ def runs_move(
 
 def runs_recover(runs_root: RunsRoot, data_root: DataRoot) -> None:
     """Requeue interrupted runs after a reboot and start the runner."""
-    from core.jobs.recovery import interrupted_without_checkpoint, lost_runs
+    from core.jobs.recovery import interrupted_without_checkpoint, lost_in_words, lost_runs
     from core.runs.reader import list_runs
     from core.team import actions
 
@@ -175,6 +175,6 @@ def runs_recover(runs_root: RunsRoot, data_root: DataRoot) -> None:
     for run in stuck:
         print(f"{run.id}: interrupted, but its checkpoint is missing. Clone it: python -m core runs clone {run.id}")
     for run in lost:
-        print(f"{run.id}: lost. {run.problem} To do so: python -m core runs resume {run.id}")
+        print(lost_in_words(run))
     if not (recovered or lost or stuck):
         print("No interrupted run.")

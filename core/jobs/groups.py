@@ -12,6 +12,7 @@ from core.errors import FerError, RunError
 from core.jobs import control
 from core.jobs.inputs import what_is_learned_from
 from core.jobs.queue import end_of_queue, queue_lock
+from core.jobs.recovery import lost_in_words
 from core.runs.create import Membership
 from core.runs.group_changes import add_group, change_group, group_lock, name_from_title, remove_group
 from core.runs.groups import (
@@ -27,6 +28,7 @@ from core.runs.groups import (
 from core.runs.naming import free_name, typed_setting
 from core.runs.paths import new_run_id
 from core.runs.reader import list_runs
+from core.runs.records import Run, RunState
 
 _STEP: Final = 2e-6
 """Between the queue positions of neighbours. A whole group fits between two other runs, which are a millisecond apart
@@ -151,7 +153,8 @@ def stop_group(runs_root: Path, name: str, *, by: str = "") -> GroupChange:
 
 
 def resume_group(runs_root: Path, data_root: Path, name: str) -> GroupChange:
-    """Requeue the runs of a group that ended early, and start those that an interrupted start left out.
+    """Requeue the runs of a group that ended early, and start those that an interrupted start left out. Lost ones are
+    left to who knows: of each, `problems` says how it is resumed.
 
     Args:
         runs_root: the folder of all runs.
@@ -164,13 +167,18 @@ def resume_group(runs_root: Path, data_root: Path, name: str) -> GroupChange:
     """
     with group_lock(runs_root):
         group = readable_group(runs_root, name)
-        ended = [run.id for run in members_of(runs_root, group).runs if run.state.is_resumable]
+        runs = members_of(runs_root, group).runs
         group = change_group(runs_root, name, stopped_at=None, stopped_by="")
+        ended = [run.id for run in runs if is_resumed_with_group(run)]
         resumed = _each(group, ended, lambda run_id: control.resume(runs_root, data_root, run_id))
-        if group.record.complete:
-            return resumed
-        group, started = _start_missing(runs_root, data_root, group)
-        return GroupChange(group, resumed.runs + started, resumed.problems)
+        lost = tuple(lost_in_words(run) for run in runs if run.state is RunState.LOST)
+        group, started = (group, ()) if group.record.complete else _start_missing(runs_root, data_root, group)
+        return GroupChange(group, resumed.runs + started, resumed.problems + lost)
+
+
+def is_resumed_with_group(run: Run) -> bool:
+    """Whether a resume of its group requeues a run. Of a lost one a person decides: it may still be trained."""
+    return run.state.is_resumable and run.state is not RunState.LOST
 
 
 def _each(group: Group, ids: Sequence[str], act: Callable[[str], None]) -> GroupChange:

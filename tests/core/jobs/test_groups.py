@@ -21,6 +21,7 @@ from core.jobs.groups import NewGroup, resume_group, start_group, stop_group
 from core.jobs.queue import take_queued
 from core.jobs.reproductions import reproduce_often
 from core.jobs.sweep import Sweep
+from core.machine import boot_id
 from core.runs.create import create_run
 from core.runs.delete import delete_run
 from core.runs.groups import MOST_RUNS, Group, group_of, list_groups, members_of, read_group
@@ -28,8 +29,8 @@ from core.runs.paths import QueuePaths, RunPaths
 from core.runs.reader import list_runs, read_config, read_run, read_status
 from core.runs.records import RunState
 from tests.conftest import PROJECT_ROOT, kill_processes_of
-from tests.core.jobs.conftest import crash, line
-from tests.core.runs.conftest import make_finished
+from tests.core.jobs.conftest import crash, line, lose
+from tests.core.runs.conftest import make_finished, set_status
 from tests.faults.test_kill_storm import TINY_WORKER
 
 BASE = TrainConfig(dataset="demo", epochs=1)
@@ -227,6 +228,25 @@ def test_what_cannot_be_done_with_one_run_is_said_and_done_with_the_others(runs_
     assert changed.runs == (failed.run_id, crashed.run_id) and line(runs_root) == list(changed.runs)
     [problem] = changed.problems
     assert lost.run_id in problem and "no checkpoint.pt" in problem
+
+
+@pytest.mark.usefixtures("no_runner")
+def test_a_resume_leaves_lost_runs_to_a_person(
+    runs_root: Path, demo_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.runs.liveness.is_local", lambda _: False)
+    group = start(runs_root, demo_root, Sweep(BASE, {"seed": (1, 2)}))
+    lost, crashed = (RunPaths(runs_root, run_id) for run_id in group.run_ids)
+    crash(crashed)
+    set_status(crashed, boot_id=boot_id())
+    lock = lose(lost).alive_lock.stat().st_ino
+    changed = resume_group(runs_root, demo_root, group.name)
+    assert changed.runs == (crashed.run_id,) and line(runs_root) == [crashed.run_id]
+    [problem] = changed.problems
+    assert problem.startswith(f"{lost.run_id}: lost. No sign of life from another for ")
+    assert problem.endswith(f"To do so: python -m core runs resume {lost.run_id}")
+    assert read_run(runs_root, lost.run_id).state is RunState.LOST
+    assert lost.alive_lock.stat().st_ino == lock, "a worker that lives on keeps its run"
 
 
 @pytest.mark.usefixtures("no_runner")

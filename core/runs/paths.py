@@ -345,8 +345,5 @@ class GroupPaths:
             found = os.listdir(self.folder)
         except FileNotFoundError:  # usually there is none yet
             return []
-        return sorted(
-            name
-            for name in (file.removesuffix(".json") for file in found if file.endswith(".json"))
-            if re.fullmatch(NAME, name)
-        )
+        names = (file.removesuffix(".json") for file in found if file.endswith(".json"))
+        return sorted(name for name in names if re.fullmatch(NAME, name))

@@ -55,7 +55,7 @@ def start_training(
         ),
     ] = None,
     sample: Annotated[
-        int | None, typer.Option(min=1, help="With --sweep: so many random combinations, instead of all.")
+        int | None, typer.Option(min=1, help="With --sweep: number of random combinations to draw instead of all.")
     ] = None,
     sample_seed: Annotated[int | None, typer.Option(min=0, help="Random seed for --sample; 0 if not given.")] = None,
     keep: Annotated[KeepWeights, typer.Option(help="With --sweep: whose weights to keep.")] = KeepWeights.ALL,

@@ -12,6 +12,7 @@ from core.cli.output import print_json
 from core.cli.progress import clock
 from core.config import TrainConfig
 from core.errors import ConfigError, TrainingError
+from core.jobs.launchers import LOCAL
 from core.jobs.sweep import Sweep, parse_fields
 from core.runs.naming import typed_setting
 
@@ -84,7 +85,7 @@ def start_sweep_of(
     configs = sweep.configs()
     for dataset in dict.fromkeys(config.dataset for config in configs):
         read_info(data_root, dataset)
-    announce(runs_root, data_root, configs)
+    announce(runs_root, data_root, configs, launcher)
     if options.dry_run:
         _print_list(sweep, as_json=as_json)
         return
@@ -108,14 +109,16 @@ def start_sweep_of(
         raise TrainingError(f"{len(failed)} of {len(group.run_ids)} runs failed: {', '.join(failed)}.")
 
 
-def announce(runs_root: Path, data_root: Path, configs: Sequence[TrainConfig]) -> None:
-    """Print on standard error how many runs these are and how long they take."""
+def announce(runs_root: Path, data_root: Path, configs: Sequence[TrainConfig], launcher: str) -> None:
+    """Print on standard error how many runs these are and, of this machine, how long they take."""
     from core.cli.groups import sizes
     from core.jobs.slots import list_slots
     from core.runs.estimate import estimate_runs
     from core.runs.reader import list_runs
 
-    total = estimate_runs(configs, sizes(data_root), list_runs(runs_root), len(list_slots(runs_root)))
+    total = None  # of an engine nobody knows the speed, nor how many it trains at once
+    if launcher == LOCAL:
+        total = estimate_runs(configs, sizes(data_root), list_runs(runs_root), len(list_slots(runs_root)))
     about = f", about {clock(total.seconds)} of training" if total else ""
     print(f"{len(configs)} run{'' if len(configs) == 1 else 's'}{about}.", file=sys.stderr)
 

@@ -106,7 +106,7 @@ def start_training(
         return
     read_info(data_root, config.dataset)  # a missing dataset is better reported now than in the run's log
     if dry_run:
-        announce(runs_root, data_root, [config])
+        announce(runs_root, data_root, [config], launcher.value)
         if as_json:
             print_json([config.model_dump(mode="json")])
         return

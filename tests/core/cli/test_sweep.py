@@ -52,6 +52,10 @@ def test_a_dry_run_says_what_would_start_and_starts_nothing(fer: "Terminal") -> 
     assert result.stderr.startswith("3 runs, about ") and result.stderr.endswith(" of training.\n")
     alone = CliRunner().invoke(app, ["train", *DEMO, "--dry-run", *roots])
     assert alone.stdout == "" and alone.stderr.startswith("1 run, about ")
+    elsewhere = CliRunner().invoke(
+        app, ["train", *DEMO, "--sweep", "seed=1,2", "--dry-run", "--launcher", "ray", *roots]
+    )
+    assert elsewhere.stderr == "2 runs.\n", "how long a cluster takes nobody knows"
     settings = json.loads(fer("train", *DEMO, "--dry-run", "--json", data=True))
     assert [each["epochs"] for each in settings] == [1]
     listed = fer("train", *DEMO, "--sweep", "seed=1..3", "--dry-run", "--json", data=True)

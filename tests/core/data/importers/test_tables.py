@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from core.data.dataset import DatasetInfo, load_split, read_info
-from core.data.importers import tables
+from core.data.importers import sources, tables
 from core.data.importers.auto import examine
 from core.data.importers.demo import import_demo
 from core.data.importers.fer2013 import import_dataset
@@ -241,7 +241,8 @@ def test_bad_rows_are_counted_and_the_first_is_named(
     [
         ("emotion,pixels\n0,1 2\n", ["lacks 1 of the columns", "(usage)", "'emotion', 'pixels'"]),
         ("pixels\n1 2\n", ["lacks 2 of the columns", "(emotion, usage)", "line 1"]),
-        ("emotion;pixels;Usage\n0;1;Training\n", ["lacks 3 of the columns"]),
+        ("emotion|pixels|Usage\n0|1|Training\n", ["Can't import 'a.csv'"]),
+        ("emotion;pixels\n0;1\n", ["lacks 1 of the columns", "(usage)", "'emotion', 'pixels'"]),
         ("emotion,pixels,Usage\n", ["has no rows"]),
         ("emotion,pixels,Usage", ["has no rows"]),
         ('emotion,pixels,Usage\n0,"' + "1 \n" * 60_000, ["line", "field larger than field limit"]),
@@ -292,14 +293,20 @@ def _with_link(path: Path, table: bytes) -> None:
         archive.addfile(info)
 
 
+def _nested(path: Path, members: dict[str, bytes]) -> None:
+    """As `fer2013.tar.gz` lies in the zip file of the competition."""
+    make_zip(path, {"fer2013.tar.gz": make_tar(path.with_name("inner.tar.gz"), members).read_bytes()})
+
+
 @pytest.mark.parametrize(
     ("make", "part"),
     [
         (_with_link, "Rejected: 'fer2013.csv' in 'a.tar.gz' is a link or a special file"),
         (lambda path, table: make_tar(path, {"../fer2013.csv": table}), "points outside the archive"),
         (lambda path, table: make_tar(path, {"/fer2013.csv": table}), "points outside the archive"),
-        (lambda path, table: make_tar(path, {"other.csv": table[9:]}), "contains no fer2013.csv"),
-        (lambda path, table: make_tar(path, {f"f{i}": b"" for i in range(1001)}), "more than 1,000 entries"),
+        (lambda path, table: make_tar(path, {"other.csv": table[9:]}), "has no folders train/<class>"),
+        (lambda path, table: _nested(path, {"other.csv": table[9:]}), "contains no fer2013.csv"),
+        (lambda path, table: _nested(path, {f"f{i}": b"" for i in range(1001)}), "more than 1,000 entries"),
     ],
 )
 def test_archives_that_are_refused(
@@ -312,8 +319,11 @@ def test_archives_that_are_refused(
 def test_bombs_take_neither_memory_nor_long(tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     make_tar(tmp_path / "before.tar.gz", {"zeros": bytes(80_000_000), "fer2013.csv": b"x"})
+    make_zip(tmp_path / "outer.zip", {"fer2013.tar.gz": (tmp_path / "before.tar.gz").read_bytes()})
     made = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    refused(tmp_path / "before.tar.gz", data_root, "unpacks to more than 64 MB")
+    refused(tmp_path / "outer.zip", data_root, "unpacks to more than 64 MB")
+    monkeypatch.setattr(sources, "_MAX_TOTAL_BYTES", 70_000_000)
+    refused(tmp_path / "before.tar.gz", data_root, "unpacks to more than 70 MB")
     with gzip.open(tmp_path / "lines.gz", "wb", 1) as file:
         file.write(b"emotion,pixels,Usage\n")
         for _ in range(40):

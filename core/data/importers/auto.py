@@ -15,7 +15,7 @@ from core.data.dataset import DatasetInfo, ImportProgress
 from core.data.decode import MAX_IMAGE_BYTES
 from core.data.fer2013 import count_differences
 from core.data.importers.fer2013 import import_dataset, table_inside
-from core.data.importers.ferplus import ferplus_inside, import_ferplus, looks_like_ferplus
+from core.data.importers.ferplus import check_ferplus, ferplus_inside, import_ferplus, looks_like_ferplus
 from core.data.importers.lists import understand_list, with_unread_lists
 from core.data.importers.mapping import given_meanings
 from core.data.importers.own import import_images, write_own
@@ -96,6 +96,7 @@ def examine(path: Path, mapping: Mapping[str, str] | None = None) -> Found:
     """
     try:
         if looks_like_ferplus(path):
+            check_ferplus(path)
             return Found("ferplus", "file")
         if is_lone_table(path):
             check_table(path)
@@ -227,6 +228,7 @@ def _found(path: Path, files: Files, mapping: Mapping[str, str]) -> Found:
         return Found("parquet", container if len(files.names) > 1 else "file", of_tables, tables)
     listed = None if layout.folders else understand_list(files, mapping)
     if (listed is None or not listed.images) and ferplus_inside(files):
+        check_ferplus(path)
         return Found("ferplus", container)
     if listed:
         return Found("list", container, listed)

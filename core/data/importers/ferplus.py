@@ -26,6 +26,7 @@ from core.data.decode import MAX_IMAGE_BYTES
 from core.data.fer2013 import KAGGLE_NAME
 from core.data.importers.delimited import (
     TABLE_ENDINGS,
+    CsvReader,
     columns_of,
     delimiter_of,
     head_of,
@@ -75,6 +76,19 @@ def looks_like_ferplus(path: Path) -> bool:
         OSError: it cannot be read.
     """
     return path.is_file() and not begins_as_zip(path) and not is_tar(path) and _has_columns(head_of(path))
+
+
+def check_ferplus(path: Path) -> None:
+    """Look at the first line only, to say before an import what it would say.
+
+    Args:
+        path: as for `import_ferplus`.
+
+    Raises:
+        DataError: it is corrupt, or lacks columns of FER+.
+    """
+    with _open_table(path) as (name, text):
+        _start(text, name)
 
 
 def ferplus_inside(files: Files) -> str | None:
@@ -168,12 +182,28 @@ def _base(data_root: Path) -> DatasetInfo:
 
 @contextmanager
 def _open_table(path: Path) -> Iterator[tuple[str, TextIO]]:
-    """The name and the text of the table that a path is, or has inside.
+    """The quoted name and the text of the table that a path is, or has inside.
 
     Raises:
-        DataError: it has none, or is corrupt.
-        OSError: it cannot be read.
+        DataError: it has none, or it or the archive around it cannot be read.
     """
+    name = quote(path.name)
+    try:
+        with _table_of(path) as (inside, text):
+            name = quote(inside)
+            yield name, text
+    except DataError:  # a ValueError, too
+        raise
+    except OSError as error:
+        raise DataError(f"Cannot read {name}: {system_reason(error)}.") from error
+    except csv.Error as error:
+        raise DataError(f"{name} is not a readable CSV: {error}.") from error
+    except (*DAMAGES, TooLargeError) as error:
+        raise DataError(f"{name} is corrupt or truncated. Download or copy it again.") from error
+
+
+@contextmanager
+def _table_of(path: Path) -> Iterator[tuple[str, TextIO]]:
     if not path.is_dir() and not begins_as_zip(path) and not is_tar(path):
         with path.open("rb") as alone, _text_in(alone) as text:
             yield path.name, text
@@ -192,20 +222,24 @@ def _text_in(file: BinaryIO) -> Iterator[TextIO]:
         yield text
 
 
+def _start(text: TextIO, name: str) -> tuple[CsvReader, dict[str, int]]:
+    """The rows after the first line, and the places of the columns that this names.
+
+    Raises:
+        DataError: it lacks one.
+    """
+    first = text.readline(_MAX_LINE)
+    reader = csv.reader(chain([first], text), delimiter=delimiter_of(first))
+    header = [cell.strip().lower() for cell in next(reader, [])]
+    missing = [column for column in _COLUMNS if column not in header]
+    if missing:
+        raise DataError(f"{name} lacks the columns {', '.join(missing)}. Use fer2013new.csv of FER+.")
+    return reader, {column: header.index(column) for column in _COLUMNS}
+
+
 def _read(path: Path) -> list[_Row]:
-    name = quote(path.name)
-    try:
-        with _open_table(path) as (inside, text):
-            name = quote(inside)
-            rows = _rows(text, name)
-    except DataError:  # a ValueError, too
-        raise
-    except OSError as error:
-        raise DataError(f"Cannot read {name}: {system_reason(error)}.") from error
-    except csv.Error as error:
-        raise DataError(f"{name} is not a readable CSV: {error}.") from error
-    except (*DAMAGES, TooLargeError) as error:
-        raise DataError(f"{name} is corrupt or truncated. Download or copy it again.") from error
+    with _open_table(path) as (name, text):
+        rows = _rows(text, name)
     if not rows:
         raise DataError(f"{name} has no rows. Use fer2013new.csv of FER+.")
     return rows
@@ -214,13 +248,7 @@ def _read(path: Path) -> list[_Row]:
 def _rows(text: TextIO, name: str) -> list[_Row]:
     rows: list[_Row] = []
     last_image = ""
-    first = text.readline(_MAX_LINE)
-    reader = csv.reader(chain([first], text), delimiter=delimiter_of(first))
-    header = [cell.strip().lower() for cell in next(reader, [])]
-    missing = [column for column in _COLUMNS if column not in header]
-    if missing:
-        raise DataError(f"{name} lacks the columns {', '.join(missing)}. Use fer2013new.csv of FER+.")
-    places = {column: header.index(column) for column in _COLUMNS}
+    reader, places = _start(text, name)
     for cells in reader:
         if not cells:
             continue

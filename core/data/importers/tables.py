@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Final, Protocol, TextIO, cast
+from typing import BinaryIO, Final, TextIO, cast
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from core.data.archives import (
     read_tar,
 )
 from core.data.dataset import ImportProgress, SplitArrays
-from core.data.importers.delimited import columns_of, delimiter_of, head_of, open_text, plain_number
+from core.data.importers.delimited import CsvReader, columns_of, delimiter_of, head_of, open_text, plain_number
 from core.errors import DataError, quote
 from core.labels import LABELS
 from core.models import IMAGE_SIZE
@@ -206,21 +206,11 @@ class _Rows:
         self.numbers.append(number)
 
 
-class _Reader(Protocol):
-    """What `csv.reader` returns."""
-
-    line_num: int
-
-    def __iter__(self) -> Iterator[list[str]]: ...
-
-    def __next__(self) -> list[str]: ...
-
-
 class _BadRowError(Exception):
     """Why one row cannot be used, in a few words."""
 
 
-def _start(lines: Iterator[str], name: str) -> tuple[_Reader, tuple[int, int, int]]:
+def _start(lines: Iterator[str], name: str) -> tuple[CsvReader, tuple[int, int, int]]:
     """The rows after the first line, and the columns that this names.
 
     Raises:

@@ -3,6 +3,7 @@
 import gzip
 import io
 import itertools
+import re
 import resource
 import shutil
 import tarfile
@@ -24,7 +25,7 @@ from core.errors import CountsDifferError, DataError
 from core.labels import LABELS
 from core.splits import SPLITS
 from tests.conftest import REAL_ZIP, refused
-from tests.core.data.importers.conftest import make_folder, make_zip
+from tests.core.data.importers.conftest import make_folder, make_zip, picture
 
 USAGE = {"train": "Training", "validation": "PublicTest", "test": "PrivateTest"}
 BOTH_ORDERS = [("fer2013.csv", "{0},{1},{2}"), ("icml_face_data.csv", "{0}, {2}, {1}")]
@@ -145,6 +146,74 @@ def test_quotes_byte_order_mark_blank_lines_and_windows_line_ends(
     quoted = [",".join(f'"{cell}"' for cell in line.split(",")) for line in table]
     (tmp_path / "a.csv").write_bytes(("\ufeff" + "\r\n\r\n".join(quoted)).encode())
     assert import_dataset(tmp_path / "a.csv", data_root, accept_differences=True).fingerprint == small[1].fingerprint
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace(",", ";").encode(),
+        lambda text: text.replace(",", "\t").encode("utf-16"),
+        lambda text: text.replace("\n", "\r").encode(),
+        lambda text: re.sub(r"^(\d),", r"\1.0,", text, flags=re.MULTILINE).encode(),
+        lambda text: gzip.compress(text.replace(",", ";").encode("utf-16")),
+    ],
+    ids="semicolons utf16 cr floats gzip".split(),
+)
+def test_tables_as_spreadsheets_and_shells_write_them(
+    tmp_path: Path,
+    data_root: Path,
+    small: tuple[Path, DatasetInfo],
+    table: list[str],
+    change: Callable[[str], bytes],
+) -> None:
+    (tmp_path / "a.csv").write_bytes(change("\n".join(table)))
+    assert examine(tmp_path / "a.csv").form == "table"
+    assert import_dataset(tmp_path / "a.csv", data_root, accept_differences=True).fingerprint == small[1].fingerprint
+
+
+def test_a_table_that_is_longer_than_a_buffer_in_a_tar_archive(
+    tmp_path: Path, data_root: Path, small: tuple[Path, DatasetInfo], table: list[str]
+) -> None:
+    """Beside what else people put there, in any order, and without images before it."""
+    path = make_tar(
+        tmp_path / "a.tar.gz", {"about.csv": b"a,b\n1,2", "n/faces.tsv": "\n".join(table).encode(), "z": b""}
+    )
+    assert (examine(path).form, examine(path).container) == ("table", "tar archive")
+    assert import_dataset(path, data_root, accept_differences=True).fingerprint == small[1].fingerprint
+
+
+def test_a_tar_archive_of_something_else_is_no_table(tmp_path: Path) -> None:
+    """What comes first in it says nothing, and a preview fails where the import would."""
+    images = {f"{label}/{copy}.png": picture(copy) for label in ("happy", "sad") for copy in range(3)}
+    path = make_tar(tmp_path / "a.tgz", {"about.csv": b"a,b\n1,2"} | images)
+    assert (examine(path).form, len(examine(path).layout.images)) == ("folders", 6)
+    assert examine(make_tar(tmp_path / "b.tgz", {"x.py": b"x"})).layout.question.startswith("has no class folders")
+    (tmp_path / "c.gz").write_bytes(gzip.compress(b"hello"))
+    with pytest.raises(DataError, match=r"Can't import 'c\.gz': it is a gzip file"):
+        examine(tmp_path / "c.gz")
+
+
+@pytest.mark.parametrize("form", ["csv", "csv.gz", "zip", "tar", "folder"])
+def test_a_preview_of_a_table_fails_where_an_import_would(tmp_path: Path, form: str) -> None:
+    text, path = b"emotion,pixels\n0,1 2\n", tmp_path / "a"
+    {
+        "csv": lambda: path.write_bytes(text),
+        "csv.gz": lambda: path.write_bytes(gzip.compress(text)),
+        "zip": lambda: make_zip(path, {"fer2013.csv": text}),
+        "tar": lambda: make_tar(path, {"fer2013.csv": text}),
+        "folder": lambda: make_folder(path, {"fer2013.csv": text}),
+    }[form]()
+    with pytest.raises(DataError, match="lacks 1 of the columns emotion, pixels and Usage"):
+        examine(path)
+
+
+def test_a_damaged_text_beside_images_is_no_traceback(tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "a.zip", {"notes.csv": bytes(range(256)) * 40} | {"images/1.png": picture(3)})
+    content = bytearray(path.read_bytes())
+    content[60:90] = bytes(30)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"'a\.zip' is corrupt or truncated"):
+        examine(path)
 
 
 def test_other_numbers_must_be_accepted(tmp_path: Path, data_root: Path, table: list[str]) -> None:

@@ -101,7 +101,9 @@ def _ways(home: tuple[str, ...], common: int) -> Iterator[_Fits]:
 
     def is_there(row: tuple[str, ...], image: tuple[str, ...], foreign: int = 0) -> bool:
         """Without the first folders, which are of the machine that the list was written on."""
-        return _ends_with(image, row[min(foreign, max(len(row) - 1, 0)) :]) and _may_be_of(home, image)
+        said, other = _split_of(home + row), _split_of(image)
+        is_other_split = said and other and said != other
+        return not is_other_split and _ends_with(image, row[min(foreign, max(len(row) - 1, 0)) :])
 
     def is_inside(row: tuple[str, ...], image: tuple[str, ...]) -> bool:
         """What was given is itself the folder that all names begin with."""
@@ -111,12 +113,6 @@ def _ways(home: tuple[str, ...], common: int) -> Iterator[_Fits]:
     for foreign in range(common + 1):
         yield partial(is_there, foreign=foreign)
     yield is_inside
-
-
-def _may_be_of(home: tuple[str, ...], image: tuple[str, ...]) -> bool:
-    """Whether the folders of a list and of an image do not say two splits."""
-    said, other = _split_of(home), _split_of(image)
-    return not said or not other or said == other
 
 
 class _Images:
@@ -135,18 +131,34 @@ class _Images:
         folders = [_folders(row.name) for row in rows]
         ends = zip(min(folders), max(folders), strict=False)  # what these two begin with, all begin with
         common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], ends))
-        near = [
+        alike = [
             [(image, _folders(image)) for image in self._stems.get(_stem(row.name.rsplit("/", 1)[-1]), ())]
             for row in rows
         ]
         for fits in _ways(_folders(rows[0].list), common):
             found = [
                 [image for image, inside in images if fits(mine, inside)]
-                for mine, images in zip(folders, near, strict=True)
+                for mine, images in zip(folders, alike, strict=True)
             ]
             if any(found):
-                return [_only_one(row, images) for row, images in zip(rows, found, strict=True)]
+                return _of_one_split(rows, [_only_one(row, near) for row, near in zip(rows, found, strict=True)])
         return [""] * len(rows)
+
+
+def _of_one_split(rows: Sequence[ListRow], images: Sequence[str]) -> list[str]:
+    """The images without those in folders of another split, where others of the same split are in the folder of that:
+    `val.csv` may be about images in `train`, but not about some in `val` and some in `train`."""
+    pairs = [(_said(row), _split_of(image.split("/")[:-1])) for row, image in zip(rows, images, strict=True)]
+    in_place = {said for said, folder in pairs if said and said == folder}
+    return [
+        "" if said in in_place and folder not in ("", said) else image
+        for (said, folder), image in zip(pairs, images, strict=True)
+    ]
+
+
+def _said(row: ListRow) -> str:
+    """The split that a row says, or its list."""
+    return _split_of([row.split]) if row.split else said_split(row.list)
 
 
 def _only_one(row: ListRow, images: Sequence[str]) -> str:
@@ -158,7 +170,7 @@ def _only_one(row: ListRow, images: Sequence[str]) -> str:
         lambda image: PurePosixPath(image).stem.endswith("_aligned"),  # RAF-DB has the whole photos, too
         lambda image: image.rsplit("/", 1)[-1] == file,
         lambda image: image.rpartition("/")[0] == folder,
-        lambda image: _split_of(image.split("/")[:-1]) == said_split(row.list),
+        lambda image: _split_of(image.split("/")[:-1]) == _said(row),
     )
     for mark in marks:
         images = [image for image in images if mark(image)] or images

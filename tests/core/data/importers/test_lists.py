@@ -158,6 +158,10 @@ def test_an_image_that_is_not_there_is_not_found_in_another_folder(tmp_path: Pat
     refused(make_folder(tmp_path / "d", files), data_root, "14 names of images", importer=import_data)
     files = numbered("test/") | {"train/labels.csv": lines(f"{n}.png" for n in range(14))}
     refused(make_folder(tmp_path / "e", files), data_root, "14 names of images", importer=import_data)
+    files = numbered("test/images/") | {"labels.csv": lines(f"train/images/{n}.png" for n in range(14))}
+    refused(make_folder(tmp_path / "f", files), data_root, "14 names of images", importer=import_data)
+    files = numbered("train/", "test/") | {"train.csv": lines(f"{n}.png" for n in range(28))}
+    refused(make_folder(tmp_path / "g", files), data_root, "14 names of images", importer=import_data)
 
 
 def test_an_annotation_of_affectnet_without_its_image_takes_no_other(tmp_path: Path, data_root: Path) -> None:
@@ -205,6 +209,12 @@ def test_lists_named_after_splits_say_them(tmp_path: Path) -> None:
     files = numbered("images/", each=28)
     files |= {"train_labels.csv": lines(names[:20]), "test_list.csv": lines(names[20:])}
     assert by_split(make_folder(tmp_path / "set", files)) == {"train": 20, "test": 8}
+
+
+def test_lists_may_divide_the_folder_of_one_split(tmp_path: Path) -> None:
+    names = [f"{number}.png" for number in range(28)]
+    files = numbered("train/", each=28) | {"train.csv": lines(names[:20]), "val.csv": lines(names[20:])}
+    assert by_split(make_folder(tmp_path / "set", files)) == {"train": 20, "validation": 8}
 
 
 def test_two_lists_about_the_same_images(tmp_path: Path, data_root: Path) -> None:

@@ -15,6 +15,7 @@ from PIL import Image
 from core.data.archives import is_clutter
 from core.data.dataset import DatasetInfo, ImportProgress, SplitArrays, write_dataset
 from core.data.fer2013 import CountDifference, count_differences
+from core.data.importers.copies import without_copies
 from core.data.importers.delimited import TABLE_ENDINGS, columns_of, heads
 from core.data.importers.kaggle_layout import LayoutImage, is_image_path, layout_images
 from core.data.importers.sources import MAX_FACE_BYTES, Files, UnusableImageError, open_files
@@ -69,7 +70,7 @@ def import_dataset(
                         splits = read_table_stream(file, table, size, progress)
                     differences = _check_table_counts(splits, accept_differences)
                 else:
-                    entries = layout_images(path.name, files.names)
+                    entries = without_copies(path.name, files, layout_images(path.name, files.names))
                     found = Counter((entry.split, LABELS[entry.label]) for entry in entries)
                     differences = _check_counts(found, accept_differences)
                     splits = _decode_all(entries, files, progress)

@@ -44,6 +44,7 @@ LONGEST_ARGUMENT: Final = 100_000
 
 _OPTIONS: Final = ("SLURM_", "SBATCH_", "SQUEUE_", "SCANCEL_", "SINFO_", "SCONTROL_", "SACCT_")
 """How the names of variables begin that are options of Slurm's commands, or tell a job what it has."""
+_KEPT: Final = ("SLURM_CONF", "SLURM_JWT")
 
 log = logging.getLogger(__name__)
 
@@ -244,8 +245,9 @@ def _slurm(command: str, *arguments: str, seconds: float, text: str = "") -> str
 def _environment(variables: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
     """This process's environment without what a job that it may itself be in has there, since `sbatch` would take its
     allocation for the new one's; and without the options of Slurm's commands that somebody has set there for his own
-    use: they overrule what the script says that people have read, and hide jobs from `squeue`."""
-    return ((key, value) for key, value in variables if not key.startswith(_OPTIONS) or key == "SLURM_CONF")
+    use: they overrule what the script says that people have read, and hide jobs from `squeue`. Where the configuration
+    is, and the token of who asks, stay."""
+    return ((key, value) for key, value in variables if not key.startswith(_OPTIONS) or key in _KEPT)
 
 
 def _reasons(text: str) -> str:

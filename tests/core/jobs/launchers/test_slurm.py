@@ -139,7 +139,7 @@ def test_nothing_overrules_the_script_that_was_shown_or_hides_jobs(
     """See the input environment variables in the manuals of the commands."""
     own = {"SBATCH_ACCOUNT", "SBATCH_TIMELIMIT", "SQUEUE_PARTITION", "SQUEUE_USERS", "SCANCEL_INTERACTIVE"}
     own |= {"SINFO_PARTITION", "SACCT_FORMAT", "SLURM_CLUSTERS"}
-    for name in own:
+    for name in (*own, "SLURM_JWT"):
         monkeypatch.setenv(name, "another")
     assert launcher.why_not() is None
     launcher.start(queued, tmp_path)
@@ -147,7 +147,7 @@ def test_nothing_overrules_the_script_that_was_shown_or_hides_jobs(
     launcher.stop(queued)
     for command in ("sinfo", "sbatch", "squeue", "scancel"):
         found = slurm.environment(command)
-        assert own.isdisjoint(found) and found["SLURM_CONF"], command
+        assert own.isdisjoint(found) and found["SLURM_CONF"] and found["SLURM_JWT"], command
 
 
 def test_a_stop_cancels_the_job_by_its_name(launcher: SlurmLauncher, slurm: FakeSlurm, queued: RunPaths) -> None:

@@ -72,7 +72,7 @@ def _handlers(deadline: Deadline, request: urllib.request.Request, local: bool) 
         return request.host != destination  # for `https`, `has_proxy` does not say so
 
     def look_ahead() -> None:
-        if not local and goes_by_proxy() and any(map(is_own_address, addresses_of(host))):
+        if not local and goes_by_proxy() and any(map(is_this_machine, addresses_behind(host))):
             raise _LocalAddress
 
     def look_at(opened: socket.socket) -> None:
@@ -108,10 +108,10 @@ def _leads_here(opened: socket.socket) -> bool:
     """Whether the other end of a connection is this machine. An address that is routed to it, though no interface has
     it, is both ends of the connection."""
     peer = opened.getpeername()[0]
-    return peer == opened.getsockname()[0] or is_own_address(peer)
+    return peer == opened.getsockname()[0] or is_this_machine(peer)
 
 
-def addresses_of(host: str) -> set[str]:
+def addresses_behind(host: str) -> set[str]:
     """The IP addresses of a host; empty where it has none that this machine can find."""
     try:
         return {str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
@@ -119,7 +119,7 @@ def addresses_of(host: str) -> set[str]:
         return set()
 
 
-def is_own_address(address: str) -> bool:
+def is_this_machine(address: str) -> bool:
     """Whether an IP address is one of this machine, or one that only its neighbours on the wire have."""
     parsed = _parsed(address)
     if parsed.is_loopback or parsed.is_link_local or parsed.is_unspecified or parsed.is_multicast:

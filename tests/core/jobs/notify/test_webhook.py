@@ -13,7 +13,7 @@ import pytest
 from core.errors import ConfigError
 from core.jobs.notify import attempt, webhook
 from core.jobs.notify.attempt import SendError
-from core.jobs.notify.webhook import is_own_address, post
+from core.jobs.notify.webhook import is_this_machine, post
 from tests.listeners import HANG, Webhook, dead_port, tls_of, webhook_server
 
 
@@ -120,7 +120,7 @@ def one_interface(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_which_addresses_are_this_machines(address: str, own: bool) -> None:
-    assert is_own_address(address) is own
+    assert is_this_machine(address) is own
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["of an interface", "routed here"])
@@ -128,7 +128,7 @@ def test_no_address_of_this_machine_is_reached_by_the_webhook_of_a_person(
     known: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Loopback stands for any other address that the machine has."""
-    monkeypatch.setattr(webhook, "is_own_address", lambda address: known and address == "127.0.0.1")
+    monkeypatch.setattr(webhook, "is_this_machine", lambda address: known and address == "127.0.0.1")
     with webhook_server() as hook:
         with pytest.raises(SendError, match="is this server itself"):
             post(hook.url, "x", local=False)
@@ -144,7 +144,7 @@ def through(monkeypatch: pytest.MonkeyPatch) -> Callable[[Webhook], None]:
     def choose(proxy: Webhook) -> None:
         monkeypatch.setenv("http_proxy", proxy.url)
         monkeypatch.setenv("https_proxy", proxy.url)
-        monkeypatch.setattr(webhook, "addresses_of", lambda host: {"198.51.100.7"})
+        monkeypatch.setattr(webhook, "addresses_behind", lambda host: {"198.51.100.7"})
 
     return choose
 
@@ -168,10 +168,10 @@ def test_a_proxy_on_this_machine_takes_what_goes_elsewhere(
 def test_no_proxy_is_asked_for_this_machine(
     scheme: str, host: str, through: Callable[[Webhook], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    addresses_of = webhook.addresses_of
+    addresses_behind = webhook.addresses_behind
     with webhook_server() as proxy:
         through(proxy)
-        monkeypatch.setattr(webhook, "addresses_of", addresses_of)
+        monkeypatch.setattr(webhook, "addresses_behind", addresses_behind)
         with pytest.raises(SendError, match="is this server itself") as caught:
             post(f"{scheme}://{host}/hook", "x", local=False)
         assert not caught.value.again and proxy.paths == []

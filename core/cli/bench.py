@@ -179,7 +179,7 @@ def bench_faults(
     runs: Annotated[int, typer.Option(min=2, help="Runs in the storm.")] = 10,
     seconds: Annotated[float, typer.Option(min=1, help="Length of the storm.")] = 60,
     starts: Annotated[int, typer.Option(min=2, help="Runs started at once.")] = 20,
-    seed: Annotated[int, typer.Option(help="Of what the storm kills when.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed for what the storm kills, and when.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Kill workers, runners and servers, start many runs at once, and check that nothing is lost or done twice."""

@@ -14,6 +14,7 @@ import typer
 from core.cli.options import AsJson, DataRoot, Flip, RunsRoot, find_members
 from core.cli.output import as_percent, print_json
 from core.errors import ConfigError, RunError, display_name, quote, system_reason
+from core.files import open_regular
 from core.machine import available_cores, cpu_quota
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def _own_weights(path: Path, *, flip: bool) -> "FaceClassifier":
     from core.prediction.predictor import Predictor
 
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=open_regular) as file:
             data = file.read(MAX_WEIGHTS_BYTES + 1)
     except OSError as error:
         raise WeightsError(f"Can't read {path.name}: {system_reason(error)}.") from None

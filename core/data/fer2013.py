@@ -6,6 +6,7 @@ from typing import Final
 from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
 
 from core.labels import LABELS
+from core.splits import TEST, TRAIN, VALIDATION
 
 KAGGLE_NAME: Final = "msambare/fer2013"
 KAGGLE_URL: Final = f"https://www.kaggle.com/datasets/{KAGGLE_NAME}"
@@ -27,6 +28,9 @@ PUBLISHED_COUNTS: Final[dict[str, tuple[int, ...]]] = {
 }
 """Images per class, in the order of `LABELS`."""
 
+FER2013_PREFIXES: Final = {"Training_": TRAIN, "PublicTest_": VALIDATION, "PrivateTest_": TEST}
+"""How the file names of its images begin, and the split of these."""
+
 
 class CountDifference(TypedDict):
     """One class of one split whose image count differs from the published one."""
@@ -35,6 +39,12 @@ class CountDifference(TypedDict):
     label: str
     found: int
     published: int
+
+
+def named_split(file: str) -> str:
+    """The split that the name of a file (path with /) says; empty for any other name."""
+    name = file.rsplit("/", 1)[-1]
+    return next((split for prefix, split in FER2013_PREFIXES.items() if name.startswith(prefix)), "")
 
 
 def count_differences(counts: Mapping[str, Mapping[str, int]]) -> list[CountDifference]:

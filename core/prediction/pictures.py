@@ -7,6 +7,7 @@ raises an `ImageError` when it is read, so that the others are processed.
 import glob
 import io
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -15,11 +16,15 @@ from typing import Final, NamedTuple
 from core.data.archives import DamagedError, Entry, Fault, ZipReader, begins_as_zip, is_clutter, is_zip
 from core.data.decode import MAX_IMAGE_BYTES, TOO_LARGE
 from core.errors import ImageError, display_name, system_reason
+from core.files import open_regular
 
 MAX_ENTRIES: Final = 10_000
 """Images read from one zip file."""
 MAX_UNPACKED: Final = 2_000_000_000
 """Bytes unpacked from one zip file."""
+
+_ANY_FOLDERS: Final = re.compile(r"(?<![^/])\*\*(?:/+\*\*)*(?:/+|$)")
+"""`**` of a pattern, which stands for any number of folders."""
 
 _ADVICE: Final = {
     Fault.SPECIAL: ", not an image",
@@ -44,20 +49,21 @@ def images_at(places: Iterable[str]) -> Iterator[ImageFile]:
     """The images that paths stand for, lazily and in order.
 
     Args:
-        places: files, zip files, folders (recursively, without hidden files) and patterns such as `**/*.jpg`.
+        places: files, zip files, folders (recursively, without hidden files) and patterns such as `**/*.jpg`. Of each,
+            a file comes once, however many of its folders match or link to each other.
     """
     for place in places:
+        seen: set[str] = set()
         if os.path.lexists(place):
-            yield from _at_path(Path(place))
+            found: Iterable[str | ImageFile] = [place]
         elif glob.has_magic(place):
-            found = False
-            for path in sorted(glob.iglob(place, recursive=True)):
-                found = True
-                yield from _at_path(Path(path))
+            found = sorted(_matches(place, seen), key=lambda each: each if isinstance(each, str) else each.name)
             if not found:
                 yield _unreadable(place, f"No file matches {display_name(place)!r}. Check the pattern.")
         else:
-            yield _unreadable(place, f"Can't read {display_name(place)}: No such file or directory.")
+            found = [_unreadable(place, f"Can't read {display_name(place)}: No such file or directory.")]
+        for each in found:
+            yield from [each] if isinstance(each, ImageFile) else _at_path(Path(each), seen)
 
 
 def images_in_zip(file: io.RawIOBase, name: str) -> Iterator[ImageFile]:
@@ -89,9 +95,12 @@ def images_in_zip(file: io.RawIOBase, name: str) -> Iterator[ImageFile]:
         yield _unreadable(name, message)
 
 
-def _at_path(path: Path) -> Iterator[ImageFile]:
+def _at_path(path: Path, seen: set[str]) -> Iterator[ImageFile]:
+    """The images at a path, without those seen before; their paths, apart from links to folders, become seen."""
     if path.is_dir():
-        yield from _below(path)
+        yield from _below(path, seen)
+        return
+    if not _is_new(str(path), seen):
         return
     try:
         is_zip = path.is_file() and begins_as_zip(path)
@@ -104,16 +113,80 @@ def _at_path(path: Path) -> Iterator[ImageFile]:
         yield ImageFile(str(path), lambda: read_image_file(path))
 
 
-def _below(folder: Path) -> Iterator[ImageFile]:
-    empty = True
-    for here, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not is_clutter(name))
-        for name in sorted(files):
-            if not is_clutter(name):
-                empty = False
-                yield from _at_path(Path(here, name))
-    if empty:
+def _is_new(path: str, seen: set[str]) -> bool:
+    """Whether a path has not been seen, whatever links to its folder are in it; from now on it has."""
+    folder, name = os.path.split(path)
+    real = os.path.join(os.path.realpath(folder), name)
+    is_new = real not in seen
+    seen.add(real)
+    return is_new
+
+
+def _below(folder: Path, seen: set[str]) -> Iterator[ImageFile]:
+    is_entered = has_any = False
+    for found in _walk(str(folder), seen):
+        if isinstance(found, ImageFile):
+            has_any = True
+            yield found
+            continue
+        here, files = found
+        is_entered, has_any = True, has_any or bool(files)
+        for name in files:
+            yield from _at_path(Path(here, name), seen)
+    if is_entered and not has_any:
         yield _unreadable(str(folder), f"The folder {display_name(str(folder))!r} contains no files.")
+
+
+def _walk(top: str, seen: set[str]) -> Iterator[tuple[str, list[str]] | ImageFile]:
+    """A folder and those below it, each with the names of its files; in place of one that cannot be read, or is a link
+    to elsewhere, an `ImageFile` that says so, once. Links to folders are not followed, so there is an end."""
+    unread: list[ImageFile] = []
+
+    def note(error: OSError) -> None:
+        name = str(error.filename)
+        if _is_new(name, seen):
+            unread.append(_unreadable(name, f"Can't read the folder {display_name(name)!r}: {system_reason(error)}."))
+
+    inside = os.path.realpath(top)
+    for here, folders, files in os.walk(top, onerror=note):
+        folders[:] = sorted(name for name in folders if not is_clutter(name))
+        paths = [os.path.join(here, name) for name in folders]
+        unread += [_link(path) for path in paths if _leads_elsewhere(path, inside) and _is_new(path, seen)]
+        yield from unread
+        unread.clear()
+        yield here, sorted(name for name in files if not is_clutter(name))
+    yield from unread
+
+
+def _leads_elsewhere(folder: str, inside: str) -> bool:
+    """Whether a folder is a link to one that is neither below `inside` nor around it."""
+    target = os.path.realpath(folder)
+    return os.path.islink(folder) and os.path.commonpath([target, inside]) not in (target, inside)
+
+
+def _link(folder: str) -> ImageFile:
+    shown = display_name(folder)
+    return _unreadable(folder, f"The folder {shown!r} is a link, which is not followed. Name the folder it leads to.")
+
+
+def _matches(pattern: str, seen: set[str]) -> Iterator[str | ImageFile]:
+    """The paths that a pattern matches, as `glob.iglob` finds them, but `**` follows no links, which may lead in
+    circles. A folder that it cannot enter is an `ImageFile` that says so."""
+    head, *tail = _ANY_FOLDERS.split(pattern, maxsplit=1)
+    if not tail:
+        yield from glob.iglob(head)
+        return
+    for top in glob.iglob(head) if head else [os.curdir]:
+        if not tail[0]:  # all that is below
+            yield top
+            continue
+        for found in _walk(top, seen):
+            if isinstance(found, ImageFile):
+                yield found
+            else:
+                here = os.path.relpath(found[0]) if top == os.curdir else found[0]
+                folder = "" if here == os.curdir else os.path.join(glob.escape(here), "")
+                yield from _matches(folder + tail[0], seen)
 
 
 def _read_entry(archive: ZipReader, entry: Entry, zip_shown: str) -> bytes:
@@ -141,12 +214,8 @@ def read_image_file(path: Path) -> bytes:
     """
     shown = display_name(path.name)
     try:
-        if path.exists() and not path.is_file():  # a pipe, say, would be waited for without end
-            raise ImageError(f"Can't read {shown}: it is not a file.")
-        with path.open("rb") as file:
+        with open(path, "rb", opener=open_regular) as file:
             return file.read(MAX_IMAGE_BYTES + 1)
-    except ImageError:
-        raise
     except (OSError, ValueError) as error:
         why = system_reason(error) if isinstance(error, OSError) else error
         raise ImageError(f"Can't read {shown}: {why}.") from None

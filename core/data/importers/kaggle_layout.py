@@ -7,9 +7,8 @@ from functools import lru_cache
 from typing import Final
 
 from core.data.archives import is_clutter
-from core.data.fer2013 import ACCEPTED
+from core.data.fer2013 import ACCEPTED, FER2013_PREFIXES
 from core.data.importers.names import label_index, meaning_of
-from core.data.importers.recognise import FER2013_PREFIXES
 from core.errors import DataError, quote
 from core.labels import LABELS
 from core.splits import SPLITS

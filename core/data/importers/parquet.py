@@ -3,10 +3,9 @@
 A table is found in the split that its file name says (`train-00000-of-00001.parquet`), or the folder it is in.
 """
 
-import io
 import json
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,10 +15,11 @@ import numpy as np
 
 from core.data.dataset import ImportProgress, SplitArrays
 from core.data.decode import decode_image, to_face
-from core.data.importers.mapping import given_meanings
+from core.data.importers.mapping import LEAVE_OUT, given_meanings
 from core.data.importers.names import Meaning, meaning_of
-from core.data.importers.questions import NUMBERINGS, unknown_labels
-from core.data.importers.recognise import Layout
+from core.data.importers.parquet_rows import ImageCell, open_table, table_content, table_rows
+from core.data.importers.questions import NUMBERINGS, check_met, unknown_labels, unknown_splits
+from core.data.importers.recognise import SKIPPED, Layout
 from core.data.importers.sources import Files
 from core.errors import DataError, ImageError, quote
 from core.labels import LABELS
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
 ENDING: Final = ".parquet"
-_MAX_BYTES: Final = 600_000_000
-_MAX_ROWS: Final = 200_000
-_BATCH: Final = 256
 _IMAGE_NAMES: Final = ("image", "img", "pixels", "image_bytes", "bytes")
 _LABEL_NAMES: Final = ("label", "labels", "emotion", "expression", "class", "fine_label")
 _SPLIT_NAMES: Final = ("usage", "split")
@@ -73,22 +70,31 @@ def understand_parquet(files: Files, names: Sequence[str], mapping: Mapping[str,
     layout = Layout()
     tables = []
     unknown: Counter[str] = Counter()
+    no_splits: dict[str, Counter[str]] = defaultdict(Counter)
+    there: set[str] = set()
     for name in names:
         with _errors_of(name):
-            file = _open(files, name)
-            table = _table(file, name, given)
-            columns = [column for column in (table.label, table.split) if column]
-            for value, split in _labels(file, table, columns):
-                meaning = _meaning(table, value, given)
-                if meaning is None:
+            data = table_content(files, name)
+            table = _table(open_table(data), name, given)
+            for value, said, _ in table_rows(data, label=table.label, split=table.split):
+                split, meaning = _split(table, said, given), _meaning(table, value, given)
+                there.update((_title(table, value), said or _title(table, value)))
+                if split is None:
+                    no_splits[table.split][said] += 1
+                elif split == LEAVE_OUT:
+                    layout.left_out[SKIPPED] += 1
+                elif meaning is None:
                     unknown[value] += 1
                 elif meaning.kind == "class":
                     layout.folders[f"{name}: {_title(table, value)}", split, meaning.value] += 1
                 else:
                     layout.left_out[f"of the class {_title(table, value)}"] += 1
             tables.append(table)
+    check_met(given, there)
     if unknown:
         layout.question = unknown_labels(unknown)
+    elif no_splits:
+        layout.question = unknown_splits(*next(iter(no_splits.items())))
     splits = {split for _, split, _ in layout.folders}
     if not layout.question and "" in splits and len(splits) > 1:
         nameless = next(table.file for table in tables if not table.of_file and not table.split)
@@ -117,24 +123,25 @@ def read_parquet(
     labels, ids, splits, unreadable = [], [], [], {}
     done, total = 0, sum(table.rows for table in tables)
     for table in tables:
+        faces = _Faces()
         with _errors_of(table.file):
-            columns = [column for column in (table.image, table.label, table.split) if column]
-            for number, row in enumerate(_rows(_open(files, table.file), columns)):
+            rows = table_rows(table_content(files, table.file), label=table.label, split=table.split, image=table.image)
+            for number, row in enumerate(rows):
                 if progress and done % 100 == 0:
                     progress(done, total)
                 done += 1
-                meaning = _meaning(table, str(row[table.label]), given)
-                if meaning is None or meaning.kind != "class":
+                meaning, split = _meaning(table, row.label, given), _split(table, row.split, given)
+                if meaning is None or meaning.kind != "class" or split in (None, LEAVE_OUT):
                     continue
                 id = f"{table.file}/{number:06d}"
-                try:
-                    images.append(_pixels(row[table.image], id))
-                except ImageError as error:
-                    unreadable[done - 1] = f"{quote(id)} {error.reason}"
+                face = faces.of(row.image)
+                if isinstance(face, str):
+                    unreadable[done - 1] = f"{quote(id)} {face}"
                     continue
+                images.append(face)
                 labels.append(LABELS.index(meaning.value))
                 ids.append(id)
-                splits.append(_split(table, row))
+                splits.append(split or "")
     if progress:
         progress(total, total)
     stacked = np.array(images, np.uint8).reshape(-1, IMAGE_SIZE, IMAGE_SIZE)
@@ -154,23 +161,6 @@ def _errors_of(name: str) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise DataError(f"{quote(name)} is corrupt or truncated. Download or copy it again.") from error
-
-
-def _open(files: Files, name: str) -> "ParquetFile":
-    from pyarrow.parquet import ParquetFile  # takes a while, so only where it is needed
-
-    with files.open(name) as (stream, size):
-        if size > _MAX_BYTES:
-            raise DataError(f"{quote(name)} has {size:,} bytes (max {_MAX_BYTES:,}). Import it in parts.")
-        file = ParquetFile(io.BytesIO(stream.read(size)))
-    rows, unpacked = file.metadata.num_rows, _unpacked_bytes(file)
-    if rows > _MAX_ROWS or unpacked > 4 * _MAX_BYTES:
-        raise DataError(f"Rejected: {quote(name)} has {rows:,} rows and unpacks to {unpacked:,} bytes.")
-    return file
-
-
-def _unpacked_bytes(file: "ParquetFile") -> int:
-    return sum(int(file.metadata.row_group(index).total_byte_size) for index in range(file.metadata.num_row_groups))
 
 
 def _table(file: "ParquetFile", name: str, given: Mapping[str, Meaning]) -> Table:
@@ -203,25 +193,18 @@ def _split_of_file(name: str, given: Mapping[str, Meaning]) -> str:
     *folders, file = name.split("/")
     stem = _PART.sub("", file[: -len(ENDING)])
     for part in (stem, *reversed(folders)):
-        meaning = given.get(part.strip().lower()) or meaning_of(part)
+        meaning = given.get(part) or meaning_of(part)
         if meaning and meaning.kind == "split":
             return meaning.value
     return ""
 
 
-def _rows(file: "ParquetFile", columns: list[str]) -> Iterator[dict[str, Any]]:
-    for batch in file.iter_batches(batch_size=_BATCH, columns=columns):
-        yield from batch.to_pylist()
-
-
-def _labels(file: "ParquetFile", table: Table, columns: list[str]) -> Iterator[tuple[str, str]]:
-    for row in _rows(file, columns):
-        yield str(row[table.label]), _split(table, row)
-
-
-def _split(table: Table, row: Mapping[str, Any]) -> str:
-    meaning = meaning_of(str(row[table.split])) if table.split else None
-    return meaning.value if meaning and meaning.kind == "split" else table.of_file
+def _split(table: Table, said: str, given: Mapping[str, Meaning]) -> str | None:
+    """The split of a row: `LEAVE_OUT` for none, empty where nothing says it, None where what says it is unknown."""
+    meaning = (given.get(said) or meaning_of(said)) if table.split else None
+    if meaning and meaning.kind in ("split", "skip"):
+        return meaning.value
+    return table.of_file or None if table.split else table.of_file
 
 
 def _title(table: Table, value: str) -> str:
@@ -230,23 +213,45 @@ def _title(table: Table, value: str) -> str:
 
 def _meaning(table: Table, value: str, given: Mapping[str, Meaning]) -> Meaning | None:
     title = _title(table, value)
-    meaning = given.get(value.strip().lower()) or given.get(title.strip().lower()) or meaning_of(title)
+    meaning = given.get(value) or given.get(title) or meaning_of(title)
     return meaning if meaning and meaning.kind != "split" else None
 
 
-def _pixels(cell: Any, id: str) -> np.ndarray:
+class _Faces:
+    """Images as the model input. Each is decoded once, however many rows have it."""
+
+    def __init__(self) -> None:
+        self._faces: dict[tuple[int, ...], np.ndarray | str] = {}
+
+    def of(self, image: ImageCell) -> np.ndarray | str:
+        """uint8 (48, 48), or why there is none, as the end of a sentence."""
+        if not image.key:
+            return _face(image.read())
+        if image.key not in self._faces:
+            self._faces[image.key] = _face(image.read())
+        return self._faces[image.key]
+
+
+def _face(content: Any) -> np.ndarray | str:
+    try:
+        return _pixels(content)
+    except ImageError as error:
+        return error.reason
+
+
+def _pixels(content: Any) -> np.ndarray:
     """uint8 (48, 48) from the content of an image file, or from gray values in a text or list.
 
     Raises:
         ImageError: it cannot be decoded.
     """
-    data = cell.get("bytes") if isinstance(cell, dict) else cell
-    if isinstance(data, bytes):
-        return to_face(decode_image(data, id))
+    if isinstance(content, bytes):
+        return to_face(decode_image(content))
     try:
-        values = np.array(data.split() if isinstance(data, str) else data, np.float64).reshape(IMAGE_SIZE, IMAGE_SIZE)
+        values = np.array(content.split() if isinstance(content, str) else content, np.float64)
+        values = values.reshape(IMAGE_SIZE, IMAGE_SIZE)
     except (ValueError, TypeError, AttributeError) as error:
-        raise ImageError(f"{quote(id)} has no image.", "has no image in it") from error
+        raise ImageError("An image is missing.", "has no image in it") from error
     if not ((values >= 0) & (values <= 255) & (values == values.round())).all():
-        raise ImageError(f"{quote(id)} has other values than 0 to 255.", "has other values than 0 to 255")
+        raise ImageError("An image is invalid.", "has other values than 0 to 255")
     return values.astype(np.uint8)

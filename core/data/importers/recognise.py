@@ -12,18 +12,16 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from core.data.archives import is_clutter
-from core.data.importers.mapping import LEAVE_OUT, given_meanings
+from core.data.fer2013 import named_split
+from core.data.importers.mapping import LEAVE_OUT, given_meanings, two_in_one
 from core.data.importers.names import Meaning, meaning_of
-from core.data.importers.questions import listed, many_beside, unknown_folders, unknown_split
+from core.data.importers.questions import check_met, listed, many_beside, unknown_folders, unknown_split
 from core.errors import quote
 from core.labels import LABELS
 from core.splits import TEST, TRAIN, VALIDATION
 
-FER2013_PREFIXES: Final = {"Training_": TRAIN, "PublicTest_": VALIDATION, "PrivateTest_": TEST}
-"""How the file names of FER2013's images begin, and the split of these."""
-
 IMAGE_ENDINGS: Final = frozenset(
-    ".jpg .jpeg .jfif .png .bmp .gif .webp .tif .tiff .pgm .ppm .heic .heif .avif .jp2".split()
+    ".jpg .jpeg .jpe .jfif .png .bmp .gif .webp .tif .tiff .pgm .ppm .pnm .pbm .heic .heif .avif .jp2".split()
 )
 
 
@@ -65,7 +63,7 @@ class Layout:
     @property
     def has_fer2013_names(self) -> bool:
         """Whether every file is named as in FER2013."""
-        return bool(self.images) and all(_named_split(each.where) for each in self.images)
+        return bool(self.images) and all(named_split(each.where) for each in self.images)
 
 
 def understand(names: Sequence[str], mapping: Mapping[str, str] | None = None) -> Layout:
@@ -86,6 +84,7 @@ def understand(names: Sequence[str], mapping: Mapping[str, str] | None = None) -
     if not any(file.kinds("class") for file in labelled):
         layout.question = _no_classes(files)
         return layout
+    check_met(given, (folder for file in files if file.is_image for folder in file.folders))
     layout.question = _contradictions(labelled)
     base = labelled if layout.question else _one_set(labelled, layout)
     if layout.question:
@@ -94,7 +93,11 @@ def understand(names: Sequence[str], mapping: Mapping[str, str] | None = None) -
     _collect(base, layout)
     _look_beside(files, layout)
     layout.question = (
-        layout.question or _two_names(base) or _splits_of_names(layout) or _mixed(layout) or _too_little(base, layout)
+        layout.question
+        or _two_names(base)
+        or _splits_of_names(base, layout)
+        or _mixed(layout)
+        or _too_little(base, layout)
     )
     return layout
 
@@ -103,12 +106,16 @@ def understand(names: Sequence[str], mapping: Mapping[str, str] | None = None) -
 class _File:
     name: str
     folders: tuple[str, ...]
+    """From the top; one that is named for a split and a class is two."""
     meanings: list[Meaning | None]
 
     @classmethod
     def of(cls, name: str, given: Mapping[str, Meaning]) -> "_File":
-        folders = tuple(name.split("/")[:-1])
-        return cls(name, folders, [given.get(folder.strip().lower()) or meaning_of(folder) for folder in folders])
+        folders = name.split("/")[:-1]
+        read = [(folder, given.get(folder) or meaning_of(folder)) for folder in folders]
+        if not any(meaning for _, meaning in read):
+            read = [pair for folder in folders for pair in two_in_one(folder, given) or [(folder, None)]]
+        return cls(name, tuple(folder for folder, _ in read), [meaning for _, meaning in read])
 
     def kinds(self, *kinds: str) -> list[tuple[str, Meaning]]:
         """The folders of these kinds, from the top."""
@@ -122,6 +129,17 @@ class _File:
     @property
     def is_image(self) -> bool:
         return PurePosixPath(self.name).suffix.lower() in IMAGE_ENDINGS
+
+    @property
+    def is_something_else(self) -> bool:
+        """Whether its ending is that of no image. There are images without one, or with `.1` or `.jpg_large`."""
+        ending = PurePosixPath(self.name).suffix.lower()[1:]
+        return ending.isalnum() and not ending.isdigit() and f".{ending}" not in IMAGE_ENDINGS
+
+    @property
+    def said(self) -> str:
+        """The folders that say its class and split, as one path."""
+        return "/".join(name for name, _ in self.kinds("class", "split"))
 
     @property
     def split(self) -> str:
@@ -221,11 +239,13 @@ def _collect(base: Sequence[_File], layout: Layout) -> None:
             folder, meaning = skipped[0]
             layout.left_out[SKIPPED if meaning.kind == "skip" else f"of the class {folder}"] += 1
             continue
+        if file.is_something_else:
+            layout.left_out["not an image"] += 1
+            continue
         [(folder, meaning), *_] = file.kinds("class")
         id = file.name.removeprefix(layout.root).encode("utf-8", "backslashreplace").decode()
         layout.images.append(FoundImage(file.split, LABELS.index(meaning.value), file.name, id))
-        path = "/".join(name for name, _ in file.kinds("class", "split"))
-        layout.folders[path, file.split, meaning.value] += 1
+        layout.folders[file.said, file.split, meaning.value] += 1
 
 
 def _look_beside(files: Sequence[_File], layout: Layout) -> None:
@@ -272,26 +292,27 @@ def _two_names(base: Sequence[_File]) -> str:
     return ""
 
 
-def _named_split(file: str) -> str:
-    """The split that a file name of FER2013 says; empty for any other name."""
-    name = file.rsplit("/", 1)[-1]
-    return next((split for prefix, split in FER2013_PREFIXES.items() if name.startswith(prefix)), "")
-
-
-def _splits_of_names(layout: Layout) -> str:
-    """File names of FER2013 say the split where the folders say less: `test` holds two of them."""
+def _splits_of_names(base: Sequence[_File], layout: Layout) -> str:
+    """File names of FER2013 say the split where the folders say less: `test` holds two of them, and some copies have
+    one of these in a folder of its own, too."""
     if not layout.has_fer2013_names:
         return ""
-    renamed = []
+    renamed: dict[tuple[str, int, str], FoundImage] = {}
     for image in layout.images:
-        named = _named_split(image.where)
+        named = named_split(image.where)
         if image.split not in ("", named) and not (image.split == TEST and named == VALIDATION):
             return (
                 f"has {quote(image.where)}, whose name is of FER2013's {named} split but whose folder is of the "
                 f"{image.split} split. Use the dataset with its original file names."
             )
-        renamed.append(FoundImage(named, image.label, image.where, image.id))
-    layout.images[:] = renamed
+        key = named, image.label, image.where.rsplit("/", 1)[-1]
+        first = renamed.setdefault(key, FoundImage(named, image.label, image.where, image.id))
+        if first.where != image.where:
+            layout.copies.append((first.where, image.where))
+            layout.left_out["in a second copy of the folders"] += 1
+    layout.images[:] = renamed.values()
+    said = {file.name: file.said for file in base}
+    layout.folders = Counter((said[each.where], each.split, LABELS[each.label]) for each in layout.images)
     return ""
 
 

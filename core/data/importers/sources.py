@@ -1,13 +1,14 @@
 """What data is imported from: zip files, tar archives and folders, which look the same from here. Nothing is unpacked
 to disk."""
 
+import errno
 import io
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO, Final
 
 from core.data.archives import (
@@ -19,21 +20,22 @@ from core.data.archives import (
     TooLargeError,
     ZipReader,
     begins_as_zip,
-    is_clutter,
     is_tar,
     read_tar,
 )
 from core.data.fer2013 import ACCEPTED
+from core.data.importers.folders import folders_below
 from core.data.importers.kaggle_layout import is_image_path
-from core.data.importers.recognise import IMAGE_ENDINGS
 from core.data.kinds import advice_for, kind_of, kind_of_members
 from core.errors import DataError, quote
+from core.files import open_regular
 
 # Real images have at most 2,483 bytes, and there are 35,887 of them; what is far beyond is not FER2013.
 MAX_FACE_BYTES: Final = 1_000_000
 _MAX_TOTAL_BYTES: Final = 1_000_000_000
-_MAX_BYTES_BEFORE: Final = 64_000_000  # what a tar archive may contain before its first image or table
 _MAX_FILES: Final = 200_000
+_NO_FILE: Final = frozenset({errno.EINVAL, errno.ENXIO, errno.ENOENT})
+"""What `open_regular` fails with on pipes and devices, on sockets, and on links to nothing."""
 
 
 class UnusableImageError(Exception):
@@ -87,35 +89,15 @@ def wrong_kind(name: str, kind: str) -> DataError:
     return DataError(" ".join(filter(None, (f"Can't import {quote(name)}{is_kind}.", advice_for(kind), ACCEPTED))))
 
 
-def is_tar_of_images(path: Path) -> bool:
-    """Whether a file is a tar archive in which an image comes before any table."""
-    if not is_tar(path):
-        return False
-    try:
-        with path.open("rb") as file:
-            for entry, _ in read_tar(io.BufferedReader(BoundedStream(file, _MAX_BYTES_BEFORE))):
-                ending = PurePosixPath(entry.name).suffix.lower()
-                if not is_clutter(entry.name) and ending in (".csv", ".gz", *IMAGE_ENDINGS):
-                    return ending in IMAGE_ENDINGS
-    except (*DAMAGES, TooLargeError):
-        pass
-    return False
-
-
 def _folder_files(path: Path, max_bytes: int) -> Files:
     names: list[str] = []
-    top = path.resolve()
-    for folder, below, inside in os.walk(path, followlinks=True):
-        below[:] = [name for name in below if _leads_down(Path(folder, name), top)]
-        names.extend(Path(folder, name).relative_to(path).as_posix() for name in inside)
+    for folder, inside in folders_below(path):
+        names.extend((folder / name).relative_to(path).as_posix() for name in inside)
         if len(names) > _MAX_FILES:
             raise DataError(f"{quote(path.name)} contains more than {_MAX_FILES:,} files. {ACCEPTED}")
 
     def read(name: str) -> bytes:
-        file = path / name
-        if not file.is_file():  # a pipe, say, would be waited for without end
-            raise UnusableImageError("not a file")
-        with file.open("rb") as opened:
+        with open_file(name) as (opened, _):
             data = opened.read(max_bytes + 1)
         if len(data) > max_bytes:
             raise UnusableImageError(f"more than {max_bytes:,} bytes")
@@ -123,18 +105,16 @@ def _folder_files(path: Path, max_bytes: int) -> Files:
 
     @contextmanager
     def open_file(name: str) -> Iterator[tuple[BinaryIO, int]]:
-        with (path / name).open("rb") as opened:
+        try:
+            handle = open_regular(path / name)
+        except OSError as error:
+            if error.errno not in _NO_FILE:
+                raise
+            raise UnusableImageError("not a file") from None
+        with open(handle, "rb") as opened:
             yield opened, os.fstat(opened.fileno()).st_size
 
     return Files(names, read, open_file, partial(_one_by_one, read))
-
-
-def _leads_down(folder: Path, top: Path) -> bool:
-    """Whether a folder is no link, or one to elsewhere below `top` and not to a folder that it is in itself."""
-    if not folder.is_symlink():
-        return True
-    target = folder.resolve()
-    return target.is_relative_to(top) and not folder.parent.resolve().is_relative_to(target)
 
 
 def _one_by_one(read: Callable[[str], bytes], names: Sequence[str]) -> Iterator[tuple[str, Callable[[], bytes]]]:
@@ -166,7 +146,7 @@ def _zip_files(path: Path, max_bytes: int) -> Iterator[Files]:
         @contextmanager
         def open_entry(name: str) -> Iterator[tuple[BinaryIO, int]]:
             try:
-                with archive.open(entries[name]) as stream:
+                with archive.open(entries[name]) as stream, _named_errors(path.name):
                     yield stream, entries[name].size
             except DamagedError as error:
                 raise damaged from error
@@ -177,7 +157,7 @@ def _zip_files(path: Path, max_bytes: int) -> Iterator[Files]:
 def _tar_files(path: Path, max_bytes: int) -> Files:
     """The files of a tar archive, which is read from its beginning for the names and again for each request."""
 
-    def contents(wanted: Collection[str] | None = None) -> Iterator[tuple[Entry, BinaryIO | None]]:
+    def contents(wanted: Collection[str] | None = None) -> Generator[tuple[Entry, BinaryIO | None], None, None]:
         with path.open("rb") as file, _named_errors(path.name):
             stream = io.BufferedReader(BoundedStream(file, _MAX_TOTAL_BYTES), 1 << 16)
             for entry, content in read_tar(stream):
@@ -195,16 +175,23 @@ def _tar_files(path: Path, max_bytes: int) -> Files:
         for entry, content in contents(frozenset(names)):
             yield entry.name, partial(content_of, entry, content)
 
+    @contextmanager
+    def found(name: str) -> Iterator[tuple[Entry, BinaryIO | None]]:
+        """One file; the archive is open until the block ends."""
+        with closing(contents([name])) as entries:
+            yield next(entries)
+
     def read(name: str) -> bytes:
-        return next(each([name]))[1]()
+        with found(name) as (entry, content):
+            return content_of(entry, content)
 
     @contextmanager
     def open_entry(name: str) -> Iterator[tuple[BinaryIO, int]]:
-        entry, content = next(contents([name]))
-        if content is None:
-            raise UnusableImageError("not a file")
-        with _named_errors(path.name):
-            yield content, entry.size
+        with found(name) as (entry, content):
+            if content is None:
+                raise UnusableImageError("not a file")
+            with _named_errors(path.name):
+                yield content, entry.size
 
     entries = [entry for entry, content in contents() if content is not None or entry.faults]
     _check_entries(path.name, entries, max_bytes)

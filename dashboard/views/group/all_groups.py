@@ -40,7 +40,7 @@ def all_groups() -> None:
     if not groups:
         empty_state(
             "No groups yet",
-            "Turn on Sweep on the Train page to start one run for each of several values of a setting.",
+            "Turn on “Sweep over several values” on the Train page to start one run for each value of a setting.",
             TRAIN_PAGE,
             "Start a sweep",
             ":material/play_arrow:",

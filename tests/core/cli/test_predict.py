@@ -1,6 +1,7 @@
 """`predict`."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
+from core.cli.predict import _own_weights
 from core.labels import LABELS
+from core.models.unwrap import WeightsError
 from tests.conftest import PROJECT_ROOT
 from tests.core.cli.conftest import error_of, fer
 
@@ -45,6 +48,12 @@ def test_weights_in_a_checkpoint_predict_as_the_bare_ones_and_say_where_they_wer
     found = fer("predict", tmp_path / "face.png", "--json", "--weights", tmp_path / "lightning.ckpt")
     assert found.stdout == expected.stdout != ""
     assert (expected.stderr, found.stderr) == ("", "Using 'state_dict.model' in lightning.ckpt.\n")
+
+
+def test_weights_that_are_a_pipe_are_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "model.pth")
+    with pytest.raises(WeightsError, match=r"^Can't read model\.pth: it is not a regular file\.$"):
+        _own_weights(tmp_path / "model.pth", flip=False)
 
 
 def test_a_torchscript_file_is_refused_in_one_line(tmp_path: Path) -> None:

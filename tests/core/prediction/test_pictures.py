@@ -6,6 +6,7 @@ import os
 import time
 import zipfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
@@ -70,9 +71,56 @@ def test_what_is_not_there_is_said(place: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert refusal(str(tmp_path / "empty")) == "The folder 'empty' contains no files."
     os.mkfifo(tmp_path / "pipe")
-    assert refusal(str(tmp_path / "pipe")) == "Can't read pipe: it is not a file."
+    assert refusal(str(tmp_path / "pipe")) == "Can't read pipe: it is not a regular file."
     (tmp_path / "bad.zip").write_bytes(b"PK\3\4 no zip")
     assert refusal(str(tmp_path / "bad.zip")) == "'bad.zip' is corrupt or truncated. Copy it again."
+
+
+def test_links_that_lead_in_circles_give_each_image_once(place: Path) -> None:
+    for link in ("self", "too"):
+        (place / link).symlink_to(".")
+        (place / "sub" / link).symlink_to("..")
+    images = ["a.png", "b.png", "sub/c.png"]
+    assert names([str(place / "**" / "*.png")], place) == images
+    assert names([str(place / "sub" / ".." / "**" / "**" / "?.png")], place) == images
+    everything = [*images[:2], "notes.txt", "z.zip/inside/a.png", "sub/c.png"]
+    assert names([str(place)], place) == everything
+    assert names([str(place / "**")], place) == everything
+    found = [os.path.basename(name) for name in names([str(place / "**" / "[a-z]*")], place)]
+    assert sorted(found) == ["a.png", "a.png", "b.png", "c.png", "notes.txt"]  # one of them in the zip file
+
+
+def test_patterns_without_a_folder_begin_here(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    assert [each.name for each in images_at(["**/*.png"])] == ["a.png", "b.png", "sub/c.png"]
+    (place / "sub").rename(place / "[s]")
+    assert [each.name for each in images_at(["**/c.png"])] == ["[s]/c.png"]
+
+
+def test_a_folder_that_is_not_entered_is_said(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (place / "link").symlink_to(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    (place / "other").symlink_to(tmp_path / "elsewhere")
+    scandir = os.scandir
+
+    def closed(path: str) -> Iterator[os.DirEntry[str]]:  # root may read all, so modes are no test
+        if os.path.basename(path) == "sub":
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    said = {
+        "sub": "Can't read the folder 'sub': Permission denied.",
+        "other": "The folder 'other' is a link, which is not followed. Name the folder it leads to.",
+    }
+    for pattern in ("", "**/*.png", "**"):
+        found = {os.path.relpath(each.name, place): each for each in images_at([str(place / pattern)])}
+        assert said.keys() <= found.keys() and "link" not in found
+        for name, sentence in said.items():
+            with pytest.raises(ImageError) as caught:
+                found[name].read()
+            assert str(caught.value) == sentence
+    assert refusal(str(place / "sub")) == said["sub"]
 
 
 def test_a_zip_is_bounded_in_entries_and_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

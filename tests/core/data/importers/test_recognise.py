@@ -6,6 +6,7 @@ import os
 import random
 import tarfile
 import zipfile
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -111,6 +112,33 @@ def test_a_few_images_beside_the_set_are_only_counted_and_many_are_skipped_when_
     layout = understand([*paths("mine/C"), "docs/a.png", "b.png"])
     assert layout.left_out == {"outside the class folders": 2} and not layout.question
     assert splits_of(paths("mine/C") + paths("1", "2"), "1=-, 2=-")[""] == 21
+
+
+def test_folders_named_for_a_split_and_a_class_are_both() -> None:
+    labels = ("angry", "happy", "sad")
+    names = [f"set/{split}_{label}/{n}.jpg" for split in ("train", "test") for label in labels for n in range(4)]
+    layout = understand(names)
+    assert not layout.question and (layout.root, len(layout.images)) == ("set/", 24)
+    assert Counter((image.split, LABELS[image.label]) for image in layout.images) == {
+        (split, label): 4 for split in ("train", "test") for label in labels
+    }
+    assert {where for where, _, _ in layout.folders} == {f"{s}/{label}" for s in ("train", "test") for label in labels}
+    wrapped = understand([f"train_happy_faces/{label}/{n}.jpg" for label in labels for n in range(4)])
+    assert not wrapped.question and wrapped.root == "train_happy_faces/" and len(wrapped.images) == 12
+
+
+def test_a_mapping_of_a_folder_that_is_not_there_is_refused() -> None:
+    with pytest.raises(DataError, match="No folder or label is called 'anger', which is mapped to 'disgust'"):
+        understand(paths("C"), {"anger": "disgust"})
+    assert not understand(paths("C"), {"Angry": "disgust", "DISGUST": "angry"}).question
+
+
+def test_files_with_the_ending_of_something_else_are_no_images() -> None:
+    others = ["angry/readme.txt", "happy/labels.csv", "happy/notes.md", "sad/faces.zip"]
+    odd = ["angry/0001", "angry/S005.00000014", "happy/photo.jpg_large", "happy/a.jpe", "sad/b.PGM"]
+    layout = understand([*paths("C"), *others, *odd])
+    assert layout.left_out == {"not an image": 4} and not layout.question
+    assert {image.where for image in layout.images} == {*paths("C"), *odd}
 
 
 def test_classes_outside_the_seven_are_counted() -> None:

@@ -1,9 +1,12 @@
 """Zip files and folders, honest and otherwise."""
 
+import gc
+import io
 import os
 import resource
 import stat
 import struct
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -125,3 +128,46 @@ def test_control_characters_do_not_reach_the_message(tmp_path: Path, data_root: 
     refused(path, data_root, r"\n\x1b[31m")
     path = make_zip(tmp_path / "b.zip", small_files() | {f"train/happy/{'x' * 5000}.jpg": picture()})
     refused(path, data_root, "xxx...xxx")
+
+
+def as_tar(path: Path, files: dict[str, bytes]) -> Path:
+    with tarfile.open(path, "w") as archive:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return path
+
+
+def test_a_file_larger_than_a_buffer_is_read_from_a_tar(tmp_path: Path) -> None:
+    large = bytes(range(256)) * 1000
+    with sources.open_files(as_tar(tmp_path / "a.tar", {"a.csv": b"x", "b.csv": large, "c.csv": b"y"}), 10**6) as files:
+        assert files.read("b.csv") == large
+        with files.open("b.csv") as (stream, size):
+            gc.collect()  # what nothing holds is closed
+            assert stream.read(size) == large
+        assert files.read("c.csv") == b"y"
+
+
+def test_damage_met_while_an_entry_is_read_has_the_name_of_the_zip(tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "a.zip", {"a.parquet": bytes(1000)})
+    content = bytearray(path.read_bytes())
+    content[39] = 0xFF  # the first byte of what is packed
+    path.write_bytes(content)
+    with (
+        pytest.raises(DataError, match=r"'a\.zip' is corrupt or truncated"),
+        sources.open_files(path, 10**6) as files,
+        files.open("a.parquet") as (stream, size),
+    ):
+        stream.read(size)
+
+
+def test_pipes_in_a_folder_are_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").touch()
+    with sources.open_files(tmp_path, 1000) as files:
+        (tmp_path / "a.csv").unlink()
+        os.mkfifo(tmp_path / "a.csv")
+        with pytest.raises(sources.UnusableImageError, match="not a file"):
+            files.read("a.csv")
+        with pytest.raises(sources.UnusableImageError, match="not a file"), files.open("a.csv"):
+            pass

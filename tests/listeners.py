@@ -40,8 +40,11 @@ class Webhook:
 
 
 @contextmanager
-def webhook_server(*answers: int, tls: ssl.SSLContext | None = None) -> Iterator[Webhook]:
-    """A webhook that answers as told."""
+def webhook_server(
+    *answers: int, tls: ssl.SSLContext | None = None, tunnel: ssl.SSLContext | None = None
+) -> Iterator[Webhook]:
+    """A webhook that answers as told. As an HTTP proxy it takes what is for other hosts; with `tunnel`, it is also the
+    other end of any tunnel (CONNECT)."""
     webhook = Webhook(list(answers))
 
     class Handler(BaseHTTPRequestHandler):
@@ -59,6 +62,17 @@ def webhook_server(*answers: int, tls: ssl.SSLContext | None = None) -> Iterator
             self.send_header("Content-Length", "2")
             self.end_headers()
             self.wfile.write(b"ok")
+
+        def do_CONNECT(self) -> None:
+            webhook.paths.append(self.path)
+            if tunnel is None:
+                self.send_error(405)
+                return
+            self.send_response(200)
+            self.end_headers()
+            self.connection = tunnel.wrap_socket(self.connection, server_side=True)
+            self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb", buffering=0)
+            self.close_connection = False
 
         def do_GET(self) -> None:
             webhook.bodies.append("GET")  # what some make of a redirected post

@@ -7,15 +7,17 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import IO, Any, Final, cast
+from typing import IO, Final, cast
 
 from core.data.archives import DAMAGES, DamagedError, Entry, Fault, ZipReader, is_clutter
 from core.errors import RunError, display_name, quote, system_reason
 from core.exchange.bundle_contents import FileKind, check_contents, kind_of_file
 from core.exchange.export import files_of
-from core.files import file_size, open_regular, read_json, sync_folder, write_json
-from core.runs.create import drafted, write_meta
+from core.exchange.settling import settle
+from core.files import file_size, open_regular, sync_folder
+from core.runs.create import drafted
 from core.runs.history import HistoryWriter
 from core.runs.paths import RunPaths, is_run_id, is_shipped
 
@@ -34,7 +36,7 @@ class ImportedRun:
     original_id: str
     """Its id in the bundle."""
     notes: tuple[str, ...] = ()
-    """What is different from the bundle, in sentences; empty where nothing is."""
+    """What is different from the bundle beside whose run it is, in sentences; empty where nothing is."""
 
 
 def write_zip(paths: RunPaths, file: IO[bytes], *, checkpoint: bool = False) -> None:
@@ -61,39 +63,45 @@ def import_bundle(
     runs_root: Path,
     *,
     by: str,
+    started_by: str = "",
     name: str = "",
     rename: bool = False,
     keep_review: bool = False,
 ) -> ImportedRun:
     """A run from a file that `write_zip` has written, here or elsewhere. All of it, or nothing.
 
-    A run that was queued or running becomes a stopped one. `imports.jsonl` says where it came from; else its files are
-    those of the bundle, byte by byte.
+    It becomes the run of whoever imports it; one that was queued or running is stopped. `imports.jsonl` says where it
+    came from. But for that and for reviews (`keep_review`), its files are those of the bundle, byte by byte.
 
     Args:
         bundle: the zip file, as a path or open for reading and seeking.
         runs_root: the folder of all runs here.
-        by: who imports it.
+        by: who imports it, as shown.
+        started_by: whose run it becomes, see `RunMeta`; by default `by`.
         name: what the user calls the file; by default its own name.
         rename: give it a new id if there is a run of that id here, or the id is of runs shipped with the project.
-        keep_review: trust the review it comes with. Otherwise it is unreviewed here: an approved run would be used for
-            predictions by default.
+        keep_review: trust the reviews it comes with. Otherwise it is unreviewed here, since an approved run would be
+            used for predictions by default; and label reviews count by names, since nobody here has seen the logins.
 
     Raises:
         RunError: the file is no such bundle or anything in it is not as in a run folder; there is a run of that id; or
             the folder cannot be written. Nothing has changed.
     """
     name = name or (bundle.name if isinstance(bundle, Path) else "This file")
+    started_by = started_by or by
+    take = partial(_import, runs_root, by=by, started_by=started_by, name=name, rename=rename, keep_review=keep_review)
     if not isinstance(bundle, Path):
-        return _import(bundle, runs_root, by, name, rename, keep_review)
+        return take(bundle)
     try:
         with open(bundle, "rb", opener=open_regular) as file:
-            return _import(file, runs_root, by, name, rename, keep_review)
+            return take(file)
     except OSError as error:
         raise RunError(f"Can't read {quote(name)}: {system_reason(error)}.") from error
 
 
-def _import(file: IO[bytes], runs_root: Path, by: str, name: str, rename: bool, keep_review: bool) -> ImportedRun:
+def _import(
+    runs_root: Path, file: IO[bytes], *, by: str, started_by: str, name: str, rename: bool, keep_review: bool
+) -> ImportedRun:
     try:
         archive = ZipReader(cast(io.RawIOBase, file))
         original, entries, left_out = _plan(archive.entries)
@@ -104,7 +112,7 @@ def _import(file: IO[bytes], runs_root: Path, by: str, name: str, rename: bool, 
                 _unpack(archive, entry, draft.folder / file_name)
             for file_name, (_, kind) in entries.items():
                 check_contents(draft, file_name, kind)
-            notes += _settle(draft, by, keep_review)
+            notes += settle(draft, by, started_by, keep_review=keep_review)
             _note_origin(draft, by, name, file, original)
             sync_folder(draft.folder)
     except DamagedError as error:
@@ -200,29 +208,6 @@ def _unpack(archive: ZipReader, entry: Entry, target: Path) -> None:
             file.write(piece)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _settle(draft: RunPaths, by: str, keep_review: bool) -> list[str]:
-    """Have it be a run that nothing trains and nobody has reviewed here; what that has changed, in sentences."""
-    notes = []
-    status: dict[str, Any] = read_json(draft.status)
-    state = status.get("state", "queued")
-    if state in ("queued", "running"):
-        was = f"It was {state} when it was exported."
-        now = datetime.now(UTC).isoformat()
-        ended = {"ended_at": now, "eta_seconds": None, "activity": "", "data_root": None, "error": was}
-        write_json(draft.status, {**status, "state": "stopped", **ended})
-        notes.append(f"{was} Here it is stopped.")
-    if draft.meta.exists() and not keep_review and read_json(draft.meta).get("review", "unreviewed") != "unreviewed":
-        row = {"time": datetime.now(UTC).isoformat(), "by": by, "field": "review"}
-        write_meta(
-            draft,
-            lambda meta: meta.model_copy(update={"review": "unreviewed", "reviewer": ""}),
-            lambda old, new: [{**row, "old": old.review, "new": new.review}],
-        )
-        draft.meta_lock.unlink(missing_ok=True)
-        notes.append("Its review was not taken over: review it here.")
-    return notes
 
 
 def _note_origin(draft: RunPaths, by: str, name: str, file: IO[bytes], original: str) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -92,16 +93,19 @@ def _column(values: list[Any]) -> "pa.Array":
     """Numbers, or texts where there are no numbers."""
     import pyarrow as pa
 
-    if any(isinstance(value, str) for value in values) and not any(map(_is_number, values)):
+    if any(isinstance(value, str) for value in values) and not any(map(is_finite_number, values)):
         return pa.array([value if isinstance(value, str) else None for value in values], pa.string())
-    numbers = [value if _is_number(value) else None for value in values]
+    numbers = [value if is_finite_number(value) else None for value in values]
     whole = all(value is None or isinstance(value, int) for value in numbers)
     return pa.array(numbers, pa.int64() if whole else pa.float64())
 
 
-def _is_number(value: Any) -> bool:
-    """Whether Parquet and pandas take it as one."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1 << 53
+def is_finite_number(value: Any) -> bool:
+    """Whether a value of a history is a number that tables and event files take: JSON may have integers of any length,
+    and floating-point numbers hold only those below 2**53 exactly."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 53
 
 
 def write_safetensors(run: "Run", target: Path) -> None:

@@ -50,8 +50,12 @@ def export_run(run: "Run", form: Format, folder: Path, *, checkpoint: bool = Fal
         raise RunError("Only a bundle can include the checkpoint.")
     try:
         return _as_bundle(run, folder, checkpoint=True) if checkpoint else EXPORTERS[form](run, folder)
+    except RunError:  # says it already, and is a ValueError
+        raise
     except OSError as error:
         raise RunError(f"Can't export run {run.id}: {system_reason(error)}.") from error
+    except ValueError as error:
+        raise RunError(f"Can't export run {run.id}: one of its files is corrupt.") from error
 
 
 def _as_csv(run: "Run", folder: Path) -> list[Path]:
@@ -96,10 +100,7 @@ def _as_tensorboard(run: "Run", folder: Path) -> list[Path]:
 
     target = folder / run.id / run.paths.events(1).name
     make_folder(target.parent)
-    try:
-        write_whole(target, partial(write_events, run.paths))
-    except ValueError as error:
-        raise RunError(f"Can't export run {run.id}: one of its files is corrupt.") from error
+    write_whole(target, partial(write_events, run.paths))
     return [target]
 
 

@@ -7,16 +7,16 @@ is older than a resume, is made again from the beginning.
 
 import io
 import json
-import math
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from core.config import TrainConfig
 from core.exchange.confusion_image import draw_confusion
-from core.exchange.export import stream_rows
-from core.files import read_json, read_regular
+from core.exchange.export import is_finite_number, stream_rows
+from core.files import read_regular
 from core.runs.paths import RunPaths
 from core.runs.reader import read_status
 from core.runs.summary import Summary
@@ -46,7 +46,8 @@ class RunEvents:
         Args:
             paths: the run.
             total_steps: of the whole training, as far as it is planned; by default what `status.json` says.
-            settings: gives those of the run, for whoever has read them; by default what `config.json` says.
+            settings: gives those of the run, for whoever has read them; by default those in `config.json` that
+                this version knows.
 
         Raises:
             RunError: its `status.json` cannot be read.
@@ -54,16 +55,16 @@ class RunEvents:
         status = read_status(paths)
         total = total_steps or status.epochs * status.batches
         self._paths = paths
-        self._settings = settings or partial(read_json, paths.config)
+        self._settings = settings or partial(_recorded_settings, paths)
         self._began = status.created_at.timestamp()
-        self._every = max(1, math.ceil(total / MOST_STEPS))
+        self._every = max(1, -(-total // MOST_STEPS))
         self._offsets = {paths.epochs: 0, paths.steps: 0}
 
     def first(self) -> bytes:
         """What the file begins with: its version, that it says everything anew, and the settings.
 
         Raises:
-            OSError, ValueError: `config.json` cannot be read.
+            OSError, ValueError: the settings cannot be read.
         """
         from tensorboardX.proto.event_pb2 import Event, SessionLog
         from tensorboardX.summary import hparams
@@ -85,12 +86,12 @@ class RunEvents:
         events = [
             self._event(row["epoch"], row["elapsed_s"], _scalars("epochs", row))
             for row in self._rows(self._paths.epochs)
-            if _is_count(row.get("epoch")) and _is_number(row.get("elapsed_s"))
+            if _is_count(row.get("epoch")) and is_finite_number(row.get("elapsed_s"))
         ]
         events += [
             self._event(row["step"], row["elapsed_s"], _scalars("steps", {**row, "epoch": None}))
             for row in self._rows(self._paths.steps)
-            if _is_count(row.get("step")) and row["step"] % self._every == 0 and _is_number(row.get("elapsed_s"))
+            if _is_count(row.get("step")) and row["step"] % self._every == 0 and is_finite_number(row.get("elapsed_s"))
         ]
         return b"".join(events)
 
@@ -192,7 +193,7 @@ def _scalars(group: str, row: Mapping[str, Any]) -> "Values":
         value=[
             Values.Value(tag=f"{group}/{name}", simple_value=value)
             for name, value in row.items()
-            if name not in _NOT_PLOTTED and _is_number(value)
+            if name not in _NOT_PLOTTED and is_finite_number(value)
         ]
     )
 
@@ -207,14 +208,16 @@ def _image(tag: str, confusion: tuple[tuple[int, ...], ...]) -> "Values":
     return Values(value=[Values.Value(tag=tag, image=image)])
 
 
-def _as_hparams(config: Any) -> Iterator[tuple[str, bool | float | str]]:
+def _recorded_settings(paths: RunPaths) -> dict[str, Any]:
+    """What `config.json` says of settings that there are; of an imported run it may hold anything else, too."""
+    config = TrainConfig.model_validate_json(read_regular(paths.config), extra="ignore")
+    return config.model_dump(mode="json", exclude_unset=True)
+
+
+def _as_hparams(settings: Mapping[str, Any]) -> Iterator[tuple[str, bool | float | str]]:
     """The settings as TensorBoard takes them: what is no switch, number or text, as JSON."""
-    for name, value in config.items() if isinstance(config, dict) else ():
+    for name, value in settings.items():
         yield name, value if isinstance(value, bool | int | float | str) else json.dumps(value)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _is_count(value: Any) -> bool:

@@ -109,11 +109,12 @@ def git_state() -> dict[str, Any] | None:
 
 
 def uncommitted_changes() -> str:
-    """What was changed in this checkout since its commit, as a patch: all tracked files, and new ones of the engine.
+    """What was changed in this checkout since its commit, as a patch: the Python files that git tracks, and new ones of
+    the engine. Other tracked files may be filled in with secrets, such as the settings of a server.
 
     Empty where nothing was, or without git. Cut at `LONGEST_PATCH`, with a last line that says so.
     """
-    patch = _git("diff", "HEAD") or ""
+    patch = _git("diff", "HEAD", "--", "*.py") or ""
     for name in (_git("ls-files", "--others", "--exclude-standard", "--", "core/*.py") or "").splitlines()[:MOST_NEW]:
         patch += _git("diff", "--no-index", "--", os.devnull, name, differs=1) or ""
         if len(patch) > LONGEST_PATCH:

@@ -62,20 +62,25 @@ def change_of(run: Run) -> StateChange | None:
     return StateChange(Event(run.state.value), of.isoformat(), status.ended_at or _last_written(run))
 
 
-def ended_elsewhere(run: Run, change: StateChange) -> bool:
-    """Whether a run was imported after the change: it ended on another server, which has told it there."""
+def ended_elsewhere(run: Run) -> bool:
+    """Whether a run is as it was imported: it ended on another server, which has told it there.
+
+    A resume here writes the status anew, later than the record of the import. The times inside the status are those of
+    the bundle, and may be any.
+    """
     try:
-        return run.paths.imports.stat().st_mtime >= change.time.timestamp()
+        return run.paths.imports.stat().st_mtime_ns >= run.paths.status.stat().st_mtime_ns
     except OSError:  # nearly all were started here
         return False
 
 
 def queue_change(runs: list[Run]) -> StateChange | None:
     """The change that an empty queue is the result of: the end of the run that was queued last; None while runs wait
-    or train, or where none ever did; of lost ones nobody knows."""
+    or train, or where none ever did here; of lost ones nobody knows."""
     if any(run.state.is_live and run.state is not RunState.LOST for run in runs):
         return None
-    last = max((run for run in runs if run.status.queued_at), key=_queued_at, default=None)
+    queued = sorted((run for run in runs if run.status.queued_at), key=_queued_at, reverse=True)
+    last = next((run for run in queued if not ended_elsewhere(run)), None)
     if last is None:
         return None
     return StateChange(Event.QUEUE_EMPTY, _queued_at(last).isoformat(), last.status.ended_at or _last_written(last))

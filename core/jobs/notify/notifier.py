@@ -139,7 +139,7 @@ class Notifier:
         since = self._begin()
         runs = self._reader.list()
         for run in runs:
-            if (change := change_of(run)) and change.time >= since and not ended_elsewhere(run, change):
+            if (change := change_of(run)) and change.time >= since and not ended_elsewhere(run):
                 self._tell(run.paths, change, partial(self._destinations_of, run), message_about(run, settings.address))
         if (change := queue_change(runs)) and change.time >= since:
             everybody = partial(self._server_destinations, Event.QUEUE_EMPTY)

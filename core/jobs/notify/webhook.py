@@ -6,8 +6,10 @@ import socket
 import ssl
 import urllib.error
 import urllib.request
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Final
+
+import psutil
 
 from core.jobs.notify.attempt import ATTEMPT_SECONDS, SILENT_SECONDS, Deadline, SendError, time_limit, why_unreachable
 from core.jobs.notify.settings import check_webhook, webhook_host
@@ -59,11 +61,23 @@ def post(url: str, text: str, *, local: bool) -> None:
 
 
 def _handlers(deadline: Deadline, request: urllib.request.Request, local: bool) -> list[urllib.request.BaseHandler]:
-    """What opens connections, each watched, and looked at before anything is sent over it."""
+    """What opens connections, each watched, and looked at before the message is sent over it.
+
+    A proxy may be on this machine; where it leads may not. Since it resolves the host by itself, the addresses that the
+    host has here are looked at: a host that only the proxy can resolve is left to its rules.
+    """
+    destination, host = request.host, webhook_host(request.full_url)
+
+    def goes_by_proxy() -> bool:
+        return request.host != destination  # for `https`, `has_proxy` does not say so
+
+    def look_ahead() -> None:
+        if not local and goes_by_proxy() and any(map(is_this_machine, addresses_behind(host))):
+            raise _LocalAddress
 
     def look_at(opened: socket.socket) -> None:
         deadline.watch(opened)
-        if not local and not request.has_proxy() and is_local_address(opened.getpeername()[0]):
+        if not local and not goes_by_proxy() and _leads_here(opened):
             opened.close()
             raise _LocalAddress
 
@@ -79,17 +93,42 @@ def _handlers(deadline: Deadline, request: urllib.request.Request, local: bool) 
 
     class OpenPlain(urllib.request.HTTPHandler):
         def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+            look_ahead()
             return self.do_open(Plain, req)
 
     class OpenEncrypted(urllib.request.HTTPSHandler):
         def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+            look_ahead()
             return self.do_open(Encrypted, req, context=ssl.create_default_context())
 
     return [OpenPlain(), OpenEncrypted()]
 
 
-def is_local_address(address: str) -> bool:
-    """Whether an IP address is this machine's own, or one that only its neighbours on the wire have."""
+def _leads_here(opened: socket.socket) -> bool:
+    """Whether the other end of a connection is this machine. An address that is routed to it, though no interface has
+    it, is both ends of the connection."""
+    peer = opened.getpeername()[0]
+    return peer == opened.getsockname()[0] or is_this_machine(peer)
+
+
+def addresses_behind(host: str) -> set[str]:
+    """The IP addresses of a host; empty where it has none that this machine can find."""
+    try:
+        return {str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+    except OSError:
+        return set()
+
+
+def is_this_machine(address: str) -> bool:
+    """Whether an IP address is one of this machine, or one that only its neighbours on the wire have."""
+    parsed = _parsed(address)
+    if parsed.is_loopback or parsed.is_link_local or parsed.is_unspecified or parsed.is_multicast:
+        return True
+    interfaces = psutil.net_if_addrs().values()
+    return str(parsed) in {each.address for addresses in interfaces for each in addresses}
+
+
+def _parsed(address: str) -> IPv4Address | IPv6Address:
+    """An IP address without its zone; IPv4 as such, also where IPv6 carries it."""
     parsed = ip_address(address.partition("%")[0])
-    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
-    return parsed.is_loopback or parsed.is_link_local or parsed.is_unspecified or parsed.is_multicast
+    return getattr(parsed, "ipv4_mapped", None) or parsed

@@ -119,13 +119,13 @@ def import_run(
     """Import a run that was exported as a bundle. As `core.exchange.bundle.import_bundle`.
 
     Args:
-        actor: who does it.
+        actor: who does it; the run is theirs.
         runs_root: the folder of all runs.
         bundle: the zip file, as a path or open for reading and seeking.
         name: what the actor calls the file; by default its own name.
         by: who is said to have imported it; None: the actor.
         rename: give it another id if there is a run of its id.
-        keep_review: trust the review it comes with, as only who may review runs can.
+        keep_review: trust the reviews it comes with, as only who may review runs can.
     """
     from core.exchange.bundle import import_bundle  # reads Parquet and more, which other commands do without
 
@@ -133,7 +133,13 @@ def import_run(
     name = name or (bundle.name if isinstance(bundle, Path) else "")
     with door(action, actor, runs_root, detail=f"from {display_name(name)}", make_root=True) as act:
         made = import_bundle(
-            bundle, runs_root, by=shown_author(actor, by), name=name, rename=rename, keep_review=keep_review
+            bundle,
+            runs_root,
+            by=shown_author(actor, by),
+            started_by=actor.identity,
+            name=name,
+            rename=rename,
+            keep_review=keep_review,
         )
         act.made = made.run_id
     return made

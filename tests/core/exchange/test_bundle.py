@@ -27,7 +27,7 @@ from core.exchange import bundle
 from core.exchange.bundle import import_bundle, write_zip
 from core.files import write_json
 from core.models.cnn import build_model
-from core.review.runs import annotate
+from core.review.runs import annotate, local_user
 from core.runs.paths import QueuePaths, RunPaths
 from core.runs.reader import list_runs, read_config, read_run
 from core.runs.records import RunState
@@ -245,7 +245,9 @@ def test_what_the_hostile_ones_are_made_of_is_accepted(good: Files, runs_root: P
     [run] = list_runs(runs_root)
     assert (run.id, run.state, run.problem) == (ID, RunState.FINISHED, None)
     for name, content in good.items():
-        assert (run.paths.folder / name).read_bytes() == content
+        if name != "meta.json":
+            assert (run.paths.folder / name).read_bytes() == content
+    assert json.loads(run.paths.meta.read_text()) == {**json.loads(good["meta.json"]), "started_by": "Ada"}
     assert leftovers(runs_root) == [ID]
 
 
@@ -269,6 +271,8 @@ def test_out_deleted_and_in_again_it_is_the_same_byte_by_byte(runs_root: Path, t
     assert run("runs", "import", written, "--by", "Ada", "--keep-review") == "the-best: imported."
     after = {path.name: path.read_bytes() for path in paths.folder.iterdir() if path.suffix != ".lock"}
     origin = json.loads(after.pop("imports.jsonl"))
+    own = {"started_by": local_user()}
+    assert json.loads(after.pop("meta.json")) == json.loads(before.pop("meta.json")) | own
     assert after == before
     assert (origin["by"], origin["bundle"], origin["run"]) == ("Ada", "the-best.zip", "the-best")
     assert "imported      by Ada" in run("runs", "show", "the-best")

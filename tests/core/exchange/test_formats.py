@@ -63,7 +63,7 @@ def test_parquet_bears_what_does_not_belong_into_a_history(runs_root: Path, tmp_
     made = write_run(runs_root, Path(), "queued")
     with HistoryWriter(made.paths.epochs) as history:
         history.append([{"epoch": 1, "loss": None, "x": 1}, {"epoch": 2.5, "loss": "low", "x": 10**400, "y": [1]}])
-        history.append([{"epoch": 3, "loss": 0.5, "x": "text", "hash": "ab"}])
+        history.append([{"epoch": 3, "loss": 0.5, "x": "text", "hash": "ab", "diverged": 1e300}])
     [path] = export_run(read_run(runs_root, made.id), Format.PARQUET, tmp_path)
     table = pq.read_table(path).to_pydict()
     assert table["epoch"] == [1.0, 2.5, 3.0]
@@ -71,6 +71,15 @@ def test_parquet_bears_what_does_not_belong_into_a_history(runs_root: Path, tmp_
     assert table["x"] == [1, None, None]
     assert table["y"] == [None, None, None]
     assert table["hash"] == [None, None, "ab"]
+    assert table["diverged"] == [None, None, 1e300]
+
+
+@pytest.mark.parametrize("form", [Format.CSV, Format.PARQUET, Format.TENSORBOARD])
+def test_a_name_that_no_file_can_hold_is_one_sentence(form: Format, runs_root: Path, tmp_path: Path) -> None:
+    made = write_run(runs_root, Path(), "queued")
+    made.paths.epochs.write_text('{"epoch": 1, "elapsed_s": 1, "\\ud800": 0.5}\n')
+    with pytest.raises(RunError, match="one of its files is corrupt"):
+        export_run(read_run(runs_root, made.id), form, tmp_path)
 
 
 def test_tensorboard_has_a_folder_named_like_the_run(run: Run, tmp_path: Path) -> None:

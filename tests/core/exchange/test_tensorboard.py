@@ -69,6 +69,20 @@ def test_the_same_run_gives_the_same_bytes(reference_events: Path) -> None:
     assert again.getvalue() == reference_events.read_bytes()
 
 
+def test_what_no_number_format_holds_is_left_out(runs_root: Path, tmp_path: Path) -> None:
+    """An imported run may bring integers of any length."""
+    run = write_run(runs_root, Path(), "queued")
+    config = json.loads(run.paths.config.read_text())
+    run.paths.config.write_text(json.dumps({**config, "unknown": 10**400}))
+    huge = f'{{"epoch": 2, "elapsed_s": {10**400}, "loss": 3}}\n{{"epoch": {10**400}, "elapsed_s": 1, "loss": 3}}\n'
+    run.paths.epochs.write_text(f'{{"epoch": 1, "elapsed_s": 1, "x": {10**400}, "y": -{2**53}, "loss": 2}}\n{huge}')
+    path = tmp_path / "events.out.tfevents.0001"
+    with path.open("wb") as file:
+        write_events(run.paths, file)
+    assert scalars_in(path) == {"epochs/loss": [(1, 2.0)]}
+    assert hparams_in(path).keys() == config.keys()
+
+
 @pytest.mark.parametrize("change", ["first byte", "content", "checksum"])
 def test_a_damaged_event_file_is_noticed(reference_events: Path, change: str) -> None:
     content = bytearray(reference_events.read_bytes())
@@ -160,12 +174,16 @@ def _train_epochs(run: FakeRun, epochs: range, seed: int = 0) -> None:
         run.add_epoch(epoch, seed)
 
 
-def test_tensorboard_knows_the_settings(runs_root: Path, reference_events: Path) -> None:
-    """As its tab of hyperparameters gets them, which asks by POST; here by the reader behind it."""
+def hparams_in(path: Path) -> Any:
+    """Setting to its value, as TensorBoard's tab of hyperparameters gets them, by the reader behind it."""
     from tensorboard.plugins.hparams import metadata
 
-    [start] = [value for _, value in values_in(reference_events) if value.tag == metadata.SESSION_START_INFO_TAG]
-    settings = metadata.parse_session_start_info_plugin_data(start.metadata.plugin_data.content).hparams
+    [start] = [value for _, value in values_in(path) if value.tag == metadata.SESSION_START_INFO_TAG]
+    return metadata.parse_session_start_info_plugin_data(start.metadata.plugin_data.content).hparams
+
+
+def test_tensorboard_knows_the_settings(reference_events: Path) -> None:
+    settings = hparams_in(reference_events)
     config = json.loads(REFERENCE.config.read_text())
     assert settings.keys() == config.keys()
     assert settings["optimizer"].string_value == config["optimizer"] and settings["flip"].bool_value is True

@@ -53,9 +53,23 @@ def test_what_is_not_committed_can_be_applied_again(checkout: Path, tmp_path: Pa
     assert (checkout / "core" / "new.py").read_text() == "momentum = 0.9\n"
 
 
+@pytest.mark.parametrize("name", ["dashboard/deploy/notifications.toml", "dashboard/deploy/fer.env", "README.md"])
+def test_settings_of_a_server_are_in_no_patch(checkout: Path, name: str) -> None:
+    """Examples are tracked, and some people fill in the example itself."""
+    example = checkout / name
+    example.parent.mkdir(parents=True, exist_ok=True)
+    example.write_text('password = "secret"\n')
+    for command in (["add", "."], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "example"]):
+        subprocess.run(["git", *command], cwd=checkout, check=True)
+    example.write_text('password = "hunter2"\n')
+    (checkout / "core" / "loop.py").write_text("rate = 2\n")
+    patch = uncommitted_changes()
+    assert "+rate = 2" in patch and "hunter2" not in patch and name not in patch
+
+
 def test_a_long_patch_is_cut_and_says_so(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environment, "LONGEST_PATCH", 300)
-    (checkout / "README.md").write_text("long\n" * 1000)
+    (checkout / "core" / "loop.py").write_text("long\n" * 1000)
     assert uncommitted_changes().endswith("\n# cut at 300 characters\n") and len(uncommitted_changes()) < 400
 
 

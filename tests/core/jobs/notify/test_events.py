@@ -1,6 +1,8 @@
 """Which change a state stands for, and how it is told."""
 
 import json
+import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from core.jobs.notify.events import (
     Event,
     Message,
     change_of,
+    ended_elsewhere,
     message_about,
     message_about_queue,
     plain,
@@ -75,6 +78,26 @@ def test_the_queue_is_empty_when_no_run_waits_or_trains(runs_root: Path, demo_ro
     running.close()
     later = queue_change(list_runs(runs_root))
     assert later and later.of != found.of
+
+
+@pytest.mark.parametrize("queued_at", ["2020-01-01T00:00:00Z", "2200-01-01T00:00:00Z"])
+def test_an_imported_run_was_in_no_queue_here_until_it_is_resumed(
+    runs_root: Path, demo_root: Path, queued_at: str
+) -> None:
+    """Whatever times its files bring."""
+    run = write_run(runs_root, demo_root, "finished", epochs=1)
+    brought = json.loads(run.paths.status.read_text()) | {"queued_at": queued_at, "ended_at": queued_at}
+    run.paths.status.write_text(json.dumps(brought))
+    run.paths.imports.touch()
+    assert queue_change(list_runs(runs_root)) is None and ended_elsewhere(read_run(runs_root, run.id))
+    ours = write_run(runs_root, demo_root, "finished", epochs=1)
+    found = queue_change(list_runs(runs_root))
+    assert found and found.of == read_run(runs_root, ours.id).status.queued_at.isoformat()  # type: ignore[union-attr]
+    now = datetime.now(UTC)
+    run.paths.status.write_text(json.dumps(brought | {"queued_at": now.isoformat(), "ended_at": now.isoformat()}))
+    os.utime(run.paths.imports, (0, 0))  # not in the same tick of the clock
+    found = queue_change(list_runs(runs_root))
+    assert found and found.of == now.isoformat() and not ended_elsewhere(read_run(runs_root, run.id))
 
 
 def test_a_message_says_what_happened_and_links_to_the_run(runs_root: Path, demo_root: Path) -> None:

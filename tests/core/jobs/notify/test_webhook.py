@@ -3,15 +3,18 @@
 import socket
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from core.errors import ConfigError
 from core.jobs.notify import attempt, webhook
 from core.jobs.notify.attempt import SendError
-from core.jobs.notify.webhook import is_local_address, post
-from tests.listeners import HANG, dead_port, tls_of, webhook_server
+from core.jobs.notify.webhook import is_this_machine, post
+from tests.listeners import HANG, Webhook, dead_port, tls_of, webhook_server
 
 
 def test_a_webhook_gets_the_text_as_json() -> None:
@@ -92,21 +95,86 @@ def test_the_webhook_of_a_person_does_not_reach_this_machine(name: str) -> None:
         assert not caught.value.again and hook.bodies == []
 
 
+@pytest.fixture
+def one_interface(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This machine has two addresses that the network can reach."""
+    addresses = [SimpleNamespace(address=each) for each in ("203.0.113.9", "2001:db8::9", "fe80::1%eth0")]
+    monkeypatch.setattr(psutil, "net_if_addrs", lambda: {"eth0": addresses})
+
+
+@pytest.mark.usefixtures("one_interface")
 @pytest.mark.parametrize(
-    ("address", "local"),
+    ("address", "own"),
     [
         ("127.8.8.8", True),
         ("::1", True),
         ("169.254.169.254", True),
         ("fe80::1%eth0", True),
         ("0.0.0.0", True),
+        ("203.0.113.9", True),
+        ("::ffff:203.0.113.9", True),
+        ("2001:db8:0::9", True),
         ("192.168.1.7", False),
-        ("203.0.113.9", False),
+        ("203.0.113.10", False),
         ("2001:db8::1", False),
     ],
 )
-def test_which_addresses_are_local(address: str, local: bool) -> None:
-    assert is_local_address(address) is local
+def test_which_addresses_are_this_machines(address: str, own: bool) -> None:
+    assert is_this_machine(address) is own
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["of an interface", "routed here"])
+def test_no_address_of_this_machine_is_reached_by_the_webhook_of_a_person(
+    known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loopback stands for any other address that the machine has."""
+    monkeypatch.setattr(webhook, "is_this_machine", lambda address: known and address == "127.0.0.1")
+    with webhook_server() as hook:
+        with pytest.raises(SendError, match="is this server itself"):
+            post(hook.url, "x", local=False)
+        assert hook.bodies == []
+
+
+@pytest.fixture
+def through(monkeypatch: pytest.MonkeyPatch) -> Callable[[Webhook], None]:
+    """Makes a server of this machine the proxy; every host is at an address elsewhere."""
+    for name in ("no_proxy", "NO_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "REQUEST_METHOD"):
+        monkeypatch.delenv(name, raising=False)
+
+    def choose(proxy: Webhook) -> None:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.setenv("https_proxy", proxy.url)
+        monkeypatch.setattr(webhook, "addresses_behind", lambda host: {"198.51.100.7"})
+
+    return choose
+
+
+def test_a_proxy_on_this_machine_takes_what_goes_elsewhere(
+    through: Callable[[Webhook], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tls = tls_of(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
+    with webhook_server(tunnel=tls) as proxy:
+        through(proxy)
+        post("http://chat.example.org/hook", "plain", local=False)
+        post("https://localhost/hook", "encrypted", local=False)  # the name that the certificate has
+    assert proxy.texts == ["plain", "encrypted"]
+    assert proxy.paths == ["http://chat.example.org/hook", "localhost:443", "/hook"]
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("host", ["127.0.0.1:9", "[::1]:9", "203.0.113.9"])
+@pytest.mark.usefixtures("one_interface")
+def test_no_proxy_is_asked_for_this_machine(
+    scheme: str, host: str, through: Callable[[Webhook], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    addresses_behind = webhook.addresses_behind
+    with webhook_server() as proxy:
+        through(proxy)
+        monkeypatch.setattr(webhook, "addresses_behind", addresses_behind)
+        with pytest.raises(SendError, match="is this server itself") as caught:
+            post(f"{scheme}://{host}/hook", "x", local=False)
+        assert not caught.value.again and proxy.paths == []
 
 
 def test_nothing_but_http_is_spoken() -> None:

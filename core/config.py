@@ -1,7 +1,7 @@
 """The settings of a training run: `TrainConfig`.
 
 A setting is declared once, here, with its range and its description; the form on the Train page, the command line and
-the documentation are made from these fields.
+its reference (`core/cli/README.md`) are made from these fields.
 """
 
 import re
@@ -285,6 +285,7 @@ _FIELD_LABELS: Final = {
     "jpeg_probability": "JPEG probability",
     "erasing": "Random erasing",
     "fade_epochs": "Augmentation cool-down",
+    "cuda_graph": "CUDA graph",
     "compile": "torch.compile",
     "checkpoint_seconds": "Checkpoint interval (s)",
 }

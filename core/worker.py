@@ -237,7 +237,7 @@ def _train(
         command=f"python -m core.worker {paths.run_id}",  # no path: folders are shared and shipped
         device=compute.title,
         threads=compute.threads,
-        precision="bfloat16" if compute.bfloat16 else "float32",
+        precision=compute.precision,
         dataset={
             "name": info.name,
             "fingerprint": identity.content,

@@ -26,7 +26,8 @@ def draw() -> None:
         cache.take_over(runs_root(), data_root())
     st.set_page_config(page_title=routes.page_tab_title(page), page_icon=str(ICON), layout="wide")
     st.logo(str(ICON), size="large")
-    routes.follow_old_link(page)
+    with guarded():
+        routes.follow_old_link(page)
     with cache.one_look(), whole_address(page.url_path):
         # Lines of text and charts wider than this are hard to read on a large screen.
         with st.container(horizontal_alignment="center"):

@@ -52,7 +52,8 @@ def _print_training(results: dict[str, Any]) -> None:
     for name, rate in results["images_per_second"].items():
         print(f"{name.replace('_', ' '):18} {rate:>9,.1f} images/s{_compared(results, name)}")
     print(f"The peak is {results['peak_gflops'] / 1000:,.2f} TFLOP/s ({results['peak_source']}).")
-    print(f"Augmentation, logging, EMA and validation add {as_percent(results['overhead_of_best'])} to an epoch.")
+    if results["overhead_of_best"] is not None:
+        print(f"Augmentation, logging, EMA and validation add {as_percent(results['overhead_of_best'])} to an epoch.")
     whole = results["seconds_per_epoch_with_validation"]
     added = "validation and checkpoints" if "best_whole_epochs" in results["images_per_second"] else "validation"
     print(f"An epoch of best with {added} takes {whole:.2f} s.")
@@ -178,7 +179,7 @@ def bench_faults(
     runs: Annotated[int, typer.Option(min=2, help="Runs in the storm.")] = 10,
     seconds: Annotated[float, typer.Option(min=1, help="Length of the storm.")] = 60,
     starts: Annotated[int, typer.Option(min=2, help="Runs started at once.")] = 20,
-    seed: Annotated[int, typer.Option(help="Of what the storm kills when.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed for what the storm kills, and when.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Kill workers, runners and servers, start many runs at once, and check that nothing is lost or done twice."""

@@ -2,7 +2,9 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from core.cli.options import terminal_user
 from core.cli.progress import ProgressBar
@@ -17,6 +19,7 @@ from core.runs.records import Run, RunState
 from core.team import actions
 
 REFRESH_SECONDS = 0.5
+_BAD: Final = (RunState.FAILED, RunState.CRASHED, RunState.DAMAGED)
 
 
 def follow(runs_root: Path, run_id: str) -> Run:
@@ -75,10 +78,31 @@ def follow_to_end(runs_root: Path, run_id: str) -> Run:
         TrainingError: it ended badly.
     """
     run = follow(runs_root, run_id)
-    print(f"{run.state.in_words()}{f': {run.problem}' if run.problem else ''}", file=sys.stderr)
-    if run.state in (RunState.FAILED, RunState.CRASHED, RunState.DAMAGED):
+    print(_ended(run), file=sys.stderr)
+    if run.state in _BAD:
         raise TrainingError(run.problem or f"Run {run_id} {run.state.in_words()}.")
     return run
+
+
+def follow_all(runs_root: Path, run_ids: Sequence[str]) -> list[str]:
+    """Follow runs one after the other, with a line for the final state of each; who leaves one leaves all.
+
+    Returns:
+        The ids of those that ended badly, as far as they were followed.
+    """
+    failed = []
+    for run_id in run_ids:
+        run = follow(runs_root, run_id)
+        if run.state.is_live:
+            break
+        print(f"{run_id}: {_ended(run)}", file=sys.stderr)
+        if run.state in _BAD:
+            failed.append(run_id)
+    return failed
+
+
+def _ended(run: Run) -> str:
+    return f"{run.state.in_words()}{f': {run.problem}' if run.problem else ''}"
 
 
 class _Tail:

@@ -19,6 +19,7 @@ from core.cli.options import (
     terminal_user,
 )
 from core.cli.output import print_json, print_reproduction
+from core.errors import ConfigError
 
 
 class MoveTo(StrEnum):
@@ -110,6 +111,8 @@ def runs_reproduce(
     from core.runs.reader import find_run, read_run
     from core.team import actions
 
+    if times > 1 and wait:
+        raise ConfigError("--wait and --times exclude each other. Follow the group: python -m core groups show NAME.")
     found = find_run(runs_root, run)
     warning = check_reproducible(found, data_root)
     if warning:
@@ -153,7 +156,7 @@ def runs_move(
 
 def runs_recover(runs_root: RunsRoot, data_root: DataRoot) -> None:
     """Requeue interrupted runs after a reboot and start the runner."""
-    from core.jobs.control import interrupted_without_checkpoint, lost_runs
+    from core.jobs.recovery import interrupted_without_checkpoint, lost_runs
     from core.runs.reader import list_runs
     from core.team import actions
 

@@ -28,7 +28,7 @@ labels_app = typer.Typer(help="Review labels image by image.", no_args_is_help=T
 corrections_app = typer.Typer(
     help="Correction sets: label corrections made from label reviews.", no_args_is_help=True, rich_markup_mode=None
 )
-suspects_app = typer.Typer(help="Find probable label errors.", no_args_is_help=True, rich_markup_mode=None)
+suspects_app = typer.Typer(help="Find likely label errors.", no_args_is_help=True, rich_markup_mode=None)
 
 By = Annotated[str, typer.Option("--by", help="Your name.", show_default="the logged-in user")]
 

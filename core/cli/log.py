@@ -21,7 +21,7 @@ def log_entries(
     on: Annotated[
         str, typer.Option("--on", metavar="NAME", help="Only what was done with a run, dataset or correction set.")
     ] = "",
-    days: Annotated[float | None, typer.Option(min=0, help="Only the last days.")] = None,
+    days: Annotated[float | None, typer.Option(min=0, help="Only the last N days.")] = None,
     limit: Annotated[int, typer.Option(min=0, help="Number of entries; 0 = all.")] = 50,
     as_csv: AsCsv = False,
     as_json: AsJson = False,

@@ -1,4 +1,5 @@
-"""The reference of the command line in Markdown, generated from the commands themselves: `python -m core reference`."""
+"""The reference of the command line in Markdown, generated from the commands themselves and from the settings of a run:
+`python -m core reference`."""
 
 import re
 from collections.abc import Iterator
@@ -7,7 +8,9 @@ from typing import Any, Final
 
 import typer
 
+from core.config import TrainConfig, field_label
 from core.files import PROJECT_ROOT
+from core.runs.naming import typed_setting
 
 REFERENCE: Final = Path(__file__).with_name("README.md")
 """Where the reference is kept."""
@@ -35,9 +38,10 @@ def describe(root: Any) -> str:
         root: what `typer.main.get_command` returns for an application.
 
     Returns:
-        Markdown: a section for each command, with a table of its arguments and options.
+        Markdown: a section for each command, with a table of its arguments and options, and one with all settings.
     """
-    return "\n\n".join([_HEAD, *(_section(name, command) for name, command in walk(root, "python -m core"))]) + "\n"
+    commands = (_section(name, command) for name, command in walk(root, "python -m core"))
+    return "\n\n".join([_HEAD, *commands, _settings()]) + "\n"
 
 
 def walk(command: Any, name: str) -> Iterator[tuple[str, Any]]:
@@ -103,6 +107,44 @@ def _default(parameter: Any) -> str:
     if getattr(parameter, "is_flag", False):
         return {True: "on", False: "off"}.get(default, "")
     return "" if default in (None, "") else f"`{default}`"
+
+
+def _settings() -> str:
+    """All fields of `TrainConfig`."""
+    kinds = TrainConfig.model_json_schema()["properties"]
+    rows = [
+        f"| {field_label(name)} | `{name}` | {_values(kinds[name])} | {_typed(field.default)} "
+        f"| {_one_line(field.description)} |"
+        for name, field in TrainConfig.model_fields.items()
+    ]
+    head = ["| setting | name | values | default | meaning |", "|---|---|---|---|---|"]
+    return "\n\n".join(
+        [
+            "## Settings",
+            "What `--set NAME=VALUE` and `--sweep NAME=VALUE,VALUE` take, the form on the Train page shows, and "
+            "`config.json` of a run holds.",
+            "\n".join([*head, *rows]),
+        ]
+    )
+
+
+def _values(schema: dict[str, Any]) -> str:
+    """What a setting takes, from its JSON schema."""
+    if "enum" in schema:
+        return ", ".join(_typed(each) for each in schema["enum"])
+    kinds = {"array": "run IDs, separated by commas", "string": "text", "boolean": "`true`, `false`"}
+    kind = kinds.get(schema["type"], str(schema["type"]))
+    if schema["type"] not in ("integer", "number"):
+        return kind
+    low = f"above {schema['exclusiveMinimum']:,g}" if "exclusiveMinimum" in schema else f"{schema['minimum']:,}"
+    high = f"below {schema['exclusiveMaximum']:,g}" if "exclusiveMaximum" in schema else f"{schema['maximum']:,}"
+    return f"{kind}, {low} to {high}"
+
+
+def _typed(value: Any) -> str:
+    """A value as it is typed."""
+    text = typed_setting(value)
+    return f"`{text}`" if text else "empty"
 
 
 def _one_line(text: str | None) -> str:

@@ -11,7 +11,8 @@ from core.cli.options import terminal_user
 from core.cli.output import print_json
 from core.cli.progress import clock
 from core.config import TrainConfig
-from core.errors import ConfigError
+from core.errors import ConfigError, TrainingError
+from core.jobs.launchers import LOCAL
 from core.jobs.sweep import Sweep, parse_fields
 from core.runs.naming import typed_setting
 
@@ -21,19 +22,21 @@ class SweepOptions:
     """What `train` says of a sweep beside its fields."""
 
     sample: int | None
-    sample_seed: int
+    sample_seed: int | None
     keep: Literal["all", "best"]
     for_teaching: bool
     dry_run: bool
 
-    def check_unused(self) -> None:
-        """Refuse options that mean nothing without a sweep.
+    def check(self, *, swept: bool) -> None:
+        """Refuse options that mean nothing without a sweep, or without each other.
 
         Raises:
             ConfigError: one is given.
         """
-        if self.sample is not None or self.keep != "all" or self.for_teaching:
+        if not swept and (self.sample is not None or self.keep != "all" or self.for_teaching):
             raise ConfigError("--sample, --keep best and --teachers require --sweep.")
+        if self.sample_seed is not None and self.sample is None:
+            raise ConfigError("--sample-seed requires --sample.")
 
 
 def parse_sweep(config: TrainConfig, texts: Sequence[str], options: SweepOptions) -> Sweep:
@@ -56,7 +59,7 @@ def parse_sweep(config: TrainConfig, texts: Sequence[str], options: SweepOptions
         parse_fields(typed),
         how="grid" if options.sample is None else "random",
         sample=options.sample,
-        seed=options.sample_seed,
+        seed=options.sample_seed or 0,
         for_teaching=options.for_teaching,
     )
 
@@ -74,7 +77,7 @@ def start_sweep_of(
     launcher: str = "local",
 ) -> None:
     """Say how many runs it is and how long they take, then start them and print their ids."""
-    from core.cli.follow import follow
+    from core.cli.follow import follow_all
     from core.data.dataset import read_info
     from core.runs.groups import read_group
     from core.team import actions
@@ -82,7 +85,7 @@ def start_sweep_of(
     configs = sweep.configs()
     for dataset in dict.fromkeys(config.dataset for config in configs):
         read_info(data_root, dataset)
-    announce(runs_root, data_root, configs)
+    announce(runs_root, data_root, configs, launcher)
     if options.dry_run:
         _print_list(sweep, as_json=as_json)
         return
@@ -99,21 +102,23 @@ def start_sweep_of(
     print(f"Group {group.name}: python -m core groups show {group.name}", file=sys.stderr)
     if not as_json or wait:
         print("\n".join(group.run_ids), file=sys.stderr if as_json else sys.stdout)
-    for run_id in group.run_ids if wait else ():
-        run = follow(runs_root, run_id)
-        print(f"{run_id}: {run.state.in_words()}{f': {run.problem}' if run.problem else ''}", file=sys.stderr)
+    failed = follow_all(runs_root, group.run_ids) if wait else []
     if as_json:
         print_json(group_as_json(runs_root, data_root, read_group(runs_root, group.name)))
+    if failed:
+        raise TrainingError(f"{len(failed)} of {len(group.run_ids)} runs failed: {', '.join(failed)}.")
 
 
-def announce(runs_root: Path, data_root: Path, configs: Sequence[TrainConfig]) -> None:
-    """Print on standard error how many runs these are and how long they take."""
+def announce(runs_root: Path, data_root: Path, configs: Sequence[TrainConfig], launcher: str) -> None:
+    """Print on standard error how many runs these are and, of this machine, how long they take."""
     from core.cli.groups import sizes
     from core.jobs.slots import list_slots
     from core.runs.estimate import estimate_runs
     from core.runs.reader import list_runs
 
-    total = estimate_runs(configs, sizes(data_root), list_runs(runs_root), len(list_slots(runs_root)))
+    total = None  # of an engine nobody knows the speed, nor how many it trains at once
+    if launcher == LOCAL:
+        total = estimate_runs(configs, sizes(data_root), list_runs(runs_root), len(list_slots(runs_root)))
     about = f", about {clock(total.seconds)} of training" if total else ""
     print(f"{len(configs)} run{'' if len(configs) == 1 else 's'}{about}.", file=sys.stderr)
 

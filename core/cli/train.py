@@ -55,9 +55,9 @@ def start_training(
         ),
     ] = None,
     sample: Annotated[
-        int | None, typer.Option(min=1, help="With --sweep: so many random combinations, instead of all.")
+        int | None, typer.Option(min=1, help="With --sweep: number of random combinations to draw instead of all.")
     ] = None,
-    sample_seed: Annotated[int, typer.Option(min=0, help="Random seed for --sample.")] = 0,
+    sample_seed: Annotated[int | None, typer.Option(min=0, help="Random seed for --sample; 0 if not given.")] = None,
     keep: Annotated[KeepWeights, typer.Option(help="With --sweep: whose weights to keep.")] = KeepWeights.ALL,
     teachers: Annotated[
         bool, typer.Option("--teachers", help="With --sweep seed=...: the runs are to teach a student.")
@@ -85,11 +85,13 @@ def start_training(
 
     config = make_config(preset, pairs(settings))
     options = SweepOptions(sample, sample_seed, "best" if keep is KeepWeights.BEST else "all", teachers, dry_run)
+    options.check(swept=bool(sweep))
+    _check_not_started(preview=preview, dry_run=dry_run, wait=wait, as_json=as_json)
+    swept = parse_sweep(config, sweep, options) if sweep else None
     if preview:
         print(preview_start(launcher.value, runs_root, data_root), end="")
         return
-    if sweep:
-        swept = parse_sweep(config, sweep, options)
+    if swept:
         start_sweep_of(
             runs_root,
             data_root,
@@ -102,10 +104,11 @@ def start_training(
             launcher=launcher.value,
         )
         return
-    options.check_unused()
     read_info(data_root, config.dataset)  # a missing dataset is better reported now than in the run's log
     if dry_run:
-        announce(runs_root, data_root, [config])
+        announce(runs_root, data_root, [config], launcher.value)
+        if as_json:
+            print_json([config.model_dump(mode="json")])
         return
     run_id = actions.start(
         terminal_user(), runs_root, data_root, config, name=name, author=author, launcher=launcher.value
@@ -116,6 +119,20 @@ def start_training(
         follow_to_end(runs_root, run_id)
     if as_json:
         print_json(run_as_json(read_run(runs_root, run_id)))
+
+
+def _check_not_started(*, preview: bool, dry_run: bool, wait: bool, as_json: bool) -> None:
+    """Refuse what means nothing where nothing is started.
+
+    Raises:
+        ConfigError: an option is given that would be ignored.
+    """
+    if wait and (preview or dry_run):
+        raise ConfigError(
+            f"--wait and {'--preview' if preview else '--dry-run'} exclude each other: nothing is started."
+        )
+    if preview and (dry_run or as_json):
+        raise ConfigError(f"--preview and {'--dry-run' if dry_run else '--json'} exclude each other.")
 
 
 def evaluate(

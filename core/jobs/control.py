@@ -6,18 +6,18 @@ The runner and its workers are in sessions of their own, so that they outlive th
 
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
 from core.config import TrainConfig
-from core.errors import RunError, system_reason
+from core.errors import FerError, RunError, system_reason
 from core.files import lock_is_held, make_folder, open_regular
 from core.jobs.elsewhere import hand_over_again, hand_over_new, launcher_like, require_launcher, stop_elsewhere
 from core.jobs.inputs import check_inputs, what_is_learned_from
-from core.jobs.kill import is_frozen, kill_runner, kill_worker
-from core.jobs.launchers import LOCAL, RESTARTING, get_launcher
-from core.jobs.queue import end_of_queue, give_up, note_killed, queue_lock, queued_runs, requeue
+from core.jobs.kill import give_up, is_frozen, kill_runner, kill_worker, note_killed
+from core.jobs.launchers import LOCAL, get_launcher
+from core.jobs.queue import end_of_queue, queue_lock, queued_runs, requeue
 from core.machine import cpu_slots, trains_runs
 from core.processes import reap, start_module
 from core.review.corrections import Corrections
@@ -27,7 +27,6 @@ from core.runs.naming import free_name, suggest_clone_name
 from core.runs.paths import QueuePaths
 from core.runs.reader import list_runs, read_run
 from core.runs.records import Run, RunState
-from core.runs.resume import can_continue
 from core.runs.teachers import teaching_of
 from core.runs.values import NAME_LENGTH
 from core.text import one_line
@@ -238,50 +237,24 @@ def _settings(run: Run, doing: str) -> TrainConfig:
     return run.config
 
 
-def recover(runs_root: Path, data_root: Path) -> list[str]:
-    """After a reboot: requeue the runs whose process is certainly gone, and start the runner. Lost ones are left to who
-    knows: see `lost_runs`.
+def for_each(run_ids: Iterable[str], act: Callable[[str], object]) -> tuple[list[str], list[str]]:
+    """Do something with runs; what goes wrong with one does not stop the others.
+
+    Args:
+        run_ids: the runs, in the order in which it is done.
+        act: does it to the run of an id.
 
     Returns:
-        The ids that were requeued; runs that were queued before only get their runner back.
-
-    Raises:
-        FerError: no process can be started, or an engine refuses its run; those of this machine are queued.
+        The ids of those that it was done to, and a sentence for each other one.
     """
-    recovered = interrupted_runs(list_runs(runs_root))
-    for run in recovered:
-        if run.status.launcher == LOCAL:
-            requeue(run.paths, data_root.resolve())
-    serve_queue(runs_root, data_root)
-    for run in recovered:
-        if run.status.launcher != LOCAL:
-            resume(runs_root, data_root, run.id)
-    return [run.id for run in recovered]
-
-
-def interrupted_runs(runs: Sequence[Run]) -> list[Run]:
-    """Those that have crashed and can go on, oldest first; of runs listed newest first. Archived ones are left out."""
-    return [run for run in _crashed(runs) if can_continue(run.paths)]
-
-
-def interrupted_without_checkpoint(runs: Sequence[Run]) -> list[Run]:
-    """As `interrupted_runs`, but those that have nothing to go on from."""
-    return [run for run in _crashed(runs) if not can_continue(run.paths)]
-
-
-def lost_runs(runs: Sequence[Run]) -> list[Run]:
-    """As `interrupted_runs`, but those that another machine may still train, for all that can be told from here."""
-    return _kept(runs, RunState.LOST)
-
-
-def _crashed(runs: Sequence[Run]) -> list[Run]:
-    """Those that nobody starts again by himself."""
-    return [run for run in _kept(runs, RunState.CRASHED) if run.status.launcher not in RESTARTING]
-
-
-def _kept(runs: Sequence[Run], state: RunState) -> list[Run]:
-    found = [run for run in reversed(runs) if run.state is state and not run.meta.archived]
-    return [run for run in found if run.config and not run.newer_settings]
+    done, problems = [], []
+    for run_id in run_ids:
+        try:
+            act(run_id)
+            done.append(run_id)
+        except FerError as error:
+            problems.append(str(error))
+    return done, problems
 
 
 def has_runner(runs_root: Path) -> bool:

@@ -174,14 +174,7 @@ def resume_group(runs_root: Path, data_root: Path, name: str) -> GroupChange:
 
 
 def _each(group: Group, ids: Sequence[str], act: Callable[[str], None]) -> GroupChange:
-    """Do something with runs; what goes wrong with one does not stop the others."""
-    done, problems = [], []
-    for run_id in ids:
-        try:
-            act(run_id)
-            done.append(run_id)
-        except FerError as error:
-            problems.append(str(error))
+    done, problems = control.for_each(ids, act)
     return GroupChange(group, tuple(done), tuple(problems))
 
 

@@ -11,6 +11,7 @@ from core.runs.paths import RunPaths, is_shipped
 from core.runs.reader import list_runs, read_meta
 from core.runs.records import Run, RunState
 from core.runs.removed import remove_files
+from core.runs.selection import is_in_use
 
 log = logging.getLogger(__name__)
 
@@ -19,8 +20,9 @@ def keep_best(paths: RunPaths) -> list[str]:
     """After the end of a run: if its group keeps the weights of its best only, remove weights and checkpoint of the
     finished others. Metrics, curves and predictions stay.
 
-    The best is chosen by validation accuracy among the finished runs that have weights. One that others need, or that
-    somebody has marked, keeps its own: see `why_kept`. Imported runs take no part: nobody here has measured them.
+    The best is chosen by validation accuracy among the finished runs that have weights and that nobody has archived or
+    rejected; where runs are on different data, for each of it. One that others need, or that somebody has marked, keeps
+    its own: see `why_kept`. Imported runs take no part: nobody here has measured them.
 
     Returns:
         The ids of the runs that lost theirs.
@@ -34,12 +36,14 @@ def keep_best(paths: RunPaths) -> list[str]:
     with group_lock(root):
         runs_of_group = members_of(root, group).runs
         finished = [each for each in runs_of_group if each.state is RunState.FINISHED and not each.is_imported]
-        best = best_member([each for each in finished if each.has_weights])
-        if best is None:
-            return []
-        runs = list_runs(root)
-        others = [each for each in finished if each.id != best.id and not why_kept(each, runs)]
-        return [each.id for each in others if _thin_out(each, group, best)]
+        runs, removed = list_runs(root), []
+        for data in dict.fromkeys(each.data.content for each in finished):
+            alike = [each for each in finished if each.data.content == data]
+            best = best_member([each for each in alike if each.has_weights and is_in_use(each)])
+            if best is not None:
+                others = [each for each in alike if each.id != best.id and not why_kept(each, runs)]
+                removed += [each.id for each in others if _thin_out(each, group, best)]
+        return removed
 
 
 def why_kept(run: Run, runs: Sequence[Run]) -> str | None:

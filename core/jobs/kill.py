@@ -1,19 +1,26 @@
-"""Killing a worker, or a frozen runner. Is the process that a run's status names still that process? Asked before
-anything is killed; the state that is shown comes from `alive.lock` alone."""
+"""Killing a worker, or a frozen runner, and giving up a run whose process nobody can reach. Is the process that a run's
+status names still that process? Asked before anything is killed; the state that is shown comes from `alive.lock` alone.
+"""
 
 import os
 import signal
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import psutil
 
 from core.errors import RunError
+from core.files import lock_is_held
+from core.jobs.queue import changing
 from core.machine import boot_id, host_name
+from core.runs.create import write_status
 from core.runs.file_time import age_of
+from core.runs.locks import replace_alive_lock
 from core.runs.paths import RunPaths
-from core.runs.records import RunStatus
+from core.runs.reader import read_run, read_status
+from core.runs.records import RunState, RunStatus
 
 RUNNER: Final = "core.jobs.runner"
 BEAT_SECONDS: Final = 10.0
@@ -22,6 +29,8 @@ FROZEN_SECONDS: Final = 120.0
 """Longer than a runner ever waits for anything."""
 KILL_SECONDS: Final = 10.0
 """So long a killed process may take to be gone."""
+
+_RESUME: Final = "Resume continues from the last checkpoint."
 
 
 def worker_process(paths: RunPaths, status: RunStatus) -> psutil.Process | None:
@@ -85,3 +94,39 @@ def kill_worker(paths: RunPaths, status: RunStatus) -> bool:
             f"Process {process.pid} of run {paths.run_id} belongs to {process.username()}, who alone can force-stop it."
         ) from None
     return True
+
+
+def note_killed(paths: RunPaths) -> bool:
+    """After a force stop: the run is `stopped`, not crashed; False if its state has changed in the meantime.
+
+    Raises:
+        RunError: its folder cannot be read or written.
+    """
+    with changing(paths):
+        status = read_status(paths)
+        if status.state != "running" or lock_is_held(paths.alive_lock):
+            return False
+        _write_stopped(paths, status, f"Force-stopped by user. {_RESUME}")
+        return True
+
+
+def _write_stopped(paths: RunPaths, status: RunStatus, error: str) -> None:
+    ended = {"state": "stopped", "ended_at": datetime.now(UTC), "activity": "", "eta_seconds": None, "error": error}
+    write_status(paths, status.model_copy(update=ended))
+    paths.stop_request.unlink(missing_ok=True)  # last: until then it says that this is no crash
+
+
+def give_up(paths: RunPaths) -> bool:
+    """Mark a lost run as stopped, on the word of a person; should its process live on, it ends when it notices. False
+    if it is not lost (any more).
+
+    Raises:
+        RunError: its folder cannot be read or written.
+    """
+    with changing(paths):
+        run = read_run(paths.root, paths.run_id)
+        if run.state is not RunState.LOST:
+            return False
+        replace_alive_lock(paths)
+        _write_stopped(paths, run.status, f"Force-stopped by user while it was lost. {_RESUME}")
+        return True

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from time import time
-from typing import Any, Final, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from filelock import Timeout
 from pydantic import TypeAdapter
@@ -23,8 +23,6 @@ from core.runs.paths import QueuePaths, RunPaths, is_run_id
 from core.runs.reader import read_run, read_status
 from core.runs.records import RunState, RunStatus
 from core.runs.resume import require_checkpoint
-
-_RESUME: Final = "Resume continues from the last checkpoint."
 
 
 class Placed(Protocol):
@@ -77,6 +75,21 @@ def queue_lock(runs_root: Path, *, make_root: bool = False) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def changing(paths: RunPaths) -> Iterator[None]:
+    """The lock of the queue, around a change that somebody waits for.
+
+    Raises:
+        RunError: as `queue_lock`, or the folder of the run cannot be written.
+    """
+    with queue_lock(paths.root):
+        try:
+            yield
+        except OSError as error:
+            advice = how_to_write(paths.root, error, "FER_RUNS_ROOT")
+            raise RunError(f"Can't write the folder of run {paths.run_id}: {system_reason(error)}.{advice}") from error
 
 
 def queued_runs(runs_root: Path) -> list[QueuedRun]:
@@ -156,15 +169,19 @@ def note_job(paths: RunPaths, job: str) -> None:
     Raises:
         RunError: its folder cannot be read or written.
     """
-    with queue_lock(paths.root):
+    with changing(paths):
         status = read_status(paths)
         if status.state == "queued":
             _change(paths, status, {"job": job})
 
 
 def cancel_queued(paths: RunPaths) -> bool:
-    """Remove a run from the queue; False if it is not queued (any more)."""
-    with queue_lock(paths.root):
+    """Remove a run from the queue; False if it is not queued (any more).
+
+    Raises:
+        RunError: its folder cannot be read or written.
+    """
+    with changing(paths):
         return _leave_queue(paths, {"state": "stopped", "ended_at": datetime.now(UTC), "activity": ""}) is not None
 
 
@@ -247,9 +264,9 @@ def move_queued(paths: RunPaths, place: Place) -> None:
     """Move a run within the queue.
 
     Raises:
-        RunError: the run is not queued (any more).
+        RunError: the run is not queued (any more), or its folder or that of one that it passes cannot be written.
     """
-    with queue_lock(paths.root):
+    with changing(paths):
         queue = queued_runs(paths.root)
         index = next((i for i, run in enumerate(queue) if run.id == paths.run_id), None)
         if index is None:
@@ -261,34 +278,6 @@ def move_queued(paths: RunPaths, place: Place) -> None:
         for run, position in zip(queue, positions, strict=True):
             if run.status.queue_position != position:
                 write_status(run.paths, run.status.model_copy(update={"queue_position": position}))
-
-
-def note_killed(paths: RunPaths) -> bool:
-    """After a force stop: the run is `stopped`, not crashed; False if its state has changed in the meantime."""
-    with queue_lock(paths.root):
-        status = read_status(paths)
-        if status.state != "running" or lock_is_held(paths.alive_lock):
-            return False
-        _write_stopped(paths, status, f"Force-stopped by user. {_RESUME}")
-        return True
-
-
-def _write_stopped(paths: RunPaths, status: RunStatus, error: str) -> None:
-    ended = {"state": "stopped", "ended_at": datetime.now(UTC), "activity": "", "eta_seconds": None, "error": error}
-    write_status(paths, status.model_copy(update=ended))
-    paths.stop_request.unlink(missing_ok=True)  # last: until then it says that this is no crash
-
-
-def give_up(paths: RunPaths) -> bool:
-    """Mark a lost run as stopped, on the word of a person; should its process live on, it ends when it notices. False
-    if it is not lost (any more)."""
-    with queue_lock(paths.root):
-        run = read_run(paths.root, paths.run_id)
-        if run.state is not RunState.LOST:
-            return False
-        replace_alive_lock(paths)
-        _write_stopped(paths, run.status, f"Force-stopped by user while it was lost. {_RESUME}")
-        return True
 
 
 def requeue(
@@ -304,9 +293,10 @@ def requeue(
         launcher: what will start it.
 
     Raises:
-        RunError: it is queued or running, it has finished, or it has a result but no checkpoint.
+        RunError: it is queued or running, it has finished, it has a result but no checkpoint, or its folder cannot be
+            written.
     """
-    with queue_lock(paths.root):
+    with changing(paths):
         run = read_run(paths.root, paths.run_id)
         if not run.state.is_resumable:
             raise RunError(

@@ -59,19 +59,20 @@ def make_corrections(
     entries: list[Correction] = []
     disputed: list[tuple[str, str]] = []
     for split in splits:
-        for image, by_author in current_label_reviews(everything, split).items():
-            wanted = {author: _decision(review) for author, review in by_author.items()}
-            if len(set(wanted.values())) > 1:
-                if follow not in wanted:
+        for image, by_reviewer in current_label_reviews(everything, split).items():
+            reviews = list(by_reviewer.values())
+            if len(set(map(_decision, reviews))) > 1:
+                reviews = [review for review in reviews if review.by == follow]
+                if len(set(map(_decision, reviews))) != 1:
                     disputed.append((split, image))
                     continue
-                wanted = {follow: wanted[follow]}
-            for action, label in set(wanted.values()) - {(None, None)}:
+            for action, label in set(map(_decision, reviews)) - {(None, None)}:
                 values = {"split": split, "image": image, "action": action, "label": label}
-                entries.append(Correction.model_validate({**values, "by": ", ".join(sorted(wanted))}))
+                who = ", ".join(sorted({review.by for review in reviews}))
+                entries.append(Correction.model_validate({**values, "by": who}))
     on_test = sum(
-        any(_decision(review) != (None, None) for review in by_author.values())
-        for by_author in current_label_reviews(everything, "test").values()
+        any(_decision(review) != (None, None) for review in by_reviewer.values())
+        for by_reviewer in current_label_reviews(everything, "test").values()
     )
     if not entries:
         raise RunError(f"None of these reviews produces a correction{_why_not(len(disputed), on_test)}.")
@@ -93,8 +94,8 @@ def same_data(run: Run, runs: Iterable[Run]) -> list[Run]:
 
 
 def _last_words(reviews: Iterable[LabelReview]) -> Iterable[LabelReview]:
-    """What each author said last of each image, of the reviews of one run; also that they removed their review."""
-    return {(each.split, each.image, each.by): each for each in reviews}.values()
+    """What each reviewer said last of each image, of the reviews of one run; also that they removed their review."""
+    return {(each.split, each.image, each.reviewer): each for each in reviews}.values()
 
 
 def _decision(review: LabelReview) -> tuple[CorrectionAction | None, str | None]:

@@ -99,7 +99,7 @@ def _reviewed(reviews: CurrentReviews, wanted: ImageFilter) -> list[str]:
     return [
         image
         for image in images
-        if any(review.decision in decisions and wanted.by in (ANY, author) for author, review in reviews[image].items())
+        if any(review.decision in decisions and wanted.by in (ANY, review.by) for review in reviews[image].values())
     ]
 
 

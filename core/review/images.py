@@ -1,16 +1,16 @@
 """Label reviews: what reviewers decide about single images, in `reviews.jsonl`, which only grows.
 
 Each call adds one line, however many images it is about, so that a call is there as a whole or not at all: a line
-without its newline is not there yet. Reviews never replace those of another author: the latest of each author counts,
-and conflicts stay visible.
+without its newline is not there yet. Reviews never replace those of another reviewer: the latest of each reviewer
+counts, and conflicts stay visible.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, Self, get_args
 
 from filelock import Timeout
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from core.errors import RunError, system_reason
 from core.labels import LABELS
@@ -39,7 +39,7 @@ LONGEST_COMMENT: Final = 2_000
 """Characters."""
 
 CurrentReviews = dict[str, dict[str, "LabelReview"]]
-"""Image to author to the latest review of that author."""
+"""Image to reviewer (`LabelReview.reviewer`) to the latest review of theirs."""
 
 
 class LabelReview(BaseModel):
@@ -49,6 +49,8 @@ class LabelReview(BaseModel):
 
     time: Moment
     by: Person
+    by_id: Person = ""
+    """The email address of their login: two people may have the same name. Empty without a login."""
     split: Literal["train", "validation", "test"]
     image: str
     """Its id, as in the predictions, such as `happy/Training_1206.jpg`."""
@@ -57,6 +59,17 @@ class LabelReview(BaseModel):
     label: Literal[LABELS] | None = None  # type: ignore[valid-type]
     """The correct label; only with `label is wrong`."""
     comment: ManyLines = ""
+
+    @model_validator(mode="after")
+    def _label_fits(self) -> Self:
+        if (self.label is not None) != (self.decision == WRONG_LABEL):
+            raise ValueError("a correct label is for a wrong one, and only for that")
+        return self
+
+    @property
+    def reviewer(self) -> str:
+        """What tells who it is of from others."""
+        return self.by_id or self.by
 
     @property
     def opinion(self) -> tuple[str | None, str | None]:
@@ -80,6 +93,7 @@ def add_label_reviews(
     label: str | None = None,
     comment: str = "",
     present: Mapping[str, str] | None = None,
+    by_id: str = "",
 ) -> list[LabelReview]:
     """Review one or more images of a split; all or nothing, and on disk when this returns.
 
@@ -92,14 +106,15 @@ def add_label_reviews(
         label: the correct label, one of the seven; with `label is wrong`, and only then.
         comment: why.
         present: image to the class it is labelled with now, of each of the images; needed with `label`.
+        by_id: the email address of the reviewer's login, if there is one.
 
     Raises:
         RunError: a value is not allowed, an image carries that label already or is not in `present`, or the run is gone
             or cannot be written.
     """
-    given = _checked(by, split, images, decision, label, comment, present)
-    first = given[0]
-    row = {**first.model_dump(mode="json", exclude={"image"}), "images": [each.image for each in given]}
+    given = _checked(by, by_id, split, images, decision, label, comment, present)
+    left_out = {"image"} if by_id else {"image", "by_id"}
+    row = {**given[0].model_dump(mode="json", exclude=left_out), "images": [each.image for each in given]}
     try:
         with meta_lock(paths), appended(paths.reviews, [row]):
             pass
@@ -120,8 +135,9 @@ def read_label_reviews(paths: RunPaths) -> list[LabelReview]:
 
 
 def current_label_reviews(reviews: Sequence[LabelReview], split: str) -> CurrentReviews:
-    """The latest review of each author on each image of a split, in the order in which images were first reviewed.
-    Without those that were removed, and images that have none.
+    """The latest review of each reviewer on each image of a split, in the order in which images were first reviewed.
+    Without those that were removed, and images that have none. A review with a name alone, as older versions wrote it,
+    gives way to one of a login of that name.
 
     Args:
         reviews: oldest first, as `read_label_reviews` gives them.
@@ -130,17 +146,31 @@ def current_label_reviews(reviews: Sequence[LabelReview], split: str) -> Current
     current: CurrentReviews = {}
     for each in reviews:
         if each.split == split:
-            authors = current.setdefault(each.image, {})
-            authors.pop(each.by, None)
+            by_reviewer = current.setdefault(each.image, {})
+            by_reviewer.pop(each.reviewer, None)
+            by_reviewer.pop(each.by, None)  # of a login no review has the name as its key
             if each.decision is not None:
-                authors[each.by] = each
-    return {image: authors for image, authors in current.items() if authors}
+                by_reviewer[each.reviewer] = each
+    return {image: by_reviewer for image, by_reviewer in current.items() if by_reviewer}
+
+
+def own_review(by_reviewer: Mapping[str, LabelReview], name: str, by_id: str) -> LabelReview | None:
+    """The review of somebody among those of an image; None if they have none.
+
+    Args:
+        by_reviewer: as `CurrentReviews` has it.
+        name: who.
+        by_id: the email address of their login, if there is one.
+    """
+    return by_reviewer.get(by_id) or by_reviewer.get(name)
 
 
 def disagreements(current: CurrentReviews) -> CurrentReviews:
     """The images with conflicting reviews: different decisions, or different labels."""
     return {
-        image: authors for image, authors in current.items() if len({review.opinion for review in authors.values()}) > 1
+        image: by_reviewer
+        for image, by_reviewer in current.items()
+        if len({review.opinion for review in by_reviewer.values()}) > 1
     }
 
 
@@ -150,8 +180,8 @@ def label_review_rows(reviews: Sequence[LabelReview]) -> list[dict[str, Any]]:
     disputed = {split: disagreements(images) for split, images in current.items()}
     return [
         {
-            **each.model_dump(mode="json"),
-            "stands": current[each.split].get(each.image, {}).get(each.by) is each,
+            **each.model_dump(mode="json", exclude={"by_id"}),
+            "stands": current[each.split].get(each.image, {}).get(each.reviewer) is each,
             "disagreed": each.image in disputed[each.split],
         }
         for each in reviews
@@ -160,6 +190,7 @@ def label_review_rows(reviews: Sequence[LabelReview]) -> list[dict[str, Any]]:
 
 def _checked(
     by: str,
+    by_id: str,
     split: str,
     images: Sequence[str],
     decision: str | None,
@@ -193,6 +224,7 @@ def _checked(
     values = {
         "time": datetime.now(UTC),
         "by": by,
+        "by_id": by_id,
         "split": split,
         "verdict": decision,
         "label": label,

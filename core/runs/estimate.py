@@ -55,7 +55,7 @@ def estimate_duration(config: TrainConfig, images: Mapping[str, int], runs: Sequ
         basis = f"{shown:,.0f} img/s (median of {of} of this model on this machine)"
     else:
         basis = f"rough estimate ({shown:,.0f} img/s); no finished run on this machine yet"
-    per_epoch = min(config.images_per_epoch or images["train"], images["train"])
+    per_epoch = _images_per_epoch(config, images["train"])
     final_speed = FORWARD_SPEED if config.precision == "float32" else FINAL_SPEED
     each_epoch = per_epoch * _cost(config) + images["validation"] / FORWARD_SPEED  # in images trained on
     at_the_end = FINAL_VIEWS * (images["validation"] + images["test"]) / final_speed
@@ -103,12 +103,21 @@ def estimate_runs(
 def _what_takes_time(config: TrainConfig) -> tuple[object, ...]:
     """All that `estimate_duration` asks of a config."""
     of_machine = config.model, config.device, config.precision
-    return *of_machine, config.dataset, config.epochs, config.images_per_epoch, len(config.teachers)
+    of_epoch = config.dataset, config.images_per_epoch, config.hold_out, config.asam_rho > 0, len(config.teachers)
+    return *of_machine, config.epochs, *of_epoch
+
+
+def _images_per_epoch(config: TrainConfig, train: int) -> int:
+    """Of so many training images; which ones correction sets and duplicates exclude, only the data tell."""
+    folds = int(config.hold_out.partition("/")[2]) if config.hold_out else 0
+    kept = train - train // folds if folds else train
+    return min(config.images_per_epoch or kept, kept)
 
 
 def _cost(config: TrainConfig) -> float:
-    """Of training with an image, in that of training with it alone: each teacher scores it, too."""
-    return 1 + len(config.teachers) / FORWARD_SPEED
+    """Of training with an image, in that of one forward and backward pass: ASAM takes two, and each teacher scores it,
+    too."""
+    return (2 if config.asam_rho else 1) + len(config.teachers) / FORWARD_SPEED
 
 
 def estimate_wait(runs: Sequence[Run], images: Mapping[str, Mapping[str, int]], slots: int) -> float | None:

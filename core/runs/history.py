@@ -1,17 +1,22 @@
 """Append-only histories: one JSON object per line. A line without its newline is not there yet."""
 
+import hashlib
 import json
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Final
 
 from core.errors import RunError, system_reason
 from core.files import open_regular, read_regular, sync_folder, write_whole
 
 Row = dict[str, Any]
+
+_MARKED_BYTES: Final = 4_096
+"""Some twenty rows."""
 
 
 class HistoryWriter:
@@ -68,8 +73,21 @@ def appended(path: Path, rows: Iterable[Mapping[str, Any]]) -> Iterator[None]:
             raise
 
 
-def read_rows(path: Path, offset: int = 0, most: int = -1) -> tuple[list[Row], int]:
-    """Rows from a byte offset on, and the offset to ask from next time; of at most so many bytes, if not negative.
+@dataclass(frozen=True)
+class Page:
+    """Rows of a history that follow each other."""
+
+    rows: list[Row]
+    start: int
+    """Where they begin, in bytes."""
+    end: int
+    """Where they end: where the next page starts."""
+    mark: str
+    """Of what stands before the end: see `read_page`."""
+
+
+def read_rows(path: Path, offset: int = 0) -> tuple[list[Row], int]:
+    """Rows from a byte offset on, and the offset to ask from next time.
 
     Reads only what was appended since; ignores what follows the last newline; skips lines that are no JSON object. A
     missing file has no rows. A file shorter than the offset was rewritten (a resume dropped rows) and is read anew:
@@ -77,14 +95,53 @@ def read_rows(path: Path, offset: int = 0, most: int = -1) -> tuple[list[Row], i
     """
     try:
         with open(path, "rb", opener=open_regular) as file:
-            size = file.seek(0, 2)
-            start = offset if offset <= size else 0
-            file.seek(start)
-            data = file.read(most)
+            start = offset if offset <= file.seek(0, 2) else 0
+            whole = _whole_lines(file, start)
     except FileNotFoundError:
         return [], 0
-    whole = data[: data.rfind(b"\n") + 1]
     return _parse(whole), start + len(whole)
+
+
+def read_page(path: Path, offset: int, most: int, mark: str = "") -> Page:
+    """As `read_rows`, but not more than a page, for readers that cannot see the inode.
+
+    Args:
+        path: the history.
+        offset: where to start, in bytes: the end of an earlier page, or 0.
+        most: bytes of a page. A line that is longer is a page by itself.
+        mark: of the earlier page. With it, a file that was rewritten is read anew also where it has become longer than
+            before: a resume drops the rows of its end and writes others in their place.
+    """
+    try:
+        with open(path, "rb", opener=open_regular) as file:
+            is_same = offset <= file.seek(0, 2) and mark in ("", _mark_at(file, offset))
+            start = offset if is_same else 0
+            whole = _whole_lines(file, start, most)
+            end = start + len(whole)
+            return Page(_parse(whole), start, end, _mark_at(file, end))
+    except FileNotFoundError:
+        return Page([], 0, 0, _mark_of(b""))
+
+
+def _whole_lines(file: BinaryIO, start: int, most: int = -1) -> bytes:
+    """The lines from a byte on that are complete; at most so many bytes, or one line, if that is not negative."""
+    file.seek(start)
+    data = file.read(most)
+    if 0 <= most <= len(data) and b"\n" not in data:
+        data += file.readline()
+    return data[: data.rfind(b"\n") + 1]
+
+
+def _mark_at(file: BinaryIO, offset: int) -> str:
+    """What is recognised of the bytes before an offset. A rewritten history has others there: rows are dropped from its
+    end only, and each has its time in it."""
+    start = max(0, offset - _MARKED_BYTES)
+    file.seek(start)
+    return _mark_of(file.read(offset - start))
+
+
+def _mark_of(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=8).hexdigest()
 
 
 def read_all(path: Path) -> list[Row]:

@@ -102,6 +102,11 @@ def group_runs(runs: Sequence[Run], by: Sequence[str]) -> list[RunGroup]:
     return [RunGroup(dict(zip(by, values, strict=True)), group) for values, group in members.items()]
 
 
+def is_in_use(run: Run) -> bool:
+    """Whether nobody has put it aside: it is neither archived nor rejected."""
+    return not run.meta.archived and run.meta.review != "rejected"
+
+
 def best_run(runs: list[Run]) -> Run | None:
     """The run that predictions use by default: approved before others, then runs of this folder before imported ones,
     whose metrics nobody here has measured, then by best validation accuracy.
@@ -110,7 +115,7 @@ def best_run(runs: list[Run]) -> Run | None:
     """
     sound = [run for run in runs if run.config and run.state is not RunState.DAMAGED and run.has_weights]
     return max(
-        (run for run in sound if not run.meta.archived and run.meta.review != "rejected"),
+        filter(is_in_use, sound),
         key=lambda run: (run.meta.review == "approved", not run.is_imported, run.validation_accuracy or 0.0),
         default=None,
     )

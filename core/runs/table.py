@@ -47,14 +47,14 @@ def _row(run: Run) -> dict[str, Any]:
         "test_low": low,
         "test_high": high,
         "elapsed_seconds": run.status.elapsed_seconds,
-        "device": run.status.device or "",
+        "device_used": spreadsheet_safe(run.status.device or ""),  # `device` is the setting
         "review": run.meta.review,
         "reviewer": spreadsheet_safe(run.meta.reviewer),
         "tags": spreadsheet_safe(", ".join(run.meta.tags)),
         "starred": run.meta.starred,
         "archived": run.meta.archived,
         "notes": spreadsheet_safe(run.meta.notes),
-        "problem": run.problem or "",
+        "problem": spreadsheet_safe(run.problem or ""),
     }
 
 

@@ -26,6 +26,8 @@ from core.runs.values import Moment, OneLine, Person
 from core.team.people import Actor, Role
 
 MAX_TOKENS: Final = 1000
+MAX_TOKENS_EACH: Final = 50
+"""Of one person, so that nobody can take all of them."""
 TOKEN_PREFIX: Final = "fer_"
 """What a token begins with, so that people and secret scanners recognise one."""
 _RANDOM_BYTES: Final = 32
@@ -58,13 +60,18 @@ class ApiToken(BaseModel):
         return self.expires_at is not None and now >= self.expires_at
 
     @property
+    def identity(self) -> str:
+        """Whose it is: the email address, if there is a login, else the name."""
+        return self.email or self.owner
+
+    @property
     def actor(self) -> Actor:
         """Who acts with it."""
         return Actor(self.owner, self.role, "API", self.email)
 
     def belongs_to(self, actor: Actor) -> bool:
-        """Whether it is somebody's own: by the email address, if there is a login, else by the name."""
-        return bool(actor.identity) and (self.email or self.owner) == actor.identity
+        """Whether it is somebody's own."""
+        return bool(actor.identity) and self.identity == actor.identity
 
 
 _Tokens: Final = TypeAdapter(list[ApiToken])
@@ -144,11 +151,13 @@ def add_token(runs_root: Path, token: ApiToken) -> None:
     """Keep one more token.
 
     Raises:
-        ApiTokenError: there are too many, or they cannot be written.
+        ApiTokenError: there are too many, of this person or of all, or they cannot be written.
     """
     with _changed_tokens(runs_root, make=True) as tokens:
         if len(tokens) >= MAX_TOKENS:
             raise ApiTokenError(f"There are {MAX_TOKENS:,} API tokens already. Revoke those that nobody uses.")
+        if sum(each.identity == token.identity for each in tokens) >= MAX_TOKENS_EACH:
+            raise ApiTokenError(f"{token.identity} has {MAX_TOKENS_EACH} API tokens. Revoke those that nobody uses.")
         tokens.append(token)
 
 

@@ -51,30 +51,32 @@ class HostCopy:
     """
 
     def __init__(self, state: Any) -> None:
-        self._state = _copied(state)
         self._copied: torch.cuda.Event | None = None
-        if torch.cuda.is_initialized():
-            self._copied = torch.cuda.Event()
+        self._state = self._copy(state)
+        if self._copied is not None:
             self._copied.record()
 
     def get(self) -> Any:
-        """The copies, once they are complete; from any thread."""
-        if self._copied is not None:
-            self._copied.synchronize()
+        """The copies, once they are complete; from any thread. Who has asked once has them, whatever becomes of the
+        GPU: after some errors it answers nothing any more."""
+        copied = self._copied
+        if copied is not None:
+            copied.synchronize()
+            self._copied = None
         return self._state
 
-
-def _copied(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        value = value.detach()
-        if value.device.type == "cpu":
-            return value.clone()
-        return torch.empty_like(value, device="cpu", pin_memory=True).copy_(value, non_blocking=True)
-    if isinstance(value, dict):
-        return {key: _copied(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_copied(each) for each in value)
-    return value
+    def _copy(self, value: Any) -> Any:
+        if isinstance(value, Tensor):
+            value = value.detach()
+            if value.device.type == "cpu":
+                return value.clone()
+            self._copied = self._copied or torch.cuda.Event()
+            return torch.empty_like(value, device="cpu", pin_memory=True).copy_(value, non_blocking=True)
+        if isinstance(value, dict):
+            return {key: self._copy(each) for key, each in value.items()}
+        if isinstance(value, list | tuple):
+            return type(value)(self._copy(each) for each in value)
+        return value
 
 
 @dataclass

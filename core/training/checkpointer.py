@@ -131,7 +131,9 @@ class Checkpointer:
 
     def _checkpoint(self) -> "partial[None]":
         """A checkpoint of this moment, to be written."""
-        return partial(self._write_checkpoint, self._snapshot(), self._parts.copy(), self._best)
+        parts = self._parts.copy()
+        self._writer.put(parts.get)  # from then on it can be written even if the GPU fails for good
+        return partial(self._write_checkpoint, self._snapshot(), parts, self._best)
 
     def _put(self, checkpoint: "partial[None]") -> None:
         self._waiting, self._unwritten, self._last = True, None, time.monotonic()

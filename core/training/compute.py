@@ -32,13 +32,18 @@ class Compute:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bfloat16)
 
     @property
+    def precision(self) -> str:
+        """`bfloat16`, `tf32` or `float32`."""
+        return "bfloat16" if self.bfloat16 else "tf32" if self.tf32 else "float32"
+
+    @property
     def title(self) -> str:
         """In words, for `status.json` and the pages."""
         if self.device.type == "cuda":
             name = torch.cuda.get_device_name(self.device)
         else:
             name = f"CPU, {self.threads} thread{'' if self.threads == 1 else 's'}"
-        return f"{name}, {'bfloat16' if self.bfloat16 else 'TF32' if self.tf32 else 'float32'}"
+        return f"{name}, {self.precision.replace('tf32', 'TF32')}"
 
 
 def choose_compute(config: TrainConfig, *, gpu_slot: bool = False) -> Compute:
@@ -55,6 +60,7 @@ def choose_compute(config: TrainConfig, *, gpu_slot: bool = False) -> Compute:
     """
     if config.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it at its first product
+        os.environ.setdefault("TORCHINDUCTOR_DETERMINISTIC", "1")  # no kernel of torch.compile is chosen by its time
     device = choose_device("cuda" if gpu_slot and config.device == "auto" else config.device)
     use_cuda = device.type == "cuda"
     threads = config.threads or (available_cores() if use_cuda else thread_share())

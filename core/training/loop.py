@@ -98,7 +98,11 @@ def train(
     checkpoints = Checkpointer(paths, data, record, progress, parts, config.checkpoint_seconds)
     total_steps = config.epochs * data.batches
 
-    with SystemMonitor(paths.system, record.elapsed), EventFile(paths, config, total_steps), checkpoints:
+    with (
+        SystemMonitor(paths.system, record.elapsed, compute.device),
+        EventFile(paths, config, total_steps),
+        checkpoints,
+    ):
         while not _is_over(progress, config):
             order = epoch_order(config.seed, progress.epoch, data)  # (images per epoch,)
             steps = range(progress.step - progress.batch, progress.step - progress.batch + data.batches)

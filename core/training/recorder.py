@@ -51,12 +51,15 @@ class Recorder:
         self._group = STEPS_PER_READ_ON_GPU if data.images.device.type == "cuda" else 1
         self._pending: list[tuple[dict[str, Any], Tensor]] = []
         self._clock_start = time.monotonic() - progress.elapsed_seconds
-        self._epoch_start, self._epoch_first_batch = self.elapsed(), progress.batch
+        self._epoch_start = self._read_at = self.elapsed()
+        self._epoch_first_batch = progress.batch
         self._meter = EnergyMeter(data.images.device)
         self._energy_before = progress.energy_joules if progress.step else 0.0
         self.checkpoint_step: int | None = progress.step or None
         """Optimizer steps that the checkpoint on disk counts as done."""
         self._since = (progress.elapsed_seconds, progress.step)  # of this process: the estimate is made from it
+        self._speed: dict[str, Any] = {}
+        """Of the status, as of the last read."""
 
     def elapsed(self) -> float:
         """Seconds of training over all resumes, by a monotonic clock."""
@@ -72,7 +75,8 @@ class Recorder:
         return replace(progress, elapsed_seconds=self.elapsed(), energy_joules=self.energy())
 
     def start_epoch(self) -> None:
-        self._epoch_start, self._epoch_first_batch = self.elapsed(), self._progress.batch
+        self._epoch_start = self._read_at = self.elapsed()
+        self._epoch_first_batch = self._progress.batch
 
     def step(self, result: Tensor, learning_rate: float) -> None:
         """Note one optimizer step, already counted in the progress.
@@ -84,36 +88,19 @@ class Recorder:
         Raises:
             TrainingError: a loss was not finite.
         """
-        progress, data = self._progress, self._data
-        read = len(self._pending) + 1 >= self._group or progress.batch == data.batches
-        if read and result.is_cuda:
-            torch.cuda.synchronize(
-                result.device
-            )  # it has only queued the steps: their time and speed are still to come
-        elapsed = self.elapsed()
-        images = (progress.batch - self._epoch_first_batch) * data.batch_size
-        row = {
-            "step": progress.step,
-            "epoch": progress.epoch + 1,
-            "elapsed_s": round(elapsed, 2),
-            "learning_rate": learning_rate,
-            "images_per_second": round(images / max(elapsed - self._epoch_start, 1e-9), 1),
-        }
+        progress, batches = self._progress, self._data.batches
+        row = {"step": progress.step, "epoch": progress.epoch + 1, "learning_rate": learning_rate}
         self._pending.append((row, result))
-        if read:
+        if len(self._pending) >= self._group or progress.batch == batches:
             self.read()
-        total = self._config.epochs * data.batches
         self.status.update(
             activity="training",
             epoch=progress.epoch + 1,
             batch=progress.batch,
-            batches=data.batches,
-            progress=progress.step / total,
-            elapsed_seconds=round(elapsed, 2),
-            eta_seconds=round(
-                (elapsed - self._since[0]) / (progress.step - self._since[1]) * (total - progress.step), 1
-            ),
-            images_per_second=row["images_per_second"],
+            batches=batches,
+            progress=progress.step / (self._config.epochs * batches),
+            elapsed_seconds=round(self.elapsed(), 2),
+            **self._speed,
         )
 
     def sync(self) -> None:
@@ -125,21 +112,35 @@ class Recorder:
     def read(self) -> None:
         """Fetch what waits on the device and append it to the history; before every checkpoint.
 
+        A GPU only queues steps: when all of a group are done is known, and each is taken to have lasted as long.
+
         Raises:
             TrainingError: a loss was not finite, so the weights are lost from that step on, and must never reach a
                 checkpoint.
         """
         if not self._pending:
             return
-        values = torch.stack([value for _, value in self._pending]).tolist()
-        rows, size = [], self._data.batch_size
-        for (row, _), (loss, correct) in zip(self._pending, values, strict=True):
-            _require_finite("training", loss, row["epoch"], row["step"])
-            self._progress.loss_sum += loss * size
-            self._progress.correct += int(correct)
-            rows.append({**row, "loss": round(loss, 5), "accuracy": round(correct / size, 5)})
-        self._pending.clear()
-        self._steps.append(rows)
+        pending, self._pending = self._pending, []
+        values = torch.stack([value for _, value in pending]).tolist()  # waits for them
+        before, now, size = self._read_at, self.elapsed(), self._data.batch_size
+        self._read_at = now
+        first_batch = self._progress.batch - len(pending) - self._epoch_first_batch
+        rows: list[dict[str, Any]] = []
+        try:
+            for number, ((row, _), (loss, correct)) in enumerate(zip(pending, values, strict=True), 1):
+                _require_finite("training", loss, row["epoch"], row["step"])
+                self._progress.loss_sum += loss * size
+                self._progress.correct += int(correct)
+                elapsed = before + (now - before) * number / len(pending)
+                speed = (first_batch + number) * size / max(elapsed - self._epoch_start, 1e-9)
+                row |= {"elapsed_s": round(elapsed, 2), "images_per_second": round(speed, 1)}
+                rows.append({**row, "loss": round(loss, 5), "accuracy": round(correct / size, 5)})
+        finally:
+            self._steps.append(rows)
+        step = rows[-1]["step"]
+        per_step = (now - self._since[0]) / (step - self._since[1])
+        left = self._config.epochs * self._data.batches - step
+        self._speed = {"images_per_second": rows[-1]["images_per_second"], "eta_seconds": round(per_step * left, 1)}
 
     def epoch_row(self, validation: dict[str, float], learning_rate: float) -> dict[str, Any]:
         """The metrics of the epoch that just ended, as `epochs.jsonl` has them.
@@ -200,12 +201,17 @@ def _require_finite(split: str, loss: float, epoch: int, step: int) -> None:
 
 
 class SystemMonitor(BesideTraining):
-    """A thread that writes CPU, memory and GPU use every few seconds."""
+    """A thread that writes CPU and memory use every few seconds, and that of the GPU if the run is on one.
 
-    def __init__(self, path: Path, elapsed: Callable[[], float]) -> None:
+    Args:
+        path: of `system.jsonl`.
+        elapsed: gives the seconds of training so far.
+        device: of the training.
+    """
+
+    def __init__(self, path: Path, elapsed: Callable[[], float], device: torch.device) -> None:
         super().__init__("system-monitor")
-        self._path = path
-        self._elapsed = elapsed
+        self._path, self._elapsed, self._device = path, elapsed, device
         self._failed: set[str] = set()
 
     def _run(self) -> None:
@@ -226,8 +232,11 @@ class SystemMonitor(BesideTraining):
             "memory_bytes": lambda: process.memory_info().rss,
             "machine_memory_percent": lambda: psutil.virtual_memory().percent,
         }
-        if torch.cuda.is_available():
-            gauges |= {"gpu_memory_bytes": torch.cuda.memory_reserved, "gpu_percent": torch.cuda.utilization}
+        if self._device.type == "cuda":
+            gauges |= {
+                "gpu_memory_bytes": lambda: torch.cuda.memory_reserved(self._device),
+                "gpu_percent": lambda: torch.cuda.utilization(self._device),
+            }
         elapsed = round(self._elapsed(), 1)
         return {"elapsed_s": elapsed, **{name: self._read(name, gauge) for name, gauge in gauges.items()}}
 

@@ -50,9 +50,13 @@ class CudaGraph:
         self._graph = torch.cuda.CUDAGraph()
 
     def capture(self, body: Callable[[], None]) -> None:
-        # thread_local: what the thread that samples the use of the GPU asks for meanwhile is none of its business
-        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
-            body()
+        before = torch.cuda.current_stream()
+        try:
+            # thread_local: what the thread that samples the use of the GPU asks for meanwhile is none of its business
+            with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
+                body()
+        finally:
+            torch.cuda.set_stream(before)  # a capture that failed leaves its own as the current one
 
     def replay(self) -> None:
         self._graph.replay()
@@ -148,21 +152,28 @@ class TrainingStep:
         set_rates(self._optimizers, rates)
 
     def _replay(self, seed: int) -> None:
-        if self._graph is None:
-            graph = self._new_graph() if self._new_graph else None
-            assert graph
-            try:
-                graph.capture(self._compute_all)
-            except RuntimeError as error:
-                log.warning("The step can't be captured as a CUDA graph and runs kernel by kernel: %s", error)
-                self._new_graph = None
-                for optimizer in self._optimizers:
-                    optimizer.zero_grad(set_to_none=True)  # gradients that were recorded and never computed
-                torch.manual_seed(seed)
-                self._compute_all()
-                return
-            self._graph = graph
-        self._graph.replay()
+        self._graph = self._graph or self._captured()
+        if self._graph:
+            self._graph.replay()
+        else:
+            torch.manual_seed(seed)
+            self._compute_all()
+
+    def _captured(self) -> Graph | None:
+        """The step as a graph; None if it cannot be captured: then no other is tried."""
+        assert self._new_graph
+        graph = self._new_graph()
+        try:
+            graph.capture(self._compute_all)
+        except RuntimeError as error:
+            # The end of a capture that failed raises, too, and says only that it did.
+            why = error.__context__ or error
+            log.warning("The step can't be captured as a CUDA graph and runs kernel by kernel: %s", why)
+            self._new_graph = None
+            for optimizer in self._optimizers:
+                optimizer.zero_grad(set_to_none=True)  # gradients that were recorded and never computed
+            return None
+        return graph
 
     def _compute_beside(self) -> None:
         """Compute on a stream of its own, as PyTorch asks for what is captured afterwards."""
@@ -181,10 +192,11 @@ class TrainingStep:
         x, targets, labels = self._batch()
         taught = self._teachers(x) if self._teachers else None
         loss, logits = self._backward(x, targets, taught)
-        not_finite = (loss - loss).ne(0).float()  # 0 or 1: NaN and infinity minus themselves are NaN
         if config.asam_rho:
             with worst_neighbour(model, config.asam_rho):
-                self._backward(x, targets, taught)
+                nearby, _ = self._backward(x, targets, taught)
+            loss = loss + (nearby - nearby)  # NaN if that one is not finite, else unchanged
+        not_finite = (loss - loss).ne(0).float()  # 0 or 1: NaN and infinity minus themselves are NaN
         if config.gradient_clip:
             nn.utils.clip_grad_norm_(model.parameters(), config.gradient_clip, foreach=True)
         for optimizer in self._optimizers:

@@ -74,9 +74,8 @@ def flop_per_image(model: str) -> int:
 def peak_of(compute: Compute) -> Peak:
     """The peak of what a run computes on, in its precision: by the data sheet where the device is a known one, else the
     fastest of a few matrix products, which takes a moment."""
-    precision = "bfloat16" if compute.bfloat16 else "tf32" if compute.tf32 else "float32"
     if compute.device.type == "cuda":
-        found = listed_peak(torch.cuda.get_device_name(compute.device), precision)
+        found = listed_peak(torch.cuda.get_device_name(compute.device), compute.precision)
         if found:
             return Peak(found, "data sheet")
     dtype = torch.bfloat16 if compute.bfloat16 else torch.float32

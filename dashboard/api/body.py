@@ -139,6 +139,10 @@ class _InMemory(MultiPartParser):
 
     spool_max_size = MAX_BODY_BYTES + 1
 
+    def on_headers_finished(self) -> None:
+        self._charset = "utf-8"  # names have no other (RFC 7578, 5.1), and some codecs fail in their own way
+        super().on_headers_finished()
+
 
 async def _limited(request: Request, most: int, share: MemoryShare | None = None) -> AsyncGenerator[bytes, None]:
     """The parts of a body, as long as they are few enough."""

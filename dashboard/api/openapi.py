@@ -18,6 +18,8 @@ from dashboard.api.body import MAX_BODY_BYTES, MOST_IMAGES
 MOST_PER_PAGE: Final = 200
 """Runs."""
 CURVES: Final = ("epochs", "steps", "system")
+CURSOR: Final = r"[0-9]{1,16}-[0-9a-f]{16}"
+"""A place in a history, in bytes, and the mark of what is before it."""
 
 Json = dict[str, Any]
 
@@ -138,10 +140,12 @@ def _stop_run() -> Json:
 
 def _curves() -> Json:
     shown = _of_run("getCurves", "Rows of a history, appended to while a run trains", "Curves")
-    offset = {"type": "integer", "minimum": 0, "default": 0}
+    offset = {"type": "integer", "minimum": 0, "default": 0, "deprecated": True}
+    cursor = {"type": "string", "pattern": f"^{CURSOR}$"}
     shown["parameters"] += [
         _parameter("of", "Which history.", {"enum": list(CURVES), "default": "epochs"}),
-        _parameter("offset", "`next` of an earlier answer, to get only what has come since.", offset),
+        _parameter("offset", "`next` of an earlier answer; after a resume, rows may be missed: use `cursor`.", offset),
+        _parameter("cursor", "`cursor` of an earlier answer, to get only what has come since.", cursor),
     ]
     return shown
 
@@ -238,8 +242,9 @@ def _schemas() -> Json:
         "Curves": _object(
             {
                 "of": {"enum": list(CURVES)},
-                "offset": count | {"description": "0 although more was asked for: the file was rewritten; begin anew."},
-                "next": count | {"description": "Where to go on."},
+                "offset": count | {"description": "Of the first row. 0: forget what came before."},
+                "next": count | {"description": "Of the row after the last; the same as `offset`: nothing has come."},
+                "cursor": text | {"description": "To go on with: it also knows whether the file was rewritten."},
                 "rows": rows,
             }
         ),

@@ -25,19 +25,22 @@ from dashboard.state import cache, predictors, roots
 
 if TYPE_CHECKING:
     from core.prediction.pictures import ImageFile
-    from core.prediction.predictor import FaceClassifier, PhotoPrediction
+    from core.prediction.predictor import FaceCrops, PhotoPrediction
 
 MAX_REQUESTS: Final = 64
 """In progress at once: one of them computes, the others send their body or wait."""
 ANSWER_SECONDS: Final = 120.0
 """Within which images are answered once they are here, or not at all."""
 
+MOST_FACES: Final = 64
+"""Classified in one turn, unless they are in one image: a second of one core."""
+
 _T = TypeVar("_T")
 
 
 class Turns:
-    """One thread in which torch computes for the API, one image after the other, for all requests in turn: a request of
-    a hundred images holds nobody up, and GPUs and most cores are left to the runs."""
+    """One thread in which torch computes for the API, an image or a few faces at a time, for all requests in turn: a
+    request of a hundred images holds nobody up, and GPUs and most cores are left to the runs."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="api-predict")
@@ -141,7 +144,7 @@ class Predictions:
         take = partial(self.turns.take, until=time.monotonic() + ANSWER_SECONDS, left=left)
         predictor = await take(partial(predictors.classifier, chosen, flip=options.flip))
         crops = [await take(partial(_cropped, image, options)) for image in _image_files(files)]
-        return await take(partial(_classified, predictor, files, crops))
+        return [photo for part in _parts(crops) for photo in await take(partial(predictor.classify, part))]
 
 
 # --- in the thread: what imports torch
@@ -154,22 +157,29 @@ def _image_files(files: list[tuple[str, bytes]]) -> "Iterator[ImageFile]":
         yield ImageFile(name, partial(bytes, content))  # which copies nothing
 
 
-def _cropped(image: "ImageFile", options: PredictOptions) -> Any:
+def _cropped(image: "ImageFile", options: PredictOptions) -> "FaceCrops":
     from core.prediction.batch import read_and_crop
 
     return read_and_crop(image, whole=not options.faces, margin=options.margin)
 
 
-def _classified(
-    predictor: "FaceClassifier", files: list[tuple[str, bytes]], crops: list[Any]
-) -> "list[PhotoPrediction]":
-    from core.prediction.batch import predict_images
-
-    ready = iter(crops)
-    return list(predict_images(predictor, _image_files(files), lambda _: next(ready)))
-
-
 # ---
+
+
+def _parts(crops: "list[FaceCrops]") -> "Iterator[list[FaceCrops]]":
+    """Images that are classified together: as many as on the command line, which gives the same digits, unless they
+    have more faces than one turn has time for."""
+    from core.prediction.batch import IMAGES_PER_BATCH  # which the thread has imported for the crops
+
+    part: list[FaceCrops] = []
+    faces = 0
+    for image in crops:
+        if part and (len(part) == IMAGES_PER_BATCH or faces + len(image.crops) > MOST_FACES):
+            yield part
+            part, faces = [], 0
+        part.append(image)
+        faces += len(image.crops)
+    yield part
 
 
 def _chosen(name: str) -> Candidate:

@@ -1,5 +1,6 @@
 """`/api/runs`: lists, shows, starts and stops runs."""
 
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ from core.errors import RunError, quote
 from core.jobs.launchers import LOCAL
 from core.presets import make_config
 from core.runs.fields import RUN_FIELDS
-from core.runs.history import read_rows
+from core.runs.history import read_page
 from core.runs.records import Run, RunState
 from core.runs.selection import RunFilter, sort_runs
 from core.runs.table import run_as_json
@@ -21,12 +22,12 @@ from core.team import actions
 from core.team.people import Actor
 from dashboard.api.answers import Refusal, json_answer
 from dashboard.api.body import read_json_body
-from dashboard.api.openapi import CURVES, MOST_PER_PAGE
+from dashboard.api.openapi import CURSOR, CURVES, MOST_PER_PAGE
 from dashboard.api.query import Query
 from dashboard.state import cache, roots
 
 MOST_CURVE_BYTES: Final = 1_000_000
-"""Of one answer: some 5,000 rows."""
+"""Of one answer: some 5,000 rows. A row that is longer comes alone."""
 
 
 class StartRequest(BaseModel):
@@ -79,14 +80,31 @@ def one_run(request: Request, _actor: Actor) -> Response:
 
 
 def curves(request: Request, _actor: Actor) -> Response:
-    """The rows of a history of a run, from a byte of its file on: a program that asks again with `next` gets what has
-    come since."""
-    query = Query(request, ("of", "offset"))
-    of, offset = query.choice("of", "epochs", CURVES), query.integer("offset", 0, 0, 2**53)
+    """The rows of a history of a run, page by page: a program that asks again with `cursor` gets what has come since,
+    and all of them anew where those that it has were replaced."""
+    query = Query(request, ("of", "offset", "cursor"))
+    of, (offset, mark) = query.choice("of", "epochs", CURVES), _asked_place(query)
     path: Path = getattr(_asked_run(request).paths, of)
-    rows, end = read_rows(path, offset, MOST_CURVE_BYTES)
-    is_anew = end < offset  # the file is shorter than it was: a resume has dropped rows
-    return json_answer({"of": of, "offset": 0 if is_anew else offset, "next": end, "rows": rows})
+    page = read_page(path, offset, MOST_CURVE_BYTES, mark)
+    cursor = f"{page.end}-{page.mark}"
+    return json_answer({"of": of, "offset": page.start, "next": page.end, "cursor": cursor, "rows": page.rows})
+
+
+def _asked_place(query: Query) -> tuple[int, str]:
+    """Where to go on, in bytes, and the mark of what was before it, which programs that only know offsets have not.
+
+    Raises:
+        Refusal: it makes no sense.
+    """
+    offset, cursor = query.text("offset"), query.text("cursor")
+    if not cursor:
+        return query.integer("offset", 0, 0, 2**53), ""
+    if offset:
+        raise Refusal(422, "Send cursor or offset, not both.")
+    if not re.fullmatch(CURSOR, cursor):
+        raise Refusal(422, f"cursor must be that of an earlier answer (got {quote(cursor)}).")
+    place, _, mark = cursor.partition("-")
+    return int(place), mark
 
 
 async def start_run(request: Request, actor: Actor) -> Response:

@@ -145,16 +145,14 @@ def end_sessions(settings: LoginSettings) -> list[str]:
     """Have the pages drawn again whose visitors may not see them any more; their sessions."""
     ended = []
     for session, claims in admitted_sessions().items():
+        active = runtime.get_instance()._session_mgr.get_active_session_info(session)
+        if active is None:  # closed; whoever comes back asks the gate
+            forget_session(session)
+            continue
         try:
             admit(claims, settings)
         except NotAdmittedError:
             ended.append(session)
             forget_session(session)
-            _draw_again(session)
+            active.session.request_rerun(None)
     return ended
-
-
-def _draw_again(session: str) -> None:
-    active = runtime.get_instance()._session_mgr.get_active_session_info(session)
-    if active is not None:  # else whoever comes back asks the gate
-        active.session.request_rerun(None)

@@ -1,5 +1,6 @@
 """Along what curves are drawn, and how: chosen above them, on every page that has some."""
 
+import math
 from typing import Final, NamedTuple
 
 import streamlit as st
@@ -55,10 +56,12 @@ def curve_view(prefix: str = "") -> CurveView:
 
 def length_of(run: Run, history: RunCurve) -> Plan:
     """How long the curve of a run is going to be; of one that has ended, how long it is."""
-    if not len(history.epochs):
+    rows = history.epochs
+    known = rows[(rows["epoch"] > 0) & rows["elapsed_s"].notna()] if len(rows) else rows  # a file may have odd rows
+    if not len(known):
         return Plan(0, 0, 0)
-    last = history.epochs.iloc[-1]
-    done = float(last["epoch"])
-    batches = round(float(last["step"]) / done) if "step" in last and done else 0
+    last = known.iloc[-1]
+    done, step = float(last["epoch"]), float(last.get("step", math.nan))
+    batches = 0 if math.isnan(step) else round(step / done)
     epochs = float(run.status.epochs) if run.state.is_live else done
     return Plan(epochs, batches, float(last["elapsed_s"]) * epochs / done)

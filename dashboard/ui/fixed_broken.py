@@ -58,7 +58,9 @@ def draw_against_baseline(baseline: Candidate, runs: Sequence[Candidate], split:
     st.header("Changes vs baseline", anchor=False)
     first = next(iter(others))
     if len(others) > 1:
-        first = choose_id("Compare with", list(others), first, lambda name: in_a_list(others[name]), "beside")
+        first = choose_id(
+            "Compare with", list(others), first, lambda name: in_a_list(others[name]), "beside", may_change=True
+        )
     changes(baseline, others[first], split, prefix="compare-")
 
 
@@ -69,7 +71,8 @@ def compare_with_run(run: Run, split: str, runs: Sequence[Run]) -> None:
         st.info(f"No other run on this dataset has {split} predictions.", icon=":material/compare:")
         return
     fitting.sort(key=lambda each: each.id != run.meta.parent)
-    changes(choose_run(fitting, label="Compare with", parameter="beside"), run, split, prefix="errors-")
+    other = choose_run(fitting, label="Compare with", parameter="beside", may_change=True)
+    changes(other, run, split, prefix="errors-")
 
 
 def note_corrections(run: Run) -> None:

@@ -23,8 +23,8 @@ EMAIL_KEY: Final = "notifications-email"
 @st.dialog("Notifications", icon=":material/notifications:")
 def notifications_dialog() -> None:
     """Where the visitor is told about their own runs, and where the server tells about all."""
-    who = actor()
     try:
+        who = actor()
         settings = read_settings() or NotifySettings()
         if settings.people:
             _own(PeoplePaths(runs_root()), who.identity, settings)

@@ -91,7 +91,7 @@ def follow_renamed(page: str, renamed: Mapping[str, Mapping[str, str]]) -> None:
 # --- parts
 
 
-def go_to(page: str | Page, **query: str | list[str]) -> NoReturn:
+def go_to(page: str | Page, /, **query: str | list[str]) -> NoReturn:
     """Leave for another page, with these parameters in its address.
 
     Without `query_params`, Streamlit 1.67 first has the present page clear its own and raises where one belongs to a
@@ -100,7 +100,7 @@ def go_to(page: str | Page, **query: str | list[str]) -> NoReturn:
     st.switch_page(page, query_params=query)
 
 
-def go_button(label: str, page: str, icon: str, **query: str) -> None:
+def go_button(label: str, page: str, icon: str, /, **query: str) -> None:
     """A button that leads to another page: beside other buttons, a bare link does not look like something to press.
 
     Args:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from core.jobs import control
+from core.jobs import recovery
 from core.jobs.launchers import LOCAL, launcher_title
 from core.jobs.queue import by_queue_position, stuck_runs
 from core.runs.records import Run, RunState
@@ -146,14 +146,14 @@ def stop_button(run: Run) -> None:
 
 def interrupted(runs: Sequence[Run]) -> None:
     """After a reboot: the runs that were training at the time; and those of other machines that may be."""
-    if lost := control.lost_runs(runs):
+    if lost := recovery.lost_runs(runs):
         hosts = ", ".join(sorted({escape(run.status.host or run.status.launcher) for run in lost}))
         which = f"{len(lost)} lost run{'' if len(lost) == 1 else 's'}"
         st.caption(
             f"{LOOKS[RunState.LOST].icon} {which}: no sign of life from {hosts}. "
             "If training no longer goes on there, resume from the page of the run."
         )
-    count = len(control.interrupted_runs(runs))
+    count = len(recovery.interrupted_runs(runs))
     if not count:
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final
-from zlib import crc32
 
 import pandas as pd
 import streamlit as st
@@ -13,7 +12,7 @@ from core.runs.records import Run, RunState
 from dashboard.state import cache
 from dashboard.ui.format import accuracy_in, compact, duration
 from dashboard.ui.runs import LOOKS, open_run, state_cell, test_without_duplicates
-from dashboard.ui.table import show_table
+from dashboard.ui.table import rows_key, show_table
 
 _COLUMN = st.column_config
 CURVE_STEP: Final = 5
@@ -25,9 +24,10 @@ def run_table(runs: Sequence[Run], key: str, columns: Sequence[str]) -> None:
 
     Args:
         runs: one per row, in this order.
-        key: of the widget.
+        key: of the widget; the runs are added to it, see `rows_key`.
         columns: keys of `run_columns`, or of settings.
     """
+    key = rows_key(key, [run.id for run in runs])
     frame, look = _frame_and_look(runs, key, columns)
     show_table(frame, key=key, alt="Runs", **look)
     _open_clicked(runs, key)
@@ -44,12 +44,9 @@ def sortable_run_table(
 ) -> None:
     """The same with a box to tick in each row, and headers that can be clicked.
 
-    Rows are ticked by position, so a table of other runs is another widget: a click never means a run that was not
-    in the row when it was made.
-
     Args:
         runs: one per row, in this order.
-        key: of the widget; the runs shown are added to it.
+        key: of the widget; the runs are added to it, see `rows_key`.
         columns: keys of `run_columns`, or of settings.
         ticked: ids of runs, of these and of others.
         on_select: called before the page is drawn again with the ids shown, the ticked positions, and the column
@@ -57,7 +54,7 @@ def sortable_run_table(
         sorted_by: the column by which they are sorted, and whether from the largest down.
     """
     ids = [run.id for run in runs]
-    key = f"{key}-{crc32(' '.join(ids).encode()):08x}"
+    key = rows_key(key, ids)
     rows = [row for row, run_id in enumerate(ids) if run_id in ticked]
     shown = st.session_state.get(key, {}).get("selection", {})
     if sorted(shown.get("rows", [])) != rows or shown.get("columns"):

@@ -12,6 +12,8 @@ from core.runs.paths import is_shipped
 from core.runs.records import Run, RunState
 from core.runs.summary import SplitMetrics
 from core.splits import HELD_OUT
+from dashboard.state import cache
+from dashboard.state.roots import runs_root
 from dashboard.ui.format import Colour, accuracy_in, escape, percent, with_interval
 from dashboard.ui.page import RUN_PAGE, follow_address, go_to
 
@@ -117,34 +119,73 @@ def open_run(run_id: str) -> None:
     go_to(RUN_PAGE, run=run_id)
 
 
-def choose_run(runs: Sequence[Run], default: Run | None = None, label: str = "Run", parameter: str = "run") -> Run:
-    """A select box of runs whose value is in the address, so that a link opens the same view; see `choose_id`.
-
-    Archived ones are offered where the address names them, or where there are no others.
+def offered(runs: Sequence[Run], *parameters: str) -> list[Run]:
+    """Those of some runs that are offered: archived ones where the address names them, or where there are no others.
 
     Args:
         runs: at least one.
+        parameters: of the address.
+    """
+    wanted = [st.query_params.get(parameter) for parameter in parameters]
+    return [run for run in runs if not run.meta.archived or run.id in wanted] or list(runs)
+
+
+def choose_run(
+    runs: Sequence[Run],
+    default: Run | None = None,
+    label: str = "Run",
+    parameter: str = "run",
+    *,
+    may_change: bool = False,
+) -> Run:
+    """A select box of runs whose value is in the address, so that a link opens the same view; see `choose_id`.
+
+    Args:
+        runs: at least one; see `offered`.
         default: what is selected where the address names none; None: the first.
         label: of the box.
         parameter: of the address.
+        may_change: as `choose_id` has it.
+    """
+    by_id = {run.id: run for run in offered(runs, parameter)}
+    preset = default.id if default else next(iter(by_id))
+    return by_id[
+        choose_id(label, list(by_id), preset, lambda run_id: in_a_list(by_id[run_id]), parameter, may_change=may_change)
+    ]
+
+
+def choose_id(
+    label: str,
+    ids: Sequence[str],
+    default: str,
+    describe: Callable[[str], str],
+    parameter: str,
+    *,
+    may_change: bool = False,
+) -> str:
+    """A select box whose value is in the address by its id: `bind` would write the label that is shown, and two runs
+    may have the same name. Where the address names a run that is not among these, it says so and the page ends, instead
+    of showing another one under that address.
+
+    Args:
+        label: of the box.
+        ids: the choices.
+        default: what is selected where the address names none.
+        describe: gives the text of a choice.
+        parameter: of the address.
+        may_change: the default takes the place of a run that is there and no choice here. For what is compared with
+            another choice: it may be that one, by now.
     """
     wanted = st.query_params.get(parameter)
-    listed = [run for run in runs if not run.meta.archived or run.id == wanted] or runs
-    by_id = {run.id: run for run in listed}
-    preset = (default or listed[0]).id
-    return by_id[choose_id(label, list(by_id), preset, lambda run_id: in_a_list(by_id[run_id]), parameter)]
-
-
-def choose_id(label: str, ids: Sequence[str], default: str, describe: Callable[[str], str], parameter: str) -> str:
-    """A select box whose value is in the address by its id: `bind` would write the label that is shown, and two runs
-    may have the same name. Where the address names a run that is not there, it says so and the page ends, instead of
-    showing another one under that address."""
-    wanted = st.query_params.get(parameter)
+    if wanted and wanted not in ids and may_change and _exists(wanted):
+        del st.query_params[parameter]
+        wanted = None
     unknown = bool(wanted) and wanted not in ids
     key = f"choose-{parameter}"
     follow_address(key, None if unknown else wanted or default)
-    if unknown:
-        st.warning(escape(f"Run “{wanted}” not found. Select another one."), icon=":material/link_off:")
+    if wanted and unknown:
+        why = "isn't available here" if _exists(wanted) else "not found"
+        st.warning(escape(f"Run “{wanted}” {why}. Select another one."), icon=":material/link_off:")
     chosen: str | None = st.selectbox(
         label,
         ids,
@@ -158,6 +199,12 @@ def choose_id(label: str, ids: Sequence[str], default: str, describe: Callable[[
     if chosen is None:
         st.stop()
     return chosen
+
+
+def _exists(name: str) -> bool:
+    """Whether there is a run or an ensemble of this id."""
+    runs, ensembles = cache.runs(runs_root()), cache.ensembles(runs_root())
+    return name in [run.id for run in runs] or name in [each.id for each in ensembles]
 
 
 def _chosen(key: str, parameter: str) -> None:

@@ -1,7 +1,8 @@
 """Tables. Every page draws them with `show_table`, so that none can be downloaded with a formula in it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
+from zlib import crc32
 
 import pandas as pd
 import streamlit as st
@@ -36,3 +37,15 @@ def show_table(
         column_order=None if column_order is None else [plain_cell(column) for column in column_order],
         **look,
     )
+
+
+def rows_key(key: str, rows: Iterable[str]) -> str:
+    """The key of a table whose rows can be clicked or ticked, which Streamlit tells by their positions.
+
+    A table of other rows is another widget: so a click never means a row that was not there when it was made.
+
+    Args:
+        key: of the table, whatever its rows.
+        rows: what tells each row from all others, in their order.
+    """
+    return f"{key}-{crc32('/'.join(rows).encode()):08x}"

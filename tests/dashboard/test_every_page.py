@@ -189,3 +189,37 @@ def test_no_page_has_a_number_field_of_the_browser() -> None:
     """Chromium drops a decimal comma from it unless its language has one: 0,0005 is 5, and nobody is told."""
     files = (PROJECT_ROOT / "dashboard").rglob("*.py")
     assert [file.name for file in files if "number_input" in file.read_text()] == []
+
+
+@pytest.mark.parametrize(("page", "parameter"), [("predict", "second"), ("errors", "beside"), ("compare", "beside")])
+def test_what_is_compared_may_be_chosen_in_its_place(
+    open_page: Opener, write: Writer, page: str, parameter: str
+) -> None:
+    """The two boxes exclude each other's choice: the page goes on, with another one in the second."""
+    first, second, third = (write("finished", name=name, epochs=1, seed=n) for n, name in enumerate("abc"))
+    tab = {"errors-tab": "Compare with run"} if page == "errors" else {"section": "Images"}
+    together = ",".join(run.id for run in (first, second, third))
+    query = {"run": second.id, "baseline": second.id, "runs": together, parameter: second.id}
+    app = open_page(page, **query, **(tab if page != "predict" else {}))
+    box = app.selectbox(key=f"choose-{parameter}")
+    assert "not found" not in words(app) and box.value != second.id and parameter not in app.query_params
+    other = first if box.value == third.id else third
+    box.select(other.id).run()
+    assert app.query_params[parameter] == other.id
+    app = open_page(page, **query | {parameter: "nope"}, **(tab if page != "predict" else {}))
+    assert "Run “nope” not found. Select another one." in words(app)
+
+
+def test_a_run_that_cannot_be_chosen_here_is_not_said_to_be_gone(open_page: Opener, write: Writer) -> None:
+    write("finished", epochs=1)
+    queued = write("queued", seed=1)
+    assert f"Run “{queued.id}” isn't available here." in words(open_page("predict", run=queued.id))
+
+
+def test_an_archived_run_predicts_where_the_address_names_it(open_page: Opener, write: Writer) -> None:
+    run, other = write("finished", epochs=1), write("finished", epochs=1, seed=1)
+    annotate(run.paths, "Ada", {"archived": True})
+    app = open_page("predict", run=run.id)
+    assert app.selectbox(key="choose-run").value == run.id and "not found" not in words(app)
+    annotate(other.paths, "Ada", {"archived": True})
+    assert "No trained model yet" not in words(open_page("predict"))

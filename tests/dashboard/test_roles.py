@@ -8,6 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.jobs import control
+from core.runs.create import write_meta
 from core.runs.reader import list_runs, read_run
 from core.runs.records import RunState
 from core.team.log import read_activity
@@ -72,8 +73,6 @@ def test_a_viewer_is_offered_nothing_that_changes_something(
 def test_a_member_is_offered_their_own_run_and_not_that_of_others(
     open_page: Opener, write: Writer, runs_root: Path, visit_as: Callable[..., None]
 ) -> None:
-    from core.runs.create import write_meta
-
     own, other = write("queued"), write("queued")
     for run, who in ((own, "ada@example.org"), (other, "ben@example.org")):
         write_meta(run.paths, lambda meta, who=who: meta.model_copy(update={"started_by": who}))
@@ -85,6 +84,27 @@ def test_a_member_is_offered_their_own_run_and_not_that_of_others(
     buttons = acting(open_page("overview"))
     assert f"remove-{own.id}" in buttons and f"remove-{other.id}" not in buttons
     assert not any(key.startswith(("earlier-", "later-")) for key in buttons)
+
+
+def test_what_a_member_may_not_do_with_ticked_runs_says_why_and_leaves_the_ticks(
+    open_page: Opener, write: Writer, visit_as: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, other = write("finished", epochs=1), write("finished", epochs=1, seed=1)
+    for run, who in ((own, "ada@example.org"), (other, "ben@example.org")):
+        write_meta(run.paths, lambda meta, who=who: meta.model_copy(update={"started_by": who}))
+    visit_as(Role.MEMBER, name="Ada", email="ada@example.org")
+    app = open_page("runs", selected=own.id)
+    assert not app.button(key="archive").disabled
+    both = f"{own.id},{other.id}"
+    button = open_page("runs", selected=both).button(key="archive")
+    assert button.disabled and "for a run that somebody else has started" in button.help
+    visit_as(Role.ADMIN, name="Ada", email="ada@example.org")
+    app = open_page("runs", selected=both)
+    visit_as(Role.MEMBER, name="Ada", email="ada@example.org")  # since the page was drawn
+    monkeypatch.setattr("dashboard.views.runs.actions.why_not_all", lambda *_: None)
+    app.button(key="archive").click().run()
+    assert app.query_params["selected"] == other.id and "somebody else has started" in words(app)
+    assert read_run(own.paths.root, own.id).meta.archived and not read_run(own.paths.root, other.id).meta.archived
 
 
 @pytest.mark.parametrize("button", ["stop", "review-approved"])

@@ -74,3 +74,16 @@ def test_a_link_to_filters_by_their_old_names_shows_the_same_runs(open_page: Ope
     app = open_page("runs", state="finished", review="approved", sort="Best on validation", columns="Name")
     assert app.dataframe[0].value["name"].tolist() == ["good"]
     assert app.query_params["sort"] == "-validation"
+
+
+@pytest.mark.parametrize(
+    ("page", "query", "present"),
+    [("runs", {"sort": "Newest first"}, {"sort": "-created"}), ("errors", {"order": "most confident"}, {})],
+)
+def test_an_old_link_may_name_a_page_of_a_list(
+    open_page: Opener, write: Writer, page: str, query: dict[str, str], present: dict[str, str]
+) -> None:
+    """`page` is a parameter of the address, and the name of what an address leads to."""
+    write("finished", epochs=1)
+    app = open_page(page, **query, page="1")
+    assert not app.error and app.query_params.items() >= present.items()

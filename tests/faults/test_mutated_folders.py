@@ -27,8 +27,8 @@ from core.comparison.reproduction import read_reproduction
 from core.errors import RunError
 from core.evaluation.predictions import read_predictions
 from core.files import write_json
-from core.jobs.control import interrupted_runs, interrupted_without_checkpoint
 from core.jobs.queue import queued_runs
+from core.jobs.recovery import interrupted_runs, interrupted_without_checkpoint
 from core.review.images import add_label_reviews, current_label_reviews, label_review_rows, read_label_reviews
 from core.review.runs import annotate, read_changes
 from core.runs.best import describe_mismatch

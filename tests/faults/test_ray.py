@@ -17,7 +17,7 @@ import pytest
 from core.bench.sandbox import difference
 from core.errors import RunError
 from core.files import lock_is_held
-from core.jobs import control
+from core.jobs import control, recovery
 from core.jobs.launchers import get_launcher, ray
 from core.jobs.launchers.ray_head import RayHead
 from core.runs.engines import Answer
@@ -239,6 +239,6 @@ def test_runs_of_a_head_that_is_gone_are_resumed_on_a_new_one(
     assert "no longer has its job" in wait_for_job(paths, "no", "the new head").text
     assert read_run(runs_root, paths.run_id).state is RunState.CRASHED
     wait_for(lambda: get_launcher("ray").why_not() is None, PATIENCE, "the launcher")
-    assert control.recover(runs_root, demo_root) == [paths.run_id], "one action, for all that were lost"
+    assert recovery.recover(runs_root, demo_root) == [paths.run_id], "one action, for all that were lost"
     wait_for_written(paths, "finished")
     assert difference(whole, paths) is None

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from core.__main__ import app
 from core.config import TrainConfig
 from core.files import lock_is_held
-from core.jobs import control
+from core.jobs import control, recovery
 from core.jobs.queue import queued_runs
 from core.runs.create import create_run
 from core.runs.history import read_rows
@@ -78,7 +78,7 @@ def test_what_a_restart_interrupts_is_recovered(number: int, training: RunPaths,
     assert run.state is RunState.CRASHED
     said = "Interrupted by a signal" if number == signal.SIGTERM else "died unexpectedly"
     assert said in str(run.problem)
-    assert [each.id for each in control.interrupted_runs(list_runs(training.root))] == ["training"]
+    assert [each.id for each in recovery.interrupted_runs(list_runs(training.root))] == ["training"]
     assert read_run(training.root, "waiting").state is RunState.QUEUED
     assert offered(open_page) == ["1 interrupted run"]
     result = CliRunner().invoke(app, ["runs", "recover", "--runs-root", str(training.root)])
@@ -94,7 +94,7 @@ def test_what_a_person_stopped_stays_stopped(number: int, training: RunPaths, op
     run = read_run(training.root, "training")
     assert run.state is RunState.STOPPED
     assert offered(open_page) == []
-    assert control.interrupted_runs(list_runs(training.root)) == []
+    assert recovery.interrupted_runs(list_runs(training.root)) == []
     result = CliRunner().invoke(app, ["runs", "recover", "--runs-root", str(training.root)])
     assert result.stdout == "No interrupted run.\n"
     assert [each.id for each in queued_runs(training.root)] == ["waiting"]

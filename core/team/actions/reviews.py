@@ -103,8 +103,9 @@ def add_label_reviews(
     detail = _signed(actor, by, ", ".join(filter(None, [words, count])))
     with door(action, actor, paths.root, run=read_run(paths.root, paths.run_id), detail=detail):
         name = _name(actor, by)
+        by_id = actor.email if name == actor.name else ""
         return images.add_label_reviews(
-            paths, name, split, image_ids, decision, label=label, comment=comment, present=present
+            paths, name, split, image_ids, decision, label=label, comment=comment, present=present, by_id=by_id
         )
 
 

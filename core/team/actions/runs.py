@@ -6,7 +6,7 @@ from typing import IO, TYPE_CHECKING, TypeVar
 
 from core.config import TrainConfig
 from core.errors import display_name
-from core.jobs import control, queue
+from core.jobs import control, queue, recovery
 from core.jobs.inputs import check_inputs
 from core.jobs.launchers import LOCAL, launcher_title
 from core.runs import delete
@@ -166,12 +166,12 @@ def resume(
 
 
 def recover(actor: Actor, runs_root: Path, data_root: Path) -> list[str]:
-    """Requeue all runs whose process is gone, as after a reboot; their ids. As `core.jobs.control.recover`."""
-    if not control.interrupted_runs(list_runs(runs_root)):
+    """Requeue all runs whose process is gone, as after a reboot; their ids. As `core.jobs.recovery.recover`."""
+    if not recovery.interrupted_runs(list_runs(runs_root)):
         control.serve_queue(runs_root, data_root)  # as every look at a page does
         return []
     with door(Action.RECOVER, actor, runs_root):
-        return control.recover(runs_root, data_root)
+        return recovery.recover(runs_root, data_root)
 
 
 def move_queued(actor: Actor, runs_root: Path, run_id: str, place: queue.Place) -> None:

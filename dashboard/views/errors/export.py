@@ -43,7 +43,7 @@ def button(shown: Shown, chosen: pd.DataFrame) -> None:
 def rows(chosen: pd.DataFrame, reviews: CurrentReviews) -> pd.DataFrame:
     """The rows of both tables: names instead of class indices, and the current reviews of each image."""
     words = [
-        "; ".join(f"{reviewer}: {review.in_words()}" for reviewer, review in reviews.get(image, {}).items())
+        "; ".join(f"{review.by}: {review.in_words()}" for review in reviews.get(image, {}).values())
         for image in chosen["image_id"]
     ]
     plain = chosen[["image_id", "label", "predicted", "correct", "confidence", "margin", "loss", *PROBABILITY_COLUMNS]]

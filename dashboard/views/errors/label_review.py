@@ -14,6 +14,7 @@ from core.review.images import (
     LONGEST_COMMENT,
     WRONG_LABEL,
     LabelReview,
+    own_review,
 )
 from core.team import actions
 from dashboard.state import visitor
@@ -43,7 +44,7 @@ def form(shown: Shown, images: Sequence[str], key: str) -> None:
     comment = row.text_input("Comment", max_chars=LONGEST_COMMENT, key=f"{key}-comment", placeholder="Optional")
     given = decision, label if wrong else None, (comment or "").strip()
     current = shown.current_reviews
-    mine = [image for image in images if me.name in current.get(image, {})]
+    mine = [image for image in images if own_review(current.get(image, {}), me.name, me.email)]
     with row.cell(), st.container(horizontal=True, gap="xsmall"):
         st.button(
             f"Save {len(images):,} reviews" if len(images) > 1 else "Save review",

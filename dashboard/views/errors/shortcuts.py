@@ -14,6 +14,7 @@ from core.review.images import (
     WRONG_LABEL,
     Decision,
     current_label_reviews,
+    own_review,
     read_label_reviews,
 )
 from core.team import actions
@@ -79,7 +80,7 @@ def save_by_key(shown: Shown, me: Actor, since: datetime, key: str, images: Sequ
     undo = key == UNDO
     decision = None if undo else KEYS.get(key, WRONG_LABEL)
     try:
-        if undo and not (images := last_reviewed(shown, me.name, since)):
+        if undo and not (images := last_reviewed(shown, me, since)):
             return Outcome("Nothing to undo.", ":material/undo:")
         present = shown.labels_of(images)
         saved = actions.add_label_reviews(
@@ -104,7 +105,8 @@ def undo_button(shown: Shown) -> None:
     if not may(me, Action.REMOVE_LABEL_REVIEWS):
         return
     name = me.name
-    mine = [reviews[name].time for reviews in shown.current_reviews.values() if name in reviews]
+    found = (own_review(reviews, name, me.email) for reviews in shown.current_reviews.values())
+    mine = [review.time for review in found if review]
     st.button(
         "Undo review",
         icon=":material/undo:",
@@ -122,10 +124,11 @@ def undo(shown: Shown) -> None:
         review_by_key(shown, UNDO, [])()
 
 
-def last_reviewed(shown: Shown, name: str, since: datetime) -> list[str]:
+def last_reviewed(shown: Shown, me: Actor, since: datetime) -> list[str]:
     """The images of a reviewer's last review, if it is not older than `since`. Read from the file: what shortcuts
     did in a script run that the next one cut short is there, too."""
     said = read_label_reviews(shown.run.paths)
     current = current_label_reviews(said, shown.data_split)
-    mine = [each for each in said if each.time >= since and current.get(each.image, {}).get(name) is each]
+    own = [own_review(reviews, me.name, me.email) for reviews in current.values()]
+    mine = [each for each in said if each.time >= since and any(each is review for review in own)]
     return [each.image for each in mine if each.time == mine[-1].time]  # the last in the file, whatever clocks say

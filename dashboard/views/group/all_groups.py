@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -15,9 +15,8 @@ from dashboard.state import cache
 from dashboard.state.roots import runs_root
 from dashboard.ui.format import percent
 from dashboard.ui.page import GROUP_PAGE, RUNS_PAGE, TRAIN_PAGE, empty_state, go_to, page_title
-from dashboard.ui.table import show_table
+from dashboard.ui.table import rows_key, show_table
 
-_TABLE: Final = "all-groups"
 _COLUMN = st.column_config
 
 
@@ -41,16 +40,17 @@ def all_groups() -> None:
     if not groups:
         empty_state(
             "No groups yet",
-            "Turn on Sweep on the Train page to start one run for each of several values of a setting.",
+            "Turn on “Sweep over several values” on the Train page to start one run for each value of a setting.",
             TRAIN_PAGE,
             "Start a sweep",
             ":material/play_arrow:",
         )
         return
     read = reader(cache.runs(runs_root()))
+    key = rows_key("all-groups", [group.name for group in groups])
     config: dict[str, Any] = {
         "open": _COLUMN.ButtonColumn(
-            "", width=40, type="tertiary", key=f"{_TABLE}-open", help="Open this group", pinned=True
+            "", width=40, type="tertiary", key=f"{key}-open", help="Open this group", pinned=True
         ),
         "title": _COLUMN.TextColumn("Name", width=230, pinned=True),
         "kind": _COLUMN.TextColumn("Kind", width=96),
@@ -68,10 +68,10 @@ def all_groups() -> None:
         hide_index=True,
         placeholder="",
         height="content",
-        key=_TABLE,
+        key=key,
         alt="Groups of runs",
     )
-    if click := st.session_state.get(f"{_TABLE}-open"):
+    if click := st.session_state.get(f"{key}-open"):
         go_to(GROUP_PAGE, name=groups[click["row"]].name)
 
 

@@ -120,7 +120,7 @@ def told(tried: Sequence[Tried]) -> str:
     """The chart for those who cannot see it."""
     return "; ".join(
         f"{setting_text(each.value)}: mean {each.mean:.1f}"
-        + (f", SD {each.deviation:.1f} pp" if each.deviation is not None else "")
+        + (f", std {each.deviation:.1f} pp" if each.deviation is not None else "")
         + f", n = {len(each.points)}"
         for each in tried
     )

@@ -54,7 +54,7 @@ def progress_bar(progress: Progress) -> None:
                 look = LOOKS[state]
                 st.badge(f"{count} {state_label(state).lower()}", icon=look.icon, color=look.colour)
         if progress.missing:
-            st.badge(f"{progress.missing} not there", icon=":material/delete:", color="gray")
+            st.badge(f"{progress.missing} missing", icon=":material/delete:", color="gray")
 
 
 def figures(group: Group, members: Members, progress: Progress) -> None:
@@ -76,7 +76,7 @@ def figures(group: Group, members: Members, progress: Progress) -> None:
         )
         if group.kind in ("seeds", "folds", "reproductions", "teachers") and known:
             mean, deviation = mean_and_std(known)
-            spread = "one run" if deviation is None else f"SD {100 * deviation:.2f} pp, n = {len(known)}"
+            spread = "one run" if deviation is None else f"Std {100 * deviation:.2f} pp, n = {len(known)}"
             st.metric(
                 "Mean val. acc.", percent(mean), spread, delta_color="off", delta_arrow="off", width="content",
                 help="Over the finished runs, at the best epoch of each, with the sample standard deviation.",

@@ -73,8 +73,8 @@ def card(run: Run, columns: int) -> None:
     numbers.metric("Val. accuracy (best)", best_with_interval(run), chart_data=trend(accuracies), help="± 95% CI")
     numbers.metric("Val. loss", compact(losses[-1] if losses else None), chart_data=trend(losses))
     speed = status.images_per_second
-    numbers.metric("Images/s", "–" if speed is None else f"{speed:,.0f}")
-    numbers.metric("Time left", duration(status.eta_seconds))
+    numbers.metric("Throughput", "–" if speed is None else f"{speed:,.0f} img/s")
+    numbers.metric("ETA", duration(status.eta_seconds))
 
 
 def _course(epochs: pd.DataFrame, column: str) -> list[float]:

@@ -72,7 +72,7 @@ def choose_options(candidates: Sequence[Candidate], chosen: Candidate) -> Option
     others = {other.id: other for other in candidates if other.id != chosen.id}
     name = {"": "None"} | {other.id: other.name for other in others.values()}
     with models:
-        second = choose_id("Compare with", ["", *others], "", name.__getitem__, "second")
+        second = choose_id("Compare with", ["", *others], "", name.__getitem__, "second", may_change=True)
         flip = st.toggle(
             "Flip TTA",
             value=True,

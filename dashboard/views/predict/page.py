@@ -13,6 +13,7 @@ from dashboard.state import cache, visitor
 from dashboard.state.roots import runs_root
 from dashboard.ui.format import escape
 from dashboard.ui.page import TRAIN_PAGE, empty_state, page_title
+from dashboard.ui.runs import offered
 from dashboard.ui.samples import sample_gallery, sample_image
 from dashboard.views.predict.draw import draw_photo
 from dashboard.views.predict.options import Options, choose_model, choose_options
@@ -45,8 +46,8 @@ def main() -> None:
 
 def classify_photos() -> None:
     """Model, photos, and what the model says of them."""
-    runs = [run for run in cache.runs(runs_root()) if run.has_weights and not run.meta.archived]
-    if not runs:
+    with_weights = [run for run in cache.runs(runs_root()) if run.has_weights]
+    if not with_weights:
         empty_state(
             "No trained model yet",
             "Once a run has finished its first epoch, you can try its model on your photos here.",
@@ -55,7 +56,7 @@ def classify_photos() -> None:
             ":material/play_arrow:",
         )
         return
-    ensembles = cache.ensembles(runs_root())
+    runs, ensembles = offered(with_weights, "run", "second"), cache.ensembles(runs_root())
     left, right = st.columns([3, 2], gap="large")
     with right:
         chosen = choose_model(runs, ensembles)

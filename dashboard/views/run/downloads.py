@@ -17,7 +17,7 @@ from core.runs.removed import why_removed
 from dashboard.ui.downloads import spreadsheet_csv
 from dashboard.ui.format import escape
 from dashboard.ui.page import download_file
-from dashboard.ui.table import show_table
+from dashboard.ui.table import rows_key, show_table
 
 MOST_BYTES: Final = 300_000_000
 """A larger zip is left to the command line: what a browser takes goes through this server's memory."""
@@ -54,12 +54,9 @@ def files(run: Run) -> None:
 
 def each_file(run: Run) -> None:
     """All files of the folder, each of which can be downloaded by itself."""
-    present = sorted(
-        path
-        for path in run.paths.folder.iterdir()
-        if path.is_file() and path.name != run.paths.stop_request.name and path.suffix != ".lock"
-    )
+    present = files_of(run.paths, checkpoint=True)
     rows = [{"file": path.name, "size": path.stat().st_size} for path in present]
+    key = rows_key("files", [run.id, *(path.name for path in present)])
     config: dict[str, Any] = {"file": "File", "size": st.column_config.NumberColumn("Size")}
     table = show_table(
         pd.DataFrame(rows),
@@ -70,10 +67,9 @@ def each_file(run: Run) -> None:
         height="content",
         on_select="rerun",
         selection_mode="single-row",
-        key="files",
+        key=key,
     )
-    # A file may have gone since the row was selected.
-    selected = [present[row] for row in table.selection.rows if row < len(present)]
+    selected = [present[row] for row in table.selection.rows]
     if not selected:
         st.caption("Select a file to download it.")
     elif selected[0].stat().st_size > MOST_BYTES:

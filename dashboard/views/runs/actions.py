@@ -9,7 +9,8 @@ import streamlit as st
 
 from core.runs.records import Run
 from core.runs.table import as_rows
-from core.team.rights import Action, may
+from core.team.people import Actor
+from core.team.rights import Action, may, why_not
 from dashboard.state import visitor
 from dashboard.state.actor import actor
 from dashboard.ui.confirm import confirm_delete
@@ -47,15 +48,20 @@ def actions_bar(ticked: list[Run], shown: list[Run]) -> None:
                 if ticked:
                     edit(ticked, shown, me)
         archived = bool(ticked) and all(run.meta.archived for run in ticked)
-        if may(me, Action.UNARCHIVE if archived else Action.ARCHIVE) and st.button(
+        change = Action.UNARCHIVE if archived else Action.ARCHIVE
+        why = why_not_all(me, change, ticked) if me.name else f"{visitor.ENTER_NAME} first"
+        if may(me, change) and st.button(
             "Unarchive" if archived else "Archive",
             icon=":material/archive:",
             key="archive",
-            disabled=none or not me.name,
-            help=None if me.name else f"{visitor.ENTER_NAME} first",
+            disabled=none or why is not None,
+            help=why,
         ):
             set_archived(ticked, me, not archived)
-        if may(me, Action.DELETE) and st.button("Delete…", icon=":material/delete:", key="delete", disabled=none):
+        why = why_not_all(me, Action.DELETE, ticked)
+        if may(me, Action.DELETE) and st.button(
+            "Delete…", icon=":material/delete:", key="delete", disabled=none or why is not None, help=why
+        ):
             confirm_delete(ticked, tick_none)
         st.download_button(
             f"Export CSV ({len(ticked or shown):,})",
@@ -69,6 +75,11 @@ def actions_bar(ticked: list[Run], shown: list[Run]) -> None:
         )
     for sentence in st.session_state.pop(REFUSED, []):
         st.warning(escape(sentence), icon=":material/error:")
+
+
+def why_not_all(me: Actor, action: Action, runs: Sequence[Run]) -> str | None:
+    """Why the visitor may not do something with all of these runs; None if they may."""
+    return next((why for run in runs if (why := why_not(me, action, run))), None)
 
 
 def choose_ticked(ticked: Sequence[Run], shown: Sequence[Run]) -> None:

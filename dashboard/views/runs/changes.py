@@ -28,6 +28,7 @@ def edit(ticked: list[Run], shown: list[Run], me: Actor) -> None:
     starred = all(run.meta.starred for run in ticked)
     if st.button("Unstar" if starred else "Star", icon=":material/star:", key="star", disabled=not me.name):
         annotate_each(ticked, me, "Unstarred" if starred else "Starred", changes={"starred": not starred})
+        st.rerun(scope="app")
 
 
 def add_and_remove_tags(ticked: Sequence[Run], shown: Sequence[Run], me: Actor) -> None:
@@ -39,15 +40,17 @@ def add_and_remove_tags(ticked: Sequence[Run], shown: Sequence[Run], me: Actor) 
     off = not (me.name and (add or remove))
     if st.button("Apply tags", icon=":material/sell:", key="tags-change", disabled=off):
         annotate_each(ticked, me, "Changed the tags of", tag=add, untag=remove)
+        st.rerun(scope="app")
 
 
 def set_archived(ticked: Sequence[Run], me: Actor, archived: bool) -> None:
     """Hide the runs from lists, or show them again. They are not ticked any more: nobody sees what is hidden."""
-    ticks.tick(())
-    annotate_each(ticked, me, "Archived" if archived else "Unarchived", changes={"archived": archived})
+    changed = annotate_each(ticked, me, "Archived" if archived else "Unarchived", changes={"archived": archived})
+    ticks.tick(run_id for run_id in ticks.ticked() if run_id not in changed)
+    st.rerun(scope="app")
 
 
-def annotate_each(runs: Sequence[Run], me: Actor, done: str, **what: Any) -> None:
+def annotate_each(runs: Sequence[Run], me: Actor, done: str, **what: Any) -> set[str]:
     """Make the same change to each of these runs; a refusal is shown after the rerun, and does not keep the others
     back.
 
@@ -56,14 +59,18 @@ def annotate_each(runs: Sequence[Run], me: Actor, done: str, **what: Any) -> Non
         me: who does it.
         done: what was done, for the message: `Starred`.
         what: as `core.team.actions.annotate` takes it.
+
+    Returns:
+        The ids of those that were changed.
     """
-    refused = []
+    changed, refused = set(), []
     for run in runs:
         try:
             actions.annotate(me, run.paths.root, run.id, **what)
+            changed.add(run.id)
         except FerError as error:
             refused.append(str(error))
     st.session_state[REFUSED] = refused
-    if count := len(runs) - len(refused):
-        say(f"{done} {runs[0].name}." if count == len(runs) == 1 else f"{done} {count:,} runs.")
-    st.rerun(scope="app")
+    if changed:
+        say(f"{done} {runs[0].name}." if len(changed) == len(runs) == 1 else f"{done} {len(changed):,} runs.")
+    return changed

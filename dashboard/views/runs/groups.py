@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
-from zlib import crc32
 
 import pandas as pd
 import streamlit as st
 
 from core.runs.fields import RUN_FIELDS, SETTINGS, setting_text
 from core.runs.selection import RunGroup
-from dashboard.ui.table import show_table
+from dashboard.ui.table import rows_key, show_table
 
 _NUMBER = st.column_config.NumberColumn
 _METRICS: dict[str, str] = {"validation": "Val. accuracy", "test": "Test accuracy"}
@@ -27,7 +26,7 @@ def group_table(
         on_tick: called before the page is drawn again with the ids of all runs that are ticked then.
     """
     members = [[run.id for run in group.runs] for group in groups]
-    key = f"groups-{crc32(repr(members).encode()):08x}"
+    key = rows_key("groups", map(repr, members))
     rows = [row for row, ids in enumerate(members) if set(ids) <= set(ticked)]
     if sorted(st.session_state.get(key, {}).get("selection", {}).get("rows", [])) != rows:
         st.session_state[key] = {"selection": {"rows": rows, "columns": [], "cells": []}}
@@ -90,7 +89,7 @@ def group_columns(chosen: Sequence[str], others: Sequence[str]) -> dict[str, Any
     for metric, title in _METRICS.items():
         config[f"{metric}-mean"] = _NUMBER(f"{title} (mean)", format="%.1f%%", help="Mean over the runs of the group")
         config[f"{metric}-deviation"] = _NUMBER(
-            "SD (pp)", width=80, format="%.2f", help="Sample standard deviation over the runs, in percentage points"
+            "Std (pp)", width=80, format="%.2f", help="Sample standard deviation over the runs, in percentage points"
         )
     config["best"] = _NUMBER("Val. accuracy (best)", format="%.1f%%", help="Of the best run of the group")
     return config | {key: text(RUN_FIELDS[key].title) for key in others}

@@ -3,16 +3,20 @@
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from core.cli.follow import follow
+from core.cli.follow import follow, follow_all
 from core.jobs import control
+from core.runs.create import create_run
 from core.runs.paths import RunPaths
+from core.runs.reader import read_run
 from core.runs.records import RunState
 from tests.conftest import PROJECT_ROOT, as_in_a_terminal
 from tests.core.conftest import ENDLESS, TINY, wait_for_end, wait_until_training
+from tests.core.runs.conftest import set_status
 
 
 def test_following_a_run_prints_a_line_for_each_epoch(
@@ -48,3 +52,17 @@ def test_ctrl_c_stops_the_run_with_a_checkpoint(demo_root: Path, runs_root: Path
     run = wait_for_end(runs_root, run_id)
     assert run.state is RunState.STOPPED
     assert run.paths.checkpoint.exists()
+
+
+def test_of_several_runs_those_that_failed_are_named_and_who_leaves_one_leaves_all(
+    runs_root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for run_id, state in (("a", "failed"), ("b", "finished"), ("c", "running"), ("d", "failed")):
+        create_run(runs_root, TINY, run_id=run_id)
+        set_status(RunPaths(runs_root, run_id), state=state, error="Too hot." if state == "failed" else None)
+    followed: list[str] = []
+    ends = {run_id: read_run(runs_root, run_id) for run_id in "abcd"}
+    ends["c"] = replace(ends["c"], state=RunState.RUNNING)  # Ctrl-C twice
+    monkeypatch.setattr("core.cli.follow.follow", lambda root, run_id: followed.append(run_id) or ends[run_id])
+    assert follow_all(runs_root, ["a", "b", "c", "d"]) == ["a"] and followed == ["a", "b", "c"]
+    assert capsys.readouterr().err == "a: failed: Too hot.\nb: finished\n"

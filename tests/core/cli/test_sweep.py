@@ -52,6 +52,12 @@ def test_a_dry_run_says_what_would_start_and_starts_nothing(fer: "Terminal") -> 
     assert result.stderr.startswith("3 runs, about ") and result.stderr.endswith(" of training.\n")
     alone = CliRunner().invoke(app, ["train", *DEMO, "--dry-run", *roots])
     assert alone.stdout == "" and alone.stderr.startswith("1 run, about ")
+    elsewhere = CliRunner().invoke(
+        app, ["train", *DEMO, "--sweep", "seed=1,2", "--dry-run", "--launcher", "ray", *roots]
+    )
+    assert elsewhere.stderr == "2 runs.\n", "how long a cluster takes nobody knows"
+    settings = json.loads(fer("train", *DEMO, "--dry-run", "--json", data=True))
+    assert [each["epochs"] for each in settings] == [1]
     listed = fer("train", *DEMO, "--sweep", "seed=1..3", "--dry-run", "--json", data=True)
     assert json.loads(listed) == [{"seed": 1}, {"seed": 2}, {"seed": 3}]
     assert list_runs(fer.runs_root) == [] and list_groups(fer.runs_root) == []
@@ -81,6 +87,12 @@ def test_a_sweep_is_trained_to_its_end_and_only_the_best_keeps_its_weights(
         assert error_of(*command, "--runs-root", runs_root).startswith(why)
 
 
+def test_a_sweep_whose_runs_failed_ends_with_an_error(fer: "Terminal", monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.cli.follow.follow_all", lambda root, ids: list(ids)[:1])
+    said = fer("train", *DEMO, "--sweep", "seed=1,2", "--wait", data=True, code=1)
+    assert "1 of 2 runs failed: " in said
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -94,6 +106,12 @@ def test_a_sweep_is_trained_to_its_end_and_only_the_best_keeps_its_weights(
         (["--sample", "3"], "require --sweep"),
         (["--keep", "best"], "require --sweep"),
         (["--teachers"], "require --sweep"),
+        (["--sample-seed", "5"], "--sample-seed requires --sample"),
+        (["--sweep", "seed=1,2", "--sample-seed", "5"], "--sample-seed requires --sample"),
+        (["--sweep", "nope=1,2", "--preview"], "nope"),
+        (["--preview", "--json"], "--preview and --json exclude each other"),
+        (["--preview", "--wait"], "--wait and --preview exclude each other"),
+        (["--dry-run", "--wait"], "--wait and --dry-run exclude each other"),
     ],
 )
 def test_what_is_wrong_is_said_before_anything_starts(fer: "Terminal", options: list[str], words: str) -> None:

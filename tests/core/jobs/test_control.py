@@ -13,14 +13,14 @@ import pytest
 import torch
 
 from core.errors import RunError
-from core.jobs import control
+from core.jobs import control, queue, recovery
 from core.machine import boot_id
 from core.runs import liveness, locks
 from core.runs.create import create_run, write_status
 from core.runs.history import read_rows
 from core.runs.paths import QueuePaths, RunPaths
 from core.runs.reader import list_runs, read_run, read_status
-from core.runs.records import RunState
+from core.runs.records import RunState, RunStatus
 from tests.core.conftest import TINY, wait_for_end, wait_for_state, wait_until_training
 from tests.core.jobs.conftest import crash, line, lose
 
@@ -130,7 +130,7 @@ def test_recover_puts_interrupted_runs_back_in_line(
         os.utime(RunPaths(runs_root, name).status, (0, 0))  # before this machine was restarted
     crash(RunPaths(runs_root, "c-elsewhere"), host="another")
     control.stop(runs_root, "d-stopped")
-    assert control.recover(runs_root, runs_root) == ["a-old", "b-new"]
+    assert recovery.recover(runs_root, runs_root) == ["a-old", "b-new"]
     assert line(runs_root) == ["e-waiting", "a-old", "b-new"]
     assert read_run(runs_root, "c-elsewhere").state in (RunState.RUNNING, RunState.LOST)
     assert no_runner == [runs_root]
@@ -160,8 +160,8 @@ def test_a_run_is_recovered_where_its_process_is_certainly_gone_whatever_the_hos
     crash(paths, host=host, boot_id=boot)
     os.utime(paths.status, (0, 0))
     QueuePaths(runs_root).folder.mkdir(exist_ok=True)
-    assert [run.id for run in control.lost_runs(list_runs(runs_root))] == ([] if gone else ["run"])
-    assert control.recover(runs_root, runs_root) == (["run"] if gone else [])
+    assert [run.id for run in recovery.lost_runs(list_runs(runs_root))] == ([] if gone else ["run"])
+    assert recovery.recover(runs_root, runs_root) == (["run"] if gone else [])
 
 
 def test_a_start_on_a_file_system_without_locks_makes_no_run_and_says_what_to_do(
@@ -226,8 +226,34 @@ def test_a_start_in_a_folder_that_is_only_read_names_the_setting(
 
 
 def test_recover_serves_a_line_that_lost_its_runner(runs_root: Path, no_runner: list[Path]) -> None:
-    assert control.recover(runs_root, runs_root) == []
+    assert recovery.recover(runs_root, runs_root) == []
     assert no_runner == []
     create_run(runs_root, TINY, run_id="waiting")
-    assert control.recover(runs_root, runs_root) == []
+    assert recovery.recover(runs_root, runs_root) == []
     assert no_runner == [runs_root]
+
+
+def test_a_run_that_cannot_be_requeued_does_not_keep_the_others_back(
+    runs_root: Path, no_runner: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a-others", "b-ours", "c-quick"):
+        create_run(runs_root, TINY, run_id=name)
+        crash(RunPaths(runs_root, name))
+        os.utime(RunPaths(runs_root, name).status, (0, 0))
+
+    def write(paths: RunPaths, status: RunStatus) -> None:
+        if paths.run_id == "a-others":
+            raise PermissionError(errno.EACCES, "Permission denied", str(paths.status))
+        write_status(paths, status)
+
+    def requeue(paths: RunPaths, data_root: Path) -> None:
+        if paths.run_id == "c-quick":
+            queue.requeue(paths, data_root)  # by a colleague, who pressed the button at the same time
+        queue.requeue(paths, data_root)
+
+    monkeypatch.setattr(queue, "write_status", write)
+    monkeypatch.setattr(recovery, "requeue", requeue)
+    said = r"2 of 3 interrupted runs requeued\. Can't write the folder of run a-others: Permission denied\. Set FER_"
+    with pytest.raises(RunError, match=said):
+        recovery.recover(runs_root, runs_root)
+    assert line(runs_root) == ["b-ours", "c-quick"] and no_runner == [runs_root]

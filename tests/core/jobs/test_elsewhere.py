@@ -8,7 +8,7 @@ from filelock import FileLock
 
 from core.errors import RunError
 from core.files import process_lock
-from core.jobs import control, launchers
+from core.jobs import control, launchers, recovery
 from core.jobs.elsewhere import launcher_like
 from core.jobs.launchers import LOCAL
 from core.jobs.queue import note_job, take_queued
@@ -226,5 +226,5 @@ def test_no_recovery_submits_what_somebody_has_cancelled(engine: Engine, run: Ru
     takes(run)
     [found] = list_runs(runs_root)
     assert (found.state, found.problem) == (RunState.CRASHED, "Cancelled outside.")
-    assert control.interrupted_runs([found]) == control.interrupted_without_checkpoint([found]) == []
-    assert control.recover(runs_root, runs_root) == [] and read_status(run).state == "running"
+    assert recovery.interrupted_runs([found]) == recovery.interrupted_without_checkpoint([found]) == []
+    assert recovery.recover(runs_root, runs_root) == [] and read_status(run).state == "running"

@@ -9,7 +9,7 @@ import pytest
 from filelock import FileLock
 
 from core.config import TrainConfig
-from core.files import write_json
+from core.files import read_json, write_json
 from core.jobs.keep_best import after_end, keep_best
 from core.review.runs import annotate
 from core.runs import group_changes
@@ -162,3 +162,18 @@ def test_what_goes_wrong_does_not_harm_the_run_that_has_finished(
         after_end(runs["b"].paths)
     assert "can't be thinned out: Another group is being started" in caplog.text
     assert with_weights(runs_root) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("change", [{"review": "rejected"}, {"archived": True}], ids=["rejected", "archived"])
+def test_what_somebody_has_put_aside_is_not_the_best(runs_root: Path, change: dict[str, Any]) -> None:
+    runs = swept(runs_root, ACCURACIES)
+    annotate(runs["b"].paths, "Ada", change)
+    assert keep_best(runs["a"].paths) == ["a", "b"] and with_weights(runs_root) == ["c"]
+
+
+def test_runs_on_different_data_are_not_compared(runs_root: Path) -> None:
+    runs = swept(runs_root, {"a": 0.4, "b": 0.6, "c": 0.9, "d": 0.8})
+    for run_id in ("c", "d"):
+        summary = read_json(runs[run_id].paths.summary)
+        write_json(runs[run_id].paths.summary, summary | {"dataset_fingerprint": "another"})
+    assert keep_best(runs["a"].paths) == ["a", "d"] and with_weights(runs_root, "a", "b", "c", "d") == ["b", "c"]

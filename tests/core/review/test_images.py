@@ -20,6 +20,7 @@ from core.review.images import (
     current_label_reviews,
     disagreements,
     label_review_rows,
+    own_review,
     read_label_reviews,
 )
 from core.runs.create import create_run
@@ -176,3 +177,37 @@ def test_nothing_is_lost_when_many_speak_at_once(paths: RunPaths) -> None:
         thread.join()
     assert len(read_label_reviews(paths)) == 4 * 10 * 2
     assert all(len(authors) == 4 for authors in said(paths).values())
+
+
+def test_two_people_of_one_name_do_not_replace_each_others_reviews(paths: RunPaths) -> None:
+    add_label_reviews(paths, "Ada", "train", ["fear/1"], "ambiguous", by_id="ada@example.org")
+    add_label_reviews(paths, "Ada", "train", ["fear/1"], "not a face", by_id="ada@example.com")
+    current = current_label_reviews(read_label_reviews(paths), "train")
+    assert list(current["fear/1"]) == ["ada@example.org", "ada@example.com"] and set(disagreements(current)) == {
+        "fear/1"
+    }
+    own = own_review(current["fear/1"], "Ada", "ada@example.org")
+    assert own and own.decision == "ambiguous" and own_review(current["fear/1"], "Ben", "ben@example.org") is None
+    add_label_reviews(paths, "Ada", "train", ["fear/1"], None, by_id="ada@example.org")
+    assert list(current_label_reviews(read_label_reviews(paths), "train")["fear/1"]) == ["ada@example.com"]
+    assert all("by_id" not in row for row in label_review_rows(read_label_reviews(paths))), "nobody's address in tables"
+
+
+def test_a_review_from_before_there_was_a_login_is_of_who_has_that_name(paths: RunPaths) -> None:
+    add_label_reviews(paths, "Ada", "train", ["fear/1", "fear/2"], "ambiguous")
+    assert "by_id" not in json.loads(paths.reviews.read_text()), "as older versions wrote it"
+    current = current_label_reviews(read_label_reviews(paths), "train")
+    assert own_review(current["fear/1"], "Ada", "ada@example.org") is current["fear/1"]["Ada"]
+    add_label_reviews(paths, "Ada", "train", ["fear/1"], "not a face", by_id="ada@example.org")
+    assert said(paths) == {"fear/1": {"ada@example.org": "Not a face"}, "fear/2": {"Ada": "Ambiguous"}}
+
+
+@pytest.mark.parametrize("change", [{"label": None}, {"verdict": "ambiguous"}], ids=["none", "another decision"])
+def test_a_line_whose_label_does_not_fit_its_decision_is_skipped(
+    paths: RunPaths, change: dict[str, str | None]
+) -> None:
+    add_label_reviews(paths, "Ada", "train", ["fear/1"], "label is wrong", label="sad", present=FEAR)
+    row = json.loads(paths.reviews.read_text())
+    with paths.reviews.open("a") as file:
+        file.write(json.dumps(row | change) + "\n")
+    assert said(paths) == {"fear/1": {"Ada": "Wrong label: sad"}}

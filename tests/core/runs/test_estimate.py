@@ -39,6 +39,7 @@ OTHER_VALUES = {
     "soft_labels": ("a",),
     "device": "cuda",
     "precision": "float32",
+    "hold_out": "1/2",
 }
 """Of settings, beside 3 for all others: estimates must not be mixed up where they differ."""
 REFERENCE = RunPaths(PROJECT_ROOT / "runs", "reference-cnn-model-2")
@@ -228,3 +229,18 @@ def test_runs_of_different_length_are_told_apart(field: str, tmp_path: Path) -> 
     assert both
     alone = [estimate_duration(config, images[config.dataset], runs).seconds for config in (CONFIG, other)]
     assert (both.shortest, both.longest) == (min(alone), max(alone))
+
+
+def test_a_fold_less_and_asam_count(tmp_path: Path) -> None:
+    plain = estimate_duration(CONFIG, IMAGES, [])
+    half = estimate_duration(CONFIG.model_copy(update={"hold_out": "1/2"}), IMAGES, [])
+    fifth = estimate_duration(CONFIG.model_copy(update={"hold_out": "5/5"}), IMAGES, [])
+    assert half.images_per_epoch == pytest.approx(IMAGES["train"] / 2, abs=1)
+    assert fifth.images_per_epoch == pytest.approx(IMAGES["train"] * 4 / 5, abs=1)
+    assert half.seconds < fifth.seconds < plain.seconds
+    few = CONFIG.model_copy(update={"hold_out": "1/2", "images_per_epoch": 10})
+    assert estimate_duration(few, IMAGES, []).images_per_epoch == 10
+    twice = CONFIG.model_copy(update={"asam_rho": 0.5})
+    assert estimate_duration(twice, IMAGES, []).images_per_second == plain.images_per_second / 2
+    alike = [finished(tmp_path, 100.0, twice)]
+    assert estimate_duration(CONFIG, IMAGES, alike).images_per_second == 200, "one with ASAM tells that of others"

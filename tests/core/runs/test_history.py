@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.runs.history import HistoryWriter, drop_rows_after, read_rows
+from core.runs.history import HistoryWriter, Page, drop_rows_after, read_page, read_rows
 from tests.conftest import PROJECT_ROOT, wait_for
 
 VALUES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
@@ -95,6 +95,68 @@ def test_a_history_that_became_shorter_is_read_anew(tmp_path: Path) -> None:
     rows, offset = read_rows(path)
     drop_rows_after(path, "step", 1)
     assert read_rows(path, offset) == (rows[:1], path.stat().st_size)
+
+
+def pages(path: Path, most: int) -> list[Page]:
+    """All pages of a history, one after the other."""
+    found = [read_page(path, 0, most)]
+    while found[-1].end > found[-1].start:
+        found.append(read_page(path, found[-1].end, most, found[-1].mark))
+    return found
+
+
+@settings(deadline=None)
+@given(ROWS, st.integers(1, 100))
+def test_pages_are_the_history_whatever_their_size(rows: list[dict[str, Any]], most: int) -> None:
+    with written(rows) as path:
+        found = pages(path, most)
+        assert [row for page in found for row in page.rows] == rows
+        assert all(before.end == after.start for before, after in pairwise(found))
+
+
+@pytest.mark.parametrize("most", [1, 10, 11, 12, 100])
+def test_a_line_longer_than_a_page_is_one(tmp_path: Path, most: int) -> None:
+    path = tmp_path / "x.jsonl"
+    long = {"step": 1, "text": "x" * 1000}
+    path.write_text(f'{{"step": 0}}\n{json.dumps(long)}\n{"[" * 1000}\n{{"step": 2}}\n{{"text": "{"x" * 1000}')
+    found = pages(path, most)
+    assert [row for page in found for row in page.rows] == [{"step": 0}, long, {"step": 2}]
+    assert found[-1].end == path.read_bytes().rfind(b"\n") + 1
+
+
+def test_replaced_rows_are_read_anew_though_the_history_is_longer_than_before(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    with HistoryWriter(path) as history:
+        history.append({"step": step, "elapsed_s": step / 10} for step in range(100))
+    read = read_page(path, 0, 10**6)
+    drop_rows_after(path, "step", 50)
+    with HistoryWriter(path) as history:
+        history.append({"step": step, "elapsed_s": step / 10 + 7} for step in range(51, 140))
+    assert path.stat().st_size > read.end
+    anew = read_page(path, read.end, 10**6, read.mark)
+    assert (anew.start, anew.rows) == (0, read_rows(path)[0])
+    with HistoryWriter(path) as history:
+        history.append([{"step": 140}])
+    more = read_page(path, anew.end, 10**6, anew.mark)
+    assert (more.start, more.rows) == (anew.end, [{"step": 140}])
+
+
+def test_rows_that_are_dropped_after_those_that_were_read_do_not_matter(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    with HistoryWriter(path) as history:
+        history.append({"step": step} for step in range(10))
+    first = read_page(path, 0, 30)
+    drop_rows_after(path, "step", 5)
+    second = read_page(path, first.end, 10**6, first.mark)
+    assert first.rows + second.rows == [{"step": step} for step in range(6)]
+
+
+def test_a_history_that_comes_later_is_read_from_its_beginning(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    none = read_page(path, 0, 100)
+    assert (none.rows, none.start, none.end) == ([], 0, 0)
+    path.write_text('{"step": 1}\n')
+    assert read_page(path, none.end, 100, none.mark).rows == [{"step": 1}]
 
 
 def test_a_history_with_nothing_to_drop_is_not_rewritten(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from core.config import TrainConfig
 from core.errors import RunError
 from core.exchange.bundle import write_zip
 from core.files import read_json, write_json
-from core.jobs import control
+from core.jobs import control, recovery
 from core.runs.best import HASH
 from core.runs.create import create_run, write_status
 from core.runs.history import read_rows
@@ -83,7 +83,7 @@ def test_a_run_from_a_zip_is_not_trained_over_from_the_start(
 def test_recover_leaves_a_run_without_a_checkpoint_alone_and_says_how_to_go_on(run: RunPaths, demo_root: Path) -> None:
     run.checkpoint.unlink()
     write_status(run, read_status(run).model_copy(update={"state": "running"}))
-    assert control.interrupted_runs(list_runs(run.root)) == []
+    assert recovery.interrupted_runs(list_runs(run.root)) == []
     said = CliRunner().invoke(app, ["runs", "recover", "--runs-root", str(run.root), "--data-root", str(demo_root)])
     assert said.stdout == ("run: interrupted, but its checkpoint is missing. Clone it: python -m core runs clone run\n")
     assert read_run(run.root, "run").state is RunState.CRASHED

@@ -138,6 +138,20 @@ def test_a_token_belongs_to_an_address_or_to_a_name() -> None:
     assert not new_token(secret, "x", "", Role.VIEWER, created_by="").belongs_to(Actor("", Role.ADMIN, "page"))
 
 
+def test_nobody_takes_all_of_them(runs_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "MAX_TOKENS_EACH", 2)
+    over = datetime(2026, 3, 1, tzinfo=UTC)
+    first, _ = keep(runs_root, "Ada", email="ada@example.org", expires_at=over)
+    keep(runs_root, "Ada L.", email="ada@example.org")
+    with pytest.raises(ApiTokenError, match=r"ada@example\.org has 2 API tokens\. Revoke those"):
+        keep(runs_root, "Ada", email="ada@example.org")
+    keep(runs_root, "Ada")
+    keep(runs_root, "Bob", email="bob@example.org")
+    remove_token(runs_root, first.id)
+    keep(runs_root, "Ada", email="ada@example.org")
+    assert len(read_tokens(runs_root)) == 4
+
+
 def test_there_is_an_end_to_them(runs_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokens, "MAX_TOKENS", 1)
     keep(runs_root)

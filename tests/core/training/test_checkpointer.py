@@ -192,6 +192,33 @@ def test_a_copy_stays_as_it_was() -> None:
     assert held["b"][0].equal(torch.ones(2)) and (held["a"][1], held["b"][1]) == (7, None)
 
 
+def test_the_end_of_an_epoch_is_on_the_host_before_a_gpu_may_fail(
+    tmp_path: Path, demo_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After some errors a GPU answers nothing any more, not even whether a copy that ended long ago has ended."""
+    failed, get, start = threading.Event(), HostCopy.get, BackgroundWriter.start
+    writers: list[BackgroundWriter] = []
+
+    def ask(self: HostCopy) -> Any:
+        if failed.is_set() and not hasattr(self, "asked"):
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+        self.asked = True  # type: ignore[attr-defined]
+        return get(self)
+
+    def fail() -> None:
+        writers[0].wait()
+        failed.set()
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(BackgroundWriter, "start", lambda self: (writers.append(self), start(self)))
+    monkeypatch.setattr(HostCopy, "get", ask)
+    at_batch(2 * BATCHES + 1, fail, monkeypatch)
+    paths = create_run(tmp_path, CONFIG, run_id="run")
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        train_on(paths, CONFIG, demo_root)
+    assert torch.load(paths.checkpoint, weights_only=True)["progress"]["epoch"] == 2, "which had none of its own"
+
+
 @pytest.mark.gpu
 def test_a_copy_from_a_gpu_is_in_turn_with_its_kernels() -> None:
     tensor = torch.zeros(1 << 24, device="cuda")

@@ -316,7 +316,7 @@ def test_a_damaged_checkpoint_is_refused_rather_than_trained_over(tmp_path: Path
 
 
 @pytest.mark.gpu
-def test_training_on_a_gpu_learns_and_resumes(tmp_path: Path, demo_root: Path) -> None:
+def test_training_on_a_gpu_goes_on_where_it_was_stopped(tmp_path: Path, demo_root: Path) -> None:
     config = TrainConfig(**{**EVERYTHING, "device": "cuda", "epochs": 6})
     paths = create_run(tmp_path, config, run_id="run")
     with pytest.raises(Stopped):

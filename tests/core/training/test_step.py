@@ -156,13 +156,88 @@ def test_asam_looks_uphill_in_proportion_to_the_weights_and_comes_back() -> None
     assert not all(torch.equal(p.grad, g) for p, g in zip(model.parameters(), gradients, strict=True))
 
 
-@pytest.mark.gpu
-@pytest.mark.parametrize("settings", [OLDER, TAUGHT, OLDER | {"optimizer": "sgd"}, OLDER | {"compile": True}])
-def test_a_cuda_graph_trains_as_its_kernels_one_by_one(
-    settings: dict[str, Any], caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("graph", [None, Uncaptured])
+def test_a_loss_nearby_that_is_not_finite_moves_no_weights_and_is_told(
+    graph: Callable[[], Graph] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    trainer = Trainer(OLDER | {"gradient_clip": 0.0, "asam_rho": 0.5}, graph)
+    trainer.step(trainer.orders[0], trainer.values[0], 0)
+    before = [p.detach().clone() for p in trainer.model.parameters()]
+    real, factors = torch.nn.functional.cross_entropy, iter([1.0, float("inf")])
+    monkeypatch.setattr(step_module.F, "cross_entropy", lambda *a, **k: real(*a, **k) * next(factors))
+    assert trainer.step(trainer.orders[1], trainer.values[1], 1)[0].isnan()
+    assert all(torch.equal(a, b) for a, b in zip(before, trainer.model.parameters(), strict=True))
+
+
+def moved(trainer: Trainer) -> dict[str, Tensor]:
+    """The state of the model, and of its EMA weights, after the steps; each part of it has moved since the capture."""
+    for number in range(STEPS):
+        if number % 4 == 0:
+            trainer.step.start_epoch(1.0 if number == 0 else 0.5, trainer.orders[0] > 3 * number)
+        if number == 5:  # from here on all steps are replays
+            early = {name: value.clone() for name, value in state_of(trainer).items()}
+        trainer.step(trainer.orders[number], trainer.values[number], seed=number)
+    late = state_of(trainer)
+    still = {name for name, value in late.items() if value.is_floating_point() and torch.equal(value, early[name])}
+    assert not {name for name in still if not name.endswith(".0.bias")}, "a batch norm takes that away again"
+    return late
+
+
+def state_of(trainer: Trainer) -> dict[str, Tensor]:
+    average = trainer.average.model.state_dict() if trainer.average else {}
+    return {**trainer.model.state_dict(), **{f"average.{name}": value for name, value in average.items()}}
+
+
+WAYS: dict[str, dict[str, Any]] = {
+    "muon": OLDER,
+    "adam": OLDER | {"optimizer": "adam"},
+    "adamw": OLDER | {"optimizer": "adamw"},
+    "sgd": OLDER | {"optimizer": "sgd"},
+    "compiled": OLDER | {"compile": True},
+    "taught": TAUGHT,
+    "taught and compiled": TAUGHT | {"compile": True},
+}
+
+
+@pytest.mark.parametrize("way", ["muon", "adam", "adamw", "sgd", "taught"])
+def test_replays_move_all_that_steps_move(way: str) -> None:
+    eager, captured = (moved(Trainer(WAYS[way], graph)) for graph in (None, Uncaptured))
+    assert all(torch.allclose(eager[name], captured[name], atol=0.05) for name in eager)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("way", list(WAYS))
+def test_a_cuda_graph_trains_as_its_kernels_one_by_one(way: str, caplog: pytest.LogCaptureFixture) -> None:
     compute = Compute(torch.device("cuda", 0), bfloat16=True, threads=1)
-    eager, captured = (Trainer(settings, graph, compute) for graph in (None, CudaGraph))
-    results = eager.train(), captured.train()
-    assert torch.allclose(results[0][:, 0], results[1][:, 0], rtol=0.05)
-    assert "can't be captured" not in caplog.text
+    graphs: list[CudaGraph] = []
+
+    def new_graph() -> Graph:
+        graphs.append(CudaGraph())
+        return graphs[-1]
+
+    eager, captured = (Trainer(WAYS[way], graph, compute) for graph in (None, new_graph))
+    states = moved(eager), moved(captured)
+    assert len(graphs) == 2 and "can't be captured" not in caplog.text
+    # in bfloat16, and of kernels that add in another order, only close; of random numbers of another seed not at all
+    for name, value in states[0].items():
+        assert torch.allclose(value.float(), states[1][name].float(), atol=0.05), name
+    results = [Trainer(WAYS[way], graph, compute).train() for graph in (None, new_graph)]
+    assert torch.allclose(results[0][:, 0], results[1][:, 0], rtol=0.05), "loss of every step"
+    assert torch.allclose(results[0][:, 1], results[1][:, 1], atol=3), "and of 32 how many are right"
+
+
+@pytest.mark.gpu
+def test_a_capture_that_fails_says_why_and_leaves_the_stream_as_it_was(caplog: pytest.LogCaptureFixture) -> None:
+    compute = Compute(torch.device("cuda", 0), bfloat16=True, threads=1)
+    trainer, stream = Trainer(OLDER, CudaGraph, compute), torch.cuda.current_stream()
+    compute_all = trainer.step._compute_all
+
+    def waits() -> None:
+        compute_all()
+        if torch.cuda.is_current_stream_capturing():
+            trainer.values.sum().item()
+
+    trainer.step._compute_all = waits  # type: ignore[method-assign]
+    trainer.train()
+    assert torch.cuda.current_stream() == stream
+    assert "when stream is capturing" in caplog.text and caplog.text.count("can't be captured") == 1

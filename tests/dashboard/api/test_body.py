@@ -80,6 +80,14 @@ def test_a_body_without_images_is_refused(served: Served, content: bytes, kind: 
     assert said in refusal(served.ask("POST", "/predict", "viewer", content, Content_Type=kind), 422)
 
 
+@pytest.mark.parametrize("charset", ["undefined", "punycode", "idna", "hex", "utf-16", "latin-1", "none-such"])
+def test_names_of_files_are_utf_8_whatever_the_sender_says(served: Served, charset: str) -> None:
+    """Some of the codecs fail in their own way, and others read something else."""
+    content, kind = multipart(("gr\u00fc\u00df.png", b"not an image"))
+    answer = served.ask("POST", "/predict", "viewer", content, Content_Type=f"{kind}; charset={charset}")
+    assert refusal(answer, 422).startswith("'gr\u00fc\u00df.png' is not a supported image.")
+
+
 def test_a_body_that_never_ends_is_given_up(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(body, "BODY_SECONDS", 0.2)
     monkeypatch.setattr(body, "DRAIN_SECONDS", 0.1)

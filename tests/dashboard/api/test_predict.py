@@ -5,7 +5,7 @@ import json
 import shutil
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from typer.testing import CliRunner
 
 from core.__main__ import app
 from core.data.dataset import load_split
+from core.prediction.faces import Region
+from core.prediction.predictor import Detection, FaceClassifier, FaceCrops, PhotoPrediction
 from dashboard.api import predict
 from tests.asking import Answer, ask
 from tests.conftest import PROJECT_ROOT, wait_for
@@ -211,6 +213,53 @@ def test_nothing_is_computed_for_a_client_that_was_killed(served: Served, monkey
         assert served.api.predictions.memory.held == 0
     served.api.predictions.turns._thread.submit(int).result(30)  # whatever was before it in the queue
     assert loaded == []
+
+
+def crops_of(*faces: int) -> list[FaceCrops]:
+    """Images with so many faces."""
+    full = Region((0, 0, 48, 48))
+    return [
+        FaceCrops(Detection.FACES, [full] * count, np.zeros((count, 48, 48), np.uint8), f"{number}")
+        for number, count in enumerate(faces)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("faces", "parts"),
+    [
+        ([1] * 70, [32, 32, 6]),
+        ([30, 30, 30, 4, 30], [2, 3]),
+        ([100, 0, 1, 64, 1], [1, 2, 1, 1]),
+        ([0] * 3, [3]),
+    ],
+    ids=["one each", "several", "many", "none"],
+)
+def test_a_turn_classifies_a_few_faces(faces: list[int], parts: list[int]) -> None:
+    crops = crops_of(*faces)
+    split = list(predict._parts(crops))
+    assert [image.name for part in split for image in part] == [image.name for image in crops]
+    assert [len(part) for part in split] == parts
+
+
+def test_the_faces_of_many_images_hold_nobody_up(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    classify = FaceClassifier.classify
+
+    def noted(self: FaceClassifier, images: Sequence[FaceCrops]) -> list[PhotoPrediction]:
+        order.append(images[0].name)
+        return classify(self, images)
+
+    monkeypatch.setattr(predict, "MOST_FACES", 2)
+    monkeypatch.setattr(FaceClassifier, "classify", noted)
+    threads = []
+    with busy_thread(served):
+        for name, count in (("many", 8), ("one", 1)):
+            threads.append(threading.Thread(target=served.predict, args=("viewer", *[(name, GRAY)] * count)))
+            threads[-1].start()
+            waiting(served, len(threads))
+    for thread in threads:
+        thread.join(60)
+    assert order.count("many") == 4 and order.count("one") == 1
 
 
 def test_a_request_of_many_images_holds_nobody_up(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,21 +1,21 @@
 """Runs are listed, shown, started and stopped as on the command line."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from typer.testing import CliRunner
 
 from core.__main__ import app
-from core.runs.history import read_rows
+from core.runs.history import HistoryWriter, drop_rows_after, read_rows
 from core.runs.reader import read_run
 from core.team.log import read_activity
 from core.team.people import Role
 from dashboard.api import runs
 from tests.dashboard.api.conftest import Served, answered, refusal
-from tests.dashboard_fixtures import write_run
+from tests.dashboard_fixtures import FakeRun, write_run
 from tests.fake_slurm import use_fake_slurm
 
 
@@ -79,6 +79,9 @@ def test_runs_are_filtered_and_sorted(served: Served, query: str, names: list[st
         ("/runs/{run}?full=1", "Unknown parameter 'full'. There are none here."),
         ("/runs/{run}/curves?of=status", "of must be one of epochs, steps, system"),
         ("/runs/{run}/curves?offset=-1", "offset must be a whole number"),
+        ("/runs/{run}/curves?cursor=12", "cursor must be that of an earlier answer (got '12')."),
+        ("/runs/{run}/curves?cursor=-1-0123456789abcdef", "cursor must be that of an earlier answer"),
+        ("/runs/{run}/curves?cursor=0-0123456789abcdef&offset=0", "Send cursor or offset, not both."),
     ],
 )
 def test_wrong_parameters_are_named(served: Served, path: str, said: str) -> None:
@@ -95,31 +98,64 @@ def test_only_runs_are_shown(served: Served, run_id: str, below: str) -> None:
 def test_curves_are_the_rows_of_the_file(served: Served, of: str) -> None:
     rows, end = read_rows(getattr(served.run.paths, of))
     assert rows
-    expected = {"of": of, "offset": 0, "next": end, "rows": rows}
-    assert answered(served.ask("GET", f"/runs/{served.run.id}/curves?of={of}", "viewer")) == expected
+    answer = answered(served.ask("GET", f"/runs/{served.run.id}/curves?of={of}", "viewer"))
+    assert answer.pop("cursor").startswith(f"{end}-")
+    assert answer == {"of": of, "offset": 0, "next": end, "rows": rows}
 
 
-def test_a_program_gets_only_what_has_come_since(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = write_run(served.runs_root, served.data_root, "stopped", done=2)
+@pytest.fixture
+def followed(served: Served, monkeypatch: pytest.MonkeyPatch) -> FakeRun:
+    """A run with two epochs and more steps than an answer has."""
     monkeypatch.setattr(runs, "MOST_CURVE_BYTES", 5_000)
+    return write_run(served.runs_root, served.data_root, "stopped", done=2)
 
-    def ask_from(offset: int) -> Any:
-        return answered(served.ask("GET", f"/runs/{run.id}/curves?of=steps&offset={offset}", "viewer"))
 
-    rows: list[Any] = []
-    answer = ask_from(0)
-    while answer["rows"]:
+def steps_of(served: Served, run: FakeRun, **place: Any) -> Any:
+    """An answer about the steps of a run."""
+    query = urlencode({"of": "steps", **place})
+    return answered(served.ask("GET", f"/runs/{run.id}/curves?{query}", "viewer"))
+
+
+@pytest.mark.parametrize(("sent", "got"), [("cursor", "cursor"), ("offset", "next")])
+def test_a_program_gets_only_what_has_come_since(served: Served, followed: FakeRun, sent: str, got: str) -> None:
+    """With the cursor, and as programs do that know offsets only."""
+    path = followed.paths.steps
+    answer = steps_of(served, followed)
+    rows: list[Any] = answer["rows"]
+    while answer["next"] > answer["offset"]:
+        answer = steps_of(served, followed, **{sent: answer[got]})
         rows += answer["rows"]
-        answer = ask_from(answer["next"])
-    assert rows == read_rows(run.paths.steps)[0] and answer["next"] == run.paths.steps.stat().st_size
-    with run.paths.steps.open("ab") as file:
+    assert rows == read_rows(path)[0] and answer["next"] == path.stat().st_size
+    with path.open("ab") as file:
         file.write(b'{"step": 7, "loss": NaN}\n{"step": 8')
-    assert ask_from(answer["next"])["rows"] == [{"step": 7, "loss": None}]
+    answer = steps_of(served, followed, **{sent: answer[got]})
+    assert answer["rows"] == [{"step": 7, "loss": None}]
 
-    os.truncate(run.paths.steps, 0)
-    run.add_epoch(1)
-    anew = ask_from(answer["next"] + 10**9)
-    assert anew["offset"] == 0 and anew["rows"][0]["step"] == 1
+    drop_rows_after(path, "step", 1)
+    anew = steps_of(served, followed, **{sent: answer[got]})
+    assert (anew["offset"], [row["step"] for row in anew["rows"]]) == (0, [1])
+
+
+def test_a_program_misses_no_row_that_a_resume_has_replaced(served: Served, followed: FakeRun) -> None:
+    path = followed.paths.steps
+    answer = steps_of(served, followed)
+    seen, before = len(answer["rows"]), read_rows(path)[0]
+    drop_rows_after(path, "step", before[seen // 2]["step"])
+    with HistoryWriter(path) as history:
+        history.append({**row, "elapsed_s": row["elapsed_s"] + 60} for row in [*before[seen // 2 + 1 :], *before])
+    assert path.stat().st_size > answer["next"]
+    anew = steps_of(served, followed, cursor=answer["cursor"])
+    assert anew["offset"] == 0
+    assert anew["rows"] == read_rows(path)[0][: len(anew["rows"])]
+
+
+def test_a_row_longer_than_an_answer_comes_alone(served: Served, followed: FakeRun) -> None:
+    path = followed.paths.steps
+    long = {"step": 1, "text": "x" * 6_000}
+    path.write_text(json.dumps(long) + '\n{"step": 2}\n')
+    first = steps_of(served, followed)
+    assert first["rows"] == [long]
+    assert steps_of(served, followed, offset=first["next"])["rows"] == [{"step": 2}]
 
 
 def test_a_run_is_started_in_the_name_of_the_owner_and_stopped_by_them_alone(served: Served) -> None:

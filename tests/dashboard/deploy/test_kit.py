@@ -12,9 +12,10 @@ import yaml
 from streamlit import config
 
 from core.files import lock_is_held
-from core.jobs.notify.settings import read_settings
-from core.jobs.sites import read_site
+from core.jobs.notify.settings import read_settings, settings_file
+from core.jobs.sites import read_site, site_file
 from core.runs.paths import QueuePaths
+from core.team.allow_list import allow_list_path
 from tests.conftest import PROJECT_ROOT, wait_for
 from tests.core.conftest import processes
 from tests.kit import HOST, KIT, env_file, need, unit_commands, web_server
@@ -127,6 +128,22 @@ def test_compose_and_the_image_name_what_there_is() -> None:
     for secret in ("secrets.toml", "notifications.toml", "site.toml"):
         assert f".streamlit/{secret}" in (KIT / "Dockerfile.dockerignore").read_text()
         assert f".streamlit/{secret}" in (PROJECT_ROOT / ".gitignore").read_text()
+
+
+def test_containers_see_what_is_saved_over_the_settings_of_the_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is mounted by itself stays what it was for them when an editor replaces it; a folder does not."""
+    services = yaml.safe_load((KIT / "compose.yaml").read_text())["services"]
+    for service in (services["web"], services["runner"]):
+        mounted = [volume.split(":") for volume in service["volumes"] if volume.startswith(".")]
+        assert mounted == [["./private", "/etc/fer", "ro"]]
+        for name, value in service["environment"].items():
+            monkeypatch.setenv(name, str(value))
+        read = [allow_list_path(), settings_file(), site_file(), Path(os.environ["STREAMLIT_SECRETS_FILES"])]
+        assert [path.parent for path in read] == [Path("/etc/fer")] * 4
+        assert [path.name for path in read] == ["people.toml", "notifications.toml", "site.toml", "secrets.toml"]
+    assert services["web"]["environment"]["STREAMLIT_SERVER_ADDRESS"] == "0.0.0.0"
+    for ignored in (KIT / "Dockerfile.dockerignore", PROJECT_ROOT / ".gitignore"):
+        assert "dashboard/deploy/private" in [line.rstrip("/") for line in ignored.read_text().splitlines()]
 
 
 def test_caddy_understands_its_file(tmp_path: Path) -> None:

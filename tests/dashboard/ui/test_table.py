@@ -6,6 +6,7 @@ import pandas as pd
 from streamlit.testing.v1 import AppTest
 
 from core.runs.table import spreadsheet_safe
+from dashboard.ui.table import rows_key
 
 
 def hostile_table() -> None:
@@ -40,3 +41,8 @@ def test_differences_are_numbers_that_look_signed() -> None:
     app = AppTest.from_function(hostile_table).run()
     assert list(sent(app)["net"]) == [-3, 0], "sorted and downloaded as numbers"
     assert b"\xe2\x88\x923" in app.dataframe[0].proto.arrow_data.styler.display_values, "a true minus"
+
+
+def test_a_table_of_other_rows_is_another_one() -> None:
+    keys = {rows_key("runs", rows) for rows in (["a", "b"], ["b", "a"], ["a"], ["ab"], [])}
+    assert len(keys) == 5 and rows_key("runs", ["a", "b"]) in keys

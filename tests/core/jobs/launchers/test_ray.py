@@ -12,7 +12,7 @@ import requests
 
 from core.config import TrainConfig
 from core.errors import ConfigError, RunError
-from core.jobs import control
+from core.jobs import recovery
 from core.jobs.launchers import get_launcher, ray, register_launchers
 from core.jobs.launchers.base import Launcher
 from core.machine import JOB_CORES_VARIABLE
@@ -278,10 +278,10 @@ def test_all_runs_that_went_down_with_a_cluster_are_resumed_by_one_action(
         write_status(run, read_status(run).model_copy(update=running))
     cluster.trouble = requests.ConnectionError()
     assert [run.state for run in list_runs(runs_root)] == [RunState.LOST] * 2
-    assert control.recover(runs_root, tmp_path) == [], "nobody knows"
+    assert recovery.recover(runs_root, tmp_path) == [], "nobody knows"
     cluster.trouble = None  # a new head, which has no jobs
     ray._head_at.cache_clear()
     assert [run.state for run in list_runs(runs_root)] == [RunState.CRASHED] * 2
-    assert control.recover(runs_root, tmp_path) == ["first", "second"]
+    assert recovery.recover(runs_root, tmp_path) == ["first", "second"]
     assert [job["submission_id"] for job in cluster.submitted] == ["first.1", "second.1"]
     assert [run.state for run in list_runs(runs_root)] == [RunState.QUEUED] * 2

@@ -24,3 +24,12 @@ def test_seeds_are_averaged_on_request(open_page: Opener, runs: list[FakeRun], w
     assert "standard deviation" in words(app)
     alone = open_page("compare", runs=f"{runs[0].id},{write('finished', name='longer', epochs=9).id}")
     assert not [each for each in alone.toggle if each.key == "seeds"], "nothing to average"
+
+
+def test_a_row_without_an_epoch_takes_no_curve_away(open_page: Opener, runs: list[FakeRun]) -> None:
+    for run, row in zip(runs, ("null", "0", '"x"'), strict=True):
+        with run.paths.epochs.open("a") as file:
+            file.write(f'{{"epoch": {row}, "step": null, "elapsed_s": 1, "validation_accuracy": 0.5}}\n')
+    for axis in ("epoch", "step", "time"):
+        app = open_page("compare", runs=",".join(run.id for run in runs), axis=axis)
+        assert {len(chart["lines"]) for chart in line_charts(app)} == {len(runs)} and not app.error

@@ -98,7 +98,7 @@ def test_seeds_have_a_mean_and_a_deviation(open_page: Opener, write: Writer) -> 
     runs = [write("finished", seed=seed, epochs=2) for seed in range(3)]
     group = write_group(runs, [{"seed": seed} for seed in range(3)], name="seeds", kind="seeds")
     shown = words(open_page("group", name=group.name))
-    assert "Mean val. acc." in shown and "SD " in shown and "pp, n = 3" in shown
+    assert "Mean val. acc." in shown and "Std " in shown and "pp, n = 3" in shown
 
 
 @pytest.mark.slow

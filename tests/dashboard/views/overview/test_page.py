@@ -45,7 +45,7 @@ def test_a_running_run_shows_how_it_does_and_can_be_stopped(open_page: Opener, w
     metrics = {metric.label: metric.value for metric in app.metric}
     last = json.loads(run.paths.epochs.read_text().splitlines()[-1])
     assert metrics["Val. loss"] == f"{last['validation_loss']:.3f}"
-    assert metrics["Images/s"] not in ("–", "0") and metrics["Time left"] != "–"
+    assert metrics["Throughput"] not in ("–", "0 img/s") and metrics["ETA"] != "–"
     assert metrics["Val. accuracy (best)"].endswith("pp")
     assert "Epoch 4/12" in words(app)
     app.button(key=f"stop-{run.id}").click().run()

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import IO, BinaryIO, Final, cast
 
 _MAX_DIRECTORY_BYTES: Final = 32_000_000
 _TAR_BLOCK: Final = 512
@@ -227,8 +227,9 @@ class _Unpacked(io.RawIOBase):
 
 def _opened(file: BinaryIO) -> BinaryIO:
     """The content of a file, unpacked where it is packed with gzip, bzip2 or xz."""
-    start = file.read(6)
-    file.seek(0)
+    if not hasattr(file, "peek"):
+        file = cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, file)))
+    start = cast(io.BufferedReader, file).peek(6)[:6]  # nobody can go back in a file inside a tar archive
     if start.startswith(b"\x1f\x8b"):
         return cast(BinaryIO, gzip.GzipFile(fileobj=file))
     if start.startswith(b"BZh"):
@@ -280,7 +281,7 @@ def read_tar(stream: BinaryIO) -> Iterator[tuple[Entry, BinaryIO | None]]:
             }
             faults = tuple(fault for fault, is_so in found.items() if is_so)
             content = archive.extractfile(member) if member.isfile() and not faults else None
-            yield Entry(member.name, member.size, faults, index), cast("BinaryIO | None", content)
+            yield Entry(member.name, member.size, faults, index), _forward(content) if content else None
         # tarfile takes a damaged header, or none, for the end. There are only zeros after that, and at last the
         # checksum of what the archive is packed with.
         rest = cast(BinaryIO, archive.fileobj)
@@ -289,6 +290,30 @@ def read_tar(stream: BinaryIO) -> Iterator[tuple[Entry, BinaryIO | None]]:
                 raise tarfile.ReadError("a header is damaged")
     if watched.tail != bytes(_TAR_BLOCK):
         raise tarfile.ReadError("its end is missing")
+
+
+class _Forward(io.RawIOBase):
+    """A stream that says that it is read in one direction only, which what `tarfile` gives cannot be asked."""
+
+    def __init__(self, content: IO[bytes]) -> None:
+        super().__init__()
+        self._content, self._done = content, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._done
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        data = self._content.read(len(buffer))
+        self._done += len(data)
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _forward(content: IO[bytes]) -> BinaryIO:
+    return cast(BinaryIO, io.BufferedReader(_Forward(content)))
 
 
 class _WithTail:

@@ -10,19 +10,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final, Literal
 
-from core.data.archives import begins_as_zip, is_clutter, is_tar
+from core.data.archives import begins_as_zip, is_clutter
 from core.data.dataset import DatasetInfo, ImportProgress
 from core.data.decode import MAX_IMAGE_BYTES
 from core.data.fer2013 import count_differences
 from core.data.importers.fer2013 import import_dataset, table_inside
-from core.data.importers.ferplus import import_ferplus, looks_like_ferplus
-from core.data.importers.lists import understand_list
+from core.data.importers.ferplus import check_ferplus, ferplus_inside, import_ferplus, looks_like_ferplus
+from core.data.importers.lists import understand_list, with_unread_lists
 from core.data.importers.mapping import given_meanings
 from core.data.importers.own import import_images, write_own
 from core.data.importers.parquet import ENDING, Table, parquet_names, read_parquet, understand_parquet
 from core.data.importers.recognise import IMAGE_ENDINGS, Layout, understand
-from core.data.importers.sources import Files, UnusableImageError, is_tar_of_images, open_files
-from core.data.importers.tables import looks_like_table
+from core.data.importers.sources import Files, UnusableImageError, open_files
+from core.data.importers.tables import check_table, check_table_stream, is_lone_table
 from core.data.storage import check_writable
 from core.errors import DataError, quote, system_reason
 from core.labels import LABELS
@@ -96,9 +96,11 @@ def examine(path: Path, mapping: Mapping[str, str] | None = None) -> Found:
     """
     try:
         if looks_like_ferplus(path):
+            check_ferplus(path)
             return Found("ferplus", "file")
-        if _is_lone_table(path):
-            return Found("table", "tar archive" if is_tar(path) else "file")
+        if is_lone_table(path):
+            check_table(path)
+            return Found("table", "file")
         with _open(path) as files:
             return _found(path, files, mapping or {})
     except OSError as error:
@@ -181,11 +183,6 @@ def import_data(
     )
 
 
-def _is_lone_table(path: Path) -> bool:
-    """Whether a path is a table of FER2013, or a tar archive of one."""
-    return path.is_file() and not begins_as_zip(path) and looks_like_table(path) and not is_tar_of_images(path)
-
-
 @contextmanager
 def _open(path: Path) -> Iterator[Files]:
     """The files of a source; a Parquet table alone is one of a single file."""
@@ -222,14 +219,21 @@ def _found(path: Path, files: Files, mapping: Mapping[str, str]) -> Found:
     layout.question = layout.question or _other_copy(files, layout)
     if layout.images and not layout.question:
         return Found("fer2013" if layout.has_fer2013_names else "folders", container, layout)
-    if table_inside(path.name, files):
+    if table := table_inside(path.name, files):
+        with files.open(table) as (file, _):
+            check_table_stream(file, table)
         return Found("table", container)
     if parquet := parquet_names([name for name in files.names if not is_clutter(name)]):
         tables, of_tables = understand_parquet(files, parquet, mapping)
         return Found("parquet", container if len(files.names) > 1 else "file", of_tables, tables)
-    if not layout.folders and (listed := understand_list(files, mapping)):
+    listed = None if layout.folders else understand_list(files, mapping)
+    if (listed is None or not listed.images) and ferplus_inside(files):
+        check_ferplus(path)
+        return Found("ferplus", container)
+    if listed:
         return Found("list", container, listed)
-    layout.question = layout.question and _with_inner_archive(files, layout.question)
+    if not layout.folders:
+        layout.question = with_unread_lists(files, _with_inner_archive(files, layout.question))
     return Found("folders", container, layout)
 
 

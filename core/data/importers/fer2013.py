@@ -12,17 +12,18 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from core.data.archives import begins_as_zip, is_clutter
+from core.data.archives import is_clutter
 from core.data.dataset import DatasetInfo, ImportProgress, SplitArrays, write_dataset
 from core.data.fer2013 import CountDifference, count_differences
 from core.data.importers.copies import without_copies
+from core.data.importers.delimited import TABLE_ENDINGS, columns_of, heads
 from core.data.importers.kaggle_layout import LayoutImage, is_image_path, layout_images
-from core.data.importers.sources import MAX_FACE_BYTES, Files, UnusableImageError, is_tar_of_images, open_files
+from core.data.importers.sources import MAX_FACE_BYTES, Files, UnusableImageError, open_files
 from core.data.importers.tables import (
     TABLE_NAMES,
-    columns_of,
+    has_table_columns,
+    is_lone_table,
     is_table,
-    looks_like_table,
     read_fer2013_csv,
     read_table_stream,
 )
@@ -59,7 +60,7 @@ def import_dataset(
     """
     check_dataset_name(name)
     try:
-        if path.is_file() and not begins_as_zip(path) and looks_like_table(path) and not is_tar_of_images(path):
+        if is_lone_table(path):
             splits = read_fer2013_csv(path, progress)
             differences = _check_table_counts(splits, accept_differences)
         else:
@@ -92,28 +93,21 @@ def table_inside(source: str, files: Files) -> str | None:
         return None
     if tables := sorted((name for name in names if is_table(name)), key=_table_order):
         return tables[0]
-    found = {name: columns_of(_head(files, name)) for name in names if name.lower().endswith(".csv")}
-    tables = [name for name, columns in found.items() if {"emotion", "pixels", "usage"} <= columns]
+    found = heads(files, [name for name in names if name.lower().endswith(TABLE_ENDINGS)])
+    tables = [name for name, start in found.items() if has_table_columns(start)]
     if len(tables) > 1:
         raise DataError(
             f"{quote(source)} has {len(tables):,} tables with images: {', '.join(map(quote, sorted(tables)[:5]))}. "
             f"Import one by its own path."
         )
-    halves = sorted(name for name, columns in found.items() if "pixels" in columns and "usage" not in columns)
+    named = {name: columns_of(start) for name, start in found.items()}
+    halves = sorted(name for name, columns in named.items() if "pixels" in columns and "usage" not in columns)
     if halves and not tables:
         raise DataError(
             f"{quote(source)} has {', '.join(map(quote, halves[:5]))} without the column Usage, which says the splits; "
             "test.csv of the competition has no labels either. Use icml_face_data.csv of the same download."
         )
     return tables[0] if tables else None
-
-
-def _head(files: Files, name: str) -> bytes:
-    try:
-        with files.open(name) as (file, _):
-            return file.read(2000)
-    except UnusableImageError:
-        return b""
 
 
 def _table_order(name: str) -> tuple[int, int, str]:

@@ -9,16 +9,32 @@ differently, so their row is unknown.
 """
 
 import csv
+import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final, TextIO, cast
 
 import numpy as np
 
+from core.data.archives import DAMAGES, BoundedStream, TooLargeError, begins_as_zip, is_clutter, is_tar
 from core.data.dataset import DatasetInfo, SplitArrays, list_datasets, load_split, write_dataset
+from core.data.decode import MAX_IMAGE_BYTES
 from core.data.fer2013 import KAGGLE_NAME
+from core.data.importers.delimited import (
+    TABLE_ENDINGS,
+    CsvReader,
+    columns_of,
+    delimiter_of,
+    head_of,
+    heads,
+    open_text,
+    plain_number,
+)
+from core.data.importers.sources import Files, open_files
 from core.data.importers.tables import ID_PREFIX, USAGES
 from core.data.storage import check_dataset_name
 from core.errors import DataError, quote, system_reason
@@ -39,6 +55,8 @@ _VOTES: Final = (*_CLASSES, *_OTHERS)
 _COLUMNS: Final = ("usage", "image name", *_VOTES)
 _TIE: Final = "with no majority"
 _MAX_ROWS: Final = 200_000
+_MAX_LINE: Final = 10_000
+_MAX_BYTES: Final = 100_000_000  # unpacked; the table has 2 MB
 
 
 @dataclass(frozen=True)
@@ -51,15 +69,41 @@ class _Row:
 
 
 def looks_like_ferplus(path: Path) -> bool:
-    """Whether a file begins as `fer2013new.csv` does."""
-    if not path.is_file():
-        return False
-    try:
-        with path.open("rb") as file:
-            header = file.readline(1000).lower()
-    except OSError:
-        return False
-    return b"image name" in header and b"contempt" in header
+    """Whether a file that is no archive, but may be packed, begins as `fer2013new.csv` does.
+
+    Raises:
+        DataError: it is corrupt or truncated.
+        OSError: it cannot be read.
+    """
+    return path.is_file() and not begins_as_zip(path) and not is_tar(path) and _has_columns(head_of(path))
+
+
+def check_ferplus(path: Path) -> None:
+    """Look at the first line only, to say before an import what it would say.
+
+    Args:
+        path: as for `import_ferplus`.
+
+    Raises:
+        DataError: it is corrupt, or lacks columns of FER+.
+    """
+    with _open_table(path) as (name, text):
+        _start(text, name)
+
+
+def ferplus_inside(files: Files) -> str | None:
+    """The table of FER+ in a folder or archive, such as a copy of its repository; None where there is none.
+
+    Raises:
+        DataError: an archive is corrupt.
+        OSError: a file cannot be read.
+    """
+    names = sorted(name for name in files.names if not is_clutter(name) and name.lower().endswith(TABLE_ENDINGS))
+    return next((name for name, start in sorted(heads(files, names).items()) if _has_columns(start)), None)
+
+
+def _has_columns(start: bytes) -> bool:
+    return {"image name", "contempt"} <= set(columns_of(start))
 
 
 def import_ferplus(path: Path, data_root: Path, *, name: str = "fer2013-plus") -> DatasetInfo:
@@ -69,7 +113,7 @@ def import_ferplus(path: Path, data_root: Path, *, name: str = "fer2013-plus") -
     which two are equally frequent, are excluded and counted.
 
     Args:
-        path: `fer2013new.csv`.
+        path: `fer2013new.csv`, packed or not, or a folder or archive with it.
         data_root: the folder of the datasets; one of them must be FER2013, imported from a table.
         name: of the new dataset.
 
@@ -136,37 +180,88 @@ def _base(data_root: Path) -> DatasetInfo:
     )
 
 
-def _read(path: Path) -> list[_Row]:
+@contextmanager
+def _open_table(path: Path) -> Iterator[tuple[str, TextIO]]:
+    """The quoted name and the text of the table that a path is, or has inside.
+
+    Raises:
+        DataError: it has none, or it or the archive around it cannot be read.
+    """
     name = quote(path.name)
-    rows: list[_Row] = []
-    last_image = ""
     try:
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            reader = csv.reader(file)
-            header = [cell.strip().lower() for cell in next(reader, [])]
-            missing = [column for column in _COLUMNS if column not in header]
-            if missing:
-                raise DataError(f"{name} lacks the columns {', '.join(missing)}. Use fer2013new.csv of FER+.")
-            places = {column: header.index(column) for column in _COLUMNS}
-            for cells in reader:
-                if not cells:
-                    continue
-                if len(rows) >= _MAX_ROWS:
-                    raise DataError(f"{name} has more than {_MAX_ROWS:,} rows. Use fer2013new.csv of FER+.")
-                rows.append(_row(name, reader.line_num, cells, places))
-                image = cells[places["image name"]].strip()
-                if image and not last_image < image:
-                    raise DataError(
-                        f"Line {reader.line_num:,} of {name} is about {quote(image)}, which comes before "
-                        f"{quote(last_image)}. Use fer2013new.csv in its original order."
-                    )
-                last_image = image or last_image
+        with _table_of(path) as (inside, text):
+            name = quote(inside)
+            yield name, text
+    except DataError:  # a ValueError, too
+        raise
     except OSError as error:
         raise DataError(f"Cannot read {name}: {system_reason(error)}.") from error
     except csv.Error as error:
         raise DataError(f"{name} is not a readable CSV: {error}.") from error
+    except (*DAMAGES, TooLargeError) as error:
+        raise DataError(f"{name} is corrupt or truncated. Download or copy it again.") from error
+
+
+@contextmanager
+def _table_of(path: Path) -> Iterator[tuple[str, TextIO]]:
+    if not path.is_dir() and not begins_as_zip(path) and not is_tar(path):
+        with path.open("rb") as alone, _text_in(alone) as text:
+            yield path.name, text
+        return
+    with open_files(path, MAX_IMAGE_BYTES) as files:
+        name = ferplus_inside(files)
+        if name is None:
+            raise DataError(f"{quote(path.name)} contains no fer2013new.csv of FER+.")
+        with files.open(name) as (file, _), _text_in(file) as text:
+            yield name, text
+
+
+@contextmanager
+def _text_in(file: BinaryIO) -> Iterator[TextIO]:
+    with open_text(cast(BinaryIO, io.BufferedReader(BoundedStream(file, _MAX_BYTES)))) as text:
+        yield text
+
+
+def _start(text: TextIO, name: str) -> tuple[CsvReader, dict[str, int]]:
+    """The rows after the first line, and the places of the columns that this names.
+
+    Raises:
+        DataError: it lacks one.
+    """
+    first = text.readline(_MAX_LINE)
+    reader = csv.reader(chain([first], text), delimiter=delimiter_of(first))
+    header = [cell.strip().lower() for cell in next(reader, [])]
+    missing = [column for column in _COLUMNS if column not in header]
+    if missing:
+        raise DataError(f"{name} lacks the columns {', '.join(missing)}. Use fer2013new.csv of FER+.")
+    return reader, {column: header.index(column) for column in _COLUMNS}
+
+
+def _read(path: Path) -> list[_Row]:
+    with _open_table(path) as (name, text):
+        rows = _rows(text, name)
     if not rows:
         raise DataError(f"{name} has no rows. Use fer2013new.csv of FER+.")
+    return rows
+
+
+def _rows(text: TextIO, name: str) -> list[_Row]:
+    rows: list[_Row] = []
+    last_image = ""
+    reader, places = _start(text, name)
+    for cells in reader:
+        if not cells:
+            continue
+        if len(rows) >= _MAX_ROWS:
+            raise DataError(f"{name} has more than {_MAX_ROWS:,} rows. Use fer2013new.csv of FER+.")
+        rows.append(_row(name, reader.line_num, cells, places))
+        image = cells[places["image name"]].strip()
+        if image and not last_image < image:
+            raise DataError(
+                f"Line {reader.line_num:,} of {name} is about {quote(image)}, which comes before "
+                f"{quote(last_image)}. Use fer2013new.csv in its original order."
+            )
+        last_image = image or last_image
     return rows
 
 
@@ -180,7 +275,7 @@ def _row(name: str, line: int, cells: list[str], places: dict[str, int]) -> _Row
     if len(cells) <= max(places.values()):
         raise DataError(f"{where} has {len(cells)} columns. Get fer2013new.csv again.")
     split = USAGES.get(cells[places["usage"]].strip().lower())
-    votes = [cells[places[column]].strip() for column in _VOTES]
+    votes = [plain_number(cells[places[column]]) for column in _VOTES]
     if split is None or not all(vote.isascii() and vote.isdigit() and len(vote) < 4 for vote in votes):
         raise DataError(f"{where} has no valid Usage or number of votes. Get fer2013new.csv again.")
     return _Row(split, *label_of_votes([int(vote) for vote in votes]))

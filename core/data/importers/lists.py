@@ -1,41 +1,32 @@
-"""Images beside a file that says their labels: RAF-DB, AffectNet, what FER+'s script writes, and lists of file names.
+"""Images beside a file that says their labels: which image a row of it is about.
 
-EmoLabel/list_patition_label.txt    train_00001.jpg 5                 RAF-DB (Li et al. 2017), numbers as published
-annotations/0_exp.npy               a number per image                AffectNet (Mollahosseini et al. 2017)
-FER2013Train/label.csv              fer0000000.png,"(0, 0, 48, 48)",4,0,0,1,3,2,0,0,0,0       ten votes of FER+
-metadata.csv, labels.csv, *.jsonl   columns of file names and labels  the imagefolder of the Hugging Face Hub
+`list_forms.py` reads the rows. A row whose image is not there must not find another one: a name without a folder may be
+found by its stem, one with folders only where these agree.
 """
 
-import csv
-import io
-import json
-import re
+import posixpath
+import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import takewhile
 from pathlib import PurePosixPath
 from typing import Final
 
-import numpy as np
-
 from core.data.archives import is_clutter
-from core.data.importers.ferplus import label_of_votes
+from core.data.importers.list_forms import LIST_ENDINGS, ListRow, read_lists, said_split
 from core.data.importers.mapping import given_meanings
 from core.data.importers.names import Meaning, meaning_of
-from core.data.importers.questions import NUMBERINGS, unknown_labels
+from core.data.importers.questions import listed, unknown_labels
 from core.data.importers.recognise import IMAGE_ENDINGS, FoundImage, Layout
-from core.data.importers.sources import Files, UnusableImageError
+from core.data.importers.sources import Files
 from core.errors import quote
 from core.labels import LABELS
-from core.splits import TEST, TRAIN, VALIDATION
+from core.splits import SPLITS, TEST, TRAIN, VALIDATION
 
-_RAF_LIST: Final = "list_patition_label.txt"
-_AFFECTNET: Final = ("neutral", "happy", "sad", "surprise", "fear", "disgust", "angry", "contempt")
-_FILE_COLUMNS: Final = ("file_name", "filename", "file", "image", "image_name", "image name", "path", "name", "pth")
-_LABEL_COLUMNS: Final = ("label", "labels", "emotion", "expression", "class")
-_ENDINGS: Final = (".csv", ".txt", ".jsonl")
-
-_Row = tuple[str, str, str]
-"""Name of an image as the list has it, its label, and the split that the list says, or an empty text."""
+_NO_LABEL: Final = ("with no majority", "unknown", "not a face")
+"""Labels that are none, beside those that `meaning_of` knows."""
 
 
 def understand_list(files: Files, mapping: Mapping[str, str]) -> Layout | None:
@@ -43,162 +34,255 @@ def understand_list(files: Files, mapping: Mapping[str, str]) -> Layout | None:
 
     Args:
         files: of the source.
-        mapping: label to class or `-`.
+        mapping: label to class or `-`, and split of a list to one of ours.
 
     Raises:
-        DataError: the mapping is wrong.
+        DataError: the mapping is wrong, or a label file breaks off.
         OSError: a file cannot be read.
     """
+    names, images = _names(files)
+    rows = list(read_lists(files, names)) if images else []
+    return _match(rows, images, given_meanings(mapping)) if rows else None
+
+
+def with_unread_lists(files: Files, question: str) -> str:
+    """The question about images in no class folders, and what a table beside them needs to be a list of labels."""
+    names, images = _names(files)
+    unread = [name for name in names if name.lower().endswith(LIST_ENDINGS)]
+    folders = {tuple(folder for folder in name.split("/")[:-1] if not meaning_of(folder)) for name in images}
+    if not unread or len(folders) != 1:
+        return question
+    shown = listed([quote(name) for name in unread])
+    return f"{question} Or list the labels: {shown} would need a column file_name and a column label."
+
+
+def _names(files: Files) -> tuple[list[str], list[str]]:
+    """All files that are no clutter, and the images among them."""
     names = sorted(name for name in files.names if not is_clutter(name))
-    images = [name for name in names if PurePosixPath(name).suffix.lower() in IMAGE_ENDINGS]
-    rows = _affectnet(files, names) + [row for name in names for row in _rows_of(files, name)]
-    if not rows or not images:
-        return None
-    return _match(rows, images, given_meanings(mapping))
-
-
-# --- the forms of lists
-
-
-def _rows_of(files: Files, name: str) -> list[tuple[str, _Row]]:
-    """What one label file says, each with the folder it lies in; nothing where it is another file."""
-    if not name.lower().endswith(_ENDINGS):
-        return []
-    try:
-        text = files.read(name).decode("utf-8-sig", "replace")
-    except UnusableImageError:
-        return []
-    file, folder = name.rsplit("/", 1)[-1].lower(), name.rpartition("/")[0]
-    if file == _RAF_LIST:
-        rows = _raf(text)
-    elif file.endswith(".jsonl"):
-        rows = _json_lines(text)
-    else:
-        rows = _votes(text) if re.match(r'[^,\n]+,"?\(\d', text) else _columns(text)
-    said = next((m.value for part in (file.split(".")[0], *reversed(folder.split("/"))) if (m := _split(part))), "")
-    return [(folder, (image, label, split or said)) for image, label, split in rows]
-
-
-def _split(name: str) -> Meaning | None:
-    meaning = meaning_of(name)
-    return meaning if meaning and meaning.kind == "split" else None
-
-
-def _raf(text: str) -> Iterator[_Row]:
-    names = NUMBERINGS["RAF-DB"]
-    for line in text.splitlines():
-        image, _, number = line.strip().rpartition(" ")
-        if image and number.isdigit():
-            split = TRAIN if image.startswith("train") else TEST if image.startswith("test") else ""
-            yield image, names.get(int(number), number), split
-
-
-def _json_lines(text: str) -> Iterator[_Row]:
-    for line in text.splitlines():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            return
-        if isinstance(row, dict) and isinstance(row.get("file_name"), str):
-            label = next((row[column] for column in _LABEL_COLUMNS if column in row), None)
-            if label is not None:
-                yield row["file_name"], str(label), ""
-
-
-def _columns(text: str) -> Iterator[_Row]:
-    reader = csv.DictReader(io.StringIO(text))
-    found = {str(column).strip().lower(): column for column in reader.fieldnames or ()}
-    image = next((found[column] for column in _FILE_COLUMNS if column in found), None)
-    label = next((found[column] for column in _LABEL_COLUMNS if column in found), None)
-    if image is None or label is None:
-        return
-    split = next((found[column] for column in ("split", "usage") if column in found), None)
-    try:
-        for row in reader:
-            meaning = _split(row.get(split) or "") if split else None
-            if row.get(image) and row.get(label):
-                yield row[image].strip(), row[label].strip(), meaning.value if meaning else ""
-    except csv.Error:
-        return
-
-
-def _votes(text: str) -> Iterator[_Row]:
-    """The rows that FER+'s generate_training_data.py writes: name, box, ten votes."""
-    try:
-        for cells in csv.reader(io.StringIO(text)):
-            if len(cells) == 12 and all(cell.strip().isdigit() for cell in cells[2:]):
-                label, why = label_of_votes([int(cell) for cell in cells[2:]])
-                yield cells[0].strip(), why if label is None else LABELS[label], ""
-    except csv.Error:
-        return
-
-
-def _affectnet(files: Files, names: Sequence[str]) -> list[tuple[str, _Row]]:
-    wanted = [name for name in names if name.endswith("_exp.npy")]
-    rows = []
-    for name, read in files.each(wanted):
-        try:
-            number = int(np.load(io.BytesIO(read()), allow_pickle=False).item())
-        except (UnusableImageError, ValueError, EOFError, TypeError):
-            continue
-        folder, _, file = name.rpartition("/")
-        above = folder.rpartition("/")[0]
-        label = _AFFECTNET[number] if 0 <= number < len(_AFFECTNET) else str(number)
-        said = next((m.value for part in reversed(above.split("/")) if (m := _split(part))), "")
-        rows.append((f"{above}/images".removeprefix("/"), (file.removesuffix("_exp.npy"), label, said)))
-    return rows
+    return names, [name for name in names if PurePosixPath(name).suffix.lower() in IMAGE_ENDINGS]
 
 
 # --- which image a row is about
 
 
-def _match(rows: Sequence[tuple[str, _Row]], images: Sequence[str], given: Mapping[str, Meaning]) -> Layout:
-    layout = Layout()
-    paths, stems = set(images), defaultdict(list)
-    for image in images:
-        stems[PurePosixPath(image).stem.removesuffix("_aligned")].append(image)
-    unknown: Counter[str] = Counter()
-    missing = 0
-    taken: dict[str, str] = {}
-    for folder, (name, label, said) in rows:
-        path = f"{folder}/{name}".removeprefix("/")
-        near = stems.get(PurePosixPath(name).stem, [])
-        same_folder = [each for each in near if each.rpartition("/")[0] == path.rpartition("/")[0]]
-        where = path if path in paths else next(iter(same_folder if len(same_folder) == 1 else near), "")
-        if not where or (path not in paths and len(same_folder) != 1 and len(near) != 1):
-            missing += 1
-            continue
-        if taken.setdefault(where, label) != label:
-            layout.question = (
-                f"has two labels for {quote(where)}, {quote(taken[where])} and {quote(label)}. Remove one."
-            )
-            return layout
-        meaning = given.get(label.lower()) or meaning_of(label)
-        if meaning and meaning.kind == "class":
-            split = said or next((m.value for part in reversed(where.split("/")[:-1]) if (m := _split(part))), "")
-            index = LABELS.index(meaning.value)
-            id = where.encode("utf-8", "backslashreplace").decode()
-            layout.images.append(FoundImage(split, index, where, id))
-            layout.folders[label, split, meaning.value] += 1
-        elif meaning or label in ("with no majority", "unknown", "not a face"):
-            layout.left_out[f"of the class {label}"] += 1
+def _key(name: str) -> str:
+    """A file name or folder without what differs between systems."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _stem(file: str) -> str:
+    """The name of a file without its ending, if it has the one of an image, and without what RAF-DB adds to it."""
+    path = PurePosixPath(_key(file))
+    return (path.stem if path.suffix in IMAGE_ENDINGS else path.name).removesuffix("_aligned")
+
+
+def _folders(path: str) -> tuple[str, ...]:
+    return tuple(_key(part) for part in path.split("/")[:-1] if part not in ("", ".", ".."))
+
+
+def _ends_with(path: tuple[str, ...], end: tuple[str, ...]) -> bool:
+    return path[len(path) - len(end) :] == end if len(end) <= len(path) else False
+
+
+_Fits = Callable[[tuple[str, ...], tuple[str, ...]], bool]
+"""Whether the folders that a row names are those of an image."""
+
+
+def _ways(home: tuple[str, ...], common: int) -> Iterator[_Fits]:
+    """How the names in a list may be meant, the strictest first.
+
+    Args:
+        home: the folder of the list.
+        common: how many folders the names of all its rows begin with.
+    """
+
+    def is_below(row: tuple[str, ...], image: tuple[str, ...]) -> bool:
+        return image[: len(home)] == home and _ends_with(image[len(home) :], row)
+
+    def is_there(row: tuple[str, ...], image: tuple[str, ...], foreign: int = 0) -> bool:
+        """Without the first folders, which are of the machine that the list was written on."""
+        said, other = _split_of(home + row), _split_of(image)
+        is_other_split = said and other and said != other
+        return not is_other_split and _ends_with(image, row[min(foreign, max(len(row) - 1, 0)) :])
+
+    def is_inside(row: tuple[str, ...], image: tuple[str, ...]) -> bool:
+        """What was given is itself the folder that all names begin with."""
+        return image in (row[common:], home + row[common:])
+
+    yield is_below
+    for foreign in range(common + 1):
+        yield partial(is_there, foreign=foreign)
+    yield is_inside
+
+
+class _Images:
+    """The images of a source, by their stems."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self._stems: dict[str, list[str]] = defaultdict(list)
+        for path in paths:
+            self._stems[_stem(path.rsplit("/", 1)[-1])].append(path)
+
+    def of_list(self, rows: Sequence[ListRow]) -> list[str]:
+        """The image of each row of one list; empty where it is not there or not the only one.
+
+        The first way to understand the names that fits any row holds for all: what is missing is not sought elsewhere.
+        """
+        folders = [_folders(row.name) for row in rows]
+        ends = zip(min(folders), max(folders), strict=False)  # what these two begin with, all begin with
+        common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], ends))
+        alike = [
+            [(image, _folders(image)) for image in self._stems.get(_stem(row.name.rsplit("/", 1)[-1]), ())]
+            for row in rows
+        ]
+        for fits in _ways(_folders(rows[0].list), common):
+            found = [
+                [image for image, inside in images if fits(mine, inside)]
+                for mine, images in zip(folders, alike, strict=True)
+            ]
+            if any(found):
+                return _of_one_split(rows, [_only_one(row, near) for row, near in zip(rows, found, strict=True)])
+        return [""] * len(rows)
+
+
+def _of_one_split(rows: Sequence[ListRow], images: Sequence[str]) -> list[str]:
+    """The images without those in folders of another split, where others of the same split are in the folder of that:
+    `val.csv` may be about images in `train`, but not about some in `val` and some in `train`."""
+    pairs = [(_said(row), _split_of(image.split("/")[:-1])) for row, image in zip(rows, images, strict=True)]
+    in_place = {said for said, folder in pairs if said and said == folder}
+    return [
+        "" if said in in_place and folder not in ("", said) else image
+        for (said, folder), image in zip(pairs, images, strict=True)
+    ]
+
+
+def _said(row: ListRow) -> str:
+    """The split that a row says, or its list."""
+    return _split_of([row.split]) if row.split else said_split(row.list)
+
+
+def _only_one(row: ListRow, images: Sequence[str]) -> str:
+    """The one of these images that a row is about; empty where nothing tells."""
+    folder, file = row.list.rpartition("/")[0], row.name.rsplit("/", 1)[-1]
+    exact = posixpath.normpath(posixpath.join(folder, row.name))
+    marks: tuple[Callable[[str], bool], ...] = (
+        lambda image: image == exact,
+        lambda image: PurePosixPath(image).stem.endswith("_aligned"),  # RAF-DB has the whole photos, too
+        lambda image: image.rsplit("/", 1)[-1] == file,
+        lambda image: image.rpartition("/")[0] == folder,
+        lambda image: _split_of(image.split("/")[:-1]) == _said(row),
+    )
+    for mark in marks:
+        images = [image for image in images if mark(image)] or images
+    return images[0] if len(images) == 1 else ""
+
+
+def _split_of(folders: Sequence[str]) -> str:
+    meanings = (meaning_of(folder) for folder in reversed(folders))
+    return next((meaning.value for meaning in meanings if meaning and meaning.kind == "split"), "")
+
+
+# --- what all lists together say
+
+
+@dataclass
+class _Said:
+    """What lists say about one image."""
+
+    label: str
+    meaning: Meaning | None
+    split: str
+
+
+@dataclass
+class _Lists:
+    """What the lists of a source say, row by row, and what is not clear in it."""
+
+    given: Mapping[str, Meaning]
+    images: dict[str, _Said] = field(default_factory=dict)
+    """By path, in the order of the lists."""
+    unknown_splits: Counter[str] = field(default_factory=Counter)
+    contradiction: str = ""
+    """The first one, as a question."""
+
+    def add(self, row: ListRow, image: str) -> None:
+        """What one row says about its image."""
+        label = _Said(row.label, self._meaning(row.label), self._split(row))
+        said = self.images.setdefault(image, label)
+        if _is_other_label(said, label):
+            what = f"has two labels for {quote(image)}, {quote(said.label)} and {quote(label.label)}"
+        elif label.split and said.split and label.split != said.split:
+            what = f"has two splits for {quote(image)}, {said.split} and {label.split}"
         else:
-            unknown[label] += 1
-    if len(set(taken)) < len(layout.images):
-        layout.images = list({image.where: image for image in layout.images}.values())
-    layout.left_out["without a label"] = len(images) - len(taken)
+            said.split = said.split or label.split
+            return
+        self.contradiction = self.contradiction or f"{what}. Remove one."
+
+    def _meaning(self, text: str) -> Meaning | None:
+        return self.given.get(text.lower()) or meaning_of(text)
+
+    def _split(self, row: ListRow) -> str:
+        if not row.split:
+            return said_split(row.list)
+        meaning = self._meaning(row.split)
+        if meaning and meaning.kind == "split":
+            return meaning.value
+        self.unknown_splits[row.split] += 1
+        return ""
+
+
+def _is_other_label(one: _Said, other: _Said) -> bool:
+    """Whether two labels are not two spellings of one."""
+    if one.meaning and other.meaning:
+        return (one.meaning.kind, one.meaning.value) != (other.meaning.kind, other.meaning.value)
+    return one.label.casefold() != other.label.casefold()
+
+
+def _match(rows: Sequence[ListRow], paths: Sequence[str], given: Mapping[str, Meaning]) -> Layout:
+    images, lists = _Images(paths), _Lists(given)
+    missing: list[ListRow] = []
+    by_list: dict[str, list[ListRow]] = defaultdict(list)
+    for row in rows:
+        by_list[row.list].append(row)
+    for mine in by_list.values():
+        for row, image in zip(mine, images.of_list(mine), strict=True):
+            if image:
+                lists.add(row, image)
+            else:
+                missing.append(row)
+    layout, unknown = Layout(), Counter[str]()
+    for image, said in lists.images.items():
+        if said.meaning and said.meaning.kind == "class":
+            split = said.split or _split_of(image.split("/")[:-1])
+            id = image.encode("utf-8", "backslashreplace").decode()
+            layout.images.append(FoundImage(split, LABELS.index(said.meaning.value), image, id))
+            layout.folders[said.label, split, said.meaning.value] += 1
+        elif said.meaning or said.label in _NO_LABEL:
+            layout.left_out[f"of the class {said.label}"] += 1
+        else:
+            unknown[said.label] += 1
+    layout.left_out["without a label"] = len(paths) - len(lists.images)
     layout.left_out += Counter()  # drops zeros
-    layout.question = _open_points(layout, unknown, missing)
+    layout.question = lists.contradiction or _open_points(layout, unknown, missing, lists.unknown_splits)
     return layout
 
 
-def _open_points(layout: Layout, unknown: Counter[str], missing: int) -> str:
+def _open_points(
+    layout: Layout, unknown: Counter[str], missing: Sequence[ListRow], unknown_splits: Counter[str]
+) -> str:
     if unknown:
         return unknown_labels(unknown)
     if missing:
         return (
-            f"has a list with {missing:,} names of images that are not there, or more than once. Add the images, or "
-            "remove the lines."
+            f"has a list with {len(missing):,} names of images that are not there, or more than once (first: "
+            f"{quote(missing[0].name)} in {quote(missing[0].list)}). Add the images, or remove the lines."
+        )
+    if unknown_splits:
+        shown = listed([f"{quote(name)} ({count:,})" for name, count in sorted(unknown_splits.items())])
+        example = quote(f"{min(unknown_splits)}={TEST}")
+        return (
+            f"has a list with splits that are none of {', '.join(SPLITS)}: {shown}. Map each, e.g. {example}, or "
+            "remove the column."
         )
     splits = {image.split for image in layout.images}
     if "" in splits and splits - {""}:

@@ -58,8 +58,9 @@ _ABBREVIATIONS: Final = _by_word(
 )
 """Used by some datasets, but too short or too vague to be taken without asking."""
 _FILLER: Final = frozenset(
-    "face faces image images img imgs photo photos picture pictures class label emotion emotions expression "
-    "expressions facial set data dataset split folder fer raf db rafdb affectnet ck plus".split()
+    "face faces image images img imgs photo photos picture pictures class label labels list annotation annotations "
+    "emotion emotions expression expressions facial set data dataset split folder fer raf db rafdb affectnet ck "
+    "plus".split()
 )
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_]+")
 _NUMBER: Final = re.compile(r"(?:class|label|emotion)?[\s_-]*0*(\d{1,2})", re.IGNORECASE)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO, Final
 
 from core.data.archives import (
@@ -20,14 +20,12 @@ from core.data.archives import (
     TooLargeError,
     ZipReader,
     begins_as_zip,
-    is_clutter,
     is_tar,
     read_tar,
 )
 from core.data.fer2013 import ACCEPTED
 from core.data.importers.folders import folders_below
 from core.data.importers.kaggle_layout import is_image_path
-from core.data.importers.recognise import IMAGE_ENDINGS
 from core.data.kinds import advice_for, kind_of, kind_of_members
 from core.errors import DataError, quote
 from core.files import open_regular
@@ -35,7 +33,6 @@ from core.files import open_regular
 # Real images have at most 2,483 bytes, and there are 35,887 of them; what is far beyond is not FER2013.
 MAX_FACE_BYTES: Final = 1_000_000
 _MAX_TOTAL_BYTES: Final = 1_000_000_000
-_MAX_BYTES_BEFORE: Final = 64_000_000  # what a tar archive may contain before its first image or table
 _MAX_FILES: Final = 200_000
 _NO_FILE: Final = frozenset({errno.EINVAL, errno.ENXIO, errno.ENOENT})
 """What `open_regular` fails with on pipes and devices, on sockets, and on links to nothing."""
@@ -90,21 +87,6 @@ def wrong_kind(name: str, kind: str) -> DataError:
     """The error about a file that is no dataset, which says what it is instead."""
     is_kind = f": it is {kind}" if kind else ""
     return DataError(" ".join(filter(None, (f"Can't import {quote(name)}{is_kind}.", advice_for(kind), ACCEPTED))))
-
-
-def is_tar_of_images(path: Path) -> bool:
-    """Whether a file is a tar archive in which an image comes before any table."""
-    if not is_tar(path):
-        return False
-    try:
-        with path.open("rb") as file:
-            for entry, _ in read_tar(io.BufferedReader(BoundedStream(file, _MAX_BYTES_BEFORE))):
-                ending = PurePosixPath(entry.name).suffix.lower()
-                if not is_clutter(entry.name) and ending in (".csv", ".gz", *IMAGE_ENDINGS):
-                    return ending in IMAGE_ENDINGS
-    except (*DAMAGES, TooLargeError):
-        pass
-    return False
 
 
 def _folder_files(path: Path, max_bytes: int) -> Files:

@@ -10,13 +10,24 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final, TextIO, cast
 
 import numpy as np
 
-from core.data.archives import DAMAGES, BoundedStream, Entry, TooLargeError, begins_as_tar, read_tar
+from core.data.archives import (
+    DAMAGES,
+    BoundedStream,
+    Entry,
+    TooLargeError,
+    begins_as_tar,
+    begins_as_zip,
+    is_tar,
+    read_tar,
+)
 from core.data.dataset import ImportProgress, SplitArrays
+from core.data.importers.delimited import CsvReader, columns_of, delimiter_of, head_of, open_text, plain_number
 from core.errors import DataError, quote
 from core.labels import LABELS
 from core.models import IMAGE_SIZE
@@ -37,27 +48,34 @@ _PIXELS: Final = IMAGE_SIZE**2
 
 _NUMBERS: Final = re.compile(r"[0-9 ]*")
 
-_MAX_LINE_BYTES: Final = 64_000  # a row has at most 2304 * 4 + 20
+_MAX_LINE: Final = 64_000  # characters; a row has at most 2304 * 4 + 20
 _MAX_ROWS: Final = 200_000
 _MAX_BYTES: Final = 1_000_000_000  # unpacked; fer2013.csv has 301 MB
 _MAX_BYTES_BEFORE: Final = 64_000_000  # what an archive may contain before its table
 _BLOCK: Final = 4096
 
 
-def looks_like_table(path: Path) -> bool:
-    """Whether a file begins as one of the tables, or as an archive of one, does."""
+def is_lone_table(path: Path) -> bool:
+    """Whether a file that is no archive, but may be packed, names columns as a table does.
+
+    Raises:
+        DataError: it is corrupt or truncated.
+        OSError: it cannot be read.
+    """
+    if not path.is_file() or begins_as_zip(path) or is_tar(path):
+        return False
+    return bool({"emotion", "pixels"} & set(columns_of(head_of(path))))
+
+
+def check_table(path: Path) -> None:
+    """`check_table_stream` for a file."""
     with path.open("rb") as file:
-        start = file.read(2000)
-    if start.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")) or begins_as_tar(start):
-        return True
-    header = start.split(b"\n")[0].lower()
-    return not start.startswith(b"PAR1") and (b"emotion" in header or b"pixels" in header)
+        check_table_stream(file, path.name)
 
 
-def columns_of(start: bytes) -> set[str]:
-    """The columns, in lower case, that the first line of a table names."""
-    line = start.split(b"\n")[0].decode("utf-8-sig", "replace")
-    return {cell.strip(' "\r\t').lower() for cell in line.split(",")}
+def has_table_columns(start: bytes) -> bool:
+    """Whether a table that begins so has the columns of FER2013's."""
+    return set(_COLUMNS) <= set(columns_of(start))
 
 
 def is_table(name: str) -> bool:
@@ -83,7 +101,7 @@ def read_fer2013_csv(path: Path, progress: ImportProgress | None = None) -> dict
 def read_table_stream(
     file: BinaryIO, name: str, size: int, progress: ImportProgress | None = None
 ) -> dict[str, SplitArrays]:
-    """The same for an open file that can go back to its beginning; `size` in bytes."""
+    """The same for a file that is open at its beginning; `size` in bytes."""
     name = quote(name)
 
     def show(rows: int, ended: bool = False) -> None:
@@ -91,15 +109,35 @@ def read_table_stream(
             fraction = 1.0 if ended else max(file.tell() / max(size, 1), 1e-6)
             progress(rows, max(rows, round(rows / fraction)) if rows else 1)
 
+    with _named(name), _table_stream(file, name) as stream, open_text(stream) as text:
+        return _read_rows(text, name, show)
+
+
+def check_table_stream(file: BinaryIO, name: str) -> None:
+    """Look at the first line only, to say before an import what it would say.
+
+    Raises:
+        DataError: it is corrupt or truncated, or lacks columns of FER2013's.
+        OSError: it cannot be read.
+    """
+    name = quote(name)
+    with _named(name), _table_stream(file, name, is_read=False) as stream, open_text(stream) as text:
+        _start(_lines(text, name), name)
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """What is raised while a table is read, with its name."""
     try:
-        with _table_stream(file, name) as stream:
-            return _read_rows(stream, name, show)
-    except DataError:
+        yield
+    except DataError:  # a ValueError, too
         raise
     except TooLargeError as error:
         raise DataError(
             f"Rejected: {name} unpacks to {error}. Use fer2013.csv or fer2013.tar.gz as published."
         ) from None
+    except csv.Error as error:
+        raise DataError(f"{name} is not a readable CSV: {error}.") from error
     except DAMAGES as error:
         raise DataError(f"{name} is corrupt or truncated. Download or copy it again.") from error
 
@@ -108,12 +146,16 @@ def read_table_stream(
 
 
 @contextmanager
-def _table_stream(file: BinaryIO, name: str) -> Iterator[BinaryIO]:
-    """The table inside a file, as bytes to be read once."""
+def _table_stream(file: BinaryIO, name: str, is_read: bool = True) -> Iterator[BinaryIO]:
+    """The table inside a file, as bytes to be read once.
+
+    Args:
+        is_read: whether the table is read to its end, and so is the archive around it.
+    """
     bounded = BoundedStream(file, _MAX_BYTES)
     buffered = io.BufferedReader(bounded, 1 << 16)
     if not begins_as_tar(buffered.peek(512)):
-        yield buffered
+        yield cast(BinaryIO, buffered)
         return
     bounded.limit = _MAX_BYTES_BEFORE
     for count, (entry, content) in enumerate(read_tar(buffered), 1):
@@ -121,7 +163,7 @@ def _table_stream(file: BinaryIO, name: str) -> Iterator[BinaryIO]:
         if content and entry.name.lower().endswith(".csv") and _has_columns(content):
             bounded.limit = _MAX_BYTES
             yield content
-            while buffered.read(1 << 16):  # to the end, where the checksum is
+            while is_read and buffered.read(1 << 16):  # to the end, where the checksum is
                 pass
             return
     raise DataError(f"{name} contains no fer2013.csv. Use fer2013.tar.gz of the competition, or the CSV itself.")
@@ -129,7 +171,7 @@ def _table_stream(file: BinaryIO, name: str) -> Iterator[BinaryIO]:
 
 def _has_columns(content: BinaryIO) -> bool:
     """Whether a table in an archive has the columns of FER2013's; it is not read on."""
-    return set(_COLUMNS) <= columns_of(cast(io.BufferedReader, content).peek(2000))
+    return has_table_columns(cast(io.BufferedReader, content).peek(2000))
 
 
 def _check_entry(entry: Entry, name: str, count: int) -> None:
@@ -168,12 +210,22 @@ class _BadRowError(Exception):
     """Why one row cannot be used, in a few words."""
 
 
-def _read_rows(stream: BinaryIO, name: str, show: Callable[..., None]) -> dict[str, SplitArrays]:
-    reader = csv.reader(_lines(stream, name))
+def _start(lines: Iterator[str], name: str) -> tuple[CsvReader, tuple[int, int, int]]:
+    """The rows after the first line, and the columns that this names.
+
+    Raises:
+        DataError: it lacks one.
+    """
+    header = next(lines, "")
+    reader = csv.reader(chain([header], lines), delimiter=delimiter_of(header))
+    return reader, _columns(next(reader, []), name)
+
+
+def _read_rows(text: TextIO, name: str, show: Callable[..., None]) -> dict[str, SplitArrays]:
     rows, number, bad, first_bad = _Rows(), 0, 0, ""
+    reader, columns = _start(_lines(text, name), name)
+    show(0)
     try:
-        columns = _columns(next(reader, []), name)
-        show(0)
         for cells in reader:
             if not cells:
                 continue
@@ -197,13 +249,13 @@ def _read_rows(stream: BinaryIO, name: str, show: Callable[..., None]) -> dict[s
     return _splits(rows, name)
 
 
-def _lines(stream: BinaryIO, name: str) -> Iterator[str]:
+def _lines(text: TextIO, name: str) -> Iterator[str]:
     number = 0
-    while line := stream.readline(_MAX_LINE_BYTES):
+    while line := text.readline(_MAX_LINE):
         number += 1
-        if len(line) == _MAX_LINE_BYTES:
+        if len(line) == _MAX_LINE:
             raise DataError(f"{name} is not an FER2013 table: line {number:,} is longer than any image.")
-        yield line.decode("utf-8-sig" if number == 1 else "utf-8", "replace")
+        yield line
 
 
 def _columns(header: list[str], name: str) -> tuple[int, int, int]:
@@ -224,6 +276,7 @@ def _parse(cells: list[str], columns: tuple[int, int, int]) -> tuple[int, int, n
     if len(cells) <= max(columns):
         raise _BadRowError(f"{len(cells)} columns")
     emotion, pixels, usage = (cells[column].strip() for column in columns)
+    emotion = plain_number(emotion)
     if emotion not in ("0", "1", "2", "3", "4", "5", "6"):
         raise _BadRowError(f"emotion {quote(emotion)} instead of 0 to 6")
     split = USAGES.get(usage.lower())

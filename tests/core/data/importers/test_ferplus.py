@@ -1,12 +1,16 @@
 """FER+: other labels for the same images, joined by the row of the table and by nothing else."""
 
 import csv
+import gzip
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from core.data.dataset import list_datasets, load_split, read_info
+from core.data.importers.auto import examine, import_data
 from core.data.importers.demo import import_demo
 from core.data.importers.fer2013 import import_dataset
 from core.data.importers.ferplus import import_ferplus, looks_like_ferplus
@@ -14,11 +18,17 @@ from core.errors import DataError
 from core.labels import LABELS
 from core.splits import SPLITS
 from tests.conftest import refused
-from tests.core.data.importers.conftest import make_zip, small_files
-from tests.core.data.importers.test_tables import lines_of, write_lines
+from tests.core.data.importers.conftest import make_folder, make_zip, small_files
+from tests.core.data.importers.test_tables import lines_of, make_tar, write_lines
 
 HEADER = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF".split(",")
 OURS = ["neutral", "happy", "surprise", "sad", "angry", "disgust", "fear"]
+REPOSITORY = {
+    "FERPlus-master/README.md": b"x",
+    "FERPlus-master/FER+vsFER.png": b"x",
+    "FERPlus-master/data/FER2013Train/label.csv": b'fer0000000.png,"(0, 0, 48, 48)",4,0,0,1,3,2,0,0,0,0',
+}
+"""What lies beside the table in FER+'s repository."""
 VOTED = ["contempt", "unknown", "not a face"]
 
 
@@ -90,6 +100,39 @@ def test_names_that_skip_numbers_are_joined_by_order(base: Path, table: Path, tm
         row[1] = "" if nameless else f"fer{number:07}.png"
         number += not nameless
     assert import_ferplus(write_votes(tmp_path / "b.csv", rows), base).fingerprint == whole.fingerprint
+
+
+@pytest.mark.parametrize(
+    "pack",
+    [
+        lambda path, text: make_zip(path, REPOSITORY | {"FERPlus-master/fer2013new.csv": text}, zipfile.ZIP_STORED),
+        lambda path, text: make_zip(path, REPOSITORY | {"FERPlus-master/fer2013new.csv": text}),
+        lambda path, text: make_tar(path, REPOSITORY | {"fer2013new.csv": text}),
+        lambda path, text: make_folder(path, REPOSITORY | {"fer2013new.csv": text}),
+        lambda path, text: path.write_bytes(gzip.compress(text)),
+        lambda path, text: path.write_bytes(text.replace(b",", b";")),
+        lambda path, text: path.write_bytes(text.decode().replace(",", "\t").encode("utf-16")),
+        lambda path, text: path.write_bytes(text.replace(b"\r\n", b"\r")),
+    ],
+    ids="stored zip tar folder gzip semicolons utf16 cr".split(),
+)
+def test_packed_or_saved_again(base: Path, table: Path, tmp_path: Path, pack: Callable[[Path, bytes], object]) -> None:
+    plain = write_votes(tmp_path / "plain.csv", votes_for(table))
+    expected = import_ferplus(plain, base, name="plain")
+    path = tmp_path / "given"
+    pack(path, plain.read_bytes())
+    assert examine(path).form == "ferplus"
+    info = import_data(path, base)
+    assert (info.name, info.kind, info.fingerprint) == ("fer2013-plus", "fer2013-plus", expected.fingerprint)
+
+
+def test_a_preview_of_votes_fails_where_an_import_would(tmp_path: Path) -> None:
+    text = b"Image name,contempt,neutral\nfer0000000.png,0,1\n"
+    (tmp_path / "a.csv").write_bytes(text)
+    make_zip(tmp_path / "a.zip", {"votes.csv": text})
+    for name in ("a.csv", "a.zip"):
+        with pytest.raises(DataError, match="lacks the columns usage, happiness"):
+            examine(tmp_path / name)
 
 
 def test_the_command_recognises_it(base: Path, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

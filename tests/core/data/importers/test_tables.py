@@ -3,6 +3,7 @@
 import gzip
 import io
 import itertools
+import re
 import resource
 import shutil
 import tarfile
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 
 from core.data.dataset import DatasetInfo, load_split, read_info
-from core.data.importers import tables
+from core.data.importers import sources, tables
 from core.data.importers.auto import examine
 from core.data.importers.demo import import_demo
 from core.data.importers.fer2013 import import_dataset
@@ -24,7 +25,7 @@ from core.errors import CountsDifferError, DataError
 from core.labels import LABELS
 from core.splits import SPLITS
 from tests.conftest import REAL_ZIP, refused
-from tests.core.data.importers.conftest import make_folder, make_zip
+from tests.core.data.importers.conftest import make_folder, make_zip, picture
 
 USAGE = {"train": "Training", "validation": "PublicTest", "test": "PrivateTest"}
 BOTH_ORDERS = [("fer2013.csv", "{0},{1},{2}"), ("icml_face_data.csv", "{0}, {2}, {1}")]
@@ -147,6 +148,75 @@ def test_quotes_byte_order_mark_blank_lines_and_windows_line_ends(
     assert import_dataset(tmp_path / "a.csv", data_root, accept_differences=True).fingerprint == small[1].fingerprint
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace(",", ";").encode(),
+        lambda text: text.replace(",", "\t").encode("utf-16"),
+        lambda text: text.replace("\n", "\r").encode(),
+        lambda text: re.sub(r"^(\d),", r"\1.0,", text, flags=re.MULTILINE).encode(),
+        lambda text: gzip.compress(text.replace(",", ";").encode("utf-16")),
+    ],
+    ids="semicolons utf16 cr floats gzip".split(),
+)
+def test_tables_as_spreadsheets_and_shells_write_them(
+    tmp_path: Path,
+    data_root: Path,
+    small: tuple[Path, DatasetInfo],
+    table: list[str],
+    change: Callable[[str], bytes],
+) -> None:
+    (tmp_path / "a.csv").write_bytes(change("\n".join(table)))
+    assert examine(tmp_path / "a.csv").form == "table"
+    assert import_dataset(tmp_path / "a.csv", data_root, accept_differences=True).fingerprint == small[1].fingerprint
+
+
+def test_a_table_that_is_longer_than_a_buffer_in_a_tar_archive(
+    tmp_path: Path, data_root: Path, small: tuple[Path, DatasetInfo], table: list[str]
+) -> None:
+    """Beside what else people put there, in any order, and without images before it."""
+    path = make_tar(
+        tmp_path / "a.tar.gz", {"about.csv": b"a,b\n1,2", "n/faces.tsv": "\n".join(table).encode(), "z": b""}
+    )
+    assert (examine(path).form, examine(path).container) == ("table", "tar archive")
+    assert import_dataset(path, data_root, accept_differences=True).fingerprint == small[1].fingerprint
+
+
+def test_a_tar_archive_of_something_else_is_no_table(tmp_path: Path) -> None:
+    """What comes first in it says nothing, and a preview fails where the import would."""
+    images = {f"{label}/{copy}.png": picture(copy) for label in ("happy", "sad") for copy in range(3)}
+    path = make_tar(tmp_path / "a.tgz", {"about.csv": b"a,b\n1,2"} | images)
+    assert (examine(path).form, len(examine(path).layout.images)) == ("folders", 6)
+    assert examine(make_tar(tmp_path / "b.tgz", {"x.py": b"x"})).layout.question.startswith("has no class folders")
+    (tmp_path / "c.gz").write_bytes(gzip.compress(b"hello"))
+    with pytest.raises(DataError, match=r"Can't import 'c\.gz': it is a gzip file"):
+        examine(tmp_path / "c.gz")
+
+
+@pytest.mark.parametrize("form", ["csv", "csv.gz", "zip", "tar", "folder"])
+def test_a_preview_of_a_table_fails_where_an_import_would(tmp_path: Path, form: str) -> None:
+    text, path = b"emotion,pixels\n0,1 2\n", tmp_path / "a"
+    {
+        "csv": lambda: path.write_bytes(text),
+        "csv.gz": lambda: path.write_bytes(gzip.compress(text)),
+        "zip": lambda: make_zip(path, {"fer2013.csv": text}),
+        "tar": lambda: make_tar(path, {"fer2013.csv": text}),
+        "folder": lambda: make_folder(path, {"fer2013.csv": text}),
+    }[form]()
+    with pytest.raises(DataError, match="lacks 1 of the columns emotion, pixels and Usage"):
+        examine(path)
+
+
+def test_a_damaged_text_beside_images_is_no_traceback(tmp_path: Path) -> None:
+    notes = "a,b\n" + "".join(f"{row},{row * 7919 % 1000}\n" for row in range(2000))
+    path = make_zip(tmp_path / "a.zip", {"notes.csv": notes.encode(), "images/1.png": picture(3)})
+    content = bytearray(path.read_bytes())
+    content[80:140] = bytes(60)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"'a\.zip' is corrupt or truncated"):
+        examine(path)
+
+
 def test_other_numbers_must_be_accepted(tmp_path: Path, data_root: Path, table: list[str]) -> None:
     with pytest.raises(CountsDifferError, match=r"train/angry has 4 images instead of 3,995"):
         import_dataset(write_lines(tmp_path / "a.csv", iter(table)), data_root)
@@ -241,7 +311,8 @@ def test_bad_rows_are_counted_and_the_first_is_named(
     [
         ("emotion,pixels\n0,1 2\n", ["lacks 1 of the columns", "(usage)", "'emotion', 'pixels'"]),
         ("pixels\n1 2\n", ["lacks 2 of the columns", "(emotion, usage)", "line 1"]),
-        ("emotion;pixels;Usage\n0;1;Training\n", ["lacks 3 of the columns"]),
+        ("emotion|pixels|Usage\n0|1|Training\n", ["Can't import 'a.csv'"]),
+        ("emotion;pixels\n0;1\n", ["lacks 1 of the columns", "(usage)", "'emotion', 'pixels'"]),
         ("emotion,pixels,Usage\n", ["has no rows"]),
         ("emotion,pixels,Usage", ["has no rows"]),
         ('emotion,pixels,Usage\n0,"' + "1 \n" * 60_000, ["line", "field larger than field limit"]),
@@ -292,14 +363,20 @@ def _with_link(path: Path, table: bytes) -> None:
         archive.addfile(info)
 
 
+def _nested(path: Path, members: dict[str, bytes]) -> None:
+    """As `fer2013.tar.gz` lies in the zip file of the competition."""
+    make_zip(path, {"fer2013.tar.gz": make_tar(path.with_name("inner.tar.gz"), members).read_bytes()})
+
+
 @pytest.mark.parametrize(
     ("make", "part"),
     [
         (_with_link, "Rejected: 'fer2013.csv' in 'a.tar.gz' is a link or a special file"),
         (lambda path, table: make_tar(path, {"../fer2013.csv": table}), "points outside the archive"),
         (lambda path, table: make_tar(path, {"/fer2013.csv": table}), "points outside the archive"),
-        (lambda path, table: make_tar(path, {"other.csv": table[9:]}), "contains no fer2013.csv"),
-        (lambda path, table: make_tar(path, {f"f{i}": b"" for i in range(1001)}), "more than 1,000 entries"),
+        (lambda path, table: make_tar(path, {"other.csv": table[9:]}), "has no folders train/<class>"),
+        (lambda path, table: _nested(path, {"other.csv": table[9:]}), "contains no fer2013.csv"),
+        (lambda path, table: _nested(path, {f"f{i}": b"" for i in range(1001)}), "more than 1,000 entries"),
     ],
 )
 def test_archives_that_are_refused(
@@ -312,8 +389,11 @@ def test_archives_that_are_refused(
 def test_bombs_take_neither_memory_nor_long(tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     make_tar(tmp_path / "before.tar.gz", {"zeros": bytes(80_000_000), "fer2013.csv": b"x"})
+    make_zip(tmp_path / "outer.zip", {"fer2013.tar.gz": (tmp_path / "before.tar.gz").read_bytes()})
     made = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    refused(tmp_path / "before.tar.gz", data_root, "unpacks to more than 64 MB")
+    refused(tmp_path / "outer.zip", data_root, "unpacks to more than 64 MB")
+    monkeypatch.setattr(sources, "_MAX_TOTAL_BYTES", 70_000_000)
+    refused(tmp_path / "before.tar.gz", data_root, "unpacks to more than 70 MB")
     with gzip.open(tmp_path / "lines.gz", "wb", 1) as file:
         file.write(b"emotion,pixels,Usage\n")
         for _ in range(40):

@@ -18,7 +18,7 @@ from core.data.archives import is_clutter
 from core.data.importers.list_forms import LIST_ENDINGS, ListRow, read_lists, said_split
 from core.data.importers.mapping import given_meanings
 from core.data.importers.names import Meaning, meaning_of
-from core.data.importers.questions import listed, unknown_labels
+from core.data.importers.questions import check_met, listed, unknown_labels
 from core.data.importers.recognise import IMAGE_ENDINGS, FoundImage, Layout
 from core.data.importers.sources import Files
 from core.errors import quote
@@ -42,7 +42,12 @@ def understand_list(files: Files, mapping: Mapping[str, str]) -> Layout | None:
     """
     names, images = _names(files)
     rows = list(read_lists(files, names)) if images else []
-    return _match(rows, images, given_meanings(mapping)) if rows else None
+    if not rows:
+        return None
+    given = given_meanings(mapping)
+    layout = _match(rows, images, given)
+    check_met(given, (text for row in rows for text in (row.label, row.split) if text))
+    return layout
 
 
 def with_unread_lists(files: Files, question: str) -> str:

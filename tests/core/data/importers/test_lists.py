@@ -15,6 +15,7 @@ from core.data.archives import read_tar
 from core.data.dataset import load_split
 from core.data.importers import sources
 from core.data.importers.auto import examine, import_data
+from core.errors import DataError
 from core.labels import LABELS
 from core.splits import SPLITS
 from tests.conftest import refused
@@ -240,6 +241,16 @@ def test_a_split_of_another_name_is_asked_for(tmp_path: Path, data_root: Path) -
 
 
 # --- how lists are written
+
+
+def test_a_mapping_of_a_label_that_no_list_has_is_refused(tmp_path: Path) -> None:
+    rows = [*numbered("images"), "images/absent.jpg"]
+    labels = [*("happy", "sad") * (len(rows) // 2), "calm"]
+    table = "".join(f"{name},{label}\n" for name, label in zip(rows, labels, strict=True))
+    path = make_folder(tmp_path / "set", numbered("images") | {"labels.csv": f"file_name,label\n{table}".encode()})
+    with pytest.raises(DataError, match="No folder or label is called 'smile', which is mapped to 'happy'"):
+        examine(path, {"smile": "happy"})
+    assert "1 names of images that are not there" in examine(path, {"calm": "-"}).layout.question
 
 
 def as_json_rows(rows: Sequence[tuple[str, str]]) -> bytes:

@@ -11,6 +11,7 @@ COMMANDS = ("sbatch", "squeue", "scancel", "sinfo", "scontrol", "sleep")
 _SCRIPT = r"""#!/bin/bash
 name=${0##*/} here=${0%/*}
 printf '%s\t' "$name" "$@" >> "$here/calls"; echo >> "$here/calls"
+env -0 > "$here/$name.env"
 [ "$name" = sbatch ] && cat > "$here/submitted"
 answer=$here/$name.once
 [ -d "$answer" ] && mv "$answer" "$answer.now" && answer=$answer.now || answer=$here/$name.always
@@ -52,6 +53,11 @@ class FakeSlurm:
         lines = noted.read_text().splitlines() if noted.exists() else []
         called = [line.rstrip("\t").split("\t") for line in lines]
         return [arguments for name, *arguments in called if name == command]
+
+    def environment(self, command: str) -> dict[str, str]:
+        """The variables that a command had at its last call."""
+        entries = (self.folder / f"{command}.env").read_text(errors="replace").split("\0")
+        return dict(entry.split("=", 1) for entry in entries if entry)
 
     @property
     def submitted(self) -> str:

@@ -3,7 +3,7 @@
 import sys
 from enum import StrEnum
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -21,6 +21,8 @@ from core.cli.options import (
 from core.cli.output import print_json, print_reproduction
 from core.errors import ConfigError
 
+_NOW: Final = "Force stop, or give up a run that is lost; progress since the last checkpoint is lost."
+
 
 class MoveTo(StrEnum):
     """Places in the queue."""
@@ -34,18 +36,26 @@ class MoveTo(StrEnum):
 def runs_stop(
     run: RunName,
     runs_root: RunsRoot,
-    now: Annotated[bool, typer.Option("--now", help="Force stop; progress since the last checkpoint is lost.")] = False,
+    now: Annotated[bool, typer.Option("--now", help=_NOW)] = False,
 ) -> None:
     """Stop a run at its next batch, with a checkpoint; or remove it from the queue."""
-    from core.runs.reader import find_run
+    from core.runs.delete import force_stop_command
+    from core.runs.reader import find_run, read_run
+    from core.runs.records import RunState
     from core.team import actions
 
     found = find_run(runs_root, run)
     (actions.stop_now if now else actions.stop)(terminal_user(), found.paths.root, found.id)
-    if found.state.is_live:
-        print(f"{found.id}: {'stopped' if now else 'stopping'}.")
-    else:
+    if not found.state.is_live:
         print(f"{found.id} is already {found.state.in_words()}.")
+        return
+    after = read_run(found.paths.root, found.id)
+    if now and not after.state.is_live:
+        print(" ".join(filter(None, (f"{found.id}: {after.state.in_words()}.", after.problem))))
+    elif after.state is RunState.LOST:
+        print(f"{found.id} is lost: if it still trains, it stops. To give it up: {force_stop_command(found.id)}")
+    else:
+        print(f"{found.id}: stopping.")
 
 
 def runs_resume(
@@ -156,7 +166,7 @@ def runs_move(
 
 def runs_recover(runs_root: RunsRoot, data_root: DataRoot) -> None:
     """Requeue interrupted runs after a reboot and start the runner."""
-    from core.jobs.recovery import interrupted_without_checkpoint, lost_runs
+    from core.jobs.recovery import interrupted_without_checkpoint, lost_in_words, lost_runs
     from core.runs.reader import list_runs
     from core.team import actions
 
@@ -168,6 +178,6 @@ def runs_recover(runs_root: RunsRoot, data_root: DataRoot) -> None:
     for run in stuck:
         print(f"{run.id}: interrupted, but its checkpoint is missing. Clone it: python -m core runs clone {run.id}")
     for run in lost:
-        print(f"{run.id}: lost. {run.problem} To do so: python -m core runs resume {run.id}")
+        print(lost_in_words(run))
     if not (recovered or lost or stuck):
         print("No interrupted run.")

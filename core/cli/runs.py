@@ -179,14 +179,14 @@ def runs_delete(
 ) -> None:
     """Delete runs permanently, after confirmation; the run shipped with the project has to be confirmed twice. Queued
     and running runs must be stopped first."""
-    from core.runs.delete import shipped_warning, what_is_lost
+    from core.runs.delete import shipped_warning, what_is_lost, why_not_deleted
     from core.runs.paths import is_shipped
     from core.team import actions
 
     found = find_runs(runs_root, runs)
     for run in found:
-        if run.state.is_live:
-            raise RunError(f"Run {run.id} is {run.state.in_words()}. Stop it before deleting it.")
+        if reason := why_not_deleted(run):
+            raise RunError(reason)
         if yes and is_shipped(run.id) and not shipped:
             raise RunError(f"Nothing deleted. {shipped_warning(run)} To delete it anyway, add --shipped.")
     for run in found:

@@ -15,8 +15,8 @@ from core.errors import FerError, RunError, system_reason
 from core.files import lock_is_held, make_folder, open_regular
 from core.jobs.elsewhere import hand_over_again, hand_over_new, launcher_like, require_launcher, stop_elsewhere
 from core.jobs.inputs import check_inputs, what_is_learned_from
-from core.jobs.kill import give_up, is_frozen, kill_runner, kill_worker, note_killed
-from core.jobs.launchers import LOCAL, get_launcher
+from core.jobs.kill import give_up, give_up_untold, is_frozen, kill_runner, kill_worker, note_killed
+from core.jobs.launchers import LOCAL, get_launcher, launcher_title
 from core.jobs.queue import end_of_queue, queue_lock, queued_runs, requeue
 from core.machine import cpu_slots, trains_runs
 from core.processes import reap, start_module
@@ -24,7 +24,7 @@ from core.review.corrections import Corrections
 from core.runs.create import Membership, create_run
 from core.runs.locks import require_shared_locks
 from core.runs.naming import free_name, suggest_clone_name
-from core.runs.paths import QueuePaths
+from core.runs.paths import QueuePaths, RunPaths
 from core.runs.reader import list_runs, read_run
 from core.runs.records import Run, RunState
 from core.runs.teachers import teaching_of
@@ -120,12 +120,19 @@ def stop(runs_root: Path, run_id: str) -> None:
 def stop_now(runs_root: Path, run_id: str) -> None:
     """Kill the training process of a run that does not stop by itself; progress since its last checkpoint is lost. One
     that is lost is given up: if its process lives on, it ends without a word. An engine kills by itself what does not
-    end soon after it was stopped.
+    end soon after it was stopped; where it cannot be told, its run is given up, too.
 
     Raises:
         RunError: there is no such run, or its process is not on this machine or not certain to be ours.
     """
-    stop(runs_root, run_id)
+    launcher = read_run(runs_root, run_id).status.launcher
+    try:
+        stop(runs_root, run_id)
+    except FerError:
+        if launcher == LOCAL:
+            raise
+        give_up_untold(RunPaths(runs_root, run_id), launcher_title(launcher))
+        return
     run = read_run(runs_root, run_id)
     if run.state is RunState.LOST and give_up(run.paths):
         return

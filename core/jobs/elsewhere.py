@@ -8,11 +8,11 @@ from typing import Any
 
 from core.errors import FerError, RunError, system_reason
 from core.files import lock_is_held, touch
-from core.jobs.launchers import LOCAL, get_launcher, why_not_launcher
+from core.jobs.launchers import LOCAL, get_launcher, launcher_title, why_not_launcher
 from core.jobs.launchers.base import Launcher
 from core.jobs.queue import queue_lock
 from core.runs.create import write_status
-from core.runs.delete import delete_run
+from core.runs.delete import delete_run, force_stop_command
 from core.runs.paths import RunPaths
 from core.runs.reader import read_status
 from core.runs.records import Run, RunState
@@ -79,14 +79,20 @@ def stop_elsewhere(run: Run) -> None:
     """Stop a run that an engine has: one that waits there is stopped at once, one that trains ends with a checkpoint.
 
     Raises:
-        RunError: the engine does not answer, though a run that trains will end; or the folder cannot be written.
+        RunError: the engine does not answer, or there is none of its name; a run that trains will end all the same. Or
+            the folder cannot be written.
     """
-    paths, launcher = run.paths, get_launcher(run.status.launcher)
+    paths, name = run.paths, run.status.launcher
     try:
         touch(paths.stop_request)  # first: the process must know that a person has stopped it
     except OSError as error:
         raise RunError(f"Can't ask run {run.id} to stop: {system_reason(error)}.") from error
-    launcher.stop(paths)
+    try:
+        launcher = get_launcher(name)
+        launcher.stop(paths)
+    except FerError as error:
+        otherwise = f"If {launcher_title(name)} is gone for good, force-stop the run: {force_stop_command(run.id)}"
+        raise RunError(f"{error} {otherwise}") from error
     _note_stopped(launcher, paths)
 
 

@@ -1,9 +1,10 @@
 """Starting, stopping and resuming groups of runs, and keeping the weights of their best only."""
 
 import secrets
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -12,8 +13,16 @@ from core.errors import FerError, RunError
 from core.jobs import control
 from core.jobs.inputs import what_is_learned_from
 from core.jobs.queue import end_of_queue, queue_lock
+from core.jobs.recovery import lost_in_words
 from core.runs.create import Membership
-from core.runs.group_changes import add_group, change_group, group_lock, name_from_title, remove_group
+from core.runs.group_changes import (
+    add_group,
+    change_group,
+    group_lock,
+    group_start_lock,
+    name_from_title,
+    remove_group,
+)
 from core.runs.groups import (
     MOST_RUNS,
     Group,
@@ -27,6 +36,7 @@ from core.runs.groups import (
 from core.runs.naming import free_name, typed_setting
 from core.runs.paths import new_run_id
 from core.runs.reader import list_runs
+from core.runs.records import Run, RunState
 
 _STEP: Final = 2e-6
 """Between the queue positions of neighbours. A whole group fits between two other runs, which are a millisecond apart
@@ -119,8 +129,9 @@ def start_group(
         parent=new.parent,
     )
     name = new.name or name_from_title(new.title, f"{new.kind}-{secrets.token_hex(2)}")
-    with group_lock(runs_root, make_root=True):
-        group = add_group(runs_root, record, name)
+    with group_start_lock(runs_root, make_root=True):
+        with group_lock(runs_root):
+            group = add_group(runs_root, record, name)
         try:
             return _start_missing(runs_root, data_root, group)[0]
         except FerError:
@@ -130,7 +141,8 @@ def start_group(
 
 
 def stop_group(runs_root: Path, name: str, *, by: str = "") -> GroupChange:
-    """Ask all runs of a group to stop: queued ones leave the queue, running ones end with a checkpoint.
+    """Ask all runs of a group to stop: queued ones leave the queue, running ones end with a checkpoint. Who is starting
+    or resuming it gives up.
 
     Args:
         runs_root: the folder of all runs.
@@ -140,18 +152,19 @@ def stop_group(runs_root: Path, name: str, *, by: str = "") -> GroupChange:
     Raises:
         RunError: there is no such group, or its file cannot be read or written.
     """
+    group = readable_group(runs_root, name)
+    if not _live(runs_root, group) and group.record.complete:
+        return GroupChange(group, ())
     with group_lock(runs_root):
-        group = readable_group(runs_root, name)
-        live = [run.id for run in members_of(runs_root, group).runs if run.state.is_live]
-        if not live and group.record.complete:
-            return GroupChange(group, ())
         group = change_group(runs_root, name, stopped_at=datetime.now(UTC), stopped_by=by)
-        # The last first: as long as one waits, a running one that stops would make room for it.
-        return _each(group, live[::-1], lambda run_id: control.stop(runs_root, run_id))
+    # Looked for once that is written: what somebody starts later, he stops himself. The last first: as long as one
+    # waits, a running one that stops would make room for it.
+    return _each(group, _live(runs_root, group)[::-1], lambda run_id: control.stop(runs_root, run_id))
 
 
 def resume_group(runs_root: Path, data_root: Path, name: str) -> GroupChange:
-    """Requeue the runs of a group that ended early, and start those that an interrupted start left out.
+    """Requeue the runs of a group that ended early, and start those that an interrupted start left out. Lost ones are
+    left to who knows: of each, `problems` says how it is resumed.
 
     Args:
         runs_root: the folder of all runs.
@@ -162,18 +175,48 @@ def resume_group(runs_root: Path, data_root: Path, name: str) -> GroupChange:
         RunError: there is no such group, its file cannot be read or written, or one of the missing runs cannot be
             started.
     """
-    with group_lock(runs_root):
-        group = readable_group(runs_root, name)
-        ended = [run.id for run in members_of(runs_root, group).runs if run.state.is_resumable]
-        group = change_group(runs_root, name, stopped_at=None, stopped_by="")
-        resumed = _each(group, ended, lambda run_id: control.resume(runs_root, data_root, run_id))
-        if group.record.complete:
-            return resumed
-        group, started = _start_missing(runs_root, data_root, group)
-        return GroupChange(group, resumed.runs + started, resumed.problems)
+    with group_start_lock(runs_root):
+        with group_lock(runs_root):
+            group = change_group(runs_root, name, stopped_at=None, stopped_by="")
+        runs = members_of(runs_root, group).runs
+
+        def resume(run_id: str) -> None:
+            control.resume(runs_root, data_root, run_id)
+            _stop_with_group(runs_root, name, run_id)
+
+        ended = [run.id for run in runs if is_resumed_with_group(run)]
+        resumed = _each(group, takewhile(lambda _: not _is_stopped(runs_root, name), ended), resume)
+        if _is_stopped(runs_root, name):
+            return GroupChange(group, resumed.runs, (*resumed.problems, f"Group “{name}” was stopped meanwhile."))
+        lost = tuple(lost_in_words(run) for run in runs if run.state is RunState.LOST)
+        group, started = (group, ()) if group.record.complete else _start_missing(runs_root, data_root, group)
+        return GroupChange(group, resumed.runs + started, resumed.problems + lost)
 
 
-def _each(group: Group, ids: Sequence[str], act: Callable[[str], None]) -> GroupChange:
+def is_resumed_with_group(run: Run) -> bool:
+    """Whether a resume of its group requeues a run. Of a lost one a person decides: it may still be trained."""
+    return run.state.is_resumable and run.state is not RunState.LOST
+
+
+def _live(runs_root: Path, group: Group) -> list[str]:
+    return [run.id for run in members_of(runs_root, group).runs if run.state.is_live]
+
+
+def _is_stopped(runs_root: Path, name: str) -> bool:
+    """Whether somebody has stopped the group since its start or resume began."""
+    return readable_group(runs_root, name).record.stopped_at is not None
+
+
+def _stop_with_group(runs_root: Path, name: str, run_id: str) -> bool:
+    """Stop a run that was just started or resumed, if its group was stopped meanwhile: who did that may not have seen
+    it. Whether it was."""
+    stopped = _is_stopped(runs_root, name)
+    if stopped:
+        control.stop(runs_root, run_id)
+    return stopped
+
+
+def _each(group: Group, ids: Iterable[str], act: Callable[[str], None]) -> GroupChange:
     done, problems = control.for_each(ids, act)
     return GroupChange(group, tuple(done), tuple(problems))
 
@@ -211,6 +254,8 @@ def _start_missing(runs_root: Path, data_root: Path, group: Group) -> tuple[Grou
             names.add(name)
             try:
                 _start_member(runs_root, data_root, group, member, name, first + number * _STEP)
+                if _stop_with_group(runs_root, group.name, member.id) and member.id != missing[-1]:
+                    raise RunError("The group was stopped meanwhile.")
             except FerError as error:
                 there = len(members_of(runs_root, group).runs)
                 if not there:
@@ -219,7 +264,8 @@ def _start_missing(runs_root: Path, data_root: Path, group: Group) -> tuple[Grou
                     f"{error} Of group “{group.name}”, {there} of {len(group.record.members)} runs have been started: "
                     "resume the group to start the others."
                 ) from error
-    return change_group(runs_root, group.name, complete=True), missing
+    with group_lock(runs_root):
+        return change_group(runs_root, group.name, complete=True), missing
 
 
 def _start_member(

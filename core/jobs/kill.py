@@ -17,6 +17,7 @@ from core.jobs.queue import changing
 from core.machine import boot_id, host_name
 from core.runs.create import write_status
 from core.runs.file_time import age_of
+from core.runs.liveness import has_engine
 from core.runs.locks import replace_alive_lock
 from core.runs.paths import RunPaths
 from core.runs.reader import read_run, read_status
@@ -127,6 +128,27 @@ def give_up(paths: RunPaths) -> bool:
         run = read_run(paths.root, paths.run_id)
         if run.state is not RunState.LOST:
             return False
-        replace_alive_lock(paths)
-        _write_stopped(paths, run.status, f"Force-stopped by user while it was lost. {_RESUME}")
+        _give_up(paths, run.status, "it was lost.")
         return True
+
+
+def give_up_untold(paths: RunPaths, engine: str) -> None:
+    """As `give_up`, for a run of an engine that could not be told to stop it, whether it is lost or not; nothing if it
+    has ended meanwhile. A job that is still there gets no run, or loses it when it notices.
+
+    Args:
+        paths: the run.
+        engine: its name, for people.
+
+    Raises:
+        RunError: its folder cannot be read or written.
+    """
+    with changing(paths):
+        status = read_status(paths)
+        if status.state in ("queued", "running") and has_engine(status):
+            _give_up(paths, status, f"{engine} couldn't be told. A job of it may still be there, but trains nothing.")
+
+
+def _give_up(paths: RunPaths, status: RunStatus, when: str) -> None:
+    replace_alive_lock(paths)
+    _write_stopped(paths, status, f"Force-stopped by user while {when} {_RESUME}")

@@ -60,6 +60,11 @@ def lost_runs(runs: Sequence[Run]) -> list[Run]:
     return _kept(runs, RunState.LOST)
 
 
+def lost_in_words(run: Run) -> str:
+    """What is known of a lost run, and how a person who knows more has it go on."""
+    return f"{run.id}: lost. {run.problem} To do so: python -m core runs resume {run.id}"
+
+
 def _crashed(runs: Sequence[Run]) -> list[Run]:
     """Those that nobody starts again by himself."""
     return [run for run in _kept(runs, RunState.CRASHED) if run.status.launcher not in RESTARTING]

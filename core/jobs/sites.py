@@ -4,6 +4,7 @@ its own settings; where, and with how much of the cluster, is here."""
 import os
 import re
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -21,6 +22,7 @@ _OWN_OPTIONS: Final = frozenset(
     "usage version wait wrap".split()
 )
 """What this project says itself, or what would have `sbatch` do something else than submit one job."""
+_CLUSTER_OPTIONS: Final = frozenset("cluster clusters cluster-constraint".split())
 
 
 def _printable(text: str) -> str:
@@ -34,9 +36,16 @@ def _option(text: str) -> str:
     if not re.fullmatch(r"--[a-z][a-z0-9-]*(=.+)?", _printable(text)):
         raise ValueError("each option must be written like --qos=normal")
     name = text.removeprefix("--").partition("=")[0]
-    if name in _OWN_OPTIONS:
+    if _means(name, _CLUSTER_OPTIONS):
+        raise ValueError(f"--{name} can't be used: jobs are looked for on the cluster of this machine only")
+    if _means(name, _OWN_OPTIONS):
         raise ValueError(f"--{name} is set by the dashboard itself")
     return text
+
+
+def _means(name: str, options: Iterable[str]) -> bool:
+    """Whether it is one of these options for `sbatch`, which takes the beginning of a name for the whole."""
+    return any(option.startswith(name) for option in options)
 
 
 def _command(text: str) -> str:

@@ -50,6 +50,18 @@ def shipped_warning(run: Run) -> str:
     )
 
 
+def force_stop_command(run_id: str) -> str:
+    """What ends a run that nobody hears of, as typed in a terminal."""
+    return f"python -m core runs stop {run_id} --now"
+
+
+def why_not_deleted(run: Run) -> str | None:
+    """Why a run cannot be deleted yet, and what to do first; None if it has ended."""
+    if run.state is RunState.LOST:  # to a plain stop it may never answer
+        return f"Run {run.id} is lost. Force-stop it before deleting: {force_stop_command(run.id)}"
+    return f"Run {run.id} is {run.state.in_words()}. Stop it before deleting." if run.state.is_live else None
+
+
 def delete_run(runs_root: Path, run_id: str, *, shipped: bool = False, queued: bool = False) -> None:
     """Delete a run's folder. It leaves the list in one step; nobody ever sees half of it.
 
@@ -71,8 +83,9 @@ def delete_run(runs_root: Path, run_id: str, *, shipped: bool = False, queued: b
         # Under the queue's lock a run can neither be queued nor be taken by a worker in the meantime.
         with process_lock(queue.lock, timeout=DELETE_LOCK_SECONDS):
             run = read_run(runs_root, run_id)
-            if run.state.is_live and not (queued and run.status.state == "queued"):
-                raise RunError(f"Run {run_id} is {run.state.in_words()}. Stop it before deleting.")
+            reason = why_not_deleted(run)
+            if reason and not (queued and run.status.state == "queued"):
+                raise RunError(reason)
             if run.state is RunState.DAMAGED and run.paths.folder.is_symlink():
                 raise RunError(f"Run {run_id} is a symbolic link. Remove it by hand.")
             trash = Path(tempfile.mkdtemp(prefix="deleted-", dir=queue.drafts))

@@ -16,7 +16,7 @@ from core.runs.groups import Group, GroupRecord, read_group, readable_group
 from core.runs.paths import GroupPaths
 
 GROUP_LOCK_SECONDS: Final = 60.0
-"""Longer than the start of the largest group takes."""
+"""Longer than the start of the largest group takes on this machine. An engine may take longer for it."""
 _SEPARATORS: Final = re.compile(r"[^a-z0-9]+")
 _NUMBERED: Final = 60
 """Characters of a name that leave room for a number."""
@@ -24,7 +24,8 @@ _NUMBERED: Final = 60
 
 @contextmanager
 def group_lock(runs_root: Path, *, make_root: bool = False) -> Iterator[None]:
-    """Held while groups are created, stopped or resumed, and while the weights of their runs are thinned out.
+    """Held while the files of groups change, and while the weights of their runs are thinned out; never while an engine
+    is asked for anything.
 
     Args:
         runs_root: the folder of all runs.
@@ -33,13 +34,30 @@ def group_lock(runs_root: Path, *, make_root: bool = False) -> Iterator[None]:
     Raises:
         RunError: the folder cannot be written, or another process has held the lock for a minute.
     """
-    paths = GroupPaths(runs_root)
-    lock = process_lock(paths.lock, timeout=GROUP_LOCK_SECONDS)
+    with _held(runs_root, GroupPaths(runs_root).lock, make_root, "changed"):
+        yield
+
+
+@contextmanager
+def group_start_lock(runs_root: Path, *, make_root: bool = False) -> Iterator[None]:
+    """Held while the runs of a group are started or resumed, so that no two do it at once. Whoever stops a group does
+    not wait for it: the starter looks after each run whether it is still wanted.
+
+    Args, Raises:
+        as for `group_lock`, inside of which it is never taken.
+    """
+    with _held(runs_root, GroupPaths(runs_root).start_lock, make_root, "started"):
+        yield
+
+
+@contextmanager
+def _held(runs_root: Path, path: Path, make_root: bool, what: str) -> Iterator[None]:
+    lock = process_lock(path, timeout=GROUP_LOCK_SECONDS)
     try:
-        make_folder(paths.folder, parents=make_root)
+        make_folder(path.parent, parents=make_root)
         lock.acquire()
     except Timeout:
-        raise RunError("Another group is being started. Try again in a moment.") from None
+        raise RunError(f"Another group is being {what}. Try again in a moment.") from None
     except OSError as error:
         raise _unwritable(runs_root, error) from error
     try:

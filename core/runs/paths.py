@@ -323,8 +323,13 @@ class GroupPaths:
 
     @property
     def lock(self) -> Path:
-        """Held while a group is created, stopped or resumed."""
+        """Held for milliseconds while the file of a group changes, and while weights of its runs are thinned out."""
         return self.folder / ".lock"
+
+    @property
+    def start_lock(self) -> Path:
+        """Held while runs of a group are started or resumed, one after the other."""
+        return self.folder / ".start-lock"
 
     def file(self, name: str) -> Path:
         """The group of that name, which must be one that `core.files.NAME` allows."""
@@ -340,8 +345,5 @@ class GroupPaths:
             found = os.listdir(self.folder)
         except FileNotFoundError:  # usually there is none yet
             return []
-        return sorted(
-            name
-            for name in (file.removesuffix(".json") for file in found if file.endswith(".json"))
-            if re.fullmatch(NAME, name)
-        )
+        names = (file.removesuffix(".json") for file in found if file.endswith(".json"))
+        return sorted(name for name in names if re.fullmatch(NAME, name))

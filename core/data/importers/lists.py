@@ -16,10 +16,10 @@ from typing import Final
 
 from core.data.archives import is_clutter
 from core.data.importers.list_forms import LIST_ENDINGS, ListRow, read_lists, said_split
-from core.data.importers.mapping import given_meanings
+from core.data.importers.mapping import LEAVE_OUT, Given, given_meanings
 from core.data.importers.names import Meaning, meaning_of
 from core.data.importers.questions import check_met, listed, unknown_labels
-from core.data.importers.recognise import IMAGE_ENDINGS, FoundImage, Layout
+from core.data.importers.recognise import IMAGE_ENDINGS, SKIPPED, FoundImage, Layout
 from core.data.importers.sources import Files
 from core.errors import quote
 from core.labels import LABELS
@@ -42,12 +42,7 @@ def understand_list(files: Files, mapping: Mapping[str, str]) -> Layout | None:
     """
     names, images = _names(files)
     rows = list(read_lists(files, names)) if images else []
-    if not rows:
-        return None
-    given = given_meanings(mapping)
-    layout = _match(rows, images, given)
-    check_met(given, (text for row in rows for text in (row.label, row.split) if text))
-    return layout
+    return _match(rows, images, given_meanings(mapping)) if rows else None
 
 
 def with_unread_lists(files: Files, question: str) -> str:
@@ -203,16 +198,19 @@ class _Said:
 class _Lists:
     """What the lists of a source say, row by row, and what is not clear in it."""
 
-    given: Mapping[str, Meaning]
+    given: Given
     images: dict[str, _Said] = field(default_factory=dict)
     """By path, in the order of the lists."""
     unknown_splits: Counter[str] = field(default_factory=Counter)
     contradiction: str = ""
     """The first one, as a question."""
+    there: set[str] = field(default_factory=set)
+    """All labels and splits, which a mapping may be about."""
 
     def add(self, row: ListRow, image: str) -> None:
         """What one row says about its image."""
         label = _Said(row.label, self._meaning(row.label), self._split(row))
+        self.there.update(filter(None, (row.label, row.split)))
         said = self.images.setdefault(image, label)
         if _is_other_label(said, label):
             what = f"has two labels for {quote(image)}, {quote(said.label)} and {quote(label.label)}"
@@ -224,13 +222,13 @@ class _Lists:
         self.contradiction = self.contradiction or f"{what}. Remove one."
 
     def _meaning(self, text: str) -> Meaning | None:
-        return self.given.get(text.lower()) or meaning_of(text)
+        return self.given.get(text) or meaning_of(text)
 
     def _split(self, row: ListRow) -> str:
         if not row.split:
             return said_split(row.list)
         meaning = self._meaning(row.split)
-        if meaning and meaning.kind == "split":
+        if meaning and meaning.kind in ("split", "skip"):
             return meaning.value
         self.unknown_splits[row.split] += 1
         return ""
@@ -243,7 +241,16 @@ def _is_other_label(one: _Said, other: _Said) -> bool:
     return one.label.casefold() != other.label.casefold()
 
 
-def _match(rows: Sequence[ListRow], paths: Sequence[str], given: Mapping[str, Meaning]) -> Layout:
+def _split_or_skip(image: str, said: str, given: Given) -> str:
+    """The split that lists say of an image, else its folders; `LEAVE_OUT` where it is to be skipped."""
+    folders = image.split("/")[:-1]
+    asked = [meaning for folder in reversed(folders) if (meaning := given.get(folder))]
+    if any(meaning.kind == "skip" for meaning in asked):
+        return LEAVE_OUT
+    return said or next((meaning.value for meaning in asked if meaning.kind == "split"), "") or _split_of(folders)
+
+
+def _match(rows: Sequence[ListRow], paths: Sequence[str], given: Given) -> Layout:
     images, lists = _Images(paths), _Lists(given)
     missing: list[ListRow] = []
     by_list: dict[str, list[ListRow]] = defaultdict(list)
@@ -257,8 +264,10 @@ def _match(rows: Sequence[ListRow], paths: Sequence[str], given: Mapping[str, Me
                 missing.append(row)
     layout, unknown = Layout(), Counter[str]()
     for image, said in lists.images.items():
-        if said.meaning and said.meaning.kind == "class":
-            split = said.split or _split_of(image.split("/")[:-1])
+        split = _split_or_skip(image, said.split, given)
+        if split == LEAVE_OUT or (said.meaning and said.meaning.kind == "skip"):
+            layout.left_out[SKIPPED] += 1
+        elif said.meaning and said.meaning.kind == "class":
             id = image.encode("utf-8", "backslashreplace").decode()
             layout.images.append(FoundImage(split, LABELS.index(said.meaning.value), image, id))
             layout.folders[said.label, split, said.meaning.value] += 1
@@ -269,6 +278,8 @@ def _match(rows: Sequence[ListRow], paths: Sequence[str], given: Mapping[str, Me
     layout.left_out["without a label"] = len(paths) - len(lists.images)
     layout.left_out += Counter()  # drops zeros
     layout.question = lists.contradiction or _open_points(layout, unknown, missing, lists.unknown_splits)
+    if not missing:
+        check_met(given, lists.there | {folder for path in paths for folder in path.split("/")[:-1]})
     return layout
 
 
@@ -284,10 +295,10 @@ def _open_points(
         )
     if unknown_splits:
         shown = listed([f"{quote(name)} ({count:,})" for name, count in sorted(unknown_splits.items())])
-        example = quote(f"{min(unknown_splits)}={TEST}")
+        example, skipped = (quote(f"{min(unknown_splits)}={meaning}") for meaning in (TEST, LEAVE_OUT))
         return (
-            f"has a list with splits that are none of {', '.join(SPLITS)}: {shown}. Map each, e.g. {example}, or "
-            "remove the column."
+            f"has a list with splits that are none of {', '.join(SPLITS)}: {shown}. Map each, e.g. {example}, skip it "
+            f"with {skipped}, or remove the column."
         )
     splits = {image.split for image in layout.images}
     if "" in splits and splits - {""}:

@@ -7,19 +7,18 @@ takes its run again when the engine starts the same job again.
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol
 
 from core.errors import RunError
 from core.runs.engines import Answer
+from core.runs.file_time import age_of
 from core.runs.paths import RunPaths
 from core.runs.reader import read_status
+from core.runs.records import RunStatus
 
 SUBMITTING_SECONDS: Final = 120.0
 """So long a queued run may be unknown to its engine: it is being submitted."""
-
-
 FRESH_SECONDS: Final = 2.0
 """So long an answer of an engine holds: all who look meanwhile share it."""
 UNASKED_SECONDS: Final = 15.0
@@ -71,16 +70,29 @@ class Launcher(Protocol):
         ...
 
 
-def being_submitted(paths: RunPaths, engine: str) -> Answer | None:
-    """That a run which an engine does not know is about to be known to it; None if that is not so.
+def read_statuses(runs: Sequence[RunPaths]) -> dict[str, RunStatus]:
+    """The statuses of runs, by run id, without those that cannot be read.
+
+    To be read before an engine is asked about them: a job that is noted later may be unknown to what the engine said.
+    """
+    found = {}
+    for paths in runs:
+        with suppress(RunError):
+            found[paths.run_id] = read_status(paths)
+    return found
+
+
+def being_submitted(paths: RunPaths, status: RunStatus | None, engine: str) -> Answer | None:
+    """That a run of which an engine has no living job is about to be known to it; None if that is not so.
 
     Args:
         paths: the run.
+        status: its status, read before the engine was asked; None if it cannot be read.
         engine: its name, for people.
     """
-    with suppress(RunError):
-        status = read_status(paths)
-        age = (datetime.now(UTC) - (status.queued_at or status.created_at)).total_seconds()
-        if status.state == "queued" and status.job is None and age < SUBMITTING_SECONDS:
-            return Answer("yes", waits=True, text=f"It is being submitted to {engine}.")
-    return None
+    if status is None or status.state != "queued" or status.job is not None:
+        return None
+    age = age_of(paths.status, paths.root)  # it was written when the run was queued
+    if age is not None and age >= SUBMITTING_SECONDS:
+        return None
+    return Answer("yes", waits=True, text=f"It is being submitted to {engine}.")

@@ -10,7 +10,6 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from functools import cache
 from operator import methodcaller
 from pathlib import Path
@@ -18,18 +17,17 @@ from typing import Any, Final
 
 from core.errors import ConfigError, RunError, system_reason
 from core.files import PROJECT_ROOT, touch
+from core.jobs.launchers.base import being_submitted, read_statuses
 from core.jobs.launchers.ray_head import RayHead
 from core.jobs.queue import note_job
 from core.jobs.sites import RaySettings, read_site
 from core.machine import JOB_CORES_VARIABLE
 from core.runs.engines import Answer
 from core.runs.paths import RunPaths
-from core.runs.reader import read_status
+from core.runs.records import RunStatus
 
 _STOP_SECONDS: Final = 120
 """From SIGTERM to SIGKILL, for the checkpoint. Ray by itself gives 3 seconds."""
-_SUBMITTING_SECONDS: Final = 120.0
-"""So long a queued run may be without a job: it is being submitted."""
 
 _UNITS: Final = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _RESUME: Final = "Resume continues from its last checkpoint."
@@ -92,11 +90,12 @@ class RayLauncher:
                 head.ask(methodcaller("stop_job", job_id(paths.run_id, attempt)))
 
     def alive(self, runs: Sequence[RunPaths]) -> Mapping[str, Answer]:
+        before = read_statuses(runs)
         try:
             jobs = _head().recent_jobs({paths.run_id for paths in runs})
         except (RunError, ConfigError) as error:
             return {paths.run_id: Answer("unknown", text=str(error)) for paths in runs}
-        return {paths.run_id: _answer(paths, jobs.get(paths.run_id, {})) for paths in runs}
+        return {paths.run_id: _answer(paths, before.get(paths.run_id), jobs.get(paths.run_id, {})) for paths in runs}
 
     def preview(self, paths: RunPaths, data_root: Path) -> str:
         """The job, a setting a line; at a resume, the number at the end of its ID is higher.
@@ -163,20 +162,18 @@ def _bytes(size: str) -> int | None:
     return int(size.rstrip("KMGT")) * _UNITS.get(size[-1], _UNITS["M"]) if size else None
 
 
-def _answer(paths: RunPaths, attempts: Mapping[int, Any]) -> Answer:
-    """What Ray's jobs of a run, by the number of the attempt, say about it."""
+def _answer(paths: RunPaths, before: RunStatus | None, attempts: Mapping[int, Any]) -> Answer:
+    """What Ray's jobs of a run, by the number of the attempt, say about it, whose status was this before Ray was asked.
+    Those that have ended are of starts before, but for the one that was noted since the last."""
     living = [job for job in attempts.values() if not job.status.is_terminal()]
     if any(job.status == "RUNNING" for job in living):
         return Answer("yes")
     if living:
         return Answer("yes", waits=True, text="Waits in Ray for free resources.")
-    with suppress(RunError):
-        status = read_status(paths)
-        age = (datetime.now(UTC) - (status.queued_at or status.created_at)).total_seconds()
-        if status.state == "queued" and status.job is None and age < _SUBMITTING_SECONDS:
-            return Answer("yes", waits=True, text="It is being submitted to Ray.")
-    if not attempts:
+    if submitted := being_submitted(paths, before, "Ray"):
+        return submitted
+    last = next((job for job in attempts.values() if before and job.submission_id == before.job), None)
+    if last is None:
         return Answer("no", text=f"Ray no longer has its job. {_RESUME}")
-    last = attempts[max(attempts)]
     why = _ERRORS.get(last.error_type) or _ENDS.get(last.status, "Its Ray job has ended.")
     return Answer("no", text=f"{why} {_RESUME}")

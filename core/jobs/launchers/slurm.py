@@ -14,17 +14,25 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from core.errors import ConfigError, RunError
-from core.jobs.launchers.base import FRESH_SECONDS, POSSIBLE_SECONDS, UNASKED_SECONDS, being_submitted
+from core.jobs.launchers.base import (
+    FRESH_SECONDS,
+    POSSIBLE_SECONDS,
+    UNASKED_SECONDS,
+    being_submitted,
+    read_statuses,
+)
 from core.jobs.launchers.slurm_script import batch_script, job_name
-from core.jobs.launchers.slurm_states import Job, answer_of, lost_job, read_jobs
+from core.jobs.launchers.slurm_states import Job, answer_of, has_ended, lost_job, read_jobs
 from core.jobs.queue import note_job
 from core.jobs.sites import SlurmSettings, read_site
 from core.runs.engines import Answer
 from core.runs.paths import RunPaths
+from core.runs.records import RunStatus
 from core.text import one_line
 
 SUBMIT_SECONDS: Final = 30.0
@@ -33,6 +41,9 @@ SQUEUE_SECONDS: Final = 5.0
 LONGEST_REASON: Final = 300
 LONGEST_ARGUMENT: Final = 100_000
 """Bytes; Linux takes no argument over 128 KiB."""
+
+_OPTIONS: Final = ("SLURM_", "SBATCH_", "SQUEUE_", "SCANCEL_", "SINFO_", "SCONTROL_", "SACCT_")
+"""How the names of variables begin that are options of Slurm's commands, or tell a job what it has."""
 
 log = logging.getLogger(__name__)
 
@@ -89,11 +100,14 @@ class SlurmLauncher:
         self._look.forget()
 
     def alive(self, runs: Sequence[RunPaths]) -> Mapping[str, Answer]:
+        before = read_statuses(runs)
         try:
-            jobs = self._look.jobs({job_name(paths.run_id) for paths in runs})
+            jobs = self._look.jobs({job_name(paths.run_id): before.get(paths.run_id) for paths in runs})
         except RunError as error:
             return {paths.run_id: Answer("unknown", text=str(error)) for paths in runs}
-        return {paths.run_id: _answer(paths, jobs.get(job_name(paths.run_id))) for paths in runs}
+        return {
+            paths.run_id: _answer(paths, before.get(paths.run_id), jobs.get(job_name(paths.run_id))) for paths in runs
+        }
 
     def preview(self, paths: RunPaths, data_root: Path) -> str:
         """The batch script.
@@ -105,25 +119,37 @@ class SlurmLauncher:
         return batch_script(_settings(), paths, data_root)
 
 
+_Handed = tuple[datetime | None, str | None]
+"""Which of its submissions a run is at: when it was queued, and the job that was noted since."""
+
+
 class _Look:
-    """What `squeue` says, asked once for all threads of this process that look within two seconds."""
+    """What `squeue` says, asked once for all threads of this process that look within two seconds.
+
+    That a run has no living job is only believed as long as the run is at the same submission as before Slurm was
+    asked: since then its next job may have been submitted.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._names: set[str] = set()
+        self._handed: dict[str, _Handed | None] = {}
         self._jobs: Mapping[str, Job] = {}
         self._silence = ""
         self._until = 0.0
 
-    def jobs(self, names: set[str]) -> Mapping[str, Job]:
-        """The jobs of these names, by name.
+    def jobs(self, statuses: Mapping[str, RunStatus | None]) -> Mapping[str, Job]:
+        """The jobs of runs, by the names of the jobs.
+
+        Args:
+            statuses: of the runs, by the names of their jobs, as they were before this call.
 
         Raises:
             RunError: Slurm does not answer.
         """
+        handed = {name: (status.queued_at, status.job) if status else None for name, status in statuses.items()}
         with self._lock:
-            if time.monotonic() >= self._until or (not self._silence and not names <= self._names):
-                self._ask(names)
+            if time.monotonic() >= self._until or not (self._silence or self._tells(handed)):
+                self._ask(handed)
             if self._silence:
                 raise SlurmSilentError(self._silence)
             return self._jobs
@@ -133,22 +159,34 @@ class _Look:
         with self._lock:
             self._until = 0.0
 
-    def _ask(self, names: set[str]) -> None:
-        listed = ",".join(sorted(names))
+    def _tells(self, handed: Mapping[str, _Handed | None]) -> bool:
+        """Whether what was said last is all that these runs need."""
+        return all(
+            (name in self._handed and self._handed[name] == now)
+            or (name in self._jobs and not has_ended(self._jobs[name]))
+            for name, now in handed.items()
+        )
+
+    def _ask(self, handed: dict[str, _Handed | None]) -> None:
+        listed = ",".join(sorted(handed))
         only = [f"--name={listed}"] if len(listed) <= LONGEST_ARGUMENT else []
         try:
             said = _slurm("squeue", "--noheader", "--states=all", "--format=%i|%T|%r|%j", *only, seconds=SQUEUE_SECONDS)
         except RunError as error:
             self._silence, self._until = str(error), time.monotonic() + UNASKED_SECONDS
             return
-        self._names, self._jobs, self._silence = names, read_jobs(said), ""
+        self._handed, self._jobs, self._silence = handed, read_jobs(said), ""
         self._until = time.monotonic() + FRESH_SECONDS
 
 
-def _answer(paths: RunPaths, job: Job | None) -> Answer:
-    if job is not None:
+def _answer(paths: RunPaths, before: RunStatus | None, job: Job | None) -> Answer:
+    """What it means for a run, whose status was this before Slurm was asked, that Slurm has this job of it. One that
+    has ended is of a start before, unless its number was noted since the last."""
+    if job and not has_ended(job):
         return answer_of(job)
-    return being_submitted(paths, "Slurm") or lost_job()
+    if submitted := being_submitted(paths, before, "Slurm"):
+        return submitted
+    return answer_of(job) if job and before and before.job == str(job.number) else lost_job()
 
 
 def _configurations() -> tuple[str, ...]:
@@ -204,9 +242,10 @@ def _slurm(command: str, *arguments: str, seconds: float, text: str = "") -> str
 
 
 def _environment(variables: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
-    """This process's environment without what a job that it may itself be in has there: `sbatch` would take its
-    allocation for the new one's."""
-    return ((key, value) for key, value in variables if not key.startswith("SLURM_") or key == "SLURM_CONF")
+    """This process's environment without what a job that it may itself be in has there, since `sbatch` would take its
+    allocation for the new one's; and without the options of Slurm's commands that somebody has set there for his own
+    use: they overrule what the script says that people have read, and hide jobs from `squeue`."""
+    return ((key, value) for key, value in variables if not key.startswith(_OPTIONS) or key == "SLURM_CONF")
 
 
 def _reasons(text: str) -> str:

@@ -62,7 +62,12 @@ def read_jobs(listing: str) -> Mapping[str, Job]:
 
 
 def _rank(job: Job) -> tuple[bool, int]:
-    return job.state in _WAITS | _RUNS, job.number
+    return not has_ended(job), job.number
+
+
+def has_ended(job: Job) -> bool:
+    """Whether Slurm neither runs the job nor will."""
+    return job.state not in _WAITS | _RUNS
 
 
 def answer_of(job: Job) -> Answer:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from core.jobs.groups import GroupChange
+from core.jobs.groups import GroupChange, is_resumed_with_group
 from core.runs.groups import Group, Members
-from core.runs.records import Run
+from core.runs.records import Run, RunState
 from core.team import actions as team
 from core.team.rights import Action, may
 from dashboard.state.actor import actor
@@ -23,7 +23,7 @@ def group_actions(group: Group, members: Members) -> None:
         asked = all(run.paths.stop_request.exists() for run in live)
         if st.button("Stopping…" if asked else "Stop all", icon=":material/stop:", key="stop-group", disabled=asked):
             confirm_stop(group.name, len(live))
-    busy = any(not run.state.is_resumable for run in live)  # of a lost one nobody knows: it is both
+    busy = any(run.state is not RunState.LOST for run in live)  # of a lost one nobody knows
     if not busy and (count := resumable(group, members)) and may_with_all(Action.RESUME_GROUP, members.runs):
         label = f"Resume {count} run{'' if count == 1 else 's'}"
         if st.button(label, icon=":material/resume:", key="resume-group", help="Each from its last checkpoint"):
@@ -44,8 +44,8 @@ def may_with_all(action: Action, runs: Sequence[Run]) -> bool:
 
 
 def resumable(group: Group, members: Members) -> int:
-    """How many runs a resume requeues, and starts for the first time."""
-    ended = sum(run.state.is_resumable for run in members.runs)
+    """How many runs a resume of the group requeues, and starts for the first time."""
+    ended = sum(map(is_resumed_with_group, members.runs))
     return ended + (0 if group.record.complete else len(members.missing))
 
 

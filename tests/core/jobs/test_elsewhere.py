@@ -1,5 +1,6 @@
 """Runs that an engine trains, with an engine that does what the test says."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from core.jobs.launchers import LOCAL
 from core.jobs.queue import note_job, take_queued
 from core.runs import engines
 from core.runs.create import create_run, write_status
+from core.runs.delete import delete_run
 from core.runs.engines import Answer
 from core.runs.paths import RunPaths
 from core.runs.reader import list_runs, read_run, read_status
@@ -174,9 +176,71 @@ def test_a_stop_that_the_engine_does_not_hear_is_told_and_still_reaches_the_work
     takes(run)
     engine.refusal = "Slurm's controller doesn't answer."
     with process_lock(run.alive_lock):
-        with pytest.raises(RunError, match=r"^Slurm's controller doesn't answer.$"):
+        with pytest.raises(RunError) as refused:
             control.stop(runs_root, run.run_id)
         assert run.stop_request.exists()
+    assert str(refused.value) == (
+        "Slurm's controller doesn't answer. If Slurm is gone for good, force-stop the run: "
+        f"python -m core runs stop {run.run_id} --now"
+    )
+
+
+@pytest.mark.parametrize("launcher", ["slurm", "pbs"], ids=["gone", "of another version"])
+@pytest.mark.parametrize("state", ["queued", "running", "lost"])
+def test_a_run_of_an_engine_that_is_gone_is_force_stopped_and_can_be_deleted_or_resumed_here(
+    engine: Engine,
+    run: RunPaths,
+    runs_root: Path,
+    demo_root: Path,
+    state: str,
+    launcher: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("core.runs.liveness.is_local", lambda _: False)
+    engine.refusal, engine.answer = "Slurm isn't available here: scancel can't be run.", Answer("unknown")
+    if state != "queued":
+        assert take_queued(run, {"pid": 1, "host": "node-1", "boot_id": "of node-1"}, job="1")
+    write_status(run, read_status(run).model_copy(update={"launcher": launcher}))
+    if state == "lost":
+        os.utime(run.status, (0, 0))
+    assert read_run(runs_root, run.run_id).state == state
+    run.alive_lock.touch()
+    lock = run.alive_lock.stat().st_ino
+    with pytest.raises(RunError, match=r"before deleting"):
+        delete_run(runs_root, run.run_id)
+    with pytest.raises(RunError, match=rf"force-stop the run: python -m core runs stop {run.run_id} --now$"):
+        control.stop(runs_root, run.run_id)
+    control.stop_now(runs_root, run.run_id)
+    found = read_run(runs_root, run.run_id)
+    title = "Slurm" if launcher == "slurm" else "pbs"
+    assert (found.state, found.problem) == (
+        RunState.STOPPED,
+        f"Force-stopped by user while {title} couldn't be told. A job of it may still be there, but trains nothing. "
+        "Resume continues from the last checkpoint.",
+    )
+    assert run.alive_lock.stat().st_ino != lock, "a worker that lives on notices"
+    assert take_queued(run, {}, job="1") is None, "and one that comes late gets nothing"
+    assert not run.stop_request.exists()
+    control.stop_now(runs_root, run.run_id)  # twice is harmless
+    control.resume(runs_root, demo_root, run.run_id, launcher=LOCAL)
+    assert line(runs_root) == [run.run_id]
+    control.stop(runs_root, run.run_id)
+    delete_run(runs_root, run.run_id)
+    assert list_runs(runs_root) == []
+
+
+def test_a_run_that_ends_by_itself_while_its_engine_is_silent_stays_as_it_ended(
+    engine: Engine, run: RunPaths, runs_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(paths: RunPaths) -> None:
+        write_status(paths, read_status(paths).model_copy(update={"state": "finished"}))
+        raise RunError("Slurm's controller doesn't answer.")
+
+    takes(run)
+    engine.answer = Answer("yes")
+    monkeypatch.setattr(engine, "stop", silent)
+    control.stop_now(runs_root, run.run_id)
+    assert (read_status(run).state, read_status(run).error) == ("finished", None)
 
 
 def test_a_resume_goes_back_to_the_engine(engine: Engine, run: RunPaths, runs_root: Path, demo_root: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from core.config import TrainConfig
 from core.errors import ConfigError, DataError, FerError, RunError
-from core.files import process_lock, write_json
+from core.files import lock_is_held, process_lock, write_json
 from core.jobs import control, groups, slots
 from core.jobs.control import spawn_module
 from core.jobs.folds import queue_folds
@@ -21,15 +21,16 @@ from core.jobs.groups import NewGroup, resume_group, start_group, stop_group
 from core.jobs.queue import take_queued
 from core.jobs.reproductions import reproduce_often
 from core.jobs.sweep import Sweep
+from core.machine import boot_id
 from core.runs.create import create_run
 from core.runs.delete import delete_run
 from core.runs.groups import MOST_RUNS, Group, group_of, list_groups, members_of, read_group
-from core.runs.paths import QueuePaths, RunPaths
+from core.runs.paths import GroupPaths, QueuePaths, RunPaths
 from core.runs.reader import list_runs, read_config, read_run, read_status
 from core.runs.records import RunState
 from tests.conftest import PROJECT_ROOT, kill_processes_of
-from tests.core.jobs.conftest import crash, line
-from tests.core.runs.conftest import make_finished
+from tests.core.jobs.conftest import crash, line, lose
+from tests.core.runs.conftest import make_finished, set_status
 from tests.faults.test_kill_storm import TINY_WORKER
 
 BASE = TrainConfig(dataset="demo", epochs=1)
@@ -227,6 +228,90 @@ def test_what_cannot_be_done_with_one_run_is_said_and_done_with_the_others(runs_
     assert changed.runs == (failed.run_id, crashed.run_id) and line(runs_root) == list(changed.runs)
     [problem] = changed.problems
     assert lost.run_id in problem and "no checkpoint.pt" in problem
+
+
+class Slow:
+    """Does what `control` does, and lets somebody else stop the group after so many runs, when the next one is being
+    handed over to an engine that takes its time: before the run is there, or after it."""
+
+    def __init__(self, act: str, count: int, before: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._act, self._left, self._before = getattr(control, act), count, before
+        monkeypatch.setattr(control, act, self)
+
+    def __call__(self, runs_root: Path, *arguments: Any, **options: Any) -> Any:
+        self._left -= 1
+        if self._left == -1 and self._before:
+            self._stop(runs_root)
+        done = self._act(runs_root, *arguments, **options)
+        if self._left == -1 and not self._before:
+            self._stop(runs_root)
+        return done
+
+    def _stop(self, runs_root: Path) -> None:
+        assert lock_is_held(GroupPaths(runs_root).start_lock)
+        [group] = list_groups(runs_root)
+        stop_group(runs_root, group.name, by="Ben")
+
+
+stopped_by_another = pytest.mark.parametrize("before", [True, False], ids=["before the run is there", "after"])
+
+
+@stopped_by_another
+@pytest.mark.usefixtures("no_runner")
+def test_a_group_can_be_stopped_while_its_runs_are_started(
+    runs_root: Path, demo_root: Path, before: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as slow:
+        Slow("start", 2, before, slow)
+        said = r"^The group was stopped meanwhile\. Of group “mine”, 3 of 4 runs have been started: resume the group"
+        with pytest.raises(RunError, match=said):
+            start(runs_root, demo_root, title="Mine")
+    group = read_group(runs_root, "mine")
+    assert group.record.stopped_by == "Ben" and not group.record.complete and line(runs_root) == []
+    resume_group(runs_root, demo_root, "mine")
+    assert sorted(line(runs_root)) == sorted(group.run_ids) and read_group(runs_root, "mine").record.complete
+
+
+@pytest.mark.usefixtures("no_runner")
+def test_a_group_that_is_stopped_while_its_last_run_is_started_is_complete(
+    runs_root: Path, demo_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Slow("start", 3, True, monkeypatch)
+    group = start(runs_root, demo_root)
+    assert group.record.complete and group.record.stopped_by == "Ben" and line(runs_root) == []
+
+
+@stopped_by_another
+@pytest.mark.usefixtures("no_runner")
+def test_a_group_can_be_stopped_while_its_runs_are_resumed(
+    runs_root: Path, demo_root: Path, before: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = start(runs_root, demo_root)
+    stop_group(runs_root, group.name)
+    Slow("resume", 1, before, monkeypatch)
+    changed = resume_group(runs_root, demo_root, group.name)
+    assert changed.runs == tuple(group.run_ids[:2]), "the others were left as they were"
+    assert changed.problems == (f"Group “{group.name}” was stopped meanwhile.",)
+    assert line(runs_root) == [] and read_group(runs_root, group.name).record.stopped_by == "Ben"
+
+
+@pytest.mark.usefixtures("no_runner")
+def test_a_resume_leaves_lost_runs_to_a_person(
+    runs_root: Path, demo_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.runs.liveness.is_local", lambda _: False)
+    group = start(runs_root, demo_root, Sweep(BASE, {"seed": (1, 2)}))
+    lost, crashed = (RunPaths(runs_root, run_id) for run_id in group.run_ids)
+    crash(crashed)
+    set_status(crashed, boot_id=boot_id())
+    lock = lose(lost).alive_lock.stat().st_ino
+    changed = resume_group(runs_root, demo_root, group.name)
+    assert changed.runs == (crashed.run_id,) and line(runs_root) == [crashed.run_id]
+    [problem] = changed.problems
+    assert problem.startswith(f"{lost.run_id}: lost. No sign of life from another for ")
+    assert problem.endswith(f"To do so: python -m core runs resume {lost.run_id}")
+    assert read_run(runs_root, lost.run_id).state is RunState.LOST
+    assert lost.alive_lock.stat().st_ino == lock, "a worker that lives on keeps its run"
 
 
 @pytest.mark.usefixtures("no_runner")

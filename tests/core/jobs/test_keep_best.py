@@ -160,7 +160,7 @@ def test_what_goes_wrong_does_not_harm_the_run_that_has_finished(
     monkeypatch.setattr(group_changes, "GROUP_LOCK_SECONDS", 0.05)
     with FileLock(GroupPaths(runs_root).lock):
         after_end(runs["b"].paths)
-    assert "can't be thinned out: Another group is being started" in caplog.text
+    assert "can't be thinned out: Another group is being changed" in caplog.text
     assert with_weights(runs_root) == ["a", "b", "c"]
 
 

@@ -46,6 +46,14 @@ def test_time_limits_are_written_as_slurm_takes_them(tmp_path: Path, limit: str)
         ("""container = 'apptainer "exec'""", "slurm.container: it isn't a command (No closing quotation)."),
         ("options = ['-q normal']", "slurm.options.0: each option must be written like --qos=normal."),
         ("options = ['--qos=a', '--output=x']", "slurm.options.1: --output is set by the dashboard itself."),
+        ("options = ['--outp=x']", "slurm.options.0: --outp is set by the dashboard itself."),
+        *(
+            (
+                f"options = ['--{name}=north']",
+                f"slurm.options.0: --{name} can't be used: jobs are looked for on the cluster of this machine only.",
+            )
+            for name in ("clusters", "cluster", "clust", "cluster-constraint")
+        ),
         ('options = ["--comment=a\\n#SBATCH --wrap=x"]', "slurm.options.0: it must be printable text in one line."),
         ("gpu = 1", "slurm.gpu is not a setting."),
         ("partition = ", "it isn't valid TOML at line 2, column 13."),
@@ -56,6 +64,19 @@ def test_a_wrong_setting_is_one_sentence(tmp_path: Path, line: str, said: str) -
     with pytest.raises(ConfigError) as refused:
         read_site(write(tmp_path, f"[slurm]\n{line}\n"))
     assert str(refused.value) == f"Can't use site.toml: {said}"
+
+
+def test_other_options_of_sbatch_are_left_to_the_site(tmp_path: Path) -> None:
+    options = [
+        "--qos=normal",
+        "--time-min=60",
+        "--constraint=a100",
+        "--no-kill",
+        "--export-file=x",
+        "--wait-all-nodes=1",
+    ]
+    site = read_site(write(tmp_path, f"[slurm]\noptions = {options}\n"))
+    assert site.slurm and site.slurm.options == options
 
 
 def test_an_unknown_launcher_is_named(tmp_path: Path) -> None:

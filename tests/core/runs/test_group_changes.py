@@ -9,7 +9,14 @@ from filelock import FileLock
 
 from core.errors import RunError
 from core.runs import group_changes
-from core.runs.group_changes import add_group, change_group, group_lock, name_from_title, remove_group
+from core.runs.group_changes import (
+    add_group,
+    change_group,
+    group_lock,
+    group_start_lock,
+    name_from_title,
+    remove_group,
+)
 from core.runs.groups import GroupRecord, list_groups, read_group
 from core.runs.paths import GroupPaths
 
@@ -69,9 +76,18 @@ def test_a_group_can_be_removed_also_if_it_is_corrupt(root: Path) -> None:
 def test_a_lock_that_is_not_given_back_is_said(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     add(root, "one")
     monkeypatch.setattr(group_changes, "GROUP_LOCK_SECONDS", 0.05)
-    busy = pytest.raises(RunError, match="Another group is being started")
+    busy = pytest.raises(RunError, match=r"^Another group is being changed\. Try again in a moment\.$")
     with FileLock(GroupPaths(root).lock), busy, group_lock(root):
         pass
+    busy = pytest.raises(RunError, match=r"^Another group is being started\. Try again in a moment\.$")
+    with FileLock(GroupPaths(root).start_lock), busy, group_start_lock(root):
+        pass
+
+
+def test_a_start_that_takes_long_keeps_nobody_from_changing_a_group(root: Path) -> None:
+    with group_start_lock(root, make_root=True), group_lock(root):
+        add_group(root, RECORD, "one")
+    assert [group.name for group in list_groups(root)] == ["one"], "the locks are no groups"
 
 
 def test_a_folder_of_runs_that_is_gone_does_not_come_back_empty(root: Path) -> None:

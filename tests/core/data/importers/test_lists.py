@@ -238,19 +238,21 @@ def test_a_split_of_another_name_is_asked_for(tmp_path: Path, data_root: Path) -
     path = make_folder(tmp_path / "set", files)
     refused(path, data_root, "none of train, validation, test: 'holdout' (14)", "'holdout=test'", importer=import_data)
     assert import_data(path, data_root, mapping={"holdout": "test"}).images("test") == 14
+    assert examine(path, {"holdout": "-"}).layout.left_out == {"skipped as asked": 14}
+
+
+def test_a_mapping_of_labels_and_folders_beside_a_list(tmp_path: Path) -> None:
+    files = numbered("a/", "held out/") | {"labels.csv": lines(f"{number}.png" for number in range(28))}
+    path = make_folder(tmp_path / "set", files)
+    found = examine(path, {"Held Out": "test", "a": "train", "sad": "-"}).layout
+    assert {(split, count) for (_, split, _), count in found.folders.items()} == {("train", 2), ("test", 2)}
+    assert (found.left_out, found.question) == ({"skipped as asked": 4}, "")
+    assert examine(path, {"held out": "-"}).layout.left_out == {"skipped as asked": 14}
+    with pytest.raises(DataError, match="No folder or label is called 'heldout'"):
+        examine(path, {"heldout": "test"})
 
 
 # --- how lists are written
-
-
-def test_a_mapping_of_a_label_that_no_list_has_is_refused(tmp_path: Path) -> None:
-    rows = [*numbered("images"), "images/absent.jpg"]
-    labels = [*("happy", "sad") * (len(rows) // 2), "calm"]
-    table = "".join(f"{name},{label}\n" for name, label in zip(rows, labels, strict=True))
-    path = make_folder(tmp_path / "set", numbered("images") | {"labels.csv": f"file_name,label\n{table}".encode()})
-    with pytest.raises(DataError, match="No folder or label is called 'smile', which is mapped to 'happy'"):
-        examine(path, {"smile": "happy"})
-    assert "1 names of images that are not there" in examine(path, {"calm": "-"}).layout.question
 
 
 def as_json_rows(rows: Sequence[tuple[str, str]]) -> bytes:

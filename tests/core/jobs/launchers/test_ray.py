@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -13,11 +14,12 @@ import requests
 from core.config import TrainConfig
 from core.errors import ConfigError, RunError
 from core.jobs import recovery
-from core.jobs.launchers import get_launcher, ray, register_launchers
+from core.jobs.launchers import get_launcher, ray, ray_head, register_launchers
 from core.jobs.launchers.base import Launcher
+from core.jobs.queue import note_job
 from core.machine import JOB_CORES_VARIABLE
 from core.runs.create import create_run, write_status
-from core.runs.paths import RunPaths
+from core.runs.paths import QueuePaths, RunPaths
 from core.runs.reader import list_runs, read_status
 from core.runs.records import RunState
 from tests.ray_stand_in import StandInCluster, install
@@ -213,7 +215,7 @@ ANSWERS: list[tuple[Sequence[str], str, bool, str]] = [
 def test_what_ray_s_jobs_say_about_a_run(
     jobs: Sequence[str], alive: str, waits: bool, words: str, paths: RunPaths, cluster: StandInCluster
 ) -> None:
-    write_status(paths, read_status(paths).model_copy(update={"job": "calm-river.1"}))
+    write_status(paths, read_status(paths).model_copy(update={"job": f"calm-river.{len(jobs)}"}))
     for number, job in enumerate(jobs, 1):
         status, _, error_type = job.partition(":")
         cluster.add(f"calm-river.{number}", status, error_type or None)
@@ -244,12 +246,33 @@ def test_a_head_that_is_gone_makes_nobody_dead(runs_root: Path, cluster: StandIn
 
 
 def test_a_run_that_is_being_submitted_is_not_dead(paths: RunPaths, cluster: StandInCluster) -> None:
-    cluster.add("calm-river.1", "FAILED")  # an attempt before
+    cluster.add("calm-river.1", "STOPPED")  # an attempt before
+    theirs = datetime.now(UTC) - timedelta(hours=1)  # by the clock of the machine that submits it, which is wrong
+    write_status(paths, read_status(paths).model_copy(update={"queued_at": theirs, "created_at": theirs}))
     answer = launcher().alive([paths])["calm-river"]
     assert (answer.alive, answer.waits) == ("yes", True)
-    long_ago = datetime.now(UTC) - timedelta(minutes=10)
-    write_status(paths, read_status(paths).model_copy(update={"queued_at": long_ago}))
-    assert launcher().alive([paths])["calm-river"].alive == "no", "whoever submitted it is gone"
+    QueuePaths(paths.root).folder.mkdir(exist_ok=True)
+    os.utime(paths.status, (0, 0))
+    answer = launcher().alive([paths])["calm-river"]
+    assert answer.alive == "no", "whoever submitted it is gone"
+    assert answer.text.startswith("Ray no longer has its job."), "the end of the attempt before is not its own"
+
+
+def test_a_job_that_is_noted_while_ray_is_asked_is_not_gone(
+    paths: RunPaths, cluster: StandInCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = ray_head._by_run
+
+    def noted_meanwhile(jobs: Sequence[Any]) -> Any:
+        found = listed(jobs)
+        cluster.add("calm-river.1", "PENDING")
+        note_job(paths, "calm-river.1")
+        return found
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(ray_head, "_by_run", noted_meanwhile)
+        assert "being submitted" in launcher().alive([paths])["calm-river"].text
+    assert "Waits in Ray" in launcher().alive([paths])["calm-river"].text
 
 
 def test_a_stop_ends_the_living_jobs_of_a_run(paths: RunPaths, cluster: StandInCluster) -> None:

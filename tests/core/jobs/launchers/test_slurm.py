@@ -2,19 +2,25 @@
 
 import os
 import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from core.errors import ConfigError, RunError
 from core.jobs.launchers import slurm as module
-from core.jobs.launchers.base import FRESH_SECONDS, UNASKED_SECONDS
+from core.jobs.launchers.base import FRESH_SECONDS, SUBMITTING_SECONDS, UNASKED_SECONDS
 from core.jobs.launchers.slurm import SlurmLauncher
-from core.jobs.queue import take_queued
+from core.jobs.notify.events import change_of
+from core.jobs.queue import note_job, requeue, take_queued
+from core.runs import engines
 from core.runs.create import create_run, write_status
 from core.runs.engines import Answer
-from core.runs.paths import RunPaths
-from core.runs.reader import read_status
+from core.runs.paths import QueuePaths, RunPaths
+from core.runs.reader import RunReader, read_status
+from core.runs.records import RunState
 from tests.core.conftest import TINY
 from tests.fake_slurm import FakeSlurm
 
@@ -38,6 +44,17 @@ def site(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     path = folder / "site.toml"
     path.write_text(text)
     monkeypatch.setenv("FER_SITE", str(path))
+
+
+def noted(paths: RunPaths, job: str) -> None:
+    write_status(paths, read_status(paths).model_copy(update={"job": job}))
+
+
+def long_ago(paths: RunPaths) -> None:
+    """What the file server says of the time at which the run was queued; it gives all files their times."""
+    QueuePaths(paths.root).folder.mkdir(exist_ok=True)
+    moment = time.time() - SUBMITTING_SECONDS - 1
+    os.utime(paths.status, (moment, moment))
 
 
 def test_a_start_submits_the_script_that_was_shown_and_records_the_job(
@@ -111,10 +128,26 @@ def test_a_job_does_not_inherit_the_allocation_of_the_server(
     launcher: SlurmLauncher, slurm: FakeSlurm, queued: RunPaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", "64")
-    (slurm.folder / "sbatch").write_text(f"#!/bin/bash\nenv > {tmp_path}/environment; echo 12\n")
     launcher.start(queued, tmp_path)
-    names = {line.partition("=")[0] for line in (tmp_path / "environment").read_text().splitlines()}
-    assert "SLURM_CPUS_PER_TASK" not in names and {"SLURM_CONF", "PATH"} <= names
+    assert "SLURM_CPUS_PER_TASK" not in slurm.environment("sbatch")
+    assert {"SLURM_CONF", "PATH"} <= slurm.environment("sbatch").keys()
+
+
+def test_nothing_overrules_the_script_that_was_shown_or_hides_jobs(
+    launcher: SlurmLauncher, slurm: FakeSlurm, queued: RunPaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """See the input environment variables in the manuals of the commands."""
+    own = {"SBATCH_ACCOUNT", "SBATCH_TIMELIMIT", "SQUEUE_PARTITION", "SQUEUE_USERS", "SCANCEL_INTERACTIVE"}
+    own |= {"SINFO_PARTITION", "SACCT_FORMAT", "SLURM_CLUSTERS"}
+    for name in own:
+        monkeypatch.setenv(name, "another")
+    assert launcher.why_not() is None
+    launcher.start(queued, tmp_path)
+    launcher.alive([queued])
+    launcher.stop(queued)
+    for command in ("sinfo", "sbatch", "squeue", "scancel"):
+        found = slurm.environment(command)
+        assert own.isdisjoint(found) and found["SLURM_CONF"], command
 
 
 def test_a_stop_cancels_the_job_by_its_name(launcher: SlurmLauncher, slurm: FakeSlurm, queued: RunPaths) -> None:
@@ -124,8 +157,8 @@ def test_a_stop_cancels_the_job_by_its_name(launcher: SlurmLauncher, slurm: Fake
 
 def test_one_look_answers_for_all_runs(launcher: SlurmLauncher, slurm: FakeSlurm, runs_root: Path) -> None:
     runs = [create_run(runs_root, TINY, run_id=f"run-{number}", launcher="slurm") for number in range(5)]
-    for paths in runs[:4]:
-        write_status(paths, read_status(paths).model_copy(update={"job": "1"}))
+    for number, paths in enumerate(runs[:4], 1):
+        noted(paths, str(number))
     slurm.says(
         "squeue", "1|RUNNING|None|fer-run-0\n2|PENDING|Priority|fer-run-1\n3|CANCELLED|None|fer-run-2\n", stderr="hm"
     )
@@ -161,6 +194,114 @@ def test_an_answer_holds_for_a_moment(
     assert looks() == 4, "after a start everything is new"
     launcher.stop(queued)
     assert looks() == 5, "and after a stop"
+
+
+GONE = Answer("no", text="Slurm no longer has its job. Resume submits it again.")
+SUBMITTING = Answer("yes", waits=True, text="It is being submitted to Slurm.")
+WAITS = Answer("yes", waits=True, text="Waits in Slurm: other jobs have a higher priority.")
+
+
+@pytest.fixture
+def look(launcher: SlurmLauncher, queued: RunPaths, monkeypatch: pytest.MonkeyPatch) -> Callable[[], RunState]:
+    """What a page shows of the run, on a machine that shares its folder; the time stands still."""
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    monkeypatch.setattr("core.runs.liveness.is_local", lambda _: False)
+    monkeypatch.setitem(engines._ENGINES, "slurm", launcher.alive)
+    reader = RunReader(queued.root)
+
+    def look() -> RunState:
+        [run] = reader.list()
+        change = change_of(run)
+        assert change is None, "nobody is told of anything"
+        return run.state
+
+    return look
+
+
+def test_a_run_is_never_lost_or_crashed_while_somebody_else_submits_it_and_a_worker_starts(
+    slurm: FakeSlurm, queued: RunPaths, look: Callable[[], RunState]
+) -> None:
+    assert look() is RunState.QUEUED, "sbatch is under way"
+    slurm.says("squeue", "124|PENDING|Priority|fer-a-run\n")
+    assert look() is RunState.QUEUED
+    note_job(queued, "124")
+    assert look() is RunState.QUEUED, "within the seconds for which an answer holds"
+    assert take_queued(queued, {"host": "node-1", "boot_id": "of node-1", "pid": 5}, job="124")
+    assert look() is RunState.QUEUED, "as was said a moment ago"
+
+
+def test_a_worker_that_starts_at_once_is_no_crash(
+    slurm: FakeSlurm, queued: RunPaths, look: Callable[[], RunState]
+) -> None:
+    assert look() is RunState.QUEUED, "sbatch is under way"
+    slurm.says("squeue", "124|RUNNING|None|fer-a-run\n")
+    assert take_queued(queued, {"host": "node-1", "boot_id": "of node-1", "pid": 5}, job="124")
+    assert look() is RunState.RUNNING
+
+
+def test_a_job_that_is_noted_while_slurm_is_asked_is_not_gone(
+    launcher: SlurmLauncher, slurm: FakeSlurm, queued: RunPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = module._slurm
+
+    def noted_meanwhile(*arguments: Any, **options: Any) -> str:
+        said = ask(*arguments, **options)
+        slurm.says("squeue", "124|PENDING|Priority|fer-a-run\n")
+        note_job(queued, "124")
+        return said
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(module, "_slurm", noted_meanwhile)
+        assert launcher.alive([queued]) == {"a-run": SUBMITTING}
+    assert launcher.alive([queued]) == {"a-run": WAITS}
+
+
+def test_a_resume_within_the_minutes_for_which_slurm_remembers_the_last_job_is_not_lost(
+    slurm: FakeSlurm, queued: RunPaths, look: Callable[[], RunState]
+) -> None:
+    write_status(queued, read_status(queued).model_copy(update={"state": "stopped", "job": "124"}))
+    slurm.says("squeue", "124|CANCELLED|None|fer-a-run\n")
+    requeue(queued, launcher="slurm")
+    assert look() is RunState.QUEUED, "sbatch is under way"
+    slurm.says("squeue", "124|CANCELLED|None|fer-a-run\n125|PENDING|Priority|fer-a-run\n")
+    note_job(queued, "125")
+    assert look() is RunState.QUEUED
+
+
+def test_what_became_of_an_earlier_job_is_not_told_of_this_one(
+    launcher: SlurmLauncher, slurm: FakeSlurm, queued: RunPaths
+) -> None:
+    slurm.says("squeue", "124|OUT_OF_MEMORY|None|fer-a-run\n")
+    long_ago(queued)
+    assert launcher.alive([queued]) == {"a-run": GONE}, "whoever wanted to submit it is gone"
+    noted(queued, "125")
+    assert launcher.alive([queued]) == {"a-run": GONE}
+    noted(queued, "124")
+    said = "Slurm killed it: out of memory. Set memory in site.toml. Resume submits it again."
+    assert launcher.alive([queued]) == {"a-run": Answer("no", text=said)}
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_how_long_ago_a_run_was_queued_is_told_by_the_file_server(
+    launcher: SlurmLauncher, queued: RunPaths, hours: int
+) -> None:
+    theirs = datetime.now(UTC) + timedelta(hours=hours)  # the clock of the machine that submits it is wrong
+    write_status(queued, read_status(queued).model_copy(update={"queued_at": theirs, "created_at": theirs}))
+    QueuePaths(queued.root).folder.mkdir(exist_ok=True)
+    assert launcher.alive([queued]) == {"a-run": SUBMITTING}
+    long_ago(queued)
+    assert launcher.alive([queued]) == {"a-run": GONE}
+
+
+def test_a_job_that_is_gone_is_not_asked_for_again_and_again(
+    launcher: SlurmLauncher, slurm: FakeSlurm, queued: RunPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    noted(queued, "124")
+    assert [launcher.alive([queued]) for _ in range(3)] == [{"a-run": GONE}] * 3
+    assert len(slurm.calls("squeue")) == 1
 
 
 def test_a_controller_that_is_down_makes_everything_unknown_and_is_left_in_peace(

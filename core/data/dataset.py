@@ -41,6 +41,10 @@ _Shown = Annotated[str, AfterValidator(lambda text: one_line(text[:2000])[:200])
 """Sets may come from anywhere: no line breaks, nothing that controls a terminal, and not more than fits a page."""
 
 
+_Counts = Annotated[dict[str, int], AfterValidator(lambda counts: dict.fromkeys(LABELS, 0) | counts)]
+"""Class name to number of images, of all classes."""
+
+
 class DatasetInfo(BaseModel):
     """`dataset.json`: what a dataset is and what was found when it was imported."""
 
@@ -58,7 +62,7 @@ class DatasetInfo(BaseModel):
     ordered_fingerprint: str = ""
     """SHA-256 (hex) over id, label and pixels of every image of all splits, in the order in which they are kept. Empty
     in sets that an older version imported: `read_identity` finds it out."""
-    counts: dict[str, dict[str, int]]
+    counts: dict[str, _Counts]
     """Split to class name to number of images."""
     mean: float
     """Of all training pixels, scaled to 0..1."""

@@ -23,10 +23,13 @@ TOO_LARGE: Final = f"is too large (max {MAX_IMAGE_BYTES // 10**6} MB)"
 MAX_PIXELS: Final = 50_000_000
 MAX_RATIO: Final = 50
 """Largest aspect ratio, longer to shorter side: no face fits on a longer strip, and none could be drawn on a page."""
-FORMATS: Final = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "JPEG2000", "BMP", "GIF")
+FORMATS: Final = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "JPEG2000", "BMP", "GIF", "PPM")
 """As Pillow names them; HEIC, which it leaves to another package, is read too."""
-FORMAT_NAMES: Final = "JPEG, PNG, WebP, TIFF, AVIF, HEIC, JPEG 2000, BMP or GIF"
-"""All that is read, for people."""
+FORMAT_NAMES: Final = "JPEG, PNG, WebP, TIFF, AVIF, HEIC, JPEG 2000, BMP, GIF or PGM"
+"""All that is read, for people; PPM and PBM are as PGM."""
+
+_MAX_SCANS: Final = 500
+"""Of a JPEG image. Encoders make about ten; each takes as long as all pixels do, in a hundred bytes."""
 
 _TOO_MANY_PIXELS: Final = f"has too many pixels (max {MAX_PIXELS // 10**6} megapixels)"
 _ACCEPTED: Final = f"Use {FORMAT_NAMES}."
@@ -66,6 +69,9 @@ _FOREIGN: Final = (
 )
 """Offset, signature and name of formats that people try, but the decoder does not support."""
 
+_SCAN: Final = b"\xff\xda"
+"""The marker before a scan of a JPEG image, which nothing inside one can be."""
+
 # TIFF tags
 _SUBFILE_TYPE, _BITS, _PHOTOMETRIC, _DNG_VERSION = 254, 258, 262, 50706
 _WHITE_IS_ZERO: Final = 0
@@ -103,7 +109,9 @@ def decode_image(data: bytes, name: str = "image") -> Image.Image:
             if max(image.size) > MAX_RATIO * min(image.size):
                 size = f"{image.width}×{image.height}"
                 raise unusable(name, f"has too extreme an aspect ratio ({size})", "Crop it to the face.")
-            if image.mode in ("I", "F"):
+            if image.format in ("JPEG", "MPO") and data.count(_SCAN) > _MAX_SCANS:
+                raise unusable(name, f"has too many scans (max {_MAX_SCANS})", "Save it again as JPEG or PNG.")
+            if image.mode == "F" or (image.mode == "I" and image.format != "PPM"):  # PGM says its white
                 raise unusable(name, "has values without a known black and white", _SAVE_WITH_8_BITS)
             image.load()
             _turn_upright(image)

@@ -34,11 +34,11 @@ def write_curves(path: Path, text: IO[str]) -> int:
     """
     # Later rows may have fields that earlier ones lack: a first pass finds all of them, in order of appearance.
     fields = {field: None for row, _ in stream_rows(path) for field in row}
-    writer = csv.DictWriter(text, list(fields), restval="", lineterminator="\n")
-    writer.writeheader()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(map(_writable, fields))
     count = 0
     for row, _ in stream_rows(path):
-        writer.writerow(row)
+        writer.writerow(_writable(row.get(field)) for field in fields)
         count += 1
     return count
 
@@ -85,8 +85,13 @@ def write_table(path: Path, file: IO[bytes]) -> None:
 
     rows = read_all(path)
     fields = dict.fromkeys(field for row in rows for field in row)
-    columns = {field: _column([row.get(field) for row in rows]) for field in fields}
+    columns = {_writable(field): _column([_writable(row.get(field)) for row in rows]) for field in fields}
     pq.write_table(pa.table(columns), file)
+
+
+def _writable(value: Any) -> Any:
+    """Text in characters that a file can hold: JSON may name halves of them."""
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 
 def _column(values: list[Any]) -> "pa.Array":

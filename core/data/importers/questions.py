@@ -55,14 +55,17 @@ def check_met(given: Given, there: Iterable[str]) -> None:
     """Refuse a mapping with a name that nothing has, which would be ignored in silence.
 
     Args:
-        given: the mapping, in which all that there is has been looked up.
+        given: the mapping; names that have been looked up in it are there.
         there: the names of folders or labels that could have been meant.
 
     Raises:
         DataError: there is such a name.
     """
+    known = sorted(set(there))
+    for name in known:
+        given.get(name)
     for name, meaning in given.unmet.items():
-        names = listed([quote(each) for each in sorted(set(there))]) or "none"
+        names = listed([quote(each) for each in known]) or "none"
         raise DataError(
             f"No folder or label is called {quote(name)}, which is mapped to {quote(meaning.value)}; there are "
             f"{names}. Correct that name, or leave it out."

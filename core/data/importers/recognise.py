@@ -25,6 +25,12 @@ IMAGE_ENDINGS: Final = frozenset(
 )
 
 
+_OTHER_ENDINGS: Final = frozenset(
+    ".txt .md .csv .tsv .json .jsonl .xml .yml .yaml .log .ini .db .npy .npz .mat .pkl .h5 .pts .lst .py .ipynb .htm "
+    ".html .pdf .doc .docx .xls .xlsx .zip .tar .gz .tgz .7z .rar .parquet .lnk .url .mp4 .avi .mov".split()
+)
+"""What lies beside images in their folders."""
+
 SKIPPED: Final = "skipped as asked"
 _MOST_BESIDE: Final = 0.1
 """Images outside the class folders for each one inside, from which on these may not be all that is meant."""
@@ -132,9 +138,8 @@ class _File:
 
     @property
     def is_something_else(self) -> bool:
-        """Whether its ending is that of no image. There are images without one, or with `.1` or `.jpg_large`."""
-        ending = PurePosixPath(self.name).suffix.lower()[1:]
-        return ending.isalnum() and not ending.isdigit() and f".{ending}" not in IMAGE_ENDINGS
+        """Whether its ending is known as that of no image; there are images with any other, or none."""
+        return PurePosixPath(self.name).suffix.lower() in _OTHER_ENDINGS
 
     @property
     def said(self) -> str:

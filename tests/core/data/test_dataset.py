@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.cli.data import data_status
 from core.data.dataset import list_datasets, load_split, read_info, write_dataset
 from core.errors import DataError
 from core.labels import LABELS
@@ -94,6 +95,20 @@ def test_missing_set_says_how_to_import_it(tmp_path: Path) -> None:
         "Dataset 'fer2013' is not imported. Run `python -m core data import PATH` or use the Data page."
     )
     assert list_datasets(tmp_path / "nowhere") == []
+
+
+def test_counts_have_all_classes_whatever_the_file_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a", "b"):
+        write(tmp_path, name=name)
+    path = tmp_path / "a" / "dataset.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"counts": {"train": {}, "test": {"sad": 1}}}))
+    info = read_info(tmp_path, "a")
+    assert info.counts == {"train": dict.fromkeys(LABELS, 0), "test": dict.fromkeys(LABELS, 0) | {"sad": 1}}
+    data_status(tmp_path)
+    shown = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in shown if ": Small" in line] == ["a", "b"]
+    with pytest.raises(DataError, match="is corrupt"):
+        load_split(tmp_path, "a", "train")
 
 
 def test_unknown_split_names_those_there_are(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from core.data.decode import MAX_IMAGE_BYTES, decode_image, to_face
 from core.errors import ImageError, display_name
 from tests.conftest import PROJECT_ROOT
 
-ACCEPTED = "Use JPEG, PNG, WebP, TIFF, AVIF, HEIC, JPEG 2000, BMP or GIF."
+ACCEPTED = "Use JPEG, PNG, WebP, TIFF, AVIF, HEIC, JPEG 2000, BMP, GIF or PGM."
 HEIC = Path(__file__).parent
 
 
@@ -178,6 +178,31 @@ def test_12_bit_tiff_is_as_bright_as_it_should_be() -> None:
     data = bytearray(tiff(packed, 12, photometric=1))
     data[data.index(struct.pack("<HHI", 256, 4, 1)) + 8] = 4  # values across, not bytes
     np.testing.assert_array_equal(np.asarray(decode_image(bytes(data))), [[255, 0, 128, 128]])
+
+
+def test_pgm_ppm_and_pbm_are_read_with_8_and_16_bits() -> None:
+    gray = gradient().convert("L")
+    assert np.array_equal(decode_image(encode(gray, "PPM")), gray)
+    assert np.array_equal(decode_image(encode(gradient(), "PPM")), gradient())
+    assert np.array_equal(decode_image(encode(gray.convert("1"), "PPM")), gray.convert("1").convert("L"))
+    deep = (np.asarray(gray).astype(">u2") * 257).tobytes()
+    assert np.array_equal(decode_image(b"P5 40 24 65535\n" + deep), gray)
+    twelve_bits = (np.asarray(gray).astype(float) * 4095 / 255).round().astype(">u2").tobytes()
+    assert np.array_equal(decode_image(b"P5 40 24 4095\n" + twelve_bits), gray)
+    assert "without a known black and white" in refusal(b"Pf 1 1 -1.0\n" + struct.pack("<f", 0.5))
+    assert refusal(b"P5 40 24 255\n short").endswith(
+        "is corrupt or incomplete. Save it again as JPEG or PNG and retry."
+    )
+
+
+def test_a_jpeg_with_hundreds_of_scans_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = encode(gradient(), "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    repeated = data[:-2] + data[last:-2] * 500 + b"\xff\xd9"
+    assert refusal(repeated) == "'photo.jpg' has too many scans (max 500). Save it again as JPEG or PNG."
+    assert decode_image(data).size == (40, 24)
+    scans = encode(gradient(), "PNG") + b"\xff\xda" * 501
+    assert decode_image(scans).size == (40, 24), "the marker means nothing elsewhere"
 
 
 @pytest.mark.parametrize("mode", ["I", "F"])
@@ -395,7 +420,7 @@ def test_known_formats_are_named(data: bytes, title: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"hello", b"\0" * 100, b"%!PS-Adobe", encode(gradient(), "PPM"), encode(gradient(), "TGA")]
+    "data", [b"hello", b"\0" * 100, b"%!PS-Adobe", encode(gradient(), "SGI"), encode(gradient(), "TGA")]
 )
 def test_anything_else_is_told_what_is_read(data: bytes) -> None:
     assert refusal(data) == f"'photo.jpg' is not a supported image. {ACCEPTED}"

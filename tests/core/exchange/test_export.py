@@ -6,12 +6,14 @@ import json
 import zipfile
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
 from core.__main__ import app
 from core.exchange.bundle import write_zip
 from core.exchange.export import write_curves
+from core.exchange.formats import Format, export_run
 from core.runs.history import read_rows
 from core.runs.reader import read_run
 from tests.dashboard_fixtures import FakeRun, write_run
@@ -43,6 +45,24 @@ def test_rows_of_several_shapes_and_a_torn_line(tmp_path: Path) -> None:
     text = io.StringIO()
     assert write_curves(path, text) == 2
     assert text.getvalue() == "step,loss,gpu\n1,,\n2,,5\n"
+
+
+def test_halves_of_characters_are_written_as_they_are_escaped(run: FakeRun, tmp_path: Path) -> None:
+    with run.paths.epochs.open("a") as file:
+        file.write('{"epoch": 3, "note": "\\ud800", "\\udc00": "x"}\n')
+    csv_file = next(
+        file
+        for file in export_run(read_run(run.paths.folder.parent, run.id), Format.CSV, tmp_path)
+        if "epochs" in file.name
+    )
+    *_, last = csv.DictReader(csv_file.read_text(encoding="utf-8").splitlines())
+    assert (last["note"], last["\\udc00"]) == ("\\ud800", "x")
+    parquet = next(
+        file
+        for file in export_run(read_run(run.paths.folder.parent, run.id), Format.PARQUET, tmp_path)
+        if "epochs" in file.name
+    )
+    assert pq.read_table(parquet).to_pylist()[-1]["note"] == "\\ud800"
 
 
 def test_a_zip_unpacks_to_a_run(run: FakeRun, tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_the_command_shows_its_progress_and_ends_with_2_after_a_broken_file(tmp_
     assert lines[0]["file"] == "photos/000.png"
     said = done.stderr.splitlines()
     assert [line for line in said if "060.png" in line] == [
-        "'060.png' is not a supported image. Use JPEG, PNG, WebP, TIFF, AVIF, HEIC, JPEG 2000, BMP or GIF."
+        "'060.png' is not a supported image. Use JPEG, PNG, WebP, TIFF, AVIF, HEIC, JPEG 2000, BMP, GIF or PGM."
     ]
     assert any(line.startswith("100 images, 99 faces, 1 unreadable, ") for line in said)
 

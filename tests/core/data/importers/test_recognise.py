@@ -135,7 +135,7 @@ def test_a_mapping_of_a_folder_that_is_not_there_is_refused() -> None:
 
 def test_files_with_the_ending_of_something_else_are_no_images() -> None:
     others = ["angry/readme.txt", "happy/labels.csv", "happy/notes.md", "sad/faces.zip"]
-    odd = ["angry/0001", "angry/S005.00000014", "happy/photo.jpg_large", "happy/a.jpe", "sad/b.PGM"]
+    odd = ["angry/0001", "angry/S005.00000014", "happy/photo.jpg_large", "happy/a.jpe", "sad/b.PGM", "sad/c.img"]
     layout = understand([*paths("C"), *others, *odd])
     assert layout.left_out == {"not an image": 4} and not layout.question
     assert {image.where for image in layout.images} == {*paths("C"), *odd}

@@ -18,7 +18,7 @@ def test_the_age_of_a_file_does_not_depend_on_this_machines_clock(
     monkeypatch.setattr(time, "time", lambda: real + 3600 * hours)
     os.utime(paths.status, (real - 300, real - 300))
     age = age_of(paths.status, paths.root)
-    assert age is not None and 300 <= age < 600
+    assert age is not None and 299 < age < 600  # the clock of files is some milliseconds behind
 
 
 def test_nothing_is_known_where_nothing_can_be_written_or_the_file_is_from_the_future(paths: RunPaths) -> None:

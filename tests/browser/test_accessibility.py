@@ -6,6 +6,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 import axe_playwright_python
+import pytest
 
 from core.data.importers.demo import import_demo
 from core.review.runs import annotate
@@ -142,6 +143,7 @@ def some_runs(app: App) -> Iterator[dict[str, FakeRun]]:
             run.close()
 
 
+@pytest.mark.slow
 def test_axe_finds_nothing_serious_on_any_page_in_any_state(app: App, browser: Any) -> None:
     """One server and one browser: the pages without data, then with runs, then with what opens over them."""
     page = visit(browser, app.url)

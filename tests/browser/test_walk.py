@@ -101,7 +101,11 @@ LONG: Final = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 @pytest.mark.parametrize(
     ("state", "acts"),
-    [(nothing, 20), (fifteen, 30), *(pytest.param(each, 200, marks=LONG) for each in (nothing, one, fifteen, running))],
+    [
+        (nothing, 20),
+        pytest.param(fifteen, 30, marks=pytest.mark.slow),
+        *(pytest.param(each, 200, marks=LONG) for each in (nothing, one, fifteen, running)),
+    ],
 )
 def test_whatever_is_clicked_no_page_falls_over(
     state: Callable[..., Any], acts: int, browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

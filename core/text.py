@@ -27,3 +27,8 @@ def _visible(text: str, keep: str) -> str:
 
 
 _LEFT_OUT: Final = ("Cc", "Cs")
+
+
+def writable(text: str) -> str:
+    """The same in characters that a file can hold: names of files, and JSON, may have halves of them."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -12,6 +12,7 @@ from core.files import open_regular, write_whole
 from core.labels import LABELS
 from core.runs.history import read_all
 from core.runs.paths import RunPaths
+from core.text import writable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -90,8 +91,7 @@ def write_table(path: Path, file: IO[bytes]) -> None:
 
 
 def _writable(value: Any) -> Any:
-    """Text in characters that a file can hold: JSON may name halves of them."""
-    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+    return writable(value) if isinstance(value, str) else value
 
 
 def _column(values: list[Any]) -> "pa.Array":

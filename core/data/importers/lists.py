@@ -24,6 +24,7 @@ from core.data.importers.sources import Files
 from core.errors import quote
 from core.labels import LABELS
 from core.splits import SPLITS, TEST, TRAIN, VALIDATION
+from core.text import writable
 
 _NO_LABEL: Final = ("with no majority", "unknown", "not a face")
 """Labels that are none, beside those that `meaning_of` knows."""
@@ -268,7 +269,7 @@ def _match(rows: Sequence[ListRow], paths: Sequence[str], given: Given) -> Layou
         if split == LEAVE_OUT or (said.meaning and said.meaning.kind == "skip"):
             layout.left_out[SKIPPED] += 1
         elif said.meaning and said.meaning.kind == "class":
-            id = image.encode("utf-8", "backslashreplace").decode()
+            id = writable(image)
             layout.images.append(FoundImage(split, LABELS.index(said.meaning.value), image, id))
             layout.folders[said.label, split, said.meaning.value] += 1
         elif said.meaning or said.label in _NO_LABEL:

@@ -19,6 +19,7 @@ from core.data.importers.questions import check_met, listed, many_beside, unknow
 from core.errors import quote
 from core.labels import LABELS
 from core.splits import TEST, TRAIN, VALIDATION
+from core.text import writable
 
 IMAGE_ENDINGS: Final = frozenset(
     ".jpg .jpeg .jpe .jfif .png .bmp .gif .webp .tif .tiff .pgm .ppm .pnm .pbm .heic .heif .avif .jp2".split()
@@ -248,7 +249,7 @@ def _collect(base: Sequence[_File], layout: Layout) -> None:
             layout.left_out["not an image"] += 1
             continue
         [(folder, meaning), *_] = file.kinds("class")
-        id = file.name.removeprefix(layout.root).encode("utf-8", "backslashreplace").decode()
+        id = writable(file.name.removeprefix(layout.root))
         layout.images.append(FoundImage(file.split, LABELS.index(meaning.value), file.name, id))
         layout.folders[file.said, file.split, meaning.value] += 1
 

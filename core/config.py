@@ -69,6 +69,13 @@ class TrainConfig(BaseModel):
         "five; empty for none.",
     )
 
+    initial_weights: RunIds = _field(
+        (),
+        "Basics",
+        "Run whose best weights the training starts from (fine-tuning); empty for random initialization.",
+        max_length=1,
+    )
+
     # --- optimizer and schedule
     optimizer: Literal["adam", "adamw", "sgd", "muon"] = _field(
         "adam",
@@ -237,7 +244,7 @@ class TrainConfig(BaseModel):
     def _current_schedule(cls, value: Any) -> Any:
         return OLD_SCHEDULES.get(value, value) if isinstance(value, str) else value
 
-    @field_validator("teachers", "soft_labels", mode="before")
+    @field_validator("initial_weights", "teachers", "soft_labels", mode="before")
     @classmethod
     def _typed_list(cls, value: Any) -> Any:
         """Ids that were typed are separated by commas or spaces."""

@@ -9,6 +9,7 @@ from core.config import as_typed
 from core.data.identity import REARRANGED, DataIdentity, same_images
 from core.runs.environment import read_environment, read_uncommitted_changes
 from core.runs.records import Run
+from core.runs.teachers import ROLES
 from core.runs.values import OneLine
 
 NAMED: Final = 6
@@ -35,7 +36,7 @@ def compare_origins(original: Run, again: Run) -> list[Check]:
     checks = [
         _settings(original, again),
         _same_data(recorded_data(original, old), recorded_data(again, new)),
-        *(_sources(name, old, new) for name in ("teachers", "soft_labels") if old.get(name) or new.get(name)),
+        *(_sources(name, old, new) for name in ROLES if old.get(name) or new.get(name)),
         _code(original, again, old, new),
         _packages(old, new),
         _plain("Python", old.get("python"), new.get("python")),

@@ -37,6 +37,7 @@ from core.runs.naming import free_name, typed_setting
 from core.runs.paths import new_run_id
 from core.runs.reader import list_runs
 from core.runs.records import Run, RunState
+from core.runs.teachers import ROLES
 
 _STEP: Final = 2e-6
 """Between the queue positions of neighbours. A whole group fits between two other runs, which are a millisecond apart
@@ -226,7 +227,8 @@ def _check_inputs(runs_root: Path, data_root: Path, configs: Sequence[TrainConfi
     from core.data.dataset import read_identity
 
     by_inputs = {
-        (each.dataset, each.corrections, each.hold_out, each.teachers, each.soft_labels): each for each in configs
+        (each.dataset, each.corrections, each.hold_out, each.model, *(getattr(each, name) for name in ROLES)): each
+        for each in configs
     }
     for config in by_inputs.values():
         read_identity(data_root, config.dataset)

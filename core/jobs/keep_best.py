@@ -65,6 +65,8 @@ def why_kept(run: Run, runs: Sequence[Run]) -> str | None:
     for other in runs:
         if other.config and run.id in other.config.teachers:
             return f"it is a teacher of {other.id}"
+        if other.config and run.id in other.config.initial_weights:
+            return f"{other.id} starts from its weights"
         if other.meta.reproduces == run.id:
             return f"it is reproduced by {other.id}"
     return None

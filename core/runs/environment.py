@@ -61,6 +61,7 @@ class Environment(_Record):
     threads: int | None = None
     precision: str | None = None
     dataset: DataRecord | None = None
+    initial_weights: list[TeachingRun] | None = None
     teachers: list[TeachingRun] | None = None
     soft_labels: list[TeachingRun] | None = None
     resumes: list[dict[str, Any]] = []

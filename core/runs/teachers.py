@@ -1,7 +1,8 @@
 """`teachers.json`: the runs that a run learns from beside the labels, as they were when it was started.
 
-A student needs the same weights (of its teachers) and the same held-out predictions (for its soft labels) at every
-resume and to be reproduced, so both are recorded by their SHA-256. What may teach is decided in `unseen.py`.
+A run needs the same weights (those it starts from, and of its teachers) and the same held-out predictions (for its soft
+labels) at every resume and to be reproduced, so all are recorded by their SHA-256. What may teach is decided in
+`unseen.py`.
 """
 
 from collections.abc import Sequence
@@ -28,6 +29,16 @@ if TYPE_CHECKING:
 
 TEACHER: Final = "Teacher"
 SOFT_LABELER: Final = "Soft-label run"
+PRETRAINED: Final = "Pretrained run"
+
+
+ROLES: Final = {"initial_weights": PRETRAINED, "teachers": TEACHER, "soft_labels": SOFT_LABELER}
+"""The settings that name runs to learn from, each with what such a run is called in messages."""
+
+
+def learns_from_runs(config: TrainConfig) -> bool:
+    """Whether the settings name any run to learn from."""
+    return any(getattr(config, name) for name in ROLES)
 
 
 class TeachingRun(BaseModel):
@@ -38,7 +49,7 @@ class TeachingRun(BaseModel):
     run: Name
     """Its id."""
     sha256: OneLine
-    """Of its weights file if it is a teacher; of its held-out predictions if it gives soft labels."""
+    """Of its weights file if it is a teacher or the start; of its held-out predictions if it gives soft labels."""
 
 
 class Teaching(BaseModel):
@@ -46,15 +57,18 @@ class Teaching(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
+    initial_weights: tuple[TeachingRun, ...] = ()
     teachers: tuple[TeachingRun, ...] = ()
     soft_labels: tuple[TeachingRun, ...] = ()
 
+    def of(self, setting: str) -> tuple[TeachingRun, ...]:
+        """The runs that one of the settings in `ROLES` names."""
+        found: tuple[TeachingRun, ...] = getattr(self, setting)
+        return found
+
     def ids(self) -> dict[str, tuple[str, ...]]:
-        """The settings `teachers` and `soft_labels` with whole ids."""
-        return {
-            "teachers": tuple(source.run for source in self.teachers),
-            "soft_labels": tuple(source.run for source in self.soft_labels),
-        }
+        """The settings in `ROLES` with whole ids."""
+        return {name: tuple(source.run for source in self.of(name)) for name in ROLES}
 
 
 def choose_teaching(runs_root: Path, data_root: Path, config: TrainConfig) -> Teaching | None:
@@ -70,18 +84,20 @@ def choose_teaching(runs_root: Path, data_root: Path, config: TrainConfig) -> Te
             they have no soft label for some training images.
         DataError: the dataset of the student is missing or corrupt.
     """
-    if not (config.teachers or config.soft_labels):
+    if not learns_from_runs(config):
         return None
-    teachers = _usable(runs_root, config.teachers, TEACHER)
-    labelers = _usable(runs_root, config.soft_labels, SOFT_LABELER)
-    for role, runs in ((TEACHER, teachers), (SOFT_LABELER, labelers)):
-        for run in runs:
+    runs = {name: _usable(runs_root, getattr(config, name), role) for name, role in ROLES.items()}
+    _check_pretrained(runs["initial_weights"], config)
+    for name, role in ROLES.items():
+        for run in runs[name]:
             check_unseen(run, config, data_root, role)
-    if labelers:
-        _check_covered(labelers, config, data_root)
+    if runs["soft_labels"]:
+        _check_covered(runs["soft_labels"], config, data_root)
     return Teaching(
-        teachers=tuple(TeachingRun(run=run.id, sha256=_hash(run.paths, TEACHER)) for run in teachers),
-        soft_labels=tuple(TeachingRun(run=run.id, sha256=_hash(run.paths, SOFT_LABELER)) for run in labelers),
+        **{
+            name: tuple(TeachingRun(run=run.id, sha256=_hash(run.paths, role)) for run in runs[name])
+            for name, role in ROLES.items()
+        }
     )
 
 
@@ -101,7 +117,7 @@ def teaching_of(paths: RunPaths, config: TrainConfig) -> Teaching | None:
 
 def read_teaching(paths: RunPaths, config: TrainConfig) -> Teaching | None:
     """As `teaching_of`, without a look at the runs it names."""
-    if not (config.teachers or config.soft_labels):
+    if not learns_from_runs(config):
         return None
     try:
         found = Teaching.model_validate_json(read_regular(paths.teachers))
@@ -109,7 +125,7 @@ def read_teaching(paths: RunPaths, config: TrainConfig) -> Teaching | None:
         raise RunError(f"Run {paths.run_id} lacks its {paths.teachers.name}. Clone the run.") from None
     except (OSError, ValidationError) as error:
         raise RunError(f"Can't use {paths.teachers.name} of run {paths.run_id}: {reason_of(error)}.") from error
-    if bool(found.teachers) != bool(config.teachers) or bool(found.soft_labels) != bool(config.soft_labels):
+    if any(bool(found.of(name)) != bool(getattr(config, name)) for name in ROLES):
         raise RunError(f"{paths.teachers.name} of run {paths.run_id} does not fit its settings. Clone the run.")
     return found
 
@@ -126,11 +142,9 @@ class ChangedSource(NamedTuple):
 def changed_sources(runs_root: Path, teaching: Teaching) -> list[ChangedSource]:
     """Those that were deleted, or have other weights or predictions."""
     changed = []
-    for role, what, sources in (
-        (TEACHER, "weights", teaching.teachers),
-        (SOFT_LABELER, "held-out predictions", teaching.soft_labels),
-    ):
-        for source in sources:
+    for name, role in ROLES.items():
+        what = "held-out predictions" if role == SOFT_LABELER else "weights"
+        for source in teaching.of(name):
             now = _hash(RunPaths(runs_root, source.run), role)
             if not now:
                 changed.append(ChangedSource(f"{role} {source.run} was deleted, or its {what} were.", gone=True))
@@ -161,7 +175,7 @@ def _usable(runs_root: Path, texts: Sequence[str], role: str) -> list[Run]:
     for run in found.values():
         if run.state is not RunState.FINISHED or run.config is None:
             raise RunError(f"{role} {run.id} is {_state(run)}. Select a finished run.")
-        if role == TEACHER and not run.has_weights:
+        if role != SOFT_LABELER and not run.has_weights:
             why = why_removed(run.paths.weights) or "Restore it from a backup, or select another run."
             raise RunError(f"{role} {run.id} has no weights file. {why}")
         if role == SOFT_LABELER and not run.paths.has_predictions(HELD_OUT):
@@ -199,8 +213,21 @@ def _check_covered(labelers: Sequence[Run], config: TrainConfig, data_root: Path
         )
 
 
+def _check_pretrained(runs: Sequence[Run], config: TrainConfig) -> None:
+    """Raises:
+    RunError: there are several, as in an ensemble, or the one is of another model than the run.
+    """
+    if len(runs) > 1:
+        raise RunError(f"{PRETRAINED}: an ensemble has {len(runs)} sets of weights. Select one of its members.")
+    for run in runs:
+        if run.config and run.config.model != config.model:
+            raise RunError(
+                f"{PRETRAINED} {run.id} is a {run.config.model}, not a {config.model}. Select another run or model."
+            )
+
+
 def _source_file(paths: RunPaths, role: str) -> Path:
-    return paths.weights if role == TEACHER else paths.predictions(HELD_OUT)
+    return paths.predictions(HELD_OUT) if role == SOFT_LABELER else paths.weights
 
 
 def _hash(paths: RunPaths, role: str) -> str:

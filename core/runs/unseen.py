@@ -62,7 +62,7 @@ def _require_data(run: Run, config: TrainConfig, data_root: Path, role: str) -> 
     from core.data.dataset import read_info
 
     assert run.config
-    if run.config.teachers or run.config.soft_labels:
+    if run.config.initial_weights or run.config.teachers or run.config.soft_labels:
         raise RunError(
             f"{role} {run.id} learned on {run.config.dataset!r} from runs that may have seen validation or test images "
             f"of {config.dataset!r}. Select another run."

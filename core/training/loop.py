@@ -16,7 +16,6 @@ from torch import Tensor
 from core.config import TrainConfig
 from core.evaluation.inference import class_probabilities
 from core.evaluation.metrics import log_loss
-from core.models.cnn import build_model
 from core.review.corrections import Corrections
 from core.runs.paths import RunPaths
 from core.runs.resume import require_checkpoint, require_newest
@@ -31,7 +30,7 @@ from core.training.optim import EmaWeights, build_optimizers, rate_factor
 from core.training.recorder import Recorder, SystemMonitor
 from core.training.reporter import StatusReporter
 from core.training.step import CudaGraph, TrainingStep, step_values
-from core.training.teachers import load_teachers
+from core.training.teachers import initial_model, load_teachers
 from core.training.train_data import TrainData, alternating_flips, epoch_order, load_data, step_seed
 from core.training.utilisation import flop_per_image, peak_of
 
@@ -76,7 +75,7 @@ def train(
     operations, peak = flop_per_image(config.model), peak_of(compute)
     status.update(flop_per_image=operations, peak_flop_per_second=peak.flop_per_second, peak_source=peak.source)
     torch.manual_seed(config.seed)
-    model = to_device(build_model(config.model), compute)
+    model = to_device(initial_model(paths.root, teaching, config.model), compute)
     optimizers = build_optimizers(model, config)
     average = EmaWeights(model, config.ema_decay) if config.ema_decay else None
     evaluated = average.model if average else model  # the weights that are evaluated and kept

@@ -13,10 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.errors import RunError
+from core.models.cnn import build_model
 from core.models.state_dict import load_weights
 from core.runs.paths import RunPaths
 from core.runs.reader import read_config
-from core.runs.teachers import Teaching
+from core.runs.teachers import PRETRAINED, TEACHER, Teaching
 from core.training.compute import Compute, to_device
 
 
@@ -60,11 +61,27 @@ def load_teachers(runs_root: Path, teaching: Teaching | None, temperature: float
     return Teachers(models, temperature, compute)
 
 
+def initial_model(runs_root: Path, teaching: Teaching | None, name: str) -> nn.Module:
+    """The model that a run starts with, on the CPU: with the best weights of the run that its setting
+    `initial_weights` names, else with random ones, drawn by torch's global generator.
+
+    Raises:
+        RunError: the weights cannot be read, or are of another model than `name`.
+    """
+    if teaching is None or not teaching.initial_weights:
+        return build_model(name)
+    paths = RunPaths(runs_root, teaching.initial_weights[0].run)
+    try:
+        return load_weights(paths.weights, name)
+    except RunError as error:
+        raise RunError(f"{PRETRAINED} {paths.run_id}: {error}") from error
+
+
 def _load(paths: RunPaths, compute: Compute) -> nn.Module:
     try:
         return to_device(load_weights(paths.weights, read_config(paths).model), compute)
     except RunError as error:
-        raise RunError(f"Teacher {paths.run_id}: {error}") from error
+        raise RunError(f"{TEACHER} {paths.run_id}: {error}") from error
 
 
 def distillation_loss(logits: Tensor, taught: Tensor, temperature: float) -> Tensor:

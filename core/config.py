@@ -332,6 +332,9 @@ def _explain(problem: Any, values: Mapping[str, Any]) -> str:
             allowed += ", or empty"
         if TrainConfig.model_fields[name].default == ():
             allowed = "be IDs of runs, separated by commas"
+    elif problem["type"] == "too_long":
+        most = problem["ctx"]["max_length"]
+        allowed = f"name at most {most} run{'s' if most > 1 else ''}"
     else:
         allowed = re.split(r", (?:unable to|got) ", problem["msg"].removeprefix("Input should "))[0]
     got = _as_given(value)

@@ -74,7 +74,7 @@ def _require_data(run: Run, config: TrainConfig, data_root: Path, role: str) -> 
     if not here:
         raise RunError(
             f"{role} {run.id} was trained on other data ({run.config.dataset!r}) that is not on this server, so it may "
-            f"have seen validation or test images of {config.dataset!r}. Select another run."
+            f"have seen validation or test images of {config.dataset!r}. Import it, or select another run."
         )
 
 

@@ -45,7 +45,10 @@ def values_of(name: str) -> st.SearchStrategy[Any]:
             exclude_max="lt" in bounds,
         )
     if field.annotation == RunIds:
-        return st.lists(st.sampled_from(["run-a", "b", "20261122-134501-calm-river-3f9a"]), unique=True).map(tuple)
+        most = next((limit.max_length for limit in field.metadata if hasattr(limit, "max_length")), None)
+        return st.lists(
+            st.sampled_from(["run-a", "b", "20261122-134501-calm-river-3f9a"]), unique=True, max_size=most
+        ).map(tuple)
     if field.annotation is str:
         return st.from_regex(r"[a-z0-9][a-z0-9-]{0,63}", fullmatch=True)
     return st.sampled_from(typing.get_args(field.annotation))
@@ -178,6 +181,13 @@ def test_a_run_that_is_listed_twice_is_refused() -> None:
     with pytest.raises(ConfigError) as caught:
         parse_config({"teachers": "run-a,run-a"})
     assert str(caught.value) == "Teachers must name each run once (got 'run-a,run-a')."
+
+
+def test_a_run_starts_from_the_weights_of_one_run() -> None:
+    assert parse_config({"initial_weights": "run-a"}).initial_weights == ("run-a",)
+    with pytest.raises(ConfigError) as caught:
+        parse_config({"initial_weights": "run-a,run-b"})
+    assert str(caught.value) == "Initial weights must name at most 1 run (got 'run-a,run-b')."
 
 
 def test_overrides_replace_the_settings_of_the_preset() -> None:

@@ -74,6 +74,7 @@ def _facts(run: Run, found: Environment) -> dict[str, str]:
         "Commit": f"{git.commit[:12]}{changed}" if git.commit else None,
         "Dataset": data.name,
         "Data fingerprint": data.fingerprint,
+        "Initial weights": _sources(found.initial_weights),
         "Teachers": _sources(found.teachers),
         "Soft labels": _sources(found.soft_labels),
         "Device": found.device,

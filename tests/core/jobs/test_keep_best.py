@@ -91,6 +91,10 @@ def teach(run: Run) -> None:
     create_run(run.paths.root, TrainConfig(dataset="demo", teachers=(run.id,)), run_id="student")
 
 
+def fine_tune(run: Run) -> None:
+    create_run(run.paths.root, TrainConfig(dataset="demo", initial_weights=(run.id,)), run_id="fine-tuned")
+
+
 def reproduce(run: Run) -> None:
     create_run(run.paths.root, TrainConfig(dataset="demo"), run_id="again", reproduces=run.id)
 
@@ -100,6 +104,7 @@ NEEDED: dict[str, Callable[[Run], Any]] = {
     "in review": lambda run: annotate(run.paths, "Ada", {"review": "in review"}),
     "approved": lambda run: annotate(run.paths, "Ada", {"review": "approved"}),
     "teacher": teach,
+    "pretrained": fine_tune,
     "reproduced": reproduce,
 }
 

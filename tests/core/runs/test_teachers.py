@@ -35,10 +35,12 @@ def start(root: Path, data_root: Path, **settings: object) -> RunPaths:
 
 
 def test_a_start_records_the_hashes_and_the_whole_ids(root: Path, demo_root: Path) -> None:
-    paths = start(root, demo_root, teachers="teach", soft_labels="fold-1, fold-two")
+    paths = start(root, demo_root, initial_weights="teac", teachers="teach", soft_labels="fold-1, fold-two")
     config = read_config(paths)
     assert (config.teachers, config.soft_labels) == (("teacher",), ("fold-1", "fold-two"))
+    assert config.initial_weights == ("teacher",)
     assert json.loads(paths.teachers.read_text()) == {
+        "initial_weights": [{"run": "teacher", "sha256": hash_of(RunPaths(root, "teacher").weights)}],
         "teachers": [{"run": "teacher", "sha256": hash_of(RunPaths(root, "teacher").weights)}],
         "soft_labels": [
             {"run": name, "sha256": hash_of(RunPaths(root, name).predictions(HELD_OUT))} for name in config.soft_labels
@@ -52,6 +54,10 @@ def test_an_ensemble_teaches_as_its_members(runs_root: Path, demo_root: Path) ->
     create_ensemble(runs_root, "both", ids)
     teaching = choose_teaching(runs_root, demo_root, TrainConfig(**TINY, teachers=("both", ids[0])))
     assert teaching is not None and teaching.ids()["teachers"] == tuple(ids), "each once"
+    with pytest.raises(
+        RunError, match=r"^Pretrained run: an ensemble has 2 sets of weights\. Select one of its members\.$"
+    ):
+        choose_teaching(runs_root, demo_root, TrainConfig(**TINY, initial_weights=("both",)))
     RunPaths(runs_root, ids[1]).weights.unlink()
     with pytest.raises(RunError, match=r"^Teacher not available: Can't use ensemble “both”: run"):
         choose_teaching(runs_root, demo_root, TrainConfig(**TINY, teachers=("both",)))
@@ -74,6 +80,17 @@ def test_a_run_without_teachers_has_no_such_file(root: Path, demo_root: Path) ->
         (
             {"teachers": "teacher", "hold_out": "1/2"},
             r"^Teacher teacher was trained on 84 images of",
+        ),
+        ({"initial_weights": "nobody"}, r"^Pretrained run not available: Run “nobody” not found\."),
+        ({"initial_weights": "queued"}, r"^Pretrained run queued is queued\. Select a finished run\.$"),
+        ({"initial_weights": "bare"}, r"^Pretrained run bare has no weights file\."),
+        (
+            {"initial_weights": "teacher", "hold_out": "1/2"},
+            r"^Pretrained run teacher was trained on 84 images of the held-out fold 1/2 of 'demo'\.",
+        ),
+        (
+            {"initial_weights": "teacher", "model": "cnn-model-2"},
+            r"^Pretrained run teacher is a cnn-model-1, not a cnn-model-2\. Select another run or model\.$",
         ),
         ({"soft_labels": "teacher"}, r"^Soft-label run teacher held out no fold, so it has no soft labels\."),
         (
@@ -104,6 +121,22 @@ def test_soft_labels_of_other_data_are_refused(root: Path, demo_root: Path) -> N
     paths.summary.write_text(json.dumps(summary))
     with pytest.raises(RunError, match=r"^Soft-label run fold-1 was trained on other data than 'demo'"):
         choose_teaching(root, demo_root, TrainConfig(**TINY, soft_labels=("fold-1", "fold-two")))
+
+
+def test_a_record_of_an_older_version_has_no_initial_weights(root: Path, demo_root: Path) -> None:
+    paths = start(root, demo_root, teachers="teacher")
+    old = json.loads(paths.teachers.read_text())
+    assert old.pop("initial_weights") == []
+    paths.teachers.write_text(json.dumps(old))
+    config = json.loads(paths.config.read_text())
+    del config["initial_weights"]
+    paths.config.write_text(json.dumps(config))
+    teaching = teaching_of(paths, read_config(paths))
+    assert teaching is not None and teaching.ids() == {
+        "initial_weights": (),
+        "teachers": ("teacher",),
+        "soft_labels": (),
+    }
 
 
 def test_a_run_is_resumed_only_with_what_it_was_started_with(root: Path, demo_root: Path) -> None:

@@ -80,6 +80,11 @@ CLEANED = {"dataset": "leaky", "drop_train_duplicates": True}
         ({}, {"hold_out": "1/2"}, "was trained on 84 images of the held-out fold 1/2 of 'demo'. Select another run."),
         ({"hold_out": "1/2"}, {}, ""),
         ({"dataset": "swapped", "teachers": ["deeper"]}, {}, "learned on 'swapped' from runs that may have seen"),
+        (
+            {"dataset": "swapped", "initial_weights": ["deeper"]},
+            {},
+            "learned on 'swapped' from runs that may have seen",
+        ),
     ],
 )
 def test_a_run_is_refused_by_the_images_it_was_trained_on(

@@ -188,6 +188,36 @@ def test_a_student_is_not_trained_on_with_other_weights_of_its_teacher(root: Pat
     assert paths.checkpoint.read_bytes() == kept
 
 
+def fine_tuned(root: Path, data_root: Path, run_id: str, **settings: Any) -> RunPaths:
+    config = TrainConfig(**EVERYTHING | settings, initial_weights=["teacher"])
+    return create_run(root, config, run_id=run_id, teaching=choose_teaching(root, data_root, config))
+
+
+def test_a_run_starts_from_the_best_weights_of_another(root: Path, demo_root: Path) -> None:
+    paths = fine_tuned(root, demo_root, "start", epochs=1, learning_rate=1e-10, muon_learning_rate=1e-10)
+    train_on(paths, read_config(paths), demo_root)
+    old, new = (torch.load(each.weights, weights_only=True) for each in (RunPaths(root, "teacher"), paths))
+    for name in (key for key in old if key.endswith(("weight", "bias"))):
+        assert torch.allclose(old[name], new[name], atol=1e-6), "its steps are too small to be seen"
+
+
+def test_a_fine_tuned_run_that_stops_and_resumes_is_bit_equal(root: Path, demo_root: Path) -> None:
+    whole, parts = (fine_tuned(root, demo_root, name) for name in ("whole", "parts"))
+    config = read_config(whole)
+    train_on(whole, config, demo_root)
+    with pytest.raises(Stopped):
+        train_on(parts, config, demo_root, stop_after=4)
+    train_on(parts, config, demo_root)
+    assert_bit_equal(whole, parts)
+
+
+def test_weights_to_start_from_that_are_no_weights_are_named(root: Path, demo_root: Path) -> None:
+    RunPaths(root, "teacher").weights.write_bytes(b"not weights")
+    paths = fine_tuned(root, demo_root, "student")
+    with pytest.raises(RunError, match=r"^Pretrained run teacher: fer2013_model_2.pth is corrupt"):
+        train_on(paths, read_config(paths), demo_root)
+
+
 def test_a_teacher_of_which_the_weights_are_no_weights_is_named(root: Path, demo_root: Path) -> None:
     RunPaths(root, "teacher").weights.write_bytes(b"not weights")
     paths = student(root, demo_root, "student")

@@ -10,7 +10,7 @@ from core.jobs.queue import queued_runs
 from core.runs.delete import delete_run
 from core.runs.groups import GroupMember, list_groups
 from core.runs.paths import GroupPaths
-from core.runs.reader import read_run
+from core.runs.reader import RunReader, read_run
 from core.runs.records import RunState
 from tests.core.runs.conftest import make_finished, set_status
 
@@ -50,6 +50,18 @@ def test_the_list_says_how_far_each_is_and_which_is_best(fer: "Terminal", name: 
         True,
         False,
     ]
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_the_list_looks_at_all_runs_once_however_many_groups_there_are(
+    fer: "Terminal", name: str, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    fer("train", *DEMO, "--sweep", "seed=4..5", "--name", "Two more", data=True)
+    looks = []
+    look = RunReader.list
+    monkeypatch.setattr(RunReader, "list", lambda reader: looks.append(1) or look(reader))
+    assert name in fer("groups", "list", *options, data=True)
+    assert len(looks) == 1
 
 
 def test_one_is_shown_with_the_effect_of_each_field_and_its_runs(fer: "Terminal", name: str) -> None:

@@ -95,16 +95,26 @@ def examine(path: Path, mapping: Mapping[str, str] | None = None) -> Found:
         DataError: it is nothing that can be imported, or the mapping is wrong.
     """
     try:
-        if looks_like_ferplus(path):
-            check_ferplus(path)
-            return Found("ferplus", "file")
-        if is_lone_table(path):
-            check_table(path)
-            return Found("table", "file")
-        with _open(path) as files:
-            return _found(path, files, mapping or {})
+        found = _examine(path, mapping or {})
     except OSError as error:
         raise DataError(f"Cannot read {quote(path.name)}: {system_reason(error)}.") from error
+    if mapping and found.form in ("table", "ferplus"):
+        table = "FER+" if found.form == "ferplus" else "FER2013"
+        raise DataError(
+            f"{quote(path.name)} is a {table} table, whose numbers have one meaning. Import it without a mapping."
+        )
+    return found
+
+
+def _examine(path: Path, mapping: Mapping[str, str]) -> Found:
+    if looks_like_ferplus(path):
+        check_ferplus(path)
+        return Found("ferplus", "file")
+    if is_lone_table(path):
+        check_table(path)
+        return Found("table", "file")
+    with _open(path) as files:
+        return _found(path, files, mapping)
 
 
 def import_data(

@@ -192,3 +192,14 @@ def test_another_table_is_named(tmp_path: Path, base: Path, table: Path) -> None
     path = write_votes(tmp_path / "fer2013new.csv", votes_for(table))
     with pytest.raises(DataError, match="Choose another name"):
         import_ferplus(path, base, name="fer2013")
+
+
+def test_a_mapping_of_numbers_that_have_one_meaning_is_not_ignored(base: Path, table: Path, tmp_path: Path) -> None:
+    votes = write_votes(tmp_path / "fer2013new.csv", votes_for(table))
+    packed = make_folder(tmp_path / "packed", {"fer2013new.csv": votes.read_bytes()})
+    for path, kind in ((votes, "FER+"), (packed, "FER+"), (table, "FER2013")):
+        with pytest.raises(DataError) as refused:
+            import_data(path, base, mapping={"0": "happy"})
+        assert str(refused.value) == (
+            f"'{path.name}' is a {kind} table, whose numbers have one meaning. Import it without a mapping."
+        )

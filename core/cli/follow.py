@@ -12,13 +12,15 @@ from core.errors import TrainingError
 from core.jobs.launchers import LOCAL
 from core.jobs.machine_slots import WAITS, waits_for_others
 from core.jobs.slots import gpu_notice
-from core.runs.history import Row, read_rows
+from core.runs.history import Row, read_page
 from core.runs.paths import RunPaths
 from core.runs.reader import RunReader
 from core.runs.records import Run, RunState
 from core.team import actions
 
 REFRESH_SECONDS = 0.5
+_PAGE: Final = 1 << 24
+"""Bytes of a history that are read at a time."""
 _BAD: Final = (RunState.FAILED, RunState.CRASHED, RunState.DAMAGED)
 
 
@@ -31,7 +33,8 @@ def follow(runs_root: Path, run_id: str) -> Run:
         RunError: the run is gone.
     """
     paths = RunPaths(runs_root, run_id)
-    epochs, steps, reader = _Tail(paths.epochs), _Tail(paths.steps), RunReader(runs_root)
+    epochs, steps = Tail(paths.epochs, "epoch"), Tail(paths.steps, "step")
+    reader = RunReader(runs_root)
     asked, metrics, notice = False, "", ""
     with ProgressBar() as bar:
         while True:
@@ -105,13 +108,16 @@ def _ended(run: Run) -> str:
     return f"{run.state.in_words()}{f': {run.problem}' if run.problem else ''}"
 
 
-class _Tail:
-    """The rows of a history that have come since the last look."""
+class Tail:
+    """The rows of a history that have come since the last look, each once: a resume rewrites the end of the file."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._offset = 0
+    def __init__(self, path: Path, number: str) -> None:
+        self._path, self._number = path, number
+        self._offset, self._mark, self._last = 0, "", 0
 
     def new(self) -> list[Row]:
-        rows, self._offset = read_rows(self._path, self._offset)
+        page = read_page(self._path, self._offset, _PAGE, self._mark)
+        self._offset, self._mark = page.end, page.mark
+        rows = [row for row in page.rows if row.get(self._number, 0) > self._last]
+        self._last = rows[-1][self._number] if rows else self._last
         return rows

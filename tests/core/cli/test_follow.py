@@ -1,5 +1,6 @@
 """Following a run at a terminal, to its end or until Ctrl-C."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from core.cli.follow import follow, follow_all
+from core.cli.follow import Tail, follow, follow_all
 from core.jobs import control
 from core.runs.create import create_run
 from core.runs.paths import RunPaths
@@ -28,6 +29,23 @@ def test_following_a_run_prints_a_line_for_each_epoch(
     printed = capsys.readouterr().err
     assert "epoch 1/2: train loss" in printed
     assert "epoch 2/2: train loss" in printed
+
+
+def test_rows_that_a_resume_writes_anew_come_once_and_none_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "epochs.jsonl"
+    tail = Tail(path, "epoch")
+
+    def write(*epochs: int, loss: float) -> None:
+        path.write_text("".join(json.dumps({"epoch": epoch, "loss": loss}) + "\n" for epoch in epochs))
+
+    assert tail.new() == []
+    write(1, 2, 3, loss=1.0)
+    assert [row["epoch"] for row in tail.new()] == [1, 2, 3]
+    write(1, 2, loss=1.0)
+    assert tail.new() == [], "the resume has dropped the end"
+    write(1, 2, 3, 4, 5, loss=1.25)
+    assert [row["epoch"] for row in tail.new()] == [4, 5], "also where the file is longer by now than it was"
+    assert tail.new() == []
 
 
 def test_ctrl_c_stops_the_run_with_a_checkpoint(demo_root: Path, runs_root: Path) -> None:

@@ -109,7 +109,12 @@ def _ended(run: Run) -> str:
 
 
 class Tail:
-    """The rows of a history that have come since the last look, each once: a resume rewrites the end of the file."""
+    """The rows of a history that have come since the last look, each once: a resume rewrites the end of the file.
+
+    Args:
+        path: `epochs.jsonl` or `steps.jsonl` of a run; it may not be there yet.
+        number: the field of a row that counts them, from 1: `epoch` or `step`.
+    """
 
     def __init__(self, path: Path, number: str) -> None:
         self._path, self._number = path, number

@@ -23,6 +23,8 @@ groups_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+_Look = Callable[[Group], tuple[Members, Progress]]
+"""Tells the members of a group, and how far it is."""
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the group.")]
 
 
@@ -30,14 +32,13 @@ _Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the group.")
 def groups_list(runs_root: RunsRoot, data_root: DataRoot, as_json: AsJson = False) -> None:
     """List groups, newest first, with their progress and their best run so far."""
     groups = list_groups(runs_root)
-    if as_json:
-        look = _look(runs_root, data_root)
-        print_json([_as_json(group, look) for group in groups])
-        return
-    if not groups:
+    if not (groups or as_json):
         print("No groups yet. Start one with `python -m core train --sweep learning_rate=0.01,0.02`.")
         return
     look = _look(runs_root, data_root)
+    if as_json:
+        print_json([_as_json(group, look) for group in groups])
+        return
     for group in groups:
         if group.problem:
             print(f"{group.name}: {group.problem}")
@@ -113,9 +114,8 @@ def sizes(data_root: Path) -> Mapping[str, Mapping[str, int]]:
     return {info.name: {split: info.images(split) for split in SPLITS} for info in list_datasets(data_root)}
 
 
-def _look(runs_root: Path, data_root: Path) -> Callable[[Group], tuple[Members, Progress]]:
-    """What tells the members of a group, and how far it is, from one look at all runs, which takes half a second for
-    1,000 of them."""
+def _look(runs_root: Path, data_root: Path) -> _Look:
+    """One look at all runs, which takes half a second for 1,000 of them, for any number of groups."""
     from core.jobs.slots import list_slots
     from core.runs.reader import RunReader
 
@@ -171,7 +171,7 @@ def group_as_json(runs_root: Path, data_root: Path, group: Group) -> dict[str, A
     return _as_json(group, _look(runs_root, data_root))
 
 
-def _as_json(group: Group, look: Callable[[Group], tuple[Members, Progress]]) -> dict[str, Any]:
+def _as_json(group: Group, look: _Look) -> dict[str, Any]:
     from core.comparison.effects import effects_of
 
     record = group.record.model_dump(mode="json", exclude={"settings", "members"})

@@ -9,7 +9,7 @@ from core.config import as_typed
 from core.data.identity import REARRANGED, DataIdentity, same_images
 from core.runs.environment import read_environment, read_uncommitted_changes
 from core.runs.records import Run
-from core.runs.teachers import ROLES
+from core.runs.roles import ROLES
 from core.runs.values import OneLine
 
 NAMED: Final = 6

@@ -37,7 +37,7 @@ from core.runs.naming import free_name, typed_setting
 from core.runs.paths import new_run_id
 from core.runs.reader import list_runs
 from core.runs.records import Run, RunState
-from core.runs.teachers import ROLES
+from core.runs.roles import ROLES
 
 _STEP: Final = 2e-6
 """Between the queue positions of neighbours. A whole group fits between two other runs, which are a millisecond apart

@@ -12,14 +12,13 @@ from core.errors import ConfigError
 from core.jobs.groups import NewGroup
 from core.runs.groups import MOST_RUNS, GroupKind
 from core.runs.naming import typed_setting
+from core.runs.roles import ROLES
 
 _RANGE: Final = re.compile(r"(\d{1,10})\s*\.\.\s*(\d{1,10})")
 _DIGITS_ONLY: Final = re.compile(r"[+-]?0\d+")
 """The second half of `0,01` or `1,000`: one number for some, two for others."""
-_LISTS: Final = frozenset(name for name, each in TrainConfig.model_fields.items() if each.default == ())
-"""Fields whose one value is a list already."""
-SWEEPABLE: Final = tuple(name for name in TrainConfig.model_fields if name not in _LISTS)
-"""Fields that may have several values."""
+SWEEPABLE: Final = tuple(name for name in TrainConfig.model_fields if name not in ROLES)
+"""Fields that may have several values: the others are lists of runs already."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +156,7 @@ def parse_values(name: str, text: str) -> tuple[Any, ...]:
     """
     if name not in TrainConfig.model_fields:
         raise ConfigError(f"Unknown setting {name!r}. Use one of {', '.join(SWEEPABLE)}.")
-    if name in _LISTS:
+    if name in ROLES:
         raise ConfigError(f"{field_label(name)} can't be swept: it is a list of runs already.")
     values: dict[Any, None] = {}
     wrong: list[str] = []

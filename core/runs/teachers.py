@@ -7,7 +7,7 @@ labels) at every resume and to be reproduced, so all are recorded by their SHA-2
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -20,25 +20,13 @@ from core.runs.paths import RunPaths
 from core.runs.reader import predictions_table
 from core.runs.records import Run, RunState, reason_of
 from core.runs.removed import why_removed
+from core.runs.roles import PRETRAINED, ROLES, SOFT_LABELER, learns_from_runs
 from core.runs.unseen import check_unseen
 from core.runs.values import Name, OneLine
 from core.splits import HELD_OUT
 
 if TYPE_CHECKING:
     import pandas as pd
-
-TEACHER: Final = "Teacher"
-SOFT_LABELER: Final = "Soft-label run"
-PRETRAINED: Final = "Pretrained run"
-
-
-ROLES: Final = {"initial_weights": PRETRAINED, "teachers": TEACHER, "soft_labels": SOFT_LABELER}
-"""The settings that name runs to learn from, each with what such a run is called in messages."""
-
-
-def learns_from_runs(config: TrainConfig) -> bool:
-    """Whether the settings name any run to learn from."""
-    return any(getattr(config, name) for name in ROLES)
 
 
 class TeachingRun(BaseModel):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from core.config import TrainConfig
 from core.errors import DataError, RunError
 from core.runs.records import Run
+from core.runs.roles import learns_from_runs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,7 +63,7 @@ def _require_data(run: Run, config: TrainConfig, data_root: Path, role: str) -> 
     from core.data.dataset import read_info
 
     assert run.config
-    if run.config.initial_weights or run.config.teachers or run.config.soft_labels:
+    if learns_from_runs(run.config):
         raise RunError(
             f"{role} {run.id} learned on {run.config.dataset!r} from runs that may have seen validation or test images "
             f"of {config.dataset!r}. Select another run."

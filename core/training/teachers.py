@@ -17,7 +17,8 @@ from core.models.cnn import build_model
 from core.models.state_dict import load_weights
 from core.runs.paths import RunPaths
 from core.runs.reader import read_config
-from core.runs.teachers import PRETRAINED, TEACHER, Teaching
+from core.runs.roles import PRETRAINED, TEACHER
+from core.runs.teachers import Teaching
 from core.training.compute import Compute, to_device
 
 

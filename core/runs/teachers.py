@@ -90,13 +90,17 @@ def choose_teaching(runs_root: Path, data_root: Path, config: TrainConfig) -> Te
 
 
 def teaching_of(paths: RunPaths, config: TrainConfig) -> Teaching | None:
-    """What a run was started to learn from, everything as it was then; None if its settings name nothing.
+    """What a run was started to learn from, everything it still needs as it was then; None if its settings name
+    nothing.
+
+    The weights that it starts from are no longer needed once it has a checkpoint, which holds all of the model.
 
     Raises:
-        RunError: `teachers.json` is missing or corrupt, or what it names was deleted or has changed.
+        RunError: `teachers.json` is missing or corrupt, or what it names and needs was deleted or has changed.
     """
     found = read_teaching(paths, config)
-    if found and (changes := changed_sources(paths.root, found)):
+    needed = found.model_copy(update={"initial_weights": ()}) if found and paths.checkpoint.exists() else found
+    if needed and (changes := changed_sources(paths.root, needed)):
         raise RunError(
             f"{' '.join(each.words for each in changes)} Restore it from a backup, or clone the run with another."
         )

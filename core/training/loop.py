@@ -75,7 +75,7 @@ def train(
     operations, peak = flop_per_image(config.model), peak_of(compute)
     status.update(flop_per_image=operations, peak_flop_per_second=peak.flop_per_second, peak_source=peak.source)
     torch.manual_seed(config.seed)
-    model = to_device(initial_model(paths.root, teaching, config.model), compute)
+    model = to_device(initial_model(paths, teaching, config.model), compute)
     optimizers = build_optimizers(model, config)
     average = EmaWeights(model, config.ema_decay) if config.ema_decay else None
     evaluated = average.model if average else model  # the weights that are evaluated and kept

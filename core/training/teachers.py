@@ -62,20 +62,21 @@ def load_teachers(runs_root: Path, teaching: Teaching | None, temperature: float
     return Teachers(models, temperature, compute)
 
 
-def initial_model(runs_root: Path, teaching: Teaching | None, name: str) -> nn.Module:
+def initial_model(paths: RunPaths, teaching: Teaching | None, name: str) -> nn.Module:
     """The model that a run starts with, on the CPU: with the best weights of the run that its setting
-    `initial_weights` names, else with random ones, drawn by torch's global generator.
+    `initial_weights` names, else with random ones, drawn by torch's global generator; so, too, where a checkpoint is
+    there to replace them, and the other run may be gone.
 
     Raises:
         RunError: the weights cannot be read, or are of another model than `name`.
     """
-    if teaching is None or not teaching.initial_weights:
+    if teaching is None or not teaching.initial_weights or paths.checkpoint.exists():
         return build_model(name)
-    paths = RunPaths(runs_root, teaching.initial_weights[0].run)
+    pretrained = RunPaths(paths.root, teaching.initial_weights[0].run)
     try:
-        return load_weights(paths.weights, name)
+        return load_weights(pretrained.weights, name)
     except RunError as error:
-        raise RunError(f"{PRETRAINED} {paths.run_id}: {error}") from error
+        raise RunError(f"{PRETRAINED} {pretrained.run_id}: {error}") from error
 
 
 def _load(paths: RunPaths, compute: Compute) -> nn.Module:

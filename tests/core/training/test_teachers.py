@@ -1,6 +1,7 @@
 """Distillation: the loss recomputed by hand, what teachers are shown, and that a resume needs nothing else of them."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -201,14 +202,17 @@ def test_a_run_starts_from_the_best_weights_of_another(root: Path, demo_root: Pa
         assert torch.allclose(old[name], new[name], atol=1e-6), "its steps are too small to be seen"
 
 
-def test_a_fine_tuned_run_that_stops_and_resumes_is_bit_equal(root: Path, demo_root: Path) -> None:
-    whole, parts = (fine_tuned(root, demo_root, name) for name in ("whole", "parts"))
+def test_a_fine_tuned_run_resumes_bit_equal_without_the_run_it_started_from(root: Path, demo_root: Path) -> None:
+    whole, parts, late = (fine_tuned(root, demo_root, name) for name in ("whole", "parts", "late"))
     config = read_config(whole)
     train_on(whole, config, demo_root)
     with pytest.raises(Stopped):
         train_on(parts, config, demo_root, stop_after=4)
+    shutil.rmtree(root / "teacher")
     train_on(parts, config, demo_root)
     assert_bit_equal(whole, parts)
+    with pytest.raises(RunError, match=r"^Pretrained run teacher was deleted, or its weights were\."):
+        train_on(late, config, demo_root)
 
 
 def test_weights_to_start_from_that_are_no_weights_are_named(root: Path, demo_root: Path) -> None:

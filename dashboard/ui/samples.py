@@ -69,7 +69,7 @@ SAMPLE_IMAGES: Final = {
     "anger": Sample("Anger", "Drawn face", partial(_drawn, "angry", 45)),
     "sadness": Sample("Sadness", "Drawn face", partial(_drawn, "sad", 36)),
 }
-"""By their name in the address. The seeds are those of faces that the reference run classifies as they are meant."""
+"""By their name in the address. The seeds are those of faces that the shipped models classify as they are meant."""
 
 
 @cache

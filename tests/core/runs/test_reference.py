@@ -1,4 +1,4 @@
-"""The run that ships with the project: whole, honest, and what the README says about it."""
+"""The runs that ship with the project: whole, honest, and what the README says about them."""
 
 import json
 import re
@@ -15,18 +15,21 @@ from core.evaluation.metrics import accuracy_interval, confusion
 from core.evaluation.predictions import PROBABILITY_COLUMNS, read_predictions
 from core.models.state_dict import load_weights
 from core.presets import get_preset
-from core.runs.paths import RunPaths
-from core.runs.reader import read_run
+from core.runs.paths import RunPaths, is_shipped
+from core.runs.reader import read_config, read_run
 from core.runs.records import RunState
+from core.runs.teachers import recorded, teaching_of
 from core.splits import ORIGINAL_TEST, with_current_splits
 from tests.conftest import PROJECT_ROOT
 
-PATHS = RunPaths(PROJECT_ROOT / "runs", "reference-cnn-model-2")
+RUNS = PROJECT_ROOT / "runs"
+SHIPPED = BEST, SECOND_STAGE, DISTILLED = "reference-cnn-model-2", "reference-second-stage", "reference-distilled"
+of_each = pytest.mark.parametrize("paths", [RunPaths(RUNS, name) for name in SHIPPED], ids=SHIPPED)
 README = (PROJECT_ROOT / "README.md").read_text()
 
 
-def evaluation() -> dict[str, Any]:
-    figures: dict[str, Any] = json.loads(PATHS.summary.read_text())["evaluation"]
+def evaluation(paths: RunPaths) -> dict[str, Any]:
+    figures: dict[str, Any] = json.loads(paths.summary.read_text())["evaluation"]
     return with_current_splits(figures)
 
 
@@ -57,33 +60,64 @@ def results_table(figures: dict[str, Any]) -> str:
     )
 
 
-def test_it_is_finished_and_is_the_preset_best() -> None:
-    run = read_run(PATHS.root, PATHS.run_id)
+def test_all_that_are_shipped_are_tested() -> None:
+    assert {folder.name for folder in RUNS.iterdir() if is_shipped(folder.name)} == set(SHIPPED)
+
+
+@of_each
+def test_it_is_finished_on_all_of_the_training_images(paths: RunPaths) -> None:
+    run = read_run(paths.root, paths.run_id)
     assert (run.state, run.problem) == (RunState.FINISHED, None)
-    assert run.config == get_preset("best").config
-    assert run.summary.epochs_done == run.config.epochs
+    assert run.config and run.summary.epochs_done == run.config.epochs
     assert run.summary.train_images == 28_709
 
 
-def test_it_holds_what_people_need_and_nothing_of_the_machine() -> None:
-    names = {path.name for path in PATHS.folder.iterdir() if not path.name.endswith(".lock")}
+@pytest.mark.parametrize(("run_id", "preset"), [(BEST, "best"), (DISTILLED, "distilled")])
+def test_it_is_what_its_preset_trains_and_reached_what_that_expects(run_id: str, preset: str) -> None:
+    paths = RunPaths(RUNS, run_id)
+    assert read_config(paths) == get_preset(preset).config
+    assert f"{100 * evaluation(paths)['test']['tta']['accuracy']:.1f}%" in get_preset(preset).expect
+
+
+@pytest.mark.parametrize("run_id", [SECOND_STAGE, DISTILLED])
+def test_what_it_learned_from_is_shipped_as_it_was(run_id: str) -> None:
+    paths = RunPaths(RUNS, run_id)
+    teaching = teaching_of(paths, read_config(paths))
+    assert teaching is not None
+    assert all(is_shipped(name) for names in teaching.ids().values() for name in names)
+    environment = json.loads(paths.environment.read_text())
+    assert {name: environment[name] for name in recorded(teaching)} == recorded(teaching)
+
+
+@of_each
+def test_it_holds_what_people_need_and_nothing_of_the_machine(paths: RunPaths) -> None:
+    names = {path.name for path in paths.folder.iterdir() if not path.name.endswith(".lock")}
     assert names >= {"config.json", "environment.json", "epochs.jsonl", "steps.jsonl", "predictions-test.parquet"}
     assert not names & {"checkpoint.pt", "stop.request"}
-    assert PATHS.weights.stat().st_size < 15_000_000
+    assert paths.weights.stat().st_size < 15_000_000
     top_level = re.compile(rb"(?<![\w./])/[a-z]+/")  # of an absolute path, wherever it was made
-    for path in PATHS.folder.iterdir():
+    for path in paths.folder.iterdir():
         if path.suffix in (".json", ".jsonl", ".log"):
             assert not top_level.search(path.read_bytes()), f"{path.name} names a place of the machine it was made on"
         assert f"{PROJECT_ROOT}/".encode() not in path.read_bytes(), path.name
 
 
 def test_the_table_in_the_readme_comes_from_its_files() -> None:
-    assert results_table(evaluation()) in README
+    assert results_table(evaluation(RunPaths(RUNS, DISTILLED))) in README
 
 
+@of_each
+def test_the_readme_has_its_accuracies_among_the_stages(paths: RunPaths) -> None:
+    figures = evaluation(paths)
+    scored = [figures["validation"], figures["test"], figures["test"]["tta"]]
+    cells = " | ".join(f"{100 * one['accuracy']:.2f}%" for one in scored)
+    assert re.search(rf"^\| `{paths.run_id}` \| .* \| {re.escape(cells)} \|$", README, re.MULTILINE)
+
+
+@of_each
 @pytest.mark.parametrize("split", ["validation", "test"])
-def test_its_figures_follow_from_its_predictions(split: str) -> None:
-    table, figures = read_predictions(PATHS.predictions(split)), evaluation()[split]
+def test_its_figures_follow_from_its_predictions(paths: RunPaths, split: str) -> None:
+    table, figures = read_predictions(paths.predictions(split)), evaluation(paths)[split]
     labels, predicted = table["label"].to_numpy(), table[PROBABILITY_COLUMNS].to_numpy().argmax(axis=1)
     correct = int((labels == predicted).sum())
     assert (figures["images"], figures["correct"]) == (3589, correct)
@@ -91,26 +125,23 @@ def test_its_figures_follow_from_its_predictions(split: str) -> None:
     assert figures["confusion"] == confusion(labels, predicted).tolist()
 
 
-def test_the_epoch_was_chosen_on_validation() -> None:
-    run = read_run(PATHS.root, PATHS.run_id)
-    rows = [json.loads(line) for line in PATHS.epochs.read_text().splitlines()]
+@of_each
+def test_the_epoch_was_chosen_on_validation(paths: RunPaths) -> None:
+    run = read_run(paths.root, paths.run_id)
+    rows = [json.loads(line) for line in paths.epochs.read_text().splitlines()]
     assert [row["epoch"] for row in rows] == list(range(1, len(rows) + 1))
     assert run.validation_accuracy == max(row["validation_accuracy"] for row in rows)
-    steps = [json.loads(line)["step"] for line in PATHS.steps.read_text().splitlines()]
+    steps = [json.loads(line)["step"] for line in paths.steps.read_text().splitlines()]
     assert steps == sorted(set(steps)), "resumed without a double"
 
 
 @pytest.mark.real_data
-def test_its_weights_still_say_what_its_predictions_say(real_root: Path) -> None:
-    split, table = load_split(real_root, "fer2013", "test"), read_predictions(PATHS.predictions("test"))
+@of_each
+def test_its_weights_still_say_what_its_predictions_say(paths: RunPaths, real_root: Path) -> None:
+    split, table = load_split(real_root, "fer2013", "test"), read_predictions(paths.predictions("test"))
     some = np.arange(0, 3589, 12)
     images = torch.tensor(split.images[some])
-    model = load_weights(PATHS.weights, "cnn-model-2").to(memory_format=torch.channels_last)
+    model = load_weights(paths.weights, "cnn-model-2").to(memory_format=torch.channels_last)
     assert list(table["image_id"].iloc[some]) == [split.ids[i] for i in some]
     stored = table[PROBABILITY_COLUMNS].to_numpy()[some]
     assert np.abs(class_probabilities(model, images).numpy() - stored).max() < 1e-5
-
-
-def test_the_preset_expects_what_the_reference_reached() -> None:
-    reached = f"{100 * evaluation()['test']['tta']['accuracy']:.1f}%"
-    assert reached in get_preset("best").expect

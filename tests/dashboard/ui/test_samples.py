@@ -19,9 +19,9 @@ MEANT = {
 }
 
 
-@pytest.fixture(scope="module")
-def shipped() -> Predictor:
-    return Predictor.of_run("reference-cnn-model-2", PROJECT_ROOT / "runs")
+@pytest.fixture(scope="module", params=["reference-cnn-model-2", "reference-distilled"])
+def shipped(request: pytest.FixtureRequest) -> Predictor:
+    return Predictor.of_run(request.param, PROJECT_ROOT / "runs")
 
 
 @pytest.mark.parametrize("name", SAMPLE_IMAGES)

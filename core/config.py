@@ -119,12 +119,16 @@ class TrainConfig(BaseModel):
     ema_decay: float = _field(
         0.0, "Optimizer", "EMA decay per step; the EMA weights are evaluated. 0 = off.", ge=0, lt=1
     )
-    early_stopping: int = _field(
+    batch_norm_images: int = _field(
         0,
         "Optimizer",
-        "Early-stopping patience in epochs, on validation accuracy; 0 = off.",
+        "Training images, without augmentation, whose batch norm statistics the evaluated weights get after an epoch; "
+        "0 = the running averages of training.",
         ge=0,
-        le=10_000,
+        le=10_000_000,
+    )
+    early_stopping: int = _field(
+        0, "Optimizer", "Early-stopping patience in epochs, on validation accuracy; 0 = off.", ge=0, le=10_000
     )
 
     # --- what is learned beside the labels
@@ -232,11 +236,7 @@ class TrainConfig(BaseModel):
     compile: bool = _field(False, "Machine", "torch.compile the model; pays off on CUDA only.")
     threads: int = _field(0, "Machine", "CPU threads; 0 = all cores, split between concurrent runs.", ge=0, le=1024)
     checkpoint_seconds: int = _field(
-        120,
-        "Machine",
-        "Checkpoint interval in seconds: the most work that a crash can cost.",
-        ge=1,
-        le=86_400,
+        120, "Machine", "Checkpoint interval in seconds: the most work that a crash can cost.", ge=1, le=86_400
     )
 
     @field_validator("schedule", mode="before")

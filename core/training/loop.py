@@ -20,6 +20,7 @@ from core.review.corrections import Corrections
 from core.runs.paths import RunPaths
 from core.runs.resume import require_checkpoint, require_newest
 from core.runs.teachers import soft_label_tables, teaching_of
+from core.training.batch_norm import compute_statistics
 from core.training.best import BestWeights, restore_best
 from core.training.checkpoint import Parts, TrainingProgress, load_checkpoint
 from core.training.checkpointer import Checkpointer
@@ -127,6 +128,10 @@ def train(
 
             status.update(activity="validating")
             try:
+                if config.batch_norm_images:
+                    compute_statistics(
+                        evaluated, data, config.batch_norm_images, config.seed, compute, lambda: not stop_asked()
+                    )
                 # In exact float32, as the evaluation at the end: an epoch has one validation accuracy.
                 probabilities = class_probabilities(
                     evaluated, data.validation_images, keep_going=lambda: not stop_asked()

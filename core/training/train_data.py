@@ -148,6 +148,12 @@ def alternating_flips(seed: int, epoch: int, data: TrainData) -> Tensor:
     return (first ^ bool(epoch % 2)).to(data.images.device)
 
 
+def fixed_sample(seed: int, count: int, data: TrainData) -> Tensor:
+    """(count,) indices of training images, on the device: the same in every epoch; all, if there are fewer."""
+    generator = torch.Generator().manual_seed(_mix(seed, 3, 0))
+    return torch.randperm(len(data.labels), generator=generator)[:count].to(data.images.device)
+
+
 def step_seed(seed: int, step: int) -> int:
     """The seed of augmentation, mixup and dropout of one step."""
     return _mix(seed, 1, step)

@@ -53,6 +53,7 @@ EVERYTHING: dict[str, Any] = {
     **OLDER,
     "muon_steps": 5,
     "asam_rho": 0.5,
+    "batch_norm_images": 40,
     "mixup_probability": 0.5,
     "flip_mode": "alternating",
     "padding": "border",
@@ -198,6 +199,27 @@ def test_a_crash_between_the_last_batch_and_the_validation_is_resumed(
         always_saving = config.model_copy(update={"checkpoint_seconds": -1})
         with pytest.raises(ZeroDivisionError):
             train_on(paths, always_saving, demo_root)
+    train_on(paths, config, demo_root)
+    assert_bit_equal(whole, paths)
+
+
+def test_a_stop_while_batch_norm_statistics_are_computed_is_resumed(
+    tmp_path: Path, demo_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {**EVERYTHING, "batch_norm_images": 600}
+    whole = run_training(tmp_path / "whole", demo_root, settings)
+    config = TrainConfig(**settings)
+    paths = create_run(tmp_path / "parts", config, run_id="run")
+    with monkeypatch.context() as patch:
+
+        def interrupted(model: torch.nn.Module, *_: Any) -> None:
+            for value in model.buffers():
+                value.zero_()
+            raise InterruptedError
+
+        patch.setattr("core.training.loop.compute_statistics", interrupted)
+        with pytest.raises(Stopped):
+            train_on(paths, config, demo_root)
     train_on(paths, config, demo_root)
     assert_bit_equal(whole, paths)
 

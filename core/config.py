@@ -72,8 +72,8 @@ class TrainConfig(BaseModel):
     initial_weights: RunIds = _field(
         (),
         "Basics",
-        "Run whose best weights the training starts from (fine-tuning); empty for random initialization.",
-        max_length=1,
+        "Runs whose best weights the training starts from (fine-tuning), their mean if there are several (model soup, "
+        "Wortsman et al. 2022); empty for random initialization.",
     )
 
     # --- optimizer and schedule
@@ -332,9 +332,6 @@ def _explain(problem: Any, values: Mapping[str, Any]) -> str:
             allowed += ", or empty"
         if TrainConfig.model_fields[name].default == ():
             allowed = "be IDs of runs, separated by commas"
-    elif problem["type"] == "too_long":
-        most = problem["ctx"]["max_length"]
-        allowed = f"name at most {most} run{'s' if most > 1 else ''}"
     else:
         allowed = re.split(r", (?:unable to|got) ", problem["msg"].removeprefix("Input should "))[0]
     got = _as_given(value)

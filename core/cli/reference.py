@@ -132,8 +132,7 @@ def _values(schema: dict[str, Any]) -> str:
     """What a setting takes, from its JSON schema."""
     if "enum" in schema:
         return ", ".join(_typed(each) for each in schema["enum"])
-    runs = "a run ID" if schema.get("maxItems") == 1 else "run IDs, separated by commas"
-    kinds = {"array": runs, "string": "text", "boolean": "`true`, `false`"}
+    kinds = {"array": "run IDs, separated by commas", "string": "text", "boolean": "`true`, `false`"}
     kind = kinds.get(schema["type"], str(schema["type"]))
     if schema["type"] not in ("integer", "number"):
         return kind

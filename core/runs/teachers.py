@@ -207,10 +207,8 @@ def _check_covered(labelers: Sequence[Run], config: TrainConfig, data_root: Path
 
 def _check_pretrained(runs: Sequence[Run], config: TrainConfig) -> None:
     """Raises:
-    RunError: there are several, as in an ensemble, or the one is of another model than the run.
+    RunError: one is of another model than the run.
     """
-    if len(runs) > 1:
-        raise RunError(f"{PRETRAINED}: an ensemble has {len(runs)} sets of weights. Select one of its members.")
     for run in runs:
         if run.config and run.config.model != config.model:
             raise RunError(

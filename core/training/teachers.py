@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from core.errors import RunError
 from core.models.cnn import build_model
@@ -58,32 +59,33 @@ def load_teachers(runs_root: Path, teaching: Teaching | None, temperature: float
     """
     if teaching is None or not teaching.teachers:
         return None
-    models = [_load(RunPaths(runs_root, source.run), compute) for source in teaching.teachers]
+    models = [to_device(_load(RunPaths(runs_root, source.run), TEACHER), compute) for source in teaching.teachers]
     return Teachers(models, temperature, compute)
 
 
 def initial_model(paths: RunPaths, teaching: Teaching | None, name: str) -> nn.Module:
-    """The model that a run starts with, on the CPU: with the best weights of the run that its setting
-    `initial_weights` names, else with random ones, drawn by torch's global generator; so, too, where a checkpoint is
-    there to replace them, and the other run may be gone.
+    """The model that a run starts with, on the CPU: with the mean of the best weights of the runs that its setting
+    `initial_weights` names (Wortsman et al. 2022, "Model soups: averaging weights of multiple fine-tuned models"), else
+    with random ones, drawn by torch's global generator; so, too, where a checkpoint is there to replace them, and the
+    other runs may be gone.
 
     Raises:
         RunError: the weights cannot be read, or are of another model than `name`.
     """
     if teaching is None or not teaching.initial_weights or paths.checkpoint.exists():
         return build_model(name)
-    pretrained = RunPaths(paths.root, teaching.initial_weights[0].run)
-    try:
-        return load_weights(pretrained.weights, name)
-    except RunError as error:
-        raise RunError(f"{PRETRAINED} {pretrained.run_id}: {error}") from error
+    models = [_load(RunPaths(paths.root, source.run), PRETRAINED, name) for source in teaching.initial_weights]
+    mean = AveragedModel(models[0], use_buffers=True)
+    for model in models:
+        mean.update_parameters(model)
+    return mean.module
 
 
-def _load(paths: RunPaths, compute: Compute) -> nn.Module:
+def _load(paths: RunPaths, role: str, name: str = "") -> nn.Module:
     try:
-        return to_device(load_weights(paths.weights, read_config(paths).model), compute)
+        return load_weights(paths.weights, name or read_config(paths).model)
     except RunError as error:
-        raise RunError(f"{TEACHER} {paths.run_id}: {error}") from error
+        raise RunError(f"{role} {paths.run_id}: {error}") from error
 
 
 def distillation_loss(logits: Tensor, taught: Tensor, temperature: float) -> Tensor:

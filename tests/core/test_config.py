@@ -183,13 +183,6 @@ def test_a_run_that_is_listed_twice_is_refused() -> None:
     assert str(caught.value) == "Teachers must name each run once (got 'run-a,run-a')."
 
 
-def test_a_run_starts_from_the_weights_of_one_run() -> None:
-    assert parse_config({"initial_weights": "run-a"}).initial_weights == ("run-a",)
-    with pytest.raises(ConfigError) as caught:
-        parse_config({"initial_weights": "run-a,run-b"})
-    assert str(caught.value) == "Initial weights must name at most 1 run (got 'run-a,run-b')."
-
-
 def test_overrides_replace_the_settings_of_the_preset() -> None:
     assert make_config("quick", {"epochs": 7}) == make_config("quick").model_copy(update={"epochs": 7})
 

@@ -21,7 +21,6 @@ from dashboard.views.train.settings import (
     in_words,
     is_list,
     leave_open,
-    max_runs,
 )
 from dashboard.views.train.varied import alternatives, varied, vary_if_several
 
@@ -83,7 +82,6 @@ def widget(base: Base, name: str, choices: Mapping[str, str] | None = None) -> A
         titles = dict(choices or {})
         options = list(dict.fromkeys([*titles, *st.session_state.get(key, ())]))  # what a link names is shown, too
         common |= {"placeholder": "None", "format_func": lambda option: titles.get(option, option)}
-        common["max_selections"] = max_runs(field)
         return st.multiselect(_label(base, name), options, **common)
     if choices:
         titles, options = dict(choices), list(choices)

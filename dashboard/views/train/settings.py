@@ -68,11 +68,6 @@ def is_list(field: FieldInfo) -> bool:
     return field.annotation == RunIds
 
 
-def max_runs(field: FieldInfo) -> int | None:
-    """How many runs such a setting may name; None for any number."""
-    return next((limit.max_length for limit in field.metadata if hasattr(limit, "max_length")), None)
-
-
 def _is_number(field: FieldInfo) -> bool:
     return field.annotation in (int, float)
 

@@ -54,10 +54,8 @@ def test_an_ensemble_teaches_as_its_members(runs_root: Path, demo_root: Path) ->
     create_ensemble(runs_root, "both", ids)
     teaching = choose_teaching(runs_root, demo_root, TrainConfig(**TINY, teachers=("both", ids[0])))
     assert teaching is not None and teaching.ids()["teachers"] == tuple(ids), "each once"
-    with pytest.raises(
-        RunError, match=r"^Pretrained run: an ensemble has 2 sets of weights\. Select one of its members\.$"
-    ):
-        choose_teaching(runs_root, demo_root, TrainConfig(**TINY, initial_weights=("both",)))
+    teaching = choose_teaching(runs_root, demo_root, TrainConfig(**TINY, initial_weights=("both",)))
+    assert teaching is not None and teaching.ids()["initial_weights"] == tuple(ids), "the mean of their weights"
     RunPaths(runs_root, ids[1]).weights.unlink()
     with pytest.raises(RunError, match=r"^Teacher not available: Can't use ensemble “both”: run"):
         choose_teaching(runs_root, demo_root, TrainConfig(**TINY, teachers=("both",)))

@@ -20,11 +20,11 @@ from core.models.cnn import build_model
 from core.runs.create import create_run
 from core.runs.paths import RunPaths
 from core.runs.reader import read_config
-from core.runs.teachers import choose_teaching
+from core.runs.teachers import choose_teaching, teaching_of
 from core.splits import HELD_OUT
 from core.training.compute import choose_compute
 from core.training.loop import Stopped
-from core.training.teachers import Teachers, distillation_loss, load_teachers
+from core.training.teachers import Teachers, distillation_loss, initial_model, load_teachers
 from core.training.train_data import load_data
 from tests.core.training.test_loop import EVERYTHING, TINY, assert_bit_equal, train_on
 from tests.core.training.test_step import CPU, Trainer, same
@@ -189,8 +189,8 @@ def test_a_student_is_not_trained_on_with_other_weights_of_its_teacher(root: Pat
     assert paths.checkpoint.read_bytes() == kept
 
 
-def fine_tuned(root: Path, data_root: Path, run_id: str, **settings: Any) -> RunPaths:
-    config = TrainConfig(**EVERYTHING | settings, initial_weights=["teacher"])
+def fine_tuned(root: Path, data_root: Path, run_id: str, *sources: str, **settings: Any) -> RunPaths:
+    config = TrainConfig(**EVERYTHING | settings, initial_weights=sources or ["teacher"])
     return create_run(root, config, run_id=run_id, teaching=choose_teaching(root, data_root, config))
 
 
@@ -200,6 +200,21 @@ def test_a_run_starts_from_the_best_weights_of_another(root: Path, demo_root: Pa
     old, new = (torch.load(each.weights, weights_only=True) for each in (RunPaths(root, "teacher"), paths))
     for name in (key for key in old if key.endswith(("weight", "bias"))):
         assert torch.allclose(old[name], new[name], atol=1e-6), "its steps are too small to be seen"
+
+
+def test_a_run_starts_from_the_mean_of_the_best_weights_of_several(root: Path, demo_root: Path) -> None:
+    one = RunPaths(root, "teacher")
+    other = fine_tuned(root, demo_root, "other", epochs=1)
+    train_on(other, read_config(other), demo_root)
+    paths = fine_tuned(root, demo_root, "mean", "teacher", "other")
+    teaching = teaching_of(paths, read_config(paths))
+    first, second = (torch.load(each.weights, weights_only=True) for each in (one, other))
+    for name, value in initial_model(paths, teaching, "cnn-model-1").state_dict().items():
+        if value.is_floating_point():
+            torch.testing.assert_close(value, (first[name] + second[name]) / 2)
+    only = fine_tuned(root, demo_root, "only", "other")
+    for name, value in initial_model(only, teaching_of(only, read_config(only)), "cnn-model-1").state_dict().items():
+        assert torch.equal(value, second[name]), "of one, its own"
 
 
 def test_a_fine_tuned_run_resumes_bit_equal_without_the_run_it_started_from(root: Path, demo_root: Path) -> None:

@@ -109,13 +109,20 @@ def is_in_use(run: Run) -> bool:
 
 def best_run(runs: list[Run]) -> Run | None:
     """The run that predictions use by default: approved before others, then runs of this folder before imported ones,
-    whose metrics nobody here has measured, then by best validation accuracy.
+    whose metrics nobody here has measured, then by best validation accuracy, with flip TTA once that is known, as
+    predictions have it by default.
 
     Runs that are archived, rejected, unreadable or without weights are left out.
     """
     sound = [run for run in runs if run.config and run.state is not RunState.DAMAGED and run.has_weights]
     return max(
         filter(is_in_use, sound),
-        key=lambda run: (run.meta.review == "approved", not run.is_imported, run.validation_accuracy or 0.0),
+        key=lambda run: (run.meta.review == "approved", not run.is_imported, _accuracy_of_predictions(run)),
         default=None,
     )
+
+
+def _accuracy_of_predictions(run: Run) -> float:
+    validation = run.metrics("validation")
+    with_flip = validation.tta.accuracy if validation and validation.tta else None
+    return with_flip or run.validation_accuracy or 0.0

@@ -1,5 +1,6 @@
 """Searching, filtering and sorting runs."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from core.config import TrainConfig
 from core.files import write_json
 from core.runs.create import create_run, write_meta, write_status
 from core.runs.fields import RUN_FIELDS, differing_settings, known_settings
-from core.runs.reader import list_runs, read_status
+from core.runs.reader import list_runs, read_run, read_status
 from core.runs.records import Run, RunMeta
 from core.runs.selection import RunFilter, best_run, group_runs, sort_runs
 from tests.core.runs.conftest import make_finished
@@ -195,6 +196,20 @@ def test_the_best_run_is_approved_before_it_is_accurate(root: Path) -> None:
     best = best_run([*runs, make_finished(root, "approved", 0.5, RunMeta(review="approved"))])
     assert best is not None
     assert best.id == "approved"
+
+
+def test_the_best_run_is_the_best_as_predictions_have_it_with_flip_tta(root: Path) -> None:
+    """Until a run has been evaluated, its single view counts."""
+    behind, ahead = make_finished(root, "behind", 0.71), make_finished(root, "ahead", 0.7)
+    for run, accuracy in ((behind, 0.72), (ahead, 0.73)):
+        written = json.loads(run.paths.summary.read_text())
+        written["evaluation"]["validation"]["tta"]["accuracy"] = accuracy
+        run.paths.summary.write_text(json.dumps(written))
+    runs = [read_run(root, run.id) for run in (behind, ahead)]
+    best = best_run([*runs, make_finished(root, "unscored", 0.725, evaluated=False)])
+    assert best is not None and best.id == "ahead"
+    best = best_run([*runs, make_finished(root, "other", 0.74, evaluated=False)])
+    assert best is not None and best.id == "other"
 
 
 def test_an_imported_run_is_the_best_only_once_it_is_approved_or_alone(root: Path) -> None:

@@ -203,9 +203,7 @@ def test_a_run_starts_from_the_best_weights_of_another(root: Path, demo_root: Pa
 
 
 def test_a_run_starts_from_the_mean_of_the_best_weights_of_several(root: Path, demo_root: Path) -> None:
-    one = RunPaths(root, "teacher")
-    other = fine_tuned(root, demo_root, "other", epochs=1)
-    train_on(other, read_config(other), demo_root)
+    one, other = RunPaths(root, "teacher"), teach(root, demo_root, "other")
     paths = fine_tuned(root, demo_root, "mean", "teacher", "other")
     teaching = teaching_of(paths, read_config(paths))
     first, second = (torch.load(each.weights, weights_only=True) for each in (one, other))

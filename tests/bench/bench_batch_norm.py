@@ -1,7 +1,8 @@
 """What batch norm statistics of images without augmentation change: `python -m tests.bench.bench_batch_norm RUN ...`.
 
 Scores the kept weights of runs on validation, with and without flip TTA: as they are, and with the statistics that
-`batch_norm_images` would have given them. The runs stay as they are, and the test split is left alone.
+`batch_norm_images` would have given them; in the number format of training, which is faster and rounds a little. The
+runs stay as they are, and the test split is left alone.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from core.models.state_dict import load_weights
 from core.runs.paths import RunPaths
 from core.runs.reader import read_config
 from core.training.batch_norm import compute_statistics
-from core.training.compute import choose_compute, to_device
+from core.training.compute import Compute, choose_compute, to_device
 from core.training.train_data import TrainData, load_data
 
 
@@ -34,16 +35,17 @@ def main() -> None:
         compute = choose_compute(config)
         data = load_data(config, arguments.data_root, compute)
         model = to_device(load_weights(paths.weights, config.model), compute)
-        print(json.dumps({"run": run_id, "images": 0, **_scores(model, data)}), flush=True)
+        print(json.dumps({"run": run_id, "images": 0, **_scores(model, data, compute)}), flush=True)
         compute_statistics(model, data, arguments.images, config.seed, compute, lambda: True)
-        print(json.dumps({"run": run_id, "images": arguments.images, **_scores(model, data)}), flush=True)
+        print(json.dumps({"run": run_id, "images": arguments.images, **_scores(model, data, compute)}), flush=True)
 
 
-def _scores(model: nn.Module, data: TrainData) -> dict[str, Any]:
+def _scores(model: nn.Module, data: TrainData, compute: Compute) -> dict[str, Any]:
     """Validation accuracy and loss, and the same with flip TTA."""
     figures = {}
     for name, views in (("", PLAIN), ("_tta", FLIP)):
-        probabilities = class_probabilities(model, data.validation_images, views=views).cpu().numpy()
+        with compute.autocast():
+            probabilities = class_probabilities(model, data.validation_images, views=views).cpu().numpy()
         figures[f"accuracy{name}"] = round(float((probabilities.argmax(axis=1) == data.validation.labels).mean()), 4)
         figures[f"loss{name}"] = round(log_loss(data.validation.labels, probabilities), 4)
     return figures

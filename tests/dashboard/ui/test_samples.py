@@ -19,7 +19,7 @@ MEANT = {
 }
 
 
-@pytest.fixture(scope="module", params=["reference-cnn-model-2", "reference-distilled"])
+@pytest.fixture(scope="module", params=["reference-cnn-model-2", "reference-distilled-2"])
 def shipped(request: pytest.FixtureRequest) -> Predictor:
     return Predictor.of_run(request.param, PROJECT_ROOT / "runs")
 

@@ -96,7 +96,9 @@ def why_default(run: Run) -> str:
     if run.meta.review == "approved":
         by = f" by {escape(run.meta.reviewer)}" if run.meta.reviewer else ""
         return f"Approved{by}. Used for predictions by default."
-    return "Used for predictions by default: best validation accuracy, no approved run yet."
+    validation = run.metrics("validation")
+    scored = "validation accuracy with flip TTA" if validation and validation.tta else "validation accuracy"
+    return f"Used for predictions by default: best {scored}, no approved run yet."
 
 
 def scored_split(run: Run) -> tuple[str, SplitMetrics] | None:

@@ -29,7 +29,7 @@ def test_a_queued_run_says_that_another_runs_root_uses_the_machine(open_page: Op
 def test_pages_say_which_run_predictions_use_and_why(open_page: Opener, write: Writer) -> None:
     runs = [write("finished", name=f"run-{seed}", epochs=1, seed=seed) for seed in range(2)]
     worse = min(runs, key=lambda run: read_run(run.paths.root, run.id).validation_accuracy or 0)
-    assert "no approved run yet" in words(open_page("predict"))
+    assert "best validation accuracy with flip TTA, no approved run yet" in words(open_page("predict"))
     annotate(worse.paths, "Ada", {"review": "approved"})
     for page in ("overview", "predict"):
         assert "Approved by Ada. Used for predictions by default." in words(open_page(page))

@@ -205,6 +205,11 @@ class Run:
         found = self.metrics(split)
         return found.accuracy if found else None
 
+    def accuracy_with_flip(self, split: str) -> float | None:
+        """On a split with flip TTA, 0..1; None until it has been evaluated so."""
+        found = self.metrics(split)
+        return found.tta.accuracy if found and found.tta else None
+
     @property
     def data(self) -> DataIdentity:
         """Which data it was trained on; `content` is empty before its first epoch has ended."""

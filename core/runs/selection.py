@@ -123,6 +123,4 @@ def best_run(runs: list[Run]) -> Run | None:
 
 
 def _accuracy_of_predictions(run: Run) -> float:
-    validation = run.metrics("validation")
-    with_flip = validation.tta.accuracy if validation and validation.tta else None
-    return with_flip or run.validation_accuracy or 0.0
+    return run.accuracy_with_flip("validation") or run.validation_accuracy or 0.0

@@ -96,8 +96,8 @@ def why_default(run: Run) -> str:
     if run.meta.review == "approved":
         by = f" by {escape(run.meta.reviewer)}" if run.meta.reviewer else ""
         return f"Approved{by}. Used for predictions by default."
-    validation = run.metrics("validation")
-    scored = "validation accuracy with flip TTA" if validation and validation.tta else "validation accuracy"
+    with_flip = run.accuracy_with_flip("validation") is not None
+    scored = "validation accuracy with flip TTA" if with_flip else "validation accuracy"
     return f"Used for predictions by default: best {scored}, no approved run yet."
 
 

@@ -36,7 +36,9 @@ def main() -> None:
         data = load_data(config, arguments.data_root, compute)
         model = to_device(load_weights(paths.weights, config.model), compute)
         print(json.dumps({"run": run_id, "images": 0, **_scores(model, data, compute)}), flush=True)
-        compute_statistics(model, data, arguments.images, config.seed, compute, lambda: True)
+        compute_statistics(
+            model, data, config.model_copy(update={"batch_norm_images": arguments.images}), compute, lambda: True
+        )
         print(json.dumps({"run": run_id, "images": arguments.images, **_scores(model, data, compute)}), flush=True)
 
 

@@ -1,25 +1,31 @@
-"""What batch norm statistics of images without augmentation change: `python -m tests.bench.bench_batch_norm RUN ...`.
+"""What other batch norm statistics change: `python -m tests.bench.bench_batch_norm RUN ...`.
 
-Scores the kept weights of runs on validation, with and without flip TTA: as they are, and with the statistics that
-`batch_norm_images` would have given them; in the number format of training, which is faster and rounds a little. The
-runs stay as they are, and the test split is left alone.
+Scores the kept weights of runs on validation and on the proxy for faces in photos, with and without flip TTA: as they
+are, and with the statistics of training images without augmentation, none, half or all of them cropped like faces in
+photos. In the number format of training, which is faster and rounds a little. The runs stay as they are, and the test
+split is left alone.
 """
 
 import argparse
 import json
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+import numpy as np
+import torch
+from torch import Tensor, nn
 
 from core.evaluation.inference import FLIP, PLAIN, class_probabilities
 from core.evaluation.metrics import log_loss
 from core.models.state_dict import load_weights
+from core.prediction.proxy import photo_proxy
 from core.runs.paths import RunPaths
 from core.runs.reader import read_config
 from core.training.batch_norm import compute_statistics
-from core.training.compute import Compute, choose_compute, to_device
-from core.training.train_data import TrainData, load_data
+from core.training.compute import Compute, choose_compute, tensor_on, to_device
+from core.training.train_data import load_data
 
 
 def main() -> None:
@@ -35,22 +41,38 @@ def main() -> None:
         compute = choose_compute(config)
         data = load_data(config, arguments.data_root, compute)
         model = to_device(load_weights(paths.weights, config.model), compute)
-        print(json.dumps({"run": run_id, "images": 0, **_scores(model, data, compute)}), flush=True)
-        compute_statistics(
-            model, data, config.model_copy(update={"batch_norm_images": arguments.images}), compute, lambda: True
-        )
-        print(json.dumps({"run": run_id, "images": arguments.images, **_scores(model, data, compute)}), flush=True)
+        splits = {
+            "validation": data.validation_images,
+            "proxy": tensor_on(photo_proxy(data.validation_images.cpu().numpy()), compute),
+        }
+        show = partial(_show, run_id, model, splits, data.validation.labels, compute)
+        show(None)
+        smooth = tensor_on(photo_proxy(data.images.cpu().numpy()), compute)
+        drawn = torch.rand(len(smooth), generator=torch.Generator().manual_seed(0)).to(smooth.device)
+        wanted = config.model_copy(update={"batch_norm_images": arguments.images, "batch_norm_detail": False})
+        for share in (0.0, 0.5, 1.0):
+            mixed = replace(data, images=torch.where((drawn < share).view(-1, 1, 1), smooth, data.images))
+            compute_statistics(model, mixed, wanted, compute, lambda: True)
+            show(share)
 
 
-def _scores(model: nn.Module, data: TrainData, compute: Compute) -> dict[str, Any]:
-    """Validation accuracy and loss, and the same with flip TTA."""
-    figures = {}
-    for name, views in (("", PLAIN), ("_tta", FLIP)):
-        with compute.autocast():
-            probabilities = class_probabilities(model, data.validation_images, views=views).cpu().numpy()
-        figures[f"accuracy{name}"] = round(float((probabilities.argmax(axis=1) == data.validation.labels).mean()), 4)
-        figures[f"loss{name}"] = round(log_loss(data.validation.labels, probabilities), 4)
-    return figures
+def _show(
+    run_id: str,
+    model: nn.Module,
+    splits: dict[str, Tensor],
+    labels: np.ndarray,
+    compute: Compute,
+    like_photos: float | None,
+) -> None:
+    """Accuracy and loss on each of the sets of validation images, and the same with flip TTA."""
+    figures: dict[str, Any] = {"run": run_id, "like_photos": like_photos}
+    for split, images in splits.items():
+        for name, views in (("", PLAIN), ("_tta", FLIP)):
+            with compute.autocast():
+                probabilities = class_probabilities(model, images, views=views).cpu().numpy()
+            figures[f"{split}_accuracy{name}"] = round(float((probabilities.argmax(axis=1) == labels).mean()), 4)
+            figures[f"{split}_loss{name}"] = round(log_loss(labels, probabilities), 4)
+    print(json.dumps(figures), flush=True)
 
 
 if __name__ == "__main__":

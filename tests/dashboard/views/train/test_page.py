@@ -61,7 +61,7 @@ def test_a_link_chooses_the_preset_once_also_by_its_old_name(open_page: Opener, 
 
 def test_a_link_to_a_preset_that_does_not_exist_says_so(open_page: Opener) -> None:
     app = open_page("train", preset="nope")
-    assert "Unknown preset 'nope'. Use one of original, best, distilled, quick." in words(app)
+    assert "Unknown preset 'nope'. Use one of original, best, short, distilled, quick." in words(app)
     assert app.radio(key="preset").value == "quick"
 
 

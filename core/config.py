@@ -127,9 +127,6 @@ class TrainConfig(BaseModel):
         ge=0,
         le=10_000_000,
     )
-    batch_norm_detail: bool = _field(
-        False, "Optimizer", "Change the detail of those images as in training: blur, sharpness, noise, JPEG."
-    )
     early_stopping: int = _field(
         0, "Optimizer", "Early-stopping patience in epochs, on validation accuracy; 0 = off.", ge=0, le=10_000
     )

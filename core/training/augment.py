@@ -43,7 +43,7 @@ class Augmentation:
         if config.brightness or config.contrast:
             x = self._brightness_contrast(x, strength)
         if strength:
-            x = self.detail(x, strength)
+            x = self._detail(x, strength)
         if config.erasing:
             x = self._erase(x, strength)
         return x
@@ -76,10 +76,8 @@ class Augmentation:
         mean = x.mean(dim=(2, 3), keepdim=True)
         return ((x - mean) * gain.view(-1, 1, 1, 1) + mean + offset.view(-1, 1, 1, 1)).clamp_(0, 1)
 
-    def detail(self, x: Tensor, strength: float = 1.0) -> Tensor:
-        """Change the detail of a batch alone, in the order in which a photo suffers it: lens, camera software, sensor,
-        file. Arguments and result are those of a call.
-        """
+    def _detail(self, x: Tensor, strength: float) -> Tensor:
+        """In the order in which a photo suffers it: lens, camera software, sensor, file."""
         config = self.config
         if config.blur:
             x = blur(x, _sometimes(_shares(1, x)[0], config.blur_probability) * (strength * config.blur))

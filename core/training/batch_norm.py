@@ -8,30 +8,27 @@ they are averaged once more. Statistics of the very weights on images as they ar
 
 from collections.abc import Callable, Iterator
 
-import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
-from core.config import TrainConfig
 from core.evaluation.inference import BATCH
 from core.models.preprocess import to_input
-from core.training.augment import Augmentation
 from core.training.compute import Compute
 from core.training.train_data import TrainData, fixed_sample
 
 
 def compute_statistics(
-    model: nn.Module, data: TrainData, config: TrainConfig, compute: Compute, keep_going: Callable[[], bool]
+    model: nn.Module, data: TrainData, count: int, seed: int, compute: Compute, keep_going: Callable[[], bool]
 ) -> None:
-    """Replace a model's batch norm statistics by those of training images without augmentation, in place; with
-    `batch_norm_detail`, only their detail is changed, as in training.
+    """Replace a model's batch norm statistics by those of training images without augmentation, in place.
 
     They depend on its weights and the arguments alone, so they are the same after a resume.
 
     Args:
         model: on the device of the images.
         data: the images are drawn from those that the run trains on, so none of a held-out fold is among them.
-        config: says how many to draw (all, if there are fewer); its seed draws the same ones for every epoch.
+        count: how many to draw; all, if there are fewer.
+        seed: draws the same ones for every epoch of a run.
         compute: the number format they are computed in.
         keep_going: asked before each batch.
 
@@ -40,16 +37,10 @@ def compute_statistics(
     """
 
     def batches() -> Iterator[Tensor]:
-        for chosen in fixed_sample(config.seed, config.batch_norm_images, data).split(BATCH):
+        for chosen in fixed_sample(seed, count, data).split(BATCH):
             if not keep_going():
                 raise InterruptedError
-            x = to_input(data.images[chosen])
-            if config.batch_norm_detail:
-                with torch.autocast(x.device.type, enabled=False):  # in training, too, only the model rounds
-                    x = augmentation.detail(x)
-            yield x
+            yield to_input(data.images[chosen])
 
-    augmentation = Augmentation(config)
-    torch.manual_seed(config.seed)  # of noise and strengths; each training step seeds anew
     with compute.autocast():
         update_bn(batches(), model)

@@ -129,7 +129,9 @@ def train(
             status.update(activity="validating")
             try:
                 if config.batch_norm_images:
-                    compute_statistics(evaluated, data, config, compute, lambda: not stop_asked())
+                    compute_statistics(
+                        evaluated, data, config.batch_norm_images, config.seed, compute, lambda: not stop_asked()
+                    )
                 # In exact float32, as the evaluation at the end: an epoch has one validation accuracy.
                 probabilities = class_probabilities(
                     evaluated, data.validation_images, keep_going=lambda: not stop_asked()

@@ -49,10 +49,9 @@ def main() -> None:
         show(None)
         smooth = tensor_on(photo_proxy(data.images.cpu().numpy()), compute)
         drawn = torch.rand(len(smooth), generator=torch.Generator().manual_seed(0)).to(smooth.device)
-        wanted = config.model_copy(update={"batch_norm_images": arguments.images, "batch_norm_detail": False})
         for share in (0.0, 0.5, 1.0):
             mixed = replace(data, images=torch.where((drawn < share).view(-1, 1, 1), smooth, data.images))
-            compute_statistics(model, mixed, wanted, compute, lambda: True)
+            compute_statistics(model, mixed, arguments.images, config.seed, compute, lambda: True)
             show(share)
 
 

@@ -54,7 +54,6 @@ EVERYTHING: dict[str, Any] = {
     "muon_steps": 5,
     "asam_rho": 0.5,
     "batch_norm_images": 40,
-    "batch_norm_detail": True,
     "mixup_probability": 0.5,
     "flip_mode": "alternating",
     "padding": "border",

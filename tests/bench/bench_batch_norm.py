@@ -63,14 +63,19 @@ def _show(
     compute: Compute,
     like_photos: float | None,
 ) -> None:
-    """Accuracy and loss on each of the sets of validation images, and the same with flip TTA."""
+    """Accuracy and loss on each of the sets of validation images, and the same with flip TTA; and how many images are
+    right in the one and wrong in the other, single view."""
     figures: dict[str, Any] = {"run": run_id, "like_photos": like_photos}
+    right: dict[str, np.ndarray] = {}
     for split, images in splits.items():
         for name, views in (("", PLAIN), ("_tta", FLIP)):
             with compute.autocast():
                 probabilities = class_probabilities(model, images, views=views).cpu().numpy()
-            figures[f"{split}_accuracy{name}"] = round(float((probabilities.argmax(axis=1) == labels).mean()), 4)
+            right[split + name] = probabilities.argmax(axis=1) == labels
+            figures[f"{split}_accuracy{name}"] = round(float(right[split + name].mean()), 4)
             figures[f"{split}_loss{name}"] = round(log_loss(labels, probabilities), 4)
+    figures["lost"] = int((right["validation"] & ~right["proxy"]).sum())
+    figures["won"] = int((right["proxy"] & ~right["validation"]).sum())
     print(json.dumps(figures), flush=True)
 
 

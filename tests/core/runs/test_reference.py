@@ -23,14 +23,13 @@ from core.splits import ORIGINAL_TEST, with_current_splits
 from tests.conftest import PROJECT_ROOT
 
 RUNS = PROJECT_ROOT / "runs"
-SHORT, FIRST, SECOND, THIRD, LAST = (
+SHIPPED = SHORT, FIRST, SECOND, THIRD, LAST = (
     "reference-short",
     "reference-cnn-model-2",
     "reference-second-stage",
     "reference-distilled",
     "reference-distilled-2",
 )
-SHIPPED = SHORT, FIRST, SECOND, THIRD, LAST
 of_each = pytest.mark.parametrize("paths", [RunPaths(RUNS, name) for name in SHIPPED], ids=SHIPPED)
 README = (PROJECT_ROOT / "README.md").read_text()
 

@@ -118,10 +118,8 @@ def test_what_ended_long_ago_or_before_anybody_asked_is_not_told(
     write_run(runs_root, demo_root, "failed", name="of two days ago", epochs=1, done=0, age=timedelta(days=2))
     write_run(runs_root, demo_root, "failed", name="while no runner was up", epochs=1, done=0, age=timedelta(hours=20))
     tell()
-    assert ["of two days ago" in "\n".join(hook.texts), "while no runner was up" in "\n".join(hook.texts)] == [
-        False,
-        True,
-    ]
+    told = "\n".join(hook.texts)
+    assert ["of two days ago" in told, "while no runner was up" in told] == [False, True]
 
 
 def test_people_are_told_about_their_own_runs(

@@ -564,9 +564,10 @@ def test_a_gray_face_of_48_pixels_is_not_changed() -> None:
 def test_faces_are_made_as_torchvision_makes_them(size: tuple[int, int], mode: str) -> None:
     from torchvision import transforms
 
+    lanczos = transforms.InterpolationMode.LANCZOS
     pixels = np.random.default_rng(1).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     image = Image.fromarray(pixels).convert(mode)
-    theirs = transforms.Compose([transforms.Grayscale(), transforms.Resize((48, 48))])(image)
+    theirs = transforms.Compose([transforms.Grayscale(), transforms.Resize((48, 48), lanczos)])(image)
     np.testing.assert_array_equal(to_face(image), np.asarray(theirs))
 
 

@@ -1,8 +1,20 @@
 """The stand-in for faces from photos."""
 
-import numpy as np
+from pathlib import Path
 
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from core.data.dataset import load_split
+from core.data.decode import to_face
+from core.evaluation.inference import class_probabilities
+from core.evaluation.metrics import log_loss
+from core.models.state_dict import load_weights
 from core.prediction.proxy import detail, photo_proxy
+from core.runs.paths import RunPaths
+from tests.conftest import PROJECT_ROOT
 
 
 def noisy(count: int = 6) -> np.ndarray:
@@ -34,3 +46,22 @@ def test_detail_is_the_distance_from_the_neighbours() -> None:
     assert detail(board[None]) == 10.0
     slope = np.tile(np.arange(48, dtype=np.uint8), (48, 1))
     assert detail(np.stack([slope, slope.T])) == 0.0
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("side", [24, 192])
+def test_faces_of_any_size_lose_less_than_by_a_bilinear_filter(real_root: Path, side: int) -> None:
+    split = load_split(real_root, "fer2013", "validation")
+    some = np.arange(0, len(split), 9)
+    to_photo = Image.Resampling.LANCZOS if side < 48 else Image.Resampling.BILINEAR  # about as smooth as real photos
+    photos = [Image.fromarray(image).resize((side, side), to_photo) for image in split.images[some]]
+    by_filter = {
+        "ours": np.stack([to_face(photo) for photo in photos]),
+        "bilinear": np.stack([np.asarray(photo.resize((48, 48), Image.Resampling.BILINEAR)) for photo in photos]),
+    }
+    model = load_weights(RunPaths(PROJECT_ROOT / "runs", "reference-cnn-model-2").weights, "cnn-model-2")
+    loss = {
+        name: log_loss(split.labels[some], class_probabilities(model, torch.from_numpy(faces)).numpy())
+        for name, faces in by_filter.items()
+    }
+    assert loss["ours"] < loss["bilinear"], loss

@@ -36,6 +36,11 @@ for page in sys.argv[1:]:
 """
 
 
+def closed_above(place: Path) -> Path | None:
+    """The outermost folder above a place that only its owner may enter, such as a home folder."""
+    return next((above for above in reversed(place.parents) if not above.stat().st_mode & 0o001), None)
+
+
 class Container:
     """Runs commands as that user, in a mount namespace of its own, in which `/tmp` is another.
 
@@ -46,20 +51,22 @@ class Container:
     def __init__(self, folder: Path, temporary: str = "4k", group: Path | None = None) -> None:
         self.folder = folder
         small = f"mount -t tmpfs -o mode=1777,size={temporary} tmpfs"
+        needed = [PROJECT_ROOT, Path(sys.prefix), Path(sys.base_prefix), folder]
+        replaced = sorted({"/tmp", "/var/tmp"} | {str(closed) for place in needed if (closed := closed_above(place))})
         self._start = " && ".join(
             [
                 f"echo $$ > {group}/cgroup.procs" if group else "true",
                 "mount --rbind / /mnt",
-                *(f"{small} {place}" for place in ("/tmp", "/var/tmp")),
-                # These may be below `/tmp`.
+                *(f"{small} {place}" for place in replaced),
                 *(
                     f"mkdir -p {place} && mount --bind /mnt{place} {place}"
-                    for place in (PROJECT_ROOT, sys.prefix, folder)
+                    for place in needed
+                    if any(place.is_relative_to(above) for above in replaced) or place == PROJECT_ROOT
                 ),
                 f"mount -o remount,bind,ro {PROJECT_ROOT}",
                 "umount --lazy /mnt",
                 f"cd {PROJECT_ROOT}",
-                # The right to read everything, since the Python of this machine may be in a home folder.
+                # The right to read everything: who made a file may have kept it to themselves.
                 f"exec setpriv --reuid {USER} --regid {USER} --clear-groups --inh-caps +dac_read_search "
                 '--ambient-caps +dac_read_search "$@"',
             ]

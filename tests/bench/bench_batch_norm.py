@@ -19,13 +19,10 @@ from torch import Tensor, nn
 
 from core.evaluation.inference import FLIP, PLAIN, class_probabilities
 from core.evaluation.metrics import log_loss
-from core.models.state_dict import load_weights
 from core.prediction.proxy import photo_proxy
-from core.runs.paths import RunPaths
-from core.runs.reader import read_config
 from core.training.batch_norm import compute_statistics
-from core.training.compute import Compute, choose_compute, tensor_on, to_device
-from core.training.train_data import load_data
+from core.training.compute import Compute, tensor_on
+from tests.bench.kept_runs import load_runs
 
 
 def main() -> None:
@@ -35,12 +32,7 @@ def main() -> None:
     parser.add_argument("--data-root", type=Path, default=Path("data"))
     parser.add_argument("--images", type=int, default=4096)
     arguments = parser.parse_args()
-    for run_id in arguments.runs:
-        paths = RunPaths(arguments.runs_root, run_id)
-        config = read_config(paths)
-        compute = choose_compute(config)
-        data = load_data(config, arguments.data_root, compute)
-        model = to_device(load_weights(paths.weights, config.model), compute)
+    for run_id, config, compute, data, model in load_runs(arguments):
         splits = {
             "validation": data.validation_images,
             "proxy": tensor_on(photo_proxy(data.validation_images.cpu().numpy()), compute),

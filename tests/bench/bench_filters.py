@@ -15,12 +15,9 @@ from PIL import Image
 from core.evaluation.inference import FLIP, PLAIN, class_probabilities
 from core.evaluation.metrics import log_loss
 from core.models import IMAGE_SIZE
-from core.models.state_dict import load_weights
 from core.prediction.proxy import detail
-from core.runs.paths import RunPaths
-from core.runs.reader import read_config
-from core.training.compute import choose_compute, tensor_on, to_device
-from core.training.train_data import load_data
+from core.training.compute import tensor_on
+from tests.bench.kept_runs import load_runs
 
 FILTERS = (
     Image.Resampling.BILINEAR,
@@ -38,12 +35,7 @@ def main() -> None:
     parser.add_argument("--data-root", type=Path, default=Path("data"))
     parser.add_argument("--sides", type=int, nargs="+", default=[24, 36, 64, 192], help="of a face, in pixels")
     arguments = parser.parse_args()
-    for run_id in arguments.runs:
-        paths = RunPaths(arguments.runs_root, run_id)
-        config = read_config(paths)
-        compute = choose_compute(config)
-        data = load_data(config, arguments.data_root, compute)
-        model = to_device(load_weights(paths.weights, config.model), compute)
+    for run_id, _, compute, data, model in load_runs(arguments):
         images = data.validation_images.cpu().numpy()
         versions = {"as they are": images} | {
             f"{side} pixels, {resampling.name.lower()}": _as_in_photos(images, side, resampling)
